@@ -1,0 +1,19 @@
+import { defineConfig } from 'vitest/config'
+
+const project = (name: string, include: string[], more = {}) => ({ test: { name, include, ...more } })
+
+export default defineConfig({
+  test: {
+    reporters: ['default', './test/support/closing-line.ts'],
+    testTimeout: 20_000,
+    projects: [
+      project('unit', ['test/unit/**/*.test.ts', 'test/contract/**/*.test.ts', 'test/*.test.ts']),
+      project('flows', ['test/flows/**/*.test.ts', 'test/faults/**/*.test.ts'], { testTimeout: 20_000 }),
+      project('browser', ['test/browser/**/*.test.ts'], {
+        testTimeout: 60_000,
+        hookTimeout: 240_000,
+        globalSetup: './test/support/chromium.ts',
+      }),
+    ],
+  },
+})
