@@ -1,0 +1,65 @@
+/**
+ * Every refusal Portico can answer with: its HTTP status and its title (RFC 9457). The codes are part of the
+ * contract with SPA and API developers: branch on them, never on texts.
+ */
+const errors = {
+  invalid_request: { status: 400, title: 'The request is malformed' },
+  invalid_scope: { status: 400, title: 'The requested scope was not granted' },
+  invalid_target: { status: 400, title: 'The requested audience is unknown' },
+  issuer_mismatch: { status: 400, title: 'The answer came from another provider' },
+  login_transaction_expired: { status: 400, title: 'This sign-in took too long' },
+  login_transaction_missing: { status: 400, title: 'No such sign-in is in progress here' },
+  consent_required: { status: 401, title: 'The provider needs your consent' },
+  interaction_required: { status: 401, title: 'The provider needs you to interact with it' },
+  login_required: { status: 401, title: 'You need to sign in' },
+  session_expired: { status: 401, title: 'Your session has ended' },
+  session_required: { status: 401, title: 'You are not signed in' },
+  access_denied: { status: 403, title: 'The provider denied access' },
+  csrf_check_failed: { status: 403, title: 'The request may come from another site' },
+  not_found: { status: 404, title: 'There is nothing here' },
+  method_not_allowed: { status: 405, title: 'This address does not take that method' },
+  payload_too_large: { status: 413, title: 'The request body is too large' },
+  unsupported_media_type: { status: 415, title: 'The request body has an unsupported type' },
+  internal_error: { status: 500, title: 'Something went wrong on our side' },
+  invalid_access_token: { status: 502, title: 'The provider sent an access token that does not verify' },
+  invalid_id_token: { status: 502, title: 'The provider sent an ID token that does not verify' },
+  invalid_token_response: { status: 502, title: 'The provider sent a malformed answer' },
+  provider_error: { status: 502, title: 'The provider refused the request' },
+  provider_unavailable: { status: 503, title: 'The provider does not answer' },
+  store_unavailable: { status: 503, title: 'The session store does not answer' },
+} as const satisfies Record<string, { status: number; title: string }>
+
+/** A stable error code of the HTTP contract. */
+export type ErrorCode = keyof typeof errors
+
+interface AppErrorOptions {
+  /** What the log may say: words of ours or a sanitized remark, never a token, a code or a provider's raw text. */
+  reason?: string
+  /** Seconds to wait before another try (the Retry-After header, RFC 9110 10.2.3). */
+  retryAfter?: number
+  /** Headers the answer carries beside the problem document, such as Allow. */
+  headers?: Record<string, string>
+  cause?: unknown
+}
+
+/** A refusal with a stable code. `detail` is shown to the caller; `reason` and `cause` never leave the server. */
+export class AppError extends Error {
+  override readonly name = 'AppError'
+  readonly code: ErrorCode
+  readonly status: number
+  readonly title: string
+  readonly detail: string
+  readonly reason: string | undefined
+  readonly headers: Record<string, string>
+
+  constructor(code: ErrorCode, detail: string, { reason, retryAfter, headers, cause }: AppErrorOptions = {}) {
+    super(detail, { cause })
+    this.code = code
+    this.status = errors[code].status
+    this.title = errors[code].title
+    this.detail = detail
+    this.reason = reason
+    const wait = retryAfter ?? (this.status === 503 ? 5 : undefined)
+    this.headers = { ...headers, ...(wait === undefined ? {} : { 'Retry-After': String(wait) }) }
+  }
+}

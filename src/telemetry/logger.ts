@@ -1,0 +1,57 @@
+import { pino } from 'pino'
+
+/**
+ * Everything this server ever says, and how loud. A call names an event and gives scalar fields, never an error
+ * object and never a request: printing an openid-client error prints access tokens, refresh tokens and codes.
+ */
+const levels = {
+  server_starting: 'info',
+  server_listening: 'info',
+  server_draining: 'info',
+  server_stopped: 'info',
+  config_unknown_variable: 'warn',
+  request_completed: 'info',
+  request_failed: 'error',
+  login_started: 'info',
+  login_succeeded: 'info',
+  login_replayed: 'info',
+  login_failed: 'warn',
+  login_outcome_lost: 'warn',
+  provider_refused_login: 'warn',
+  return_to_refused: 'warn',
+  app_token_issued: 'info',
+  logout_succeeded: 'info',
+  access_refused: 'warn',
+  provider_discovered: 'info',
+  provider_unavailable: 'warn',
+  provider_keys_fetched: 'info',
+  provider_keys_unavailable: 'warn',
+  signing_key_rotated: 'info',
+  signing_key_rotation_failed: 'error',
+} as const satisfies Record<string, 'info' | 'warn' | 'error'>
+
+export type LogEvent = keyof typeof levels
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent'
+export type LogFields = Readonly<Record<string, string | number | boolean | readonly string[] | undefined>>
+
+/** Writes one event as one JSON line. */
+export type Log = (event: LogEvent, fields?: LogFields) => void
+
+/** Creates the log; `write` receives each line, standard output by default. */
+export function createLog(level: LogLevel, write?: (line: string) => void): Log {
+  const options = {
+    level,
+    base: null,
+    timestamp: () => `,"time":"${new Date().toISOString()}"`,
+    formatters: { level: (label: string) => ({ level: label }) },
+  }
+  const logger = write === undefined ? pino(options) : pino(options, { write })
+  return (event, fields = {}) => logger[levels[event]]({ event, ...fields })
+}
+
+const unprintable = /[^\x20-\x7e]+/g
+
+/** Makes a foreign text safe for one log field: printable ASCII, at most 200 characters. */
+export function toLogText(text: string): string {
+  return text.replace(unprintable, ' ').slice(0, 200)
+}
