@@ -1,0 +1,112 @@
+import { getDomain } from 'tldts'
+import type { Problem } from './config-error.ts'
+import type { SettingValues } from './settings.ts'
+
+/** Values that parsed; a setting with a problem of its own is absent and is not judged again here. */
+type Values = Partial<SettingValues>
+type Check = (values: Values, isProduction: boolean) => (Problem | undefined)[]
+
+/** Origins whose pages may call with credentials: this server's own and SPA_ORIGINS. */
+export function toAllowedOrigins({ PUBLIC_URL: own, SPA_ORIGINS: others = [] }: Values): string[] {
+  return [...new Set([...(own === undefined ? [] : [own]), ...others])]
+}
+
+/** Two origins are of one site when browsers send SameSite cookies between them. */
+function isSameSite(a: string, b: string): boolean {
+  const [one, other] = [new URL(a), new URL(b)]
+  const site = (url: URL) => getDomain(url.hostname, { allowPrivateDomains: true }) ?? url.hostname
+  return one.protocol === other.protocol && site(one) === site(other)
+}
+
+const spaIsOnTheSameSite: Check = (values) => {
+  const own = values.PUBLIC_URL
+  if (own === undefined) return []
+  const foreign = toAllowedOrigins(values).filter((origin) => !isSameSite(origin, own))
+  return foreign.map((origin) => ({
+    variable: 'SPA_ORIGINS',
+    problem: `holds ${origin}, another site than PUBLIC_URL (${own}): browsers withhold the cookies there`,
+  }))
+}
+
+const redirectUriIsOurs: Check = (values) => {
+  const { OIDC_REDIRECT_URI: redirectUri, PUBLIC_URL: own } = values
+  if (redirectUri === undefined || own === undefined) return []
+  if (toAllowedOrigins(values).includes(new URL(redirectUri).origin)) return []
+  return [{ variable: 'OIDC_REDIRECT_URI', problem: 'must lie on PUBLIC_URL or on one of SPA_ORIGINS' }]
+}
+
+const returnAddressesAreOurs: Check = (values) => {
+  const names = ['LOGIN_DEFAULT_RETURN_TO', 'LOGOUT_RETURN_TO'] as const
+  return names.map((variable) => {
+    const address = values[variable]
+    if (address === undefined || values.PUBLIC_URL === undefined) return undefined
+    if (toAllowedOrigins(values).includes(new URL(address, values.PUBLIC_URL).origin)) return undefined
+    return { variable, problem: 'must be a path, or a URL on one of SPA_ORIGINS' }
+  })
+}
+
+const scopesHoldOpenid: Check = ({ OIDC_SCOPES: scopes }) =>
+  scopes === undefined || scopes.includes('openid')
+    ? []
+    : [{ variable: 'OIDC_SCOPES', problem: 'must hold openid' }]
+
+const clientAuthHasItsSecret: Check = ({ OIDC_CLIENT_AUTH: method, OIDC_CLIENT_SECRET: secret }) => {
+  if (method === 'none' && secret !== undefined) {
+    return [
+      { variable: 'OIDC_CLIENT_AUTH', problem: 'is none, but OIDC_CLIENT_SECRET is set: drop one of them' },
+    ]
+  }
+  if (method !== undefined && method !== 'none' && secret === undefined) {
+    return [{ variable: 'OIDC_CLIENT_SECRET', problem: `is needed for OIDC_CLIENT_AUTH=${method}` }]
+  }
+  return []
+}
+
+const jwtAccessTokenHasAnAudience: Check = (values) => {
+  if (values.OIDC_ACCESS_TOKEN !== 'jwt' || values.OIDC_ISSUER === undefined) return []
+  if (toAccessTokenAudience(values) !== undefined) return []
+  return [
+    {
+      variable: 'OIDC_ACCESS_TOKEN_AUDIENCE',
+      problem: 'is needed to verify access tokens (OIDC_ACCESS_TOKEN=jwt)',
+    },
+  ]
+}
+
+const idleFitsIntoAbsolute: Check = ({ SESSION_IDLE_TIMEOUT: idle, SESSION_ABSOLUTE_TIMEOUT: absolute }) =>
+  idle !== undefined && absolute !== undefined && idle > absolute
+    ? [{ variable: 'SESSION_IDLE_TIMEOUT', problem: 'must not exceed SESSION_ABSOLUTE_TIMEOUT' }]
+    : []
+
+const memoryStoreIsMeant: Check = ({ ALLOW_MEMORY_STORE: allowed }, isProduction) =>
+  isProduction && allowed === false
+    ? [
+        {
+          variable: 'ALLOW_MEMORY_STORE',
+          problem:
+            'must be true for sessions in memory when NODE_ENV=production: they end with the process, and only one replica may run',
+        },
+      ]
+    : []
+
+const checks: readonly Check[] = [
+  spaIsOnTheSameSite,
+  redirectUriIsOurs,
+  returnAddressesAreOurs,
+  scopesHoldOpenid,
+  clientAuthHasItsSecret,
+  jwtAccessTokenHasAnAudience,
+  idleFitsIntoAbsolute,
+  memoryStoreIsMeant,
+]
+
+/** What no variable shows alone: settings that contradict each other. */
+export function findContradictions(values: Values, isProduction: boolean): Problem[] {
+  return checks.flatMap((check) => check(values, isProduction)).filter((problem) => problem !== undefined)
+}
+
+/** The audience that access tokens must have; Okta's custom servers, `https://{domain}/oauth2/{id}`, have a known one. */
+export function toAccessTokenAudience(values: Values): string | undefined {
+  const isOktaCustomServer = /^\/oauth2\/[^/]+$/.test(new URL(values.OIDC_ISSUER ?? 'https://none').pathname)
+  return values.OIDC_ACCESS_TOKEN_AUDIENCE ?? (isOktaCustomServer ? 'api://default' : undefined)
+}

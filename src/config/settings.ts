@@ -1,0 +1,85 @@
+import type { Parser } from './parsers.ts'
+import * as read from './parsers.ts'
+
+/** One environment variable. `README.md` and `.env.example` list the same names and defaults; a test compares. */
+export interface Setting<T> {
+  parse: Parser<T>
+  /** A value that would be accepted, shown beside a problem. */
+  example: string
+  /** The text that is parsed where the variable is absent or empty. */
+  fallback?: string
+  required?: true
+  /** Never printed, and also accepted as a path to a mounted file in `X_FILE`. */
+  secret?: true
+}
+
+const setting = <T, const S extends Omit<Setting<T>, 'parse'>>(
+  parse: Parser<T>,
+  rest: S,
+): { parse: Parser<T> } & S => ({
+  parse,
+  ...rest,
+})
+
+export const settings = {
+  PUBLIC_URL: setting(read.origin, { example: 'https://app.example.com', required: true }),
+  HOST: setting(read.text, { example: '127.0.0.1', fallback: '0.0.0.0' }),
+  PORT: setting(read.port, { example: '3000', fallback: '3000' }),
+  BFF_SECRETS: setting(read.secrets, {
+    example: 'the line that `npm start -- keys` prints',
+    required: true,
+    secret: true,
+  }),
+  OIDC_ISSUER: setting(read.issuer, { example: 'https://example.okta.com/oauth2/default', required: true }),
+  OIDC_CLIENT_ID: setting(read.text, { example: '0oa1b2c3d4e5f6g7h8i9', required: true }),
+  OIDC_CLIENT_AUTH: setting(read.oneOf('none', 'client_secret_basic', 'client_secret_post'), {
+    example: 'client_secret_basic',
+  }),
+  OIDC_CLIENT_SECRET: setting(read.text, { example: 'the client secret from the console', secret: true }),
+  OIDC_REDIRECT_URI: setting(read.redirectUri, { example: 'https://app.example.com/callback' }),
+  OIDC_SCOPES: setting(read.scopes, {
+    example: 'openid profile email groups offline_access',
+    fallback: 'openid profile email offline_access',
+  }),
+  OIDC_ID_TOKEN_ALG: setting(
+    read.oneOf('RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA'),
+    { example: 'ES256', fallback: 'RS256' },
+  ),
+  OIDC_ACCESS_TOKEN: setting(read.oneOf('auto', 'jwt', 'opaque'), { example: 'jwt', fallback: 'auto' }),
+  OIDC_ACCESS_TOKEN_AUDIENCE: setting(read.text, { example: 'api://default' }),
+  OIDC_TIMEOUT: setting(read.duration('1s', '30s'), { example: '5s', fallback: '3s' }),
+  SPA_ORIGINS: setting(read.origins, { example: 'https://app.example.com' }),
+  LOGIN_DEFAULT_RETURN_TO: setting(read.returnTo, { example: '/home', fallback: '/' }),
+  LOGOUT_RETURN_TO: setting(read.returnTo, { example: '/goodbye', fallback: '/' }),
+  ALLOW_MEMORY_STORE: setting(read.flag, { example: 'true', fallback: 'false' }),
+  SESSION_IDLE_TIMEOUT: setting(read.duration('1m', '30d'), { example: '30m', fallback: '30m' }),
+  SESSION_ABSOLUTE_TIMEOUT: setting(read.duration('5m', '90d'), { example: '8h', fallback: '12h' }),
+  SESSION_COOKIE_SAMESITE: setting(read.oneOf('strict', 'lax'), { example: 'lax', fallback: 'strict' }),
+  APP_TOKEN_AUDIENCE: setting(read.list, { example: 'https://api.example.com' }),
+  APP_TOKEN_TTL: setting(read.duration('30s', '15m'), { example: '5m', fallback: '5m' }),
+  APP_TOKEN_ALG: setting(read.oneOf('ES256', 'EdDSA', 'RS256'), { example: 'RS256', fallback: 'ES256' }),
+  APP_TOKEN_CLAIMS: setting(read.claimNames, {
+    example: 'name,email,groups',
+    fallback: 'name,email,email_verified,preferred_username,groups',
+  }),
+  APP_TOKEN_ROTATION: setting(read.duration('1h', '365d'), { example: '30d', fallback: '30d' }),
+  TRUST_PROXY: setting(read.cidrs, { example: '10.0.0.0/8' }),
+  SHUTDOWN_DRAIN: setting(read.duration('0s', '5m'), { example: '10s', fallback: '5s' }),
+  LOG_LEVEL: setting(read.oneOf('debug', 'info', 'warn', 'error', 'silent'), {
+    example: 'debug',
+    fallback: 'info',
+  }),
+} as const satisfies Record<string, Setting<unknown>>
+
+type Settings = typeof settings
+export type SettingName = keyof Settings
+
+type Output<S> = S extends { parse: Parser<infer T> } ? T : never
+type IsAlwaysThere<S> = S extends { fallback: string } | { required: true } ? true : false
+
+/** What every setting parsed to; those with neither a default nor `required` may be undefined. */
+export type SettingValues = {
+  [K in SettingName]: IsAlwaysThere<Settings[K]> extends true
+    ? Output<Settings[K]>
+    : Output<Settings[K]> | undefined
+}
