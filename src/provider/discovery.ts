@@ -1,0 +1,148 @@
+import * as client from 'openid-client'
+import type { Clock } from '../clock.ts'
+import type { ClientAuth, Config } from '../config/config.ts'
+import type { AppError } from '../errors.ts'
+import type { Log } from '../telemetry/logger.ts'
+import { toAppError } from './provider-errors.ts'
+import { createUnavailable, type ProviderFetch } from './provider-fetch.ts'
+
+interface DiscoveryOptions {
+  config: Config['provider']
+  fetch: ProviderFetch
+  clock: Clock
+  log: Log
+}
+
+/** The provider's metadata, found out by ourselves and kept up to date, whatever the provider does. */
+export interface Discovery {
+  /**
+   * The provider as openid-client wants it, from memory once it was found.
+   *
+   * @throws AppError `provider_unavailable` while it was never found
+   */
+  configuration(): Promise<client.Configuration>
+  isReady(): boolean
+  /** Begins in the background and goes on until it succeeds: the provider may be down at start. */
+  start(): void
+  stop(): void
+}
+
+const freshFor = 60 * 60_000
+const firstRetry = 1_000
+const slowestRetry = 30_000
+
+function toOpenidClientAuth(auth: ClientAuth): client.ClientAuth {
+  switch (auth.method) {
+    case 'none':
+      return client.None()
+    case 'client_secret_basic':
+      return createBasicAuth(auth.secret)
+    case 'client_secret_post':
+      return client.ClientSecretPost(auth.secret)
+  }
+}
+
+/**
+ * HTTP Basic (RFC 6749 2.3.1). openid-client's own escapes "-" and "_" as well, which form encoding leaves alone and
+ * servers that do not decode refuse.
+ */
+function createBasicAuth(secret: string): client.ClientAuth {
+  const encode = (text: string) => new URLSearchParams([['', text]]).toString().slice(1)
+  return (_server, { client_id: id }, _body, headers) => {
+    const credentials = Buffer.from(`${encode(id)}:${encode(secret)}`).toString('base64')
+    headers.set('authorization', `Basic ${credentials}`)
+  }
+}
+
+/** One discovery (OpenID Connect Discovery 1.0, section 4), strict about the issuer. */
+async function discover({ config, fetch }: DiscoveryOptions): Promise<client.Configuration> {
+  const issuer = new URL(config.issuer)
+  const configuration = await client.discovery(
+    issuer,
+    config.clientId,
+    { id_token_signed_response_alg: config.idTokenAlg, [client.clockTolerance]: 30 },
+    toOpenidClientAuth(config.clientAuth),
+    {
+      [client.customFetch]: fetch,
+      // The configuration admits http on a loopback host only.
+      execute: issuer.protocol === 'http:' ? [client.allowInsecureRequests] : [],
+      timeout: config.timeout / 1000,
+    },
+  )
+  const metadata = configuration.serverMetadata()
+  // openid-client compares normalized URLs, and forgives two vendors; section 4.3 asks for the same text.
+  if (metadata.issuer !== config.issuer)
+    throw createUnavailable('discovery: issuer is not the configured one')
+  for (const name of ['authorization_endpoint', 'token_endpoint', 'jwks_uri'] as const) {
+    if (metadata[name] === undefined) throw createUnavailable(`discovery: ${name} is missing`)
+  }
+  return configuration
+}
+
+/** Whatever stops a discovery, the caller sees one thing: not available yet, try again. */
+function toUnavailable(error: unknown): AppError {
+  const cause = toAppError(error)
+  if (cause.code === 'provider_unavailable') return cause
+  return createUnavailable(`discovery: ${cause.reason ?? cause.code}`, { cause: error })
+}
+
+/** Creates the discovery of one provider: single flight, retried with back-off, stale metadata served on error. */
+export function createDiscovery(options: DiscoveryOptions): Discovery {
+  const { clock, log } = options
+  let known: { configuration: client.Configuration; foundAt: number } | undefined
+  let inFlight: Promise<client.Configuration> | undefined
+  let failure: { error: AppError; retryAt: number; delay: number } | undefined
+  let timer: NodeJS.Timeout | undefined
+  let stopped = false
+
+  function scheduleRetry(delay: number): void {
+    clearTimeout(timer)
+    if (!stopped) timer = setTimeout(() => attempt().catch(() => {}), delay).unref()
+  }
+
+  function attempt(): Promise<client.Configuration> {
+    inFlight ??= discover(options)
+      .then((configuration) => {
+        known = { configuration, foundAt: clock.now() }
+        failure = undefined
+        log('provider_discovered', { issuer: options.config.issuer })
+        return configuration
+      })
+      .catch((cause: unknown) => {
+        const error = toUnavailable(cause)
+        const delay = Math.min(failure === undefined ? firstRetry : failure.delay * 2, slowestRetry)
+        failure = { error, retryAt: clock.now() + delay, delay }
+        log('provider_unavailable', {
+          issuer: options.config.issuer,
+          reason: error.reason,
+          retry_in_ms: delay,
+        })
+        scheduleRetry(delay)
+        throw error
+      })
+      .finally(() => {
+        inFlight = undefined
+      })
+    return inFlight
+  }
+
+  const mayTry = () => failure === undefined || clock.now() >= failure.retryAt
+
+  return {
+    async configuration() {
+      if (known === undefined) {
+        if (failure !== undefined && !mayTry() && inFlight === undefined) throw failure.error
+        return attempt()
+      }
+      // Nobody waits for the refresh, and its failure is logged above: the metadata we have still serves.
+      if (clock.now() - known.foundAt > freshFor && mayTry()) attempt().catch(() => {})
+      return known.configuration
+    },
+    isReady: () => known !== undefined,
+    start: () => void attempt().catch(() => {}),
+    stop() {
+      stopped = true
+      clearTimeout(timer)
+    },
+  }
+}

@@ -1,0 +1,117 @@
+import { Agent, request } from 'undici'
+import type { Clock } from '../clock.ts'
+import { AppError } from '../errors.ts'
+
+/** The part of `fetch` that talking with a provider needs. */
+export type ProviderFetch = (url: string, init: ProviderRequest) => Promise<Response>
+
+/** What openid-client hands to a custom fetch. */
+export interface ProviderRequest {
+  method?: string
+  headers?: Record<string, string>
+  body?: unknown
+  signal?: AbortSignal | undefined
+}
+
+interface ProviderFetchOptions {
+  /** Deadline of one call in milliseconds, from its start to the last byte of the answer. */
+  timeout: number
+  clock: Clock
+}
+
+/** More than any discovery document, key set or token response needs. */
+const maxBytes = 1_000_000
+
+/** The provider gave no usable answer; `reason` is for the log. */
+export function createUnavailable(
+  reason: string,
+  { retryAfter, cause }: { retryAfter?: number; cause?: unknown } = {},
+): AppError {
+  return new AppError(
+    'provider_unavailable',
+    'The identity provider does not answer right now. Try again in a moment.',
+    {
+      reason,
+      cause,
+      ...(retryAfter === undefined ? {} : { retryAfter }),
+    },
+  )
+}
+
+/** Seconds a provider asks us to wait: Retry-After in seconds (RFC 9110 10.2.3) or Okta's X-Rate-Limit-Reset. */
+function readRetryAfter(headers: Headers, clock: Clock): number | undefined {
+  const seconds = Number(headers.get('retry-after') ?? Number.NaN)
+  if (Number.isInteger(seconds) && seconds >= 0) return Math.min(seconds, 300)
+  const reset = Number(headers.get('x-rate-limit-reset') ?? Number.NaN)
+  if (!Number.isInteger(reset)) return undefined
+  return Math.min(Math.max(1, reset - Math.floor(clock.now() / 1000)), 300)
+}
+
+async function readCapped(body: AsyncIterable<Uint8Array>): Promise<Uint8Array<ArrayBuffer>> {
+  const chunks: Uint8Array[] = []
+  let length = 0
+  for await (const chunk of body) {
+    length += chunk.length
+    if (length > maxBytes) throw createUnavailable(`answer larger than ${maxBytes} bytes`)
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks)
+}
+
+/** The remark a failed call leaves in the log: an error code where there is one, never a text with contents. */
+function toReason(error: unknown): string {
+  if (error instanceof DOMException) return error.name === 'TimeoutError' ? 'deadline passed' : error.name
+  if (error instanceof Error)
+    return 'code' in error && typeof error.code === 'string' ? error.code : error.name
+  return 'unknown'
+}
+
+/**
+ * Creates the one way this server talks with a provider: a pool of kept-alive connections, a deadline and a size cap
+ * for every call, redirects never followed. An answer of 429 or 5xx is no answer.
+ *
+ * The returned function throws AppError `provider_unavailable`.
+ */
+export function createProviderFetch({ timeout, clock }: ProviderFetchOptions): {
+  fetch: ProviderFetch
+  close(): Promise<void>
+} {
+  const agent = new Agent({ connections: 128, keepAliveTimeout: 30_000, connect: { timeout } })
+
+  const call: ProviderFetch = async (url, { method = 'GET', headers = {}, body, signal }) => {
+    const deadline = AbortSignal.timeout(timeout)
+    const response = await request(url, {
+      dispatcher: agent,
+      method,
+      headers,
+      body: body === undefined || body === null ? null : String(body),
+      signal: signal ? AbortSignal.any([signal, deadline]) : deadline,
+    })
+    const status = response.statusCode
+    const answerHeaders = new Headers(
+      Object.entries(response.headers).flatMap(([name, value]) =>
+        [value ?? []].flat().map((item): [string, string] => [name, item]),
+      ),
+    )
+    if (status === 429 || status >= 500) {
+      response.body.on('error', () => {}).destroy()
+      const retryAfter = readRetryAfter(answerHeaders, clock)
+      throw createUnavailable(`status ${status}`, retryAfter === undefined ? {} : { retryAfter })
+    }
+    const bytes = await readCapped(response.body)
+    const hasBody = status !== 204 && status !== 304
+    return new Response(hasBody ? bytes : null, { status, headers: answerHeaders })
+  }
+
+  return {
+    fetch: async (url, init) => {
+      try {
+        return await call(url, init)
+      } catch (error) {
+        if (error instanceof AppError) throw error
+        throw createUnavailable(toReason(error), { cause: error })
+      }
+    },
+    close: () => agent.close(),
+  }
+}

@@ -1,0 +1,256 @@
+import type { JSONWebKeySet, JWTPayload } from 'jose'
+import * as client from 'openid-client'
+import type { Clock } from '../clock.ts'
+import type { Config } from '../config/config.ts'
+import { AppError } from '../errors.ts'
+import type { Identity, ProviderTokens } from '../session/session.ts'
+import type { Log } from '../telemetry/logger.ts'
+import { createDiscovery } from './discovery.ts'
+import { createKeySource } from './key-source.ts'
+import { createTokenError, toAppError, toTokenError } from './provider-errors.ts'
+import { createProviderFetch, createUnavailable } from './provider-fetch.ts'
+import { assertIdTokenClaims, assertIssuedToClient, toScopes } from './token-checks.ts'
+
+/** What an authorization request carries beside the client's own data (OpenID Connect Core 3.1.2.1). */
+export interface AuthorizationRequest {
+  state: string
+  nonce: string
+  codeChallenge: string
+  /** Optional parameters by their wire names, such as `prompt` and `login_hint`. */
+  parameters: Readonly<Record<string, string>>
+}
+
+/** An authorization code, and what the login that it answers was begun with. */
+export interface CodeExchange {
+  code: string
+  state: string
+  iss?: string
+  nonce: string
+  codeVerifier: string
+  /** Seconds, as sent in the authorization request. */
+  maxAge?: number
+  acrValues?: readonly string[]
+  /** Milliseconds since the epoch. */
+  startedAt: number
+}
+
+/** A person the provider vouches for, every token verified. */
+export interface ProviderLogin {
+  identity: Omit<Identity, 'login'>
+  tokens: ProviderTokens
+}
+
+/** The identity provider. Every method may throw AppError `provider_unavailable`. */
+export interface Provider {
+  readonly issuer: string
+  /** Whether its metadata is known, so that a login can begin. */
+  isReady(): boolean
+  start(): void
+  close(): Promise<void>
+  createAuthorizationUrl(request: AuthorizationRequest): Promise<URL>
+  /** @throws AppError `issuer_mismatch` where the response's `iss` is not this provider's (RFC 9207 2.4) */
+  assertResponseIssuer(iss: string | undefined): Promise<void>
+  /** @throws AppError `provider_error`, `invalid_token_response`, `invalid_id_token`, `invalid_access_token` */
+  exchangeCode(exchange: CodeExchange): Promise<ProviderLogin>
+}
+
+interface ProviderOptions {
+  config: Config['provider']
+  /** Names of the user claims to keep from the ID token and, where missing there, from userinfo. */
+  claimNames: readonly string[]
+  clock: Clock
+  log: Log
+}
+
+/** Signature algorithms a JWT access token may have; its key fixes the one (RFC 8725 3.1). */
+const accessTokenAlgs = [
+  'RS256',
+  'RS384',
+  'RS512',
+  'PS256',
+  'PS384',
+  'PS512',
+  'ES256',
+  'ES384',
+  'ES512',
+  'EdDSA',
+]
+
+/** Creates the provider over openid-client. It starts no traffic until `start` or the first call. */
+export function createProvider({ config, claimNames, clock, log }: ProviderOptions): Provider {
+  const http = createProviderFetch({ timeout: config.timeout, clock })
+  const discovery = createDiscovery({ config, fetch: http.fetch, clock, log })
+  const keys = createKeySource({ fetchKeys, clock, log })
+
+  async function fetchKeys(): Promise<JSONWebKeySet> {
+    const { jwks_uri: uri = '' } = (await discovery.configuration()).serverMetadata()
+    const response = await http.fetch(uri, { headers: { accept: 'application/json' } })
+    try {
+      if (response.status === 200) return (await response.json()) as JSONWebKeySet
+    } catch (cause) {
+      throw createUnavailable('JWKS is not JSON', { cause })
+    }
+    throw createUnavailable(`JWKS answered with status ${response.status}`)
+  }
+
+  async function verifyIdToken(
+    idToken: string,
+    accessToken: string,
+    exchange: CodeExchange,
+  ): Promise<JWTPayload> {
+    const options = {
+      algorithms: [config.idTokenAlg],
+      clockTolerance: 30,
+      currentDate: new Date(clock.now()),
+    }
+    const claims = await keys.verify(idToken, options).catch((error: unknown) => {
+      throw toTokenError(error, 'invalid_id_token')
+    })
+    const { acrValues, startedAt } = exchange
+    assertIdTokenClaims(claims, {
+      clientId: config.clientId,
+      alg: config.idTokenAlg,
+      accessToken,
+      startedAt,
+      now: clock.now(),
+      ...(acrValues === undefined ? {} : { acrValues }),
+    })
+    return claims
+  }
+
+  /** The scopes a JWT access token grants; an opaque one is never looked into. */
+  async function verifyAccessToken(token: string): Promise<string[] | undefined> {
+    if (config.accessToken.format === 'opaque') return undefined
+    const options = {
+      issuer: config.issuer,
+      audience: config.accessToken.audience,
+      algorithms: accessTokenAlgs,
+      requiredClaims: ['exp'],
+      clockTolerance: 30,
+      currentDate: new Date(clock.now()),
+    }
+    const claims = await keys.verify(token, options).catch((error: unknown) => {
+      throw toTokenError(error, 'invalid_access_token')
+    })
+    assertIssuedToClient(claims, config.clientId)
+    return toScopes(claims)
+  }
+
+  /** The wanted claims, from the ID token and, where it is thin, from userinfo, whose sub must be the same (R43). */
+  async function readUserClaims(
+    configuration: client.Configuration,
+    idToken: JWTPayload,
+    accessToken: string,
+  ): Promise<Record<string, unknown>> {
+    const isThin = claimNames.some((name) => idToken[name] === undefined)
+    const hasUserinfo = configuration.serverMetadata().userinfo_endpoint !== undefined
+    const userinfo: JWTPayload =
+      isThin && hasUserinfo ? await client.fetchUserInfo(configuration, accessToken, idToken.sub ?? '') : {}
+    return Object.fromEntries(
+      claimNames.flatMap((name) => {
+        const value = idToken[name] ?? userinfo[name]
+        return value === undefined ? [] : [[name, value]]
+      }),
+    )
+  }
+
+  /** The response's URL as openid-client wants it, built from configuration: it becomes the token call's redirect_uri. */
+  function toResponseUrl({ code, state, iss }: CodeExchange, isIssAdvertised: boolean): URL {
+    const url = new URL(config.redirectUri)
+    url.search = new URLSearchParams({ code, state, ...(isIssAdvertised && iss ? { iss } : {}) }).toString()
+    return url
+  }
+
+  async function exchangeAndVerify(exchange: CodeExchange): Promise<ProviderLogin> {
+    const configuration = await discovery.configuration()
+    const isIssAdvertised =
+      configuration.serverMetadata().authorization_response_iss_parameter_supported === true
+    const answer = await client.authorizationCodeGrant(
+      configuration,
+      toResponseUrl(exchange, isIssAdvertised),
+      {
+        pkceCodeVerifier: exchange.codeVerifier,
+        expectedState: exchange.state,
+        expectedNonce: exchange.nonce,
+        idTokenExpected: true,
+        ...(exchange.maxAge === undefined ? {} : { maxAge: exchange.maxAge }),
+      },
+    )
+    const { access_token: accessToken, id_token: idToken = '', refresh_token: refreshToken } = answer
+    if (answer.token_type !== 'bearer')
+      throw createTokenError('invalid_token_response', 'token_type is not Bearer')
+    const claims = await verifyIdToken(idToken, accessToken, exchange)
+    const tokenScopes = await verifyAccessToken(accessToken)
+    const scope = tokenScopes ?? answer.scope?.split(' ') ?? config.scopes
+    return {
+      identity: toIdentity(config.issuer, claims, await readUserClaims(configuration, claims, accessToken)),
+      tokens: {
+        accessToken,
+        idToken,
+        scope: [...new Set(scope)],
+        ...(refreshToken === undefined ? {} : { refreshToken }),
+        ...(answer.expires_in === undefined
+          ? {}
+          : { accessTokenExpiresAt: clock.now() + answer.expires_in * 1000 }),
+      },
+    }
+  }
+
+  return {
+    issuer: config.issuer,
+    isReady: () => discovery.isReady(),
+    start: () => discovery.start(),
+    async close() {
+      discovery.stop()
+      await http.close()
+    },
+
+    async createAuthorizationUrl({ state, nonce, codeChallenge, parameters }) {
+      return client.buildAuthorizationUrl(await discovery.configuration(), {
+        ...parameters,
+        response_type: 'code',
+        redirect_uri: config.redirectUri,
+        scope: config.scopes.join(' '),
+        state,
+        nonce,
+        code_challenge: codeChallenge,
+        code_challenge_method: 'S256',
+      })
+    },
+
+    async assertResponseIssuer(iss) {
+      const metadata = (await discovery.configuration()).serverMetadata()
+      const isAdvertised = metadata.authorization_response_iss_parameter_supported === true
+      if (!isAdvertised || iss === config.issuer) return
+      throw new AppError(
+        'issuer_mismatch',
+        'The answer does not come from the provider this sign-in was begun with.',
+        {
+          reason: iss === undefined ? 'iss is missing though advertised' : 'iss is another issuer',
+        },
+      )
+    },
+
+    exchangeCode: (exchange) =>
+      exchangeAndVerify(exchange).catch((error: unknown) => {
+        throw toAppError(error)
+      }),
+  }
+}
+
+function toIdentity(
+  issuer: string,
+  claims: JWTPayload,
+  userClaims: Record<string, unknown>,
+): ProviderLogin['identity'] {
+  const { sub = '', auth_time: authTime, acr, amr, sid } = claims
+  return {
+    issuer,
+    sub,
+    claims: userClaims,
+    ...(typeof authTime === 'number' ? { authTime } : {}),
+    ...(typeof acr === 'string' ? { acr } : {}),
+    ...(Array.isArray(amr) ? { amr: amr.filter((item) => typeof item === 'string') } : {}),
+    ...(typeof sid === 'string' ? { providerSid: sid } : {}),
+  }
+}

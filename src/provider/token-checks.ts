@@ -1,0 +1,101 @@
+import { createHash } from 'node:crypto'
+import type { JWTPayload } from 'jose'
+import { createTokenError } from './provider-errors.ts'
+
+/** What an ID token is held against. Times are milliseconds since the epoch. */
+export interface ExpectedIdToken {
+  clientId: string
+  /** The pinned signature algorithm, which also tells the hash of `at_hash`. */
+  alg: string
+  /** The access token that came with it. */
+  accessToken: string
+  /** When the login began: an ID token made for it cannot be older. */
+  startedAt: number
+  /** The `acr_values` that were asked for, if any. */
+  acrValues?: readonly string[]
+  now: number
+}
+
+/** Says what is wrong with the claims, or nothing. */
+type Check = (claims: JWTPayload, expected: ExpectedIdToken) => string | undefined
+
+/** How far the provider's clock and ours may differ. */
+const toleranceSeconds = 30
+
+const subjectIsThere: Check = ({ sub }) =>
+  typeof sub === 'string' && sub !== '' && sub.length <= 255 ? undefined : 'sub is empty or not a text'
+
+/** Any other audience would be one we have no reason to trust (OpenID Connect Core 3.1.3.7, 3). */
+const audienceIsThisClientAlone: Check = ({ aud }, { clientId }) =>
+  [aud].flat().every((audience) => audience === clientId) ? undefined : 'aud holds another audience'
+
+const authorizedPartyIsThisClient: Check = ({ azp }, { clientId }) =>
+  azp === undefined || azp === clientId ? undefined : 'azp is another client'
+
+const wasNotIssuedInTheFuture: Check = ({ iat = 0 }, { now }) =>
+  iat <= now / 1000 + toleranceSeconds ? undefined : 'iat lies in the future'
+
+const wasIssuedForThisLogin: Check = ({ iat = 0 }, { startedAt }) =>
+  iat >= startedAt / 1000 - toleranceSeconds ? undefined : 'iat lies before the login began'
+
+const authenticationContextIsAsAsked: Check = ({ acr }, { acrValues }) =>
+  acrValues === undefined || acrValues.some((asked) => asked === acr)
+    ? undefined
+    : 'acr is none of those asked for'
+
+/** at_hash: the left half of the access token's hash, by the hash of the signature algorithm (Core 3.1.3.6). */
+const accessTokenHashFits: Check = ({ at_hash: atHash }, { accessToken, alg }) => {
+  if (atHash === undefined) return undefined
+  const digest = createHash(alg === 'EdDSA' ? 'sha512' : `sha${alg.slice(2)}`)
+    .update(accessToken)
+    .digest()
+  const expected = digest.subarray(0, digest.length / 2).toString('base64url')
+  return atHash === expected ? undefined : 'at_hash belongs to another access token'
+}
+
+/** What openid-client leaves out: it checks iss, aud, exp, nonce, auth_time, and azp beside several audiences. */
+const idTokenChecks: readonly Check[] = [
+  subjectIsThere,
+  audienceIsThisClientAlone,
+  authorizedPartyIsThisClient,
+  wasNotIssuedInTheFuture,
+  wasIssuedForThisLogin,
+  authenticationContextIsAsAsked,
+  accessTokenHashFits,
+]
+
+const clockChecks: ReadonlySet<Check> = new Set([wasNotIssuedInTheFuture, wasIssuedForThisLogin])
+
+/**
+ * Holds the claims of a verified ID token against what this login expects.
+ *
+ * @throws AppError `invalid_id_token`, its reason naming the check
+ */
+export function assertIdTokenClaims(claims: JWTPayload, expected: ExpectedIdToken): void {
+  for (const check of idTokenChecks) {
+    const problem = check(claims, expected)
+    if (problem !== undefined) {
+      throw createTokenError('invalid_id_token', problem, { isClockProblem: clockChecks.has(check) })
+    }
+  }
+}
+
+/**
+ * Whether an access token was issued to this client: Okta says so in `cid`, RFC 9068 in `client_id`, others in `azp`.
+ *
+ * @throws AppError `invalid_access_token`
+ */
+export function assertIssuedToClient(
+  { cid, client_id: clientIdClaim, azp }: JWTPayload,
+  clientId: string,
+): void {
+  if ((cid ?? clientIdClaim ?? azp) !== clientId) {
+    throw createTokenError('invalid_access_token', 'cid, client_id or azp is not this client')
+  }
+}
+
+/** The granted scopes an access token names: Okta's `scp` array, or the space-separated `scope` of RFC 9068. */
+export function toScopes({ scp, scope }: JWTPayload): string[] | undefined {
+  if (Array.isArray(scp)) return scp.filter((item) => typeof item === 'string')
+  return typeof scope === 'string' ? scope.split(' ') : undefined
+}
