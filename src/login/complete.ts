@@ -1,0 +1,226 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { z } from 'zod'
+import type { Clock } from '../clock.ts'
+import type { Sealer } from '../crypto/sealer.ts'
+import { AppError, type ErrorCode } from '../errors.ts'
+import type { Provider } from '../provider/provider.ts'
+import { type NewSession, type Session, toSessionHandle } from '../session/session.ts'
+import type { SessionStore } from '../session/store.ts'
+import { type Log, toLogText } from '../telemetry/logger.ts'
+import {
+  createMissingTransaction,
+  openTransaction,
+  type Transaction,
+  toLoginFingerprint,
+  toTransactionId,
+  transactionLifetime,
+} from './transaction.ts'
+
+/** The provider's answer to an authorization request, as the browser brought it (RFC 6749 4.1.2, RFC 9207). */
+export interface AuthorizationResponse {
+  state: string
+  code?: string | undefined
+  iss?: string | undefined
+  error?: string | undefined
+  errorDescription?: string | undefined
+}
+
+/** The browser in front of us, as far as a login needs it. */
+export interface Browser {
+  /** The sealed transaction of this state, if the browser holds it. */
+  sealedTransaction: string | undefined
+  readSession(): Promise<Session | undefined>
+  /** Writes the session under a new id, ends the one the browser had, and sets the cookie; returns the new id. */
+  startSession(session: NewSession): Promise<string>
+  /** Sets the cookie of a session that a twin of this request started. */
+  adoptSession(sessionId: string): void
+}
+
+export interface SignedIn {
+  session: Session
+  returnTo: string
+}
+
+/** A login that failed after its transaction was opened, so that the way back is known. */
+export class FailedLogin extends Error {
+  override readonly name = 'FailedLogin'
+  readonly refusal: AppError
+  readonly transaction: Transaction
+
+  constructor(refusal: AppError, transaction: Transaction) {
+    super(refusal.message, { cause: refusal })
+    this.refusal = refusal
+    this.transaction = transaction
+  }
+}
+
+interface CompleteLoginOptions {
+  provider: Provider
+  store: SessionStore
+  /** Opens transactions. */
+  transactions: Sealer
+  /** Seals what the winner of a claim leaves for its twins. */
+  outcomes: Sealer
+  clock: Clock
+  /** Milliseconds that a twin waits for the request that exchanges the code. */
+  patience: number
+}
+
+const outcomeText = z.union([
+  z.object({ sessionId: z.string(), returnTo: z.string() }),
+  z.object({ code: z.custom<ErrorCode>((value) => typeof value === 'string'), detail: z.string() }),
+])
+type Outcome = z.infer<typeof outcomeText>
+
+/** Creates the use case "complete a login": from the provider's answer to a session, once for each state. */
+export function createCompleteLogin(options: CompleteLoginOptions) {
+  const { provider, store, transactions, outcomes, clock, patience } = options
+
+  /** The order matters: state and iss come before `error` and `code`, and the claim before the exchange. */
+  async function finish(
+    response: AuthorizationResponse,
+    transaction: Transaction,
+    browser: Browser,
+    log: Log,
+  ) {
+    if (transaction.issuer !== provider.issuer) {
+      throw new AppError('issuer_mismatch', 'This sign-in was begun with another provider.')
+    }
+    await provider.assertResponseIssuer(response.iss)
+    const fingerprint = toLoginFingerprint(response.state)
+    const isFirst = await store.claim(fingerprint, transactionLifetime)
+    if (!isFirst) return followTwin(fingerprint, browser, log)
+    try {
+      const sessionId = await signIn(response, transaction, fingerprint, browser, log)
+      await publish(fingerprint, { sessionId, returnTo: transaction.returnTo }, log)
+      return { session: await readBack(sessionId), returnTo: transaction.returnTo }
+    } catch (error) {
+      const { code, detail } =
+        error instanceof AppError
+          ? error
+          : new AppError('internal_error', 'The sign-in failed.', { cause: error })
+      await publish(fingerprint, { code, detail }, log)
+      throw error
+    }
+  }
+
+  async function signIn(
+    response: AuthorizationResponse,
+    transaction: Transaction,
+    fingerprint: string,
+    browser: Browser,
+    log: Log,
+  ): Promise<string> {
+    if (response.error !== undefined) throw toRefusal(response.error, response.errorDescription, log)
+    if (response.code === undefined)
+      throw new AppError('invalid_request', 'The answer holds neither code nor error.')
+    const { state, nonce, codeVerifier, startedAt, maxAge, acrValues, returnTo, replaces } = transaction
+    const { identity, tokens } = await provider.exchangeCode({
+      code: response.code,
+      state,
+      nonce,
+      codeVerifier,
+      startedAt,
+      ...(response.iss === undefined ? {} : { iss: response.iss }),
+      ...(maxAge === undefined ? {} : { maxAge }),
+      ...(acrValues === undefined ? {} : { acrValues }),
+    })
+    const sessionId = await browser.startSession({
+      identity: { ...identity, login: { fingerprint, returnTo } },
+      tokens,
+    })
+    if (replaces !== undefined) await store.end(replaces)
+    return sessionId
+  }
+
+  /** A session counts once the store gives it back. */
+  async function readBack(sessionId: string): Promise<Session> {
+    const session = await store.read(toSessionHandle(sessionId))
+    if (session === undefined) throw new AppError('store_unavailable', 'The new session could not be kept.')
+    return session
+  }
+
+  /** A reload, a double submit, the same callback on another replica: one exchanges the code, the others follow it. */
+  async function followTwin(fingerprint: string, browser: Browser, log: Log): Promise<SignedIn> {
+    const outcome = await waitForOutcome(fingerprint)
+    if ('code' in outcome)
+      throw new AppError(outcome.code, outcome.detail, { reason: 'same as the first request' })
+    browser.adoptSession(outcome.sessionId)
+    const session = await store.read(toSessionHandle(outcome.sessionId))
+    if (session === undefined) throw createMissingTransaction('session of the first request has ended')
+    log('login_replayed', { session: session.handle })
+    return { session, returnTo: outcome.returnTo }
+  }
+
+  async function waitForOutcome(fingerprint: string): Promise<Outcome> {
+    const waitUntil = performance.now() + patience
+    while (performance.now() < waitUntil) {
+      const sealed = await store.published(fingerprint)
+      const text = sealed === undefined ? undefined : outcomes.open(sealed, fingerprint)
+      if (text !== undefined) return outcomeText.parse(JSON.parse(text))
+      await delay(25)
+    }
+    throw new AppError(
+      'provider_unavailable',
+      'Another request is still finishing this sign-in. Try again in a moment.',
+    )
+  }
+
+  /** Only twins need the outcome, so that failing to leave it does not undo a login. */
+  async function publish(fingerprint: string, outcome: Outcome, log: Log): Promise<void> {
+    try {
+      const sealed = outcomes.seal(JSON.stringify(outcome), fingerprint)
+      await store.publish(fingerprint, sealed, transactionLifetime)
+    } catch {
+      log('login_outcome_lost')
+    }
+  }
+
+  /** Without its transaction, a callback may still be the repetition of the login that this browser's session came from. */
+  async function recognizeRepetition(state: string, browser: Browser, log: Log): Promise<SignedIn> {
+    const session = await browser.readSession()
+    if (session === undefined || session.identity.login.fingerprint !== toLoginFingerprint(state)) {
+      throw createMissingTransaction('no transaction cookie')
+    }
+    log('login_replayed', { session: session.handle })
+    return { session, returnTo: session.identity.login.returnTo }
+  }
+
+  /**
+   * Signs the browser in, or says why not.
+   *
+   * @throws AppError before the transaction is open, FailedLogin after
+   */
+  return async function completeLogin(
+    response: AuthorizationResponse,
+    browser: Browser,
+    log: Log,
+  ): Promise<SignedIn> {
+    if (toTransactionId(response.state) === undefined)
+      throw new AppError('invalid_request', 'The state is malformed.')
+    if (browser.sealedTransaction === undefined) return recognizeRepetition(response.state, browser, log)
+    const transaction = openTransaction(transactions, browser.sealedTransaction, response.state, clock)
+    try {
+      return await finish(response, transaction, browser, log)
+    } catch (error) {
+      throw error instanceof AppError ? new FailedLogin(error, transaction) : error
+    }
+  }
+}
+
+/** The provider's refusals (RFC 6749 4.1.2.1, OpenID Connect Core 3.1.2.6) by our codes. */
+const refusals: Readonly<Record<string, [ErrorCode, string]>> = {
+  access_denied: ['access_denied', 'The provider did not let you in, or you cancelled.'],
+  login_required: ['login_required', 'You are not signed in at the provider.'],
+  consent_required: ['consent_required', 'The provider needs your consent first.'],
+  interaction_required: ['interaction_required', 'The provider needs you to interact with it first.'],
+  account_selection_required: ['interaction_required', 'The provider needs you to choose an account first.'],
+  temporarily_unavailable: ['provider_unavailable', 'The provider is busy. Try again in a moment.'],
+}
+
+/** Our words for the provider's refusal; its own text is for the log alone, and may be anybody's. */
+function toRefusal(error: string, description: string | undefined, log: Log): AppError {
+  log('provider_refused_login', { error: toLogText(error), description: toLogText(description ?? '') })
+  const [code, detail] = refusals[error] ?? ['provider_error', 'The provider could not finish this sign-in.']
+  return new AppError(code, detail, { reason: toLogText(error) })
+}

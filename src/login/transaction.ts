@@ -1,0 +1,116 @@
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
+import { z } from 'zod'
+import type { Clock } from '../clock.ts'
+import type { Sealer } from '../crypto/sealer.ts'
+import { AppError } from '../errors.ts'
+
+/**
+ * One login in progress. It lives sealed in a cookie of this browser alone: no store entry exists before a login
+ * succeeds, two tabs do not clash, and any replica can finish it.
+ */
+export interface Transaction {
+  /** Names the cookie. Ids sort by age, so that the oldest cookie can be told without opening any. */
+  id: string
+  /** Ties the response to this browser, once (RFC 6749 10.12): the id, a dot, and the secret. */
+  state: string
+  nonce: string
+  /** PKCE (RFC 7636 4.1). */
+  codeVerifier: string
+  issuer: string
+  returnTo: string
+  /** Milliseconds since the epoch. */
+  startedAt: number
+  prompt?: string | undefined
+  maxAge?: number | undefined
+  acrValues?: string[] | undefined
+  /** Handle of the session the browser had when it began: a strict session cookie does not come with the callback. */
+  replaces?: string | undefined
+}
+
+const sealedTransaction: z.ZodType<Transaction> = z.object({
+  id: z.string(),
+  state: z.string(),
+  nonce: z.string(),
+  codeVerifier: z.string(),
+  issuer: z.string(),
+  returnTo: z.string(),
+  startedAt: z.number(),
+  prompt: z.string().optional(),
+  maxAge: z.number().optional(),
+  acrValues: z.array(z.string()).optional(),
+  replaces: z.string().optional(),
+})
+
+/** Milliseconds a login may take, and its cookie lives. */
+export const transactionLifetime = 10 * 60_000
+
+const secretText = () => randomBytes(32).toString('base64url')
+
+/** Begins a transaction with a fresh state, nonce and code verifier of 256 bits each. */
+export function createTransaction(
+  request: Omit<Transaction, 'id' | 'state' | 'nonce' | 'codeVerifier' | 'startedAt'>,
+  clock: Clock,
+): Transaction {
+  const startedAt = clock.now()
+  const id = startedAt.toString(36).padStart(9, '0') + randomBytes(4).toString('hex')
+  return {
+    ...request,
+    id,
+    state: `${id}.${secretText()}`,
+    nonce: secretText(),
+    codeVerifier: secretText(),
+    startedAt,
+  }
+}
+
+/** The S256 code challenge of a verifier (RFC 7636 4.2). */
+export function toCodeChallenge(codeVerifier: string): string {
+  return createHash('sha256').update(codeVerifier).digest('base64url')
+}
+
+/** The id that names the cookie of a state, or undefined where the text is no state of ours. */
+export function toTransactionId(state: string): string | undefined {
+  return /^([0-9a-z]{9}[0-9a-f]{8})\.[\w-]{43}$/.exec(state)?.[1]
+}
+
+/** Names a login in the store without holding its state. */
+export function toLoginFingerprint(state: string): string {
+  return createHash('sha256').update(state).digest('base64url')
+}
+
+export function sealTransaction(sealer: Sealer, transaction: Transaction): string {
+  return sealer.seal(JSON.stringify(transaction), transaction.id)
+}
+
+/**
+ * Opens the sealed transaction of a state.
+ *
+ * @throws AppError `login_transaction_missing`, `login_transaction_expired`
+ */
+export function openTransaction(sealer: Sealer, sealed: string, state: string, clock: Clock): Transaction {
+  const text = sealer.open(sealed, toTransactionId(state) ?? '')
+  if (text === undefined) throw createMissingTransaction('transaction cookie does not open')
+  const transaction = sealedTransaction.parse(JSON.parse(text))
+  if (!isEqual(transaction.state, state)) throw createMissingTransaction('state is another one')
+  if (clock.now() - transaction.startedAt > transactionLifetime) {
+    throw new AppError(
+      'login_transaction_expired',
+      'This sign-in was begun more than ten minutes ago. Please start again.',
+    )
+  }
+  return transaction
+}
+
+/** No login of this browser fits the response: reloaded after all was done, another browser, or an attack. */
+export function createMissingTransaction(reason: string): AppError {
+  return new AppError(
+    'login_transaction_missing',
+    'No sign-in with this state is in progress in this browser. Cookies may be blocked, or it was finished before. Please start again.',
+    { reason },
+  )
+}
+
+function isEqual(a: string, b: string): boolean {
+  const [one, other] = [Buffer.from(a), Buffer.from(b)]
+  return one.length === other.length && timingSafeEqual(one, other)
+}
