@@ -1,0 +1,95 @@
+import express, { type Express } from 'express'
+import type { KeyRing } from './app-token/key-ring.ts'
+import { createAppTokenMinter } from './app-token/mint.ts'
+import type { Clock } from './clock.ts'
+import type { Config } from './config/config.ts'
+import { createSealer } from './crypto/sealer.ts'
+import { createCallbackHandler } from './http/callback.ts'
+import { createTransactionCookies } from './http/cookies.ts'
+import { createReadinessHandlers, type Lifecycle, livez } from './http/health.ts'
+import { createLoginHandler } from './http/login.ts'
+import { createLogoutHandler } from './http/logout.ts'
+import { createBrowserSessions, createRequireSession } from './http/middleware/browser-session.ts'
+import { createCors } from './http/middleware/cors.ts'
+import { createCsrfGuard, createFormCsrfGuard } from './http/middleware/csrf.ts'
+import { allowOnly, createProblemDetails, notFound } from './http/middleware/problem-details.ts'
+import { createRequestContext, noStore } from './http/middleware/request-context.ts'
+import { createSecurityHeaders } from './http/middleware/security-headers.ts'
+import { createSessionHandler } from './http/session.ts'
+import { createTokenHandler } from './http/token.ts'
+import { createJwksHandler, createMetadataHandler } from './http/well-known.ts'
+import { createBeginLogin } from './login/begin.ts'
+import { createCompleteLogin } from './login/complete.ts'
+import type { Provider } from './provider/provider.ts'
+import type { SessionStore } from './session/store.ts'
+import type { Log } from './telemetry/logger.ts'
+
+/** What the app stands on; `server.ts` makes them, tests hand in their own. */
+export interface Parts {
+  config: Config
+  clock: Clock
+  log: Log
+  store: SessionStore
+  provider: Provider
+  keyRing: KeyRing
+  lifecycle: Lifecycle
+}
+
+/** Creates the app: every route, and the order of every guard, on this page. */
+export function createApp(parts: Parts): Express {
+  const { config, clock, store, provider, keyRing } = parts
+  const transactions = createSealer(config.secrets, 'login-transaction')
+  const outcomes = createSealer(config.secrets, 'login-outcome')
+  const transactionCookies = createTransactionCookies(config.secureCookies)
+  const sessions = createBrowserSessions(parts)
+  const mintAppToken = createAppTokenMinter(parts)
+  const beginLogin = createBeginLogin({ config, provider, sealer: transactions, clock })
+  // Code exchange, keys and userinfo, each within its deadline.
+  const patience = 3 * config.provider.timeout
+  const completeLogin = createCompleteLogin({ provider, store, transactions, outcomes, clock, patience })
+
+  const csrf = createCsrfGuard(config.allowedOrigins)
+  const formCsrf = createFormCsrfGuard(config.allowedOrigins)
+  const requireSession = createRequireSession(sessions, store)
+  const json = express.json({ limit: '16kb', inflate: false })
+  const form = express.urlencoded({ limit: '16kb', inflate: false, extended: false, parameterLimit: 50 })
+
+  const login = createLoginHandler({ beginLogin, sessions, transactionCookies })
+  const callback = createCallbackHandler({ completeLogin, mintAppToken, sessions, transactionCookies, clock })
+  const session = createSessionHandler({ sessions, store, clock })
+  const token = createTokenHandler({ mintAppToken })
+  const logout = createLogoutHandler({ config, sessions })
+
+  const app = express()
+  app.disable('x-powered-by').disable('etag').set('query parser', 'simple')
+  // For addresses in logs alone: nothing else is derived from forwarded headers.
+  app.set('trust proxy', [...config.trustProxy])
+  // express-session asks this before it sets a Secure cookie; how browsers reach us is for PUBLIC_URL to say.
+  Object.defineProperty(app.request, 'secure', { get: () => config.secureCookies })
+
+  app.use(createRequestContext(parts), createSecurityHeaders())
+
+  app.route('/livez').get(livez).all(allowOnly('GET'))
+  app.route('/readyz').get(createReadinessHandlers(parts)).all(allowOnly('GET'))
+  app.route('/.well-known/jwks.json').get(createJwksHandler(keyRing)).all(allowOnly('GET'))
+  app
+    .route('/.well-known/oauth-authorization-server')
+    .get(createMetadataHandler(config))
+    .all(allowOnly('GET'))
+
+  app.use('/api', noStore, createCors(config.allowedOrigins))
+  app.route('/api/login').head(allowOnly('GET')).get(login).all(allowOnly('GET'))
+  app
+    .route('/api/callback')
+    .head(allowOnly('GET', 'POST')) // a link checker must not spend the code
+    .get(sessions.writable, callback)
+    .post(json, form, sessions.writable, callback)
+    .all(allowOnly('GET', 'POST'))
+  app.route('/api/session').get(csrf, session).all(allowOnly('GET'))
+  app.route('/api/token').post(csrf, json, requireSession, token).all(allowOnly('POST'))
+  app.route('/api/logout').post(formCsrf, json, form, sessions.writable, logout).all(allowOnly('POST'))
+
+  app.use(notFound)
+  app.use(createProblemDetails(config))
+  return app
+}

@@ -1,0 +1,89 @@
+import type { Request, RequestHandler, Response } from 'express'
+import { z } from 'zod'
+import type { MintAppToken } from '../app-token/mint.ts'
+import type { Clock } from '../clock.ts'
+import { AppError } from '../errors.ts'
+import { type createCompleteLogin, FailedLogin, type SignedIn } from '../login/complete.ts'
+import { toTransactionId } from '../login/transaction.ts'
+import type { TransactionCookies } from './cookies.ts'
+import { parameter, readInput } from './input.ts'
+import type { BrowserSessions } from './middleware/browser-session.ts'
+import { isNavigation } from './navigation.ts'
+import { toSessionView, toUserView } from './session.ts'
+
+const callbackParameters = z.object({
+  state: parameter(200),
+  code: parameter(4_096).optional(),
+  iss: parameter(500).optional(),
+  error: parameter(200).optional(),
+  error_description: z.string().max(2_000).optional(),
+})
+
+interface CallbackOptions {
+  completeLogin: ReturnType<typeof createCompleteLogin>
+  mintAppToken: MintAppToken
+  sessions: BrowserSessions
+  transactionCookies: TransactionCookies
+  clock: Clock
+}
+
+/** GET and POST /api/callback: the provider's answer comes in, a session and an app token go out. */
+export function createCallbackHandler(options: CallbackOptions): RequestHandler {
+  const { completeLogin, mintAppToken, sessions, transactionCookies, clock } = options
+
+  function complete(req: Request, res: Response): Promise<SignedIn> {
+    const { error_description: errorDescription, ...response } = readInput(
+      callbackParameters,
+      req.method === 'POST' ? req.body : req.query,
+    )
+    const transactionId = toTransactionId(response.state) ?? ''
+    // Whatever becomes of this login, its transaction is over.
+    if (transactionId !== '') transactionCookies.clear(res, transactionId)
+    const browser = {
+      sealedTransaction: transactionCookies.read(req, transactionId),
+      readSession: async () => (await sessions.read(req)).session,
+      startSession: (session: Parameters<BrowserSessions['start']>[1]) => sessions.start(req, session),
+      adoptSession: (sessionId: string) => sessions.adopt(req, sessionId),
+    }
+    return completeLogin({ ...response, errorDescription }, browser, res.locals.log)
+  }
+
+  return async (req, res) => {
+    // Until the transaction tells better, a person who has to start again lands on the default page.
+    res.locals.retryReturnTo = '/'
+    let signedIn: SignedIn
+    try {
+      signedIn = await complete(req, res)
+    } catch (error) {
+      const silentReturnTo = noteFailure(error, res)
+      if (silentReturnTo !== undefined && isNavigation(req)) return res.redirect(303, silentReturnTo)
+      throw error instanceof FailedLogin ? error.refusal : error
+    }
+    const { session, returnTo } = signedIn
+    res.locals.log('login_succeeded', { sub: session.identity.sub, session: session.handle })
+    if (isNavigation(req)) return res.redirect(303, returnTo)
+    res.json({
+      ...(await mintAppToken(session)),
+      return_to: returnTo,
+      user: toUserView(session),
+      session: toSessionView(session, clock),
+    })
+  }
+}
+
+const silentRefusals: ReadonlySet<string> = new Set([
+  'login_required',
+  'consent_required',
+  'interaction_required',
+])
+
+/** Logs why a login failed; returns where a silent login (prompt=none) goes on without one. */
+function noteFailure(error: unknown, res: Response): string | undefined {
+  const refusal = error instanceof FailedLogin ? error.refusal : error
+  if (refusal instanceof AppError)
+    res.locals.log('login_failed', { code: refusal.code, reason: refusal.reason })
+  if (!(error instanceof FailedLogin)) return undefined
+  const { returnTo, prompt } = error.transaction
+  res.locals.retryReturnTo = returnTo
+  return prompt === 'none' && silentRefusals.has(error.refusal.code) ? returnTo : undefined
+}

@@ -1,0 +1,62 @@
+import { parseCookie } from 'cookie'
+import type { CookieOptions, Request, Response } from 'express'
+import { transactionLifetime } from '../login/transaction.ts'
+
+/**
+ * The names and attributes of our cookies. `__Host-` makes the browser insist on Secure, Path=/ and no Domain, so
+ * that no other host of the site can plant one (RFC 6265bis 4.1.3.2); http://localhost cannot have it.
+ */
+export function createCookieNames(secure: boolean): { session: string; transactionPrefix: string } {
+  const prefix = secure ? '__Host-' : ''
+  return { session: `${prefix}bff_session`, transactionPrefix: `${prefix}bff_tx.` }
+}
+
+/** The cookies of a request, parsed; empty where there are none. */
+export function readCookies(req: Request): Record<string, string | undefined> {
+  return parseCookie(req.headers.cookie ?? '')
+}
+
+/** At most this many logins at once in one browser; the oldest gives way. */
+const maxTransactions = 5
+/** Characters that all transaction cookies may take in a request, names included. */
+const maxTransactionCharacters = 4_000
+
+/** The sealed cookies of logins in progress, one for each. */
+export interface TransactionCookies {
+  read(req: Request, id: string): string | undefined
+  /** Sets the cookie of a new login and drops the oldest others beyond the limits. */
+  add(req: Request, res: Response, id: string, sealed: string): void
+  clear(res: Response, id: string): void
+}
+
+/** Creates the cookies of the login transactions; `secure` follows PUBLIC_URL. */
+export function createTransactionCookies(secure: boolean): TransactionCookies {
+  const { transactionPrefix: prefix } = createCookieNames(secure)
+  // Lax: the provider's redirect, a navigation from another site, must bring it.
+  const options: CookieOptions = { httpOnly: true, secure, sameSite: 'lax', path: '/' }
+
+  /** Names to drop, given those that stay beside a new cookie of `length` characters; ids sort by age. */
+  function findSurplus(req: Request, length: number): string[] {
+    const newestFirst = Object.entries(readCookies(req))
+      .filter(([name]) => name.startsWith(prefix))
+      .sort(([a], [b]) => (a < b ? 1 : -1))
+    let characters = length
+    return newestFirst
+      .filter(([name, value = ''], index) => {
+        characters += name.length + value.length + 3
+        return index >= maxTransactions - 1 || characters > maxTransactionCharacters
+      })
+      .map(([name]) => name)
+  }
+
+  return {
+    read: (req, id) => readCookies(req)[prefix + id],
+    add(req, res, id, sealed) {
+      const name = prefix + id
+      for (const surplus of findSurplus(req, name.length + sealed.length + 3))
+        res.clearCookie(surplus, options)
+      res.cookie(name, sealed, { ...options, maxAge: transactionLifetime })
+    },
+    clear: (res, id) => void res.clearCookie(prefix + id, options),
+  }
+}

@@ -1,0 +1,53 @@
+import { createHash } from 'node:crypto'
+
+const style = `
+:root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif }
+body { display: grid; place-items: center; min-height: 90vh; margin: 0; padding: 1rem }
+main { max-width: 32rem }
+h1 { font-size: 1.5rem; line-height: 1.25; margin: 0 0 .5rem }
+nav { display: flex; gap: 1rem; margin: 1.5rem 0 }
+a { color: inherit; padding: .6rem 1.1rem; border: 1px solid; border-radius: .5rem; text-decoration: none }
+a:first-child { background: CanvasText; color: Canvas; border-color: CanvasText }
+a:focus-visible { outline: 3px solid Highlight; outline-offset: 2px }
+small { opacity: .75 }
+`
+
+/** Lets the page's one style through the content security policy (CSP Level 3, 8.1). */
+export const pageStyleHash = `sha256-${createHash('sha256').update(style).digest('base64')}`
+
+const entities: Record<string, string> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&#39;',
+}
+const escapeHtml = (text: string) => text.replace(/[&<>"']/g, (character) => entities[character] ?? '')
+
+/** What a person sees when a navigation fails. No texts from outside get here but our own details; all are escaped. */
+export function renderErrorPage(page: {
+  title: string
+  detail: string
+  code: string
+  requestId: string
+  /** Links in the order of their likely use. */
+  links: readonly { href: string; text: string }[]
+}): string {
+  const links = page.links
+    .map(({ href, text }) => `<a href="${escapeHtml(href)}">${escapeHtml(text)}</a>`)
+    .join('\n')
+  return `<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>${escapeHtml(page.title)}</title>
+<style>${style}</style>
+<main>
+<h1>${escapeHtml(page.title)}</h1>
+<p>${escapeHtml(page.detail)}</p>
+<nav>${links}</nav>
+<small>${escapeHtml(page.code)} · request ${escapeHtml(page.requestId)}</small>
+</main>
+</html>
+`
+}

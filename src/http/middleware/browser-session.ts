@@ -1,0 +1,109 @@
+import { unsign } from 'cookie-signature'
+import type { CookieOptions, Request, RequestHandler, Response } from 'express'
+import session from 'express-session'
+import type { Config } from '../../config/config.ts'
+import { deriveKeys } from '../../crypto/derive-key.ts'
+import { AppError } from '../../errors.ts'
+import { ExpressStore } from '../../session/express-store.ts'
+import { createSessionId, type NewSession, type Session, toSessionHandle } from '../../session/session.ts'
+import type { SessionStore } from '../../session/store.ts'
+import { createCookieNames, readCookies } from '../cookies.ts'
+
+/** The session of the browser in front of us. All methods may throw AppError `store_unavailable`. */
+export interface BrowserSessions {
+  /** express-session, for the two places where a session begins or ends: callback and logout. */
+  writable: RequestHandler
+  /** Reads the session without express-session, which costs more than all the rest of a session check. */
+  read(req: Request): Promise<{ cookie: 'absent' | 'valid'; session: Session | undefined }>
+  /** Ends the session the browser had and starts a new one under a new id, which it returns (ASVS 7.2.4). */
+  start(req: Request, login: NewSession): Promise<string>
+  /** Gives the browser the cookie of a session that already exists. */
+  adopt(req: Request, sessionId: string): void
+  /** Ends the session for good, then drops the cookie. */
+  end(req: Request, res: Response): Promise<void>
+}
+
+interface BrowserSessionOptions {
+  config: Config
+  store: SessionStore
+}
+
+/** Creates the browser sessions: a signed cookie that holds nothing but a random id. */
+export function createBrowserSessions({ config, store }: BrowserSessionOptions): BrowserSessions {
+  const { session: name } = createCookieNames(config.secureCookies)
+  const secrets = deriveKeys(config.secrets, 'session-cookie').map((key) => key.toString('base64url'))
+  const cookie: CookieOptions & { path: string } = {
+    httpOnly: true,
+    secure: config.secureCookies,
+    sameSite: config.session.sameSite,
+    path: '/',
+  }
+
+  /** The id in the signed cookie, as express-session writes it: `s:{id}.{signature}`. */
+  function readSessionId(req: Request): string | undefined {
+    const value = readCookies(req)[name]
+    if (value === undefined || !value.startsWith('s:')) return undefined
+    for (const secret of secrets) {
+      const id = unsign(value.slice(2), secret)
+      if (id !== false) return id
+    }
+    return undefined
+  }
+
+  return {
+    writable: session({
+      name,
+      secret: secrets,
+      store: new ExpressStore(store),
+      genid: createSessionId,
+      cookie,
+      resave: false,
+      saveUninitialized: false,
+      rolling: false,
+    }),
+
+    async read(req) {
+      const id = readSessionId(req)
+      if (id === undefined) return { cookie: 'absent', session: undefined }
+      return { cookie: 'valid', session: await store.read(toSessionHandle(id)) }
+    },
+
+    async start(req, login) {
+      await settle((done) => req.session.regenerate(done))
+      req.session.login = login
+      await settle((done) => req.session.save(done))
+      return req.sessionID
+    },
+
+    adopt(req, sessionId) {
+      req.sessionID = sessionId
+      req.sessionStore.createSession(req, { cookie: Object.assign(new session.Cookie(), cookie) })
+    },
+
+    async end(req, res) {
+      await settle((done) => req.session.destroy(done))
+      res.clearCookie(name, cookie)
+    },
+  }
+}
+
+/** Middleware: lets a request pass with a living session, which it puts on `res.locals.session`, and moves its idle timeout. */
+export function createRequireSession(sessions: BrowserSessions, store: SessionStore): RequestHandler {
+  return async (req, res, next) => {
+    const { cookie, session } = await sessions.read(req)
+    if (session === undefined) {
+      throw cookie === 'absent'
+        ? new AppError('session_required', 'Sign in first: GET /api/login tells where.')
+        : new AppError('session_expired', 'This session has ended. GET /api/login begins another.')
+    }
+    res.locals.session = await store.touch(session)
+    next()
+  }
+}
+
+/** Awaits a Node-style call of express-session. */
+function settle(call: (done: (error?: unknown) => void) => void): Promise<void> {
+  return new Promise((resolve, reject) => {
+    call((error) => (error ? reject(error) : resolve()))
+  })
+}

@@ -1,0 +1,36 @@
+import type { Request, RequestHandler } from 'express'
+import { AppError } from '../../errors.ts'
+
+/**
+ * Defends every call that acts on the session cookie (BBA 6.1.3.3). A foreign page cannot send a custom header
+ * without a preflight, which the origin list refuses; and what the browser says of the page must fit as well.
+ */
+export function createCsrfGuard(allowedOrigins: readonly string[]): RequestHandler {
+  return (req, _res, next) => {
+    if (!comesFromOurPages(req, allowedOrigins)) {
+      throw new AppError('csrf_check_failed', 'The request comes from a page that SPA_ORIGINS does not list.')
+    }
+    if (req.get('x-csrf') !== '1') {
+      throw new AppError('csrf_check_failed', 'Send the header "X-CSRF: 1" with this request.')
+    }
+    next()
+  }
+}
+
+/** The same for a plain form, which cannot send headers: the browser must say that a page of ours sent it. */
+export function createFormCsrfGuard(allowedOrigins: readonly string[]): RequestHandler {
+  const guard = createCsrfGuard(allowedOrigins)
+  return (req, res, next) => {
+    const isForm = req.is('application/x-www-form-urlencoded') !== false
+    const isVouchedFor = req.get('sec-fetch-site') === 'same-origin' && req.get('origin') !== undefined
+    if (isForm && isVouchedFor && comesFromOurPages(req, allowedOrigins)) return next()
+    return guard(req, res, next)
+  }
+}
+
+function comesFromOurPages(req: Request, allowedOrigins: readonly string[]): boolean {
+  const origin = req.get('origin')
+  if (origin !== undefined) return allowedOrigins.includes(origin)
+  const site = req.get('sec-fetch-site')
+  return site === undefined || site === 'same-origin'
+}

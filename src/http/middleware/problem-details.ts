@@ -1,0 +1,78 @@
+import type { ErrorRequestHandler, RequestHandler, Response } from 'express'
+import type { Config } from '../../config/config.ts'
+import { AppError } from '../../errors.ts'
+import { renderErrorPage } from '../error-page.ts'
+import { isNavigation } from '../navigation.ts'
+
+/** The last handler: an address that is none of ours. */
+export const notFound: RequestHandler = () => {
+  throw new AppError('not_found', 'This server has nothing at this address.')
+}
+
+/** For the end of a route: other methods than those it handles (RFC 9110 15.5.6). */
+export function allowOnly(...methods: string[]): RequestHandler {
+  return () => {
+    const allow = methods.join(', ')
+    throw new AppError('method_not_allowed', `This address takes ${allow}.`, { headers: { Allow: allow } })
+  }
+}
+
+/** Turns every error into problem details (RFC 9457), or into a page where a person reads it. */
+export function createProblemDetails(config: Config): ErrorRequestHandler {
+  return (error: unknown, req, res, next) => {
+    const refusal = toAppError(error)
+    res.locals.refusal = { code: refusal.code, reason: refusal.reason }
+    if (refusal.code === 'internal_error') logInternalError(error, res)
+    // Too late for an answer of ours: Express ends the connection, so that nobody takes the half for the whole.
+    if (res.headersSent) return next(error)
+    for (const [name, value] of Object.entries(refusal.headers)) res.setHeader(name, value)
+    res.setHeader('Cache-Control', 'no-store')
+    res.status(refusal.status)
+    if (isNavigation(req)) sendPage(refusal, res, config)
+    else sendProblem(refusal, res)
+  }
+}
+
+function sendProblem({ title, status, detail, code }: AppError, res: Response): void {
+  const problem = { type: 'about:blank', title, status, detail, code, request_id: res.locals.requestId }
+  res.type('application/problem+json').send(JSON.stringify(problem))
+}
+
+function sendPage({ title, detail, code }: AppError, res: Response, config: Config): void {
+  const { requestId, retryReturnTo } = res.locals
+  const retry = {
+    href: `/api/login?return_to=${encodeURIComponent(retryReturnTo ?? '/')}`,
+    text: 'Try again',
+  }
+  const back = { href: config.loginReturnTo, text: 'Back to the app' }
+  const links = retryReturnTo === undefined ? [back] : [retry, back]
+  res.type('html').send(renderErrorPage({ title, detail, code, requestId, links }))
+}
+
+/** Errors of Express and its body parsers carry a status below 500 and a type; everything else is ours to mend. */
+function toAppError(error: unknown): AppError {
+  if (error instanceof AppError) return error
+  const status = error instanceof Error && 'status' in error ? error.status : 500
+  if (status === 413)
+    return new AppError('payload_too_large', 'The body may have 16 kB at most.', { cause: error })
+  if (status === 415)
+    return new AppError('unsupported_media_type', 'Send plain JSON or a form, uncompressed, in UTF-8.', {
+      cause: error,
+    })
+  if (typeof status === 'number' && status >= 400 && status < 500) {
+    return new AppError('invalid_request', 'The request could not be understood.', { cause: error })
+  }
+  return new AppError('internal_error', 'The error was logged; its request id helps to find it.', {
+    cause: error,
+  })
+}
+
+/** Frames only: a message may hold anything, secrets included. */
+function logInternalError(error: unknown, res: Response): void {
+  const frames =
+    error instanceof Error ? (error.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line)) : []
+  res.locals.log('request_failed', {
+    error: error instanceof Error ? error.name : typeof error,
+    frames: frames.slice(0, 12).map((line) => line.trim()),
+  })
+}

@@ -1,0 +1,28 @@
+import type { RequestHandler } from 'express'
+import type { KeyRing } from '../app-token/key-ring.ts'
+import type { Config } from '../config/config.ts'
+
+/** Resource servers may keep these for a while; keys are published long before they sign. */
+const cacheable = 'public, max-age=300'
+
+/** GET /.well-known/jwks.json: the public keys of the app token (RFC 7517 5). */
+export function createJwksHandler(keyRing: KeyRing): RequestHandler {
+  return (_req, res) => {
+    res.set('Cache-Control', cacheable).json(keyRing.publicKeys())
+  }
+}
+
+/** GET /.well-known/oauth-authorization-server: lets ordinary JWT middleware configure itself (RFC 8414). */
+export function createMetadataHandler({ publicUrl, provider }: Config): RequestHandler {
+  const metadata = {
+    issuer: publicUrl,
+    jwks_uri: `${publicUrl}/.well-known/jwks.json`,
+    scopes_supported: provider.scopes,
+    // App tokens are minted for sessions; there is no endpoint that takes a grant.
+    response_types_supported: [],
+    grant_types_supported: [],
+  }
+  return (_req, res) => {
+    res.set('Cache-Control', cacheable).json(metadata)
+  }
+}

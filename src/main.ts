@@ -1,0 +1,64 @@
+#!/usr/bin/env node
+import { randomBytes } from 'node:crypto'
+import { parseArgs } from 'node:util'
+import { readConfig } from './config/config.ts'
+import { ConfigError } from './config/config-error.ts'
+import { readEnvironment } from './config/environment.ts'
+import { describeSettings, findUnknownVariables } from './config/read-settings.ts'
+import { createParts, startServer } from './server.ts'
+
+const usage = `Usage: portico-bff [command]
+
+  serve   start the server (the default)
+  keys    print a fresh line for BFF_SECRETS
+`
+
+/** EX_CONFIG and EX_USAGE of sysexits.h. */
+const exitConfig = 78
+const exitUsage = 64
+
+async function serve(): Promise<void> {
+  const env = readEnvironment()
+  const parts = await createParts(readConfig(env))
+  const { log } = parts
+  log('server_starting', describeSettings(env))
+  const unknown = findUnknownVariables(env)
+  if (unknown.length > 0) log('config_unknown_variable', { variables: unknown })
+  const server = await startServer(parts)
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.once(signal, () => {
+      server.close().then(
+        () => process.exit(0),
+        () => process.exit(1),
+      )
+    })
+  }
+}
+
+function printKeys(): void {
+  process.stdout.write(`BFF_SECRETS=${randomBytes(32).toString('base64url')}\n`)
+}
+
+async function main(): Promise<void> {
+  const { positionals } = parseArgs({ allowPositionals: true })
+  const [command = 'serve'] = positionals
+  if (command === 'serve') return serve()
+  if (command === 'keys') return printKeys()
+  process.stderr.write(usage)
+  process.exitCode = exitUsage
+}
+
+try {
+  await main()
+} catch (error) {
+  if (error instanceof ConfigError) {
+    process.stderr.write(`${error.message}\n`)
+    process.exitCode = exitConfig
+  } else {
+    const isErrno = error instanceof Error && 'code' in error
+    process.stderr.write(
+      `Portico cannot start: ${isErrno ? `${String(error.code)}: ${error.message}` : String(error)}\n`,
+    )
+    process.exitCode = 1
+  }
+}

@@ -1,0 +1,92 @@
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo, Socket } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
+import { createApp, type Parts } from './app.ts'
+import { createKeyRing } from './app-token/key-ring.ts'
+import { systemClock } from './clock.ts'
+import type { Config } from './config/config.ts'
+import { createProvider } from './provider/provider.ts'
+import { createMemoryStore } from './session/memory-store.ts'
+import { createLog } from './telemetry/logger.ts'
+
+/** Makes every part from the configuration; `replaced` ones are taken as they are. */
+export async function createParts(config: Config, replaced: Partial<Parts> = {}): Promise<Parts> {
+  const { clock = systemClock, log = createLog(config.logLevel) } = replaced
+  return {
+    config,
+    clock,
+    log,
+    store: replaced.store ?? createMemoryStore({ clock, lifetimes: config.session }),
+    provider:
+      replaced.provider ??
+      createProvider({ config: config.provider, claimNames: config.appToken.claims, clock, log }),
+    keyRing: replaced.keyRing ?? (await createKeyRing({ config: config.appToken, clock, log })),
+    lifecycle: { draining: false },
+  }
+}
+
+/** A server that listens. */
+export interface RunningServer {
+  port: number
+  /** Says "not ready" for the drain time, then lets requests in flight finish, then closes everything. */
+  close(): Promise<void>
+}
+
+/** How long requests in flight may take once the listener is closed, in milliseconds. */
+const finishWithin = 10_000
+
+/** Listens at once: a provider that is down is discovered later, in the background. */
+export async function startServer(parts: Parts): Promise<RunningServer> {
+  const { config, provider, log, lifecycle } = parts
+  const server = createServer({ requestTimeout: 30_000, headersTimeout: 10_000 }, createApp(parts))
+  // Longer than balancers keep idle connections, so that they close first and no request meets a closing one.
+  server.keepAliveTimeout = 65_000
+  server.on('clientError', answerUnreadable)
+  await listen(server, config.listen)
+  const { port } = server.address() as AddressInfo
+  log('server_listening', { host: config.listen.host, port, public_url: config.publicUrl })
+  provider.start()
+
+  return {
+    port,
+    async close() {
+      lifecycle.draining = true
+      log('server_draining', { drain_ms: config.shutdownDrain })
+      await delay(config.shutdownDrain)
+      const closed = new Promise((resolve) => server.close(resolve))
+      server.closeIdleConnections()
+      const timer = setTimeout(() => server.closeAllConnections(), finishWithin)
+      await closed
+      clearTimeout(timer)
+      await provider.close()
+      log('server_stopped')
+    },
+  }
+}
+
+function listen(server: Server, { host, port }: Config['listen']): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(port, host, () => {
+      server.off('error', reject)
+      resolve()
+    })
+  })
+}
+
+/** What is no HTTP never reaches Express; it gets problem details all the same (RFC 9457). */
+function answerUnreadable(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy()
+    return
+  }
+  const isTooLarge = error.code === 'HPE_HEADER_OVERFLOW'
+  const [status, title] = isTooLarge
+    ? ['431 Request Header Fields Too Large', 'The request headers are too large']
+    : ['400 Bad Request', 'The request is malformed']
+  const problem = { type: 'about:blank', title, status: isTooLarge ? 431 : 400, code: 'invalid_request' }
+  const body = JSON.stringify(problem)
+  socket.end(
+    `HTTP/1.1 ${status}\r\nContent-Type: application/problem+json\r\nCache-Control: no-store\r\nConnection: close\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
+  )
+}
