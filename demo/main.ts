@@ -1,0 +1,102 @@
+import { randomBytes } from 'node:crypto'
+import { createServer, type RequestListener } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { parseArgs } from 'node:util'
+import express from 'express'
+import { createApp } from '../src/app.ts'
+import { readConfig } from '../src/config/config.ts'
+import { createParts } from '../src/server.ts'
+import { createLog } from '../src/telemetry/logger.ts'
+import { createSampleApi } from './api.ts'
+import { apiScopes, createOktaProvider } from './provider/okta-provider.ts'
+import { createSpa } from './spa.ts'
+
+/**
+ * The demo: an embedded identity provider, Portico, a sample API and a sample SPA, in one process, on this machine
+ * alone. The provider is at 127.0.0.1 and the rest at localhost: to a browser these are two sites, as in real life.
+ */
+
+const usage = 'Usage: npm run demo -- [--port 3000] [--redirect spa|server] [--verbose]\n'
+
+interface Listener {
+  port: number
+  serve(app: RequestListener): void
+}
+
+/** Takes the port, or any free one where it is in use; the app comes later, because it needs to know the port. */
+async function listen(port: number): Promise<Listener> {
+  const server = createServer()
+  const isFree = await new Promise<boolean>((resolve) => {
+    server.once('error', () => resolve(false))
+    server.listen(port, '127.0.0.1', () => resolve(true))
+  })
+  if (!isFree) return listen(0)
+  return { port: (server.address() as AddressInfo).port, serve: (app) => void server.on('request', app) }
+}
+
+function readOptions() {
+  const { values } = parseArgs({
+    options: {
+      port: { type: 'string', default: '3000' },
+      redirect: { type: 'string', default: 'spa' },
+      verbose: { type: 'boolean', default: false },
+    },
+  })
+  const port = Number(values.port)
+  const redirect = values.redirect
+  if (!Number.isInteger(port) || (redirect !== 'spa' && redirect !== 'server')) throw new TypeError(usage)
+  return { port, redirect, verbose: values.verbose } as const
+}
+
+async function main(): Promise<void> {
+  if (process.env.NODE_ENV === 'production') {
+    throw new Error('The demo has well-known passwords and refuses to run with NODE_ENV=production.')
+  }
+  const { port, redirect, verbose } = readOptions()
+  const [bff, idp, api] = [await listen(port), await listen(port + 1), await listen(port + 2)]
+  const publicUrl = `http://localhost:${bff.port}`
+  const apiUrl = `http://localhost:${api.port}`
+  const redirectUri = `${publicUrl}${redirect === 'spa' ? '/callback' : '/api/callback'}`
+  const client = { client_id: 'portico-demo', client_secret: randomBytes(32).toString('base64url') }
+
+  const { issuer, app: provider } = await createOktaProvider({
+    origin: `http://127.0.0.1:${idp.port}`,
+    clients: [
+      {
+        ...client,
+        redirect_uris: [redirectUri],
+        post_logout_redirect_uris: [publicUrl],
+        grant_types: ['authorization_code', 'refresh_token'],
+        response_types: ['code'],
+        require_auth_time: true,
+      },
+    ],
+  })
+  const config = readConfig({
+    PUBLIC_URL: publicUrl,
+    BFF_SECRETS: randomBytes(32).toString('base64url'),
+    OIDC_ISSUER: issuer,
+    OIDC_CLIENT_ID: client.client_id,
+    OIDC_CLIENT_SECRET: client.client_secret,
+    OIDC_REDIRECT_URI: redirectUri,
+    OIDC_SCOPES: `openid profile email groups offline_access ${apiScopes.join(' ')}`,
+  })
+  const parts = await createParts(config, { log: createLog(verbose ? 'info' : 'error') })
+
+  const site = express().disable('x-powered-by')
+  site.use(createSpa({ apiUrl, redirect, providerName: 'the demo provider (Okta-shaped)' }))
+  site.use(createApp(parts))
+  idp.serve(provider)
+  api.serve(createSampleApi({ issuer: publicUrl, spaOrigin: publicUrl }))
+  bff.serve(site)
+  process.stdout.write(
+    `\nPortico's demo is running. Open this page and log in:\n\n    ${publicUrl}\n\nCtrl+C ends it.\n`,
+  )
+}
+
+try {
+  await main()
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)
+  process.exit(1)
+}

@@ -1,0 +1,58 @@
+import { people } from './people.ts'
+
+const style = `
+:root { color-scheme: light dark; --ink: #14213d; --paper: #f4f6fb; --card: #fff; --line: #c9d1e3; --accent: #2f5bea; font: 16px/1.5 system-ui, sans-serif }
+@media (prefers-color-scheme: dark) { :root { --ink: #e7ecf8; --paper: #0d1220; --card: #161d30; --line: #37415c; --accent: #86a3ff } }
+* { box-sizing: border-box }
+body { margin: 0; min-height: 100vh; display: grid; place-items: center; background: var(--paper); color: var(--ink) }
+main { width: min(26rem, calc(100vw - 2rem)); background: var(--card); border: 1px solid var(--line); border-radius: 1rem; padding: 2rem }
+h1 { font-size: 1.35rem; margin: 0 } p { margin: .25rem 0 1.25rem } .brand { letter-spacing: .08em; text-transform: uppercase; font-size: .75rem; margin: 0 0 1rem; opacity: .75 }
+label { display: block; font-weight: 600; margin-top: 1rem }
+input { width: 100%; font: inherit; color: inherit; background: transparent; padding: .6rem .75rem; border: 1px solid var(--line); border-radius: .5rem }
+button { font: inherit; cursor: pointer; border-radius: .5rem; padding: .65rem 1rem; border: 1px solid var(--line); background: transparent; color: inherit }
+button.primary { width: 100%; margin-top: 1.25rem; background: var(--accent); border-color: var(--accent); color: var(--card); font-weight: 600 }
+:is(input, button, a):focus-visible { outline: 3px solid var(--accent); outline-offset: 2px }
+.people { border-top: 1px solid var(--line); margin-top: 1.5rem; padding-top: 1rem; display: grid; gap: .5rem } .people button { text-align: left; width: 100% } .people small { opacity: .75; display: block }
+.error { border-left: 4px solid #c0392b; padding-left: .75rem; margin: 1rem 0 0 }
+.cancel { display: block; text-align: center; margin-top: 1rem; color: inherit }
+`
+
+const entities: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' }
+const escapeHtml = (text: string) => text.replace(/[&<>"]/g, (character) => entities[character] ?? '')
+
+/** The provider's sign-in form, with the demo's people ready to be picked. */
+export function renderSignInPage(page: {
+  action: string
+  cancel: string
+  login?: string
+  error?: string
+}): string {
+  const choices = people.map(
+    ({ login, password, name, about }) => `
+    <form method="post" action="${escapeHtml(page.action)}">
+      <input type="hidden" name="login" value="${escapeHtml(login)}"><input type="hidden" name="password" value="${escapeHtml(password)}">
+      <button>${escapeHtml(name)}<small>${escapeHtml(login)}, ${escapeHtml(about)}</small></button>
+    </form>`,
+  )
+  return `<!doctype html>
+<html lang="en">
+<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Sign in at the demo provider</title>
+<style>${style}</style>
+<main>
+  <p class="brand">Demo identity provider</p>
+  <h1>Sign in</h1>
+  <p>This page belongs to the provider. The app never sees your password.</p>
+  ${page.error ? `<p class="error" role="alert">${escapeHtml(page.error)}</p>` : ''}
+  <form method="post" action="${escapeHtml(page.action)}">
+    <label for="login">Username</label>
+    <input id="login" name="login" autocomplete="username" required autofocus value="${escapeHtml(page.login ?? '')}">
+    <label for="password">Password</label>
+    <input id="password" name="password" type="password" autocomplete="current-password" required>
+    <button class="primary">Sign in</button>
+  </form>
+  <div class="people"><span>Or, as this is a demo, be</span>${choices.join('')}</div>
+  <a class="cancel" href="${escapeHtml(page.cancel)}">Cancel</a>
+</main>
+</html>`
+}

@@ -1,0 +1,151 @@
+// @ts-check
+import { createFlow } from './flow.js'
+import { finishLogin, getSession, getToken, logOut, startLogin } from './portico.js'
+import { showToken } from './token-view.js'
+
+/** @param {string} id */
+const element = (id) => /** @type {HTMLElement} */ (document.getElementById(id))
+
+/** @type {{ apiUrl: string, providerName: string, redirect: 'spa' | 'server' }} */
+const config = await (await fetch('/demo.json')).json()
+const flow = createFlow(element('flow'), config.redirect)
+
+/** The app token lives in memory alone; a reload asks for another. */
+let appToken = { token: '', expiresAt: 0 }
+
+/** @param {{ token: string, expires_in: number }} answer */
+function keepToken({ token, expires_in: expiresIn }) {
+  appToken = { token, expiresAt: Date.now() + expiresIn * 1000 }
+  showToken(
+    {
+      encoded: element('encoded'),
+      header: element('header'),
+      payload: element('payload'),
+      times: element('times'),
+    },
+    token,
+  )
+}
+
+async function currentToken() {
+  if (Date.now() > appToken.expiresAt - 30_000) keepToken(await getToken())
+  return appToken.token
+}
+
+/** @param {string} text */
+function announce(text) {
+  element('status').textContent = text
+}
+
+/** @param {{ name?: string, email?: string, sub: string, groups?: string[] } | undefined} user */
+function showPerson(user) {
+  document.body.dataset.state = user === undefined ? 'signed-out' : 'signed-in'
+  if (user === undefined) return
+  element('name').textContent = user.name ?? user.sub
+  element('email').textContent = user.email ?? ''
+  element('sub').textContent = user.sub
+  element('groups').textContent = (user.groups ?? []).join(', ') || 'none'
+}
+
+/** @param {{ idle_expires_in: number, absolute_expires_in: number }} session */
+function showSession(session) {
+  const minutes = (/** @type {number} */ seconds) => `${Math.round(seconds / 60)} min`
+  element('session').textContent =
+    `ends after ${minutes(session.idle_expires_in)} without use, or in ${minutes(session.absolute_expires_in)}`
+}
+
+async function logIn() {
+  flow.reset()
+  announce('Asking Portico where to sign in …')
+  flow.mark('login')
+  const { login_url: loginUrl } = await startLogin('/')
+  flow.mark('login-url', 'authorize')
+  location.assign(loginUrl)
+}
+
+/** The page the provider sent the browser to: forward the answer, whatever it is. */
+async function completeLogin() {
+  const query = location.search
+  // The code is of no use twice, but an address bar is no place for it.
+  history.replaceState(null, '', '/')
+  flow.mark('sign-in', 'redirect', 'callback')
+  const answer = await finishLogin(query)
+  flow.mark('exchange', 'tokens', 'verify', 'app-token')
+  keepToken(answer)
+  showPerson(answer.user)
+  showSession(answer.session)
+  announce(`Signed in as ${answer.user.name ?? answer.user.sub}.`)
+}
+
+async function resume() {
+  const { active, user, session } = await getSession()
+  showPerson(active ? user : undefined)
+  if (!active) return
+  keepToken(await getToken())
+  showSession(session)
+  if (config.redirect === 'server') {
+    flow.mark('sign-in', 'redirect', 'exchange', 'tokens', 'verify', 'app-token')
+  }
+  announce(`Signed in as ${user.name ?? user.sub}.`)
+}
+
+async function signOut() {
+  await logOut()
+  appToken = { token: '', expiresAt: 0 }
+  flow.reset()
+  showPerson(undefined)
+  announce(
+    'You are logged out of this app. The session at the provider lives on: logging in again may not ask for a password.',
+  )
+  element('log-in').focus()
+}
+
+/** @param {HTMLButtonElement} button */
+async function callApi({ dataset }) {
+  const { method = 'GET', path = '/', scope } = dataset
+  const token = scope === undefined ? await currentToken() : (await getToken({ scope })).token
+  flow.mark(['api', `${method} ${path}${scope === undefined ? '' : ` with only ${scope}`}`])
+  const response = await fetch(config.apiUrl + path, {
+    method,
+    headers: { Authorization: `Bearer ${token}` },
+  })
+  const body = JSON.stringify(await response.json(), null, 2)
+  flow.mark(['api-answer', `${response.status} ${response.ok ? 'accepted' : 'refused'}`])
+  const result = element('result')
+  result.dataset.ok = String(response.ok)
+  result.textContent = `${method} ${path} → ${response.status}\n${response.headers.get('WWW-Authenticate') ?? ''}\n${body}`
+}
+
+/** Runs what a button does; a refusal is shown, and a session that has ended shows the log-in button again. */
+async function run(/** @type {() => Promise<void>} */ action) {
+  try {
+    await action()
+  } catch (error) {
+    const { code = 'network_error', message = 'The server does not answer.' } = /** @type {any} */ (error)
+    if (code === 'session_required' || code === 'session_expired') showPerson(undefined)
+    announce(`${message} (${code})`)
+  }
+}
+
+element('log-in').addEventListener('click', () => run(logIn))
+element('log-out').addEventListener('click', () => run(signOut))
+element('new-token').addEventListener('click', () => run(async () => keepToken(await getToken())))
+for (const button of document.querySelectorAll('button[data-path]')) {
+  button.addEventListener('click', () => run(() => callApi(/** @type {HTMLButtonElement} */ (button))))
+}
+
+element('provider').textContent = config.providerName
+flow.render()
+showPerson(undefined)
+await run(async () => {
+  if (location.pathname === '/callback') await completeLogin().catch(failLogin)
+  else await resume()
+})
+document.body.dataset.ready = 'true'
+
+/** Without a login the page still knows who was signed in before. @param {Error} error */
+async function failLogin(error) {
+  flow.mark(['callback', 'refused'])
+  await resume()
+  throw error
+}

@@ -1,0 +1,181 @@
+// @ts-check
+/** The sequence diagram: each step of the flow, filled in as it happens; it survives the trip to the provider. */
+
+const lanes = ['This page', 'Portico', 'Provider', 'Sample API']
+const [spa, portico, provider, api] = [0, 1, 2, 3]
+
+/** @typedef {{ id: string, from: number, to: number, text: string, note: string }} Step */
+
+/** @type {Step[]} */
+const loginSteps = [
+  { id: 'login', from: spa, to: portico, text: 'GET /api/login', note: 'The page asks where to sign in.' },
+  {
+    id: 'login-url',
+    from: portico,
+    to: spa,
+    text: 'login_url',
+    note: 'State, nonce and PKCE verifier stay behind in a sealed cookie. The server stores nothing yet.',
+  },
+  {
+    id: 'authorize',
+    from: spa,
+    to: provider,
+    text: 'authorize + code_challenge',
+    note: 'The browser goes to the provider.',
+  },
+  {
+    id: 'sign-in',
+    from: provider,
+    to: provider,
+    text: 'the person signs in',
+    note: 'Only the provider sees the password.',
+  },
+]
+
+/** @type {Step[]} */
+const forwardedSteps = [
+  {
+    id: 'redirect',
+    from: provider,
+    to: spa,
+    text: '/callback?code&state',
+    note: 'A code that works once comes back to the page.',
+  },
+  {
+    id: 'callback',
+    from: spa,
+    to: portico,
+    text: 'POST /api/callback',
+    note: 'The page hands the code over.',
+  },
+]
+
+/** @type {Step[]} */
+const redirectedSteps = [
+  {
+    id: 'redirect',
+    from: provider,
+    to: portico,
+    text: '/api/callback?code&state',
+    note: 'The provider sends the browser straight to Portico.',
+  },
+]
+
+/** @type {Step[]} */
+const exchangeSteps = [
+  {
+    id: 'exchange',
+    from: portico,
+    to: provider,
+    text: 'code + code_verifier',
+    note: 'Server to server, with the client secret.',
+  },
+  {
+    id: 'tokens',
+    from: provider,
+    to: portico,
+    text: 'ID, access, refresh token',
+    note: 'They never reach this browser.',
+  },
+  {
+    id: 'verify',
+    from: portico,
+    to: portico,
+    text: 'verifies, keeps them',
+    note: 'Signatures against the JWKS; iss, aud, exp, nonce, at_hash and more.',
+  },
+]
+
+/** @type {Step[]} */
+const finalSteps = [
+  {
+    id: 'app-token',
+    from: portico,
+    to: spa,
+    text: 'cookie + app token',
+    note: 'An HttpOnly session cookie, and a JWT for five minutes.',
+  },
+  { id: 'api', from: spa, to: api, text: 'Bearer app token', note: 'Try one of the API calls.' },
+  {
+    id: 'api-answer',
+    from: api,
+    to: spa,
+    text: 'answer',
+    note: 'The API checks signature, scope and groups by itself.',
+  },
+]
+
+/** @param {'spa' | 'server'} redirect */
+export const toSteps = (redirect) => [
+  ...loginSteps,
+  ...(redirect === 'spa' ? forwardedSteps : redirectedSteps),
+  ...exchangeSteps,
+  ...finalSteps,
+]
+
+const storageKey = 'portico-demo-flow'
+
+/** @returns {Record<string, string>} what happened at each step so far */
+const readDone = () => JSON.parse(sessionStorage.getItem(storageKey) ?? '{}')
+
+/**
+ * Creates the diagram in an element.
+ * @param {HTMLElement} element
+ * @param {'spa' | 'server'} redirect
+ */
+export function createFlow(element, redirect) {
+  const steps = toSteps(redirect)
+
+  function render() {
+    const done = readDone()
+    const head = document.createElement('div')
+    head.className = 'lanes'
+    head.ariaHidden = 'true'
+    head.append(...lanes.map((name) => Object.assign(document.createElement('span'), { textContent: name })))
+    const list = document.createElement('ol')
+    list.append(...steps.map((step, index) => renderStep(step, index, done[step.id])))
+    element.replaceChildren(head, list)
+  }
+
+  return {
+    /** Marks steps as done, in this order. @param {...(string | [string, string])} marks */
+    mark(...marks) {
+      const done = readDone()
+      for (const mark of marks) {
+        const [id, note] = typeof mark === 'string' ? [mark, ''] : mark
+        done[id] = note
+      }
+      sessionStorage.setItem(storageKey, JSON.stringify(done))
+      render()
+    },
+    reset() {
+      sessionStorage.removeItem(storageKey)
+      render()
+    },
+    render,
+  }
+}
+
+/**
+ * @param {Step} step
+ * @param {number} index
+ * @param {string | undefined} happened
+ */
+function renderStep({ from, to, text, note }, index, happened) {
+  const item = document.createElement('li')
+  const isDone = happened !== undefined
+  item.className = isDone ? 'done' : 'open'
+  item.style.setProperty('--left', String(Math.min(from, to)))
+  item.style.setProperty('--span', String(Math.abs(to - from)))
+  const arrow = document.createElement('span')
+  arrow.className = from === to ? 'self' : to > from ? 'arrow right' : 'arrow left'
+  arrow.textContent = `${index + 1} · ${text}`
+  const spoken = document.createElement('span')
+  spoken.className = 'visually-hidden'
+  spoken.textContent = `${lanes[from]} to ${lanes[to]}, ${isDone ? 'done' : 'not yet'}: `
+  const remark = document.createElement('span')
+  remark.className = 'note'
+  remark.textContent = happened || note
+  item.append(spoken, arrow, remark)
+  return item
+}
