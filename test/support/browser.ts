@@ -1,0 +1,91 @@
+import { parseSetCookie, type SetCookie } from 'cookie'
+import { request as send } from 'undici'
+
+export interface BrowserRequest {
+  method?: 'GET' | 'POST' | 'DELETE' | 'OPTIONS' | 'HEAD' | 'PUT'
+  /** Undefined takes one of the browser's own headers away. */
+  headers?: Record<string, string | undefined>
+  body?: string | URLSearchParams
+}
+
+/** A browser of the tests' own: keeps cookies by host, says what a real one says of each request, follows nothing by itself. */
+export interface TestBrowser {
+  /** A call by a script of the page, same origin unless told otherwise. */
+  fetch(url: string, init?: BrowserRequest): Promise<Response>
+  /** The person goes to an address; redirects come back as they are. */
+  visit(url: string, init?: BrowserRequest): Promise<Response>
+  /** Every Set-Cookie line received so far. */
+  readonly setCookies: { host: string; line: string; cookie: SetCookie }[]
+  cookies(url: string): Map<string, string>
+  /** Plants, changes or (undefined) removes a cookie. */
+  setCookie(url: string, name: string, value: string | undefined): void
+}
+
+const fetchHeaders = { accept: 'application/json', 'sec-fetch-mode': 'cors', 'sec-fetch-site': 'same-origin' }
+const visitHeaders = {
+  accept: 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8',
+  'sec-fetch-mode': 'navigate',
+  'sec-fetch-site': 'none',
+  'sec-fetch-user': '?1',
+}
+
+export function createTestBrowser(): TestBrowser {
+  const jars = new Map<string, Map<string, string>>()
+  const setCookies: TestBrowser['setCookies'] = []
+
+  function cookies(url: string): Map<string, string> {
+    const { host } = new URL(url)
+    const jar = jars.get(host) ?? new Map<string, string>()
+    jars.set(host, jar)
+    return jar
+  }
+
+  function keepCookies(url: string, response: Response): void {
+    const jar = cookies(url)
+    for (const line of response.headers.getSetCookie()) {
+      const cookie = parseSetCookie(line, { decode: (value) => value })
+      setCookies.push({ host: new URL(url).host, line, cookie })
+      const isOver =
+        cookie.maxAge === 0 || (cookie.expires !== undefined && cookie.expires.getTime() < Date.now())
+      if (isOver) jar.delete(cookie.name)
+      else jar.set(cookie.name, cookie.value ?? '')
+    }
+  }
+
+  /** Not by `fetch`, which would set Fetch Metadata of its own. */
+  async function request(
+    url: string,
+    defaults: Record<string, string>,
+    init: BrowserRequest,
+  ): Promise<Response> {
+    const cookie = [...cookies(url)].map(([name, value]) => `${name}=${value}`).join('; ')
+    const { method = 'GET', body } = init
+    const formType =
+      body instanceof URLSearchParams ? { 'content-type': 'application/x-www-form-urlencoded' } : {}
+    const given: Record<string, string | undefined> = {
+      ...defaults,
+      ...(cookie === '' ? {} : { cookie }),
+      ...formType,
+      ...init.headers,
+    }
+    const sent = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
+    const answer = await send(url, { method, headers: sent, body: body?.toString() ?? null })
+    const headers = Object.entries(answer.headers).flatMap(([name, value]) =>
+      [value ?? []].flat().map((item): [string, string] => [name, item]),
+    )
+    const response = new Response(await answer.body.text(), { status: answer.statusCode, headers })
+    keepCookies(url, response)
+    return response
+  }
+
+  return {
+    fetch: (url, init = {}) => request(url, fetchHeaders, init),
+    visit: (url, init = {}) => request(url, visitHeaders, init),
+    setCookies,
+    cookies,
+    setCookie(url, name, value) {
+      if (value === undefined) cookies(url).delete(name)
+      else cookies(url).set(name, value)
+    },
+  }
+}

@@ -1,0 +1,190 @@
+import { createHash, randomUUID } from 'node:crypto'
+import express from 'express'
+import { CompactSign, type CryptoKey, exportJWK, generateKeyPair, type JWK, type JWTPayload } from 'jose'
+import { startTestServer } from './http-server.ts'
+
+interface SigningKey {
+  kid: string
+  alg: string
+  privateKey: CryptoKey
+  publicJwk: JWK
+}
+
+export async function createProviderKey(kid: string, alg = 'RS256'): Promise<SigningKey> {
+  const { privateKey, publicKey } = await generateKeyPair(alg)
+  return { kid, alg, privateKey, publicJwk: { ...(await exportJWK(publicKey)), kid, alg, use: 'sig' } }
+}
+
+/** What this provider does wrong; everything else it does right. */
+export interface Defect {
+  idTokenClaims?: (claims: JWTPayload) => JWTPayload
+  idTokenHeader?: (header: Record<string, unknown>) => Record<string, unknown>
+  /** Changes the signed compact token. */
+  idToken?: (token: string) => string
+  accessTokenClaims?: (claims: JWTPayload) => JWTPayload
+  accessToken?: (token: string) => string
+  accessTokenKey?: SigningKey
+  /** The key that signs, published or not. */
+  key?: SigningKey
+  tokenResponse?: (body: Record<string, unknown>) => unknown
+  /** Answers the token call in full. */
+  tokenEndpoint?: express.RequestHandler
+  jwks?: (keys: JWK[]) => unknown
+  metadata?: (document: Record<string, unknown>) => unknown
+  discovery?: express.RequestHandler
+  userinfo?: (claims: Record<string, unknown>) => unknown
+}
+
+interface Grant {
+  parameters: URLSearchParams
+  spent: boolean
+}
+
+export const userClaims = {
+  name: 'Grace Hopper',
+  email: 'grace@example.com',
+  email_verified: true,
+  preferred_username: 'grace@example.com',
+  groups: ['Navy'],
+}
+
+/** A complete little provider that validates like a real one, and has one defect when a test says so. */
+export async function startHostileProvider({ path = '/oauth2/default', port = 0 } = {}) {
+  const server = await startTestServer(port)
+  const issuer = `${server.origin}${path}`
+  const goodKey = await createProviderKey('good-1')
+  const grants = new Map<string, Grant>()
+  const calls = { discovery: 0, token: 0, jwks: 0, userinfo: 0 }
+  let defect: Defect = {}
+  let published: JWK[] = [goodKey.publicJwk]
+
+  const halfHash = (text: string) =>
+    createHash('sha256').update(text).digest().subarray(0, 16).toString('base64url')
+  const sign = (key: SigningKey, header: Record<string, unknown>, claims: JWTPayload) =>
+    new CompactSign(Buffer.from(JSON.stringify(claims)))
+      .setProtectedHeader({ ...header, alg: String(header.alg) })
+      .sign(key.privateKey)
+
+  async function mintAccessToken(scope: string[]): Promise<string> {
+    const now = Math.floor(Date.now() / 1000)
+    const claims = {
+      ver: 1,
+      jti: randomUUID(),
+      iss: issuer,
+      aud: 'api://default',
+      iat: now,
+      exp: now + 3600,
+      cid: 'portico-test',
+      uid: 'u1',
+      scp: scope,
+      sub: 'grace',
+    }
+    const key = defect.accessTokenKey ?? goodKey
+    return sign(key, { alg: key.alg, kid: key.kid }, defect.accessTokenClaims?.(claims) ?? claims)
+  }
+
+  async function mintIdToken(accessToken: string, parameters: URLSearchParams): Promise<string> {
+    const now = Math.floor(Date.now() / 1000)
+    const claims: JWTPayload = {
+      iss: issuer,
+      sub: '00u-grace',
+      aud: 'portico-test',
+      iat: now,
+      exp: now + 3600,
+      auth_time: now,
+      nonce: parameters.get('nonce') ?? undefined,
+      at_hash: halfHash(accessToken),
+      ...(parameters.has('acr_values') ? { acr: parameters.get('acr_values') } : {}),
+      ...userClaims,
+    }
+    const key = defect.key ?? goodKey
+    const header = { alg: key.alg, kid: key.kid }
+    const token = await sign(
+      key,
+      { ...header, ...defect.idTokenHeader?.(header) },
+      defect.idTokenClaims?.(claims) ?? claims,
+    )
+    return defect.idToken?.(token) ?? token
+  }
+
+  const app = express()
+  app.get(`${path}/.well-known/openid-configuration`, (req, res, next) => {
+    calls.discovery += 1
+    if (defect.discovery) return defect.discovery(req, res, next)
+    const document = {
+      issuer,
+      authorization_endpoint: `${issuer}/v1/authorize`,
+      token_endpoint: `${issuer}/v1/token`,
+      jwks_uri: `${issuer}/v1/keys`,
+      userinfo_endpoint: `${issuer}/v1/userinfo`,
+      response_types_supported: ['code'],
+      id_token_signing_alg_values_supported: ['RS256', 'none'],
+    }
+    return void res.json(defect.metadata?.(document) ?? document)
+  })
+  app.get(`${path}/v1/keys`, (_req, res) => {
+    calls.jwks += 1
+    res.json(defect.jwks?.(published) ?? { keys: published })
+  })
+  app.get(`${path}/v1/userinfo`, (_req, res) => {
+    calls.userinfo += 1
+    const claims = { sub: '00u-grace', ...userClaims }
+    res.json(defect.userinfo?.(claims) ?? claims)
+  })
+  app.post(`${path}/v1/token`, express.urlencoded({ extended: false }), async (req, res, next) => {
+    calls.token += 1
+    if (defect.tokenEndpoint) return defect.tokenEndpoint(req, res, next)
+    const body = req.body as Record<string, string>
+    const grant = grants.get(body.code ?? '')
+    // Not decoded, as by many a real server: the client must not escape what needs no escaping.
+    const basic = `Basic ${Buffer.from('portico-test:test-client-secret').toString('base64')}`
+    const challenge = createHash('sha256')
+      .update(body.code_verifier ?? '')
+      .digest('base64url')
+    const isRight =
+      grant !== undefined &&
+      !grant.spent &&
+      req.get('authorization') === basic &&
+      grant.parameters.get('code_challenge') === challenge &&
+      grant.parameters.get('redirect_uri') === body.redirect_uri
+    if (!isRight)
+      return void res.status(400).json({ error: 'invalid_grant', error_description: 'canary <script>' })
+    grant.spent = true
+    const scope = (grant.parameters.get('scope') ?? '').split(' ')
+    const accessToken = await mintAccessToken(scope)
+    const answer = {
+      access_token: defect.accessToken?.(accessToken) ?? accessToken,
+      token_type: 'Bearer',
+      expires_in: 3600,
+      scope: scope.join(' '),
+      refresh_token: `refresh-${randomUUID()}`,
+      id_token: await mintIdToken(accessToken, grant.parameters),
+    }
+    return void res.json(defect.tokenResponse?.(answer) ?? answer)
+  })
+  server.serve(app)
+
+  return {
+    issuer,
+    port: Number(new URL(server.origin).port),
+    goodKey,
+    calls,
+    /** Has this one defect from now on; none by default. */
+    misbehave(next: Defect = {}) {
+      defect = next
+    },
+    publish(...keys: SigningKey[]) {
+      published = keys.map(({ publicJwk }) => publicJwk)
+    },
+    /** The person signed in: the query the provider would send the browser back with. */
+    authorize(loginUrl: string): URLSearchParams {
+      const { searchParams: parameters } = new URL(loginUrl)
+      const code = `code-${randomUUID()}`
+      grants.set(code, { parameters, spent: false })
+      return new URLSearchParams({ code, state: parameters.get('state') ?? '' })
+    },
+    close: () => server.close(),
+  }
+}
+
+export type HostileProvider = Awaited<ReturnType<typeof startHostileProvider>>

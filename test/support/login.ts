@@ -1,0 +1,64 @@
+import { createTestBrowser, type TestBrowser } from './browser.ts'
+import type { HostileProvider } from './hostile-provider.ts'
+import { type ada, signInAtOkta } from './okta.ts'
+import type { TestPortico } from './portico.ts'
+
+export const csrf = { 'x-csrf': '1' }
+
+/** Asks for a login URL, as the SPA does. */
+export async function startLogin(portico: TestPortico, browser: TestBrowser, query = ''): Promise<string> {
+  const response = await browser.fetch(`${portico.url}/api/login${query}`)
+  if (response.status !== 200) throw new Error(`login answered ${response.status}: ${await response.text()}`)
+  return ((await response.json()) as { login_url: string }).login_url
+}
+
+export interface LoginAnswer {
+  token: string
+  token_type: string
+  expires_in: number
+  return_to: string
+  user: { sub: string } & Record<string, unknown>
+  session: { id: string; created_at: string; idle_expires_in: number; absolute_expires_in: number }
+}
+
+/** The whole login of the SPA-forwards-the-code flow at the embedded provider. */
+export async function logInAtOkta(
+  portico: TestPortico,
+  {
+    browser = createTestBrowser(),
+    query = '',
+    person,
+  }: { browser?: TestBrowser; query?: string; person?: typeof ada } = {},
+) {
+  const callback = await signInAtOkta(browser, await startLogin(portico, browser, query), person)
+  const response = await browser.fetch(`${portico.url}/api/callback${callback.search}`)
+  return { browser, callback, response, answer: (await response.json()) as LoginAnswer }
+}
+
+/** The same at the hostile provider, which needs no pages. */
+export async function logInAtHostile(
+  portico: TestPortico,
+  idp: HostileProvider,
+  { browser = createTestBrowser(), query = '' }: { browser?: TestBrowser; query?: string } = {},
+) {
+  const parameters = idp.authorize(await startLogin(portico, browser, query))
+  const response = await browser.fetch(`${portico.url}/api/callback?${parameters}`)
+  return { browser, parameters, response }
+}
+
+/** The stable code of a refusal, with its status. */
+export async function readRefusal(response: Response): Promise<string> {
+  const type = response.headers.get('content-type') ?? ''
+  if (!type.startsWith('application/problem+json'))
+    throw new Error(`${response.status} ${type}: not a problem document`)
+  const { status, code } = (await response.json()) as { status: number; code: string }
+  return `${response.status === status ? status : 'WRONG STATUS'} ${code}`
+}
+
+export async function getSession(
+  portico: TestPortico,
+  browser: TestBrowser,
+): Promise<Record<string, unknown>> {
+  const response = await browser.fetch(`${portico.url}/api/session`, { headers: csrf })
+  return (await response.json()) as Record<string, unknown>
+}

@@ -1,0 +1,63 @@
+import { randomBytes } from 'node:crypto'
+import type { Parts } from '../../src/app.ts'
+import { readConfig } from '../../src/config/config.ts'
+import { createParts, startServer } from '../../src/server.ts'
+import { createMemoryStore, type MemoryStore } from '../../src/session/memory-store.ts'
+import { createLog } from '../../src/telemetry/logger.ts'
+import { createTestClock, type TestClock } from './clock.ts'
+
+/** PUBLIC_URL of every test server. Requests go to its port, as if a TLS proxy stood before it. */
+export const publicUrl = 'https://app.example.com'
+
+export const testSecret = (): string => randomBytes(32).toString('base64url')
+
+interface LogLine {
+  level: string
+  event: string
+  [field: string]: unknown
+}
+
+/** A real server on a free port, with what a test wants to look into. */
+export interface TestPortico {
+  /** Where it really listens. */
+  url: string
+  clock: TestClock
+  store: MemoryStore
+  parts: Parts
+  /** Every line it logged so far, parsed. */
+  logged: LogLine[]
+  close(): Promise<void>
+}
+
+interface TestPorticoOptions {
+  issuer: string
+  /** Settings beside the defaults; undefined removes one. */
+  env?: Record<string, string | undefined>
+  replaced?: Partial<Parts>
+}
+
+export async function startPortico({
+  issuer,
+  env = {},
+  replaced = {},
+}: TestPorticoOptions): Promise<TestPortico> {
+  const config = readConfig({
+    PUBLIC_URL: publicUrl,
+    HOST: '127.0.0.1',
+    PORT: '0',
+    BFF_SECRETS: testSecret(),
+    OIDC_ISSUER: issuer,
+    OIDC_CLIENT_ID: 'portico-test',
+    OIDC_CLIENT_SECRET: 'test-client-secret',
+    OIDC_SCOPES: 'openid profile email groups offline_access orders:read orders:write',
+    SHUTDOWN_DRAIN: '0s',
+    ...env,
+  })
+  const clock = createTestClock()
+  const logged: LogLine[] = []
+  const log = createLog('debug', (line) => void logged.push(JSON.parse(line) as LogLine))
+  const store = createMemoryStore({ clock, lifetimes: config.session })
+  const parts = await createParts(config, { clock, log, store, ...replaced })
+  const server = await startServer(parts)
+  return { url: `http://127.0.0.1:${server.port}`, clock, store, parts, logged, close: () => server.close() }
+}
