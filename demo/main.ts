@@ -53,7 +53,8 @@ async function main(): Promise<void> {
     throw new Error('The demo has well-known passwords and refuses to run with NODE_ENV=production.')
   }
   const { port, redirect, verbose } = readOptions()
-  const [bff, idp, api] = [await listen(port), await listen(port + 1), await listen(port + 2)]
+  const next = (offset: number) => (port === 0 ? 0 : port + offset)
+  const [bff, idp, api] = [await listen(port), await listen(next(1)), await listen(next(2))]
   const publicUrl = `http://localhost:${bff.port}`
   const apiUrl = `http://localhost:${api.port}`
   const redirectUri = `${publicUrl}${redirect === 'spa' ? '/callback' : '/api/callback'}`

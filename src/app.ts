@@ -20,6 +20,7 @@ import { createTokenHandler } from './http/token.ts'
 import { createJwksHandler, createMetadataHandler } from './http/well-known.ts'
 import { createBeginLogin } from './login/begin.ts'
 import { createCompleteLogin } from './login/complete.ts'
+import { createTwins } from './login/twins.ts'
 import type { Provider } from './provider/provider.ts'
 import type { SessionStore } from './session/store.ts'
 import type { Log } from './telemetry/logger.ts'
@@ -39,14 +40,17 @@ export interface Parts {
 export function createApp(parts: Parts): Express {
   const { config, clock, store, provider, keyRing } = parts
   const transactions = createSealer(config.secrets, 'login-transaction')
-  const outcomes = createSealer(config.secrets, 'login-outcome')
   const transactionCookies = createTransactionCookies(config.secureCookies)
   const sessions = createBrowserSessions(parts)
   const mintAppToken = createAppTokenMinter(parts)
   const beginLogin = createBeginLogin({ config, provider, sealer: transactions, clock })
-  // Code exchange, keys and userinfo, each within its deadline.
-  const patience = 3 * config.provider.timeout
-  const completeLogin = createCompleteLogin({ provider, store, transactions, outcomes, clock, patience })
+  const twins = createTwins({
+    store,
+    sealer: createSealer(config.secrets, 'login-outcome'),
+    // Code exchange, keys and userinfo, each within its deadline.
+    patience: 3 * config.provider.timeout,
+  })
+  const completeLogin = createCompleteLogin({ provider, store, sealer: transactions, twins, clock })
 
   const csrf = createCsrfGuard(config.allowedOrigins)
   const formCsrf = createFormCsrfGuard(config.allowedOrigins)

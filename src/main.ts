@@ -1,6 +1,5 @@
 #!/usr/bin/env node
 import { randomBytes } from 'node:crypto'
-import { parseArgs } from 'node:util'
 import { readConfig } from './config/config.ts'
 import { ConfigError } from './config/config-error.ts'
 import { readEnvironment } from './config/environment.ts'
@@ -39,11 +38,20 @@ function printKeys(): void {
   process.stdout.write(`BFF_SECRETS=${randomBytes(32).toString('base64url')}\n`)
 }
 
+const commands = new Map<string, () => void | Promise<void>>([
+  ['serve', serve],
+  ['keys', printKeys],
+])
+
+/** The command of these arguments, or undefined where they name none. */
+function readCommand(args: string[]) {
+  const [name = 'serve', ...rest] = args
+  return rest.length === 0 ? commands.get(name) : undefined
+}
+
 async function main(): Promise<void> {
-  const { positionals } = parseArgs({ allowPositionals: true })
-  const [command = 'serve'] = positionals
-  if (command === 'serve') return serve()
-  if (command === 'keys') return printKeys()
+  const command = readCommand(process.argv.slice(2))
+  if (command !== undefined) return command()
   process.stderr.write(usage)
   process.exitCode = exitUsage
 }

@@ -42,6 +42,10 @@ export async function startServer(parts: Parts): Promise<RunningServer> {
   // Longer than balancers keep idle connections, so that they close first and no request meets a closing one.
   server.keepAliveTimeout = 65_000
   server.on('clientError', answerUnreadable)
+  // While draining, clients and balancers are told to take their next request elsewhere.
+  server.prependListener('request', (_req, res) => {
+    if (lifecycle.draining) res.setHeader('Connection', 'close')
+  })
   await listen(server, config.listen)
   const { port } = server.address() as AddressInfo
   log('server_listening', { host: config.listen.host, port, public_url: config.publicUrl })
@@ -54,10 +58,12 @@ export async function startServer(parts: Parts): Promise<RunningServer> {
       log('server_draining', { drain_ms: config.shutdownDrain })
       await delay(config.shutdownDrain)
       const closed = new Promise((resolve) => server.close(resolve))
-      server.closeIdleConnections()
-      const timer = setTimeout(() => server.closeAllConnections(), finishWithin)
+      // A connection kept alive goes idle only once its answer is out.
+      const sweep = setInterval(() => server.closeIdleConnections(), 50)
+      const deadline = setTimeout(() => server.closeAllConnections(), finishWithin)
       await closed
-      clearTimeout(timer)
+      clearInterval(sweep)
+      clearTimeout(deadline)
       await provider.close()
       log('server_stopped')
     },

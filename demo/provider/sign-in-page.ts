@@ -37,7 +37,7 @@ export function renderSignInPage(page: {
   return `<!doctype html>
 <html lang="en">
 <meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Sign in at the demo provider</title>
+<title>Sign in at the demo provider</title><link rel="icon" href="data:,">
 <style>${style}</style>
 <main>
   <p class="brand">Demo identity provider</p>

@@ -1,5 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises'
-import { z } from 'zod'
 import type { Clock } from '../clock.ts'
 import type { Sealer } from '../crypto/sealer.ts'
 import { AppError, type ErrorCode } from '../errors.ts'
@@ -13,8 +11,8 @@ import {
   type Transaction,
   toLoginFingerprint,
   toTransactionId,
-  transactionLifetime,
 } from './transaction.ts'
+import type { Twins } from './twins.ts'
 
 /** The provider's answer to an authorization request, as the browser brought it (RFC 6749 4.1.2, RFC 9207). */
 export interface AuthorizationResponse {
@@ -58,48 +56,35 @@ interface CompleteLoginOptions {
   provider: Provider
   store: SessionStore
   /** Opens transactions. */
-  transactions: Sealer
-  /** Seals what the winner of a claim leaves for its twins. */
-  outcomes: Sealer
+  sealer: Sealer
+  twins: Twins
   clock: Clock
-  /** Milliseconds that a twin waits for the request that exchanges the code. */
-  patience: number
 }
 
-const outcomeText = z.union([
-  z.object({ sessionId: z.string(), returnTo: z.string() }),
-  z.object({ code: z.custom<ErrorCode>((value) => typeof value === 'string'), detail: z.string() }),
-])
-type Outcome = z.infer<typeof outcomeText>
-
 /** Creates the use case "complete a login": from the provider's answer to a session, once for each state. */
-export function createCompleteLogin(options: CompleteLoginOptions) {
-  const { provider, store, transactions, outcomes, clock, patience } = options
-
+export function createCompleteLogin({ provider, store, sealer, twins, clock }: CompleteLoginOptions) {
   /** The order matters: state and iss come before `error` and `code`, and the claim before the exchange. */
   async function finish(
     response: AuthorizationResponse,
     transaction: Transaction,
     browser: Browser,
     log: Log,
-  ) {
+  ): Promise<SignedIn> {
     if (transaction.issuer !== provider.issuer) {
       throw new AppError('issuer_mismatch', 'This sign-in was begun with another provider.')
     }
     await provider.assertResponseIssuer(response.iss)
     const fingerprint = toLoginFingerprint(response.state)
-    const isFirst = await store.claim(fingerprint, transactionLifetime)
-    if (!isFirst) return followTwin(fingerprint, browser, log)
+    if (!(await twins.claim(fingerprint))) return followTwin(fingerprint, browser, log)
+    const { returnTo } = transaction
     try {
       const sessionId = await signIn(response, transaction, fingerprint, browser, log)
-      await publish(fingerprint, { sessionId, returnTo: transaction.returnTo }, log)
-      return { session: await readBack(sessionId), returnTo: transaction.returnTo }
+      await twins.leave(fingerprint, { sessionId, returnTo }, log)
+      return { session: await readBack(sessionId), returnTo }
     } catch (error) {
       const { code, detail } =
-        error instanceof AppError
-          ? error
-          : new AppError('internal_error', 'The sign-in failed.', { cause: error })
-      await publish(fingerprint, { code, detail }, log)
+        error instanceof AppError ? error : new AppError('internal_error', 'The sign-in failed.')
+      await twins.leave(fingerprint, { code, detail }, log)
       throw error
     }
   }
@@ -112,8 +97,9 @@ export function createCompleteLogin(options: CompleteLoginOptions) {
     log: Log,
   ): Promise<string> {
     if (response.error !== undefined) throw toRefusal(response.error, response.errorDescription, log)
-    if (response.code === undefined)
+    if (response.code === undefined) {
       throw new AppError('invalid_request', 'The answer holds neither code nor error.')
+    }
     const { state, nonce, codeVerifier, startedAt, maxAge, acrValues, returnTo, replaces } = transaction
     const { identity, tokens } = await provider.exchangeCode({
       code: response.code,
@@ -140,40 +126,16 @@ export function createCompleteLogin(options: CompleteLoginOptions) {
     return session
   }
 
-  /** A reload, a double submit, the same callback on another replica: one exchanges the code, the others follow it. */
   async function followTwin(fingerprint: string, browser: Browser, log: Log): Promise<SignedIn> {
-    const outcome = await waitForOutcome(fingerprint)
-    if ('code' in outcome)
+    const outcome = await twins.waitForOutcome(fingerprint)
+    if ('code' in outcome) {
       throw new AppError(outcome.code, outcome.detail, { reason: 'same as the first request' })
-    browser.adoptSession(outcome.sessionId)
+    }
     const session = await store.read(toSessionHandle(outcome.sessionId))
     if (session === undefined) throw createMissingTransaction('session of the first request has ended')
+    browser.adoptSession(outcome.sessionId)
     log('login_replayed', { session: session.handle })
     return { session, returnTo: outcome.returnTo }
-  }
-
-  async function waitForOutcome(fingerprint: string): Promise<Outcome> {
-    const waitUntil = performance.now() + patience
-    while (performance.now() < waitUntil) {
-      const sealed = await store.published(fingerprint)
-      const text = sealed === undefined ? undefined : outcomes.open(sealed, fingerprint)
-      if (text !== undefined) return outcomeText.parse(JSON.parse(text))
-      await delay(25)
-    }
-    throw new AppError(
-      'provider_unavailable',
-      'Another request is still finishing this sign-in. Try again in a moment.',
-    )
-  }
-
-  /** Only twins need the outcome, so that failing to leave it does not undo a login. */
-  async function publish(fingerprint: string, outcome: Outcome, log: Log): Promise<void> {
-    try {
-      const sealed = outcomes.seal(JSON.stringify(outcome), fingerprint)
-      await store.publish(fingerprint, sealed, transactionLifetime)
-    } catch {
-      log('login_outcome_lost')
-    }
   }
 
   /** Without its transaction, a callback may still be the repetition of the login that this browser's session came from. */
@@ -196,10 +158,11 @@ export function createCompleteLogin(options: CompleteLoginOptions) {
     browser: Browser,
     log: Log,
   ): Promise<SignedIn> {
-    if (toTransactionId(response.state) === undefined)
+    if (toTransactionId(response.state) === undefined) {
       throw new AppError('invalid_request', 'The state is malformed.')
+    }
     if (browser.sealedTransaction === undefined) return recognizeRepetition(response.state, browser, log)
-    const transaction = openTransaction(transactions, browser.sealedTransaction, response.state, clock)
+    const transaction = openTransaction(sealer, browser.sealedTransaction, response.state, clock)
     try {
       return await finish(response, transaction, browser, log)
     } catch (error) {

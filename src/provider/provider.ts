@@ -3,13 +3,13 @@ import * as client from 'openid-client'
 import type { Clock } from '../clock.ts'
 import type { Config } from '../config/config.ts'
 import { AppError } from '../errors.ts'
-import type { Identity, ProviderTokens } from '../session/session.ts'
 import type { Log } from '../telemetry/logger.ts'
 import { createDiscovery } from './discovery.ts'
+import type { ProviderIdentity, ProviderTokens } from './identity.ts'
 import { createKeySource } from './key-source.ts'
-import { createTokenError, toAppError, toTokenError } from './provider-errors.ts'
+import { createTokenError, toAppError } from './provider-errors.ts'
 import { createProviderFetch, createUnavailable } from './provider-fetch.ts'
-import { assertIdTokenClaims, assertIssuedToClient, toScopes } from './token-checks.ts'
+import { createTokenVerifier } from './token-verifier.ts'
 
 /** What an authorization request carries beside the client's own data (OpenID Connect Core 3.1.2.1). */
 export interface AuthorizationRequest {
@@ -36,7 +36,7 @@ export interface CodeExchange {
 
 /** A person the provider vouches for, every token verified. */
 export interface ProviderLogin {
-  identity: Omit<Identity, 'login'>
+  identity: ProviderIdentity
   tokens: ProviderTokens
 }
 
@@ -62,78 +62,19 @@ interface ProviderOptions {
   log: Log
 }
 
-/** Signature algorithms a JWT access token may have; its key fixes the one (RFC 8725 3.1). */
-const accessTokenAlgs = [
-  'RS256',
-  'RS384',
-  'RS512',
-  'PS256',
-  'PS384',
-  'PS512',
-  'ES256',
-  'ES384',
-  'ES512',
-  'EdDSA',
-]
-
 /** Creates the provider over openid-client. It starts no traffic until `start` or the first call. */
 export function createProvider({ config, claimNames, clock, log }: ProviderOptions): Provider {
   const http = createProviderFetch({ timeout: config.timeout, clock })
   const discovery = createDiscovery({ config, fetch: http.fetch, clock, log })
   const keys = createKeySource({ fetchKeys, clock, log })
+  const verifier = createTokenVerifier({ config, keys, clock })
 
   async function fetchKeys(): Promise<JSONWebKeySet> {
     const { jwks_uri: uri = '' } = (await discovery.configuration()).serverMetadata()
     const response = await http.fetch(uri, { headers: { accept: 'application/json' } })
-    try {
-      if (response.status === 200) return (await response.json()) as JSONWebKeySet
-    } catch (cause) {
-      throw createUnavailable('JWKS is not JSON', { cause })
-    }
-    throw createUnavailable(`JWKS answered with status ${response.status}`)
-  }
-
-  async function verifyIdToken(
-    idToken: string,
-    accessToken: string,
-    exchange: CodeExchange,
-  ): Promise<JWTPayload> {
-    const options = {
-      algorithms: [config.idTokenAlg],
-      clockTolerance: 30,
-      currentDate: new Date(clock.now()),
-    }
-    const claims = await keys.verify(idToken, options).catch((error: unknown) => {
-      throw toTokenError(error, 'invalid_id_token')
-    })
-    const { acrValues, startedAt } = exchange
-    assertIdTokenClaims(claims, {
-      clientId: config.clientId,
-      alg: config.idTokenAlg,
-      accessToken,
-      startedAt,
-      now: clock.now(),
-      ...(acrValues === undefined ? {} : { acrValues }),
-    })
-    return claims
-  }
-
-  /** The scopes a JWT access token grants; an opaque one is never looked into. */
-  async function verifyAccessToken(token: string): Promise<string[] | undefined> {
-    if (config.accessToken.format === 'opaque') return undefined
-    const options = {
-      issuer: config.issuer,
-      audience: config.accessToken.audience,
-      algorithms: accessTokenAlgs,
-      requiredClaims: ['exp'],
-      clockTolerance: 30,
-      currentDate: new Date(clock.now()),
-    }
-    const claims = await keys.verify(token, options).catch((error: unknown) => {
-      throw toTokenError(error, 'invalid_access_token')
-    })
-    assertIssuedToClient(claims, config.clientId)
-    return toScopes(claims)
+    const body: unknown = response.status === 200 ? await response.json().catch(() => undefined) : undefined
+    if (isKeySet(body)) return body
+    throw createUnavailable(`JWKS: status ${response.status}, no key set`)
   }
 
   /** The wanted claims, from the ID token and, where it is thin, from userinfo, whose sub must be the same (R43). */
@@ -179,9 +120,12 @@ export function createProvider({ config, claimNames, clock, log }: ProviderOptio
     const { access_token: accessToken, id_token: idToken = '', refresh_token: refreshToken } = answer
     if (answer.token_type !== 'bearer')
       throw createTokenError('invalid_token_response', 'token_type is not Bearer')
-    const claims = await verifyIdToken(idToken, accessToken, exchange)
-    const tokenScopes = await verifyAccessToken(accessToken)
-    const scope = tokenScopes ?? answer.scope?.split(' ') ?? config.scopes
+    const claims = await verifier.verifyIdToken(idToken, {
+      accessToken,
+      startedAt: exchange.startedAt,
+      ...(exchange.acrValues === undefined ? {} : { acrValues: exchange.acrValues }),
+    })
+    const scope = (await verifier.verifyAccessToken(accessToken)) ?? answer.scope?.split(' ') ?? config.scopes
     return {
       identity: toIdentity(config.issuer, claims, await readUserClaims(configuration, claims, accessToken)),
       tokens: {
@@ -238,11 +182,16 @@ export function createProvider({ config, claimNames, clock, log }: ProviderOptio
   }
 }
 
+/** Whether an answer looks like a JWK Set (RFC 7517 5); jose judges the keys themselves. */
+function isKeySet(value: unknown): value is JSONWebKeySet {
+  return typeof value === 'object' && value !== null && 'keys' in value && Array.isArray(value.keys)
+}
+
 function toIdentity(
   issuer: string,
   claims: JWTPayload,
   userClaims: Record<string, unknown>,
-): ProviderLogin['identity'] {
+): ProviderIdentity {
   const { sub = '', auth_time: authTime, acr, amr, sid } = claims
   return {
     issuer,

@@ -1,34 +1,10 @@
 import { createHash, randomBytes } from 'node:crypto'
+import type { ProviderIdentity, ProviderTokens } from '../provider/identity.ts'
 
-/** Claims about the person, as the provider gave them. */
-export type UserClaims = Readonly<Record<string, unknown>>
-
-/** Who signed in, and how; written once, at login. */
-export interface Identity {
-  /** The provider's issuer; a user is keyed by (issuer, sub), never by e-mail (ASVS 6.8.1). */
-  readonly issuer: string
-  readonly sub: string
-  /** The configured user claims (APP_TOKEN_CLAIMS) that the provider knows. */
-  readonly claims: UserClaims
-  /** Seconds since the epoch at which the person last proved who they are (OpenID Connect Core 2). */
-  readonly authTime?: number
-  readonly acr?: string
-  readonly amr?: readonly string[]
-  /** The provider's own session id (`sid`), which back-channel logout names. */
-  readonly providerSid?: string
+/** Who signed in, and by which login; written once. */
+export interface Identity extends ProviderIdentity {
   /** The login that made this session: a repeated callback of it is recognised, and sent where it was sent first. */
   readonly login: { readonly fingerprint: string; readonly returnTo: string }
-}
-
-/** The provider's tokens. They never leave the server. */
-export interface ProviderTokens {
-  readonly accessToken: string
-  /** Milliseconds since the epoch; absent where the provider did not say. */
-  readonly accessTokenExpiresAt?: number
-  readonly refreshToken?: string
-  readonly idToken: string
-  /** The scopes that were granted. */
-  readonly scope: readonly string[]
 }
 
 /** What a login writes. */

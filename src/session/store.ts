@@ -1,4 +1,5 @@
-import type { NewSession, ProviderTokens, Session } from './session.ts'
+import type { ProviderTokens } from '../provider/identity.ts'
+import type { NewSession, Session } from './session.ts'
 
 /** How long sessions live, in milliseconds. */
 export interface SessionLifetimes {

@@ -27,6 +27,10 @@ export interface Defect {
   /** The key that signs, published or not. */
   key?: SigningKey
   tokenResponse?: (body: Record<string, unknown>) => unknown
+  /** Sees the token request. */
+  onTokenRequest?: (body: Record<string, string>) => void
+  /** Holds the token answer back until this is settled. */
+  tokenDelay?: Promise<unknown>
   /** Answers the token call in full. */
   tokenEndpoint?: express.RequestHandler
   jwks?: (keys: JWK[]) => unknown
@@ -135,6 +139,8 @@ export async function startHostileProvider({ path = '/oauth2/default', port = 0 
     calls.token += 1
     if (defect.tokenEndpoint) return defect.tokenEndpoint(req, res, next)
     const body = req.body as Record<string, string>
+    defect.onTokenRequest?.(body)
+    await defect.tokenDelay
     const grant = grants.get(body.code ?? '')
     // Not decoded, as by many a real server: the client must not escape what needs no escaping.
     const basic = `Basic ${Buffer.from('portico-test:test-client-secret').toString('base64')}`

@@ -15,7 +15,7 @@ export interface BrowserSessions {
   writable: RequestHandler
   /** Reads the session without express-session, which costs more than all the rest of a session check. */
   read(req: Request): Promise<{ cookie: 'absent' | 'valid'; session: Session | undefined }>
-  /** Ends the session the browser had and starts a new one under a new id, which it returns (ASVS 7.2.4). */
+  /** Starts a new session under a new id, which it returns, then ends the one the browser had (ASVS 7.2.4). */
   start(req: Request, login: NewSession): Promise<string>
   /** Gives the browser the cookie of a session that already exists. */
   adopt(req: Request, sessionId: string): void
@@ -69,9 +69,12 @@ export function createBrowserSessions({ config, store }: BrowserSessionOptions):
     },
 
     async start(req, login) {
-      await settle((done) => req.session.regenerate(done))
+      const previousId = readSessionId(req)
+      // regenerate() would end the old session first: a login that the store refuses must not cost the one that was.
+      req.sessionStore.generate(req)
       req.session.login = login
       await settle((done) => req.session.save(done))
+      if (previousId !== undefined) await store.end(toSessionHandle(previousId))
       return req.sessionID
     },
 

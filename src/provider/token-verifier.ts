@@ -1,0 +1,61 @@
+import type { JWTPayload } from 'jose'
+import type { Clock } from '../clock.ts'
+import type { Config } from '../config/config.ts'
+import type { KeySource } from './key-source.ts'
+import { toTokenError } from './provider-errors.ts'
+import { assertIdTokenClaims, assertIssuedToClient, type ExpectedIdToken, toScopes } from './token-checks.ts'
+
+/** Verifies the provider's tokens against its keys and this client. */
+export interface TokenVerifier {
+  /** @throws AppError `invalid_id_token` */
+  verifyIdToken(
+    token: string,
+    expected: Pick<ExpectedIdToken, 'accessToken' | 'startedAt' | 'acrValues'>,
+  ): Promise<JWTPayload>
+  /**
+   * The scopes a JWT access token grants, if it names any; an opaque token is never looked into.
+   *
+   * @throws AppError `invalid_access_token`
+   */
+  verifyAccessToken(token: string): Promise<string[] | undefined>
+}
+
+interface TokenVerifierOptions {
+  config: Config['provider']
+  keys: KeySource
+  clock: Clock
+}
+
+/** How far the provider's clock and ours may differ, in seconds. */
+const clockTolerance = 30
+
+/** Signature algorithms a JWT access token may have: asymmetric ones; its key fixes which (RFC 8725 3.1). */
+const accessTokenAlgs = 'RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 EdDSA'.split(' ')
+
+/** Creates the verifier of one provider's tokens. */
+export function createTokenVerifier({ config, keys, clock }: TokenVerifierOptions): TokenVerifier {
+  const { clientId, idTokenAlg: alg, accessToken: accessTokenFormat } = config
+  const time = () => ({ clockTolerance, currentDate: new Date(clock.now()) })
+
+  return {
+    async verifyIdToken(token, expected) {
+      const claims = await keys.verify(token, { algorithms: [alg], ...time() }).catch((error: unknown) => {
+        throw toTokenError(error, 'invalid_id_token')
+      })
+      assertIdTokenClaims(claims, { ...expected, clientId, alg, now: clock.now() })
+      return claims
+    },
+
+    async verifyAccessToken(token) {
+      if (accessTokenFormat.format === 'opaque') return undefined
+      const { issuer } = config
+      const { audience } = accessTokenFormat
+      const options = { issuer, audience, algorithms: accessTokenAlgs, requiredClaims: ['exp'], ...time() }
+      const claims = await keys.verify(token, options).catch((error: unknown) => {
+        throw toTokenError(error, 'invalid_access_token')
+      })
+      assertIssuedToClient(claims, clientId)
+      return toScopes(claims)
+    },
+  }
+}

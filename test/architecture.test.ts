@@ -1,0 +1,107 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, relative, resolve } from 'node:path'
+import { describe, expect, test } from 'vitest'
+
+const root = resolve(import.meta.dirname, '..')
+const source = join(root, 'src')
+
+const files = readdirSync(source, { recursive: true, encoding: 'utf8' })
+  .filter((name) => name.endsWith('.ts'))
+  .sort()
+const read = (file: string) => readFileSync(join(source, file), 'utf8')
+
+/** The modules a file names in import and export-from statements. */
+const importsOf = (file: string): string[] =>
+  [
+    ...read(file).matchAll(
+      /^(?:import|export)\s[^'";]*?from\s+'([^']+)'|^import\s+'([^']+)'|\bimport\('([^']+)'\)/gms,
+    ),
+  ].map((match) => match[1] ?? match[2] ?? match[3] ?? '')
+
+/** The floors of the house, top to bottom; those of one line stand side by side. */
+const floors = [
+  ['main'],
+  ['server'],
+  ['app'],
+  ['http'],
+  ['login', 'verify'],
+  ['app-token'],
+  ['session'],
+  ['provider', 'config', 'crypto'],
+  ['telemetry', 'errors', 'clock'],
+]
+const roomOf = (file: string) => file.split('/')[0]?.replace(/\.ts$/, '') ?? ''
+const floorOf = (room: string) => floors.findIndex((rooms) => rooms.includes(room))
+
+/** Types cost nothing at run time. */
+const typeOnly = /^import type /
+
+test('every file under src/ stands on a floor', () => {
+  for (const file of files) expect([file, floorOf(roomOf(file))]).not.toEqual([file, -1])
+})
+
+test('no import runs upwards', () => {
+  for (const file of files) {
+    const statements = read(file).match(/^(?:import|export)\s[^'";]*?from\s+'\.[^']+'/gms) ?? []
+    for (const statement of statements) {
+      const target = statement.split("'")[1] ?? ''
+      const room = roomOf(relative(source, resolve(dirname(join(source, file)), target)))
+      expect(floorOf(room), `${file} imports ${target}`).toBeGreaterThanOrEqual(floorOf(roomOf(file)))
+    }
+  }
+})
+
+describe('only some may know', () => {
+  test.each<[string, RegExp, RegExp]>([
+    ['process.env', /process\.env/, /^config\//],
+    [
+      'Express',
+      /from '(express|express-session|helmet|cors|cookie|cookie-signature)'/,
+      /^(http\/|app\.ts|verify\/verify\.ts|session\/express-store\.ts)/,
+    ],
+    ['openid-client', /from 'openid-client'/, /^provider\//],
+    ['jose', /from 'jose'/, /^(provider|app-token|verify)\//],
+    ['pino', /from 'pino'/, /^telemetry\//],
+    ['dotenv', /from 'dotenv'/, /^config\//],
+    ['the console', /\bconsole\./, /^$/],
+  ])('%s', (_name, pattern, allowed) => {
+    const knowing = files.filter((file) => pattern.test(read(file)))
+    expect(knowing.filter((file) => !allowed.test(file))).toEqual([])
+  })
+
+  test('the provider file and its neighbours know it at all: the patterns above match something', () => {
+    expect(files.some((file) => /from 'openid-client'/.test(read(file)))).toBe(true)
+    expect(importsOf('app.ts').length).toBeGreaterThan(20)
+  })
+})
+
+test('nothing under src/ imports the demo or the tests', () => {
+  for (const file of files) {
+    for (const target of importsOf(file))
+      expect([file, target]).not.toEqual([file, expect.stringMatching(/demo\/|test\//)])
+  }
+})
+
+test('what resource servers import stays light: no server library but Express types', () => {
+  const seen = new Set<string>()
+  const visit = (file: string) => {
+    if (seen.has(file)) return
+    seen.add(file)
+    for (const statement of read(file).match(/^(?:import|export)\s[^'";]*?from\s+'[^']+'/gms) ?? []) {
+      const target = statement.split("'")[1] ?? ''
+      if (typeOnly.test(statement)) continue
+      if (target.startsWith('.')) visit(relative(source, resolve(dirname(join(source, file)), target)))
+      else expect(['jose'], `${file} imports ${target}`).toContain(target)
+    }
+  }
+  visit('verify/verify.ts')
+  expect(seen.size).toBeGreaterThan(2)
+})
+
+test('files are small enough to read', () => {
+  for (const file of files) expect([file, read(file).split('\n').length > 260]).toEqual([file, false])
+})
+
+test('no work that cannot be done yet is left in the tree', () => {
+  for (const file of files) expect([file, /\b(TODO|FIXME|XXX)\b/.test(read(file))]).toEqual([file, false])
+})

@@ -1,0 +1,244 @@
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { findChromium } from '../support/chromium.ts'
+import { root, startProcess, type TestProcess } from '../support/processes.ts'
+
+/** Without the flags, Chromium talks to its maker in the background; as root it runs without its sandbox. */
+const quiet = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+]
+const pictures = join(root, 'test/output')
+
+let browser: Browser
+let demo: TestProcess
+let url: string
+let context: BrowserContext
+/** What the browser complained about: a blocked resource, a script error. */
+let complaints: string[] = []
+
+async function startDemo(...args: string[]): Promise<void> {
+  demo = startProcess('demo/main.ts', ['--port', '0', ...args], {})
+  url = (await demo.line(/http:\/\/localhost:/)).trim()
+}
+
+async function openPage(): Promise<Page> {
+  const page = await context.newPage()
+  page.setDefaultTimeout(10_000)
+  page.on('pageerror', (error) => void complaints.push(error.message))
+  page.on('console', (message) => {
+    if (message.type() === 'error') complaints.push(message.text())
+  })
+  return page
+}
+
+beforeAll(async () => {
+  mkdirSync(pictures, { recursive: true })
+  browser = await chromium.launch({ executablePath: findChromium() ?? 'chromium', args: quiet })
+})
+afterAll(() => browser.close())
+beforeEach(async () => {
+  complaints = []
+  context = await browser.newContext()
+})
+afterEach(async () => {
+  await context.close()
+  await demo.stop('SIGKILL')
+})
+
+async function open(): Promise<Page> {
+  const page = await openPage()
+  await page.goto(url)
+  await page.getByRole('button', { name: 'Log in' }).waitFor()
+  return page
+}
+
+async function signInAsAda(page: Page): Promise<void> {
+  await page.getByLabel('Username').fill('ada@example.com')
+  await page.getByLabel('Password').fill('analytical-engine')
+  await page.getByRole('button', { name: 'Sign in', exact: true }).click()
+}
+
+const expectName = (page: Page, name: string) =>
+  expect.poll(() => page.locator('#name').textContent(), { timeout: 10_000 }).toBe(name)
+const result = (page: Page) => page.locator('#result')
+
+describe('the demo, where the SPA forwards the code', () => {
+  beforeEach(() => startDemo())
+
+  test('log in, see the token, call the API, reload, log out', async () => {
+    const page = await open()
+    await page.getByRole('button', { name: 'Log in' }).click()
+    await signInAsAda(page)
+    await expectName(page, 'Ada Lovelace')
+    expect(new URL(page.url()).search).toBe('')
+    expect(await page.locator('#groups').textContent()).toBe('Everyone, Admins')
+
+    const header = JSON.parse((await page.locator('#header').textContent()) ?? '') as Record<string, unknown>
+    const payload = JSON.parse((await page.locator('#payload').textContent()) ?? '') as Record<
+      string,
+      unknown
+    >
+    expect(header).toMatchObject({ alg: 'ES256', typ: 'at+jwt' })
+    expect(payload).toMatchObject({
+      iss: url,
+      aud: url,
+      name: 'Ada Lovelace',
+      groups: ['Everyone', 'Admins'],
+    })
+    expect(String(payload.scope).split(' ')).toContain('orders:write')
+    expect(await page.locator('#encoded').textContent()).toMatch(/^[\w-]+\.[\w-]+\.[\w-]+$/)
+
+    await page.getByRole('button', { name: 'List orders' }).click()
+    await expect.poll(() => result(page).textContent()).toContain('GET /orders → 200')
+    await page.getByRole('button', { name: 'Place an order', exact: true }).click()
+    await expect.poll(() => result(page).textContent()).toContain('POST /orders → 201')
+    await page.getByRole('button', { name: 'Place an order without the scope' }).click()
+    await expect.poll(() => result(page).textContent()).toContain('POST /orders → 403')
+    expect(await result(page).textContent()).toContain('insufficient_scope')
+    expect(await page.locator('#flow li.open').count()).toBe(0)
+
+    await page.reload()
+    await expectName(page, 'Ada Lovelace')
+    await page.getByRole('button', { name: 'Log out' }).click()
+    await page.getByRole('button', { name: 'Log in' }).waitFor()
+    await page.reload()
+    await page.getByRole('button', { name: 'Log in' }).waitFor()
+    // The API's 403 is what was asked for; Chromium reports it all the same.
+    expect(complaints.filter((complaint) => !complaint.includes('403'))).toEqual([])
+  })
+
+  test('no token of the provider, and no session id, is within reach of the page', async () => {
+    const page = await open()
+    const bodies: string[] = []
+    page.on('response', async (response) => {
+      if (response.url().includes('/api/')) bodies.push(await response.text().catch(() => ''))
+    })
+    await page.getByRole('button', { name: 'Log in' }).click()
+    await signInAsAda(page)
+    await expectName(page, 'Ada Lovelace')
+    expect(
+      await page.evaluate('document.cookie + JSON.stringify(localStorage) + JSON.stringify(sessionStorage)'),
+    ).not.toMatch(/bff_session|eyJ/)
+    expect(bodies.join('')).not.toMatch(/refresh_token|id_token|access_token/)
+    const session = (await context.cookies(url)).find(({ name }) => name === 'bff_session')
+    expect(session).toMatchObject({ httpOnly: true, sameSite: 'Strict', path: '/' })
+  })
+
+  test('by keyboard alone', async () => {
+    const page = await open()
+    const press = async (name: string) => {
+      for (let tries = 0; tries < 20; tries += 1) {
+        await page.keyboard.press('Tab')
+        if ((await page.evaluate<string>('document.activeElement?.textContent ?? ""')).startsWith(name)) break
+      }
+      await page.keyboard.press('Enter')
+    }
+    await press('Log in')
+    await page.getByLabel('Username').waitFor()
+    await page.keyboard.type('alan@example.com')
+    await page.keyboard.press('Tab')
+    await page.keyboard.type('universal-machine')
+    await page.keyboard.press('Enter')
+    await expectName(page, 'Alan Turing')
+    await press('Read the audit log')
+    await expect.poll(() => result(page).textContent()).toContain('GET /audit → 403')
+    await press('Log out')
+    await page.getByRole('button', { name: 'Log in' }).waitFor()
+  })
+
+  test('two tabs at once: both come in (F1)', async () => {
+    const [one, two] = [await open(), await open()]
+    await one.getByRole('button', { name: 'Log in' }).click()
+    await two.getByRole('button', { name: 'Log in' }).click()
+    await signInAsAda(two)
+    await expectName(two, 'Ada Lovelace')
+    await signInAsAda(one)
+    await expectName(one, 'Ada Lovelace')
+    await two.reload()
+    await expectName(two, 'Ada Lovelace')
+    await one.getByRole('button', { name: 'Log out' }).click()
+    await one.getByRole('button', { name: 'Log in' }).waitFor()
+    await two.getByRole('button', { name: 'Get a fresh one' }).click()
+    await two.getByRole('button', { name: 'Log in' }).waitFor()
+  })
+
+  test('cancelled at the provider, with a wrong password before: back on the page, with the reason', async () => {
+    const page = await open()
+    await page.getByRole('button', { name: 'Log in' }).click()
+    await page.getByLabel('Username').fill('ada@example.com')
+    await page.getByLabel('Password').fill('wrong')
+    await page.getByRole('button', { name: 'Sign in', exact: true }).click()
+    await page.getByRole('alert').waitFor()
+    await page.getByRole('link', { name: 'Cancel' }).click()
+    await expect.poll(() => page.locator('#status').textContent()).toContain('access_denied')
+    await page.getByRole('button', { name: 'Log in' }).waitFor()
+  })
+
+  test.each(['light', 'dark'] as const)('pictures to look at, in %s mode', async (colorScheme) => {
+    await context.close()
+    context = await browser.newContext({ colorScheme, viewport: { width: 1280, height: 900 } })
+    const page = await open()
+    await page.screenshot({ path: join(pictures, `signed-out-${colorScheme}.png`), fullPage: true })
+    await page.getByRole('button', { name: 'Log in' }).click()
+    await page.getByLabel('Username').waitFor()
+    await page.screenshot({ path: join(pictures, `provider-${colorScheme}.png`) })
+    await signInAsAda(page)
+    await expectName(page, 'Ada Lovelace')
+    await page.getByRole('button', { name: 'List orders' }).click()
+    await expect.poll(() => result(page).textContent()).toContain('200')
+    await page.screenshot({ path: join(pictures, `signed-in-${colorScheme}.png`), fullPage: true })
+    const background = await page.evaluate<string>('getComputedStyle(document.body).backgroundColor')
+    const lightness = Number(/\d+/.exec(background)?.[0])
+    expect(lightness > 128).toBe(colorScheme === 'light')
+  })
+})
+
+describe('the demo, where the provider redirects to the server', () => {
+  beforeEach(() => startDemo('--redirect', 'server'))
+
+  test('log in from another site with a strict session cookie, and no token in any URL', async () => {
+    const page = await open()
+    const urls: string[] = []
+    page.on('request', (request) => void urls.push(request.url()))
+    await page.getByRole('button', { name: 'Log in' }).click()
+    await signInAsAda(page)
+    await expectName(page, 'Ada Lovelace')
+    expect(urls.join(' ')).not.toContain('eyJ')
+    expect(urls.some((visited) => visited.includes('/api/callback?code='))).toBe(true)
+    expect(complaints).toEqual([])
+  })
+
+  test('an error page a person understands, with a way to start again that works', async () => {
+    const page = await openPage()
+    await page.goto(`${url}/api/callback?code=stolen&state=0mwr0md1430f9d71d.${'A'.repeat(43)}`)
+    await page.getByRole('heading').waitFor()
+    expect(await page.evaluate<string>('getComputedStyle(document.querySelector("a")).padding')).not.toBe(
+      '0px',
+    )
+    await page.getByRole('link', { name: 'Try again' }).click()
+    await signInAsAda(page)
+    await expectName(page, 'Ada Lovelace')
+  })
+
+  test("another site's page cannot sign anybody in without a click (R8)", async () => {
+    const page = await openPage()
+    const evil = url.replace('localhost', '127.0.0.1')
+    await page.route(`${evil}/**`, (route) =>
+      route.fulfill({
+        contentType: 'text/html',
+        body: `<meta http-equiv="refresh" content="0;url=${url}/api/login">`,
+      }),
+    )
+    await page.goto(`${evil}/evil`)
+    await page.getByRole('link', { name: 'Try again' }).waitFor()
+    expect(await context.cookies(url)).toEqual([])
+  })
+})

@@ -1,0 +1,49 @@
+import { expect, test } from 'vitest'
+import { createMemoryStore } from '../../src/session/memory-store.ts'
+import { createTestClock, hours, minutes } from '../support/clock.ts'
+import { describeSessionStore, lifetimes } from './session-store.ts'
+
+describeSessionStore('the memory store', async () => {
+  const clock = createTestClock()
+  return { clock, store: createMemoryStore({ clock, lifetimes }) }
+})
+
+const login = {
+  identity: {
+    issuer: 'https://idp.example',
+    sub: 'u',
+    claims: {},
+    login: { fingerprint: 'f', returnTo: '/' },
+  },
+  tokens: { accessToken: 'a', idToken: 'i', scope: [] },
+}
+
+test('a full memory store refuses another session and keeps the ones it has', async () => {
+  const clock = createTestClock()
+  const store = createMemoryStore({ clock, lifetimes, capacity: 3 })
+  for (const handle of ['a', 'b', 'c']) await store.create(handle, login)
+  await expect(store.create('d', login)).rejects.toMatchObject({ code: 'store_unavailable' })
+  expect(await store.read('a')).toBeDefined()
+  await store.end('a')
+  expect(await store.create('d', login)).toBe(true)
+})
+
+test('a full memory store refuses another claim', async () => {
+  const store = createMemoryStore({ clock: createTestClock(), lifetimes, capacity: 1 })
+  await store.claim('a', minutes(10))
+  await expect(store.claim('b', minutes(10))).rejects.toMatchObject({ code: 'store_unavailable' })
+})
+
+test('the memory store forgets what has ended, tombstones and claims included', async () => {
+  const clock = createTestClock()
+  const store = createMemoryStore({ clock, lifetimes })
+  for (let index = 0; index < 100; index += 1) {
+    await store.create(`s${index}`, login)
+    if (index % 2 === 0) await store.end(`s${index}`)
+    await store.claim(`c${index}`, minutes(10))
+    await store.publish(`c${index}`, 'x', minutes(10))
+  }
+  expect(store.size()).toBe(300)
+  clock.advance(hours(13))
+  expect(store.size()).toBe(0)
+})

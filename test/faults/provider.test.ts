@@ -1,0 +1,257 @@
+import { createServer } from 'node:net'
+import type { JWTPayload } from 'jose'
+import { afterEach, describe, expect, test } from 'vitest'
+import { createTestBrowser } from '../support/browser.ts'
+import { hours, minutes, seconds } from '../support/clock.ts'
+import {
+  createProviderKey,
+  type Defect,
+  type HostileProvider,
+  startHostileProvider,
+} from '../support/hostile-provider.ts'
+import { startTestServer } from '../support/http-server.ts'
+import { csrf, getSession, logInAtHostile, readRefusal } from '../support/login.ts'
+import { startPortico, type TestPortico } from '../support/portico.ts'
+
+const closers: { close(): Promise<void> }[] = []
+afterEach(async () => {
+  for (const part of closers.splice(0).reverse()) await part.close()
+})
+const keep = <T extends { close(): Promise<void> }>(part: T): T => {
+  closers.push(part)
+  return part
+}
+const startIdp = async (options = {}) => keep(await startHostileProvider(options))
+const start = async (issuer: string, env = {}) =>
+  keep(await startPortico({ issuer, env: { OIDC_TIMEOUT: '1s', ...env } }))
+
+/** Only the server's clock is moved by hand: the provider's tokens must follow it. */
+function byTheClockOf({ clock }: TestPortico): Defect {
+  const shift = Math.floor((clock.now() - Date.now()) / 1000)
+  const later = (claims: JWTPayload) => ({
+    ...claims,
+    iat: (claims.iat ?? 0) + shift,
+    exp: (claims.exp ?? 0) + shift,
+  })
+  return { idTokenClaims: later, accessTokenClaims: later }
+}
+
+const askLogin = (portico: TestPortico) => createTestBrowser().fetch(`${portico.url}/api/login`)
+
+describe('the provider is down at start (F19)', () => {
+  test('the server is up, login answers 503 with Retry-After, and it heals by itself', async () => {
+    const reserved = await startTestServer()
+    const port = Number(new URL(reserved.origin).port)
+    await reserved.close()
+    const portico = await start(`http://127.0.0.1:${port}/oauth2/default`)
+    const refused = await askLogin(portico)
+    expect(refused.headers.get('retry-after')).toMatch(/^\d+$/)
+    expect(await readRefusal(refused)).toBe('503 provider_unavailable')
+    const ready = await fetch(`${portico.url}/readyz`)
+    expect(ready.status).toBe(200)
+    expect(await ready.json()).toMatchObject({
+      parts: { store: 'ok', provider: expect.stringContaining('not discovered') },
+    })
+
+    await startIdp({ port })
+    // No login asks again: the server finds out in the background, in a second by the real clock.
+    await expect.poll(() => portico.parts.provider.isReady(), { timeout: 10_000 }).toBe(true)
+    expect((await askLogin(portico)).status).toBe(200)
+  })
+
+  test('a flood of logins does not become a flood of discoveries', async () => {
+    const idp = await startIdp()
+    idp.misbehave({ discovery: (_req, res) => void res.status(500).end() })
+    const portico = await start(idp.issuer)
+    const answers = await Promise.all(Array.from({ length: 50 }, () => askLogin(portico)))
+    expect(answers.every(({ status }) => status === 503)).toBe(true)
+    expect(idp.calls.discovery).toBeLessThanOrEqual(2)
+  })
+})
+
+describe('a discovery that cannot be trusted (F20, R24)', () => {
+  test.each<[string, Defect]>([
+    ['HTML', { discovery: (_req, res) => void res.send('<h1>Welcome</h1>') }],
+    [
+      'a redirect',
+      { discovery: (_req, res) => res.redirect('https://evil.example/.well-known/openid-configuration') },
+    ],
+    ['another issuer', { metadata: (document) => ({ ...document, issuer: 'https://evil.example' }) }],
+    [
+      'the issuer with a slash too many',
+      { metadata: (document) => ({ ...document, issuer: `${String(document.issuer)}/` }) },
+    ],
+    ['no token endpoint', { metadata: (document) => ({ ...document, token_endpoint: undefined }) }],
+    ['no keys', { metadata: (document) => ({ ...document, jwks_uri: undefined }) }],
+    ['too many requests', { discovery: (_req, res) => void res.status(429).set('retry-after', '7').end() }],
+    ['an endless answer', { discovery: (_req, res) => void res.json({ filler: 'x'.repeat(2_000_000) }) }],
+  ])('%s: login answers 503, and heals', async (_name, defect) => {
+    const idp = await startIdp()
+    idp.misbehave(defect)
+    const portico = await start(idp.issuer)
+    expect(await readRefusal(await askLogin(portico))).toBe('503 provider_unavailable')
+    idp.misbehave()
+    portico.clock.advance(minutes(1))
+    expect((await askLogin(portico)).status).toBe(200)
+  })
+
+  test('by plain http, where PUBLIC_URL is no loopback host, is a configuration error', async () => {
+    await expect(startPortico({ issuer: 'http://idp.example.com' })).rejects.toThrow(
+      'OIDC_ISSUER must be https',
+    )
+  })
+
+  test('dripping: 503 within the deadline', async () => {
+    const idp = await startIdp()
+    idp.misbehave({
+      discovery(_req, res) {
+        res.type('json').write('{')
+        const drip = setInterval(() => res.write(' '), 50)
+        res.on('close', () => clearInterval(drip))
+      },
+    })
+    const portico = await start(idp.issuer)
+    const started = performance.now()
+    expect(await readRefusal(await askLogin(portico))).toBe('503 provider_unavailable')
+    expect(performance.now() - started).toBeLessThan(2_500)
+  })
+})
+
+describe('the provider fails during the exchange (R26)', () => {
+  test.each<[string, Defect]>([
+    ['status 500', { tokenEndpoint: (_req, res) => void res.status(500).json({ error: 'server_error' }) }],
+    ['status 429', { tokenEndpoint: (_req, res) => void res.status(429).end() }],
+    ['a reset connection', { tokenEndpoint: (req) => void req.socket.destroy() }],
+    ['an answer of 300 MB (F29)', { tokenEndpoint: (_req, res) => writeForever(res) }],
+    ['no answer', { tokenEndpoint: () => {} }],
+  ])('%s: 503 within the deadline, nobody signed in', async (_name, defect) => {
+    const idp = await startIdp()
+    const portico = await start(idp.issuer)
+    expect((await askLogin(portico)).status).toBe(200)
+    idp.misbehave(defect)
+    const [started, memory] = [performance.now(), process.memoryUsage().rss]
+    const { browser, response } = await logInAtHostile(portico, idp)
+    expect(response.headers.get('retry-after')).not.toBeNull()
+    expect(await readRefusal(response)).toBe('503 provider_unavailable')
+    expect(performance.now() - started).toBeLessThan(2_500)
+    expect(process.memoryUsage().rss - memory).toBeLessThan(100_000_000)
+    expect(await getSession(portico, browser)).toEqual({ active: false })
+  })
+
+  test('429 with X-Rate-Limit-Reset, as Okta sends it: Retry-After tells when', async () => {
+    const idp = await startIdp()
+    const portico = await start(idp.issuer)
+    expect((await askLogin(portico)).status).toBe(200)
+    const reset = Math.floor(portico.clock.now() / 1000) + 42
+    idp.misbehave({
+      tokenEndpoint: (_req, res) => void res.status(429).set('x-rate-limit-reset', String(reset)).end(),
+    })
+    const { response } = await logInAtHostile(portico, idp)
+    expect(Number(response.headers.get('retry-after'))).toBeGreaterThan(40)
+  })
+})
+
+describe('the keys', () => {
+  test('down for 30 minutes: known keys still verify (F31)', async () => {
+    const idp = await startIdp()
+    const portico = await start(idp.issuer)
+    expect((await logInAtHostile(portico, idp)).response.status).toBe(200)
+    const calls = idp.calls.jwks
+    idp.misbehave({ jwks: () => 'down' })
+    for (let minute = 0; minute < 30; minute += 6) {
+      portico.clock.advance(minutes(6))
+      idp.misbehave({ jwks: () => 'down', ...byTheClockOf(portico) })
+      expect((await logInAtHostile(portico, idp)).response.status).toBe(200)
+    }
+    expect(idp.calls.jwks).toBeGreaterThan(calls)
+    expect(portico.logged.some(({ event }) => event === 'provider_keys_unavailable')).toBe(true)
+  })
+
+  test('never fetched and not to be had: 503, not a refused token', async () => {
+    const idp = await startIdp()
+    idp.misbehave({ jwks: () => 'no keys here' })
+    const portico = await start(idp.issuer)
+    expect(await readRefusal((await logInAtHostile(portico, idp)).response)).toBe('503 provider_unavailable')
+  })
+
+  test('a flood of unknown kids: at most one fetch in 30 s (F32)', async () => {
+    const idp = await startIdp()
+    const portico = await start(idp.issuer)
+    expect((await logInAtHostile(portico, idp)).response.status).toBe(200)
+    const calls = idp.calls.jwks
+    for (let index = 0; index < 20; index += 1) {
+      idp.misbehave({ idTokenHeader: () => ({ kid: `unknown-${index}` }) })
+      expect(await readRefusal((await logInAtHostile(portico, idp)).response)).toBe('502 invalid_id_token')
+    }
+    expect(idp.calls.jwks - calls).toBe(1)
+    portico.clock.advance(seconds(31))
+    idp.misbehave({ idTokenHeader: () => ({ kid: 'unknown' }) })
+    await logInAtHostile(portico, idp)
+    expect(idp.calls.jwks - calls).toBe(2)
+  })
+
+  test('a rotation is found out although someone sends unknown kids', async () => {
+    const idp = await startIdp()
+    const portico = await start(idp.issuer)
+    await logInAtHostile(portico, idp)
+    idp.misbehave({ idTokenHeader: () => ({ kid: 'unknown' }) })
+    await logInAtHostile(portico, idp)
+    const key = await createProviderKey('next')
+    idp.publish(key)
+    portico.clock.advance(seconds(31))
+    idp.misbehave({ key, accessTokenKey: key, ...byTheClockOf(portico) })
+    expect((await logInAtHostile(portico, idp)).response.status).toBe(200)
+  })
+})
+
+describe('the provider goes away while people are signed in (F21)', () => {
+  test('sessions and app tokens go on', async () => {
+    const idp: HostileProvider = await startHostileProvider()
+    const portico = await start(idp.issuer)
+    const { browser } = await logInAtHostile(portico, idp)
+    await idp.close()
+    portico.clock.advance(minutes(20))
+    expect((await getSession(portico, browser)).active).toBe(true)
+    const token = await browser.fetch(`${portico.url}/api/token`, { method: 'POST', headers: csrf })
+    expect(token.status).toBe(200)
+    expect((await fetch(`${portico.url}/readyz`)).status).toBe(200)
+  })
+
+  test('a login still begins from the metadata known, also after hours', async () => {
+    const idp: HostileProvider = await startHostileProvider()
+    const portico = await start(idp.issuer)
+    expect((await askLogin(portico)).status).toBe(200)
+    await idp.close()
+    portico.clock.advance(hours(5))
+    expect((await askLogin(portico)).status).toBe(200)
+  })
+})
+
+test('a port where nothing speaks HTTP: 503 within the deadline', async () => {
+  const mute = createServer()
+  await new Promise<void>((resolve) => mute.listen(0, '127.0.0.1', resolve))
+  const { port } = mute.address() as { port: number }
+  const portico = await start(`http://127.0.0.1:${port}/oauth2/default`)
+  expect(await readRefusal(await askLogin(portico))).toBe('503 provider_unavailable')
+  mute.close()
+})
+
+/** Up to 300 MB, as fast as the other side takes it. */
+function writeForever(res: {
+  write(chunk: Buffer): boolean
+  on(event: string, listener: () => void): unknown
+  end(): unknown
+}): void {
+  const chunk = Buffer.alloc(1_000_000, 'x')
+  let left = 300
+  const go = () => {
+    while (left > 0) {
+      left -= 1
+      if (!res.write(chunk)) return
+    }
+    res.end()
+  }
+  res.on('drain', go)
+  res.on('error', () => {})
+  go()
+}

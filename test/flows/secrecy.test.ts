@@ -1,0 +1,130 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { createTestBrowser } from '../support/browser.ts'
+import { type HostileProvider, startHostileProvider } from '../support/hostile-provider.ts'
+import { csrf, startLogin } from '../support/login.ts'
+import { startPortico, type TestPortico } from '../support/portico.ts'
+
+/** Everything the provider hands out, and everything a login keeps to itself. */
+interface Secrets {
+  accessToken: string
+  refreshToken: string
+  idToken: string
+  code: string
+  codeVerifier: string
+  clientSecret: string
+}
+
+let idp: HostileProvider
+let portico: TestPortico
+
+beforeAll(async () => {
+  idp = await startHostileProvider()
+  portico = await startPortico({ issuer: idp.issuer, env: { LOG_LEVEL: 'debug' } })
+})
+afterAll(async () => {
+  await portico.close()
+  await idp.close()
+})
+
+/** One whole life of a session; returns its secrets and all that left the server, sealed cookies aside. */
+async function liveThrough(navigate: boolean): Promise<{ secrets: Secrets; output: string }> {
+  const browser = createTestBrowser()
+  const go = navigate ? browser.visit : browser.fetch
+  const loginUrl = await startLogin(portico, browser)
+  const parameters = idp.authorize(loginUrl)
+  const told: Partial<Secrets> = {}
+  idp.misbehave({
+    tokenResponse(body) {
+      told.accessToken = String(body.access_token)
+      told.refreshToken = String(body.refresh_token)
+      told.idToken = String(body.id_token)
+      return undefined
+    },
+    onTokenRequest(body) {
+      told.codeVerifier = body.code_verifier ?? ''
+    },
+  })
+  const answers = [
+    await go(`${portico.url}/api/callback?${parameters}`),
+    await go(`${portico.url}/api/callback?${parameters}`),
+    await browser.fetch(`${portico.url}/api/session`, { headers: csrf }),
+    await browser.fetch(`${portico.url}/api/token`, { method: 'POST', headers: csrf }),
+    await go(`${portico.url}/api/callback?${parameters}&state=twice`),
+    await browser.fetch(`${portico.url}/api/logout`, { method: 'POST', headers: csrf }),
+    await go(`${portico.url}/api/callback?${parameters}`),
+  ]
+  idp.misbehave()
+  const texts = await Promise.all(
+    answers.map(async (answer) => `${JSON.stringify([...answer.headers])}\n${await answer.text()}`),
+  )
+  const secrets = {
+    ...told,
+    code: parameters.get('code') ?? '',
+    clientSecret: 'test-client-secret',
+  } as Secrets
+  return { secrets, output: [...texts, JSON.stringify(portico.logged)].join('\n') }
+}
+
+describe.each([
+  ['the SPA forwards the code', false],
+  ['the provider redirects to the server', true],
+])('where %s', (_name, navigate) => {
+  test('no provider token, code or secret is in any response, cookie, log line or URL of ours (R51)', async () => {
+    const { secrets, output } = await liveThrough(navigate)
+    expect(output.length).toBeGreaterThan(1_000)
+    for (const [name, secret] of Object.entries(secrets)) {
+      expect(secret.length, name).toBeGreaterThan(10)
+      expect(output.includes(secret), name).toBe(false)
+      expect(output.includes(encodeURIComponent(secret)), name).toBe(false)
+      expect(output.includes(Buffer.from(secret).toString('base64url').slice(2, -4)), name).toBe(false)
+    }
+  })
+
+  test('the session id is nowhere but in the cookie', async () => {
+    const browser = createTestBrowser()
+    const parameters = idp.authorize(await startLogin(portico, browser))
+    const response = await browser.fetch(`${portico.url}/api/callback?${parameters}`)
+    const cookie = decodeURIComponent(browser.cookies(portico.url).get('__Host-bff_session') ?? '')
+    const id = cookie.slice(2, cookie.indexOf('.', 2))
+    expect(id).toMatch(/^[\w-]{43}$/)
+    expect(await response.text()).not.toContain(id)
+    expect(JSON.stringify(portico.logged)).not.toContain(id)
+  })
+})
+
+test('a failing login tells the log why, and nothing secret (R86)', async () => {
+  const browser = createTestBrowser()
+  const parameters = idp.authorize(await startLogin(portico, browser))
+  let idToken = ''
+  idp.misbehave({
+    idTokenClaims: (claims) => ({ ...claims, aud: 'other' }),
+    tokenResponse(body) {
+      idToken = String(body.id_token)
+      return undefined
+    },
+  })
+  await browser.fetch(`${portico.url}/api/callback?${parameters}`)
+  idp.misbehave()
+  const failure = portico.logged.findLast(({ event }) => event === 'login_failed')
+  expect(failure).toMatchObject({
+    code: 'invalid_id_token',
+    reason: expect.any(String),
+    request_id: expect.any(String),
+  })
+  expect(JSON.stringify(portico.logged)).not.toContain(idToken)
+})
+
+test('every authentication event is logged with its outcome (R86)', async () => {
+  await liveThrough(false)
+  const events = new Set(portico.logged.map(({ event }) => event))
+  for (const event of [
+    'login_started',
+    'login_succeeded',
+    'login_replayed',
+    'login_failed',
+    'app_token_issued',
+    'logout_succeeded',
+  ]) {
+    expect(events).toContain(event)
+  }
+})

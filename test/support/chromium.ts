@@ -1,0 +1,32 @@
+import { execFileSync, spawnSync } from 'node:child_process'
+import { accessSync, constants } from 'node:fs'
+import { delimiter, join } from 'node:path'
+
+const names = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable']
+
+/** Where a Chromium is: CHROMIUM_PATH, or the first on the PATH. */
+export function findChromium(): string | undefined {
+  const folders = (process.env.PATH ?? '').split(delimiter)
+  const candidates = names.flatMap((name) => folders.map((folder) => join(folder, name)))
+  return [process.env.CHROMIUM_PATH ?? '', ...candidates].find((path) => {
+    try {
+      accessSync(path, constants.X_OK)
+      return path !== ''
+    } catch {
+      return false
+    }
+  })
+}
+
+/** Finds Chromium, or installs Debian's and says so; never skips the tests that need it. */
+export default function setUp(): void {
+  if (findChromium() !== undefined) return
+  const canInstall = process.getuid?.() === 0 && spawnSync('apt-get', ['--version']).status === 0
+  if (!canInstall) {
+    throw new Error('The browser tests need Chromium: install it, or name it in CHROMIUM_PATH.')
+  }
+  process.stdout.write('Chromium is not installed; installing it with apt-get for the browser tests.\n')
+  const options = { stdio: 'inherit', env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } } as const
+  execFileSync('apt-get', ['update', '-qq'], options)
+  execFileSync('apt-get', ['install', '-y', '-qq', '--no-install-recommends', 'chromium'], options)
+}

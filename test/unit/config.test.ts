@@ -1,0 +1,204 @@
+import { mkdtempSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { readConfig } from '../../src/config/config.ts'
+import { ConfigError } from '../../src/config/config-error.ts'
+import { describeSettings, findUnknownVariables } from '../../src/config/read-settings.ts'
+import { testSecret } from '../support/portico.ts'
+
+const secret = testSecret()
+const minimal = {
+  PUBLIC_URL: 'https://app.example.com',
+  BFF_SECRETS: secret,
+  OIDC_ISSUER: 'https://example.okta.com/oauth2/default',
+  OIDC_CLIENT_ID: 'client',
+}
+
+function problemsOf(env: Record<string, string | undefined>): string[] {
+  try {
+    readConfig(env)
+    return []
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    return error.problems.map(({ variable, problem }) => `${variable} ${problem}`)
+  }
+}
+
+describe('defaults', () => {
+  test('a minimal configuration', () => {
+    expect(readConfig(minimal)).toMatchObject({
+      publicUrl: 'https://app.example.com',
+      secureCookies: true,
+      listen: { host: '0.0.0.0', port: 3000 },
+      provider: {
+        clientAuth: { method: 'none' },
+        redirectUri: 'https://app.example.com/api/callback',
+        scopes: ['openid', 'profile', 'email', 'offline_access'],
+        idTokenAlg: 'RS256',
+        accessToken: { format: 'jwt', audience: 'api://default' },
+        timeout: 3_000,
+      },
+      allowedOrigins: ['https://app.example.com'],
+      session: { idleTimeout: 1_800_000, absoluteTimeout: 43_200_000, sameSite: 'strict' },
+      appToken: {
+        audiences: ['https://app.example.com'],
+        ttl: 300_000,
+        alg: 'ES256',
+        rotation: 2_592_000_000,
+      },
+    })
+  })
+
+  test('is frozen', () => {
+    expect(Object.isFrozen(readConfig(minimal))).toBe(true)
+  })
+
+  test.each([
+    ['https://example.okta.com/oauth2/aus123', {}, { format: 'jwt', audience: 'api://default' }],
+    ['https://example.okta.com', {}, { format: 'opaque' }],
+    [
+      'https://example.okta.com',
+      { OIDC_ACCESS_TOKEN_AUDIENCE: 'api://x' },
+      { format: 'jwt', audience: 'api://x' },
+    ],
+    ['https://idp.example/realms/a', {}, { format: 'opaque' }],
+    ['https://example.okta.com/oauth2/default', { OIDC_ACCESS_TOKEN: 'opaque' }, { format: 'opaque' }],
+  ])('access tokens of %s with %o', (issuer, env, expected) => {
+    expect(readConfig({ ...minimal, OIDC_ISSUER: issuer, ...env }).provider.accessToken).toEqual(expected)
+  })
+
+  test.each([
+    [{ OIDC_CLIENT_SECRET: 's' }, 'client_secret_basic'],
+    [{ OIDC_CLIENT_SECRET: 's', OIDC_CLIENT_AUTH: 'client_secret_post' }, 'client_secret_post'],
+    [{ OIDC_CLIENT_AUTH: 'none' }, 'none'],
+  ])('client authentication by what is given: %o', (env, method) => {
+    expect(readConfig({ ...minimal, ...env }).provider.clientAuth.method).toBe(method)
+  })
+})
+
+describe('problems', () => {
+  test('every missing variable at once, with an example and the way to the demo', () => {
+    expect(problemsOf({})).toEqual([
+      'PUBLIC_URL is required',
+      'BFF_SECRETS is required',
+      'OIDC_ISSUER is required',
+      'OIDC_CLIENT_ID is required',
+    ])
+    expect(() => readConfig({})).toThrow(/PUBLIC_URL=https:\/\/.*npm run demo/s)
+  })
+
+  test('wrong values and contradictions together', () => {
+    const problems = problemsOf({ ...minimal, PORT: 'x', OIDC_CLIENT_AUTH: 'client_secret_basic' })
+    expect(problems).toHaveLength(2)
+  })
+
+  test.each([
+    ['PUBLIC_URL', 'ftp://app.example.com'],
+    ['PUBLIC_URL', 'http://app.example.com'],
+    ['PUBLIC_URL', 'https://app.example.com/path'],
+    ['PUBLIC_URL', 'https://user@app.example.com'],
+    ['PUBLIC_URL', 'app.example.com'],
+    ['PORT', '70000'],
+    ['BFF_SECRETS', 'short'],
+    ['BFF_SECRETS', 'not base64url!'.repeat(5)],
+    ['BFF_SECRETS', 'A'.repeat(43)],
+    ['BFF_SECRETS', `${testSecret()},short`],
+    ['OIDC_ISSUER', 'http://idp.example.com'],
+    ['OIDC_ISSUER', 'https://idp.example.com/.well-known/openid-configuration'],
+    ['OIDC_ISSUER', 'https://idp.example.com?a=b'],
+    ['OIDC_ISSUER', 'https://idp.example.com#a'],
+    ['OIDC_CLIENT_AUTH', 'magic'],
+    ['OIDC_REDIRECT_URI', 'http://app.example.com/callback'],
+    ['OIDC_REDIRECT_URI', 'https://app.example.com/callback?a=b'],
+    ['OIDC_REDIRECT_URI', 'https://elsewhere.example/callback'],
+    ['OIDC_SCOPES', 'profile email'],
+    ['OIDC_SCOPES', 'openid "quoted"'],
+    ['OIDC_ID_TOKEN_ALG', 'none'],
+    ['OIDC_ID_TOKEN_ALG', 'HS256'],
+    ['OIDC_TIMEOUT', '3'],
+    ['OIDC_TIMEOUT', '5m'],
+    ['SPA_ORIGINS', 'https://spa.example.com/'.concat('path')],
+    ['SPA_ORIGINS', 'https://another-site.example'],
+    ['SPA_ORIGINS', 'http://spa.example.com'],
+    ['SPA_ORIGINS', '*'],
+    ['LOGIN_DEFAULT_RETURN_TO', '//evil.example'],
+    ['LOGIN_DEFAULT_RETURN_TO', 'https://evil.example/'],
+    ['LOGOUT_RETURN_TO', 'javascript:alert(1)'],
+    ['ALLOW_MEMORY_STORE', 'yes'],
+    ['SESSION_IDLE_TIMEOUT', '13h'],
+    ['SESSION_COOKIE_SAMESITE', 'none'],
+    ['APP_TOKEN_TTL', '16m'],
+    ['APP_TOKEN_ALG', 'HS256'],
+    ['APP_TOKEN_CLAIMS', 'name,sub'],
+    ['APP_TOKEN_AUDIENCE', ','],
+    ['TRUST_PROXY', '10.0.0.0/99'],
+    ['TRUST_PROXY', 'everyone'],
+    ['LOG_LEVEL', 'loud'],
+  ])('%s=%s is refused by name', (variable, value) => {
+    const problems = problemsOf({ ...minimal, [variable]: value })
+    expect(problems).toHaveLength(1)
+    expect(problems[0]).toMatch(new RegExp(`^${variable} `))
+  })
+
+  test.each([
+    [{ OIDC_CLIENT_AUTH: 'client_secret_post' }, 'OIDC_CLIENT_SECRET is needed'],
+    [{ OIDC_CLIENT_AUTH: 'none', OIDC_CLIENT_SECRET: 's' }, 'OIDC_CLIENT_AUTH is none'],
+    [
+      { OIDC_ACCESS_TOKEN: 'jwt', OIDC_ISSUER: 'https://example.okta.com' },
+      'OIDC_ACCESS_TOKEN_AUDIENCE is needed',
+    ],
+    [{ NODE_ENV: 'production' }, 'ALLOW_MEMORY_STORE must be true'],
+  ])('%o: %s', (env, expected) => {
+    expect(problemsOf({ ...minimal, ...env })).toEqual([expect.stringContaining(expected)])
+  })
+
+  test.each(['https://spa.example.com', 'https://app.example.com:8443'])(
+    'an SPA of the same site is fine: %s',
+    (origin) => {
+      expect(problemsOf({ ...minimal, SPA_ORIGINS: origin })).toEqual([])
+    },
+  )
+
+  test.each(['co.uk', 'github.io'])('two tenants of the public suffix %s are two sites', (suffix) => {
+    const env = { ...minimal, PUBLIC_URL: `https://a.${suffix}`, SPA_ORIGINS: `https://b.${suffix}` }
+    expect(problemsOf(env)).toEqual([expect.stringContaining('another site')])
+  })
+})
+
+describe('secrets', () => {
+  test('can come from a mounted file', () => {
+    const file = join(mkdtempSync(join(tmpdir(), 'portico-')), 'secret')
+    writeFileSync(file, 'from-a-file\n')
+    expect(readConfig({ ...minimal, OIDC_CLIENT_SECRET_FILE: file }).provider.clientAuth).toMatchObject({
+      secret: 'from-a-file',
+    })
+  })
+
+  test('given twice, or in a file that cannot be read, are problems that name the variable', () => {
+    const file = { OIDC_CLIENT_SECRET_FILE: '/does/not/exist' }
+    expect(problemsOf({ ...minimal, ...file })).toEqual([
+      expect.stringContaining('OIDC_CLIENT_SECRET cannot be read'),
+    ])
+    expect(problemsOf({ ...minimal, ...file, OIDC_CLIENT_SECRET: 's' })).toEqual([
+      expect.stringContaining('given twice'),
+    ])
+  })
+
+  test('are never printed, neither in problems nor in the start log', () => {
+    const canary = 'canary-canary-canary'
+    const env = { ...minimal, BFF_SECRETS: canary, OIDC_CLIENT_SECRET: canary }
+    expect(() => readConfig(env)).toThrow(
+      expect.not.objectContaining({ message: expect.stringContaining(canary) }),
+    )
+    const described = describeSettings(env)
+    expect(JSON.stringify(described)).not.toContain(canary)
+    expect(described).toMatchObject({ BFF_SECRETS: '[redacted]', OIDC_CLIENT_ID: 'client', PORT: '3000' })
+  })
+})
+
+test('misspelt variables are found, and those of other programs left alone', () => {
+  expect(
+    findUnknownVariables({ ...minimal, OIDC_CLIENT_SECERT: 'x', SESSION_MANAGER: 'x', PATH: 'x' }),
+  ).toEqual(['OIDC_CLIENT_SECERT'])
+})

@@ -1,0 +1,156 @@
+import express from 'express'
+import { SignJWT } from 'jose'
+import request from 'supertest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import {
+  createAppTokenVerifier,
+  requireAppToken,
+  requireGroup,
+  requireScope,
+} from '../../src/verify/verify.ts'
+import { createTestClock } from '../support/clock.ts'
+import { createProviderKey } from '../support/hostile-provider.ts'
+import { startTestServer, type TestServer } from '../support/http-server.ts'
+
+const issuer = 'https://app.example.com'
+const clock = createTestClock()
+const key = await createProviderKey('k1', 'ES256')
+const rsaKey = await createProviderKey('k2', 'RS256')
+let keyServer: TestServer
+let api: express.Express
+let areKeysUp = true
+
+beforeAll(async () => {
+  keyServer = await startTestServer()
+  keyServer.serve((_req, res) => {
+    res.statusCode = areKeysUp ? 200 : 503
+    res.setHeader('content-type', 'application/json')
+    res.end(JSON.stringify({ keys: [key.publicJwk, rsaKey.publicJwk] }))
+  })
+  api = express()
+  api.use(requireAppToken({ issuer, audience: 'https://api.example.com', jwksUri: keyServer.origin, clock }))
+  api.get('/orders', requireScope('orders:read'), (req, res) => void res.json({ sub: req.appToken?.sub }))
+  api.get('/both', requireScope('orders:read', 'orders:write'), (_req, res) => void res.json({}))
+  api.get('/audit', requireGroup('Admins'), (_req, res) => void res.json({}))
+})
+afterAll(() => keyServer.close())
+
+interface Changes {
+  claims?: Record<string, unknown>
+  header?: Record<string, unknown>
+  signWith?: typeof key
+}
+
+function sign({ claims = {}, header = {}, signWith = key }: Changes = {}): Promise<string> {
+  const now = Math.floor(clock.now() / 1000)
+  return new SignJWT({
+    iss: issuer,
+    sub: 'u1',
+    aud: 'https://api.example.com',
+    client_id: 'c',
+    scope: 'openid orders:read',
+    groups: ['Everyone'],
+    sid: 's',
+    jti: 'j',
+    iat: now,
+    exp: now + 300,
+    ...claims,
+  })
+    .setProtectedHeader({ alg: signWith.alg, kid: signWith.kid, typ: 'at+jwt', ...header })
+    .sign(signWith.privateKey)
+}
+
+const call = (path: string, token?: string) => {
+  const get = request(api).get(path)
+  return token === undefined ? get : get.set('authorization', `Bearer ${token}`)
+}
+
+test('a good token passes, and its claims are at hand', async () => {
+  expect((await call('/orders', await sign())).body).toEqual({ sub: 'u1' })
+})
+
+test('without a token: 401 with a bare challenge (RFC 6750 3.1)', async () => {
+  const answer = await call('/orders')
+  expect([answer.status, answer.headers['www-authenticate']]).toEqual([401, 'Bearer'])
+})
+
+test.each(['Basic dXNlcjpwYXNz', 'Bearer', 'Bearer a b', 'Token x'])(
+  '%s is no token',
+  async (authorization) => {
+    const answer = await request(api).get('/orders').set('authorization', authorization)
+    expect(answer.status).toBe(401)
+  },
+)
+
+describe('a token is refused with 401 invalid_token (R78)', () => {
+  test.each<[string, Changes]>([
+    ['another issuer', { claims: { iss: 'https://evil.example' } }],
+    ['another audience', { claims: { aud: 'https://other.example.com' } }],
+    ['expired', { claims: { exp: Math.floor(clock.now() / 1000) - 10 } }],
+    ['no exp', { claims: { exp: undefined } }],
+    ['no sub', { claims: { sub: undefined } }],
+    ['no jti', { claims: { jti: undefined } }],
+    ['an ID token or any other JWT: typ JWT (R79)', { header: { typ: 'JWT' } }],
+    ['no typ (R79)', { header: { typ: undefined } }],
+    ['a logout token (R79)', { header: { typ: 'logout+jwt' } }],
+    ['another algorithm than the expected one', { signWith: rsaKey }],
+  ])('%s', async (_name, changes) => {
+    const answer = await call('/orders', await sign(changes))
+    expect(answer.status).toBe(401)
+    expect(answer.headers['www-authenticate']).toMatch(
+      /^Bearer error="invalid_token", error_description="[^"\\]+"$/,
+    )
+  })
+
+  test('a key of someone else under our kid', async () => {
+    const other = await createProviderKey('k1', 'ES256')
+    expect((await call('/orders', await sign({ signWith: other }))).status).toBe(401)
+  })
+
+  test('alg none', async () => {
+    const [, payload] = (await sign()).split('.')
+    const header = Buffer.from(JSON.stringify({ alg: 'none', typ: 'at+jwt' })).toString('base64url')
+    expect((await call('/orders', `${header}.${payload}.`)).status).toBe(401)
+  })
+})
+
+test('a missing scope: 403 insufficient_scope that names it', async () => {
+  const answer = await call('/both', await sign())
+  expect(answer.status).toBe(403)
+  expect(answer.headers['www-authenticate']).toContain('error="insufficient_scope"')
+  expect(answer.headers['www-authenticate']).toContain('scope="orders:read orders:write"')
+})
+
+test('a missing group: 403; with it: passes', async () => {
+  expect((await call('/audit', await sign())).status).toBe(403)
+  expect((await call('/audit', await sign({ claims: { groups: undefined } }))).status).toBe(403)
+  expect((await call('/audit', await sign({ claims: { groups: ['Admins'] } }))).status).toBe(200)
+})
+
+test('requireScope and requireGroup without requireAppToken before them let nobody in', async () => {
+  const bare = express()
+  bare.get('/a', requireScope('x'), (_req, res) => void res.json({}))
+  bare.get('/b', requireGroup('x'), (_req, res) => void res.json({}))
+  for (const path of ['/a', '/b']) expect((await request(bare).get(path)).status).toBe(401)
+})
+
+test('keys that cannot be had are 503, not a refused token; keys known once go on', async () => {
+  areKeysUp = false
+  const fresh = express()
+  fresh.use(requireAppToken({ issuer, jwksUri: keyServer.origin, clock }))
+  const token = await sign()
+  expect((await request(fresh).get('/').set('authorization', `Bearer ${token}`)).status).toBe(503)
+  expect((await call('/orders', token)).status).toBe(200)
+  areKeysUp = true
+})
+
+test('the plain function does the same without Express', async () => {
+  const verify = createAppTokenVerifier({
+    issuer,
+    audience: 'https://api.example.com',
+    jwksUri: keyServer.origin,
+    clock,
+  })
+  expect(await verify(await sign())).toMatchObject({ sub: 'u1' })
+  await expect(verify('x')).rejects.toMatchObject({ name: 'InvalidAppToken' })
+})
