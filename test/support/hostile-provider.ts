@@ -44,7 +44,7 @@ interface Grant {
   spent: boolean
 }
 
-export const userClaims = {
+const userClaims = {
   name: 'Grace Hopper',
   email: 'grace@example.com',
   email_verified: true,
