@@ -66,7 +66,6 @@ async function discover({ config, fetch }: DiscoveryOptions): Promise<client.Con
       [client.customFetch]: fetch,
       // The configuration admits http on a loopback host only.
       execute: issuer.protocol === 'http:' ? [client.allowInsecureRequests] : [],
-      timeout: config.timeout / 1000,
     },
   )
   const metadata = configuration.serverMetadata()

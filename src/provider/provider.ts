@@ -113,7 +113,6 @@ export function createProvider({ config, claimNames, clock, log }: ProviderOptio
         pkceCodeVerifier: exchange.codeVerifier,
         expectedState: exchange.state,
         expectedNonce: exchange.nonce,
-        idTokenExpected: true,
         ...(exchange.maxAge === undefined ? {} : { maxAge: exchange.maxAge }),
       },
     )

@@ -95,6 +95,13 @@ describe('a discovery that cannot be trusted (F20, R24)', () => {
     expect((await askLogin(portico)).status).toBe(200)
   })
 
+  test('the issuer differing by nothing but a slash at its end: 503, though both URLs mean the same', async () => {
+    const idp = await startIdp({ path: '' })
+    idp.misbehave({ metadata: (document) => ({ ...document, issuer: `${idp.issuer}/` }) })
+    const portico = await start(idp.issuer)
+    expect(await readRefusal(await askLogin(portico))).toBe('503 provider_unavailable')
+  })
+
   test('by plain http, where PUBLIC_URL is no loopback host, is a configuration error', async () => {
     await expect(startPortico({ issuer: 'http://idp.example.com' })).rejects.toThrow(
       'OIDC_ISSUER must be https',

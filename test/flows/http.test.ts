@@ -71,6 +71,7 @@ describe('every call that acts on the session cookie is defended (R54)', () => {
     ['from another site that claims our origin', { 'sec-fetch-site': 'cross-site', origin: publicUrl }],
     ['from another site that says nothing of itself', { 'sec-fetch-site': undefined }],
     ['without an Origin', { 'sec-fetch-site': 'same-origin' }],
+    ['that contradicts itself', { 'sec-fetch-site': 'same-origin', origin: 'https://evil.example' }],
   ])('a logout form %s is refused (F43)', async (_name, headers) => {
     const { browser } = await logInAtHostile(portico, idp)
     const body = new URLSearchParams()
@@ -79,6 +80,16 @@ describe('every call that acts on the session cookie is defended (R54)', () => {
     const session = await browser.fetch(`${portico.url}/api/session`, { headers: csrf })
     expect(await session.json()).toMatchObject({ active: true })
   })
+})
+
+test('a logout that is no form needs the header, also from our own page (R54)', async () => {
+  const headers = { origin: publicUrl, 'sec-fetch-site': 'same-origin', 'content-type': 'application/json' }
+  const response = await createTestBrowser().fetch(`${portico.url}/api/logout`, {
+    method: 'POST',
+    headers,
+    body: '{}',
+  })
+  expect(await readRefusal(response)).toBe('403 csrf_check_failed')
 })
 
 describe('CORS lets exactly the listed origins in (R56)', () => {

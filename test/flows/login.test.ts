@@ -250,8 +250,26 @@ describe('cookies', () => {
     expect(size()).toBeLessThan(1_000)
     for (let tab = 0; tab < 5; tab += 1) {
       await startLogin(portico, browser, `?return_to=/${'long/'.repeat(30)}`)
+      portico.clock.advance(1)
     }
     expect(size()).toBeLessThan(4_096)
+    expect(browser.cookies(portico.url).size).toBe(6)
+  })
+
+  test('where five logins would take more than 4 KB, fewer are kept, and the last one works', async () => {
+    const browser = createTestBrowser()
+    const query = `?return_to=/${'longer/'.repeat(150)}`
+    let url = ''
+    for (let tab = 0; tab < 5; tab += 1) {
+      url = await startLogin(portico, browser, query)
+      portico.clock.advance(1)
+    }
+    const length = [...browser.cookies(portico.url)]
+      .map(([name, value]) => `${name}=${value}; `)
+      .join('').length
+    expect(length).toBeLessThan(4_096)
+    const { search } = await signInAtOkta(browser, url)
+    expect((await browser.fetch(`${portico.url}/api/callback${search}`)).status).toBe(200)
   })
 })
 
@@ -352,6 +370,18 @@ describe('a repeated callback', () => {
     )
     expect(twins.map(({ status }) => status)).toEqual(Array(10).fill(200))
     expect(new Set(twins.map(({ session }) => session.id)).size).toBe(1)
+  })
+
+  test("someone else's, in a browser that is signed in: refused, and the session untouched (F10)", async () => {
+    const attacker = createTestBrowser()
+    const { search } = await signInAtOkta(attacker, await startLogin(portico, attacker), alan)
+    const { browser: victim, answer } = await logInAtOkta(portico)
+    const response = await victim.fetch(`${portico.url}/api/callback${search}`)
+    expect(await readRefusal(response)).toBe('400 login_transaction_missing')
+    expect(await getSession(portico, victim)).toMatchObject({
+      user: { sub: ada.sub },
+      session: { id: answer.session.id },
+    })
   })
 
   test('in another browser: refused, whoever has the URL (F10)', async () => {
