@@ -1,4 +1,5 @@
 import express, { type Express } from 'express'
+import { createDpopVerifier } from './app-token/dpop.ts'
 import type { KeyRing } from './app-token/key-ring.ts'
 import { createAppTokenMinter } from './app-token/mint.ts'
 import type { Clock } from './clock.ts'
@@ -6,6 +7,7 @@ import type { Config } from './config/config.ts'
 import { createSealer } from './crypto/sealer.ts'
 import { createCallbackHandler } from './http/callback.ts'
 import { createTransactionCookies } from './http/cookies.ts'
+import { createDpopHeaderReader } from './http/dpop-header.ts'
 import { createReadinessHandlers, type Lifecycle, livez } from './http/health.ts'
 import { createLoginHandler } from './http/login.ts'
 import { createLogoutHandler } from './http/logout.ts'
@@ -43,6 +45,8 @@ export function createApp(parts: Parts): Express {
   const transactionCookies = createTransactionCookies(config.secureCookies)
   const sessions = createBrowserSessions(parts)
   const mintAppToken = createAppTokenMinter(parts)
+  const claimOnce = (key: string, lifetime: number) => store.claim(key, lifetime)
+  const readDpopKey = createDpopHeaderReader(config.publicUrl, createDpopVerifier({ clock, claimOnce }))
   const beginLogin = createBeginLogin({ config, provider, sealer: transactions, clock })
   const twins = createTwins({
     store,
@@ -59,9 +63,16 @@ export function createApp(parts: Parts): Express {
   const form = express.urlencoded({ limit: '16kb', inflate: false, extended: false, parameterLimit: 50 })
 
   const login = createLoginHandler({ beginLogin, sessions, transactionCookies })
-  const callback = createCallbackHandler({ completeLogin, mintAppToken, sessions, transactionCookies, clock })
+  const callback = createCallbackHandler({
+    completeLogin,
+    mintAppToken,
+    sessions,
+    transactionCookies,
+    readDpopKey,
+    clock,
+  })
   const session = createSessionHandler({ sessions, store, clock })
-  const token = createTokenHandler({ mintAppToken })
+  const token = createTokenHandler({ mintAppToken, readDpopKey })
   const logout = createLogoutHandler({ config, sessions })
 
   const app = express()

@@ -3,6 +3,7 @@
  * contract with SPA and API developers: branch on them, never on texts.
  */
 const errors = {
+  invalid_dpop_proof: { status: 400, title: 'The DPoP proof is not accepted' },
   invalid_request: { status: 400, title: 'The request is malformed' },
   invalid_scope: { status: 400, title: 'The requested scope was not granted' },
   invalid_target: { status: 400, title: 'The requested audience is unknown' },

@@ -11,12 +11,14 @@ export interface AppTokenRequest {
   audience?: string | undefined
   /** Space-separated (RFC 6749 3.3). */
   scope?: string | undefined
+  /** Thumbprint of the key that the token is bound to (RFC 9449 6.1). */
+  keyThumbprint?: string | undefined
 }
 
 /** An app token, as the SPA gets it (RFC 6749 5.1). */
 export interface AppToken {
   token: string
-  token_type: 'Bearer'
+  token_type: 'Bearer' | 'DPoP'
   /** Seconds. */
   expires_in: number
 }
@@ -50,7 +52,7 @@ export function createAppTokenMinter({ config, keyRing, clock }: MinterOptions):
     throw new AppError('invalid_target', 'The audience is none of those this server issues tokens for.')
   }
 
-  return async (session, { audience, scope } = {}) => {
+  return async (session, { audience, scope, keyThumbprint } = {}) => {
     const { identity, tokens, handle, absoluteExpiresAt } = session
     const now = clock.now()
     // A token never outlives the session it speaks for.
@@ -72,9 +74,10 @@ export function createAppTokenMinter({ config, keyRing, clock }: MinterOptions):
       auth_time: identity.authTime,
       acr: identity.acr,
       amr: identity.amr,
+      cnf: keyThumbprint === undefined ? undefined : { jkt: keyThumbprint },
     })
       .setProtectedHeader({ alg: keyRing.alg, typ: 'at+jwt', kid: key.kid })
       .sign(key.privateKey)
-    return { token, token_type: 'Bearer', expires_in: lifetime }
+    return { token, token_type: keyThumbprint === undefined ? 'Bearer' : 'DPoP', expires_in: lifetime }
   }
 }

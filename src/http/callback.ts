@@ -6,6 +6,7 @@ import { AppError } from '../errors.ts'
 import { type createCompleteLogin, FailedLogin, type SignedIn } from '../login/complete.ts'
 import { toTransactionId } from '../login/transaction.ts'
 import type { TransactionCookies } from './cookies.ts'
+import type { ReadDpopKey } from './dpop-header.ts'
 import { parameter, readInput } from './input.ts'
 import type { BrowserSessions } from './middleware/browser-session.ts'
 import { isNavigation } from './navigation.ts'
@@ -24,12 +25,13 @@ interface CallbackOptions {
   mintAppToken: MintAppToken
   sessions: BrowserSessions
   transactionCookies: TransactionCookies
+  readDpopKey: ReadDpopKey
   clock: Clock
 }
 
 /** GET and POST /api/callback: the provider's answer comes in, a session and an app token go out. */
 export function createCallbackHandler(options: CallbackOptions): RequestHandler {
-  const { completeLogin, mintAppToken, sessions, transactionCookies, clock } = options
+  const { completeLogin, mintAppToken, sessions, transactionCookies, readDpopKey, clock } = options
 
   function complete(req: Request, res: Response): Promise<SignedIn> {
     const { error_description: errorDescription, ...response } = readInput(
@@ -51,6 +53,8 @@ export function createCallbackHandler(options: CallbackOptions): RequestHandler 
   return async (req, res) => {
     // Until the transaction tells better, a person who has to start again lands on the default page.
     res.locals.retryReturnTo = '/'
+    // Before the login: a proof that is refused must not cost the code.
+    const keyThumbprint = await readDpopKey(req)
     let signedIn: SignedIn
     try {
       signedIn = await complete(req, res)
@@ -63,7 +67,7 @@ export function createCallbackHandler(options: CallbackOptions): RequestHandler 
     res.locals.log('login_succeeded', { sub: session.identity.sub, session: session.handle })
     if (isNavigation(req)) return res.redirect(303, returnTo)
     res.json({
-      ...(await mintAppToken(session)),
+      ...(await mintAppToken(session, { keyThumbprint })),
       return_to: returnTo,
       user: toUserView(session),
       session: toSessionView(session, clock),

@@ -2,6 +2,7 @@ import type { RequestHandler } from 'express'
 import { z } from 'zod'
 import type { MintAppToken } from '../app-token/mint.ts'
 import { AppError } from '../errors.ts'
+import type { ReadDpopKey } from './dpop-header.ts'
 import { parameter, readInput } from './input.ts'
 
 const tokenParameters = z.object({
@@ -9,13 +10,19 @@ const tokenParameters = z.object({
   scope: z.string().max(2_000).optional(),
 })
 
-/** POST /api/token: a fresh app token for the session, after `requireSession`; the body may narrow it. */
-export function createTokenHandler({ mintAppToken }: { mintAppToken: MintAppToken }): RequestHandler {
+interface TokenOptions {
+  mintAppToken: MintAppToken
+  readDpopKey: ReadDpopKey
+}
+
+/** POST /api/token: a fresh app token, after `requireSession`; the body may narrow it, a DPoP proof binds it. */
+export function createTokenHandler({ mintAppToken, readDpopKey }: TokenOptions): RequestHandler {
   return async (req, res) => {
     const { session } = res.locals
     if (session === undefined)
       throw new AppError('session_required', 'Sign in first: GET /api/login tells where.')
-    const token = await mintAppToken(session, readInput(tokenParameters, req.body))
+    const narrowed = readInput(tokenParameters, req.body)
+    const token = await mintAppToken(session, { ...narrowed, keyThumbprint: await readDpopKey(req) })
     res.locals.log('app_token_issued', { session: session.handle })
     res.json(token)
   }

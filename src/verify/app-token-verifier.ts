@@ -1,7 +1,8 @@
 import { errors, type JSONWebKeySet, type JWTPayload } from 'jose'
-import type { Clock } from '../clock.ts'
-import { systemClock } from '../clock.ts'
+import { createDpopVerifier, InvalidDpopProof, type ProvenRequest } from '../app-token/dpop.ts'
+import { type Clock, systemClock } from '../clock.ts'
 import { createKeySource } from '../provider/key-source.ts'
+import { createExpiringMap } from '../session/expiring-map.ts'
 
 /** The claims of a verified app token (RFC 9068 2.2). */
 export interface AppTokenClaims extends JWTPayload {
@@ -16,6 +17,8 @@ export interface AppTokenClaims extends JWTPayload {
   /** Public handle of the session the token speaks for. */
   sid: string
   groups?: string[]
+  /** The key the token is bound to, if it is (RFC 9449 6.1). */
+  cnf?: { jkt?: string }
 }
 
 export interface AppTokenVerifierOptions {
@@ -27,6 +30,11 @@ export interface AppTokenVerifierOptions {
   jwksUri?: string
   /** ES256 by default; name another where APP_TOKEN_ALG does. */
   algorithms?: string[]
+  /**
+   * Remembers DPoP proofs: true the first time a key is seen within `lifetime` milliseconds. By default this process
+   * does; several replicas of an API share it through a store of theirs.
+   */
+  claimProof?: (key: string, lifetime: number) => Promise<boolean>
   clock?: Clock
 }
 
@@ -35,8 +43,16 @@ export class InvalidAppToken extends Error {
   override readonly name = 'InvalidAppToken'
 }
 
-/** Verifies an app token. Throws InvalidAppToken, or another error where the keys cannot be fetched. */
-export type VerifyAppToken = (token: string) => Promise<AppTokenClaims>
+/** A DPoP proof and the request it was made for: its method, and its address without query. */
+export interface PresentedProof extends Pick<ProvenRequest, 'method' | 'url'> {
+  proof: string
+}
+
+/**
+ * Verifies an app token. A token that is bound to a key passes only with a proof of that key, and a proof only with a
+ * token bound to its key (RFC 9449 7.1). Throws InvalidAppToken, or another error where the keys cannot be fetched.
+ */
+export type VerifyAppToken = (token: string, presented?: PresentedProof) => Promise<AppTokenClaims>
 
 const keyTimeout = 3_000
 
@@ -54,22 +70,54 @@ export function createAppTokenVerifier(options: AppTokenVerifierOptions): Verify
     },
   })
 
-  return async (token) => {
+  const verifyProof = createDpopVerifier({ clock, claimOnce: options.claimProof ?? rememberHere(clock) })
+
+  async function verifyToken(token: string): Promise<AppTokenClaims> {
+    const claims = await keys.verify(token, {
+      issuer,
+      audience,
+      algorithms,
+      typ: 'at+jwt',
+      requiredClaims: ['sub', 'exp', 'iat', 'jti', 'client_id', 'sid', 'scope'],
+      clockTolerance: 5,
+      currentDate: new Date(clock.now()),
+    })
+    return claims as AppTokenClaims
+  }
+
+  async function assertHolder(
+    { cnf }: AppTokenClaims,
+    token: string,
+    presented?: PresentedProof,
+  ): Promise<void> {
+    if (cnf?.jkt === undefined && presented === undefined) return
+    if (presented === undefined)
+      throw new InvalidAppToken('The token is bound to a key, and no DPoP proof came with it')
+    const { proof, method, url } = presented
+    const thumbprint = await verifyProof(proof, { method, url, accessToken: token })
+    if (thumbprint !== cnf?.jkt)
+      throw new InvalidAppToken('The token is not bound to the key of the DPoP proof')
+  }
+
+  return async (token, presented) => {
     try {
-      const claims = await keys.verify(token, {
-        issuer,
-        audience,
-        algorithms,
-        typ: 'at+jwt',
-        requiredClaims: ['sub', 'exp', 'iat', 'jti', 'client_id', 'sid', 'scope'],
-        clockTolerance: 5,
-        currentDate: new Date(clock.now()),
-      })
-      return claims as AppTokenClaims
+      const claims = await verifyToken(token)
+      await assertHolder(claims, token, presented)
+      return claims
     } catch (error) {
+      if (error instanceof InvalidDpopProof) throw new InvalidAppToken(error.message, { cause: error })
       if (error instanceof errors.JOSEError) throw new InvalidAppToken(toMessage(error), { cause: error })
       throw error
     }
+  }
+}
+
+function rememberHere(clock: Clock) {
+  const seen = createExpiringMap<true>(clock)
+  return async (key: string, lifetime: number) => {
+    const isFirst = seen.get(key) === undefined
+    if (isFirst) seen.set(key, true, clock.now() + lifetime)
+    return isFirst
   }
 }
 

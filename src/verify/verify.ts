@@ -1,9 +1,10 @@
-import type { RequestHandler } from 'express'
+import type { Request, RequestHandler } from 'express'
 import {
   type AppTokenClaims,
   type AppTokenVerifierOptions,
   createAppTokenVerifier,
   InvalidAppToken,
+  type PresentedProof,
 } from './app-token-verifier.ts'
 
 export {
@@ -11,6 +12,7 @@ export {
   type AppTokenVerifierOptions,
   createAppTokenVerifier,
   InvalidAppToken,
+  type PresentedProof,
   type VerifyAppToken,
 } from './app-token-verifier.ts'
 
@@ -32,26 +34,40 @@ interface Refusal {
 
 const unauthenticated: Refusal = { status: 401, title: 'An app token is needed', challenge: 'Bearer' }
 
+export interface RequireAppTokenOptions extends AppTokenVerifierOptions {
+  /** The origin at which callers reach this API, which DPoP proofs name; without it, tokens bound to a key are refused. */
+  publicUrl?: string
+}
+
 /**
- * Express middleware: lets a request pass with a valid app token in its Authorization header (RFC 6750 2.1) and puts
- * the claims on `req.appToken`; answers 401 otherwise.
+ * Express middleware: lets a request pass with a valid app token in its Authorization header (RFC 6750 2.1; with a
+ * proof, RFC 9449 7.1) and puts the claims on `req.appToken`; answers 401 otherwise.
  *
  * @example
  * app.use(requireAppToken({ issuer: 'https://app.example.com' }))
  * app.get('/orders', requireScope('orders:read'), listOrders)
  */
-export function requireAppToken(options: AppTokenVerifierOptions): RequestHandler {
+export function requireAppToken({ publicUrl, ...options }: RequireAppTokenOptions): RequestHandler {
   const verify = createAppTokenVerifier(options)
   return async (req, res, next) => {
-    const token = /^Bearer +([\w.~+/-]+=*)$/i.exec(req.get('authorization') ?? '')?.[1]
-    if (token === undefined) return refuse(res, unauthenticated)
+    const [, scheme, token] = /^(Bearer|DPoP) +([\w.~+/-]+=*)$/i.exec(req.get('authorization') ?? '') ?? []
+    if (scheme === undefined || token === undefined) return refuse(res, unauthenticated)
     try {
-      req.appToken = await verify(token)
+      req.appToken = await verify(
+        token,
+        scheme.toLowerCase() === 'dpop' ? toProof(req, publicUrl) : undefined,
+      )
     } catch (error) {
-      return refuse(res, toRefusal(error))
+      return refuse(res, toRefusal(error, scheme))
     }
     return next()
   }
+}
+
+function toProof(req: Request, publicUrl: string | undefined): PresentedProof {
+  if (publicUrl === undefined) throw new InvalidAppToken('This API takes no tokens that are bound to a key')
+  const { pathname } = new URL(req.originalUrl, publicUrl)
+  return { proof: req.get('dpop') ?? '', method: req.method, url: publicUrl + pathname }
 }
 
 /** Express middleware, after `requireAppToken`: 403 where the token lacks one of the scopes (RFC 6750 3.1). */
@@ -79,13 +95,13 @@ export function requireGroup(...groups: string[]): RequestHandler {
   }
 }
 
-function toRefusal(error: unknown): Refusal {
+function toRefusal(error: unknown, scheme: string): Refusal {
   if (!(error instanceof InvalidAppToken))
     return { status: 503, title: 'The keys of the token issuer cannot be fetched' }
   return {
     status: 401,
     title: error.message,
-    challenge: `Bearer error="invalid_token", error_description="${error.message}"`,
+    challenge: `${scheme} error="invalid_token", error_description="${error.message}"`,
   }
 }
 

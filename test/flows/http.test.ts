@@ -103,7 +103,7 @@ describe('CORS lets exactly the listed origins in (R56)', () => {
     expect(answer.headers).toMatchObject({
       'access-control-allow-origin': spaOrigin,
       'access-control-allow-credentials': 'true',
-      'access-control-allow-headers': 'Content-Type,X-CSRF',
+      'access-control-allow-headers': 'Content-Type,X-CSRF,DPoP',
     })
     expect(answer.headers.vary).toContain('Origin')
     const call = await request(portico.url)

@@ -7,7 +7,7 @@ export function createCors(allowedOrigins: readonly string[]): RequestHandler {
     origin: [...allowedOrigins],
     credentials: true,
     methods: ['GET', 'POST', 'DELETE'],
-    allowedHeaders: ['Content-Type', 'X-CSRF'],
+    allowedHeaders: ['Content-Type', 'X-CSRF', 'DPoP'],
     exposedHeaders: ['X-Request-Id', 'Retry-After'],
     maxAge: 600,
   })

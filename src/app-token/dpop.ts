@@ -1,0 +1,75 @@
+import { createHash } from 'node:crypto'
+import { calculateJwkThumbprint, EmbeddedJWK, errors, type JWTPayload, jwtVerify } from 'jose'
+import type { Clock } from '../clock.ts'
+
+/** The proof does not show that the caller holds the key. `message` is safe to show. */
+export class InvalidDpopProof extends Error {
+  override readonly name = 'InvalidDpopProof'
+}
+
+/** The request a proof was made for. */
+export interface ProvenRequest {
+  method: string
+  /** Without query and fragment. */
+  url: string
+  /** The token the proof comes with, where it comes with one. */
+  accessToken?: string
+}
+
+/** Checks a DPoP proof (RFC 9449 4.3); returns the thumbprint of its key. Throws InvalidDpopProof. */
+export type VerifyDpopProof = (proof: string, request: ProvenRequest) => Promise<string>
+
+interface DpopVerifierOptions {
+  clock: Clock
+  /** True the first time a key is seen within `lifetime` milliseconds: a proof is good once. */
+  claimOnce(key: string, lifetime: number): Promise<boolean>
+}
+
+const algorithms = ['ES256', 'ES384', 'ES512', 'EdDSA', 'RS256', 'PS256']
+/** Seconds a proof is good for, and how far a browser's clock may be ahead. */
+const maxAge = 60
+const clockTolerance = 30
+
+type Check = (claims: JWTPayload, request: ProvenRequest) => string | undefined
+
+const methodFits: Check = ({ htm }, { method }) => (htm === method ? undefined : 'htm is another method')
+
+const addressFits: Check = ({ htu }, { url }) => {
+  const given = typeof htu === 'string' ? URL.parse(htu) : null
+  return given !== null && given.origin + given.pathname === url ? undefined : 'htu is another address'
+}
+
+const tokenFits: Check = ({ ath }, { accessToken }) =>
+  accessToken === undefined || ath === createHash('sha256').update(accessToken).digest('base64url')
+    ? undefined
+    : 'ath is not of the token it comes with'
+
+const hasAnId: Check = ({ jti }) => (typeof jti === 'string' && jti !== '' ? undefined : 'jti is missing')
+
+const checks: readonly Check[] = [methodFits, addressFits, tokenFits, hasAnId]
+
+/** Creates the check of DPoP proofs; what was seen is remembered by `claimOnce`. */
+export function createDpopVerifier({ clock, claimOnce }: DpopVerifierOptions): VerifyDpopProof {
+  return async (proof, request) => {
+    const { payload, protectedHeader } = await jwtVerify(proof, EmbeddedJWK, {
+      typ: 'dpop+jwt',
+      algorithms,
+      maxTokenAge: maxAge,
+      clockTolerance,
+      currentDate: new Date(clock.now()),
+    }).catch((error: unknown) => {
+      if (!(error instanceof errors.JOSEError)) throw error
+      throw new InvalidDpopProof('The DPoP proof does not verify, or is too old', { cause: error })
+    })
+    for (const check of checks) {
+      const problem = check(payload, request)
+      if (problem !== undefined) throw new InvalidDpopProof(`The DPoP proof's ${problem}`)
+    }
+    const thumbprint = await calculateJwkThumbprint(protectedHeader.jwk ?? {})
+    const seen = createHash('sha256').update(`${thumbprint}.${payload.jti}`).digest('base64url')
+    if (!(await claimOnce(`dpop.${seen}`, (maxAge + 2 * clockTolerance) * 1000))) {
+      throw new InvalidDpopProof('The DPoP proof was used before')
+    }
+    return thumbprint
+  }
+}
