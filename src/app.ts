@@ -11,6 +11,7 @@ import { createDpopHeaderReader } from './http/dpop-header.ts'
 import { createReadinessHandlers, type Lifecycle, livez } from './http/health.ts'
 import { createLoginHandler } from './http/login.ts'
 import { createLogoutHandler } from './http/logout.ts'
+import { jsonBody, jsonOrFormBody } from './http/middleware/body.ts'
 import { createBrowserSessions, createRequireSession } from './http/middleware/browser-session.ts'
 import { createCors } from './http/middleware/cors.ts'
 import { createCsrfGuard, createFormCsrfGuard } from './http/middleware/csrf.ts'
@@ -59,11 +60,10 @@ export function createApp(parts: Parts): Express {
   const csrf = createCsrfGuard(config.allowedOrigins)
   const formCsrf = createFormCsrfGuard(config.allowedOrigins)
   const requireSession = createRequireSession(sessions, store)
-  const json = express.json({ limit: '16kb', inflate: false })
-  const form = express.urlencoded({ limit: '16kb', inflate: false, extended: false, parameterLimit: 50 })
 
-  const login = createLoginHandler({ beginLogin, sessions, transactionCookies })
+  const login = createLoginHandler({ config, beginLogin, transactionCookies })
   const callback = createCallbackHandler({
+    config,
     completeLogin,
     mintAppToken,
     sessions,
@@ -76,11 +76,13 @@ export function createApp(parts: Parts): Express {
   const logout = createLogoutHandler({ config, sessions })
 
   const app = express()
-  app.disable('x-powered-by').disable('etag').set('query parser', 'simple')
+  app.disable('x-powered-by').disable('etag').enable('case sensitive routing').set('query parser', 'simple')
   // For addresses in logs alone: nothing else is derived from forwarded headers.
   app.set('trust proxy', [...config.trustProxy])
   // express-session asks this before it sets a Secure cookie; how browsers reach us is for PUBLIC_URL to say.
   Object.defineProperty(app.request, 'secure', { get: () => config.secureCookies })
+  // No answer of ours is ever "not modified", whatever a request's If-None-Match says.
+  Object.defineProperty(app.request, 'fresh', { get: () => false })
 
   app.use(createRequestContext(parts), createSecurityHeaders())
 
@@ -98,11 +100,11 @@ export function createApp(parts: Parts): Express {
     .route('/api/callback')
     .head(allowOnly('GET', 'POST')) // a link checker must not spend the code
     .get(sessions.writable, callback)
-    .post(json, form, sessions.writable, callback)
+    .post(jsonOrFormBody, sessions.writable, callback)
     .all(allowOnly('GET', 'POST'))
   app.route('/api/session').get(csrf, session).all(allowOnly('GET'))
-  app.route('/api/token').post(csrf, json, requireSession, token).all(allowOnly('POST'))
-  app.route('/api/logout').post(formCsrf, json, form, sessions.writable, logout).all(allowOnly('POST'))
+  app.route('/api/token').post(csrf, jsonBody, requireSession, token).all(allowOnly('POST'))
+  app.route('/api/logout').post(formCsrf, jsonOrFormBody, sessions.writable, logout).all(allowOnly('POST'))
 
   app.use(notFound)
   app.use(createProblemDetails(config))

@@ -42,23 +42,32 @@ export async function createKeyRing({ config, clock, log }: KeyRingOptions): Pro
   const { alg, rotation, ttl } = config
   let active = await createSigningKey(alg)
   let next: SigningKey | undefined = await createSigningKey(alg)
+  let isMakingNext = false
   let activeUntil = clock.now() + rotation
   let retired: { key: SigningKey; until: number }[] = []
 
+  /** Makes the next key beside the requests; where that fails, the next request tries again. */
+  async function makeNext(): Promise<void> {
+    if (isMakingNext) return
+    isMakingNext = true
+    try {
+      next = await createSigningKey(alg)
+    } catch {
+      log('signing_key_rotation_failed')
+    }
+    isMakingNext = false
+  }
+
   function rotate(): void {
     const now = clock.now()
-    if (now < activeUntil || next === undefined) return
+    if (next === undefined) void makeNext()
+    if (next === undefined || now < activeUntil) return
     retired = [...retired, { key: active, until: now + ttl + clockAllowance }]
     active = next
     next = undefined
     activeUntil = now + rotation
     log('signing_key_rotated', { kid: active.kid })
-    createSigningKey(alg).then(
-      (key) => {
-        next = key
-      },
-      () => log('signing_key_rotation_failed'),
-    )
+    void makeNext()
   }
 
   return {

@@ -30,7 +30,7 @@ function parser<T>(parse: (text: string) => T): Parser<T> {
 /** An https URL, or http on a loopback host (BCP 2.6), without credentials and fragment. */
 function readHttpsUrl(text: string): URL {
   const url = URL.parse(text)
-  if (url === null) throw new Error('is not a URL')
+  if (url === null || !/^https?:\/\//i.test(text)) throw new Error('must begin with https://')
   if (url.protocol !== 'https:' && !(url.protocol === 'http:' && isLoopback(url))) {
     throw new Error('must be https (http is accepted on a loopback host only)')
   }
@@ -92,7 +92,7 @@ const reservedClaims = new Set(
 
 /** Names of user claims; those that carry meaning in a token of their own cannot be copied. */
 export const claimNames: Parser<string[]> = list.transform((items, context) => {
-  if (!items.some((item) => reservedClaims.has(item))) return items
+  if (items.every((item) => /^[a-z]/i.test(item) && !reservedClaims.has(item))) return items
   context.addIssue({
     code: 'custom',
     message: `must name claims about the user, none of: ${[...reservedClaims].join(', ')}`,
@@ -140,6 +140,7 @@ export const returnTo: Parser<string> = parser((value) => {
   if (!/^(\/(?![/\\])|https?:\/\/)[\x21-\x5b\x5d-\x7e]*$/.test(value)) {
     throw new Error('must be a path such as / or a URL on one of SPA_ORIGINS')
   }
+  if (value.startsWith('/api/')) throw new Error('must not lie below /api/')
   return value
 })
 
@@ -166,19 +167,18 @@ export const secrets: Parser<Uint8Array[]> = list.transform((items, context) => 
   return keys
 })
 
+/** An address, or a block with a prefix of at least one bit: trusting everyone is no configuration. */
+function isCidr(item: string): boolean {
+  const [address = '', prefix, ...rest] = item.split('/')
+  const bits = { 0: 0, 4: 32, 6: 128 }[isIP(address)] ?? 0
+  if (bits === 0 || rest.length > 0) return false
+  return prefix === undefined || (/^[1-9]\d{0,2}$/.test(prefix) && Number(prefix) <= bits)
+}
+
 /** CIDR list of reverse proxies, single addresses included. */
 export const cidrs: Parser<string[]> = list.transform((items, context) => {
-  const isCidr = (item: string) => {
-    const [address = '', prefix = '', ...rest] = item.split('/')
-    const bits = isIP(address) === 4 ? 32 : 128
-    return (
-      isIP(address) !== 0 &&
-      rest.length === 0 &&
-      (prefix === '' ? !item.includes('/') : Number(prefix) <= bits)
-    )
-  }
   if (items.every(isCidr)) return items
-  context.addIssue({ code: 'custom', message: 'must be addresses or CIDR blocks' })
+  context.addIssue({ code: 'custom', message: 'must be addresses or CIDR blocks such as 10.0.0.0/8' })
   return z.NEVER
 })
 

@@ -2,6 +2,7 @@ import type { Request, RequestHandler, Response } from 'express'
 import { z } from 'zod'
 import type { MintAppToken } from '../app-token/mint.ts'
 import type { Clock } from '../clock.ts'
+import type { Config } from '../config/config.ts'
 import { AppError } from '../errors.ts'
 import { type createCompleteLogin, FailedLogin, type SignedIn } from '../login/complete.ts'
 import { toTransactionId } from '../login/transaction.ts'
@@ -10,6 +11,7 @@ import type { ReadDpopKey } from './dpop-header.ts'
 import { parameter, readInput } from './input.ts'
 import type { BrowserSessions } from './middleware/browser-session.ts'
 import { isNavigation } from './navigation.ts'
+import { renderContinuePage } from './pages.ts'
 import { toSessionView, toUserView } from './session.ts'
 
 const callbackParameters = z.object({
@@ -21,6 +23,7 @@ const callbackParameters = z.object({
 })
 
 interface CallbackOptions {
+  config: Config
   completeLogin: ReturnType<typeof createCompleteLogin>
   mintAppToken: MintAppToken
   sessions: BrowserSessions
@@ -31,7 +34,7 @@ interface CallbackOptions {
 
 /** GET and POST /api/callback: the provider's answer comes in, a session and an app token go out. */
 export function createCallbackHandler(options: CallbackOptions): RequestHandler {
-  const { completeLogin, mintAppToken, sessions, transactionCookies, readDpopKey, clock } = options
+  const { config, completeLogin, mintAppToken, sessions, transactionCookies, readDpopKey, clock } = options
 
   function complete(req: Request, res: Response): Promise<SignedIn> {
     const { error_description: errorDescription, ...response } = readInput(
@@ -51,20 +54,26 @@ export function createCallbackHandler(options: CallbackOptions): RequestHandler 
   }
 
   return async (req, res) => {
+    if (isNavigation(req) && req.method === 'GET' && sessions.mayBeWithheld(req)) {
+      // Once more, now from a page of ours: the browser then brings the session that this login replaces or repeats.
+      const { search } = new URL(req.originalUrl, config.publicUrl)
+      res.type('html').send(renderContinuePage(`/api/callback${search}`))
+      return
+    }
     // Until the transaction tells better, a person who has to start again lands on the default page.
-    res.locals.retryReturnTo = '/'
+    res.locals.retryReturnTo = config.loginReturnTo
     // Before the login: a proof that is refused must not cost the code.
     const keyThumbprint = await readDpopKey(req)
     let signedIn: SignedIn
     try {
       signedIn = await complete(req, res)
     } catch (error) {
+      sessions.drop(req)
       const silentReturnTo = noteFailure(error, res)
       if (silentReturnTo !== undefined && isNavigation(req)) return res.redirect(303, silentReturnTo)
       throw error instanceof FailedLogin ? error.refusal : error
     }
     const { session, returnTo } = signedIn
-    res.locals.log('login_succeeded', { sub: session.identity.sub, session: session.handle })
     if (isNavigation(req)) return res.redirect(303, returnTo)
     res.json({
       ...(await mintAppToken(session, { keyThumbprint })),
@@ -84,8 +93,9 @@ const silentRefusals: ReadonlySet<string> = new Set([
 /** Logs why a login failed; returns where a silent login (prompt=none) goes on without one. */
 function noteFailure(error: unknown, res: Response): string | undefined {
   const refusal = error instanceof FailedLogin ? error.refusal : error
-  if (refusal instanceof AppError)
+  if (refusal instanceof AppError) {
     res.locals.log('login_failed', { code: refusal.code, reason: refusal.reason })
+  }
   if (!(error instanceof FailedLogin)) return undefined
   const { returnTo, prompt } = error.transaction
   res.locals.retryReturnTo = returnTo

@@ -1,6 +1,6 @@
 import { parseCookie } from 'cookie'
 import type { CookieOptions, Request, Response } from 'express'
-import { transactionLifetime } from '../login/transaction.ts'
+import { isTransactionId, transactionLifetime } from '../login/transaction.ts'
 
 /**
  * The names and attributes of our cookies. `__Host-` makes the browser insist on Secure, Path=/ and no Domain, so
@@ -38,7 +38,7 @@ export function createTransactionCookies(secure: boolean): TransactionCookies {
   /** Names to drop, given those that stay beside a new cookie of `length` characters; ids sort by age. */
   function findSurplus(req: Request, length: number): string[] {
     const newestFirst = Object.entries(readCookies(req))
-      .filter(([name]) => name.startsWith(prefix))
+      .filter(([name]) => name.startsWith(prefix) && isTransactionId(name.slice(prefix.length)))
       .sort(([a], [b]) => (a < b ? 1 : -1))
     let characters = length
     return newestFirst

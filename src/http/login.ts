@@ -1,11 +1,14 @@
 import type { Request, RequestHandler } from 'express'
 import { z } from 'zod'
+import type { Config } from '../config/config.ts'
 import { AppError } from '../errors.ts'
 import type { createBeginLogin } from '../login/begin.ts'
 import type { TransactionCookies } from './cookies.ts'
 import { parameter, readInput } from './input.ts'
-import type { BrowserSessions } from './middleware/browser-session.ts'
 import { isNavigation } from './navigation.ts'
+
+/** Printable ASCII: what is sealed into a cookie must not grow when it is escaped. */
+const text = (max: number) => parameter(max).regex(/^[\x20-\x7e]+$/)
 
 const loginParameters = z.object({
   return_to: z.string().optional(),
@@ -16,27 +19,28 @@ const loginParameters = z.object({
     .regex(/^\d{1,9}$/)
     .transform(Number)
     .optional(),
-  acr_values: parameter(400).optional(),
-  ui_locales: parameter(100).optional(),
-  idp: parameter(100).optional(),
+  acr_values: text(400).optional(),
+  ui_locales: text(100).optional(),
+  idp: text(100).optional(),
 })
 
 interface LoginOptions {
+  config: Config
   beginLogin: ReturnType<typeof createBeginLogin>
-  sessions: BrowserSessions
   transactionCookies: TransactionCookies
 }
 
 /** GET /api/login: begins a login and says where the browser has to go; a navigation goes there at once. */
-export function createLoginHandler({
-  beginLogin,
-  sessions,
-  transactionCookies,
-}: LoginOptions): RequestHandler {
+export function createLoginHandler({ config, beginLogin, transactionCookies }: LoginOptions): RequestHandler {
   return async (req, res) => {
     const input = readInput(loginParameters, req.query)
-    assertWanted(req)
-    const { session } = await sessions.read(req)
+    res.locals.retryReturnTo = config.loginReturnTo
+    if (isUnwanted(req, config)) {
+      throw new AppError(
+        'csrf_check_failed',
+        'Another site sent you here to sign in. Go on only if you want to.',
+      )
+    }
     const login = await beginLogin(
       {
         returnTo: input.return_to,
@@ -46,7 +50,6 @@ export function createLoginHandler({
         acrValues: input.acr_values,
         uiLocales: input.ui_locales,
         idp: input.idp,
-        replaces: session?.handle,
       },
       res.locals.log,
     )
@@ -58,9 +61,9 @@ export function createLoginHandler({
 }
 
 /** A foreign page may not sign anybody in behind their back: such a navigation needs a person's click (ASVS 7.6.2). */
-function assertWanted(req: Request): void {
-  if (!isNavigation(req) || req.get('sec-fetch-site') !== 'cross-site' || req.get('sec-fetch-user') === '?1')
-    return
-  if (req.res !== undefined) req.res.locals.retryReturnTo = '/'
-  throw new AppError('csrf_check_failed', 'Another site sent you here to sign in. Go on only if you want to.')
+function isUnwanted(req: Request, { allowedOrigins }: Config): boolean {
+  const site = req.get('sec-fetch-site')
+  // A sibling of our site is foreign, too, unless the SPA lives on one.
+  const isForeign = site === 'cross-site' || (site === 'same-site' && allowedOrigins.length === 1)
+  return isNavigation(req) && isForeign && req.get('sec-fetch-user') !== '?1'
 }

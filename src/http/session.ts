@@ -31,11 +31,12 @@ interface SessionOptions {
 export function createSessionHandler({ sessions, store, clock }: SessionOptions): RequestHandler {
   return async (req, res) => {
     const { session: found } = await sessions.read(req)
-    if (found === undefined) {
+    const slides = found !== undefined && req.query.slide !== 'false'
+    const session = slides ? await store.touch(found) : found
+    if (session === undefined) {
       res.json({ active: false })
       return
     }
-    const session = req.query.slide === 'false' ? found : await store.touch(found)
     const { accessTokenExpiresAt, refreshToken } = session.tokens
     res.json({
       active: true,

@@ -5,7 +5,8 @@ import { AppError } from '../errors.ts'
 import type { ReadDpopKey } from './dpop-header.ts'
 import { parameter, readInput } from './input.ts'
 
-const tokenParameters = z.object({
+/** Strict: a misspelt name would give a wider token than was meant. */
+const tokenParameters = z.strictObject({
   audience: parameter(500).optional(),
   scope: z.string().max(2_000).optional(),
 })

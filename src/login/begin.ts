@@ -17,8 +17,6 @@ export interface LoginRequest {
   uiLocales?: string | undefined
   /** Okta's name of an upstream identity provider. */
   idp?: string | undefined
-  /** Handle of the session that this login will replace. */
-  replaces?: string | undefined
 }
 
 /** A login begun: where to send the browser, and the cookie that ties the answer to it. */
@@ -46,15 +44,14 @@ export function createBeginLogin({ config, provider, sealer, clock }: BeginLogin
 
   /** @throws AppError `provider_unavailable` */
   return async function beginLogin(request: LoginRequest, log: Log): Promise<BegunLogin> {
-    const { prompt, maxAge, replaces } = request
+    const { prompt, maxAge, acrValues } = request
     const transaction = createTransaction(
       {
         issuer: provider.issuer,
         returnTo: chooseReturnTo(request.returnTo, log),
         prompt,
         maxAge,
-        acrValues: request.acrValues?.split(' '),
-        replaces,
+        acrValues,
       },
       clock,
     )

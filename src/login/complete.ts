@@ -74,11 +74,14 @@ export function createCompleteLogin({ provider, store, sealer, twins, clock }: C
       throw new AppError('issuer_mismatch', 'This sign-in was begun with another provider.')
     }
     await provider.assertResponseIssuer(response.iss)
+    // A refusal makes nothing that a twin could make twice, so that it costs the store nothing either.
+    const { code } = response
+    if (code === undefined || response.error !== undefined) throw toRefusal(response, log)
     const fingerprint = toLoginFingerprint(response.state)
     if (!(await twins.claim(fingerprint))) return followTwin(fingerprint, browser, log)
     const { returnTo } = transaction
     try {
-      const sessionId = await signIn(response, transaction, fingerprint, browser, log)
+      const sessionId = await signIn({ ...response, code }, transaction, fingerprint, browser, log)
       await twins.leave(fingerprint, { sessionId, returnTo }, log)
       return { session: await readBack(sessionId), returnTo }
     } catch (error) {
@@ -90,17 +93,13 @@ export function createCompleteLogin({ provider, store, sealer, twins, clock }: C
   }
 
   async function signIn(
-    response: AuthorizationResponse,
+    response: AuthorizationResponse & { code: string },
     transaction: Transaction,
     fingerprint: string,
     browser: Browser,
     log: Log,
   ): Promise<string> {
-    if (response.error !== undefined) throw toRefusal(response.error, response.errorDescription, log)
-    if (response.code === undefined) {
-      throw new AppError('invalid_request', 'The answer holds neither code nor error.')
-    }
-    const { state, nonce, codeVerifier, startedAt, maxAge, acrValues, returnTo, replaces } = transaction
+    const { state, nonce, codeVerifier, startedAt, maxAge, acrValues, returnTo, prompt } = transaction
     const { identity, tokens } = await provider.exchangeCode({
       code: response.code,
       state,
@@ -109,13 +108,14 @@ export function createCompleteLogin({ provider, store, sealer, twins, clock }: C
       startedAt,
       ...(response.iss === undefined ? {} : { iss: response.iss }),
       ...(maxAge === undefined ? {} : { maxAge }),
-      ...(acrValues === undefined ? {} : { acrValues }),
+      ...(acrValues === undefined ? {} : { acrValues: acrValues.split(' ').filter((value) => value !== '') }),
+      mustBeFresh: prompt === 'login',
     })
     const sessionId = await browser.startSession({
       identity: { ...identity, login: { fingerprint, returnTo } },
       tokens,
     })
-    if (replaces !== undefined) await store.end(replaces)
+    log('login_succeeded', { sub: identity.sub, session: toSessionHandle(sessionId) })
     return sessionId
   }
 
@@ -182,7 +182,8 @@ const refusals: Readonly<Record<string, [ErrorCode, string]>> = {
 }
 
 /** Our words for the provider's refusal; its own text is for the log alone, and may be anybody's. */
-function toRefusal(error: string, description: string | undefined, log: Log): AppError {
+function toRefusal({ error, errorDescription: description }: AuthorizationResponse, log: Log): AppError {
+  if (error === undefined) return new AppError('invalid_request', 'The answer holds neither code nor error.')
   log('provider_refused_login', { error: toLogText(error), description: toLogText(description ?? '') })
   const [code, detail] = refusals[error] ?? ['provider_error', 'The provider could not finish this sign-in.']
   return new AppError(code, detail, { reason: toLogText(error) })

@@ -5,7 +5,8 @@
 
 /** Printable ASCII without the backslash, which browsers read as a slash. */
 const plainText = /^[\x21-\x5b\x5d-\x7e]+$/
-const maxLength = 2_000
+/** So that the sealed transaction fits a cookie of 4096 bytes with all else it may hold. */
+const maxLength = 1_500
 
 /**
  * Reads a `return_to`; undefined where it must not be followed. A path of ours comes back as a path, an allowed

@@ -22,9 +22,8 @@ export interface Transaction {
   startedAt: number
   prompt?: string | undefined
   maxAge?: number | undefined
-  acrValues?: string[] | undefined
-  /** Handle of the session the browser had when it began: a strict session cookie does not come with the callback. */
-  replaces?: string | undefined
+  /** Space-separated, as sent. */
+  acrValues?: string | undefined
 }
 
 const sealedTransaction: z.ZodType<Transaction> = z.object({
@@ -37,8 +36,7 @@ const sealedTransaction: z.ZodType<Transaction> = z.object({
   startedAt: z.number(),
   prompt: z.string().optional(),
   maxAge: z.number().optional(),
-  acrValues: z.array(z.string()).optional(),
-  replaces: z.string().optional(),
+  acrValues: z.string().optional(),
 })
 
 /** Milliseconds a login may take, and its cookie lives. */
@@ -70,8 +68,11 @@ export function toCodeChallenge(codeVerifier: string): string {
 
 /** The id that names the cookie of a state, or undefined where the text is no state of ours. */
 export function toTransactionId(state: string): string | undefined {
-  return /^([0-9a-z]{9}[0-9a-f]{8})\.[\w-]{43}$/.exec(state)?.[1]
+  const [id = '', secret = '', ...rest] = state.split('.')
+  return isTransactionId(id) && /^[\w-]{43}$/.test(secret) && rest.length === 0 ? id : undefined
 }
+
+export const isTransactionId = (text: string): boolean => /^[0-9a-z]{9}[0-9a-f]{8}$/.test(text)
 
 /** Names a login in the store without holding its state. */
 export function toLoginFingerprint(state: string): string {
@@ -90,7 +91,8 @@ export function sealTransaction(sealer: Sealer, transaction: Transaction): strin
 export function openTransaction(sealer: Sealer, sealed: string, state: string, clock: Clock): Transaction {
   const text = sealer.open(sealed, toTransactionId(state) ?? '')
   if (text === undefined) throw createMissingTransaction('transaction cookie does not open')
-  const transaction = sealedTransaction.parse(JSON.parse(text))
+  const { data: transaction } = sealedTransaction.safeParse(JSON.parse(text))
+  if (transaction === undefined) throw createMissingTransaction('transaction is of another version')
   if (!isEqual(transaction.state, state)) throw createMissingTransaction('state is another one')
   if (clock.now() - transaction.startedAt > transactionLifetime) {
     throw new AppError(

@@ -2,7 +2,7 @@ import * as client from 'openid-client'
 import type { Clock } from '../clock.ts'
 import type { ClientAuth, Config } from '../config/config.ts'
 import type { AppError } from '../errors.ts'
-import type { Log } from '../telemetry/logger.ts'
+import { type Log, toLogText } from '../telemetry/logger.ts'
 import { toAppError } from './provider-errors.ts'
 import { createUnavailable, type ProviderFetch } from './provider-fetch.ts'
 
@@ -70,10 +70,17 @@ async function discover({ config, fetch }: DiscoveryOptions): Promise<client.Con
   )
   const metadata = configuration.serverMetadata()
   // openid-client compares normalized URLs, and forgives two vendors; section 4.3 asks for the same text.
-  if (metadata.issuer !== config.issuer)
-    throw createUnavailable('discovery: issuer is not the configured one')
+  if (metadata.issuer !== config.issuer) {
+    throw createUnavailable(`discovery: the document says issuer is ${toLogText(metadata.issuer)}`)
+  }
   for (const name of ['authorization_endpoint', 'token_endpoint', 'jwks_uri'] as const) {
     if (metadata[name] === undefined) throw createUnavailable(`discovery: ${name} is missing`)
+  }
+  for (const name of ['authorization_endpoint', 'token_endpoint', 'jwks_uri', 'userinfo_endpoint'] as const) {
+    const endpoint = metadata[name]
+    if (endpoint !== undefined && URL.parse(endpoint)?.protocol !== issuer.protocol) {
+      throw createUnavailable(`discovery: ${name} is not ${issuer.protocol}//`)
+    }
   }
   return configuration
 }

@@ -1,5 +1,6 @@
 import {
   createLocalJWKSet,
+  decodeProtectedHeader,
   errors,
   type JSONWebKeySet,
   type JWTPayload,
@@ -10,8 +11,12 @@ import {
 import type { Clock } from '../clock.ts'
 import type { Log } from '../telemetry/logger.ts'
 
-/** Fetches a key set; rejects where it cannot. */
-export type FetchKeys = () => Promise<JSONWebKeySet>
+interface KeySourceOptions {
+  /** Fetches the key set; rejects where it cannot. */
+  fetchKeys: () => Promise<JSONWebKeySet>
+  clock: Clock
+  log: Log
+}
 
 /** The issuer's signing keys, and the one way to verify a token against them. */
 export interface KeySource {
@@ -27,35 +32,37 @@ export interface KeySource {
 const freshFor = 5 * 60_000
 /** After a fetch that did not bring the wanted key, or failed, none is made for this long, whatever anyone sends. */
 const missCooldown = 30_000
+/** The same while there is no key at all yet: nothing verifies until there is one. */
+const coldCooldown = 1_000
 
 /**
  * Creates a source of keys that survives rotation and outages: keys known once are served while the endpoint is
- * down; an unknown `kid` fetches at once, also when the last fetch was a second ago (OpenID Connect Core 10.1.1);
- * one fetch is in flight at the most; and a flood of unknown kids costs one fetch in 30 s.
+ * down; a token that no known key verifies fetches at once, also when the last fetch was a second ago (OpenID Connect
+ * Core 10.1.1); one fetch is in flight at the most; and a flood of unknown kids costs one fetch in 30 s.
  */
-export function createKeySource({
-  fetchKeys,
-  clock,
-  log,
-}: {
-  fetchKeys: FetchKeys
-  clock: Clock
-  log: Log
-}): KeySource {
-  let known: { resolve: KeyResolver; fetchedAt: number } | undefined
-  let inFlight: Promise<KeyResolver> | undefined
-  let coolUntil = 0
+export function createKeySource({ fetchKeys, clock, log }: KeySourceOptions): KeySource {
+  let known: { resolve: JWTVerifyGetKey; fetchedAt: number } | undefined
+  let inFlight: Promise<JWTVerifyGetKey> | undefined
+  /** Until when each reason to fetch has to wait; a flood for one reason does not delay the other. */
+  const coolUntil = { staleness: 0, unknownKid: 0, badSignature: 0 }
+  let lastFailure: unknown
 
-  function fetchOnce(): Promise<KeyResolver> {
-    inFlight ??= fetchKeys()
-      .then((keys) => {
-        const resolve = createKeyResolver(keys)
-        known = { resolve, fetchedAt: clock.now() }
-        log('provider_keys_fetched', { kids: keys.keys.map(({ kid }) => kid ?? '(none)') })
-        return resolve
-      })
+  async function fetchResolver(): Promise<JWTVerifyGetKey> {
+    const keySet = await fetchKeys()
+    // An empty set is a fault of the endpoint: it must not take the place of keys that verify.
+    if (keySet.keys.length === 0) throw new errors.JWKSInvalid('the key set is empty')
+    const resolve = createKeyResolver(keySet)
+    known = { resolve, fetchedAt: clock.now() }
+    log('provider_keys_fetched', { kids: keySet.keys.map(({ kid }) => kid ?? '(none)') })
+    return resolve
+  }
+
+  function fetchOnce(): Promise<JWTVerifyGetKey> {
+    inFlight ??= fetchResolver()
       .catch((error: unknown) => {
-        coolUntil = clock.now() + missCooldown
+        const until = clock.now() + (known === undefined ? coldCooldown : missCooldown)
+        Object.assign(coolUntil, { staleness: until, unknownKid: until, badSignature: until })
+        lastFailure = error
         log('provider_keys_unavailable', { stale_keys_serve: known !== undefined })
         throw error
       })
@@ -65,24 +72,29 @@ export function createKeySource({
     return inFlight
   }
 
-  async function currentKeys(): Promise<KeyResolver> {
-    if (known === undefined) return fetchOnce()
-    const isStale = clock.now() - known.fetchedAt > freshFor
+  async function currentKeys(): Promise<JWTVerifyGetKey> {
+    const mayFetch = clock.now() >= coolUntil.staleness
+    if (known === undefined) {
+      if (mayFetch || inFlight !== undefined) return fetchOnce()
+      throw lastFailure
+    }
     // Nobody waits for the refresh, and its failure is logged above: the keys we have still verify.
-    if (isStale && clock.now() >= coolUntil) fetchOnce().catch(() => {})
+    if (clock.now() - known.fetchedAt > freshFor && mayFetch) fetchOnce().catch(() => {})
     return known.resolve
   }
 
   return {
     async verify(token, options) {
+      assertLooksSigned(token)
       const keys = await currentKeys()
       try {
         return await verifyWithAny(token, keys, options)
       } catch (error) {
-        if (!(error instanceof errors.JWKSNoMatchingKey) || clock.now() < coolUntil) throw error
+        const reason = toFetchReason(error)
+        if (reason === undefined || clock.now() < coolUntil[reason]) throw error
         const newKeys = await fetchOnce()
         return await verifyWithAny(token, newKeys, options).catch((secondError: unknown) => {
-          if (secondError instanceof errors.JWKSNoMatchingKey) coolUntil = clock.now() + missCooldown
+          coolUntil[reason] = clock.now() + missCooldown
           throw secondError
         })
       }
@@ -90,10 +102,23 @@ export function createKeySource({
   }
 }
 
-type KeyResolver = JWTVerifyGetKey
+/** No key can be the right one for a text that is no JWS, so that none is fetched for it. */
+function assertLooksSigned(token: string): void {
+  try {
+    decodeProtectedHeader(token)
+  } catch (cause) {
+    throw new errors.JWSInvalid('not a JWS', { cause })
+  }
+}
+
+/** Why newer keys may verify what these did not: an unknown kid, or a new key without a kid or under an old one's. */
+function toFetchReason(error: unknown): 'unknownKid' | 'badSignature' | undefined {
+  if (error instanceof errors.JWKSNoMatchingKey) return 'unknownKid'
+  return error instanceof errors.JWSSignatureVerificationFailed ? 'badSignature' : undefined
+}
 
 /** Finds the key a token names. A token whose kid no key carries may have been signed by a key without one. */
-function createKeyResolver(keySet: JSONWebKeySet): KeyResolver {
+function createKeyResolver(keySet: JSONWebKeySet): JWTVerifyGetKey {
   const kids = new Set(keySet.keys.map(({ kid }) => kid))
   const all = createLocalJWKSet(keySet)
   const nameless = createLocalJWKSet({ keys: keySet.keys.filter(({ kid }) => kid === undefined) })
@@ -107,7 +132,7 @@ function createKeyResolver(keySet: JSONWebKeySet): KeyResolver {
 /** Verifies with the key the header names; where kids are missing or doubled, with each key of fitting kty, use, alg. */
 async function verifyWithAny(
   token: string,
-  keys: KeyResolver,
+  keys: JWTVerifyGetKey,
   options: JWTVerifyOptions,
 ): Promise<JWTPayload> {
   try {

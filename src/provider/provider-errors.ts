@@ -26,28 +26,29 @@ export function createTokenError(
 /** Translates what jose throws while it verifies a token. */
 export function toTokenError(error: unknown, code: 'invalid_id_token' | 'invalid_access_token'): AppError {
   if (error instanceof AppError) return error
-  if (!(error instanceof jose.JOSEError))
-    return new AppError('internal_error', 'Verification failed.', { cause: error })
+  // Everything else that can be thrown there comes from key material that no one can use.
+  if (!(error instanceof jose.JOSEError)) {
+    return createTokenError(code, 'a published key cannot be used', { cause: error })
+  }
   const claim = 'claim' in error && typeof error.claim === 'string' ? ` ${error.claim}` : ''
   const isClockProblem = claim === ' exp' || claim === ' nbf' || claim === ' iat'
-  return createTokenError(code, `${error.code}${claim}`, { isClockProblem, cause: error })
+  const hint =
+    error instanceof jose.JWSInvalid && code === 'invalid_access_token'
+      ? ' (no JWT? then OIDC_ACCESS_TOKEN=opaque)'
+      : ''
+  return createTokenError(code, `${error.code}${claim}${hint}`, { isClockProblem, cause: error })
 }
 
 /**
- * Translates what openid-client throws while it exchanges a code; the only place that knows its errors. Their
- * texts and causes hold tokens, so nothing of them goes into `reason` but codes.
+ * Translates what openid-client throws; the only place that knows its errors. Their texts and causes hold tokens, so
+ * nothing of them goes into `reason` but codes, and the provider's own remark without any of `secrets`.
  */
-export function toAppError(error: unknown): AppError {
+export function toAppError(error: unknown, secrets: readonly string[] = []): AppError {
   if (error instanceof AppError) return error
   // openid-client wraps whatever our own fetch throws.
   if (error instanceof Error && error.cause instanceof AppError) return error.cause
-  if (error instanceof ResponseBodyError) return toProviderError(error)
-  if (error instanceof WWWAuthenticateChallengeError) {
-    return new AppError('provider_error', 'The provider refused to finish this sign-in.', {
-      reason: `refused its own access token with status ${error.status}`,
-      cause: error,
-    })
-  }
+  if (error instanceof ResponseBodyError) return toProviderError(error, secrets)
+  if (error instanceof WWWAuthenticateChallengeError) return toChallengeError(error)
   if (!(error instanceof ClientError)) {
     return new AppError('internal_error', 'The sign-in failed.', { cause: error })
   }
@@ -55,8 +56,11 @@ export function toAppError(error: unknown): AppError {
   if (error.code === 'OAUTH_JWT_TIMESTAMP_CHECK_FAILED') {
     return createTokenError('invalid_id_token', error.code, { isClockProblem: true, cause: error })
   }
-  const code = 'claims' in facts || 'header' in facts ? 'invalid_id_token' : 'invalid_token_response'
-  return createTokenError(code, error.code ?? 'unknown', { cause: error })
+  if ('header' in facts) {
+    return createTokenError('invalid_id_token', 'its alg is not OIDC_ID_TOKEN_ALG', { cause: error })
+  }
+  const code = 'claims' in facts ? 'invalid_id_token' : 'invalid_token_response'
+  return createTokenError(code, `${error.code ?? 'unknown'}${toHint(facts)}`, { cause: error })
 }
 
 /** openid-client tells a bad token from a bad answer only by what it attaches to the cause. */
@@ -66,14 +70,38 @@ function toFacts(error: ClientError): object {
   return typeof facts === 'object' && facts !== null ? facts : {}
 }
 
-function toProviderError(error: ResponseBodyError): AppError {
+function toHint(facts: object): string {
+  if ('status' in facts) return ` (status ${String(facts.status)})`
+  if (!('attribute' in facts && 'body' in facts)) return ''
+  const { attribute, body } = facts
+  const isIssuer = attribute === 'issuer' && typeof body === 'object' && body !== null && 'issuer' in body
+  return isIssuer
+    ? ` (the document says issuer is ${toLogText(String(body.issuer))})`
+    : ` (${String(attribute)})`
+}
+
+/** A 401 with a challenge: of the token endpoint to our credentials (RFC 6749 5.2), or of userinfo to its own token. */
+function toChallengeError(error: WWWAuthenticateChallengeError): AppError {
+  const scheme = error.cause[0]?.scheme ?? 'unknown'
+  const hint =
+    scheme === 'basic'
+      ? 'check OIDC_CLIENT_ID, OIDC_CLIENT_SECRET and OIDC_CLIENT_AUTH'
+      : 'userinfo refused the access token'
+  return new AppError('provider_error', 'The provider refused to finish this sign-in.', {
+    reason: `status ${error.status}, ${toLogText(scheme)} challenge: ${hint}`,
+    cause: error,
+  })
+}
+
+function toProviderError(error: ResponseBodyError, secrets: readonly string[]): AppError {
   const description = error.error_description === undefined ? '' : `: ${error.error_description}`
+  const remark = secrets.reduce(
+    (text, secret) => text.replaceAll(secret, '[redacted]'),
+    error.error + description,
+  )
   const detail =
     error.error === 'invalid_grant'
       ? 'The provider no longer accepts this code: it expired or was used already. Please sign in again.'
       : 'The provider refused to finish this sign-in.'
-  return new AppError('provider_error', detail, {
-    reason: toLogText(`${error.error}${description}`),
-    cause: error,
-  })
+  return new AppError('provider_error', detail, { reason: toLogText(remark), cause: error })
 }

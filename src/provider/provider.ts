@@ -10,6 +10,7 @@ import { createKeySource } from './key-source.ts'
 import { createTokenError, toAppError } from './provider-errors.ts'
 import { createProviderFetch, createUnavailable } from './provider-fetch.ts'
 import { createTokenVerifier } from './token-verifier.ts'
+import { maxUserClaims, pickUserClaims } from './user-claims.ts'
 
 /** What an authorization request carries beside the client's own data (OpenID Connect Core 3.1.2.1). */
 export interface AuthorizationRequest {
@@ -30,6 +31,8 @@ export interface CodeExchange {
   /** Seconds, as sent in the authorization request. */
   maxAge?: number
   acrValues?: readonly string[]
+  /** Whether the person had to sign in anew (`prompt=login`). */
+  mustBeFresh: boolean
   /** Milliseconds since the epoch. */
   startedAt: number
 }
@@ -87,12 +90,9 @@ export function createProvider({ config, claimNames, clock, log }: ProviderOptio
     const hasUserinfo = configuration.serverMetadata().userinfo_endpoint !== undefined
     const userinfo: JWTPayload =
       isThin && hasUserinfo ? await client.fetchUserInfo(configuration, accessToken, idToken.sub ?? '') : {}
-    return Object.fromEntries(
-      claimNames.flatMap((name) => {
-        const value = idToken[name] ?? userinfo[name]
-        return value === undefined ? [] : [[name, value]]
-      }),
-    )
+    const { claims, dropped } = pickUserClaims(claimNames, idToken, userinfo)
+    if (dropped.length > 0) log('user_claims_dropped', { names: dropped, limit: maxUserClaims })
+    return claims
   }
 
   /** The response's URL as openid-client wants it, built from configuration: it becomes the token call's redirect_uri. */
@@ -122,6 +122,7 @@ export function createProvider({ config, claimNames, clock, log }: ProviderOptio
     const claims = await verifier.verifyIdToken(idToken, {
       accessToken,
       startedAt: exchange.startedAt,
+      mustBeFresh: exchange.mustBeFresh,
       ...(exchange.acrValues === undefined ? {} : { acrValues: exchange.acrValues }),
     })
     const scope = (await verifier.verifyAccessToken(accessToken)) ?? answer.scope?.split(' ') ?? config.scopes
@@ -176,7 +177,8 @@ export function createProvider({ config, claimNames, clock, log }: ProviderOptio
 
     exchangeCode: (exchange) =>
       exchangeAndVerify(exchange).catch((error: unknown) => {
-        throw toAppError(error)
+        // The provider's remark is logged, and may repeat what it was sent.
+        throw toAppError(error, [exchange.code, exchange.codeVerifier])
       }),
   }
 }

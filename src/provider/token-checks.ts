@@ -13,6 +13,8 @@ export interface ExpectedIdToken {
   startedAt: number
   /** The `acr_values` that were asked for, if any. */
   acrValues?: readonly string[]
+  /** Whether the person had to sign in anew (`prompt=login`). */
+  mustBeFresh?: boolean
   now: number
 }
 
@@ -38,6 +40,18 @@ const wasNotIssuedInTheFuture: Check = ({ iat = 0 }, { now }) =>
 const wasIssuedForThisLogin: Check = ({ iat = 0 }, { startedAt }) =>
   iat >= startedAt / 1000 - toleranceSeconds ? undefined : 'iat lies before the login began'
 
+/** openid-client holds auth_time against max_age, but takes one that lies ahead. */
+const didNotSignInInTheFuture: Check = ({ auth_time: authTime = 0 }, { now }) =>
+  typeof authTime === 'number' && authTime <= now / 1000 + toleranceSeconds
+    ? undefined
+    : 'auth_time lies in the future'
+
+/** A provider that says when the person signed in cannot say "before" where prompt=login asked for it anew. */
+const signedInAnewIfAsked: Check = ({ auth_time: authTime }, { mustBeFresh, startedAt }) =>
+  !mustBeFresh || authTime === undefined || Number(authTime) >= startedAt / 1000 - toleranceSeconds
+    ? undefined
+    : 'auth_time lies before the login that asked to sign in anew'
+
 const authenticationContextIsAsAsked: Check = ({ acr }, { acrValues }) =>
   acrValues === undefined || acrValues.some((asked) => asked === acr)
     ? undefined
@@ -60,11 +74,17 @@ const idTokenChecks: readonly Check[] = [
   authorizedPartyIsThisClient,
   wasNotIssuedInTheFuture,
   wasIssuedForThisLogin,
+  didNotSignInInTheFuture,
+  signedInAnewIfAsked,
   authenticationContextIsAsAsked,
   accessTokenHashFits,
 ]
 
-const clockChecks: ReadonlySet<Check> = new Set([wasNotIssuedInTheFuture, wasIssuedForThisLogin])
+const clockChecks: ReadonlySet<Check> = new Set([
+  wasNotIssuedInTheFuture,
+  wasIssuedForThisLogin,
+  didNotSignInInTheFuture,
+])
 
 /**
  * Holds the claims of a verified ID token against what this login expects.

@@ -10,7 +10,7 @@ export interface TokenVerifier {
   /** @throws AppError `invalid_id_token` */
   verifyIdToken(
     token: string,
-    expected: Pick<ExpectedIdToken, 'accessToken' | 'startedAt' | 'acrValues'>,
+    expected: Pick<ExpectedIdToken, 'accessToken' | 'startedAt' | 'acrValues' | 'mustBeFresh'>,
   ): Promise<JWTPayload>
   /**
    * The scopes a JWT access token grants, if it names any; an opaque token is never looked into.

@@ -1,10 +1,10 @@
 import type { Clock } from '../clock.ts'
 
-/** A map whose entries end by themselves: unseen from their time on, and swept at most once a minute. */
+/** A map of limited size whose entries end by themselves: unseen from their time on, swept now and then. */
 export interface ExpiringMap<V> {
   get(key: string): V | undefined
-  /** `expiresAt` is in milliseconds since the epoch. */
-  set(key: string, value: V, expiresAt: number): void
+  /** False, and nothing set, where there is no room for another key. `expiresAt` is milliseconds since the epoch. */
+  set(key: string, value: V, expiresAt: number): boolean
   delete(key: string): boolean
   /** Live entries and those not swept yet. */
   size(): number
@@ -12,13 +12,12 @@ export interface ExpiringMap<V> {
 
 const sweepInterval = 60_000
 
-export function createExpiringMap<V>(clock: Clock): ExpiringMap<V> {
+export function createExpiringMap<V>(clock: Clock, capacity: number): ExpiringMap<V> {
   const entries = new Map<string, { value: V; expiresAt: number }>()
   let nextSweep = 0
 
   function sweep(): void {
     const now = clock.now()
-    if (now < nextSweep) return
     nextSweep = now + sweepInterval
     for (const [key, { expiresAt }] of entries) if (expiresAt <= now) entries.delete(key)
   }
@@ -29,12 +28,16 @@ export function createExpiringMap<V>(clock: Clock): ExpiringMap<V> {
       return entry !== undefined && entry.expiresAt > clock.now() ? entry.value : undefined
     },
     set(key, value, expiresAt) {
-      sweep()
+      // A full map sweeps at most once a second: refusing must not cost more than accepting.
+      const isFull = entries.size >= capacity
+      if (clock.now() >= (isFull ? nextSweep - sweepInterval + 1_000 : nextSweep)) sweep()
+      if (entries.size >= capacity && !entries.has(key)) return false
       entries.set(key, { value, expiresAt })
+      return true
     },
     delete: (key) => entries.delete(key),
     size() {
-      sweep()
+      if (clock.now() >= nextSweep) sweep()
       return entries.size
     },
   }

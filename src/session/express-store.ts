@@ -1,4 +1,5 @@
 import { type SessionData, Store } from 'express-session'
+import { AppError } from '../errors.ts'
 import { type NewSession, toSessionHandle } from './session.ts'
 import type { SessionStore } from './store.ts'
 
@@ -31,7 +32,10 @@ export class ExpressStore extends Store {
 
   override set(id: string, { login }: SessionData, callback: (error?: unknown) => void = () => {}): void {
     answer(callback, async () => {
-      if (login !== undefined) await this.#store.create(toSessionHandle(id), login)
+      if (login === undefined || (await this.#store.create(toSessionHandle(id), login))) return
+      throw new AppError('store_unavailable', 'The new session could not be kept.', {
+        reason: 'handle is in use',
+      })
     })
   }
 

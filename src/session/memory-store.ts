@@ -7,7 +7,7 @@ import type { SessionLifetimes, SessionStore } from './store.ts'
 interface MemoryStoreOptions {
   clock: Clock
   lifetimes: SessionLifetimes
-  /** Sessions, and pending claims, it holds at the most; a login beyond is refused, never an older session dropped. */
+  /** Sessions it holds at the most, and ten times as many claims; a new one is refused, never an older one dropped. */
   capacity?: number
 }
 
@@ -16,19 +16,22 @@ export interface MemoryStore extends SessionStore {
   size(): number
 }
 
+/** Milliseconds a tombstone stands: longer than any request that might still hold the session. */
+const tombstoneLifetime = 60 * 60_000
+
 /** Creates the store for one process: sessions end with it. */
 export function createMemoryStore({ clock, lifetimes, capacity = 100_000 }: MemoryStoreOptions): MemoryStore {
-  const sessions = createExpiringMap<Session>(clock)
-  const tombstones = createExpiringMap<true>(clock)
-  const claims = createExpiringMap<true>(clock)
-  const publications = createExpiringMap<string>(clock)
+  const sessions = createExpiringMap<Session>(clock, capacity)
+  const tombstones = createExpiringMap<true>(clock, 10 * capacity)
+  const claims = createExpiringMap<true>(clock, 10 * capacity)
+  const publications = createExpiringMap<string>(clock, 10 * capacity)
 
   const idleExpiry = (now: number, absoluteExpiresAt: number) =>
     Math.min(now + lifetimes.idleTimeout, absoluteExpiresAt)
 
-  function assertRoom(size: number): void {
-    if (size < capacity) return
-    throw new AppError('store_unavailable', 'There is no room for another session right now.', {
+  function assertRoom(isKept: boolean): void {
+    if (isKept) return
+    throw new AppError('store_unavailable', 'There is no room for another sign-in right now.', {
       reason: 'memory store is full',
     })
   }
@@ -36,12 +39,13 @@ export function createMemoryStore({ clock, lifetimes, capacity = 100_000 }: Memo
   return {
     async create(handle, { identity, tokens }) {
       if (sessions.get(handle) !== undefined || tombstones.get(handle) !== undefined) return false
-      assertRoom(sessions.size())
       const now = clock.now()
       const absoluteExpiresAt = now + lifetimes.absoluteTimeout
       const idleExpiresAt = idleExpiry(now, absoluteExpiresAt)
       const times = { createdAt: now, lastSeenAt: now, idleExpiresAt, absoluteExpiresAt }
-      sessions.set(handle, { handle, identity, tokens, ...times, tokensVersion: 1 }, idleExpiresAt)
+      assertRoom(
+        sessions.set(handle, { handle, identity, tokens, ...times, tokensVersion: 1 }, idleExpiresAt),
+      )
       return true
     },
 
@@ -52,8 +56,7 @@ export function createMemoryStore({ clock, lifetimes, capacity = 100_000 }: Memo
     async touch(seen) {
       const session = sessions.get(seen.handle)
       const now = clock.now()
-      if (session === undefined || now - session.lastSeenAt < lifetimes.idleTimeout / 10)
-        return session ?? seen
+      if (session === undefined || now - session.lastSeenAt < lifetimes.idleTimeout / 10) return session
       const idleExpiresAt = idleExpiry(now, session.absoluteExpiresAt)
       const touched = { ...session, lastSeenAt: now, idleExpiresAt }
       sessions.set(seen.handle, touched, idleExpiresAt)
@@ -72,19 +75,18 @@ export function createMemoryStore({ clock, lifetimes, capacity = 100_000 }: Memo
       const session = sessions.get(handle)
       if (session === undefined) return false
       sessions.delete(handle)
-      tombstones.set(handle, true, session.absoluteExpiresAt)
+      tombstones.set(handle, true, clock.now() + tombstoneLifetime)
       return true
     },
 
     async claim(key, lifetime) {
       if (claims.get(key) !== undefined) return false
-      assertRoom(claims.size())
-      claims.set(key, true, clock.now() + lifetime)
+      assertRoom(claims.set(key, true, clock.now() + lifetime))
       return true
     },
 
     async publish(key, text, lifetime) {
-      publications.set(key, text, clock.now() + lifetime)
+      assertRoom(publications.set(key, text, clock.now() + lifetime))
     },
 
     async published(key) {

@@ -23,10 +23,10 @@ export interface SessionStore {
   read(handle: string): Promise<Session | undefined>
 
   /**
-   * Moves the idle timeout and returns the session as it then is. Writes at most once in a tenth of the idle timeout;
-   * never brings a session back.
+   * Moves the idle timeout and returns the session as it then is, undefined where it has ended meanwhile. Writes at
+   * most once in a tenth of the idle timeout; never brings a session back.
    */
-  touch(session: Session): Promise<Session>
+  touch(session: Session): Promise<Session | undefined>
 
   /** Replaces the provider's tokens if nobody else did since `expectedVersion` was read (compare-and-set). */
   replaceTokens(

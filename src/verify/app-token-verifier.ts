@@ -58,6 +58,9 @@ const keyTimeout = 3_000
 
 /** Creates the check a resource server makes: typ, signature, iss, aud, exp (RFC 9068 4). */
 export function createAppTokenVerifier(options: AppTokenVerifierOptions): VerifyAppToken {
+  if (URL.parse(options.issuer)?.origin !== options.issuer) {
+    throw new TypeError('issuer must be the PUBLIC_URL of Portico: an origin, without a slash at its end')
+  }
   const { issuer, audience = issuer, algorithms = ['ES256'], clock = systemClock } = options
   const jwksUri = options.jwksUri ?? `${issuer}/.well-known/jwks.json`
   const keys = createKeySource({
@@ -78,11 +81,11 @@ export function createAppTokenVerifier(options: AppTokenVerifierOptions): Verify
       audience,
       algorithms,
       typ: 'at+jwt',
-      requiredClaims: ['sub', 'exp', 'iat', 'jti', 'client_id', 'sid', 'scope'],
       clockTolerance: 5,
       currentDate: new Date(clock.now()),
     })
-    return claims as AppTokenClaims
+    if (!isAppToken(claims)) throw new InvalidAppToken('The token does not have the claims of an app token')
+    return claims
   }
 
   async function assertHolder(
@@ -112,13 +115,26 @@ export function createAppTokenVerifier(options: AppTokenVerifierOptions): Verify
   }
 }
 
+/** DPoP proofs that one process remembers; beyond, proofs are refused until older ones are too old anyway. */
+const maxRemembered = 1_000_000
+
 function rememberHere(clock: Clock) {
-  const seen = createExpiringMap<true>(clock)
+  const seen = createExpiringMap<true>(clock, maxRemembered)
   return async (key: string, lifetime: number) => {
-    const isFirst = seen.get(key) === undefined
-    if (isFirst) seen.set(key, true, clock.now() + lifetime)
-    return isFirst
+    return seen.get(key) === undefined && seen.set(key, true, clock.now() + lifetime)
   }
+}
+
+/** The claims RFC 9068 2.2 and this project's tokens always have, each of its type. */
+function isAppToken(claims: JWTPayload): claims is AppTokenClaims {
+  const texts = [claims.sub, claims.jti, claims.client_id, claims.sid]
+  const areTexts = texts.every((text) => typeof text === 'string' && text !== '')
+  return (
+    areTexts &&
+    typeof claims.scope === 'string' &&
+    typeof claims.exp === 'number' &&
+    typeof claims.iat === 'number'
+  )
 }
 
 function toMessage(error: errors.JOSEError): string {

@@ -28,10 +28,15 @@ test('a full memory store refuses another session and keeps the ones it has', as
   expect(await store.create('d', login)).toBe(true)
 })
 
-test('a full memory store refuses another claim', async () => {
-  const store = createMemoryStore({ clock: createTestClock(), lifetimes, capacity: 1 })
-  await store.claim('a', minutes(10))
+test('a full memory store refuses another claim, until the first ones have expired', async () => {
+  const clock = createTestClock()
+  const store = createMemoryStore({ clock, lifetimes, capacity: 1 })
+  for (let index = 0; index < 10; index += 1) await store.claim(`a${index}`, minutes(10))
   await expect(store.claim('b', minutes(10))).rejects.toMatchObject({ code: 'store_unavailable' })
+  clock.advance(minutes(10) - 1)
+  await expect(store.claim('b', minutes(10))).rejects.toMatchObject({ code: 'store_unavailable' })
+  clock.advance(1_001)
+  expect(await store.claim('b', minutes(10))).toBe(true)
 })
 
 test('the memory store forgets what has ended, tombstones and claims included', async () => {

@@ -82,6 +82,17 @@ describe('every call that acts on the session cookie is defended (R54)', () => {
   })
 })
 
+test('a logout form of our own page with Referrer-Policy no-referrer passes, whose Origin is null', async () => {
+  const headers = { origin: 'null', 'sec-fetch-site': 'same-origin' }
+  const body = new URLSearchParams()
+  const response = await createTestBrowser().visit(`${portico.url}/api/logout`, {
+    method: 'POST',
+    headers,
+    body,
+  })
+  expect(response.status).toBe(303)
+})
+
 test('a logout that is no form needs the header, also from our own page (R54)', async () => {
   const headers = { origin: publicUrl, 'sec-fetch-site': 'same-origin', 'content-type': 'application/json' }
   const response = await createTestBrowser().fetch(`${portico.url}/api/logout`, {
@@ -151,6 +162,11 @@ describe('headers', () => {
     }
   })
 
+  test('nothing is ever "not modified"', async () => {
+    const answer = await request(portico.url).get('/readyz').set('if-none-match', '*')
+    expect(answer.status).toBe(200)
+  })
+
   test('the keys and the metadata may be cached', async () => {
     for (const path of ['/.well-known/jwks.json', '/.well-known/oauth-authorization-server']) {
       expect((await request(portico.url).get(path)).headers['cache-control']).toBe('public, max-age=300')
@@ -196,6 +212,7 @@ describe('what is wrong is told as problem details (R85)', () => {
   test.each([
     ['an unknown address', 'get', '/api/nothing', 404, 'not_found'],
     ['another unknown address', 'get', '/', 404, 'not_found'],
+    ['one of ours in other letters', 'get', '/API/login', 404, 'not_found'],
     ['an address that cannot be decoded', 'get', '/api/%E0%A4%A', 404, 'not_found'],
     ['a wrong method', 'get', '/api/logout', 405, 'method_not_allowed'],
     ['another wrong method', 'delete', '/api/callback', 405, 'method_not_allowed'],

@@ -65,7 +65,26 @@ describe('the login URL', () => {
     expect(asked.get('scope')).not.toContain('admin')
   })
 
-  test.each(['prompt=sometimes', 'max_age=-1', 'max_age=1&max_age=2', 'login_hint='])(
+  test('the largest transaction there can be fits a cookie of 4096 bytes', async () => {
+    const browser = createTestBrowser()
+    const fill = (length: number) => '"'.repeat(length)
+    const query = new URLSearchParams({
+      return_to: `/${'r'.repeat(1_499)}`,
+      acr_values: fill(400),
+      prompt: 'select_account',
+      max_age: '999999999',
+    })
+    await startLogin(portico, browser, `?${query}`)
+    expect(browser.setCookies[0]?.line.length).toBeLessThan(4_096)
+  })
+
+  test('odd cookies beside ours do no harm (F55)', async () => {
+    const browser = createTestBrowser()
+    for (let index = 0; index < 8; index += 1) browser.setCookie(portico.url, `__Host-bff_tx.(${index})`, 'x')
+    await startLogin(portico, browser)
+  })
+
+  test.each(['acr_values=%01', 'prompt=sometimes', 'max_age=-1', 'max_age=1&max_age=2', 'login_hint='])(
     'a malformed parameter is refused by name: %s',
     async (query) => {
       const response = await createTestBrowser().fetch(`${portico.url}/api/login?${query}`)
@@ -158,9 +177,7 @@ describe('a login', () => {
     const browser = createTestBrowser()
     const login = await browser.visit(`${portico.url}/api/login?return_to=/welcome`)
     const callback = await signInAtOkta(browser, login.headers.get('location') ?? '')
-    const response = await browser.visit(`${portico.url}/api/callback${callback.search}`, {
-      headers: { 'sec-fetch-site': 'cross-site' },
-    })
+    const response = await browser.arrive(`${portico.url}/api/callback${callback.search}`)
     expect([response.status, response.headers.get('location')]).toEqual([303, '/welcome'])
     expect(response.headers.get('referrer-policy')).toBe('no-referrer') // R18
     const token = await browser.fetch(`${portico.url}/api/token`, { method: 'POST', headers: csrf })
@@ -324,13 +341,32 @@ describe('several logins in one browser', () => {
     expect((await getSession(portico, browser)).active).toBe(false)
   })
 
-  test('a strict session cookie does not come with the callback, and its session dies all the same (R46)', async () => {
+  test('a strict session cookie does not come from another site, and its session dies all the same (R46)', async () => {
     const { browser, answer } = await logInAtOkta(portico)
     const login = await browser.visit(`${portico.url}/api/login`)
-    browser.setCookie(portico.url, '__Host-bff_session', undefined)
     const { search } = await signInAtOkta(browser, login.headers.get('location') ?? '')
-    expect((await browser.visit(`${portico.url}/api/callback${search}`)).status).toBe(303)
+    expect((await browser.arrive(`${portico.url}/api/callback${search}`)).status).toBe(303)
     expect(await portico.store.read(answer.session.id)).toBeUndefined()
+  })
+
+  test('two tabs finished by navigation: one session, and a logout leaves none (F1)', async () => {
+    const browser = createTestBrowser()
+    const urls = [await startLogin(portico, browser), await startLogin(portico, browser)]
+    const handles: string[] = []
+    for (const url of urls) {
+      const { search } = await signInAtOkta(browser, url)
+      expect((await browser.arrive(`${portico.url}/api/callback${search}`)).status).toBe(303)
+      handles.push((await getSession(portico, browser)).session.id)
+    }
+    await browser.fetch(`${portico.url}/api/logout`, { method: 'POST', headers: csrf })
+    for (const handle of handles) expect(await portico.store.read(handle)).toBeUndefined()
+  })
+
+  test('a browser that says nothing of where it comes from is taken as it is', async () => {
+    const browser = createTestBrowser()
+    const { search } = await signInAtOkta(browser, await startLogin(portico, browser))
+    const headers = { 'sec-fetch-site': undefined, 'sec-fetch-mode': undefined, 'sec-fetch-user': undefined }
+    expect((await browser.visit(`${portico.url}/api/callback${search}`, { headers })).status).toBe(303)
   })
 
   test('a preset session id is not taken over (F11)', async () => {
@@ -349,7 +385,7 @@ describe('a repeated callback', () => {
     expect(again.status).toBe(200)
     expect(await again.json()).toMatchObject({ return_to: '/here', session: { id: answer.session.id } })
     expect((await portico.store.read(answer.session.id))?.tokens).toEqual(tokens)
-    const visited = await browser.visit(`${portico.url}/api/callback${callback.search}`)
+    const visited = await browser.arrive(`${portico.url}/api/callback${callback.search}`)
     expect([visited.status, visited.headers.get('location')]).toEqual([303, '/here'])
   })
 

@@ -100,11 +100,26 @@ describe('POST /api/token', () => {
   test.each([
     ['more than was granted (R66)', { scope: 'orders:read admin' }, '400 invalid_scope'],
     ['an audience that is not configured', { audience: 'https://evil.example' }, '400 invalid_target'],
+    ['a misspelt name', { scop: 'orders:read' }, '400 invalid_request'],
     ['a scope that is no text', { scope: ['orders:read'] }, '400 invalid_request'],
   ])('refuses %s', async (_name, body, expected) => {
     const { browser } = await logInAtHostile(portico, idp)
     expect(await readRefusal(await browser.fetch(`${portico.url}/api/token`, post(body)))).toBe(expected)
   })
+
+  test.each(['text/plain', 'application/x-www-form-urlencoded'])(
+    'refuses a body of %s, which would not narrow anything',
+    async (type) => {
+      const { browser } = await logInAtHostile(portico, idp)
+      const headers = { ...csrf, 'content-type': type }
+      const response = await browser.fetch(`${portico.url}/api/token`, {
+        method: 'POST',
+        headers,
+        body: 'scope=openid',
+      })
+      expect(await readRefusal(response)).toBe('415 unsupported_media_type')
+    },
+  )
 
   test('401 session_required without a session, session_expired after one', async () => {
     expect(await readRefusal(await createTestBrowser().fetch(`${portico.url}/api/token`, post()))).toBe(

@@ -14,6 +14,8 @@ export interface TestBrowser {
   fetch(url: string, init?: BrowserRequest): Promise<Response>
   /** The person goes to an address; redirects come back as they are. */
   visit(url: string, init?: BrowserRequest): Promise<Response>
+  /** Another site sends the person to an address; a page that goes on by itself is followed. */
+  arrive(url: string): Promise<Response>
   /** Every Set-Cookie line received so far. */
   readonly setCookies: { host: string; line: string; cookie: SetCookie }[]
   cookies(url: string): Map<string, string>
@@ -31,6 +33,8 @@ const visitHeaders = {
 
 export function createTestBrowser(): TestBrowser {
   const jars = new Map<string, Map<string, string>>()
+  /** Names of cookies that do not come with a request from another site. */
+  const strict = new Set<string>()
   const setCookies: TestBrowser['setCookies'] = []
 
   function cookies(url: string): Map<string, string> {
@@ -45,6 +49,7 @@ export function createTestBrowser(): TestBrowser {
     for (const line of response.headers.getSetCookie()) {
       const cookie = parseSetCookie(line, { decode: (value) => value })
       setCookies.push({ host: new URL(url).host, line, cookie })
+      if (cookie.sameSite === 'strict') strict.add(cookie.name)
       const isOver =
         cookie.maxAge === 0 || (cookie.expires !== undefined && cookie.expires.getTime() < Date.now())
       if (isOver) jar.delete(cookie.name)
@@ -58,7 +63,11 @@ export function createTestBrowser(): TestBrowser {
     defaults: Record<string, string>,
     init: BrowserRequest,
   ): Promise<Response> {
-    const cookie = [...cookies(url)].map(([name, value]) => `${name}=${value}`).join('; ')
+    const isCrossSite = init.headers?.['sec-fetch-site'] === 'cross-site'
+    const cookie = [...cookies(url)]
+      .filter(([name]) => !(isCrossSite && strict.has(name)))
+      .map(([name, value]) => `${name}=${value}`)
+      .join('; ')
     const { method = 'GET', body } = init
     const formType =
       body instanceof URLSearchParams ? { 'content-type': 'application/x-www-form-urlencoded' } : {}
@@ -78,7 +87,16 @@ export function createTestBrowser(): TestBrowser {
     return response
   }
 
+  async function arrive(url: string): Promise<Response> {
+    const response = await request(url, visitHeaders, { headers: { 'sec-fetch-site': 'cross-site' } })
+    const html = await response.clone().text()
+    const next = /http-equiv="refresh" content="0;url=([^"]+)"/.exec(html)?.[1]?.replaceAll('&amp;', '&')
+    if (next === undefined) return response
+    return request(new URL(next, url).href, visitHeaders, { headers: { 'sec-fetch-site': 'same-origin' } })
+  }
+
   return {
+    arrive,
     fetch: (url, init = {}) => request(url, fetchHeaders, init),
     visit: (url, init = {}) => request(url, visitHeaders, init),
     setCookies,

@@ -55,10 +55,13 @@ export async function readRefusal(response: Response): Promise<string> {
   return `${response.status === status ? status : 'WRONG STATUS'} ${code}`
 }
 
-export async function getSession(
-  portico: TestPortico,
-  browser: TestBrowser,
-): Promise<Record<string, unknown>> {
+/** What GET /api/session says; where it is not active, only that is there. */
+export async function getSession(portico: TestPortico, browser: TestBrowser): Promise<SessionAnswer> {
   const response = await browser.fetch(`${portico.url}/api/session`, { headers: csrf })
-  return (await response.json()) as Record<string, unknown>
+  return (await response.json()) as SessionAnswer
+}
+
+interface SessionAnswer extends Pick<LoginAnswer, 'user' | 'session'> {
+  active: boolean
+  provider_token: { expires_in: number | null; refreshable: boolean }
 }

@@ -15,10 +15,17 @@ export interface BrowserSessions {
   writable: RequestHandler
   /** Reads the session without express-session, which costs more than all the rest of a session check. */
   read(req: Request): Promise<{ cookie: 'absent' | 'valid'; session: Session | undefined }>
+  /**
+   * Whether a session cookie may exist that this request could not bring: a strict one does not come with a
+   * navigation from another site (RFC 6265bis 5.6.7.1).
+   */
+  mayBeWithheld(req: Request): boolean
   /** Starts a new session under a new id, which it returns, then ends the one the browser had (ASVS 7.2.4). */
   start(req: Request, login: NewSession): Promise<string>
   /** Gives the browser the cookie of a session that already exists. */
   adopt(req: Request, sessionId: string): void
+  /** Makes express-session forget the request's session: no cookie goes out, nothing is saved again. */
+  drop(req: Request): void
   /** Ends the session for good, then drops the cookie. */
   end(req: Request, res: Response): Promise<void>
 }
@@ -68,14 +75,30 @@ export function createBrowserSessions({ config, store }: BrowserSessionOptions):
       return { cookie: 'valid', session: await store.read(toSessionHandle(id)) }
     },
 
+    mayBeWithheld: (req) =>
+      config.session.sameSite === 'strict' &&
+      req.get('sec-fetch-site') === 'cross-site' &&
+      readCookies(req)[name] === undefined,
+
     async start(req, login) {
       const previousId = readSessionId(req)
       // regenerate() would end the old session first: a login that the store refuses must not cost the one that was.
       req.sessionStore.generate(req)
       req.session.login = login
-      await settle((done) => req.session.save(done))
-      if (previousId !== undefined) await store.end(toSessionHandle(previousId))
-      return req.sessionID
+      const sessionId = req.sessionID
+      try {
+        await settle((done) => req.session.save(done))
+        if (previousId !== undefined) await store.end(toSessionHandle(previousId))
+      } catch (error) {
+        // Nobody will know its id: the store lets it time out where it cannot end it now.
+        await store.end(toSessionHandle(sessionId)).catch(() => {})
+        throw error
+      }
+      return sessionId
+    },
+
+    drop(req) {
+      Reflect.deleteProperty(req, 'session')
     },
 
     adopt(req, sessionId) {
@@ -97,12 +120,17 @@ export function createRequireSession(sessions: BrowserSessions, store: SessionSt
     if (session === undefined) {
       throw cookie === 'absent'
         ? new AppError('session_required', 'Sign in first: GET /api/login tells where.')
-        : new AppError('session_expired', 'This session has ended. GET /api/login begins another.')
+        : createExpired()
     }
-    res.locals.session = await store.touch(session)
+    const touched = await store.touch(session)
+    if (touched === undefined) throw createExpired()
+    res.locals.session = touched
     next()
   }
 }
+
+const createExpired = () =>
+  new AppError('session_expired', 'This session has ended. GET /api/login begins another.')
 
 /** Awaits a Node-style call of express-session. */
 function settle(call: (done: (error?: unknown) => void) => void): Promise<void> {

@@ -6,7 +6,7 @@ export function createCors(allowedOrigins: readonly string[]): RequestHandler {
   return cors({
     origin: [...allowedOrigins],
     credentials: true,
-    methods: ['GET', 'POST', 'DELETE'],
+    methods: ['GET', 'POST'],
     allowedHeaders: ['Content-Type', 'X-CSRF', 'DPoP'],
     exposedHeaders: ['X-Request-Id', 'Retry-After'],
     maxAge: 600,

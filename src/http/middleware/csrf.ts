@@ -8,7 +8,10 @@ import { AppError } from '../../errors.ts'
 export function createCsrfGuard(allowedOrigins: readonly string[]): RequestHandler {
   return (req, _res, next) => {
     if (!comesFromOurPages(req, allowedOrigins)) {
-      throw new AppError('csrf_check_failed', 'The request comes from a page that SPA_ORIGINS does not list.')
+      throw new AppError(
+        'csrf_check_failed',
+        'The request comes from a page that SPA_ORIGINS does not list, or from no page at all.',
+      )
     }
     if (req.get('x-csrf') !== '1') {
       throw new AppError('csrf_check_failed', 'Send the header "X-CSRF: 1" with this request.')
@@ -22,8 +25,10 @@ export function createFormCsrfGuard(allowedOrigins: readonly string[]): RequestH
   const guard = createCsrfGuard(allowedOrigins)
   return (req, res, next) => {
     const isForm = req.is('application/x-www-form-urlencoded') !== false
+    const origin = req.get('origin') ?? ''
+    // A page of ours with `Referrer-Policy: no-referrer` sends its forms with `Origin: null`.
     const isOurPage =
-      req.get('sec-fetch-site') === 'same-origin' && allowedOrigins.includes(req.get('origin') ?? '')
+      req.get('sec-fetch-site') === 'same-origin' && (origin === 'null' || allowedOrigins.includes(origin))
     if (isForm && isOurPage) return next()
     return guard(req, res, next)
   }

@@ -1,8 +1,8 @@
 import type { ErrorRequestHandler, RequestHandler, Response } from 'express'
 import type { Config } from '../../config/config.ts'
 import { AppError } from '../../errors.ts'
-import { renderErrorPage } from '../error-page.ts'
 import { isNavigation } from '../navigation.ts'
+import { renderErrorPage } from '../pages.ts'
 
 /** The last handler: an address that is none of ours. */
 export const notFound: RequestHandler = () => {
@@ -19,12 +19,16 @@ export function allowOnly(...methods: string[]): RequestHandler {
 
 /** Turns every error into problem details (RFC 9457), or into a page where a person reads it. */
 export function createProblemDetails(config: Config): ErrorRequestHandler {
-  return (error: unknown, req, res, next) => {
+  return (error: unknown, req, res, _next) => {
     const refusal = toAppError(error)
     res.locals.refusal = { code: refusal.code, reason: refusal.reason }
     if (refusal.code === 'internal_error') logInternalError(error, res)
-    // Too late for an answer of ours: Express ends the connection, so that nobody takes the half for the whole.
-    if (res.headersSent) return next(error)
+    // Too late for an answer of ours: the connection ends, so that nobody takes the half for the whole. Not by way of
+    // Express, which would print the error with all it holds.
+    if (res.headersSent) {
+      res.destroy()
+      return
+    }
     for (const [name, value] of Object.entries(refusal.headers)) res.setHeader(name, value)
     res.setHeader('Cache-Control', 'no-store')
     res.status(refusal.status)

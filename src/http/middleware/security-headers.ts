@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { RequestHandler } from 'express'
 import helmet from 'helmet'
-import { pageStyleHash } from '../error-page.ts'
+import { pageStyleHash } from '../pages.ts'
 
 /**
  * Helmet's headers (ASVS 3.4). They never change, so they are computed once: running helmet for each request costs

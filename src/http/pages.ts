@@ -24,6 +24,21 @@ const entities: Record<string, string> = {
 }
 const escapeHtml = (text: string) => text.replace(/[&<>"']/g, (character) => entities[character] ?? '')
 
+function renderPage(title: string, head: string, main: string): string {
+  return `<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+${head}
+<title>${escapeHtml(title)}</title>
+<style>${style}</style>
+<main>
+${main}
+</main>
+</html>
+`
+}
+
 /** What a person sees when a navigation fails. No texts from outside get here but our own details; all are escaped. */
 export function renderErrorPage(page: {
   title: string
@@ -33,21 +48,22 @@ export function renderErrorPage(page: {
   /** Links in the order of their likely use. */
   links: readonly { href: string; text: string }[]
 }): string {
-  const links = page.links
-    .map(({ href, text }) => `<a href="${escapeHtml(href)}">${escapeHtml(text)}</a>`)
-    .join('\n')
-  return `<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${escapeHtml(page.title)}</title>
-<style>${style}</style>
-<main>
-<h1>${escapeHtml(page.title)}</h1>
+  const links = page.links.map(({ href, text }) => `<a href="${escapeHtml(href)}">${escapeHtml(text)}</a>`)
+  return renderPage(
+    page.title,
+    '',
+    `<h1>${escapeHtml(page.title)}</h1>
 <p>${escapeHtml(page.detail)}</p>
-<nav>${links}</nav>
-<small>${escapeHtml(page.code)} · request ${escapeHtml(page.requestId)}</small>
-</main>
-</html>
-`
+<nav>${links.join('\n')}</nav>
+<small>${escapeHtml(page.code)} · request ${escapeHtml(page.requestId)}</small>`,
+  )
+}
+
+/** A page that goes on to an address of ours at once, so that the browser treats the visit as one within the site. */
+export function renderContinuePage(href: string): string {
+  return renderPage(
+    'Signing in',
+    `<meta http-equiv="refresh" content="0;url=${escapeHtml(href)}">`,
+    `<nav><a href="${escapeHtml(href)}">Go on signing in</a></nav>`,
+  )
 }

@@ -1,0 +1,30 @@
+import type { JWTPayload } from 'jose'
+
+/**
+ * Characters of JSON that the user claims of one person may take. They travel in every app token, and an API refuses
+ * a request whose headers are too large (Node: 16 kB, many proxies: 8 kB).
+ */
+export const maxUserClaims = 4_096
+
+/** Picks the named claims, from the ID token first; those that no longer fit are left out, the first named stay. */
+export function pickUserClaims(
+  names: readonly string[],
+  idToken: JWTPayload,
+  userinfo: JWTPayload,
+): { claims: Record<string, unknown>; dropped: string[] } {
+  const claims: Record<string, unknown> = {}
+  const dropped: string[] = []
+  let room = maxUserClaims
+  for (const name of names) {
+    const value = idToken[name] ?? userinfo[name]
+    if (value === undefined || value === null) continue
+    const length = JSON.stringify({ [name]: value }).length
+    if (length > room) {
+      dropped.push(name)
+      continue
+    }
+    room -= length
+    claims[name] = value
+  }
+  return { claims, dropped }
+}
