@@ -30,7 +30,10 @@ async function listen(port: number): Promise<Listener> {
     server.once('error', () => resolve(false))
     server.listen(port, '127.0.0.1', () => resolve(true))
   })
-  if (!isFree) return listen(0)
+  if (!isFree) {
+    process.stdout.write(`Port ${port} is taken; using another one.\n`)
+    return listen(0)
+  }
   return { port: (server.address() as AddressInfo).port, serve: (app) => void server.on('request', app) }
 }
 
@@ -44,7 +47,11 @@ function readOptions() {
   })
   const port = Number(values.port)
   const redirect = values.redirect
-  if (!Number.isInteger(port) || (redirect !== 'spa' && redirect !== 'server')) throw new TypeError(usage)
+  if (
+    !(port >= 0 && port <= 65_000 && Number.isInteger(port)) ||
+    (redirect !== 'spa' && redirect !== 'server')
+  )
+    throw new TypeError(usage)
   return { port, redirect, verbose: values.verbose } as const
 }
 

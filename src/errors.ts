@@ -21,6 +21,7 @@ const errors = {
   method_not_allowed: { status: 405, title: 'This address does not take that method' },
   payload_too_large: { status: 413, title: 'The request body is too large' },
   unsupported_media_type: { status: 415, title: 'The request body has an unsupported type' },
+  headers_too_large: { status: 431, title: 'The request headers are too large' },
   internal_error: { status: 500, title: 'Something went wrong on our side' },
   invalid_access_token: { status: 502, title: 'The provider sent an access token that does not verify' },
   invalid_id_token: { status: 502, title: 'The provider sent an ID token that does not verify' },

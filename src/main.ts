@@ -63,9 +63,10 @@ try {
     process.stderr.write(`${error.message}\n`)
     process.exitCode = exitConfig
   } else {
-    const isErrno = error instanceof Error && 'code' in error
+    const isPortTaken = error instanceof Error && 'code' in error && error.code === 'EADDRINUSE'
+    const hint = isPortTaken ? ' Choose another PORT, or stop what listens there.' : ''
     process.stderr.write(
-      `Portico cannot start: ${isErrno ? `${String(error.code)}: ${error.message}` : String(error)}\n`,
+      `Portico cannot start: ${error instanceof Error ? error.message : 'unknown error'}.${hint}\n`,
     )
     process.exitCode = 1
   }

@@ -1,10 +1,13 @@
-import { createServer, type Server } from 'node:http'
+import { randomUUID } from 'node:crypto'
+import { createServer, type Server, STATUS_CODES } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { createApp, type Parts } from './app.ts'
 import { createKeyRing } from './app-token/key-ring.ts'
 import { systemClock } from './clock.ts'
 import type { Config } from './config/config.ts'
+import { AppError } from './errors.ts'
+import { toProblem } from './http/middleware/problem-details.ts'
 import { createProvider } from './provider/provider.ts'
 import { createMemoryStore } from './session/memory-store.ts'
 import { createLog } from './telemetry/logger.ts'
@@ -86,13 +89,22 @@ function answerUnreadable(error: NodeJS.ErrnoException, socket: Socket): void {
     socket.destroy()
     return
   }
-  const isTooLarge = error.code === 'HPE_HEADER_OVERFLOW'
-  const [status, title] = isTooLarge
-    ? ['431 Request Header Fields Too Large', 'The request headers are too large']
-    : ['400 Bad Request', 'The request is malformed']
-  const problem = { type: 'about:blank', title, status: isTooLarge ? 431 : 400, code: 'invalid_request' }
-  const body = JSON.stringify(problem)
-  socket.end(
-    `HTTP/1.1 ${status}\r\nContent-Type: application/problem+json\r\nCache-Control: no-store\r\nConnection: close\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
-  )
+  const refusal =
+    error.code === 'HPE_HEADER_OVERFLOW'
+      ? new AppError(
+          'headers_too_large',
+          'All headers together may have 16 kB. Old cookies may be in the way.',
+        )
+      : new AppError('invalid_request', 'This is no HTTP request that could be understood.')
+  const requestId = randomUUID()
+  const body = JSON.stringify(toProblem(refusal, requestId))
+  const head = [
+    `HTTP/1.1 ${refusal.status} ${STATUS_CODES[refusal.status]}`,
+    'Content-Type: application/problem+json; charset=utf-8',
+    'Cache-Control: no-store',
+    'Connection: close',
+    `X-Request-Id: ${requestId}`,
+    `Content-Length: ${Buffer.byteLength(body)}`,
+  ]
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`)
 }

@@ -1,10 +1,10 @@
-import express, { type Express } from 'express'
+import express, { type ErrorRequestHandler, type Express } from 'express'
 import { type CryptoKey, errors, exportJWK, generateKeyPair, jwtVerify } from 'jose'
 import type { ClientMetadata, Configuration, default as OidcProvider } from 'oidc-provider'
 import { createMemoryAdapterFactory } from './adapter.ts'
 import { Provider } from './oidc-provider.ts'
 import { findPerson, people, toClaims } from './people.ts'
-import { renderSignInPage } from './sign-in-page.ts'
+import { renderMessage, renderSignInPage } from './sign-in-page.ts'
 
 const audience = 'api://default'
 
@@ -121,8 +121,8 @@ function createConfiguration(clients: ClientMetadata[], jwk: object): Configurat
       Session: 86_400,
     },
     renderError(ctx, { error, error_description: description }) {
-      ctx.type = 'text'
-      ctx.body = `The demo provider refused: ${error}\n${description ?? ''}\n`
+      ctx.type = 'html'
+      ctx.body = renderMessage(`The demo provider refused: ${error}`, description ?? '')
     },
   }
 }
@@ -185,5 +185,9 @@ export async function createOktaProvider({ origin, clients }: OktaProviderOption
   addSignInPages(app, provider)
   addUserinfo(app, issuer, publicKey)
   app.use('/oauth2/default', provider.callback())
+  // A sign-in page from the browser's history, whose sign-in is over.
+  app.use(((_error, _req, res, _next) => {
+    res.status(400).send(renderMessage('This sign-in is over', 'Go back to the app, and log in from there.'))
+  }) satisfies ErrorRequestHandler)
   return { issuer, app }
 }

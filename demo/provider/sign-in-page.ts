@@ -20,6 +20,23 @@ button.primary { width: 100%; margin-top: 1.25rem; background: var(--accent); bo
 const entities: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' }
 const escapeHtml = (text: string) => text.replace(/[&<>"]/g, (character) => entities[character] ?? '')
 
+function renderPage(main: string): string {
+  return `<!doctype html>
+<html lang="en">
+<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Sign in at the demo provider</title><link rel="icon" href="data:,">
+<style>${style}</style>
+<main>
+  <p class="brand">Demo identity provider</p>
+  ${main}
+</main>
+</html>`
+}
+
+/** A page that only tells something. */
+export const renderMessage = (title: string, text: string): string =>
+  renderPage(`<h1>${escapeHtml(title)}</h1><p>${escapeHtml(text)}</p>`)
+
 /** The provider's sign-in form, with the demo's people ready to be picked. */
 export function renderSignInPage(page: {
   action: string
@@ -34,13 +51,7 @@ export function renderSignInPage(page: {
       <button>${escapeHtml(name)}<small>${escapeHtml(login)}, ${escapeHtml(about)}</small></button>
     </form>`,
   )
-  return `<!doctype html>
-<html lang="en">
-<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Sign in at the demo provider</title><link rel="icon" href="data:,">
-<style>${style}</style>
-<main>
-  <p class="brand">Demo identity provider</p>
+  return renderPage(`
   <h1>Sign in</h1>
   <p>This page belongs to the provider. The app never sees your password.</p>
   ${page.error ? `<p class="error" role="alert">${escapeHtml(page.error)}</p>` : ''}
@@ -52,7 +63,5 @@ export function renderSignInPage(page: {
     <button class="primary">Sign in</button>
   </form>
   <div class="people"><span>Or, as this is a demo, be</span>${choices.join('')}</div>
-  <a class="cancel" href="${escapeHtml(page.cancel)}">Cancel</a>
-</main>
-</html>`
+  <a class="cancel" href="${escapeHtml(page.cancel)}">Cancel</a>`)
 }

@@ -54,11 +54,12 @@ function showSession(session) {
     `ends after ${minutes(session.idle_expires_in)} without use, or in ${minutes(session.absolute_expires_in)}`
 }
 
-async function logIn() {
+/** @param {{ prompt?: string }} [more] */
+async function logIn(more = {}) {
   flow.reset()
   announce('Asking Portico where to sign in …')
   flow.mark('login')
-  const { login_url: loginUrl } = await startLogin('/')
+  const { login_url: loginUrl } = await startLogin({ return_to: '/', ...more })
   flow.mark('login-url', 'authorize')
   location.assign(loginUrl)
 }
@@ -68,7 +69,7 @@ async function completeLogin() {
   const query = location.search
   // The code is of no use twice, but an address bar is no place for it.
   history.replaceState(null, '', '/')
-  flow.mark('sign-in', 'redirect', 'callback')
+  flow.mark(...(new URLSearchParams(query).has('code') ? ['sign-in'] : []), 'redirect', 'callback')
   const answer = await finishLogin(query)
   flow.mark('exchange', 'tokens', 'verify', 'app-token')
   keepToken(answer)
@@ -95,7 +96,7 @@ async function signOut() {
   flow.reset()
   showPerson(undefined)
   announce(
-    'You are logged out of this app. The session at the provider lives on: logging in again may not ask for a password.',
+    'You are logged out of this app. The session at the provider lives on: logging in again may not ask for a password; “Log in as someone else” does.',
   )
   element('log-in').focus()
 }
@@ -127,7 +128,8 @@ async function run(/** @type {() => Promise<void>} */ action) {
   }
 }
 
-element('log-in').addEventListener('click', () => run(logIn))
+element('log-in').addEventListener('click', () => run(() => logIn()))
+element('log-in-anew').addEventListener('click', () => run(() => logIn({ prompt: 'login' })))
 element('log-out').addEventListener('click', () => run(signOut))
 element('new-token').addEventListener('click', () => run(async () => keepToken(await getToken())))
 for (const button of document.querySelectorAll('button[data-path]')) {

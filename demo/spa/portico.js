@@ -19,8 +19,8 @@ async function call(path, { method = 'GET', body } = {}) {
   return answer
 }
 
-/** Where to send the browser. @param {string} returnTo */
-export const startLogin = (returnTo) => call(`login?return_to=${encodeURIComponent(returnTo)}`)
+/** Where to send the browser. @param {{ return_to?: string, prompt?: string }} parameters */
+export const startLogin = (parameters) => call(`login?${new URLSearchParams(parameters)}`)
 
 /** Hands the provider's answer, the query of the page it sent the browser to, over to Portico. @param {string} query */
 export const finishLogin = (query) =>

@@ -27,7 +27,7 @@ export interface AppToken {
 export type MintAppToken = (session: Session, request?: AppTokenRequest) => Promise<AppToken>
 
 interface MinterOptions {
-  config: Pick<Config, 'publicUrl' | 'appToken' | 'provider'>
+  config: Pick<Config, 'publicUrl' | 'appToken'> & { provider: Pick<Config['provider'], 'clientId'> }
   keyRing: KeyRing
   clock: Clock
 }

@@ -21,8 +21,9 @@ export class ConfigError extends Error {
             `  ${variable} ${problem}\n      for example: ${variable}=${settings[variable].example}`,
         ),
         '',
-        'README.md lists every setting, and .env.example is a file to start from.',
-        'To see Portico work without any configuration: npm run demo',
+        'README.md lists every setting, .env.example is a file to start from, and the command `keys` prints BFF_SECRETS:',
+        '  npm start -- keys    or    portico-bff keys',
+        'To see Portico work without any configuration, in a clone of its repository: npm run demo',
       ].join('\n'),
     )
     this.problems = problems

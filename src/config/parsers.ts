@@ -72,17 +72,17 @@ export const list: Parser<string[]> = parser((text) => {
   return items
 })
 
-export const origins: Parser<string[]> = list.transform((items, context) => {
-  try {
-    return items.map(readOrigin)
-  } catch (error) {
-    context.addIssue({
-      code: 'custom',
-      message: `one of them ${error instanceof Error ? error.message : ''}`,
-    })
-    return z.NEVER
-  }
-})
+export const origins: Parser<string[]> = list.transform((items, context) =>
+  items.map((item) => {
+    try {
+      return readOrigin(item)
+    } catch (error) {
+      const problem = error instanceof Error ? error.message : 'is not valid'
+      context.addIssue({ code: 'custom', message: `holds ${item}, which ${problem}` })
+      return z.NEVER
+    }
+  }),
+)
 
 const reservedClaims = new Set(
   'iss sub aud exp nbf iat jti sid client_id scope auth_time acr amr cnf act azp nonce at_hash events'.split(

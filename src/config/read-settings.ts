@@ -57,9 +57,32 @@ export function describeSettings(env: Environment): Record<string, string> {
   )
 }
 
-/** Variables that look like ours but are not, such as a misspelt one. Other programs' names are left alone. */
+/** Whether two names are one slip of the keyboard or two apart (Levenshtein). */
+function isMisspelt(name: string, known: string): boolean {
+  if (Math.abs(name.length - known.length) > 2) return false
+  let row = Array.from({ length: known.length + 1 }, (_, index) => index)
+  for (const [line, letter] of [...name].entries()) {
+    let left = line + 1
+    const next = [left]
+    for (const [column, other] of [...known].entries()) {
+      const above = row[column + 1] ?? 0
+      const diagonal = (row[column] ?? 0) + (letter === other ? 0 : 1)
+      left = Math.min(left + 1, above + 1, diagonal)
+      next.push(left)
+    }
+    row = next
+  }
+  return (row.at(-1) ?? 0) <= 2
+}
+
+/** Short names, such as PORT, are too near to those of other programs. */
+const shortestGuessed = 8
+
+/** Variables that look like ours but are not: of one of our families, or misspelt. */
 export function findUnknownVariables(env: Environment): string[] {
-  const known = new Set(entries.flatMap(([name, { secret }]) => (secret ? [name, `${name}_FILE`] : [name])))
-  const ours = /^(APP_TOKEN|BFF|LOGIN|LOGOUT|OAUTH|OIDC|REDIS|SESSION_COOKIE|SESSION_IDLE|SPA)_/
-  return Object.keys(env).filter((name) => ours.test(name) && !known.has(name))
+  const known = entries.flatMap(([name, { secret }]) => (secret ? [name, `${name}_FILE`] : [name]))
+  const isOurs = (name: string) =>
+    /^(APP_TOKEN|BFF|OAUTH|OIDC|SESSION_COOKIE)_/.test(name) ||
+    (name.length >= shortestGuessed && known.some((other) => isMisspelt(name, other)))
+  return Object.keys(env).filter((name) => !known.includes(name) && isOurs(name))
 }

@@ -26,7 +26,7 @@ export const settings = {
   HOST: setting(read.text, { example: '127.0.0.1', fallback: '0.0.0.0' }),
   PORT: setting(read.port, { example: '3000', fallback: '3000' }),
   BFF_SECRETS: setting(read.secrets, {
-    example: 'the line that `npm start -- keys` prints',
+    example: 'x8Zk…43 letters; the command `keys` prints a fresh one',
     required: true,
     secret: true,
   }),

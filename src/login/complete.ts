@@ -82,12 +82,12 @@ export function createCompleteLogin({ provider, store, sealer, twins, clock }: C
     const { returnTo } = transaction
     try {
       const sessionId = await signIn({ ...response, code }, transaction, fingerprint, browser, log)
-      await twins.leave(fingerprint, { sessionId, returnTo }, log)
+      await twins.publishOutcome(fingerprint, { sessionId, returnTo }, log)
       return { session: await readBack(sessionId), returnTo }
     } catch (error) {
       const { code, detail } =
         error instanceof AppError ? error : new AppError('internal_error', 'The sign-in failed.')
-      await twins.leave(fingerprint, { code, detail }, log)
+      await twins.publishOutcome(fingerprint, { code, detail }, log)
       throw error
     }
   }

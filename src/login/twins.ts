@@ -15,7 +15,7 @@ export interface Twins {
   /** Whether this request is the first with its fingerprint. */
   claim(fingerprint: string): Promise<boolean>
   /** Leaves the outcome for the others. Only they need it, so that failing to leave it does not undo a login. */
-  leave(fingerprint: string, outcome: Outcome, log: Log): Promise<void>
+  publishOutcome(fingerprint: string, outcome: Outcome, log: Log): Promise<void>
   /** @throws AppError `provider_unavailable` where the first request takes too long */
   waitForOutcome(fingerprint: string): Promise<Outcome>
 }
@@ -44,7 +44,7 @@ export function createTwins({ store, sealer, patience }: TwinsOptions): Twins {
   return {
     claim: (fingerprint) => store.claim(fingerprint, transactionLifetime),
 
-    async leave(fingerprint, outcome, log) {
+    async publishOutcome(fingerprint, outcome, log) {
       try {
         await store.publish(
           fingerprint,

@@ -58,7 +58,8 @@ const keyTimeout = 3_000
 
 /** Creates the check a resource server makes: typ, signature, iss, aud, exp (RFC 9068 4). */
 export function createAppTokenVerifier(options: AppTokenVerifierOptions): VerifyAppToken {
-  if (URL.parse(options.issuer)?.origin !== options.issuer) {
+  const isOrigin = typeof options.issuer === 'string' && URL.parse(options.issuer)?.origin === options.issuer
+  if (!isOrigin) {
     throw new TypeError('issuer must be the PUBLIC_URL of Portico: an origin, without a slash at its end')
   }
   const { issuer, audience = issuer, algorithms = ['ES256'], clock = systemClock } = options

@@ -37,6 +37,8 @@ const unauthenticated: Refusal = { status: 401, title: 'An app token is needed',
 export interface RequireAppTokenOptions extends AppTokenVerifierOptions {
   /** The origin at which callers reach this API, which DPoP proofs name; without it, tokens bound to a key are refused. */
   publicUrl?: string
+  /** Learns why the keys could not be fetched, where a request is answered with 503. */
+  onKeysUnavailable?: (error: unknown) => void
 }
 
 /**
@@ -47,7 +49,11 @@ export interface RequireAppTokenOptions extends AppTokenVerifierOptions {
  * app.use(requireAppToken({ issuer: 'https://app.example.com' }))
  * app.get('/orders', requireScope('orders:read'), listOrders)
  */
-export function requireAppToken({ publicUrl, ...options }: RequireAppTokenOptions): RequestHandler {
+export function requireAppToken({
+  publicUrl,
+  onKeysUnavailable,
+  ...options
+}: RequireAppTokenOptions): RequestHandler {
   const verify = createAppTokenVerifier(options)
   return async (req, res, next) => {
     const [, scheme, token] = /^(Bearer|DPoP) +([\w.~+/-]+=*)$/i.exec(req.get('authorization') ?? '') ?? []
@@ -58,6 +64,7 @@ export function requireAppToken({ publicUrl, ...options }: RequireAppTokenOption
         scheme.toLowerCase() === 'dpop' ? toProof(req, publicUrl) : undefined,
       )
     } catch (error) {
+      if (!(error instanceof InvalidAppToken)) onKeysUnavailable?.(error)
       return refuse(res, toRefusal(error, scheme))
     }
     return next()

@@ -56,7 +56,7 @@ afterEach(async () => {
 async function open(): Promise<Page> {
   const page = await openPage()
   await page.goto(url)
-  await page.getByRole('button', { name: 'Log in' }).waitFor()
+  await page.getByRole('button', { name: 'Log in', exact: true }).waitFor()
   return page
 }
 
@@ -75,7 +75,7 @@ describe('the demo, where the SPA forwards the code', () => {
 
   test('log in, see the token, call the API, reload, log out', async () => {
     const page = await open()
-    await page.getByRole('button', { name: 'Log in' }).click()
+    await page.getByRole('button', { name: 'Log in', exact: true }).click()
     await signInAsAda(page)
     await expectName(page, 'Ada Lovelace')
     expect(new URL(page.url()).search).toBe('')
@@ -108,9 +108,9 @@ describe('the demo, where the SPA forwards the code', () => {
     await page.reload()
     await expectName(page, 'Ada Lovelace')
     await page.getByRole('button', { name: 'Log out' }).click()
-    await page.getByRole('button', { name: 'Log in' }).waitFor()
+    await page.getByRole('button', { name: 'Log in', exact: true }).waitFor()
     await page.reload()
-    await page.getByRole('button', { name: 'Log in' }).waitFor()
+    await page.getByRole('button', { name: 'Log in', exact: true }).waitFor()
     // The API's 403 is what was asked for; Chromium reports it all the same.
     expect(complaints.filter((complaint) => !complaint.includes('403'))).toEqual([])
   })
@@ -121,7 +121,7 @@ describe('the demo, where the SPA forwards the code', () => {
     page.on('response', async (response) => {
       if (response.url().includes('/api/')) bodies.push(await response.text().catch(() => ''))
     })
-    await page.getByRole('button', { name: 'Log in' }).click()
+    await page.getByRole('button', { name: 'Log in', exact: true }).click()
     await signInAsAda(page)
     await expectName(page, 'Ada Lovelace')
     expect(
@@ -151,13 +151,13 @@ describe('the demo, where the SPA forwards the code', () => {
     await press('Read the audit log')
     await expect.poll(() => result(page).textContent()).toContain('GET /audit → 403')
     await press('Log out')
-    await page.getByRole('button', { name: 'Log in' }).waitFor()
+    await page.getByRole('button', { name: 'Log in', exact: true }).waitFor()
   })
 
   test('two tabs at once: both come in (F1)', async () => {
     const [one, two] = [await open(), await open()]
-    await one.getByRole('button', { name: 'Log in' }).click()
-    await two.getByRole('button', { name: 'Log in' }).click()
+    await one.getByRole('button', { name: 'Log in', exact: true }).click()
+    await two.getByRole('button', { name: 'Log in', exact: true }).click()
     await signInAsAda(two)
     await expectName(two, 'Ada Lovelace')
     await signInAsAda(one)
@@ -165,21 +165,44 @@ describe('the demo, where the SPA forwards the code', () => {
     await two.reload()
     await expectName(two, 'Ada Lovelace')
     await one.getByRole('button', { name: 'Log out' }).click()
-    await one.getByRole('button', { name: 'Log in' }).waitFor()
+    await one.getByRole('button', { name: 'Log in', exact: true }).waitFor()
     await two.getByRole('button', { name: 'Get a fresh one' }).click()
-    await two.getByRole('button', { name: 'Log in' }).waitFor()
+    await two.getByRole('button', { name: 'Log in', exact: true }).waitFor()
+  })
+
+  test('after a logout, as someone else', async () => {
+    const page = await open()
+    await page.getByRole('button', { name: 'Log in', exact: true }).click()
+    await signInAsAda(page)
+    await expectName(page, 'Ada Lovelace')
+    await page.getByRole('button', { name: 'Log out' }).click()
+    await page.getByRole('button', { name: 'Log in as someone else' }).click()
+    await page.getByRole('button', { name: 'Alan Turing' }).click()
+    await expectName(page, 'Alan Turing')
+  })
+
+  test('back to a sign-in that is over: a page that says so, no stack', async () => {
+    const page = await open()
+    await page.getByRole('button', { name: 'Log in', exact: true }).click()
+    await page.getByLabel('Username').waitFor()
+    const address = page.url()
+    await signInAsAda(page)
+    await expectName(page, 'Ada Lovelace')
+    await page.goto(address)
+    expect(await page.getByRole('heading').textContent()).toBe('This sign-in is over')
   })
 
   test('cancelled at the provider, with a wrong password before: back on the page, with the reason', async () => {
     const page = await open()
-    await page.getByRole('button', { name: 'Log in' }).click()
+    await page.getByRole('button', { name: 'Log in', exact: true }).click()
     await page.getByLabel('Username').fill('ada@example.com')
     await page.getByLabel('Password').fill('wrong')
     await page.getByRole('button', { name: 'Sign in', exact: true }).click()
     await page.getByRole('alert').waitFor()
     await page.getByRole('link', { name: 'Cancel' }).click()
     await expect.poll(() => page.locator('#status').textContent()).toContain('access_denied')
-    await page.getByRole('button', { name: 'Log in' }).waitFor()
+    expect(await page.locator('#flow li.done').count()).toBeLessThan(7)
+    await page.getByRole('button', { name: 'Log in', exact: true }).waitFor()
   })
 
   test.each(['light', 'dark'] as const)('pictures to look at, in %s mode', async (colorScheme) => {
@@ -187,7 +210,7 @@ describe('the demo, where the SPA forwards the code', () => {
     context = await browser.newContext({ colorScheme, viewport: { width: 1280, height: 900 } })
     const page = await open()
     await page.screenshot({ path: join(pictures, `signed-out-${colorScheme}.png`), fullPage: true })
-    await page.getByRole('button', { name: 'Log in' }).click()
+    await page.getByRole('button', { name: 'Log in', exact: true }).click()
     await page.getByLabel('Username').waitFor()
     await page.screenshot({ path: join(pictures, `provider-${colorScheme}.png`) })
     await signInAsAda(page)
@@ -208,12 +231,32 @@ describe('the demo, where the provider redirects to the server', () => {
     const page = await open()
     const urls: string[] = []
     page.on('request', (request) => void urls.push(request.url()))
-    await page.getByRole('button', { name: 'Log in' }).click()
+    await page.getByRole('button', { name: 'Log in', exact: true }).click()
     await signInAsAda(page)
     await expectName(page, 'Ada Lovelace')
     expect(urls.join(' ')).not.toContain('eyJ')
     expect(urls.some((visited) => visited.includes('/api/callback?code='))).toBe(true)
     expect(complaints).toEqual([])
+  })
+
+  test('two tabs, both finished from another site: one session, and a logout leaves none (F1, R46)', async () => {
+    const [one, two] = [await open(), await open()]
+    await one.getByRole('button', { name: 'Log in', exact: true }).click()
+    await two.getByRole('button', { name: 'Log in', exact: true }).click()
+    const cookies: string[] = []
+    for (const page of [two, one]) {
+      await signInAsAda(page)
+      await expectName(page, 'Ada Lovelace')
+      cookies.push((await context.cookies(url)).find(({ name }) => name === 'bff_session')?.value ?? '')
+    }
+    await one.getByRole('button', { name: 'Log out' }).click()
+    await one.getByRole('button', { name: 'Log in', exact: true }).waitFor()
+    expect(new Set(cookies).size).toBe(2)
+    for (const cookie of cookies) {
+      const headers = { 'x-csrf': '1', cookie: `bff_session=${cookie}` }
+      const answer = await fetch(`${url}/api/session`, { headers })
+      expect(await answer.json()).toEqual({ active: false })
+    }
   })
 
   test('an error page a person understands, with a way to start again that works', async () => {

@@ -83,6 +83,10 @@ describe('a discovery that cannot be trusted (F20, R24)', () => {
     ],
     ['no token endpoint', { metadata: (document) => ({ ...document, token_endpoint: undefined }) }],
     ['no keys', { metadata: (document) => ({ ...document, jwks_uri: undefined }) }],
+    [
+      'keys by another protocol than the issuer has',
+      { metadata: (document) => ({ ...document, jwks_uri: 'https://127.0.0.1:1/keys' }) },
+    ],
     ['too many requests', { discovery: (_req, res) => void res.status(429).set('retry-after', '7').end() }],
     ['an endless answer', { discovery: (_req, res) => void res.json({ filler: 'x'.repeat(2_000_000) }) }],
   ])('%s: login answers 503, and heals', async (_name, defect) => {
@@ -179,6 +183,37 @@ describe('the keys', () => {
     idp.misbehave({ jwks: () => 'no keys here' })
     const portico = await start(idp.issuer)
     expect(await readRefusal((await logInAtHostile(portico, idp)).response)).toBe('503 provider_unavailable')
+  })
+
+  test('an empty key set does not take the place of good keys', async () => {
+    const idp = await startIdp()
+    const portico = await start(idp.issuer)
+    await logInAtHostile(portico, idp)
+    for (let turn = 0; turn < 3; turn += 1) {
+      portico.clock.advance(minutes(6))
+      idp.misbehave({ jwks: () => ({ keys: [] }), ...byTheClockOf(portico) })
+      expect((await logInAtHostile(portico, idp)).response.status).toBe(200)
+    }
+  })
+
+  test.each<[string, unknown]>([
+    ['null among the keys', [null]],
+    ['a key that is none', [{ kty: 'RSA', kid: 'good-1', n: '!', e: 'AQAB' }]],
+  ])('%s: refused, not a 500', async (_name, keys) => {
+    const idp = await startIdp()
+    idp.misbehave({ jwks: () => ({ keys }) })
+    const portico = await start(idp.issuer)
+    expect((await logInAtHostile(portico, idp)).response.status).toBe(502)
+  })
+
+  test('a new key under the old kid, or without any, is found at once', async () => {
+    const idp = await startIdp()
+    const portico = await start(idp.issuer)
+    await logInAtHostile(portico, idp)
+    const key = await createProviderKey('good-1')
+    idp.publish(key)
+    idp.misbehave({ key, accessTokenKey: key })
+    expect((await logInAtHostile(portico, idp)).response.status).toBe(200)
   })
 
   test('a flood of unknown kids: at most one fetch in 30 s (F32)', async () => {

@@ -119,7 +119,9 @@ describe('npm start', () => {
     const taken = createServer()
     await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve))
     const { port } = taken.address() as { port: number }
-    await expect(startServer('http://127.0.0.1:1/', { PORT: String(port) })).rejects.toThrow('EADDRINUSE')
+    await expect(startServer('http://127.0.0.1:1/', { PORT: String(port) })).rejects.toThrow(
+      'Choose another PORT',
+    )
     expect(await running[0]?.exited).toBe(1)
     taken.close()
   })

@@ -75,6 +75,9 @@ describe('an ID token is refused, and nothing is stored (F17)', () => {
     ['R32', 'iat a day ahead', { idTokenClaims: withClaims({ iat: now() + 86_400 }) }],
     ['R32', 'iat of ten years ago', { idTokenClaims: withClaims({ iat: now() - 315_360_000 }) }],
     ['R32', 'no iat', { idTokenClaims: without('iat') }],
+    ['R35', 'auth_time a day ahead', { idTokenClaims: withClaims({ auth_time: now() + 86_400 }) }],
+    ['R35', 'auth_time that is no number', { idTokenClaims: withClaims({ auth_time: 'now' }) }],
+    ['R37', 'an endless sub', { idTokenClaims: withClaims({ sub: 'u'.repeat(256) }) }],
     ['R33', 'another nonce', { idTokenClaims: withClaims({ nonce: 'other' }) }],
     ['R33', 'no nonce', { idTokenClaims: without('nonce') }],
     ['R36', "another token's at_hash", { idTokenClaims: withClaims({ at_hash: 'AAAAAAAAAAAAAAAAAAAAAA' }) }],
@@ -134,6 +137,17 @@ describe('an ID token is refused, and nothing is stored (F17)', () => {
     await expectRefusal('invalid_id_token', '?max_age=300')
     idp.misbehave({ idTokenClaims: withClaims({ auth_time: now() - 200 }) })
     expect((await logInAtHostile(portico, idp, { query: '?max_age=300' })).response.status).toBe(200)
+  })
+
+  test('R35: auth_time before a login that asked to sign in anew', async () => {
+    idp.misbehave({ idTokenClaims: withClaims({ auth_time: now() - 3_600 }) })
+    await expectRefusal('invalid_id_token', '?prompt=login')
+    expect((await logInAtHostile(portico, idp)).response.status).toBe(200)
+  })
+
+  test('R34: an empty acr satisfies nothing', async () => {
+    idp.misbehave({ idTokenClaims: withClaims({ acr: '' }) })
+    await expectRefusal('invalid_id_token', '?acr_values=gold%20')
   })
 
   test('a missing ID token (R33)', async () => {
@@ -315,6 +329,31 @@ describe('the token response', () => {
     expect((await logInAtHostile(portico, idp)).response.status).toBe(200)
   })
 
+  test('that refuses our credentials tells the log which settings to look at', async () => {
+    idp.misbehave({
+      tokenEndpoint: (_req, res) =>
+        void res.status(401).set('www-authenticate', 'Basic realm="x"').json({ error: 'invalid_client' }),
+    })
+    expect(await readRefusal((await logInAtHostile(portico, idp)).response)).toBe('502 provider_error')
+    expect(portico.logged.findLast(({ event }) => event === 'login_failed')?.reason).toContain(
+      'OIDC_CLIENT_SECRET',
+    )
+  })
+
+  test('with an error that repeats the code: the log does not', async () => {
+    idp.misbehave({
+      tokenEndpoint: (req, res) =>
+        void res.status(400).json({
+          error: 'invalid_grant',
+          error_description: `code ${(req.body as { code: string }).code} is unknown`,
+        }),
+    })
+    const { parameters } = await logInAtHostile(portico, idp)
+    const code = parameters.get('code') ?? ''
+    expect(code.length).toBeGreaterThan(10)
+    expect(JSON.stringify(portico.logged)).not.toContain(code)
+  })
+
   test('with an error is a refusal of the provider, whose text is not shown', async () => {
     idp.misbehave({
       tokenEndpoint: (_req, res) =>
@@ -339,6 +378,24 @@ describe('thin ID tokens', () => {
     const calls = idp.calls.userinfo
     await logInAtHostile(portico, idp)
     expect(idp.calls.userinfo).toBe(calls)
+  })
+
+  test('claims beyond 4 kB are left out of the session, and the log says which', async () => {
+    const groups = Array.from({ length: 2_000 }, (_, index) => `group-${index}`)
+    idp.misbehave({ idTokenClaims: (claims) => ({ ...claims, groups }) })
+    const { response } = await logInAtHostile(portico, idp)
+    const { user } = (await response.json()) as { user: object }
+    expect(user).toMatchObject({ name: 'Grace Hopper' })
+    expect(user).not.toHaveProperty('groups')
+    expect(portico.logged.findLast(({ event }) => event === 'user_claims_dropped')?.names).toEqual(['groups'])
+  })
+
+  test('userinfo that refuses the access token is a refusal of the provider', async () => {
+    idp.misbehave({
+      ...thin,
+      userinfoEndpoint: (_req, res) => void res.status(401).set('www-authenticate', 'Bearer').end(),
+    })
+    await expectRefusal('provider_error')
   })
 
   test('R43: userinfo of another sub is refused (F33)', async () => {

@@ -36,6 +36,7 @@ export interface Defect {
   jwks?: (keys: JWK[]) => unknown
   metadata?: (document: Record<string, unknown>) => unknown
   discovery?: express.RequestHandler
+  userinfoEndpoint?: express.RequestHandler
   userinfo?: (claims: Record<string, unknown>) => unknown
 }
 
@@ -130,10 +131,11 @@ export async function startHostileProvider({ path = '/oauth2/default', port = 0 
     calls.jwks += 1
     res.json(defect.jwks?.(published) ?? { keys: published })
   })
-  app.get(`${path}/v1/userinfo`, (_req, res) => {
+  app.get(`${path}/v1/userinfo`, (req, res, next) => {
     calls.userinfo += 1
+    if (defect.userinfoEndpoint) return defect.userinfoEndpoint(req, res, next)
     const claims = { sub: '00u-grace', ...userClaims }
-    res.json(defect.userinfo?.(claims) ?? claims)
+    return void res.json(defect.userinfo?.(claims) ?? claims)
   })
   app.post(`${path}/v1/token`, express.urlencoded({ extended: false }), async (req, res, next) => {
     calls.token += 1

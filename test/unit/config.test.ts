@@ -133,6 +133,12 @@ describe('problems', () => {
     ['APP_TOKEN_CLAIMS', 'name,sub'],
     ['APP_TOKEN_AUDIENCE', ','],
     ['TRUST_PROXY', '10.0.0.0/99'],
+    ['TRUST_PROXY', '0.0.0.0/0'],
+    ['TRUST_PROXY', '10.0.0.0/0x8'],
+    ['TRUST_PROXY', '10.0.0.0/8/8'],
+    ['APP_TOKEN_CLAIMS', '__proto__'],
+    ['LOGIN_DEFAULT_RETURN_TO', '/api/login'],
+    ['PUBLIC_URL', 'localhost:3000'],
     ['TRUST_PROXY', 'everyone'],
     ['LOG_LEVEL', 'loud'],
   ])('%s=%s is refused by name', (variable, value) => {
@@ -197,8 +203,29 @@ describe('secrets', () => {
   })
 })
 
-test('misspelt variables are found, and those of other programs left alone', () => {
+test.each([
+  'OIDC_CLIENT_SECERT',
+  'OIDC_SOMETHING',
+  'SESSION_ABSOLUTE_TIMEOUTS',
+  'TRUSTED_PROXY',
+  'PUBLIC_URLS',
+  'SESION_IDLE_TIMEOUT',
+])('the variable %s is told to be none of ours', (name) => {
+  expect(findUnknownVariables({ ...minimal, [name]: 'x' })).toEqual([name])
+})
+
+test("other programs' variables are left alone", () => {
+  const others = [
+    'PATH',
+    'HOME',
+    'SESSION_MANAGER',
+    'PORTS',
+    'LOGNAME',
+    'LOG_LEVELS_DIR',
+    'NODE_ENV',
+    'PUBLIC_DIRECTORY',
+  ]
   expect(
-    findUnknownVariables({ ...minimal, OIDC_CLIENT_SECERT: 'x', SESSION_MANAGER: 'x', PATH: 'x' }),
-  ).toEqual(['OIDC_CLIENT_SECERT'])
+    findUnknownVariables({ ...minimal, ...Object.fromEntries(others.map((name) => [name, 'x'])) }),
+  ).toEqual([])
 })

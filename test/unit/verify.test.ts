@@ -90,6 +90,10 @@ describe('a token is refused with 401 invalid_token (R78)', () => {
     ['no exp', { claims: { exp: undefined } }],
     ['no sub', { claims: { sub: undefined } }],
     ['no jti', { claims: { jti: undefined } }],
+    ['an empty sub', { claims: { sub: '' } }],
+    ['a scope that is no text', { claims: { scope: ['orders:read'] } }],
+    ['no scope', { claims: { scope: undefined } }],
+    ['no client_id', { claims: { client_id: undefined } }],
     ['an ID token or any other JWT: typ JWT (R79)', { header: { typ: 'JWT' } }],
     ['no typ (R79)', { header: { typ: undefined } }],
     ['a logout token (R79)', { header: { typ: 'logout+jwt' } }],
@@ -142,6 +146,38 @@ test('keys that cannot be had are 503, not a refused token; keys known once go o
   expect((await request(fresh).get('/').set('authorization', `Bearer ${token}`)).status).toBe(503)
   expect((await call('/orders', token)).status).toBe(200)
   areKeysUp = true
+})
+
+test.each([undefined, '', 'app.example.com', 'https://app.example.com/'])(
+  'the issuer %j is a mistake told at once',
+  (wrong) => {
+    expect(() => requireAppToken({ issuer: wrong as string })).toThrow('issuer must be the PUBLIC_URL')
+  },
+)
+
+test('texts that are no tokens fetch no keys, and keys that cannot be had are not asked for at each call', async () => {
+  let fetches = 0
+  const server = await startTestServer()
+  server.serve((_req, res) => {
+    fetches += 1
+    res.writeHead(500).end()
+  })
+  const cold = express()
+  const causes: unknown[] = []
+  const onKeysUnavailable = (cause: unknown) => void causes.push(cause)
+  cold.use(requireAppToken({ issuer, jwksUri: server.origin, clock, onKeysUnavailable }))
+  for (let index = 0; index < 10; index += 1) {
+    expect((await request(cold).get('/').set('authorization', 'Bearer junk')).status).toBe(401)
+  }
+  expect(fetches).toBe(0)
+  const token = await sign()
+  for (let index = 0; index < 10; index += 1) {
+    expect((await request(cold).get('/').set('authorization', `Bearer ${token}`)).status).toBe(503)
+  }
+  expect(fetches).toBe(1)
+  expect(causes).toHaveLength(10)
+  expect(String(causes[0])).toContain('500')
+  await server.close()
 })
 
 test('the plain function does the same without Express', async () => {

@@ -37,9 +37,13 @@ export function createProblemDetails(config: Config): ErrorRequestHandler {
   }
 }
 
-function sendProblem({ title, status, detail, code }: AppError, res: Response): void {
-  const problem = { type: 'about:blank', title, status, detail, code, request_id: res.locals.requestId }
-  res.type('application/problem+json').send(JSON.stringify(problem))
+/** The problem document of a refusal (RFC 9457 3). */
+export function toProblem({ title, status, detail, code }: AppError, requestId: string) {
+  return { type: 'about:blank', title, status, detail, code, request_id: requestId }
+}
+
+function sendProblem(refusal: AppError, res: Response): void {
+  res.type('application/problem+json').send(JSON.stringify(toProblem(refusal, res.locals.requestId)))
 }
 
 function sendPage({ title, detail, code }: AppError, res: Response, config: Config): void {

@@ -1,0 +1,128 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { AppError } from '../../src/errors.ts'
+import { createMemoryStore, type MemoryStore } from '../../src/session/memory-store.ts'
+import type { SessionStore } from '../../src/session/store.ts'
+import { createTestBrowser } from '../support/browser.ts'
+import { createTestClock, hours, minutes, type TestClock } from '../support/clock.ts'
+import { type HostileProvider, startHostileProvider } from '../support/hostile-provider.ts'
+import { csrf, getSession, logInAtHostile, readRefusal, startLogin } from '../support/login.ts'
+import { startPortico, type TestPortico } from '../support/portico.ts'
+
+let idp: HostileProvider
+beforeAll(async () => {
+  idp = await startHostileProvider()
+})
+afterAll(() => idp.close())
+
+const started: TestPortico[] = []
+afterEach(async () => {
+  for (const portico of started.splice(0)) await portico.close()
+})
+
+/** A server over a memory store whose methods a test can make fail. */
+async function startOver({ capacity = 100 } = {}) {
+  const clock: TestClock = createTestClock()
+  const lifetimes = { idleTimeout: minutes(30), absoluteTimeout: hours(12) }
+  const memory: MemoryStore = createMemoryStore({ clock, lifetimes, capacity })
+  const failing = new Set<keyof SessionStore>()
+  const store = new Proxy(memory, {
+    get(target, name: keyof SessionStore, receiver) {
+      if (!failing.has(name)) return Reflect.get(target, name, receiver) as unknown
+      return () => Promise.reject(new AppError('store_unavailable', 'The session store does not answer.'))
+    },
+  })
+  const portico = await startPortico({ issuer: idp.issuer, replaced: { clock, store } })
+  started.push(portico)
+  return { portico, memory, failing, clock }
+}
+
+const sessionCookies = (browser: ReturnType<typeof createTestBrowser>) =>
+  browser.setCookies.filter(({ cookie }) => cookie.name === '__Host-bff_session')
+
+describe('a login that the store refuses', () => {
+  test('leaves the session that was, and no cookie of another (F49)', async () => {
+    const { portico } = await startOver({ capacity: 1 })
+    const { browser, response } = await logInAtHostile(portico, idp)
+    expect(response.status).toBe(200)
+    const before = await getSession(portico, browser)
+    const second = await logInAtHostile(portico, idp, { browser })
+    expect(await readRefusal(second.response)).toBe('503 store_unavailable')
+    expect(sessionCookies(browser)).toHaveLength(1)
+    expect(await getSession(portico, browser)).toEqual(before)
+  })
+
+  test.each(['claim', 'create', 'read'] as const)(
+    'because %s fails: 503, no cookie, nobody signed in',
+    async (method) => {
+      const { portico, failing, memory } = await startOver()
+      const browser = createTestBrowser()
+      const parameters = idp.authorize(await startLogin(portico, browser))
+      failing.add(method)
+      const response = await browser.fetch(`${portico.url}/api/callback?${parameters}`)
+      failing.clear()
+      expect(response.headers.get('retry-after')).not.toBeNull()
+      expect(await readRefusal(response)).toBe('503 store_unavailable')
+      expect(sessionCookies(browser)).toEqual([])
+      expect(await getSession(portico, browser)).toEqual({ active: false })
+      if (method === 'create') expect(memory.size()).toBeLessThanOrEqual(2) // the claim and its outcome
+    },
+  )
+
+  test('because the old session cannot be ended: 503, and no cookie of the new one (R46)', async () => {
+    const { portico, failing } = await startOver()
+    const { browser } = await logInAtHostile(portico, idp)
+    const before = await getSession(portico, browser)
+    failing.add('end')
+    expect(await readRefusal((await logInAtHostile(portico, idp, { browser })).response)).toBe(
+      '503 store_unavailable',
+    )
+    expect(sessionCookies(browser)).toHaveLength(1)
+    failing.clear()
+    expect((await getSession(portico, browser)).session.id).toBe(before.session.id)
+  })
+
+  test('because its outcome cannot be left for twins: succeeds, and the log says so', async () => {
+    const { portico, failing } = await startOver()
+    failing.add('publish')
+    expect((await logInAtHostile(portico, idp)).response.status).toBe(200)
+    expect(portico.logged.some(({ event }) => event === 'login_outcome_lost')).toBe(true)
+  })
+})
+
+describe('a store that fails is never "not signed in"', () => {
+  test.each([
+    ['GET', '/api/session', 'read'],
+    ['GET', '/api/session', 'touch'],
+    ['POST', '/api/token', 'read'],
+    ['POST', '/api/token', 'touch'],
+    ['POST', '/api/logout', 'read'],
+    ['POST', '/api/logout', 'end'],
+  ] as const)('%s %s while %s fails: 503, and the cookie stays', async (method, path, failure) => {
+    const { portico, failing } = await startOver()
+    const { browser } = await logInAtHostile(portico, idp)
+    failing.add(failure)
+    const response = await browser.fetch(portico.url + path, { method, headers: csrf })
+    expect(await readRefusal(response)).toBe('503 store_unavailable')
+    failing.clear()
+    expect((await getSession(portico, browser)).active).toBe(true)
+  })
+
+  test('readyz says no, and why', async () => {
+    const { portico, failing } = await startOver()
+    failing.add('ping')
+    const response = await fetch(`${portico.url}/readyz`)
+    expect(response.status).toBe(503)
+    expect(await response.json()).toMatchObject({ parts: { store: 'store_unavailable' } })
+  })
+})
+
+test('refusals of the provider, which cost an attacker nothing, cost the store nothing (F54)', async () => {
+  const { portico, memory } = await startOver()
+  for (let index = 0; index < 50; index += 1) {
+    const browser = createTestBrowser()
+    const state = new URL(await startLogin(portico, browser)).searchParams.get('state')
+    await browser.fetch(`${portico.url}/api/callback?state=${state}&error=access_denied`)
+    await browser.fetch(`${portico.url}/api/callback?state=${state}`)
+  }
+  expect(memory.size()).toBe(0)
+})

@@ -1,0 +1,53 @@
+import { decodeJwt } from 'jose'
+import { expect, test } from 'vitest'
+import { createKeyRing } from '../../src/app-token/key-ring.ts'
+import { createAppTokenMinter } from '../../src/app-token/mint.ts'
+import { createTestClock, hours, minutes } from '../support/clock.ts'
+
+test('no user claim can stand in for one that carries meaning in the app token', async () => {
+  const clock = createTestClock()
+  const appToken = {
+    alg: 'ES256',
+    ttl: minutes(5),
+    rotation: hours(1),
+    audiences: ['https://api.example.com'],
+    claims: [],
+  } as const
+  const config = { publicUrl: 'https://app.example.com', appToken, provider: { clientId: 'c' } }
+  const keyRing = await createKeyRing({ config: appToken, clock, log: () => {} })
+  const mint = createAppTokenMinter({ config, keyRing, clock })
+  const forged = {
+    iss: 'evil',
+    sub: 'root',
+    aud: 'evil',
+    scope: 'admin',
+    exp: 1,
+    client_id: 'evil',
+    sid: 'evil',
+    cnf: { jkt: 'evil' },
+  }
+  const { token } = await mint({
+    handle: 'h',
+    identity: {
+      issuer: 'https://idp.example',
+      sub: 'u',
+      claims: forged,
+      login: { fingerprint: 'f', returnTo: '/' },
+    },
+    tokens: { accessToken: 'a', idToken: 'i', scope: ['openid'] },
+    createdAt: clock.now(),
+    lastSeenAt: clock.now(),
+    idleExpiresAt: clock.now() + hours(1),
+    absoluteExpiresAt: clock.now() + hours(1),
+    tokensVersion: 1,
+  })
+  expect(decodeJwt(token)).toMatchObject({
+    iss: config.publicUrl,
+    sub: 'u',
+    aud: 'https://api.example.com',
+    scope: 'openid',
+    client_id: 'c',
+    sid: 'h',
+  })
+  expect(decodeJwt(token)).not.toHaveProperty('cnf')
+})
