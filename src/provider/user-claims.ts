@@ -6,6 +6,9 @@ import type { JWTPayload } from 'jose'
  */
 export const maxUserClaims = 4_096
 
+/** A claim, never something that every object has. */
+const own = (claims: JWTPayload, name: string) => (Object.hasOwn(claims, name) ? claims[name] : undefined)
+
 /** Picks the named claims, from the ID token first; those that no longer fit are left out, the first named stay. */
 export function pickUserClaims(
   names: readonly string[],
@@ -16,7 +19,7 @@ export function pickUserClaims(
   const dropped: string[] = []
   let room = maxUserClaims
   for (const name of names) {
-    const value = idToken[name] ?? userinfo[name]
+    const value = own(idToken, name) ?? own(userinfo, name)
     if (value === undefined || value === null) continue
     const length = JSON.stringify({ [name]: value }).length
     if (length > room) {

@@ -170,6 +170,8 @@ describe("the provider's refusals (R17)", () => {
     ['temporarily_unavailable', '503 provider_unavailable'],
     ['server_error', '502 provider_error'],
     ['whatever_else', '502 provider_error'],
+    ['constructor', '502 provider_error'],
+    ['__proto__', '502 provider_error'],
   ])('%s: %s, no session, the old one untouched (F7)', async (error, expected) => {
     const { browser } = await logInAtHostile(portico, idp)
     const before = await getSession(portico, browser)
@@ -201,6 +203,16 @@ describe("the provider's refusals (R17)", () => {
     expect(html).not.toContain('canary')
     expect(html).not.toMatch(/(src|href)="https?:/) // R18: nothing third-party
     expect(page.headers.get('referrer-policy')).toBe('no-referrer')
+  })
+
+  test('an answer with an error and a code is a refusal: the code is not exchanged', async () => {
+    const browser = createTestBrowser()
+    const parameters = idp.authorize(await startLogin(portico, browser))
+    const calls = idp.calls.token
+    expect(await readRefusal(await callback(browser, `${parameters}&error=access_denied`))).toBe(
+      '403 access_denied',
+    )
+    expect(idp.calls.token).toBe(calls)
   })
 
   test('a silent login refused goes back to return_to by navigation, and is 401 by fetch', async () => {

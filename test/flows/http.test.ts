@@ -103,6 +103,17 @@ test('a logout that is no form needs the header, also from our own page (R54)', 
   expect(await readRefusal(response)).toBe('403 csrf_check_failed')
 })
 
+test('nothing changes on GET, the callback aside: HEAD and GET of what acts are refused (R55)', async () => {
+  const { browser } = await logInAtHostile(portico, idp)
+  for (const path of ['/api/logout', '/api/token']) {
+    for (const method of ['GET', 'HEAD'] as const) {
+      expect((await browser.fetch(portico.url + path, { method, headers: csrf })).status).toBe(405)
+    }
+  }
+  const session = await browser.fetch(`${portico.url}/api/session`, { headers: csrf })
+  expect(await session.json()).toMatchObject({ active: true })
+})
+
 describe('CORS lets exactly the listed origins in (R56)', () => {
   const preflight = (origin: string) =>
     request(portico.url)

@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { createTestBrowser } from '../support/browser.ts'
 import { csrf, getSession, logInAtOkta, readRefusal, startLogin } from '../support/login.ts'
 import { ada, alan, signInAtOkta, startOkta } from '../support/okta.ts'
-import { publicUrl, startPortico, type TestPortico } from '../support/portico.ts'
+import { publicUrl, startPortico, type TestPortico, testSecret } from '../support/portico.ts'
 
 let okta: Awaited<ReturnType<typeof startOkta>>
 let portico: TestPortico
@@ -374,6 +374,28 @@ describe('several logins in one browser', () => {
     browser.setCookie(portico.url, '__Host-bff_session', 's%3Aattackers-choice.forged')
     await logInAtOkta(portico, { browser })
     expect(browser.cookies(portico.url).get('__Host-bff_session')).not.toContain('attackers-choice')
+  })
+})
+
+describe('a login begun on one replica', () => {
+  const [oldSecret, newSecret] = [testSecret(), testSecret()]
+  const finishOn = async (first: TestPortico, second: TestPortico) => {
+    const browser = createTestBrowser()
+    const { search } = await signInAtOkta(browser, await startLogin(first, browser))
+    for (const [name, value] of browser.cookies(first.url)) browser.setCookie(second.url, name, value)
+    return (await browser.fetch(`${second.url}/api/callback${search}`)).status
+  }
+
+  test('completes on another (F15)', async () => {
+    const env = { BFF_SECRETS: oldSecret }
+    expect(await finishOn(await startOther(env), await startOther(env))).toBe(200)
+  })
+
+  test('completes after the secrets were rotated, and not after the old one was dropped (F14)', async () => {
+    const before = await startOther({ BFF_SECRETS: oldSecret })
+    const rotated = await startOther({ BFF_SECRETS: `${newSecret},${oldSecret}` })
+    expect(await finishOn(before, rotated)).toBe(200)
+    expect(await finishOn(before, await startOther({ BFF_SECRETS: newSecret }))).toBe(400)
   })
 })
 

@@ -27,7 +27,7 @@ const post = (body?: object) => ({
   ...(body === undefined ? {} : { body: JSON.stringify(body) }),
 })
 
-describe('GET /api/session', () => {
+describe('GET /api/session (R53)', () => {
   test('without a cookie, or with a forged one: not active (F55)', async () => {
     const browser = createTestBrowser()
     expect(await getSession(portico, browser)).toEqual({ active: false })

@@ -368,10 +368,20 @@ describe('the token response', () => {
 describe('thin ID tokens', () => {
   const thin: Defect = { idTokenClaims: (claims) => ({ ...claims, groups: undefined, email: undefined }) }
 
-  test('are filled up from userinfo', async () => {
-    idp.misbehave(thin)
+  test('are filled up from userinfo, asked with the token in the header, never in the URL (R42)', async () => {
+    const asked: { url: string; authorization: string | undefined }[] = []
+    idp.misbehave({
+      ...thin,
+      userinfoEndpoint(req, _res, next) {
+        asked.push({ url: req.originalUrl, authorization: req.get('authorization') })
+        next()
+      },
+    })
     const { response } = await logInAtHostile(portico, idp)
     expect(await response.json()).toMatchObject({ user: { groups: ['Navy'], email: 'grace@example.com' } })
+    expect(asked).toEqual([
+      { url: '/oauth2/default/v1/userinfo', authorization: expect.stringMatching(/^Bearer eyJ/) },
+    ])
   })
 
   test('userinfo is not asked where nothing is missing', async () => {

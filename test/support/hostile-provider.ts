@@ -134,6 +134,9 @@ export async function startHostileProvider({ path = '/oauth2/default', port = 0 
   app.get(`${path}/v1/userinfo`, (req, res, next) => {
     calls.userinfo += 1
     if (defect.userinfoEndpoint) return defect.userinfoEndpoint(req, res, next)
+    return next()
+  })
+  app.get(`${path}/v1/userinfo`, (_req, res) => {
     const claims = { sub: '00u-grace', ...userClaims }
     return void res.json(defect.userinfo?.(claims) ?? claims)
   })

@@ -77,7 +77,7 @@ describe('defaults', () => {
   })
 })
 
-describe('problems', () => {
+describe('problems (R11: no redirect URI, issuer or origin by plain http but on loopback)', () => {
   test('every missing variable at once, with an example and the way to the demo', () => {
     expect(problemsOf({})).toEqual([
       'PUBLIC_URL is required',
