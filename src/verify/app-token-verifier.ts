@@ -95,8 +95,9 @@ export function createAppTokenVerifier(options: AppTokenVerifierOptions): Verify
     presented?: PresentedProof,
   ): Promise<void> {
     if (cnf?.jkt === undefined && presented === undefined) return
-    if (presented === undefined)
+    if (presented === undefined) {
       throw new InvalidAppToken('The token is bound to a key, and no DPoP proof came with it')
+    }
     const { proof, method, url } = presented
     const thumbprint = await verifyProof(proof, { method, url, accessToken: token })
     if (thumbprint !== cnf?.jkt)

@@ -20,24 +20,36 @@ afterEach(async () => {
 })
 
 /** A server over a memory store whose methods a test can make fail. */
-async function startOver({ capacity = 100 } = {}) {
+async function startOver({ capacity = 100, failsOnce = false } = {}) {
   const clock: TestClock = createTestClock()
   const lifetimes = { idleTimeout: minutes(30), absoluteTimeout: hours(12) }
   const memory: MemoryStore = createMemoryStore({ clock, lifetimes, capacity })
   const failing = new Set<keyof SessionStore>()
+  const created: string[] = []
   const store = new Proxy(memory, {
     get(target, name: keyof SessionStore, receiver) {
-      if (!failing.has(name)) return Reflect.get(target, name, receiver) as unknown
-      return () => Promise.reject(new AppError('store_unavailable', 'The session store does not answer.'))
+      const method = Reflect.get(target, name, receiver) as (...args: unknown[]) => unknown
+      return (...args: unknown[]) => {
+        if (name === 'create') created.push(String(args[0]))
+        if (!failing.has(name)) return method(...args)
+        if (failsOnce) failing.delete(name)
+        return Promise.reject(new AppError('store_unavailable', 'The session store does not answer.'))
+      }
     },
   })
   const portico = await startPortico({ issuer: idp.issuer, replaced: { clock, store } })
   started.push(portico)
-  return { portico, memory, failing, clock }
+  return { portico, memory, failing, created }
 }
 
 const sessionCookies = (browser: ReturnType<typeof createTestBrowser>) =>
   browser.setCookies.filter(({ cookie }) => cookie.name === '__Host-bff_session')
+
+test('a login writes its session once', async () => {
+  const { portico, created } = await startOver()
+  expect((await logInAtHostile(portico, idp)).response.status).toBe(200)
+  expect(created).toHaveLength(1)
+})
 
 describe('a login that the store refuses', () => {
   test('leaves the session that was, and no cookie of another (F49)', async () => {
@@ -81,6 +93,16 @@ describe('a login that the store refuses', () => {
     expect((await getSession(portico, browser)).session.id).toBe(before.session.id)
   })
 
+  test('because the old session could not be ended at once: the new one does not live on unseen', async () => {
+    const { portico, memory, failing, created } = await startOver({ failsOnce: true })
+    const { browser } = await logInAtHostile(portico, idp)
+    failing.add('end')
+    expect((await logInAtHostile(portico, idp, { browser })).response.status).toBe(503)
+    expect(created).toHaveLength(2)
+    expect(await memory.read(created[0] ?? '')).toBeDefined()
+    expect(await memory.read(created[1] ?? '')).toBeUndefined()
+  })
+
   test('because its outcome cannot be left for twins: succeeds, and the log says so', async () => {
     const { portico, failing } = await startOver()
     failing.add('publish')
@@ -114,6 +136,21 @@ describe('a store that fails is never "not signed in"', () => {
     expect(response.status).toBe(503)
     expect(await response.json()).toMatchObject({ parts: { store: 'store_unavailable' } })
   })
+})
+
+test('a session that ends between being read and being used: 401 (F40)', async () => {
+  const { portico, memory } = await startOver()
+  const { browser } = await logInAtHostile(portico, idp)
+  const { session } = await getSession(portico, browser)
+  const store = { ...memory, touch: () => memory.end(session.id).then(() => undefined) }
+  const raced = await startPortico({
+    issuer: idp.issuer,
+    replaced: { store, config: portico.parts.config, clock: portico.clock },
+  })
+  started.push(raced)
+  for (const [name, value] of browser.cookies(portico.url)) browser.setCookie(raced.url, name, value)
+  const response = await browser.fetch(`${raced.url}/api/token`, { method: 'POST', headers: csrf })
+  expect(await readRefusal(response)).toBe('401 session_expired')
 })
 
 test('refusals of the provider, which cost an attacker nothing, cost the store nothing (F54)', async () => {

@@ -117,6 +117,10 @@ describe('the login URL', () => {
     expect(response.status).toBe(403)
     expect(await response.text()).toContain('href="/api/login?return_to=')
     expect(browser.setCookies).toEqual([])
+    const sibling = { 'sec-fetch-site': 'same-site', 'sec-fetch-user': undefined }
+    expect((await browser.visit(`${portico.url}/api/login`, { headers: sibling })).status).toBe(403)
+    const spa = await startOther({ SPA_ORIGINS: 'https://spa.example.com' })
+    expect((await browser.visit(`${spa.url}/api/login`, { headers: sibling })).status).toBe(302)
     const clicked = await browser.visit(`${portico.url}/api/login`, {
       headers: { 'sec-fetch-site': 'cross-site' },
     })
@@ -360,6 +364,14 @@ describe('several logins in one browser', () => {
     }
     await browser.fetch(`${portico.url}/api/logout`, { method: 'POST', headers: csrf })
     for (const handle of handles) expect(await portico.store.read(handle)).toBeUndefined()
+  })
+
+  test('with SameSite=Lax the cookie comes along, and no page stands between', async () => {
+    const lax = await startOther({ SESSION_COOKIE_SAMESITE: 'lax' })
+    const browser = createTestBrowser()
+    const { search } = await signInAtOkta(browser, await startLogin(lax, browser))
+    const headers = { 'sec-fetch-site': 'cross-site' }
+    expect((await browser.visit(`${lax.url}/api/callback${search}`, { headers })).status).toBe(303)
   })
 
   test('a browser that says nothing of where it comes from is taken as it is', async () => {

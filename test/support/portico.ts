@@ -41,18 +41,20 @@ export async function startPortico({
   env = {},
   replaced = {},
 }: TestPorticoOptions): Promise<TestPortico> {
-  const config = readConfig({
-    PUBLIC_URL: publicUrl,
-    HOST: '127.0.0.1',
-    PORT: '0',
-    BFF_SECRETS: testSecret(),
-    OIDC_ISSUER: issuer,
-    OIDC_CLIENT_ID: 'portico-test',
-    OIDC_CLIENT_SECRET: 'test-client-secret',
-    OIDC_SCOPES: 'openid profile email groups offline_access orders:read orders:write',
-    SHUTDOWN_DRAIN: '0s',
-    ...env,
-  })
+  const config =
+    replaced.config ??
+    readConfig({
+      PUBLIC_URL: publicUrl,
+      HOST: '127.0.0.1',
+      PORT: '0',
+      BFF_SECRETS: testSecret(),
+      OIDC_ISSUER: issuer,
+      OIDC_CLIENT_ID: 'portico-test',
+      OIDC_CLIENT_SECRET: 'test-client-secret',
+      OIDC_SCOPES: 'openid profile email groups offline_access orders:read orders:write',
+      SHUTDOWN_DRAIN: '0s',
+      ...env,
+    })
   const clock = createTestClock()
   const logged: LogLine[] = []
   const log = createLog('debug', (line) => void logged.push(JSON.parse(line) as LogLine))

@@ -180,6 +180,21 @@ test('texts that are no tokens fetch no keys, and keys that cannot be had are no
   await server.close()
 })
 
+test('keys are not followed to another address', async () => {
+  const server = await startTestServer()
+  server.serve((_req, res) => void res.writeHead(302, { location: keyServer.origin }).end())
+  const led = express()
+  led.use(requireAppToken({ issuer, audience: 'https://api.example.com', jwksUri: server.origin, clock }))
+  expect(
+    (
+      await request(led)
+        .get('/')
+        .set('authorization', `Bearer ${await sign()}`)
+    ).status,
+  ).toBe(503)
+  await server.close()
+})
+
 test('the plain function does the same without Express', async () => {
   const verify = createAppTokenVerifier({
     issuer,

@@ -88,6 +88,8 @@ export function createBrowserSessions({ config, store }: BrowserSessionOptions):
       const sessionId = req.sessionID
       try {
         await settle((done) => req.session.save(done))
+        // express-session saves a regenerated session once more at the end of the response: with nothing to write then.
+        Reflect.deleteProperty(req.session, 'login')
         if (previousId !== undefined) await store.end(toSessionHandle(previousId))
       } catch (error) {
         // Nobody will know its id: the store lets it time out where it cannot end it now.
