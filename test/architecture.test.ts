@@ -77,8 +77,9 @@ describe('only some may know', () => {
 
 test('nothing under src/ imports the demo or the tests', () => {
   for (const file of files) {
-    for (const target of importsOf(file))
+    for (const target of importsOf(file)) {
       expect([file, target]).not.toEqual([file, expect.stringMatching(/demo\/|test\//)])
+    }
   }
 })
 

@@ -80,12 +80,13 @@ test('every file that the documents name exists', () => {
     const named = [...read(file).matchAll(/\]\(([\w./-]+)\)|`((?:src|test|demo|docs)\/[\w./-]+)`/g)].map(
       ([, link, path]) => link ?? path ?? '',
     )
-    for (const path of named)
+    for (const path of named) {
       expect([
         file,
         path,
         existsSync(join(root, path.startsWith('docs/') || !file.startsWith('docs/') ? path : path)),
       ]).toEqual([file, path, true])
+    }
   }
 })
 

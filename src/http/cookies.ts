@@ -53,8 +53,9 @@ export function createTransactionCookies(secure: boolean): TransactionCookies {
     read: (req, id) => readCookies(req)[prefix + id],
     add(req, res, id, sealed) {
       const name = prefix + id
-      for (const surplus of findSurplus(req, name.length + sealed.length + 3))
+      for (const surplus of findSurplus(req, name.length + sealed.length + 3)) {
         res.clearCookie(surplus, options)
+      }
       res.cookie(name, sealed, { ...options, maxAge: transactionLifetime })
     },
     clear: (res, id) => void res.clearCookie(prefix + id, options),

@@ -20,8 +20,9 @@ interface TokenOptions {
 export function createTokenHandler({ mintAppToken, readDpopKey }: TokenOptions): RequestHandler {
   return async (req, res) => {
     const { session } = res.locals
-    if (session === undefined)
+    if (session === undefined) {
       throw new AppError('session_required', 'Sign in first: GET /api/login tells where.')
+    }
     const narrowed = readInput(tokenParameters, req.body)
     const token = await mintAppToken(session, { ...narrowed, keyThumbprint: await readDpopKey(req) })
     res.locals.log('app_token_issued', { session: session.handle })

@@ -61,8 +61,9 @@ async function readCapped(body: AsyncIterable<Uint8Array>): Promise<Uint8Array<A
 /** The remark a failed call leaves in the log: an error code where there is one, never a text with contents. */
 function toReason(error: unknown): string {
   if (error instanceof DOMException) return error.name === 'TimeoutError' ? 'deadline passed' : error.name
-  if (error instanceof Error)
+  if (error instanceof Error) {
     return 'code' in error && typeof error.code === 'string' ? error.code : error.name
+  }
   return 'unknown'
 }
 

@@ -117,8 +117,9 @@ export function createProvider({ config, claimNames, clock, log }: ProviderOptio
       },
     )
     const { access_token: accessToken, id_token: idToken = '', refresh_token: refreshToken } = answer
-    if (answer.token_type !== 'bearer')
+    if (answer.token_type !== 'bearer') {
       throw createTokenError('invalid_token_response', 'token_type is not Bearer')
+    }
     const claims = await verifier.verifyIdToken(idToken, {
       accessToken,
       startedAt: exchange.startedAt,

@@ -100,8 +100,9 @@ export function createAppTokenVerifier(options: AppTokenVerifierOptions): Verify
     }
     const { proof, method, url } = presented
     const thumbprint = await verifyProof(proof, { method, url, accessToken: token })
-    if (thumbprint !== cnf?.jkt)
+    if (thumbprint !== cnf?.jkt) {
       throw new InvalidAppToken('The token is not bound to the key of the DPoP proof')
+    }
   }
 
   return async (token, presented) => {
@@ -141,7 +142,8 @@ function isAppToken(claims: JWTPayload): claims is AppTokenClaims {
 
 function toMessage(error: errors.JOSEError): string {
   if (error instanceof errors.JWTExpired) return 'The token has expired'
-  if (error instanceof errors.JWTClaimValidationFailed)
+  if (error instanceof errors.JWTClaimValidationFailed) {
     return `The token's ${error.claim} is not accepted here`
+  }
   return 'The token does not verify'
 }

@@ -103,8 +103,9 @@ export function requireGroup(...groups: string[]): RequestHandler {
 }
 
 function toRefusal(error: unknown, scheme: string): Refusal {
-  if (!(error instanceof InvalidAppToken))
+  if (!(error instanceof InvalidAppToken)) {
     return { status: 503, title: 'The keys of the token issuer cannot be fetched' }
+  }
   return {
     status: 401,
     title: error.message,

@@ -153,8 +153,9 @@ describe('headers', () => {
       const { headers } = await request(portico.url).get(path)
       expect(headers['strict-transport-security']).toBe('max-age=31536000; includeSubDomains')
       const csp = headers['content-security-policy'] ?? ''
-      for (const directive of ['default-src', 'object-src', 'base-uri', 'frame-ancestors'])
+      for (const directive of ['default-src', 'object-src', 'base-uri', 'frame-ancestors']) {
         expect(csp).toContain(`${directive} 'none'`)
+      }
       expect(headers).toMatchObject({
         'x-content-type-options': 'nosniff',
         'x-frame-options': 'DENY',

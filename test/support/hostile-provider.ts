@@ -158,8 +158,9 @@ export async function startHostileProvider({ path = '/oauth2/default', port = 0 
       req.get('authorization') === basic &&
       grant.parameters.get('code_challenge') === challenge &&
       grant.parameters.get('redirect_uri') === body.redirect_uri
-    if (!isRight)
+    if (!isRight) {
       return void res.status(400).json({ error: 'invalid_grant', error_description: 'canary <script>' })
+    }
     grant.spent = true
     const scope = (grant.parameters.get('scope') ?? '').split(' ')
     const accessToken = await mintAccessToken(scope)

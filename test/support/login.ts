@@ -49,8 +49,9 @@ export async function logInAtHostile(
 /** The stable code of a refusal, with its status. */
 export async function readRefusal(response: Response): Promise<string> {
   const type = response.headers.get('content-type') ?? ''
-  if (!type.startsWith('application/problem+json'))
+  if (!type.startsWith('application/problem+json')) {
     throw new Error(`${response.status} ${type}: not a problem document`)
+  }
   const { status, code } = (await response.json()) as { status: number; code: string }
   return `${response.status === status ? status : 'WRONG STATUS'} ${code}`
 }

@@ -61,12 +61,14 @@ function sendPage({ title, detail, code }: AppError, res: Response, config: Conf
 function toAppError(error: unknown): AppError {
   if (error instanceof AppError) return error
   const status = error instanceof Error && 'status' in error ? error.status : 500
-  if (status === 413)
+  if (status === 413) {
     return new AppError('payload_too_large', 'The body may have 16 kB at most.', { cause: error })
-  if (status === 415)
+  }
+  if (status === 415) {
     return new AppError('unsupported_media_type', 'Send plain JSON or a form, uncompressed, in UTF-8.', {
       cause: error,
     })
+  }
   if (typeof status === 'number' && status >= 400 && status < 500) {
     return new AppError('invalid_request', 'The request could not be understood.', { cause: error })
   }
