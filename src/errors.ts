@@ -34,6 +34,9 @@ const errors = {
 /** A stable error code of the HTTP contract. */
 export type ErrorCode = keyof typeof errors
 
+export const isErrorCode = (code: unknown): code is ErrorCode =>
+  typeof code === 'string' && Object.hasOwn(errors, code)
+
 interface AppErrorOptions {
   /** What the log may say: words of ours or a sanitized remark, never a token, a code or a provider's raw text. */
   reason?: string

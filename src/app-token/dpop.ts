@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { calculateJwkThumbprint, EmbeddedJWK, errors, type JWTPayload, jwtVerify } from 'jose'
+import { calculateJwkThumbprint, EmbeddedJWK, type JWTPayload, jwtVerify } from 'jose'
 import type { Clock } from '../clock.ts'
 
 /** The proof does not show that the caller holds the key. `message` is safe to show. */
@@ -25,10 +25,13 @@ interface DpopVerifierOptions {
   claimOnce(key: string, lifetime: number): Promise<boolean>
 }
 
-const algorithms = ['ES256', 'ES384', 'ES512', 'EdDSA', 'RS256', 'PS256']
+/** Signature algorithms a proof may have (`dpop_signing_alg_values_supported`). */
+export const dpopAlgorithms = ['ES256', 'ES384', 'ES512', 'EdDSA', 'RS256', 'PS256']
 /** Seconds a proof is good for, and how far a browser's clock may be ahead. */
 const maxAge = 60
 const clockTolerance = 30
+/** Milliseconds from the earliest to the latest moment at which one proof could pass, whole seconds rounded up. */
+const proofLifetime = (maxAge + 2 * clockTolerance + 1) * 1000
 
 type Check = (claims: JWTPayload, request: ProvenRequest) => string | undefined
 
@@ -53,13 +56,13 @@ export function createDpopVerifier({ clock, claimOnce }: DpopVerifierOptions): V
   return async (proof, request) => {
     const { payload, protectedHeader } = await jwtVerify(proof, EmbeddedJWK, {
       typ: 'dpop+jwt',
-      algorithms,
+      algorithms: dpopAlgorithms,
       maxTokenAge: maxAge,
       clockTolerance,
       currentDate: new Date(clock.now()),
-    }).catch((error: unknown) => {
-      if (!(error instanceof errors.JOSEError)) throw error
-      throw new InvalidDpopProof('The DPoP proof does not verify, or is too old', { cause: error })
+    }).catch((cause: unknown) => {
+      // Nothing is fetched here: whatever is thrown comes from the proof, also where its key cannot be imported.
+      throw new InvalidDpopProof('The DPoP proof does not verify, or is too old', { cause })
     })
     for (const check of checks) {
       const problem = check(payload, request)
@@ -67,7 +70,7 @@ export function createDpopVerifier({ clock, claimOnce }: DpopVerifierOptions): V
     }
     const thumbprint = await calculateJwkThumbprint(protectedHeader.jwk ?? {})
     const seen = createHash('sha256').update(`${thumbprint}.${payload.jti}`).digest('base64url')
-    if (!(await claimOnce(`dpop.${seen}`, (maxAge + 2 * clockTolerance) * 1000))) {
+    if (!(await claimOnce(`dpop.${seen}`, proofLifetime))) {
       throw new InvalidDpopProof('The DPoP proof was used before')
     }
     return thumbprint

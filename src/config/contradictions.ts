@@ -40,8 +40,15 @@ const returnAddressesAreOurs: Check = (values) => {
   return names.map((variable) => {
     const address = values[variable]
     if (address === undefined || values.PUBLIC_URL === undefined) return undefined
-    if (toAllowedOrigins(values).includes(new URL(address, values.PUBLIC_URL).origin)) return undefined
-    return { variable, problem: 'must be a path, or a URL on one of SPA_ORIGINS' }
+    const { origin, pathname } = new URL(address, values.PUBLIC_URL)
+    if (!toAllowedOrigins(values).includes(origin)) {
+      return { variable, problem: 'must be a path, or a URL on one of SPA_ORIGINS' }
+    }
+    // Landing there after a login would begin another one, for ever.
+    if (origin === values.PUBLIC_URL && /^\/+api\//.test(pathname)) {
+      return { variable, problem: 'must not lie below /api/' }
+    }
+    return undefined
   })
 }
 

@@ -36,11 +36,16 @@ interface CallbackOptions {
 export function createCallbackHandler(options: CallbackOptions): RequestHandler {
   const { config, completeLogin, mintAppToken, sessions, transactionCookies, readDpopKey, clock } = options
 
-  function complete(req: Request, res: Response): Promise<SignedIn> {
+  async function complete(
+    req: Request,
+    res: Response,
+  ): Promise<SignedIn & { keyThumbprint: string | undefined }> {
     const { error_description: errorDescription, ...response } = readInput(
       callbackParameters,
       req.method === 'POST' ? req.body : req.query,
     )
+    // Before the login: a proof that is refused must not cost the code.
+    const keyThumbprint = await readDpopKey(req)
     const transactionId = toTransactionId(response.state) ?? ''
     // Whatever becomes of this login, its transaction is over.
     if (transactionId !== '') transactionCookies.clear(res, transactionId)
@@ -50,37 +55,36 @@ export function createCallbackHandler(options: CallbackOptions): RequestHandler 
       startSession: (session: Parameters<BrowserSessions['start']>[1]) => sessions.start(req, session),
       adoptSession: (sessionId: string) => sessions.adopt(req, sessionId),
     }
-    return completeLogin({ ...response, errorDescription }, browser, res.locals.log)
+    const signedIn = await completeLogin({ ...response, errorDescription }, browser, res.locals.log)
+    return { ...signedIn, keyThumbprint }
+  }
+
+  async function answer(req: Request, res: Response): Promise<void> {
+    const { session, returnTo, keyThumbprint } = await complete(req, res)
+    if (isNavigation(req)) return res.redirect(303, returnTo)
+    const token = await mintAppToken(session, { keyThumbprint })
+    const views = { user: toUserView(session), session: toSessionView(session, clock) }
+    res.json({ ...token, return_to: returnTo, ...views })
   }
 
   return async (req, res) => {
-    if (isNavigation(req) && req.method === 'GET' && sessions.mayBeWithheld(req)) {
+    const isRepeated = req.query.again !== undefined
+    if (isNavigation(req) && req.method === 'GET' && !isRepeated && sessions.mayBeWithheld(req)) {
       // Once more, now from a page of ours: the browser then brings the session that this login replaces or repeats.
       const { search } = new URL(req.originalUrl, config.publicUrl)
-      res.type('html').send(renderContinuePage(`/api/callback${search}`))
+      res.type('html').send(renderContinuePage(`/api/callback${search}${search === '' ? '?' : '&'}again=1`))
       return
     }
     // Until the transaction tells better, a person who has to start again lands on the default page.
     res.locals.retryReturnTo = config.loginReturnTo
-    // Before the login: a proof that is refused must not cost the code.
-    const keyThumbprint = await readDpopKey(req)
-    let signedIn: SignedIn
     try {
-      signedIn = await complete(req, res)
+      await answer(req, res)
     } catch (error) {
       sessions.drop(req)
       const silentReturnTo = noteFailure(error, res)
       if (silentReturnTo !== undefined && isNavigation(req)) return res.redirect(303, silentReturnTo)
       throw error instanceof FailedLogin ? error.refusal : error
     }
-    const { session, returnTo } = signedIn
-    if (isNavigation(req)) return res.redirect(303, returnTo)
-    res.json({
-      ...(await mintAppToken(session, { keyThumbprint })),
-      return_to: returnTo,
-      user: toUserView(session),
-      session: toSessionView(session, clock),
-    })
   }
 }
 

@@ -1,4 +1,5 @@
 import type { RequestHandler } from 'express'
+import { dpopAlgorithms } from '../app-token/dpop.ts'
 import type { KeyRing } from '../app-token/key-ring.ts'
 import type { Config } from '../config/config.ts'
 
@@ -21,6 +22,7 @@ export function createMetadataHandler({ publicUrl, provider }: Config): RequestH
     // App tokens are minted for sessions; there is no endpoint that takes a grant.
     response_types_supported: [],
     grant_types_supported: [],
+    dpop_signing_alg_values_supported: dpopAlgorithms,
   }
   return (_req, res) => {
     res.set('Cache-Control', cacheable).json(metadata)

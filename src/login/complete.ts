@@ -81,9 +81,11 @@ export function createCompleteLogin({ provider, store, sealer, twins, clock }: C
     if (!(await twins.claim(fingerprint))) return followTwin(fingerprint, browser, log)
     const { returnTo } = transaction
     try {
-      const sessionId = await signIn({ ...response, code }, transaction, fingerprint, browser, log)
+      const sessionId = await signIn({ ...response, code }, transaction, fingerprint, browser)
+      const session = await readBack(sessionId)
       await twins.publishOutcome(fingerprint, { sessionId, returnTo }, log)
-      return { session: await readBack(sessionId), returnTo }
+      log('login_succeeded', { sub: session.identity.sub, session: session.handle })
+      return { session, returnTo }
     } catch (error) {
       const { code, detail } =
         error instanceof AppError ? error : new AppError('internal_error', 'The sign-in failed.')
@@ -97,7 +99,6 @@ export function createCompleteLogin({ provider, store, sealer, twins, clock }: C
     transaction: Transaction,
     fingerprint: string,
     browser: Browser,
-    log: Log,
   ): Promise<string> {
     const { state, nonce, codeVerifier, startedAt, maxAge, acrValues, returnTo, prompt } = transaction
     const { identity, tokens } = await provider.exchangeCode({
@@ -111,19 +112,20 @@ export function createCompleteLogin({ provider, store, sealer, twins, clock }: C
       ...(acrValues === undefined ? {} : { acrValues: acrValues.split(' ').filter((value) => value !== '') }),
       mustBeFresh: prompt === 'login',
     })
-    const sessionId = await browser.startSession({
-      identity: { ...identity, login: { fingerprint, returnTo } },
-      tokens,
-    })
-    log('login_succeeded', { sub: identity.sub, session: toSessionHandle(sessionId) })
-    return sessionId
+    return browser.startSession({ identity: { ...identity, login: { fingerprint, returnTo } }, tokens })
   }
 
-  /** A session counts once the store gives it back. */
+  /** A session counts once the store gives it back; one that does not is ended, as far as the store can. */
   async function readBack(sessionId: string): Promise<Session> {
-    const session = await store.read(toSessionHandle(sessionId))
-    if (session === undefined) throw new AppError('store_unavailable', 'The new session could not be kept.')
-    return session
+    const handle = toSessionHandle(sessionId)
+    try {
+      const session = await store.read(handle)
+      if (session !== undefined) return session
+      throw new AppError('store_unavailable', 'The new session could not be kept.')
+    } catch (error) {
+      await store.end(handle).catch(() => {})
+      throw error
+    }
   }
 
   async function followTwin(fingerprint: string, browser: Browser, log: Log): Promise<SignedIn> {

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { z } from 'zod'
 import type { Sealer } from '../crypto/sealer.ts'
-import { AppError, type ErrorCode } from '../errors.ts'
+import { AppError, type ErrorCode, isErrorCode } from '../errors.ts'
 import type { SessionStore } from '../session/store.ts'
 import type { Log } from '../telemetry/logger.ts'
 import { transactionLifetime } from './transaction.ts'
@@ -22,7 +22,7 @@ export interface Twins {
 
 const outcomeText = z.union([
   z.object({ sessionId: z.string(), returnTo: z.string() }),
-  z.object({ code: z.custom<ErrorCode>((value) => typeof value === 'string'), detail: z.string() }),
+  z.object({ code: z.custom<ErrorCode>(isErrorCode).catch('internal_error'), detail: z.string() }),
 ])
 
 /** What became of the first request: a session, or a refusal. */

@@ -94,7 +94,7 @@ export function createKeySource({ fetchKeys, clock, log }: KeySourceOptions): Ke
         if (reason === undefined || clock.now() < coolUntil[reason]) throw error
         const newKeys = await fetchOnce()
         return await verifyWithAny(token, newKeys, options).catch((secondError: unknown) => {
-          coolUntil[reason] = clock.now() + missCooldown
+          if (toFetchReason(secondError) !== undefined) coolUntil[reason] = clock.now() + missCooldown
           throw secondError
         })
       }

@@ -5,7 +5,7 @@ import type { SessionStore } from './store.ts'
 
 declare module 'express-session' {
   interface SessionData {
-    /** Set by the callback alone, right after `regenerate()`; carried to our store by the one `save()` of a login. */
+    /** Set by `BrowserSessions.start` alone; carried to our store by the one `save()` of a login. */
     login?: NewSession
   }
 }

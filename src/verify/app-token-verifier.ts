@@ -38,9 +38,19 @@ export interface AppTokenVerifierOptions {
   clock?: Clock
 }
 
-/** The token is not a valid app token for this API. `message` is safe to show. */
+/** The token, or the proof that came with it, is not valid for this API. `message` is safe to show. */
 export class InvalidAppToken extends Error {
   override readonly name = 'InvalidAppToken'
+  /** The error code of the challenge (RFC 6750 3.1, RFC 9449 7.1). */
+  readonly code: 'invalid_token' | 'invalid_dpop_proof'
+
+  constructor(
+    message: string,
+    { code = 'invalid_token', cause }: { code?: InvalidAppToken['code']; cause?: unknown } = {},
+  ) {
+    super(message, { cause })
+    this.code = code
+  }
 }
 
 /** A DPoP proof and the request it was made for: its method, and its address without query. */
@@ -58,10 +68,7 @@ const keyTimeout = 3_000
 
 /** Creates the check a resource server makes: typ, signature, iss, aud, exp (RFC 9068 4). */
 export function createAppTokenVerifier(options: AppTokenVerifierOptions): VerifyAppToken {
-  const isOrigin = typeof options.issuer === 'string' && URL.parse(options.issuer)?.origin === options.issuer
-  if (!isOrigin) {
-    throw new TypeError('issuer must be the PUBLIC_URL of Portico: an origin, without a slash at its end')
-  }
+  assertOrigin('issuer', options.issuer)
   const { issuer, audience = issuer, algorithms = ['ES256'], clock = systemClock } = options
   const jwksUri = options.jwksUri ?? `${issuer}/.well-known/jwks.json`
   const keys = createKeySource({
@@ -111,8 +118,11 @@ export function createAppTokenVerifier(options: AppTokenVerifierOptions): Verify
       await assertHolder(claims, token, presented)
       return claims
     } catch (error) {
-      if (error instanceof InvalidDpopProof) throw new InvalidAppToken(error.message, { cause: error })
-      if (error instanceof errors.JOSEError) throw new InvalidAppToken(toMessage(error), { cause: error })
+      if (error instanceof InvalidDpopProof)
+        throw new InvalidAppToken(error.message, { code: 'invalid_dpop_proof', cause: error })
+      // A key set that is none is a fault of the issuer, not of the token.
+      if (error instanceof errors.JOSEError && !(error instanceof errors.JWKSInvalid))
+        throw new InvalidAppToken(toMessage(error), { cause: error })
       throw error
     }
   }
@@ -120,6 +130,12 @@ export function createAppTokenVerifier(options: AppTokenVerifierOptions): Verify
 
 /** DPoP proofs that one process remembers; beyond, proofs are refused until older ones are too old anyway. */
 const maxRemembered = 1_000_000
+
+/** @throws TypeError where the text is not an origin such as `https://app.example.com` */
+export function assertOrigin(name: string, text: unknown): void {
+  if (typeof text === 'string' && URL.parse(text)?.origin === text) return
+  throw new TypeError(`${name} must be an origin such as https://app.example.com, without a slash at its end`)
+}
 
 function rememberHere(clock: Clock) {
   const seen = createExpiringMap<true>(clock, maxRemembered)

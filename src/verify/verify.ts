@@ -1,7 +1,9 @@
-import type { Request, RequestHandler } from 'express'
+import type { Request, RequestHandler, Response } from 'express'
+import { dpopAlgorithms } from '../app-token/dpop.ts'
 import {
   type AppTokenClaims,
   type AppTokenVerifierOptions,
+  assertOrigin,
   createAppTokenVerifier,
   InvalidAppToken,
   type PresentedProof,
@@ -25,21 +27,14 @@ declare global {
   }
 }
 
-interface Refusal {
-  status: 401 | 403 | 503
-  title: string
-  /** The challenge of RFC 6750 3, with its parameters. */
-  challenge?: string
-}
-
-const unauthenticated: Refusal = { status: 401, title: 'An app token is needed', challenge: 'Bearer' }
-
 export interface RequireAppTokenOptions extends AppTokenVerifierOptions {
   /** The origin at which callers reach this API, which DPoP proofs name; without it, tokens bound to a key are refused. */
   publicUrl?: string
-  /** Learns why the keys could not be fetched, where a request is answered with 503. */
-  onKeysUnavailable?: (error: unknown) => void
+  /** Learns why a token could not be checked (the keys cannot be fetched), where a request is answered with 503. */
+  onUnavailable?: (error: unknown) => void
 }
+
+type Scheme = 'Bearer' | 'DPoP'
 
 /**
  * Express middleware: lets a request pass with a valid app token in its Authorization header (RFC 6750 2.1; with a
@@ -49,23 +44,25 @@ export interface RequireAppTokenOptions extends AppTokenVerifierOptions {
  * app.use(requireAppToken({ issuer: 'https://app.example.com' }))
  * app.get('/orders', requireScope('orders:read'), listOrders)
  */
-export function requireAppToken({
-  publicUrl,
-  onKeysUnavailable,
-  ...options
-}: RequireAppTokenOptions): RequestHandler {
+export function requireAppToken(requireOptions: RequireAppTokenOptions): RequestHandler {
+  const { publicUrl, onUnavailable, ...options } = requireOptions
+  if (publicUrl !== undefined) assertOrigin('publicUrl', publicUrl)
   const verify = createAppTokenVerifier(options)
+  const schemes: Scheme[] = publicUrl === undefined ? ['Bearer'] : ['Bearer', 'DPoP']
+
   return async (req, res, next) => {
-    const [, scheme, token] = /^(Bearer|DPoP) +([\w.~+/-]+=*)$/i.exec(req.get('authorization') ?? '') ?? []
-    if (scheme === undefined || token === undefined) return refuse(res, unauthenticated)
+    const [, given, token] = /^(Bearer|DPoP) +([\w.~+/-]+=*)$/i.exec(req.get('authorization') ?? '') ?? []
+    if (given === undefined || token === undefined) return refuseAnonymous(res, schemes)
+    const scheme: Scheme = given.toLowerCase() === 'dpop' ? 'DPoP' : 'Bearer'
     try {
-      req.appToken = await verify(
-        token,
-        scheme.toLowerCase() === 'dpop' ? toProof(req, publicUrl) : undefined,
-      )
+      req.appToken = await verify(token, scheme === 'DPoP' ? toProof(req, publicUrl) : undefined)
     } catch (error) {
-      if (!(error instanceof InvalidAppToken)) onKeysUnavailable?.(error)
-      return refuse(res, toRefusal(error, scheme))
+      if (error instanceof InvalidAppToken) {
+        const { code, message } = error
+        return refuse(res, 401, message, [toChallenge(scheme, { error: code, error_description: message })])
+      }
+      onUnavailable?.(error)
+      return refuse(res, 503, 'The token cannot be checked right now')
     }
     return next()
   }
@@ -73,50 +70,49 @@ export function requireAppToken({
 
 function toProof(req: Request, publicUrl: string | undefined): PresentedProof {
   if (publicUrl === undefined) throw new InvalidAppToken('This API takes no tokens that are bound to a key')
-  const { pathname } = new URL(req.originalUrl, publicUrl)
-  return { proof: req.get('dpop') ?? '', method: req.method, url: publicUrl + pathname }
+  const [path = ''] = req.originalUrl.split('?')
+  return { proof: req.get('dpop') ?? '', method: req.method, url: publicUrl + path }
 }
 
 /** Express middleware, after `requireAppToken`: 403 where the token lacks one of the scopes (RFC 6750 3.1). */
 export function requireScope(...scopes: string[]): RequestHandler {
+  const scope = scopes.join(' ')
   return (req, res, next) => {
-    if (req.appToken === undefined) return refuse(res, unauthenticated)
+    if (req.appToken === undefined) return refuseAnonymous(res, ['Bearer'])
     const granted = req.appToken.scope.split(' ')
-    if (scopes.every((scope) => granted.includes(scope))) return next()
-    const title = `The token lacks a scope this needs: ${scopes.join(' ')}`
-    return refuse(res, {
-      status: 403,
-      title,
-      challenge: `Bearer error="insufficient_scope", error_description="${title}", scope="${scopes.join(' ')}"`,
-    })
+    if (scopes.every((wanted) => granted.includes(wanted))) return next()
+    const title = `The token lacks a scope this needs: ${scope}`
+    const scheme = req.appToken.cnf?.jkt === undefined ? 'Bearer' : 'DPoP'
+    const parameters = { error: 'insufficient_scope', error_description: title, scope }
+    return refuse(res, 403, title, [toChallenge(scheme, parameters)])
   }
 }
 
 /** Express middleware, after `requireAppToken`: 403 where the person is in none of the groups. */
 export function requireGroup(...groups: string[]): RequestHandler {
   return (req, res, next) => {
-    if (req.appToken === undefined) return refuse(res, unauthenticated)
+    if (req.appToken === undefined) return refuseAnonymous(res, ['Bearer'])
     const memberOf = [req.appToken.groups ?? []].flat()
     if (groups.some((group) => memberOf.includes(group))) return next()
-    return refuse(res, { status: 403, title: `Only for members of ${groups.join(' or ')}` })
+    return refuse(res, 403, `Only for members of ${groups.join(' or ')}`)
   }
 }
 
-function toRefusal(error: unknown, scheme: string): Refusal {
-  if (!(error instanceof InvalidAppToken)) {
-    return { status: 503, title: 'The keys of the token issuer cannot be fetched' }
-  }
-  return {
-    status: 401,
-    title: error.message,
-    challenge: `${scheme} error="invalid_token", error_description="${error.message}"`,
-  }
+/** A challenge with its parameters (RFC 9110 11.6.1); DPoP tells the algorithms it takes (RFC 9449 7.1). */
+function toChallenge(scheme: Scheme, parameters: Record<string, string> = {}): string {
+  const all = { ...parameters, ...(scheme === 'DPoP' ? { algs: dpopAlgorithms.join(' ') } : {}) }
+  const text = Object.entries(all).map(([name, value]) => `${name}="${value}"`)
+  return `${scheme} ${text.join(', ')}`.trim()
 }
 
-function refuse(res: Parameters<RequestHandler>[1], { status, title, challenge }: Refusal): void {
-  if (challenge !== undefined) res.set('WWW-Authenticate', challenge)
-  res
-    .status(status)
-    .type('application/problem+json')
-    .send(JSON.stringify({ type: 'about:blank', title, status }))
+/** No token at all: the schemes this API takes, and no error code (RFC 6750 3.1). */
+function refuseAnonymous(res: Response, schemes: Scheme[]): void {
+  const challenges = schemes.map((scheme) => toChallenge(scheme))
+  refuse(res, 401, 'An app token is needed', challenges)
+}
+
+function refuse(res: Response, status: 401 | 403 | 503, title: string, challenges: string[] = []): void {
+  if (challenges.length > 0) res.set('WWW-Authenticate', challenges)
+  const problem = { type: 'about:blank', title, status }
+  res.status(status).type('application/problem+json').send(JSON.stringify(problem))
 }

@@ -103,6 +103,19 @@ describe('a login that the store refuses', () => {
     expect(await memory.read(created[1] ?? '')).toBeUndefined()
   })
 
+  test('because the new session cannot be read back: it does not live on unseen', async () => {
+    const { portico, memory, failing, created } = await startOver({ failsOnce: true })
+    const browser = createTestBrowser()
+    const parameters = idp.authorize(await startLogin(portico, browser))
+    failing.add('read')
+    const cookies = new Map(browser.cookies(portico.url))
+    expect((await browser.fetch(`${portico.url}/api/callback?${parameters}`)).status).toBe(503)
+    expect(await memory.read(created[0] ?? '')).toBeUndefined()
+    for (const [name, value] of cookies) browser.setCookie(portico.url, name, value)
+    const twin = await browser.fetch(`${portico.url}/api/callback?${parameters}`)
+    expect(await readRefusal(twin)).toBe('503 store_unavailable')
+  })
+
   test('because its outcome cannot be left for twins: succeeds, and the log says so', async () => {
     const { portico, failing } = await startOver()
     failing.add('publish')
@@ -136,6 +149,21 @@ describe('a store that fails is never "not signed in"', () => {
     expect(response.status).toBe(503)
     expect(await response.json()).toMatchObject({ parts: { store: 'store_unavailable' } })
   })
+})
+
+test('an app token that cannot be minted: 500, and no cookie goes out', async () => {
+  const { portico } = await startOver()
+  const keyRing = {
+    ...portico.parts.keyRing,
+    signingKey: () => {
+      throw new Error('no key')
+    },
+  }
+  const broken = await startPortico({ issuer: idp.issuer, replaced: { keyRing } })
+  started.push(broken)
+  const { browser, response } = await logInAtHostile(broken, idp)
+  expect(await readRefusal(response)).toBe('500 internal_error')
+  expect(sessionCookies(browser)).toEqual([])
 })
 
 test('a session that ends between being read and being used: 401 (F40)', async () => {

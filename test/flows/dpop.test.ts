@@ -1,3 +1,4 @@
+import { connect } from 'node:net'
 import express from 'express'
 import { decodeJwt } from 'jose'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -79,6 +80,26 @@ describe('POST /api/token with a DPoP proof (R83)', () => {
     ['no jti', () => key.prove({ url: tokenUrl }, { claims: { jti: undefined } })],
     ['another typ', () => key.prove({ url: tokenUrl }, { header: { typ: 'JWT' } })],
     ['no key', () => key.prove({ url: tokenUrl }, { header: { jwk: undefined } })],
+    [
+      'a point off the curve',
+      () =>
+        key.prove({ url: tokenUrl }, { header: { jwk: { kty: 'EC', crv: 'P-256', x: 'AAAA', y: 'AAAA' } } }),
+    ],
+    [
+      'an unknown curve',
+      () =>
+        key.prove({ url: tokenUrl }, { header: { jwk: { kty: 'EC', crv: 'P-1', x: 'AAAA', y: 'AAAA' } } }),
+    ],
+    [
+      'a key for encryption',
+      () => key.prove({ url: tokenUrl }, { header: { jwk: { kty: 'OKP', crv: 'X25519', x: 'AAAA' } } }),
+    ],
+    [
+      'a small RSA key',
+      () =>
+        key.prove({ url: tokenUrl }, { header: { alg: 'ES256', jwk: { kty: 'RSA', n: 'AAAA', e: 'AQAB' } } }),
+    ],
+    ['a key that is no object', () => key.prove({ url: tokenUrl }, { header: { jwk: 'key' } })],
     ['a private key', () => key.prove({ url: tokenUrl }, { header: { jwk: key.privateJwk } })],
   ])('refuses a proof: %s', async (_name, prove) => {
     expect(await readRefusal(await askToken(await prove()))).toBe('400 invalid_dpop_proof')
@@ -159,7 +180,37 @@ describe('an API', () => {
   ])('refuses a bound token %s', async (_name, present) => {
     const response = await call('/orders', ...(await present(await getBoundToken())))
     expect(response.status).toBe(401)
-    expect(response.headers.get('www-authenticate')).toContain('error="invalid_token"')
+    expect(response.headers.get('www-authenticate')).toMatch(
+      /^(Bearer|DPoP) error="invalid_(token|dpop_proof)"/,
+    )
+  })
+
+  test('tells what it takes, and what is wrong with a proof (RFC 9449 7.1)', async () => {
+    const anonymous = await fetch(`${apiServer.origin}/orders`)
+    expect(anonymous.headers.get('www-authenticate')).toMatch(/^Bearer, DPoP algs="ES256 /)
+    const token = await getBoundToken()
+    const refused = await call('/orders', `dpop ${token}`, 'junk')
+    expect(refused.headers.get('www-authenticate')).toMatch(
+      /^DPoP error="invalid_dpop_proof", .*algs="ES256 /,
+    )
+    const metadata = await fetch(`${portico.url}/.well-known/oauth-authorization-server`)
+    expect(await metadata.json()).toMatchObject({
+      dpop_signing_alg_values_supported: expect.arrayContaining(['ES256']),
+    })
+  })
+
+  test('an odd address is no reason for a 503', async () => {
+    const token = await getBoundToken()
+    const { hostname, port } = new URL(apiServer.origin)
+    const response = await new Promise<string>((resolve) => {
+      const socket = connect(Number(port), hostname, () =>
+        socket.write(
+          `GET //orders HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: DPoP ${token}\r\nDPoP: x\r\n\r\n`,
+        ),
+      )
+      socket.on('data', (chunk) => resolve(chunk.toString()))
+    })
+    expect(response).toMatch(/^HTTP\/1\.1 40[14]/)
   })
 
   test('takes a proof once', async () => {

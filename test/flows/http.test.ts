@@ -271,6 +271,12 @@ describe('what is wrong is told as problem details (R85)', () => {
     expect(answer.status).toBe(415)
   })
 
+  test('an empty chunked body without a type is no body', async () => {
+    const head =
+      'POST /api/logout HTTP/1.1\r\nHost: x\r\nX-CSRF: 1\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n0\r\n\r\n'
+    expect(await sendRaw(head)).toMatch(/^HTTP\/1\.1 200 /)
+  })
+
   test('a person gets a page instead, which explains itself without any script or foreign content', async () => {
     const response = await createTestBrowser().visit(`${portico.url}/api/nothing`)
     const html = await response.text()

@@ -374,6 +374,22 @@ describe('several logins in one browser', () => {
     expect((await browser.visit(`${lax.url}/api/callback${search}`, { headers })).status).toBe(303)
   })
 
+  test('in a frame, where no page of ours is shown, the callback is answered at once', async () => {
+    const browser = createTestBrowser()
+    const { search } = await signInAtOkta(browser, await startLogin(portico, browser))
+    const headers = { 'sec-fetch-site': 'cross-site', 'sec-fetch-dest': 'iframe' }
+    expect((await browser.visit(`${portico.url}/api/callback${search}`, { headers })).status).toBe(303)
+  })
+
+  test('a browser that calls every visit one from another site is sent around once, not for ever', async () => {
+    const browser = createTestBrowser()
+    const { search } = await signInAtOkta(browser, await startLogin(portico, browser))
+    const headers = { 'sec-fetch-site': 'cross-site' }
+    const first = await browser.visit(`${portico.url}/api/callback${search}`, { headers })
+    const next = /content="0;url=([^"]+)"/.exec(await first.text())?.[1]?.replaceAll('&amp;', '&') ?? ''
+    expect((await browser.visit(portico.url + next, { headers })).status).toBe(303)
+  })
+
   test('a browser that says nothing of where it comes from is taken as it is', async () => {
     const browser = createTestBrowser()
     const { search } = await signInAtOkta(browser, await startLogin(portico, browser))

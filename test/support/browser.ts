@@ -27,6 +27,7 @@ const fetchHeaders = { accept: 'application/json', 'sec-fetch-mode': 'cors', 'se
 const visitHeaders = {
   accept: 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8',
   'sec-fetch-mode': 'navigate',
+  'sec-fetch-dest': 'document',
   'sec-fetch-site': 'none',
   'sec-fetch-user': '?1',
 }

@@ -138,6 +138,8 @@ describe('problems (R11: no redirect URI, issuer or origin by plain http but on 
     ['TRUST_PROXY', '10.0.0.0/8/8'],
     ['APP_TOKEN_CLAIMS', '__proto__'],
     ['LOGIN_DEFAULT_RETURN_TO', '/api/login'],
+    ['LOGIN_DEFAULT_RETURN_TO', '/./api/login'],
+    ['LOGIN_DEFAULT_RETURN_TO', 'https://app.example.com/api/login'],
     ['PUBLIC_URL', 'localhost:3000'],
     ['TRUST_PROXY', 'everyone'],
     ['LOG_LEVEL', 'loud'],

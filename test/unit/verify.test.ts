@@ -151,9 +151,31 @@ test('keys that cannot be had are 503, not a refused token; keys known once go o
 test.each([undefined, '', 'app.example.com', 'https://app.example.com/'])(
   'the issuer %j is a mistake told at once',
   (wrong) => {
-    expect(() => requireAppToken({ issuer: wrong as string })).toThrow('issuer must be the PUBLIC_URL')
+    expect(() => requireAppToken({ issuer: wrong as string })).toThrow('issuer must be an origin')
   },
 )
+
+test.each(['', 'api.example.com', 'https://api.example.com/'])(
+  'the publicUrl %j is a mistake told at once',
+  (publicUrl) => {
+    expect(() => requireAppToken({ issuer, publicUrl })).toThrow('publicUrl must be an origin')
+  },
+)
+
+test('an empty key set is a fault of the issuer, not of the token', async () => {
+  const server = await startTestServer()
+  server.serve((_req, res) => void res.end(JSON.stringify({ keys: [] })))
+  const empty = express()
+  empty.use(requireAppToken({ issuer, jwksUri: server.origin, clock }))
+  expect(
+    (
+      await request(empty)
+        .get('/')
+        .set('authorization', `Bearer ${await sign()}`)
+    ).status,
+  ).toBe(503)
+  await server.close()
+})
 
 test('texts that are no tokens fetch no keys, and keys that cannot be had are not asked for at each call', async () => {
   let fetches = 0
@@ -164,8 +186,8 @@ test('texts that are no tokens fetch no keys, and keys that cannot be had are no
   })
   const cold = express()
   const causes: unknown[] = []
-  const onKeysUnavailable = (cause: unknown) => void causes.push(cause)
-  cold.use(requireAppToken({ issuer, jwksUri: server.origin, clock, onKeysUnavailable }))
+  const onUnavailable = (cause: unknown) => void causes.push(cause)
+  cold.use(requireAppToken({ issuer, jwksUri: server.origin, clock, onUnavailable }))
   for (let index = 0; index < 10; index += 1) {
     expect((await request(cold).get('/').set('authorization', 'Bearer junk')).status).toBe(401)
   }

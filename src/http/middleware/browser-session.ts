@@ -75,8 +75,10 @@ export function createBrowserSessions({ config, store }: BrowserSessionOptions):
       return { cookie: 'valid', session: await store.read(toSessionHandle(id)) }
     },
 
+    // In a frame no page of ours is shown, and a silent login there has no strict cookie to lose.
     mayBeWithheld: (req) =>
       config.session.sameSite === 'strict' &&
+      req.get('sec-fetch-dest') === 'document' &&
       req.get('sec-fetch-site') === 'cross-site' &&
       readCookies(req)[name] === undefined,
 
