@@ -5,6 +5,7 @@ import type { AppError } from '../errors.ts'
 import { type Log, toLogText } from '../telemetry/logger.ts'
 import { toAppError } from './provider-errors.ts'
 import { createUnavailable, type ProviderFetch } from './provider-fetch.ts'
+import { clockTolerance } from './token-checks.ts'
 
 interface DiscoveryOptions {
   config: Config['provider']
@@ -13,14 +14,21 @@ interface DiscoveryOptions {
   log: Log
 }
 
+/** A provider that was found. */
+export interface DiscoveredProvider {
+  configuration: client.Configuration
+  /** Copied once: openid-client clones the whole document each time it is asked. */
+  metadata: Readonly<client.ServerMetadata>
+}
+
 /** The provider's metadata, found out by ourselves and kept up to date, whatever the provider does. */
 export interface Discovery {
   /**
-   * The provider as openid-client wants it, from memory once it was found.
+   * The provider, from memory once it was found.
    *
    * @throws AppError `provider_unavailable` while it was never found
    */
-  configuration(): Promise<client.Configuration>
+  provider(): Promise<DiscoveredProvider>
   isReady(): boolean
   /** Begins in the background and goes on until it succeeds: the provider may be down at start. */
   start(): void
@@ -55,12 +63,12 @@ function createBasicAuth(secret: string): client.ClientAuth {
 }
 
 /** One discovery (OpenID Connect Discovery 1.0, section 4), strict about the issuer. */
-async function discover({ config, fetch }: DiscoveryOptions): Promise<client.Configuration> {
+async function discover({ config, fetch }: DiscoveryOptions): Promise<DiscoveredProvider> {
   const issuer = new URL(config.issuer)
   const configuration = await client.discovery(
     issuer,
     config.clientId,
-    { id_token_signed_response_alg: config.idTokenAlg, [client.clockTolerance]: 30 },
+    { id_token_signed_response_alg: config.idTokenAlg, [client.clockTolerance]: clockTolerance },
     toOpenidClientAuth(config.clientAuth),
     {
       [client.customFetch]: fetch,
@@ -82,7 +90,7 @@ async function discover({ config, fetch }: DiscoveryOptions): Promise<client.Con
       throw createUnavailable(`discovery: ${name} is not ${issuer.protocol}//`)
     }
   }
-  return configuration
+  return { configuration, metadata }
 }
 
 /** Whatever stops a discovery, the caller sees one thing: not available yet, try again. */
@@ -95,8 +103,8 @@ function toUnavailable(error: unknown): AppError {
 /** Creates the discovery of one provider: single flight, retried with back-off, stale metadata served on error. */
 export function createDiscovery(options: DiscoveryOptions): Discovery {
   const { clock, log } = options
-  let known: { configuration: client.Configuration; foundAt: number } | undefined
-  let inFlight: Promise<client.Configuration> | undefined
+  let known: { provider: DiscoveredProvider; foundAt: number } | undefined
+  let inFlight: Promise<DiscoveredProvider> | undefined
   let failure: { error: AppError; retryAt: number; delay: number } | undefined
   let timer: NodeJS.Timeout | undefined
   let stopped = false
@@ -106,13 +114,13 @@ export function createDiscovery(options: DiscoveryOptions): Discovery {
     if (!stopped) timer = setTimeout(() => attempt().catch(() => {}), delay).unref()
   }
 
-  function attempt(): Promise<client.Configuration> {
+  function attempt(): Promise<DiscoveredProvider> {
     inFlight ??= discover(options)
-      .then((configuration) => {
-        known = { configuration, foundAt: clock.now() }
+      .then((provider) => {
+        known = { provider, foundAt: clock.now() }
         failure = undefined
         log('provider_discovered', { issuer: options.config.issuer })
-        return configuration
+        return provider
       })
       .catch((cause: unknown) => {
         const error = toUnavailable(cause)
@@ -135,14 +143,14 @@ export function createDiscovery(options: DiscoveryOptions): Discovery {
   const mayTry = () => failure === undefined || clock.now() >= failure.retryAt
 
   return {
-    async configuration() {
+    async provider() {
       if (known === undefined) {
         if (failure !== undefined && !mayTry() && inFlight === undefined) throw failure.error
         return attempt()
       }
       // Nobody waits for the refresh, and its failure is logged above: the metadata we have still serves.
       if (clock.now() - known.foundAt > freshFor && mayTry()) attempt().catch(() => {})
-      return known.configuration
+      return known.provider
     },
     isReady: () => known !== undefined,
     start: () => void attempt().catch(() => {}),

@@ -1,3 +1,5 @@
+import type { JWTPayload } from 'jose'
+
 /** Claims about the person, as the provider gave them. */
 export type UserClaims = Readonly<Record<string, unknown>>
 
@@ -25,4 +27,22 @@ export interface ProviderTokens {
   readonly idToken: string
   /** The scopes that were granted. */
   readonly scope: readonly string[]
+}
+
+/** The identity that the claims of a verified ID token speak of. */
+export function toIdentity(
+  issuer: string,
+  claims: JWTPayload,
+  userClaims: Record<string, unknown>,
+): ProviderIdentity {
+  const { sub = '', auth_time: authTime, acr, amr, sid } = claims
+  return {
+    issuer,
+    sub,
+    claims: userClaims,
+    ...(typeof authTime === 'number' ? { authTime } : {}),
+    ...(typeof acr === 'string' ? { acr } : {}),
+    ...(Array.isArray(amr) ? { amr: amr.filter((item) => typeof item === 'string') } : {}),
+    ...(typeof sid === 'string' ? { providerSid: sid } : {}),
+  }
 }

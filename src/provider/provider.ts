@@ -4,8 +4,8 @@ import type { Clock } from '../clock.ts'
 import type { Config } from '../config/config.ts'
 import { AppError } from '../errors.ts'
 import type { Log } from '../telemetry/logger.ts'
-import { createDiscovery } from './discovery.ts'
-import type { ProviderIdentity, ProviderTokens } from './identity.ts'
+import { createDiscovery, type DiscoveredProvider } from './discovery.ts'
+import { type ProviderIdentity, type ProviderTokens, toIdentity } from './identity.ts'
 import { createKeySource } from './key-source.ts'
 import { createTokenError, toAppError } from './provider-errors.ts'
 import { createProviderFetch, createUnavailable } from './provider-fetch.ts'
@@ -73,7 +73,7 @@ export function createProvider({ config, claimNames, clock, log }: ProviderOptio
   const verifier = createTokenVerifier({ config, keys, clock })
 
   async function fetchKeys(): Promise<JSONWebKeySet> {
-    const { jwks_uri: uri = '' } = (await discovery.configuration()).serverMetadata()
+    const { jwks_uri: uri = '' } = (await discovery.provider()).metadata
     const response = await http.fetch(uri, { headers: { accept: 'application/json' } })
     const body: unknown = response.status === 200 ? await response.json().catch(() => undefined) : undefined
     if (isKeySet(body)) return body
@@ -82,12 +82,12 @@ export function createProvider({ config, claimNames, clock, log }: ProviderOptio
 
   /** The wanted claims, from the ID token and, where it is thin, from userinfo, whose sub must be the same (R43). */
   async function readUserClaims(
-    configuration: client.Configuration,
+    { configuration, metadata }: DiscoveredProvider,
     idToken: JWTPayload,
     accessToken: string,
   ): Promise<Record<string, unknown>> {
     const isThin = claimNames.some((name) => idToken[name] === undefined)
-    const hasUserinfo = configuration.serverMetadata().userinfo_endpoint !== undefined
+    const hasUserinfo = metadata.userinfo_endpoint !== undefined
     const userinfo: JWTPayload =
       isThin && hasUserinfo ? await client.fetchUserInfo(configuration, accessToken, idToken.sub ?? '') : {}
     const { claims, dropped } = pickUserClaims(claimNames, idToken, userinfo)
@@ -96,19 +96,17 @@ export function createProvider({ config, claimNames, clock, log }: ProviderOptio
   }
 
   /** The response's URL as openid-client wants it, built from configuration: it becomes the token call's redirect_uri. */
-  function toResponseUrl({ code, state, iss }: CodeExchange, isIssAdvertised: boolean): URL {
+  function toResponseUrl({ code, state, iss }: CodeExchange, takesIss: boolean): URL {
     const url = new URL(config.redirectUri)
-    url.search = new URLSearchParams({ code, state, ...(isIssAdvertised && iss ? { iss } : {}) }).toString()
+    url.search = new URLSearchParams({ code, state, ...(takesIss && iss ? { iss } : {}) }).toString()
     return url
   }
 
   async function exchangeAndVerify(exchange: CodeExchange): Promise<ProviderLogin> {
-    const configuration = await discovery.configuration()
-    const isIssAdvertised =
-      configuration.serverMetadata().authorization_response_iss_parameter_supported === true
+    const provider = await discovery.provider()
     const answer = await client.authorizationCodeGrant(
-      configuration,
-      toResponseUrl(exchange, isIssAdvertised),
+      provider.configuration,
+      toResponseUrl(exchange, isIssAdvertised(provider)),
       {
         pkceCodeVerifier: exchange.codeVerifier,
         expectedState: exchange.state,
@@ -128,7 +126,7 @@ export function createProvider({ config, claimNames, clock, log }: ProviderOptio
     })
     const scope = (await verifier.verifyAccessToken(accessToken)) ?? answer.scope?.split(' ') ?? config.scopes
     return {
-      identity: toIdentity(config.issuer, claims, await readUserClaims(configuration, claims, accessToken)),
+      identity: toIdentity(config.issuer, claims, await readUserClaims(provider, claims, accessToken)),
       tokens: {
         accessToken,
         idToken,
@@ -151,7 +149,7 @@ export function createProvider({ config, claimNames, clock, log }: ProviderOptio
     },
 
     async createAuthorizationUrl({ state, nonce, codeChallenge, parameters }) {
-      return client.buildAuthorizationUrl(await discovery.configuration(), {
+      return client.buildAuthorizationUrl((await discovery.provider()).configuration, {
         ...parameters,
         response_type: 'code',
         redirect_uri: config.redirectUri,
@@ -164,9 +162,7 @@ export function createProvider({ config, claimNames, clock, log }: ProviderOptio
     },
 
     async assertResponseIssuer(iss) {
-      const metadata = (await discovery.configuration()).serverMetadata()
-      const isAdvertised = metadata.authorization_response_iss_parameter_supported === true
-      if (!isAdvertised || iss === config.issuer) return
+      if (!isIssAdvertised(await discovery.provider()) || iss === config.issuer) return
       throw new AppError(
         'issuer_mismatch',
         'The answer does not come from the provider this sign-in was begun with.',
@@ -184,24 +180,12 @@ export function createProvider({ config, claimNames, clock, log }: ProviderOptio
   }
 }
 
+/** Whether the provider names itself in its responses (RFC 9207 3); otherwise `iss` there means nothing. */
+function isIssAdvertised({ metadata }: DiscoveredProvider): boolean {
+  return metadata.authorization_response_iss_parameter_supported === true
+}
+
 /** Whether an answer looks like a JWK Set (RFC 7517 5); jose judges the keys themselves. */
 function isKeySet(value: unknown): value is JSONWebKeySet {
   return typeof value === 'object' && value !== null && 'keys' in value && Array.isArray(value.keys)
-}
-
-function toIdentity(
-  issuer: string,
-  claims: JWTPayload,
-  userClaims: Record<string, unknown>,
-): ProviderIdentity {
-  const { sub = '', auth_time: authTime, acr, amr, sid } = claims
-  return {
-    issuer,
-    sub,
-    claims: userClaims,
-    ...(typeof authTime === 'number' ? { authTime } : {}),
-    ...(typeof acr === 'string' ? { acr } : {}),
-    ...(Array.isArray(amr) ? { amr: amr.filter((item) => typeof item === 'string') } : {}),
-    ...(typeof sid === 'string' ? { providerSid: sid } : {}),
-  }
 }

@@ -21,8 +21,8 @@ export interface ExpectedIdToken {
 /** Says what is wrong with the claims, or nothing. */
 type Check = (claims: JWTPayload, expected: ExpectedIdToken) => string | undefined
 
-/** How far the provider's clock and ours may differ. */
-const toleranceSeconds = 30
+/** How far the provider's clock and ours may differ, in seconds. */
+export const clockTolerance = 30
 
 const subjectIsThere: Check = ({ sub }) =>
   typeof sub === 'string' && sub !== '' && sub.length <= 255 ? undefined : 'sub is empty or not a text'
@@ -35,20 +35,20 @@ const authorizedPartyIsThisClient: Check = ({ azp }, { clientId }) =>
   azp === undefined || azp === clientId ? undefined : 'azp is another client'
 
 const wasNotIssuedInTheFuture: Check = ({ iat = 0 }, { now }) =>
-  iat <= now / 1000 + toleranceSeconds ? undefined : 'iat lies in the future'
+  iat <= now / 1000 + clockTolerance ? undefined : 'iat lies in the future'
 
 const wasIssuedForThisLogin: Check = ({ iat = 0 }, { startedAt }) =>
-  iat >= startedAt / 1000 - toleranceSeconds ? undefined : 'iat lies before the login began'
+  iat >= startedAt / 1000 - clockTolerance ? undefined : 'iat lies before the login began'
 
 /** openid-client holds auth_time against max_age, but takes one that lies ahead. */
 const didNotSignInInTheFuture: Check = ({ auth_time: authTime = 0 }, { now }) =>
-  typeof authTime === 'number' && authTime <= now / 1000 + toleranceSeconds
+  typeof authTime === 'number' && authTime <= now / 1000 + clockTolerance
     ? undefined
     : 'auth_time lies in the future'
 
 /** A provider that says when the person signed in cannot say "before" where prompt=login asked for it anew. */
 const signedInAnewIfAsked: Check = ({ auth_time: authTime }, { mustBeFresh, startedAt }) =>
-  !mustBeFresh || authTime === undefined || Number(authTime) >= startedAt / 1000 - toleranceSeconds
+  !mustBeFresh || authTime === undefined || Number(authTime) >= startedAt / 1000 - clockTolerance
     ? undefined
     : 'auth_time lies before the login that asked to sign in anew'
 

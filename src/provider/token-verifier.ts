@@ -3,7 +3,13 @@ import type { Clock } from '../clock.ts'
 import type { Config } from '../config/config.ts'
 import type { KeySource } from './key-source.ts'
 import { toTokenError } from './provider-errors.ts'
-import { assertIdTokenClaims, assertIssuedToClient, type ExpectedIdToken, toScopes } from './token-checks.ts'
+import {
+  assertIdTokenClaims,
+  assertIssuedToClient,
+  clockTolerance,
+  type ExpectedIdToken,
+  toScopes,
+} from './token-checks.ts'
 
 /** Verifies the provider's tokens against its keys and this client. */
 export interface TokenVerifier {
@@ -25,9 +31,6 @@ interface TokenVerifierOptions {
   keys: KeySource
   clock: Clock
 }
-
-/** How far the provider's clock and ours may differ, in seconds. */
-const clockTolerance = 30
 
 /** Signature algorithms a JWT access token may have: asymmetric ones; its key fixes which (RFC 8725 3.1). */
 const accessTokenAlgs = 'RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 EdDSA'.split(' ')
