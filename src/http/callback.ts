@@ -80,7 +80,7 @@ export function createCallbackHandler(options: CallbackOptions): RequestHandler 
     try {
       await answer(req, res)
     } catch (error) {
-      sessions.drop(req)
+      await sessions.abandon(req)
       const silentReturnTo = noteFailure(error, res)
       if (silentReturnTo !== undefined && isNavigation(req)) return res.redirect(303, silentReturnTo)
       throw error instanceof FailedLogin ? error.refusal : error

@@ -115,17 +115,11 @@ export function createCompleteLogin({ provider, store, sealer, twins, clock }: C
     return browser.startSession({ identity: { ...identity, login: { fingerprint, returnTo } }, tokens })
   }
 
-  /** A session counts once the store gives it back; one that does not is ended, as far as the store can. */
+  /** A session counts once the store gives it back. */
   async function readBack(sessionId: string): Promise<Session> {
-    const handle = toSessionHandle(sessionId)
-    try {
-      const session = await store.read(handle)
-      if (session !== undefined) return session
-      throw new AppError('store_unavailable', 'The new session could not be kept.')
-    } catch (error) {
-      await store.end(handle).catch(() => {})
-      throw error
-    }
+    const session = await store.read(toSessionHandle(sessionId))
+    if (session === undefined) throw new AppError('store_unavailable', 'The new session could not be kept.')
+    return session
   }
 
   async function followTwin(fingerprint: string, browser: Browser, log: Log): Promise<SignedIn> {

@@ -151,19 +151,24 @@ describe('a store that fails is never "not signed in"', () => {
   })
 })
 
-test('an app token that cannot be minted: 500, and no cookie goes out', async () => {
-  const { portico } = await startOver()
+test('an app token that cannot be minted: 500, no cookie goes out, and no session lives on', async () => {
+  const { portico, memory, created } = await startOver()
   const keyRing = {
     ...portico.parts.keyRing,
     signingKey: () => {
       throw new Error('no key')
     },
   }
-  const broken = await startPortico({ issuer: idp.issuer, replaced: { keyRing } })
+  const broken = await startPortico({
+    issuer: idp.issuer,
+    replaced: { keyRing, store: portico.parts.store, clock: portico.clock },
+  })
   started.push(broken)
   const { browser, response } = await logInAtHostile(broken, idp)
   expect(await readRefusal(response)).toBe('500 internal_error')
   expect(sessionCookies(browser)).toEqual([])
+  expect(created).toHaveLength(1)
+  expect(await memory.read(created[0] ?? '')).toBeUndefined()
 })
 
 test('a session that ends between being read and being used: 401 (F40)', async () => {

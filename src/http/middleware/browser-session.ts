@@ -24,8 +24,11 @@ export interface BrowserSessions {
   start(req: Request, login: NewSession): Promise<string>
   /** Gives the browser the cookie of a session that already exists. */
   adopt(req: Request, sessionId: string): void
-  /** Makes express-session forget the request's session: no cookie goes out, nothing is saved again. */
-  drop(req: Request): void
+  /**
+   * Undoes what this request began: no cookie goes out, nothing is saved again, and a session it started ends, as far
+   * as the store can.
+   */
+  abandon(req: Request): Promise<void>
   /** Ends the session for good, then drops the cookie. */
   end(req: Request, res: Response): Promise<void>
 }
@@ -45,6 +48,9 @@ export function createBrowserSessions({ config, store }: BrowserSessionOptions):
     sameSite: config.session.sameSite,
     path: '/',
   }
+
+  /** Ids of sessions by the requests that started them. */
+  const started = new WeakMap<Request, string>()
 
   /** The id in the signed cookie, as express-session writes it: `s:{id}.{signature}`. */
   function readSessionId(req: Request): string | undefined {
@@ -88,21 +94,20 @@ export function createBrowserSessions({ config, store }: BrowserSessionOptions):
       req.sessionStore.generate(req)
       req.session.login = login
       const sessionId = req.sessionID
-      try {
-        await settle((done) => req.session.save(done))
-        // express-session saves a regenerated session once more at the end of the response: with nothing to write then.
-        Reflect.deleteProperty(req.session, 'login')
-        if (previousId !== undefined) await store.end(toSessionHandle(previousId))
-      } catch (error) {
-        // Nobody will know its id: the store lets it time out where it cannot end it now.
-        await store.end(toSessionHandle(sessionId)).catch(() => {})
-        throw error
-      }
+      started.set(req, sessionId)
+      await settle((done) => req.session.save(done))
+      // express-session saves a regenerated session once more at the end of the response: with nothing to write then.
+      Reflect.deleteProperty(req.session, 'login')
+      if (previousId !== undefined) await store.end(toSessionHandle(previousId))
       return sessionId
     },
 
-    drop(req) {
+    async abandon(req) {
       Reflect.deleteProperty(req, 'session')
+      const sessionId = started.get(req)
+      if (sessionId === undefined) return
+      // Nobody will know its id: the store lets it time out where it cannot end it now.
+      await store.end(toSessionHandle(sessionId)).catch(() => {})
     },
 
     adopt(req, sessionId) {
