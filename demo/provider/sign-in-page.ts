@@ -1,3 +1,4 @@
+import { escapeHtml } from '../../src/http/pages.ts'
 import { people } from './people.ts'
 
 const style = `
@@ -16,9 +17,6 @@ button.primary { width: 100%; margin-top: 1.25rem; background: var(--accent); bo
 .error { border-left: 4px solid #c0392b; padding-left: .75rem; margin: 1rem 0 0 }
 .cancel { display: block; text-align: center; margin-top: 1rem; color: inherit }
 `
-
-const entities: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' }
-const escapeHtml = (text: string) => text.replace(/[&<>"]/g, (character) => entities[character] ?? '')
 
 function renderPage(main: string): string {
   return `<!doctype html>

@@ -1,7 +1,6 @@
 import type { RequestHandler } from 'express'
 import { z } from 'zod'
 import type { MintAppToken } from '../app-token/mint.ts'
-import { AppError } from '../errors.ts'
 import type { ReadDpopKey } from './dpop-header.ts'
 import { parameter, readInput } from './input.ts'
 
@@ -20,9 +19,7 @@ interface TokenOptions {
 export function createTokenHandler({ mintAppToken, readDpopKey }: TokenOptions): RequestHandler {
   return async (req, res) => {
     const { session } = res.locals
-    if (session === undefined) {
-      throw new AppError('session_required', 'Sign in first: GET /api/login tells where.')
-    }
+    if (session === undefined) throw new TypeError('requireSession must stand before this handler')
     const narrowed = readInput(tokenParameters, req.body)
     const token = await mintAppToken(session, { ...narrowed, keyThumbprint: await readDpopKey(req) })
     res.locals.log('app_token_issued', { session: session.handle })

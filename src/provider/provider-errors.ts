@@ -1,11 +1,13 @@
 import { errors as jose } from 'jose'
 import { ClientError, ResponseBodyError, WWWAuthenticateChallengeError } from 'openid-client'
-import { AppError, type ErrorCode } from '../errors.ts'
+import { AppError } from '../errors.ts'
 import { toLogText } from '../telemetry/logger.ts'
 
 const clocks = 'Check the clocks of this server and of the provider: they may differ by 30 seconds at most.'
 
-const details: Partial<Record<ErrorCode, string>> = {
+type TokenErrorCode = 'invalid_id_token' | 'invalid_access_token' | 'invalid_token_response'
+
+const details: Record<TokenErrorCode, string> = {
   invalid_id_token: 'The ID token the provider sent did not pass verification, so nobody was signed in.',
   invalid_access_token:
     'The access token the provider sent did not pass verification, so nobody was signed in.',
@@ -15,11 +17,11 @@ const details: Partial<Record<ErrorCode, string>> = {
 
 /** A token that failed one of our own checks; `reason` says which, in words of ours. */
 export function createTokenError(
-  code: 'invalid_id_token' | 'invalid_access_token' | 'invalid_token_response',
+  code: TokenErrorCode,
   reason: string,
   { isClockProblem = false, cause }: { isClockProblem?: boolean; cause?: unknown } = {},
 ): AppError {
-  const detail = [details[code] ?? '', ...(isClockProblem ? [clocks] : [])].join(' ')
+  const detail = isClockProblem ? `${details[code]} ${clocks}` : details[code]
   return new AppError(code, detail, { reason, cause })
 }
 

@@ -22,7 +22,6 @@ const levels = {
   return_to_refused: 'warn',
   app_token_issued: 'info',
   logout_succeeded: 'info',
-  access_refused: 'warn',
   provider_discovered: 'info',
   provider_unavailable: 'warn',
   provider_keys_fetched: 'info',

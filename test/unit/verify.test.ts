@@ -1,3 +1,4 @@
+import type { RequestListener } from 'node:http'
 import express from 'express'
 import { SignJWT } from 'jose'
 import request from 'supertest'
@@ -162,19 +163,26 @@ test.each(['', 'api.example.com', 'https://api.example.com/'])(
   },
 )
 
-test('an empty key set is a fault of the issuer, not of the token', async () => {
+/** What a good token gets at an API whose issuer answers for its keys like this. */
+async function askWithKeys(listener: RequestListener): Promise<number> {
   const server = await startTestServer()
-  server.serve((_req, res) => void res.end(JSON.stringify({ keys: [] })))
-  const empty = express()
-  empty.use(requireAppToken({ issuer, jwksUri: server.origin, clock }))
-  expect(
-    (
-      await request(empty)
-        .get('/')
-        .set('authorization', `Bearer ${await sign()}`)
-    ).status,
-  ).toBe(503)
+  server.serve(listener)
+  const other = express()
+  other.use(requireAppToken({ issuer, audience: 'https://api.example.com', jwksUri: server.origin, clock }))
+  const token = await sign()
+  const answer = await request(other).get('/').set('authorization', `Bearer ${token}`)
   await server.close()
+  return answer.status
+}
+
+test('an empty key set is a fault of the issuer, not of the token', async () => {
+  expect(await askWithKeys((_req, res) => void res.end(JSON.stringify({ keys: [] })))).toBe(503)
+})
+
+test('keys are not followed to another address', async () => {
+  expect(
+    await askWithKeys((_req, res) => void res.writeHead(302, { location: keyServer.origin }).end()),
+  ).toBe(503)
 })
 
 test('texts that are no tokens fetch no keys, and keys that cannot be had are not asked for at each call', async () => {
@@ -199,21 +207,6 @@ test('texts that are no tokens fetch no keys, and keys that cannot be had are no
   expect(fetches).toBe(1)
   expect(causes).toHaveLength(10)
   expect(String(causes[0])).toContain('500')
-  await server.close()
-})
-
-test('keys are not followed to another address', async () => {
-  const server = await startTestServer()
-  server.serve((_req, res) => void res.writeHead(302, { location: keyServer.origin }).end())
-  const led = express()
-  led.use(requireAppToken({ issuer, audience: 'https://api.example.com', jwksUri: server.origin, clock }))
-  expect(
-    (
-      await request(led)
-        .get('/')
-        .set('authorization', `Bearer ${await sign()}`)
-    ).status,
-  ).toBe(503)
   await server.close()
 })
 
