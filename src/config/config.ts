@@ -1,7 +1,9 @@
 import type { LogLevel } from '../telemetry/logger.ts'
 import { ConfigError } from './config-error.ts'
 import { findContradictions, toAccessTokenAudience, toAllowedOrigins } from './contradictions.ts'
+import type { PrivateJwk, RateLimit } from './parsers.ts'
 import { type Environment, readSettings } from './read-settings.ts'
+import type { RedisTarget } from './redis-url.ts'
 import type { SettingValues } from './settings.ts'
 
 /** How the client proves itself at the token endpoint (RFC 6749 2.3). */
@@ -41,7 +43,13 @@ export interface Config {
     alg: 'ES256' | 'EdDSA' | 'RS256'
     claims: readonly string[]
     rotation: number
+    /** Signing keys of the operator's own; without them the server makes and rotates its own. */
+    keys: readonly PrivateJwk[] | undefined
   }
+  /** Where sessions live; in this process's memory where it is undefined. */
+  redis: RedisTarget | undefined
+  /** For each client address; undefined where there is no limit. */
+  rateLimits: { login: RateLimit | undefined; api: RateLimit | undefined }
   trustProxy: readonly string[]
   shutdownDrain: number
   logLevel: LogLevel
@@ -58,6 +66,8 @@ function toClientAuth({ OIDC_CLIENT_AUTH: method, OIDC_CLIENT_SECRET: secret }: 
   return { method: method ?? 'client_secret_basic', secret }
 }
 
+const toRateLimit = (rate: RateLimit | 'off') => (rate === 'off' ? undefined : rate)
+
 /**
  * Reads and checks the whole configuration.
  *
@@ -65,7 +75,11 @@ function toClientAuth({ OIDC_CLIENT_AUTH: method, OIDC_CLIENT_SECRET: secret }: 
  */
 export function readConfig(env: Environment): Config {
   const { values: parsed, problems } = readSettings(env)
-  problems.push(...findContradictions(parsed, env.NODE_ENV === 'production'))
+  const contradictions = findContradictions(parsed, env.NODE_ENV === 'production')
+  // A setting that did not parse looks like an absent one here.
+  problems.push(
+    ...contradictions.filter((one) => !problems.some(({ variable }) => variable === one.variable)),
+  )
   if (problems.length > 0) throw new ConfigError(problems)
   // Without a problem, every setting with a default or `required` has its value.
   const values = parsed as SettingValues
@@ -99,7 +113,10 @@ export function readConfig(env: Environment): Config {
       alg: values.APP_TOKEN_ALG,
       claims: values.APP_TOKEN_CLAIMS,
       rotation: values.APP_TOKEN_ROTATION,
+      keys: values.APP_TOKEN_KEYS,
     },
+    redis: values.REDIS_URL,
+    rateLimits: { login: toRateLimit(values.RATE_LIMIT_LOGIN), api: toRateLimit(values.RATE_LIMIT_API) },
     trustProxy: values.TRUST_PROXY ?? [],
     shutdownDrain: values.SHUTDOWN_DRAIN,
     logLevel: values.LOG_LEVEL,

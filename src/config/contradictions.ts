@@ -85,13 +85,13 @@ const idleFitsIntoAbsolute: Check = ({ SESSION_IDLE_TIMEOUT: idle, SESSION_ABSOL
     ? [{ variable: 'SESSION_IDLE_TIMEOUT', problem: 'must not exceed SESSION_ABSOLUTE_TIMEOUT' }]
     : []
 
-const memoryStoreIsMeant: Check = ({ ALLOW_MEMORY_STORE: allowed }, isProduction) =>
-  isProduction && allowed === false
+const memoryStoreIsMeant: Check = ({ REDIS_URL: redis, ALLOW_MEMORY_STORE: allowed }, isProduction) =>
+  isProduction && redis === undefined && allowed === false
     ? [
         {
-          variable: 'ALLOW_MEMORY_STORE',
+          variable: 'REDIS_URL',
           problem:
-            'must be true for sessions in memory when NODE_ENV=production: they end with the process, and only one replica may run',
+            'is required when NODE_ENV=production; or set ALLOW_MEMORY_STORE=true to keep sessions in memory: they end with the process, and only one replica may run',
         },
       ]
     : []

@@ -1,3 +1,4 @@
+import { createPrivateKey } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { z } from 'zod'
@@ -16,7 +17,7 @@ function isLoopback(url: URL): boolean {
 }
 
 /** Turns a function that may throw a plain-worded Error into a parser. */
-function parser<T>(parse: (text: string) => T): Parser<T> {
+export function parser<T>(parse: (text: string) => T): Parser<T> {
   return z.string().transform((text, context) => {
     try {
       return parse(text)
@@ -111,21 +112,38 @@ export const scopes: Parser<string[]> = parser((text) => {
 
 const units = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const
 
-/** A duration such as 30s, 10m, 8h, 14d, in milliseconds. */
-export function duration(atLeast: string, atMost: string): Parser<number> {
-  const read = (text: string) => {
-    const [, amount, unit] = /^(\d{1,6})([smhd])$/.exec(text) ?? []
+/** Milliseconds of a duration such as 30s, 10m, 8h, 14d. */
+function readDuration(text: string, atLeast: string, atMost: string): number {
+  const read = (duration: string) => {
+    const [, amount, unit] = /^(\d{1,6})([smhd])$/.exec(duration) ?? []
     if (amount === undefined) throw new Error('must be a duration such as 30s, 10m, 8h or 14d')
     return Number(amount) * units[unit as keyof typeof units]
   }
-  return parser((text) => {
-    const value = read(text)
-    if (value < read(atLeast) || value > read(atMost)) {
-      throw new Error(`must lie between ${atLeast} and ${atMost}`)
-    }
-    return value
-  })
+  const value = read(text)
+  if (value < read(atLeast) || value > read(atMost)) {
+    throw new Error(`must lie between ${atLeast} and ${atMost}`)
+  }
+  return value
 }
+
+/** A duration within two others, in milliseconds. */
+export const duration = (atLeast: string, atMost: string): Parser<number> =>
+  parser((text) => readDuration(text, atLeast, atMost))
+
+/** At most so many requests within a window of so many milliseconds. */
+export interface RateLimit {
+  limit: number
+  window: number
+}
+
+/** A rate such as 30/1m, or `off`. */
+export const rateLimit: Parser<RateLimit | 'off'> = parser((text) => {
+  if (text === 'off') return 'off'
+  const [limit = '', window = '', ...rest] = text.split('/')
+  if (!/^[1-9]\d{0,6}$/.test(limit) || rest.length > 0)
+    throw new Error('must be a rate such as 30/1m, or off')
+  return { limit: Number(limit), window: readDuration(window, '1s', '1d') }
+})
 
 export const port: Parser<number> = parser((text) => {
   const value = Number(text)
@@ -165,6 +183,51 @@ export const secrets: Parser<Uint8Array[]> = list.transform((items, context) => 
   if (keys.some((key) => new Set(key).size < 16)) return problem('does not look random')
   return keys
 })
+
+const signingKey = z.looseObject({
+  kty: z.enum(['EC', 'OKP', 'RSA']),
+  d: z.string(),
+  kid: z.string().exactOptional(),
+})
+
+/** A private JWK Set (RFC 7517 5) whose keys this machine can use; its members stay as they are. */
+export const privateJwkSet: Parser<PrivateJwk[]> = parser((text) => {
+  const set = z.object({ keys: z.array(signingKey).min(1) }).safeParse(parseJson(text))
+  if (!set.success) throw new Error('must be a JWK Set of private keys: {"keys":[{"kty":"EC","d":"..."}]}')
+  return set.data.keys.map((jwk, index) => {
+    const alg = toSigningAlg(jwk)
+    if (alg === undefined)
+      throw new Error(`holds a key that fits none of ES256, EdDSA, RS256 (number ${index + 1})`)
+    return { ...jwk, alg }
+  })
+})
+
+/** A private key as a JWK, with the algorithm it signs with. */
+export type PrivateJwk = z.infer<typeof signingKey> & { alg: 'ES256' | 'EdDSA' | 'RS256' }
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+/** The algorithm a private key is good for, undefined where it is good for none that app tokens may have. */
+function toSigningAlg(jwk: z.infer<typeof signingKey>): PrivateJwk['alg'] | undefined {
+  try {
+    const { asymmetricKeyType: type, asymmetricKeyDetails: details } = createPrivateKey({
+      key: jwk,
+      format: 'jwk',
+    })
+    const isStrongRsa = type === 'rsa' && (details?.modulusLength ?? 0) >= 2048
+    const isP256 = type === 'ec' && details?.namedCurve === 'prime256v1'
+    const alg = isP256 ? 'ES256' : type === 'ed25519' ? 'EdDSA' : isStrongRsa ? 'RS256' : undefined
+    return jwk.alg === undefined || jwk.alg === alg ? alg : undefined
+  } catch {
+    return undefined
+  }
+}
 
 /** An address, or a block with a prefix of at least one bit: trusting everyone is no configuration. */
 function isCidr(item: string): boolean {

@@ -1,5 +1,6 @@
 import type { Parser } from './parsers.ts'
 import * as read from './parsers.ts'
+import { redisUrl } from './redis-url.ts'
 
 /** One environment variable. `README.md` and `.env.example` list the same names and defaults; a test compares. */
 export interface Setting<T> {
@@ -51,6 +52,7 @@ export const settings = {
   SPA_ORIGINS: setting(read.origins, { example: 'https://app.example.com' }),
   LOGIN_DEFAULT_RETURN_TO: setting(read.returnTo, { example: '/home', fallback: '/' }),
   LOGOUT_RETURN_TO: setting(read.returnTo, { example: '/goodbye', fallback: '/' }),
+  REDIS_URL: setting(redisUrl, { example: 'redis://localhost:6379', secret: true }),
   ALLOW_MEMORY_STORE: setting(read.flag, { example: 'true', fallback: 'false' }),
   SESSION_IDLE_TIMEOUT: setting(read.duration('1m', '30d'), { example: '30m', fallback: '30m' }),
   SESSION_ABSOLUTE_TIMEOUT: setting(read.duration('5m', '90d'), { example: '8h', fallback: '12h' }),
@@ -63,6 +65,12 @@ export const settings = {
     fallback: 'name,email,email_verified,preferred_username,groups',
   }),
   APP_TOKEN_ROTATION: setting(read.duration('1h', '365d'), { example: '30d', fallback: '30d' }),
+  APP_TOKEN_KEYS: setting(read.privateJwkSet, {
+    example: '{"keys":[{"kty":"EC","crv":"P-256",...}]}',
+    secret: true,
+  }),
+  RATE_LIMIT_LOGIN: setting(read.rateLimit, { example: '30/1m', fallback: '30/1m' }),
+  RATE_LIMIT_API: setting(read.rateLimit, { example: '600/1m', fallback: '600/1m' }),
   TRUST_PROXY: setting(read.cidrs, { example: '10.0.0.0/8' }),
   SHUTDOWN_DRAIN: setting(read.duration('0s', '5m'), { example: '10s', fallback: '5s' }),
   LOG_LEVEL: setting(read.oneOf('debug', 'info', 'warn', 'error', 'silent'), {

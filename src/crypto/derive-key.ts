@@ -1,7 +1,13 @@
 import { hkdfSync } from 'node:crypto'
 
 /** What a derived key is for. A key of one purpose is worth nothing for another. */
-export type KeyPurpose = 'session-cookie' | 'login-transaction' | 'login-outcome'
+export type KeyPurpose =
+  | 'session-cookie'
+  | 'login-transaction'
+  | 'login-outcome'
+  | 'session-at-rest'
+  | 'store-index'
+  | 'signing-keys'
 
 /** Derives one 32-byte key for each master secret, in their order, newest first (HKDF-SHA256, RFC 5869). */
 export function deriveKeys(secrets: readonly Uint8Array[], purpose: KeyPurpose): Buffer[] {

@@ -156,7 +156,7 @@ describe('problems (R11: no redirect URI, issuer or origin by plain http but on 
       { OIDC_ACCESS_TOKEN: 'jwt', OIDC_ISSUER: 'https://example.okta.com' },
       'OIDC_ACCESS_TOKEN_AUDIENCE is needed',
     ],
-    [{ NODE_ENV: 'production' }, 'ALLOW_MEMORY_STORE must be true'],
+    [{ NODE_ENV: 'production' }, 'REDIS_URL is required'],
   ])('%o: %s', (env, expected) => {
     expect(problemsOf({ ...minimal, ...env })).toEqual([expect.stringContaining(expected)])
   })

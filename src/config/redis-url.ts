@@ -1,0 +1,82 @@
+import { type Parser, parser } from './parsers.ts'
+
+interface Credentials {
+  username?: string
+  password?: string
+}
+
+/** Where Redis is: one server, the nodes of a cluster to begin with, or the sentinels that know the master. */
+export type RedisTarget =
+  | { kind: 'standalone'; url: string; tls: boolean }
+  | { kind: 'cluster'; urls: string[]; tls: boolean; credentials: Credentials }
+  | {
+      kind: 'sentinel'
+      master: string
+      nodes: { host: string; port: number }[]
+      database: number
+      tls: boolean
+      credentials: Credentials
+    }
+
+const wanted =
+  'must be redis://host:6379, rediss://..., several of them with commas for a cluster, or redis+sentinel://host:26379,host:26379/master'
+
+function toCredentials({ username, password }: URL): Credentials {
+  return {
+    ...(username === '' ? {} : { username: decodeURIComponent(username) }),
+    ...(password === '' ? {} : { password: decodeURIComponent(password) }),
+  }
+}
+
+function readNode(text: string): URL {
+  const url = URL.parse(text)
+  if (url === null || !/^rediss?:$/.test(url.protocol) || url.hostname === '') throw new Error(wanted)
+  if (!/^(\/\d{0,4})?$/.test(url.pathname) || url.search !== '' || url.hash !== '') throw new Error(wanted)
+  return url
+}
+
+function readCluster(texts: string[]): RedisTarget {
+  const nodes = texts.map(readNode)
+  const [first] = nodes
+  if (first === undefined) throw new Error(wanted)
+  if (nodes.some(({ pathname }) => /[1-9]/.test(pathname))) {
+    throw new Error('must not name a database: a cluster has one')
+  }
+  const isUniform = nodes.every(
+    ({ protocol, username, password }) =>
+      protocol === first.protocol && username === first.username && password === first.password,
+  )
+  if (!isUniform) throw new Error('must have one protocol, user name and password for all nodes of a cluster')
+  const tls = first.protocol === 'rediss:'
+  return { kind: 'cluster', urls: nodes.map(({ href }) => href), tls, credentials: toCredentials(first) }
+}
+
+/** `redis+sentinel://user:password@host:port,host:port/master/database`; the credentials are the master's. */
+function readSentinel(text: string): RedisTarget {
+  const match = /^(rediss?)\+sentinel:\/\/(?:([^@/]*)@)?([^@/]+)\/([\w.-]+)(?:\/(\d{1,4}))?$/.exec(text)
+  if (match === null) throw new Error(wanted)
+  const [, protocol, userinfo = '', hosts = '', master = '', database = '0'] = match
+  const nodes = hosts.split(',').map((host) => {
+    const url = URL.parse(`redis://${host}`)
+    if (url === null || url.hostname === '') throw new Error(wanted)
+    return { host: url.hostname.replace(/^\[|\]$/g, ''), port: Number(url.port || 26_379) }
+  })
+  const credentials = toCredentials(new URL(`redis://${userinfo}@host`))
+  return {
+    kind: 'sentinel',
+    master,
+    nodes,
+    database: Number(database),
+    tls: protocol === 'rediss',
+    credentials,
+  }
+}
+
+/** The address of Redis. */
+export const redisUrl: Parser<RedisTarget> = parser((text) => {
+  if (/^rediss?\+sentinel:/.test(text)) return readSentinel(text)
+  const texts = text.split(',').map((item) => item.trim())
+  if (texts.length > 1) return readCluster(texts)
+  const { href: url, protocol } = readNode(text.trim())
+  return { kind: 'standalone', url, tls: protocol === 'rediss:' }
+})
