@@ -7,8 +7,13 @@ export default defineConfig({
     reporters: ['default', './test/support/closing-line.ts'],
     testTimeout: 20_000,
     projects: [
-      project('unit', ['test/unit/**/*.test.ts', 'test/contract/**/*.test.ts', 'test/*.test.ts']),
-      project('flows', ['test/flows/**/*.test.ts', 'test/faults/**/*.test.ts'], { testTimeout: 20_000 }),
+      project('unit', ['test/unit/**/*.test.ts', 'test/*.test.ts']),
+      project('flows', ['test/flows/**/*.test.ts']),
+      project('stores', ['test/contract/**/*.test.ts', 'test/faults/**/*.test.ts'], {
+        testTimeout: 60_000,
+        hookTimeout: 60_000,
+        globalSetup: './test/support/redis.ts',
+      }),
       project('browser', ['test/browser/**/*.test.ts'], {
         testTimeout: 60_000,
         hookTimeout: 240_000,

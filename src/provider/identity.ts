@@ -16,11 +16,15 @@ export interface ProviderIdentity {
   readonly amr?: readonly string[]
   /** The provider's own session id (`sid`), which back-channel logout names. */
   readonly providerSid?: string
+  /** The nonce of the login, which a refreshed ID token may repeat but not change (OpenID Connect Core 12.2). */
+  readonly nonce?: string
 }
 
 /** The provider's tokens. They never leave the server. */
 export interface ProviderTokens {
   readonly accessToken: string
+  /** Milliseconds since the epoch at which they came. */
+  readonly obtainedAt: number
   /** Milliseconds since the epoch; absent where the provider did not say. */
   readonly accessTokenExpiresAt?: number
   readonly refreshToken?: string
@@ -35,7 +39,7 @@ export function toIdentity(
   claims: JWTPayload,
   userClaims: Record<string, unknown>,
 ): ProviderIdentity {
-  const { sub = '', auth_time: authTime, acr, amr, sid } = claims
+  const { sub = '', auth_time: authTime, acr, amr, sid, nonce } = claims
   return {
     issuer,
     sub,
@@ -44,5 +48,6 @@ export function toIdentity(
     ...(typeof acr === 'string' ? { acr } : {}),
     ...(Array.isArray(amr) ? { amr: amr.filter((item) => typeof item === 'string') } : {}),
     ...(typeof sid === 'string' ? { providerSid: sid } : {}),
+    ...(typeof nonce === 'string' ? { nonce } : {}),
   }
 }

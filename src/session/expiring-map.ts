@@ -6,6 +6,8 @@ export interface ExpiringMap<V> {
   /** False, and nothing set, where there is no room for another key. `expiresAt` is milliseconds since the epoch. */
   set(key: string, value: V, expiresAt: number): boolean
   delete(key: string): boolean
+  /** Live values. */
+  values(): V[]
   /** Live entries and those not swept yet. */
   size(): number
 }
@@ -36,6 +38,10 @@ export function createExpiringMap<V>(clock: Clock, capacity: number): ExpiringMa
       return true
     },
     delete: (key) => entries.delete(key),
+    values() {
+      sweep()
+      return [...entries.values()].map(({ value }) => value)
+    },
     size() {
       if (clock.now() >= nextSweep) sweep()
       return entries.size

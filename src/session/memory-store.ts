@@ -2,7 +2,8 @@ import type { Clock } from '../clock.ts'
 import { AppError } from '../errors.ts'
 import { createExpiringMap } from './expiring-map.ts'
 import type { Session } from './session.ts'
-import type { SessionLifetimes, SessionStore } from './store.ts'
+import type { SessionLifetimes, SharedText, Store } from './store.ts'
+import { idleExpiry, isDueForTouch, tombstoneLifetime } from './timeouts.ts'
 
 interface MemoryStoreOptions {
   clock: Clock
@@ -12,22 +13,28 @@ interface MemoryStoreOptions {
 }
 
 /** A store in this process's memory, with the number of its entries for tests and metrics. */
-export interface MemoryStore extends SessionStore {
+export interface MemoryStore extends Store {
   size(): number
 }
 
-/** Milliseconds a tombstone stands: longer than any request that might still hold the session. */
-const tombstoneLifetime = 60 * 60_000
+interface Lock {
+  /** Of the last holder. */
+  fence: number
+  /** Until when it is the holder's, or nobody's where the holder failed; milliseconds since the epoch. */
+  until: number
+  isPause: boolean
+}
 
 /** Creates the store for one process: sessions end with it. */
 export function createMemoryStore({ clock, lifetimes, capacity = 100_000 }: MemoryStoreOptions): MemoryStore {
   const sessions = createExpiringMap<Session>(clock, capacity)
+  const locks = createExpiringMap<Lock>(clock, capacity)
   const tombstones = createExpiringMap<true>(clock, 10 * capacity)
   const claims = createExpiringMap<true>(clock, 10 * capacity)
   const publications = createExpiringMap<string>(clock, 10 * capacity)
-
-  const idleExpiry = (now: number, absoluteExpiresAt: number) =>
-    Math.min(now + lifetimes.idleTimeout, absoluteExpiresAt)
+  const counts = createExpiringMap<{ hits: number; until: number }>(clock, 10 * capacity)
+  const shared = new Map<string, SharedText>()
+  let lastFence = 0
 
   function assertRoom(isKept: boolean): void {
     if (isKept) return
@@ -36,16 +43,32 @@ export function createMemoryStore({ clock, lifetimes, capacity = 100_000 }: Memo
     })
   }
 
+  function setLock(handle: string, fence: number, lifetime: number, isPause = false): void {
+    const now = clock.now()
+    // Longer than its lease: a late commit is held against the last fencing number.
+    assertRoom(locks.set(handle, { fence, until: now + lifetime, isPause }, now + lifetimes.absoluteTimeout))
+  }
+
+  const isHolder = (handle: string, fence: number) => {
+    const lock = locks.get(handle)
+    return lock?.fence === fence && !lock.isPause && lock.until > clock.now()
+  }
+
+  function find(isWanted: (session: Session) => boolean): Session[] {
+    return sessions
+      .values()
+      .filter(isWanted)
+      .sort((a, b) => a.createdAt - b.createdAt)
+  }
+
   return {
-    async create(handle, { identity, tokens }) {
+    async create(handle, session) {
       if (sessions.get(handle) !== undefined || tombstones.get(handle) !== undefined) return false
       const now = clock.now()
       const absoluteExpiresAt = now + lifetimes.absoluteTimeout
-      const idleExpiresAt = idleExpiry(now, absoluteExpiresAt)
+      const idleExpiresAt = idleExpiry(now, absoluteExpiresAt, lifetimes)
       const times = { createdAt: now, lastSeenAt: now, idleExpiresAt, absoluteExpiresAt }
-      assertRoom(
-        sessions.set(handle, { handle, identity, tokens, ...times, tokensVersion: 1 }, idleExpiresAt),
-      )
+      assertRoom(sessions.set(handle, { ...session, ...times, handle, tokensVersion: 1 }, idleExpiresAt))
       return true
     },
 
@@ -56,27 +79,60 @@ export function createMemoryStore({ clock, lifetimes, capacity = 100_000 }: Memo
     async touch(seen) {
       const session = sessions.get(seen.handle)
       const now = clock.now()
-      if (session === undefined || now - session.lastSeenAt < lifetimes.idleTimeout / 10) return session
-      const idleExpiresAt = idleExpiry(now, session.absoluteExpiresAt)
+      if (session === undefined || !isDueForTouch(session, now, lifetimes)) return session
+      const idleExpiresAt = idleExpiry(now, session.absoluteExpiresAt, lifetimes)
       const touched = { ...session, lastSeenAt: now, idleExpiresAt }
       sessions.set(seen.handle, touched, idleExpiresAt)
       return touched
-    },
-
-    async replaceTokens(handle, expectedVersion, tokens) {
-      const session = sessions.get(handle)
-      if (session === undefined) return 'ended'
-      if (session.tokensVersion !== expectedVersion) return 'stale'
-      sessions.set(handle, { ...session, tokens, tokensVersion: expectedVersion + 1 }, session.idleExpiresAt)
-      return 'replaced'
     },
 
     async end(handle) {
       const session = sessions.get(handle)
       if (session === undefined) return false
       sessions.delete(handle)
+      locks.delete(handle)
       tombstones.set(handle, true, clock.now() + tombstoneLifetime)
       return true
+    },
+
+    async findByUser({ issuer, sub }) {
+      return find(({ identity }) => identity.issuer === issuer && identity.sub === sub)
+    },
+
+    async findByProviderSid(issuer, sid) {
+      return find(({ identity }) => identity.issuer === issuer && identity.providerSid === sid)
+    },
+
+    async lockTokens(handle, lease) {
+      if (sessions.get(handle) === undefined) return { state: 'ended' }
+      const lock = locks.get(handle)
+      const remaining = (lock?.until ?? 0) - clock.now()
+      if (remaining > 0) return lock?.isPause ? { state: 'paused', remaining } : { state: 'held' }
+      lastFence += 1
+      setLock(handle, lastFence, lease)
+      return { state: 'locked', fence: lastFence }
+    },
+
+    async renewTokenLock(handle, fence, lease) {
+      if (!isHolder(handle, fence)) return false
+      setLock(handle, fence, lease)
+      return true
+    },
+
+    async unlockTokens(handle, fence, pause = 0) {
+      if (!isHolder(handle, fence)) return
+      setLock(handle, fence, pause, true)
+    },
+
+    async commitTokens(handle, { version, fence }, { identity, tokens }) {
+      const session = sessions.get(handle)
+      if (session === undefined) return 'ended'
+      if (session.tokensVersion !== version) return 'stale'
+      if (locks.get(handle)?.fence !== fence) return 'fenced'
+      const renewed = { ...session, identity, tokens, tokensVersion: version + 1 }
+      sessions.set(handle, renewed, session.idleExpiresAt)
+      setLock(handle, fence, 0)
+      return 'committed'
     },
 
     async claim(key, lifetime) {
@@ -93,8 +149,26 @@ export function createMemoryStore({ clock, lifetimes, capacity = 100_000 }: Memo
       return publications.get(key)
     },
 
-    async ping() {},
+    async count(key, window) {
+      const now = clock.now()
+      const { hits, until } = counts.get(key) ?? { hits: 0, until: now + window }
+      assertRoom(counts.set(key, { hits: hits + 1, until }, until))
+      return { hits: hits + 1, remaining: until - now }
+    },
 
-    size: () => sessions.size() + tombstones.size() + claims.size() + publications.size(),
+    async readShared(name) {
+      return shared.get(name)
+    },
+
+    async writeShared(name, expectedVersion, text) {
+      if ((shared.get(name)?.version ?? 0) !== expectedVersion) return false
+      shared.set(name, { text, version: expectedVersion + 1 })
+      return true
+    },
+
+    async ping() {},
+    async close() {},
+
+    size: () => [sessions, locks, tombstones, claims, publications].reduce((sum, map) => sum + map.size(), 0),
   }
 }

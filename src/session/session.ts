@@ -4,7 +4,12 @@ import type { ProviderIdentity, ProviderTokens } from '../provider/identity.ts'
 /** Who signed in, and by which login; written once. */
 export interface Identity extends ProviderIdentity {
   /** The login that made this session: a repeated callback of it is recognised, and sent where it was sent first. */
-  readonly login: { readonly fingerprint: string; readonly returnTo: string }
+  readonly login: {
+    readonly fingerprint: string
+    readonly returnTo: string
+    /** What the person would call the browser it came from, such as "Firefox on Linux". */
+    readonly device: string
+  }
 }
 
 /** What a login writes. */

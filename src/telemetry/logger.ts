@@ -26,8 +26,17 @@ const levels = {
   provider_unavailable: 'warn',
   provider_keys_fetched: 'info',
   provider_keys_unavailable: 'warn',
-  signing_key_rotated: 'info',
-  signing_key_rotation_failed: 'error',
+  tokens_refreshed: 'info',
+  token_refresh_failed: 'warn',
+  refreshed_tokens_lost: 'error',
+  session_ended_by_provider: 'info',
+  session_ended_by_user: 'info',
+  session_unreadable: 'warn',
+  user_claims_stale: 'warn',
+  store_connected: 'info',
+  store_unavailable: 'warn',
+  signing_keys_changed: 'info',
+  signing_keys_unavailable: 'error',
 } as const satisfies Record<string, 'info' | 'warn' | 'error'>
 
 export type LogEvent = keyof typeof levels

@@ -1,11 +1,12 @@
 import { expect, test } from 'vitest'
 import { createMemoryStore } from '../../src/session/memory-store.ts'
 import { createTestClock, hours, minutes } from '../support/clock.ts'
-import { describeSessionStore, lifetimes } from './session-store.ts'
+import { describeStore, lifetimes } from './store.ts'
 
-describeSessionStore('the memory store', async () => {
+describeStore('the memory store', async () => {
   const clock = createTestClock()
-  return { clock, store: createMemoryStore({ clock, lifetimes }) }
+  const passTime = async (milliseconds: number) => clock.advance(milliseconds)
+  return { clock, passTime, store: createMemoryStore({ clock, lifetimes }) }
 })
 
 const login = {
@@ -13,9 +14,9 @@ const login = {
     issuer: 'https://idp.example',
     sub: 'u',
     claims: {},
-    login: { fingerprint: 'f', returnTo: '/' },
+    login: { fingerprint: 'f', returnTo: '/', device: 'd' },
   },
-  tokens: { accessToken: 'a', idToken: 'i', scope: [] },
+  tokens: { accessToken: 'a', obtainedAt: 1, idToken: 'i', scope: [] },
 }
 
 test('a full memory store refuses another session and keeps the ones it has', async () => {

@@ -1,15 +1,19 @@
 import { describe, expect, test } from 'vitest'
+import type { Clock } from '../../src/clock.ts'
 import type { NewSession } from '../../src/session/session.ts'
-import type { SessionStore } from '../../src/session/store.ts'
-import { hours, minutes, type TestClock } from '../support/clock.ts'
+import type { Store } from '../../src/session/store.ts'
+import { hours, minutes, seconds } from '../support/clock.ts'
 
 /** A store under test: idle timeout 30 minutes, absolute timeout 12 hours. */
 export interface StoreUnderTest {
-  store: SessionStore
-  clock: TestClock
+  store: Store
+  clock: Clock
+  /** Lets time pass for the store and for whatever it stands on, in milliseconds. */
+  passTime(milliseconds: number): Promise<void>
 }
 
 export const lifetimes = { idleTimeout: minutes(30), absoluteTimeout: hours(12) }
+const lease = seconds(20)
 
 const session: NewSession = {
   identity: {
@@ -20,23 +24,35 @@ const session: NewSession = {
     acr: 'urn:a',
     amr: ['pwd'],
     providerSid: 'ps1',
-    login: { fingerprint: 'f1', returnTo: '/' },
+    nonce: 'n1',
+    login: { fingerprint: 'f1', returnTo: '/', device: 'Firefox on Linux' },
   },
   tokens: {
     accessToken: 'at1',
+    obtainedAt: 1,
     accessTokenExpiresAt: 5,
     refreshToken: 'rt1',
     idToken: 'id1',
     scope: ['openid', 'a'],
   },
 }
-const newTokens = { ...session.tokens, accessToken: 'at2', refreshToken: 'rt2' }
+const renewed: NewSession = {
+  identity: { ...session.identity, claims: { name: 'Grace', groups: ['Retired'] } },
+  tokens: { ...session.tokens, accessToken: 'at2', refreshToken: 'rt2' },
+}
 
-/** What every session store must do; run against each of them. */
-export function describeSessionStore(name: string, create: () => Promise<StoreUnderTest>): void {
+/** Takes the lock on a session's tokens, which must be free; returns its fencing number. */
+async function lock(store: Store, handle: string): Promise<number> {
+  const taken = await store.lockTokens(handle, lease)
+  if (taken.state !== 'locked') throw new Error(`the lock is ${taken.state}`)
+  return taken.fence
+}
+
+/** What every store must do; run against each of them. */
+export function describeStore(name: string, create: () => Promise<StoreUnderTest>): void {
   const handle = () => `h-${crypto.randomUUID()}`
 
-  describe(`${name} as a session store`, () => {
+  describe(`${name} as a store`, () => {
     test('gives back what was written, with its times', async () => {
       const { store, clock } = await create()
       const h = handle()
@@ -57,7 +73,8 @@ export function describeSessionStore(name: string, create: () => Promise<StoreUn
       const h = handle()
       expect(await store.read(h)).toBeUndefined()
       expect(await store.end(h)).toBe(false)
-      expect(await store.replaceTokens(h, 1, newTokens)).toBe('ended')
+      expect(await store.lockTokens(h, lease)).toEqual({ state: 'ended' })
+      expect(await store.commitTokens(h, { version: 1, fence: 1 }, renewed)).toBe('ended')
       expect(await store.read(h)).toBeUndefined()
     })
 
@@ -65,118 +82,301 @@ export function describeSessionStore(name: string, create: () => Promise<StoreUn
       const { store } = await create()
       const h = handle()
       await store.create(h, session)
-      expect(await store.create(h, { ...session, tokens: newTokens })).toBe(false)
+      expect(await store.create(h, renewed)).toBe(false)
       expect((await store.read(h))?.tokens).toEqual(session.tokens)
     })
 
     test('an ended session stays dead, whoever still holds it (R49)', async () => {
-      const { store } = await create()
+      const { store, passTime } = await create()
       const h = handle()
       await store.create(h, session)
       const held = await store.read(h)
+      const fence = await lock(store, h)
       expect(await store.end(h)).toBe(true)
       expect(await store.end(h)).toBe(false)
+      await passTime(minutes(10))
       if (held !== undefined) expect(await store.touch(held)).toBeUndefined()
-      expect(await store.replaceTokens(h, 1, newTokens)).toBe('ended')
+      expect(await store.renewTokenLock(h, fence, lease)).toBe(false)
+      expect(await store.commitTokens(h, { version: 1, fence }, renewed)).toBe('ended')
+      expect(await store.lockTokens(h, lease)).toEqual({ state: 'ended' })
+      expect(await store.findByUser(session.identity)).not.toContainEqual(
+        expect.objectContaining({ handle: h }),
+      )
       expect(await store.create(h, session)).toBe(false)
       expect(await store.read(h)).toBeUndefined()
     })
 
     test('ends by itself after the idle timeout (R48)', async () => {
-      const { store, clock } = await create()
+      const { store, passTime } = await create()
       const h = handle()
       await store.create(h, session)
-      clock.advance(minutes(30) - 1)
+      await passTime(minutes(30) - 1)
       expect(await store.read(h)).toBeDefined()
-      clock.advance(1)
+      await passTime(1)
       expect(await store.read(h)).toBeUndefined()
     })
 
     test('a touch moves the idle timeout, but never past the absolute one (R48)', async () => {
-      const { store, clock } = await create()
+      const { store, clock, passTime } = await create()
       const h = handle()
       await store.create(h, session)
       const started = clock.now()
       for (let held = await store.read(h); held !== undefined; held = await store.read(h)) {
         const touched = await store.touch(held)
         expect(touched?.idleExpiresAt).toBe(Math.min(clock.now() + minutes(30), started + hours(12)))
-        clock.advance(minutes(20))
+        await passTime(minutes(20))
       }
       expect(clock.now() - started).toBe(hours(12))
     })
 
     test('touches within a tenth of the idle timeout are not written', async () => {
-      const { store, clock } = await create()
+      const { store, clock, passTime } = await create()
       const h = handle()
       await store.create(h, session)
       const before = await store.read(h)
-      clock.advance(minutes(3) - 1)
+      await passTime(minutes(3) - 1)
       if (before !== undefined) await store.touch(before)
       expect(await store.read(h)).toEqual(before)
-      clock.advance(1)
+      await passTime(1)
       if (before !== undefined) await store.touch(before)
       expect((await store.read(h))?.lastSeenAt).toBe(clock.now())
     })
 
-    test('replaces tokens only for the one who saw the latest (compare-and-set)', async () => {
-      const { store } = await create()
-      const h = handle()
-      await store.create(h, session)
-      expect(await store.replaceTokens(h, 1, newTokens)).toBe('replaced')
-      expect(await store.replaceTokens(h, 1, session.tokens)).toBe('stale')
-      expect(await store.read(h)).toMatchObject({
-        tokens: newTokens,
-        tokensVersion: 2,
-        identity: session.identity,
+    describe("the lock on a session's tokens", () => {
+      test('has one holder, with a greater fencing number each time', async () => {
+        const { store } = await create()
+        const h = handle()
+        await store.create(h, session)
+        const locks = await Promise.all(Array.from({ length: 20 }, () => store.lockTokens(h, lease)))
+        expect(locks.filter(({ state }) => state === 'locked')).toHaveLength(1)
+        expect(locks.filter(({ state }) => state === 'held')).toHaveLength(19)
+        const first = locks.find((one) => one.state === 'locked')?.fence ?? 0
+        await store.unlockTokens(h, first)
+        expect(await lock(store, h)).toBeGreaterThan(first)
       })
-      expect(await store.replaceTokens(h, 2, session.tokens)).toBe('replaced')
+
+      test('is free once its lease has run out, unless it was renewed', async () => {
+        const { store, passTime } = await create()
+        const h = handle()
+        await store.create(h, session)
+        const fence = await lock(store, h)
+        await passTime(lease - seconds(5))
+        expect(await store.renewTokenLock(h, fence, lease)).toBe(true)
+        await passTime(lease - seconds(5))
+        expect(await store.lockTokens(h, lease)).toEqual({ state: 'held' })
+        await passTime(seconds(5))
+        expect(await lock(store, h)).toBeGreaterThan(fence)
+        expect(await store.renewTokenLock(h, fence, lease)).toBe(false)
+      })
+
+      test('is given back by its holder alone', async () => {
+        const { store, passTime } = await create()
+        const h = handle()
+        await store.create(h, session)
+        const first = await lock(store, h)
+        await passTime(lease)
+        const second = await lock(store, h)
+        await store.unlockTokens(h, first)
+        expect(await store.lockTokens(h, lease)).toEqual({ state: 'held' })
+        await store.unlockTokens(h, second)
+        await lock(store, h)
+      })
+
+      test('given back with a pause, nobody gets it until that is over', async () => {
+        const { store, passTime } = await create()
+        const h = handle()
+        await store.create(h, session)
+        const fence = await lock(store, h)
+        await store.unlockTokens(h, fence, seconds(30))
+        const paused = await store.lockTokens(h, lease)
+        expect(paused).toMatchObject({ state: 'paused' })
+        if (paused.state === 'paused') {
+          expect(paused.remaining).toBeGreaterThan(seconds(25))
+          expect(paused.remaining).toBeLessThanOrEqual(seconds(30))
+        }
+        expect(await store.renewTokenLock(h, fence, lease)).toBe(false)
+        await passTime(seconds(30))
+        await lock(store, h)
+      })
+
+      test('a commit writes tokens and what they say of the person, and gives the lock back', async () => {
+        const { store } = await create()
+        const h = handle()
+        await store.create(h, session)
+        const fence = await lock(store, h)
+        expect(await store.commitTokens(h, { version: 1, fence }, renewed)).toBe('committed')
+        expect(await store.read(h)).toMatchObject({ ...renewed, tokensVersion: 2 })
+        const next = await lock(store, h)
+        expect(await store.commitTokens(h, { version: 2, fence: next }, session)).toBe('committed')
+        expect(await store.read(h)).toMatchObject({ ...session, tokensVersion: 3 })
+      })
+
+      test('a commit of what was read before another commit is refused (compare-and-set)', async () => {
+        const { store } = await create()
+        const h = handle()
+        await store.create(h, session)
+        const fence = await lock(store, h)
+        const commits = await Promise.all(
+          Array.from({ length: 20 }, () => store.commitTokens(h, { version: 1, fence }, renewed)),
+        )
+        expect(commits.filter((result) => result === 'committed')).toHaveLength(1)
+        expect(commits.filter((result) => result === 'stale')).toHaveLength(19)
+      })
+
+      test('a commit of a holder who slept while another took the lock is refused (fencing)', async () => {
+        const { store, passTime } = await create()
+        const h = handle()
+        await store.create(h, session)
+        const slow = await lock(store, h)
+        await passTime(lease)
+        const quick = await lock(store, h)
+        expect(await store.commitTokens(h, { version: 1, fence: slow }, session)).toBe('fenced')
+        expect(await store.commitTokens(h, { version: 1, fence: quick }, renewed)).toBe('committed')
+        expect(await store.commitTokens(h, { version: 1, fence: slow }, session)).toBe('stale')
+        expect((await store.read(h))?.tokens).toEqual(renewed.tokens)
+      })
+
+      test('a commit after the lease ran out counts while nobody took the lock', async () => {
+        const { store, passTime } = await create()
+        const h = handle()
+        await store.create(h, session)
+        const fence = await lock(store, h)
+        await passTime(lease)
+        expect(await store.commitTokens(h, { version: 1, fence }, renewed)).toBe('committed')
+      })
+
+      test('a touch that read before a commit does not undo it, nor a commit the touch', async () => {
+        const { store, clock, passTime } = await create()
+        const h = handle()
+        await store.create(h, session)
+        const held = await store.read(h)
+        const fence = await lock(store, h)
+        await passTime(minutes(5))
+        await store.commitTokens(h, { version: 1, fence }, renewed)
+        if (held !== undefined) await store.touch(held)
+        expect(await store.read(h)).toMatchObject({ ...renewed, tokensVersion: 2, lastSeenAt: clock.now() })
+        const idleExpiresAt = (await store.read(h))?.idleExpiresAt
+        const next = await lock(store, h)
+        await store.commitTokens(h, { version: 2, fence: next }, session)
+        expect(await store.read(h)).toMatchObject({ lastSeenAt: clock.now(), idleExpiresAt })
+      })
+
+      test('does not keep a session alive', async () => {
+        const { store, passTime } = await create()
+        const h = handle()
+        await store.create(h, session)
+        await passTime(minutes(20))
+        const fence = await lock(store, h)
+        await store.commitTokens(h, { version: 1, fence }, renewed)
+        await passTime(minutes(10))
+        expect(await store.read(h)).toBeUndefined()
+        expect(await store.lockTokens(h, lease)).toEqual({ state: 'ended' })
+      })
     })
 
-    test('of many replacements at once, one wins', async () => {
-      const { store } = await create()
-      const h = handle()
-      await store.create(h, session)
-      const results = await Promise.all(
-        Array.from({ length: 20 }, () => store.replaceTokens(h, 1, newTokens)),
-      )
-      expect(results.filter((result) => result === 'replaced')).toHaveLength(1)
-    })
+    describe('finds', () => {
+      const someone = () => ({ ...session.identity, sub: `u-${crypto.randomUUID()}`, providerSid: handle() })
 
-    test('a touch that read before a replacement does not undo it', async () => {
-      const { store, clock } = await create()
-      const h = handle()
-      await store.create(h, session)
-      const held = await store.read(h)
-      await store.replaceTokens(h, 1, newTokens)
-      clock.advance(minutes(5))
-      if (held !== undefined) await store.touch(held)
-      expect(await store.read(h)).toMatchObject({
-        tokens: newTokens,
-        tokensVersion: 2,
-        lastSeenAt: clock.now(),
+      test("a user's sessions, the oldest first, and nobody else's (R50)", async () => {
+        const { store, passTime } = await create()
+        const identity = someone()
+        const [first, second, other] = [handle(), handle(), handle()]
+        await store.create(first, { ...session, identity })
+        await passTime(seconds(1))
+        await store.create(second, { ...session, identity })
+        await store.create(other, { ...session, identity: { ...identity, issuer: 'https://other.example' } })
+        expect((await store.findByUser(identity)).map((one) => one.handle)).toEqual([first, second])
+        await store.end(first)
+        expect(await store.findByUser(identity)).toMatchObject([{ ...session, identity, handle: second }])
+        expect(await store.findByUser(someone())).toEqual([])
+      })
+
+      test('sessions by the session at the provider', async () => {
+        const { store } = await create()
+        const identity = someone()
+        const [mine, other] = [handle(), handle()]
+        await store.create(mine, { ...session, identity })
+        await store.create(other, { ...session, identity: { ...identity, providerSid: handle() } })
+        const found = await store.findByProviderSid(identity.issuer, identity.providerSid)
+        expect(found.map((one) => one.handle)).toEqual([mine])
+        expect(await store.findByProviderSid('https://other.example', identity.providerSid)).toEqual([])
+      })
+
+      test('sessions for as long as they live, and no longer', async () => {
+        const { store, passTime } = await create()
+        const identity = someone()
+        const h = handle()
+        await store.create(h, { ...session, identity })
+        for (let turn = 0; turn < 20; turn += 1) {
+          await passTime(minutes(29))
+          const [found] = await store.findByUser(identity)
+          expect(found?.handle).toBe(h)
+          if (found !== undefined) await store.touch(found)
+        }
+        await passTime(minutes(31))
+        expect(await store.findByUser(identity)).toEqual([])
       })
     })
 
     test('a claim has one winner, until its lifetime is over', async () => {
-      const { store, clock } = await create()
+      const { store, passTime } = await create()
       const key = handle()
       const claims = await Promise.all(Array.from({ length: 20 }, () => store.claim(key, minutes(10))))
       expect(claims.filter(Boolean)).toHaveLength(1)
-      clock.advance(minutes(10) - 1)
+      await passTime(minutes(9))
       expect(await store.claim(key, minutes(10))).toBe(false)
-      clock.advance(1)
+      await passTime(minutes(1))
       expect(await store.claim(key, minutes(10))).toBe(true)
     })
 
     test('what the winner published is there for the others, until its lifetime is over', async () => {
-      const { store, clock } = await create()
+      const { store, passTime } = await create()
       const key = handle()
       await store.claim(key, minutes(10))
       expect(await store.published(key)).toBeUndefined()
       await store.publish(key, 'outcome', minutes(10))
       expect(await store.published(key)).toBe('outcome')
-      clock.advance(minutes(10))
+      await passTime(minutes(10))
       expect(await store.published(key)).toBeUndefined()
+    })
+
+    test('counts within a window that began with the first hit', async () => {
+      const { store, passTime } = await create()
+      const key = handle()
+      const counts = await Promise.all(Array.from({ length: 20 }, () => store.count(key, minutes(1))))
+      expect(counts.map(({ hits }) => hits).sort((a, b) => a - b)).toEqual(
+        counts.map((_, index) => index + 1),
+      )
+      await passTime(seconds(40))
+      const { hits, remaining } = await store.count(key, minutes(1))
+      expect(hits).toBe(21)
+      expect(remaining).toBeGreaterThan(seconds(15))
+      expect(remaining).toBeLessThanOrEqual(seconds(20))
+      expect((await store.count(handle(), minutes(1))).hits).toBe(1)
+      await passTime(seconds(20))
+      expect((await store.count(key, minutes(1))).hits).toBe(1)
+    })
+
+    test('a shared text is written by the one who saw the latest (compare-and-set)', async () => {
+      const { store } = await create()
+      const name = handle()
+      expect(await store.readShared(name)).toBeUndefined()
+      const writes = await Promise.all(
+        Array.from({ length: 10 }, (_, index) => store.writeShared(name, 0, `text ${index}`)),
+      )
+      expect(writes.filter(Boolean)).toHaveLength(1)
+      expect(await store.readShared(name)).toEqual({ text: `text ${writes.indexOf(true)}`, version: 1 })
+      expect(await store.writeShared(name, 1, 'next')).toBe(true)
+      expect(await store.writeShared(name, 1, 'late')).toBe(false)
+      expect(await store.readShared(name)).toEqual({ text: 'next', version: 2 })
+    })
+
+    test('a shared text stays', async () => {
+      const { store, passTime } = await create()
+      const name = handle()
+      await store.writeShared(name, 0, 'text')
+      await passTime(hours(24 * 400))
+      expect((await store.readShared(name))?.text).toBe('text')
     })
 
     test('answers a ping', async () => {

@@ -25,3 +25,10 @@ export async function startTestServer(port = 0): Promise<TestServer> {
     },
   }
 }
+
+/** A port nobody listens on right now. */
+export async function freePort(): Promise<number> {
+  const server = await startTestServer()
+  await server.close()
+  return Number(new URL(server.origin).port)
+}

@@ -1,0 +1,210 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Clock } from '../clock.ts'
+import { AppError } from '../errors.ts'
+import type { ProviderTokens } from '../provider/identity.ts'
+import type { Provider } from '../provider/provider.ts'
+import type { Log } from '../telemetry/logger.ts'
+import type { NewSession, Session } from './session.ts'
+import type { SessionStore } from './store.ts'
+import { createTokenLease, type TokenLease } from './token-lease.ts'
+
+/**
+ * What became of the wish for fresh tokens: a session that has them; a session that is over, because the provider took
+ * its word back or the session ended; or not known, which never counts as the end.
+ */
+export type Freshness =
+  | { readonly outcome: 'ok'; readonly session: Session }
+  | { readonly outcome: 'ended' }
+  | { readonly outcome: 'unknown'; readonly error: AppError }
+
+/** Keeps the provider's tokens fresh: one refresh for each expiry, whatever the number of requests and replicas. */
+export interface FreshTokens {
+  /** Renews expired tokens first; those about to expire are renewed beside the request. Never rejects. */
+  ensure(session: Session): Promise<Freshness>
+  /** Renews tokens that the provider refused before their time. Never rejects. */
+  renew(session: Session): Promise<Freshness>
+  /** Resolves once no refresh is under way: tokens that came must be written before the process ends. */
+  settle(): Promise<void>
+}
+
+interface FreshTokensOptions {
+  store: SessionStore
+  provider: Pick<Provider, 'refresh' | 'assertReachable'>
+  clock: Clock
+  log: Log
+  /** Deadline of one provider call in milliseconds. */
+  timeout: number
+}
+
+/** Tokens are renewed ahead in the last fifth of their life, at most this many milliseconds before it ends. */
+const longestAhead = 60_000
+/** A token is not used in its last moments: it must still be good when it arrives. At most so many milliseconds. */
+const longestReserve = 5_000
+/** Milliseconds during which nobody tries again after a refresh that failed; what the provider asks for goes first. */
+const failurePause = 1_000
+/** Milliseconds between two looks for a lock that somebody else holds. */
+const lookEvery = 40
+/** Milliseconds for which tokens that came are offered to a store that does not take them. */
+const commitPatience = 60_000
+
+/** How far tokens are from their end. Without a refresh token nothing can be done, so that they count as fresh. */
+function toAge(tokens: ProviderTokens, now: number): 'fresh' | 'aging' | 'expired' {
+  const { refreshToken, accessTokenExpiresAt: expiresAt, obtainedAt } = tokens
+  if (refreshToken === undefined || expiresAt === undefined) return 'fresh'
+  const lifetime = expiresAt - obtainedAt
+  if (now >= expiresAt - Math.min(longestReserve, lifetime / 20)) return 'expired'
+  return now >= expiresAt - Math.min(longestAhead, lifetime / 5) ? 'aging' : 'fresh'
+}
+
+/** Creates the keeper of fresh tokens for this process; replicas agree through the store. */
+export function createFreshTokens({ store, provider, clock, log, timeout }: FreshTokensOptions): FreshTokens {
+  const inFlight = new Map<string, Promise<Freshness>>()
+
+  /** Requests of this process share one attempt. */
+  function renewOnce(session: Session): Promise<Freshness> {
+    const { handle } = session
+    const running = inFlight.get(handle)
+    if (running !== undefined) return running
+    const started = renewWithLock(session)
+      .catch((error: unknown) => toUnknown(error))
+      .finally(() => inFlight.delete(handle))
+    inFlight.set(handle, started)
+    return started
+  }
+
+  async function renewWithLock(session: Session): Promise<Freshness> {
+    provider.assertReachable()
+    const lease = createTokenLease(store, session.handle)
+    const waitUntil = performance.now() + lease.duration + timeout
+    while (performance.now() < waitUntil) {
+      const lock = await lease.acquire()
+      if (lock.state === 'ended') return { outcome: 'ended' }
+      if (lock.state === 'paused') return toUnknown(createUnavailable('refresh is paused', lock.remaining))
+      if (lock.state === 'held') await delay(lookEvery)
+      else {
+        try {
+          const freshness = await renewUnder(lease, session)
+          if (freshness !== undefined) return freshness
+        } finally {
+          if (lease.isHeld()) await lease.release().catch(() => {})
+        }
+      }
+    }
+    return toUnknown(createUnavailable('another refresh takes too long'))
+  }
+
+  /** Reads again, refreshes if that is still needed, and commits; undefined where the lock was lost before the call. */
+  async function renewUnder(lease: TokenLease, seen: Session): Promise<Freshness | undefined> {
+    const session = await store.read(seen.handle)
+    if (session === undefined) return { outcome: 'ended' }
+    if (session.tokensVersion !== seen.tokensVersion) return { outcome: 'ok', session }
+    // This process may have slept since it took the lock. A second use of one refresh token ends the session at
+    // providers that rotate them.
+    if (!lease.isHeld()) return undefined
+    const renewed = await callProvider(session, lease)
+    if (renewed === 'refused') return endRefused(session)
+    log('tokens_refreshed', {
+      session: session.handle,
+      rotated: renewed.tokens.refreshToken !== session.tokens.refreshToken,
+    })
+    return commit(session, lease, renewed)
+  }
+
+  async function callProvider(session: Session, lease: TokenLease): Promise<NewSession | 'refused'> {
+    try {
+      const answer = await provider.refresh(session)
+      if (answer === 'refused') return answer
+      return { identity: { ...session.identity, ...answer.identity }, tokens: answer.tokens }
+    } catch (error) {
+      const { reason, retryAfter } = toAppError(error)
+      log('token_refresh_failed', { session: session.handle, reason })
+      await lease.release(retryAfter === undefined ? failurePause : retryAfter * 1000).catch(() => {})
+      throw error
+    }
+  }
+
+  /** The provider no longer stands behind this session, unless another replica renewed it while this one slept. */
+  async function endRefused(session: Session): Promise<Freshness> {
+    const current = await store.read(session.handle)
+    if (current !== undefined && current.tokensVersion !== session.tokensVersion) {
+      return { outcome: 'ok', session: current }
+    }
+    await store.end(session.handle)
+    log('session_ended_by_provider', { session: session.handle })
+    return { outcome: 'ended' }
+  }
+
+  /** Tokens that came are offered to the store until it takes them: with rotation, there are no others. */
+  async function commit(session: Session, lease: TokenLease, renewed: NewSession): Promise<Freshness> {
+    const { handle, tokensVersion: version } = session
+    const giveUpAt = performance.now() + commitPatience
+    for (;;) {
+      try {
+        const result = await store.commitTokens(handle, { version, fence: lease.fence() }, renewed)
+        if (result === 'committed') {
+          lease.stop()
+          return { outcome: 'ok', session: { ...session, ...renewed, tokensVersion: version + 1 } }
+        }
+        if (result === 'ended') return { outcome: 'ended' }
+        if (result === 'stale') {
+          const current = await store.read(handle)
+          return current === undefined ? { outcome: 'ended' } : { outcome: 'ok', session: current }
+        }
+        // Somebody took the lock over, and may be asking the provider now: these tokens count only if that fails.
+        await lease.acquire()
+      } catch (error) {
+        const isStore = error instanceof AppError && error.code === 'store_unavailable'
+        if (!isStore || performance.now() > giveUpAt) {
+          log('refreshed_tokens_lost', { session: handle })
+          throw error
+        }
+      }
+      await delay(lookEvery)
+    }
+  }
+
+  /** A request waits for one provider call and a lock's takeover; what it waited for goes on without it. */
+  async function withinPatience(attempt: Promise<Freshness>): Promise<Freshness> {
+    const patience = new AbortController()
+    const late = delay(timeout + 2_500, undefined, { signal: patience.signal }).then(
+      () => toUnknown(createUnavailable('refresh takes too long')),
+      () => toUnknown(createUnavailable('not waited for')),
+    )
+    const freshness = await Promise.race([attempt, late])
+    patience.abort()
+    return freshness
+  }
+
+  return {
+    async ensure(session) {
+      const age = toAge(session.tokens, clock.now())
+      if (age === 'expired') return withinPatience(renewOnce(session))
+      if (age === 'aging') void renewOnce(session)
+      return { outcome: 'ok', session }
+    },
+    renew: (session) => withinPatience(renewOnce(session)),
+    async settle() {
+      await Promise.all(inFlight.values())
+    },
+  }
+}
+
+function toAppError(error: unknown): AppError {
+  if (error instanceof AppError) return error
+  return new AppError('internal_error', 'The refresh failed.', { cause: error })
+}
+
+function createUnavailable(reason: string, remaining?: number): AppError {
+  return new AppError(
+    'provider_unavailable',
+    'The identity provider does not answer right now, and your access has to be renewed. Try again in a moment.',
+    { reason, ...(remaining === undefined ? {} : { retryAfter: Math.ceil(remaining / 1000) }) },
+  )
+}
+
+/** Whatever stopped a refresh, nobody is logged out by it: the caller may try again. */
+function toUnknown(error: unknown): Freshness {
+  const cause = toAppError(error)
+  const isKnown = cause.code === 'store_unavailable' || cause.code === 'provider_unavailable'
+  return { outcome: 'unknown', error: isKnown ? cause : createUnavailable(cause.reason ?? cause.code) }
+}

@@ -1,0 +1,248 @@
+import { createHash, createHmac } from 'node:crypto'
+import type { Clock } from '../clock.ts'
+import { deriveKeys } from '../crypto/derive-key.ts'
+import { createSealer } from '../crypto/sealer.ts'
+import { AppError } from '../errors.ts'
+import type { Log } from '../telemetry/logger.ts'
+import type { RedisClient, RedisConnection } from './redis-connection.ts'
+import * as scripts from './redis-scripts.ts'
+import type { Session } from './session.ts'
+import { createSessionRecords } from './session-record.ts'
+import type { SessionLifetimes, Store, TokenLock } from './store.ts'
+import { idleExpiry, isDueForTouch, tombstoneLifetime } from './timeouts.ts'
+
+interface RedisStoreOptions {
+  connection: RedisConnection
+  /** Master secrets, newest first. */
+  secrets: readonly Uint8Array[]
+  lifetimes: SessionLifetimes
+  clock: Clock
+  log: Log
+}
+
+/** Redis forgets a session this much after its time, which the replicas' clocks decide; in milliseconds. */
+const clockAllowance = 60_000
+
+/** A session's keys have one hash tag, so that a cluster keeps them on one node. */
+const sessionKey = (handle: string) => `portico:session:{${handle}}`
+const lockKey = (handle: string) => `portico:lock:{${handle}}`
+
+const shas = new Map(
+  Object.values(scripts).map((script) => [script, createHash('sha1').update(script).digest('hex')]),
+)
+
+/** Runs a script by its hash; where Redis does not know it yet, or no longer, by its text. */
+async function runScript(
+  client: RedisClient,
+  script: string,
+  keys: string[],
+  args: (string | number)[],
+): Promise<unknown> {
+  const options = { keys, arguments: args.map(String) }
+  try {
+    return await client.evalSha(shas.get(script) ?? '', options)
+  } catch (error) {
+    if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error
+    return client.eval(script, options)
+  }
+}
+
+/**
+ * Creates the store that replicas share. Redis knows no token, no cookie and no name of a person: keys are made from
+ * hashes, values are sealed with keys that the master secrets derive, and bound to their session.
+ */
+export function createRedisStore({ connection, secrets, lifetimes, clock, log }: RedisStoreOptions): Store {
+  const records = createSessionRecords(createSealer(secrets, 'session-at-rest'))
+  const indexSecrets = deriveKeys(secrets, 'store-index')
+
+  const write = (script: string, keys: string[], ...args: (string | number)[]) =>
+    connection.run((client) => runScript(client, script, keys, args))
+
+  /** The index keys of something about a person, by each secret, the newest first. */
+  const indexKeys = (kind: 'user' | 'sid', ...parts: string[]) =>
+    indexSecrets.map((secret) => {
+      const name = createHmac('sha256', secret)
+        .update(JSON.stringify([kind, ...parts]))
+        .digest('base64url')
+      return `portico:index:{${name}}`
+    })
+
+  /** A name that may be guessed, such as an address, is worth nothing in a dump. */
+  const counterKey = (name: string) =>
+    `portico:count:{${createHmac('sha256', indexSecrets[0] ?? '')
+      .update(name)
+      .digest('base64url')}}`
+
+  async function read(handle: string): Promise<Session | undefined> {
+    const fields = await connection.run((client) =>
+      client.hGetAll(sessionKey(handle)).catch((error: unknown) => {
+        // Something that is no hash is no session either.
+        if (error instanceof Error && error.message.startsWith('WRONGTYPE')) return { v: 'WRONGTYPE' }
+        throw error
+      }),
+    )
+    const { v: format } = fields
+    if (format === undefined || format === 'ended') return undefined
+    const session = records.open(handle, fields)
+    if (session === undefined) log('session_unreadable', { session: handle, format: format.slice(0, 20) })
+    return session !== undefined && session.idleExpiresAt > clock.now() ? session : undefined
+  }
+
+  async function find(keys: string[], isWanted: (session: Session) => boolean): Promise<Session[]> {
+    const handles = await connection.run((client) =>
+      Promise.all(keys.map((key) => client.zRange(key, 0, -1))),
+    )
+    const sessions = await Promise.all([...new Set(handles.flat())].map(read))
+    return sessions
+      .filter((session) => session !== undefined)
+      .filter(isWanted)
+      .sort((a, b) => a.createdAt - b.createdAt)
+  }
+
+  return {
+    async create(handle, session) {
+      const { identity } = session
+      const now = clock.now()
+      const absoluteExpiresAt = now + lifetimes.absoluteTimeout
+      const idleExpiresAt = idleExpiry(now, absoluteExpiresAt, lifetimes)
+      const fields = {
+        v: scripts.recordFormat,
+        i: records.sealIdentity(handle, session),
+        t: records.sealTokens(handle, session),
+        n: 1,
+        c: now,
+        l: now,
+        x: idleExpiresAt,
+        a: absoluteExpiresAt,
+      }
+      const [user] = indexKeys('user', identity.issuer, identity.sub)
+      const [sid] =
+        identity.providerSid === undefined ? [] : indexKeys('sid', identity.issuer, identity.providerSid)
+      // First: no session must ever live that its index does not know. An entry without a session does no harm.
+      await Promise.all(
+        [user, sid]
+          .filter((key) => key !== undefined)
+          .map((key) =>
+            write(scripts.indexScript, [key], now, absoluteExpiresAt, handle, lifetimes.absoluteTimeout),
+          ),
+      )
+      const created = await write(
+        scripts.createScript,
+        [sessionKey(handle)],
+        idleExpiresAt - now + clockAllowance,
+        ...Object.entries(fields).flat(),
+      )
+      return created === 1
+    },
+
+    read,
+
+    async touch(session) {
+      const now = clock.now()
+      if (!isDueForTouch(session, now, lifetimes)) return session
+      const idleExpiresAt = idleExpiry(now, session.absoluteExpiresAt, lifetimes)
+      const touched = await write(
+        scripts.touchScript,
+        [sessionKey(session.handle)],
+        now,
+        idleExpiresAt,
+        idleExpiresAt - now + clockAllowance,
+      )
+      return touched === 1 ? { ...session, lastSeenAt: now, idleExpiresAt } : undefined
+    },
+
+    async end(handle) {
+      const keys = [sessionKey(handle), lockKey(handle)]
+      return (await write(scripts.endScript, keys, clock.now(), tombstoneLifetime)) === 1
+    },
+
+    findByUser: ({ issuer, sub }) =>
+      find(
+        indexKeys('user', issuer, sub),
+        ({ identity }) => identity.issuer === issuer && identity.sub === sub,
+      ),
+
+    findByProviderSid: (issuer, sid) =>
+      find(
+        indexKeys('sid', issuer, sid),
+        ({ identity }) => identity.issuer === issuer && identity.providerSid === sid,
+      ),
+
+    async lockTokens(handle, lease): Promise<TokenLock> {
+      const keys = [sessionKey(handle), lockKey(handle)]
+      const answer = Number(await write(scripts.lockScript, keys, clock.now(), lease))
+      if (answer > 0) return { state: 'locked', fence: answer }
+      if (answer === 0) return { state: 'held' }
+      return answer === -1 ? { state: 'ended' } : { state: 'paused', remaining: -1 - answer }
+    },
+
+    async renewTokenLock(handle, fence, lease) {
+      return (await write(scripts.renewLockScript, [lockKey(handle)], fence, lease)) === 1
+    },
+
+    async unlockTokens(handle, fence, pause = 0) {
+      await write(scripts.unlockScript, [lockKey(handle)], fence, pause)
+    },
+
+    async commitTokens(handle, { version, fence }, renewed) {
+      const answer = await write(
+        scripts.commitScript,
+        [sessionKey(handle), lockKey(handle)],
+        clock.now(),
+        version,
+        fence,
+        records.sealIdentity(handle, renewed),
+        records.sealTokens(handle, renewed),
+      )
+      if (answer === 'committed' || answer === 'stale' || answer === 'fenced') return answer
+      return 'ended'
+    },
+
+    async claim(key, lifetime) {
+      const options = { condition: 'NX', expiration: { type: 'PX', value: lifetime } } as const
+      return (await connection.run((client) => client.set(`portico:claim:{${key}}`, '1', options))) === 'OK'
+    },
+
+    async publish(key, text, lifetime) {
+      const expiration = { type: 'PX', value: lifetime } as const
+      await connection.run((client) => client.set(`portico:outcome:{${key}}`, text, { expiration }))
+    },
+
+    async published(key) {
+      return (await connection.run((client) => client.get(`portico:outcome:{${key}}`))) ?? undefined
+    },
+
+    async count(key, window) {
+      const answer = await write(scripts.countScript, [counterKey(key)], window)
+      const [hits, remaining] = Array.isArray(answer) ? answer : []
+      return { hits: Number(hits), remaining: Number(remaining) }
+    },
+
+    async readShared(name) {
+      const { text, n: version } = await connection.run((client) =>
+        client.hGetAll(`portico:shared:{${name}}`),
+      )
+      return text === undefined ? undefined : { text, version: Number(version) }
+    },
+
+    async writeShared(name, expectedVersion, text) {
+      const key = `portico:shared:{${name}}`
+      return (await write(scripts.writeSharedScript, [key], expectedVersion, text)) === 1
+    },
+
+    async ping() {
+      const sections = await connection.info('memory')
+      for (const section of sections) {
+        const policy = /^maxmemory_policy:(\S+)/m.exec(section)?.[1]
+        // Sessions that vanish are people logged out for no reason; refusing the next login is the smaller evil.
+        if (policy !== undefined && policy !== 'noeviction') {
+          throw new AppError('store_unavailable', 'The session store is not set up to keep sessions.', {
+            reason: `maxmemory-policy is ${policy}, which drops sessions: CONFIG SET maxmemory-policy noeviction`,
+          })
+        }
+      }
+    },
+
+    close: () => connection.close(),
+  }
+}

@@ -1,0 +1,19 @@
+import type { Session } from './session.ts'
+import type { SessionLifetimes } from './store.ts'
+
+/** Milliseconds a tombstone stands: longer than any request that might still hold the session. */
+export const tombstoneLifetime = 60 * 60_000
+
+/** When a session used now ends by itself unless it is used again; never after its absolute timeout. */
+export function idleExpiry(
+  now: number,
+  absoluteExpiresAt: number,
+  { idleTimeout }: SessionLifetimes,
+): number {
+  return Math.min(now + idleTimeout, absoluteExpiresAt)
+}
+
+/** Whether a use of the session is worth a write: at most one in a tenth of the idle timeout is. */
+export function isDueForTouch(session: Session, now: number, { idleTimeout }: SessionLifetimes): boolean {
+  return now - session.lastSeenAt >= idleTimeout / 10
+}

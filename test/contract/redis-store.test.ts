@@ -1,0 +1,177 @@
+import { execFileSync } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { getCACertificates, setDefaultCACertificates } from 'node:tls'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { redisUrl } from '../../src/config/redis-url.ts'
+import { createRedisConnection, type RedisConnection } from '../../src/session/redis-connection.ts'
+import { createRedisStore } from '../../src/session/redis-store.ts'
+import type { Store } from '../../src/session/store.ts'
+import { createTestClock } from '../support/clock.ts'
+import { freePort } from '../support/http-server.ts'
+import { startRedis, type TestRedis } from '../support/redis.ts'
+import { describeStore, lifetimes } from './store.ts'
+
+const secrets = [randomBytes(32)]
+const folder = mkdtempSync(join(tmpdir(), 'portico-redis-'))
+const servers: TestRedis[] = []
+const stores: Store[] = []
+afterAll(async () => {
+  for (const store of stores) await store.close()
+  for (const server of servers) await server.close()
+  rmSync(folder, { recursive: true })
+})
+
+const start = async (options?: Parameters<typeof startRedis>[0]) => {
+  const server = await startRedis(options)
+  servers.push(server)
+  return server
+}
+
+/** Resolves once the connection takes commands: it is made in the background. */
+async function connect(url: string): Promise<RedisConnection> {
+  const connection = createRedisConnection(redisUrl.parse(url), () => {})
+  for (;;) {
+    const isUp = await connection
+      .run((client) => client.get('x'))
+      .then(
+        () => true,
+        () => false,
+      )
+    if (isUp) return connection
+    await new Promise((done) => setTimeout(done, 20))
+  }
+}
+
+interface Deployment {
+  url: string
+  /** Every server that holds keys. */
+  nodes: TestRedis[]
+}
+
+function describeDeployment(name: string, deploy: () => Promise<Deployment>): void {
+  describe(name, () => {
+    let deployment: Deployment
+    let connection: RedisConnection
+    beforeAll(async () => {
+      deployment = await deploy()
+      connection = await connect(deployment.url)
+    }, 60_000)
+
+    const create = async () => {
+      const clock = createTestClock()
+      const store = createRedisStore({ connection, secrets, lifetimes, clock, log: () => {} })
+      stores.push(store)
+      return {
+        store,
+        clock,
+        async passTime(milliseconds: number) {
+          clock.advance(milliseconds)
+          await Promise.all(deployment.nodes.map((node) => node.passTime(milliseconds)))
+        },
+      }
+    }
+
+    describeStore(`Redis, ${name},`, create)
+  })
+}
+
+describeDeployment('one server', async () => {
+  const server = await start()
+  return { url: server.url, nodes: [server] }
+})
+
+describeDeployment('with a user, a password and a database', async () => {
+  const server = await start({ url: (port) => `redis://127.0.0.1:${port}` })
+  await server.command(
+    'ACL',
+    'SETUSER',
+    'portico',
+    'on',
+    '>p@ss:word/',
+    '~portico:*',
+    '~x',
+    '+@all',
+    '-@dangerous',
+    '+info',
+  )
+  return {
+    url: `redis://portico:${encodeURIComponent('p@ss:word/')}@127.0.0.1:${server.port}/3`,
+    nodes: [await inDatabase(server, 3)],
+  }
+})
+
+/** The same server, with time passing in another database of it. */
+async function inDatabase(server: TestRedis, database: number): Promise<TestRedis> {
+  await server.command('SELECT', String(database))
+  return server
+}
+
+describeDeployment('over TLS', async () => {
+  const [key, certificate] = [join(folder, 'key.pem'), join(folder, 'cert.pem')]
+  const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1']
+  execFileSync(
+    'openssl',
+    [
+      'req',
+      '-x509',
+      '-newkey',
+      'ec',
+      '-pkeyopt',
+      'ec_paramgen_curve:P-256',
+      '-nodes',
+      '-days',
+      '1',
+      ...subject,
+      '-keyout',
+      key,
+      '-out',
+      certificate,
+    ],
+    { stdio: 'ignore' },
+  )
+  setDefaultCACertificates([...getCACertificates('default'), readFileSync(certificate, 'utf8')])
+  const port = await freePort()
+  const files = ['--tls-cert-file', certificate, '--tls-key-file', key, '--tls-auth-clients', 'no']
+  const server = await start({
+    port,
+    args: ['--port', '0', '--tls-port', String(port), ...files],
+    url: (tlsPort) => `rediss://localhost:${tlsPort}`,
+  })
+  return { url: server.url, nodes: [server] }
+})
+
+describeDeployment('a cluster of three', async () => {
+  const nodes = await Promise.all(
+    [1, 2, 3].map((number) =>
+      start({
+        args: ['--cluster-enabled', 'yes', '--cluster-config-file', join(folder, `nodes-${number}.conf`)],
+      }),
+    ),
+  )
+  const [first, ...others] = nodes
+  for (const [index, node] of nodes.entries()) {
+    const bounds = [Math.floor((index * 16_384) / 3), Math.floor(((index + 1) * 16_384) / 3) - 1]
+    await node.command('CLUSTER', 'ADDSLOTSRANGE', ...bounds.map(String))
+  }
+  for (const { port } of others) await first?.command('CLUSTER', 'MEET', '127.0.0.1', String(port))
+  for (const node of nodes) {
+    while (!String(await node.command('CLUSTER', 'INFO')).includes('cluster_state:ok')) {}
+    while (!String(await node.command('CLUSTER', 'INFO')).includes('cluster_known_nodes:3')) {}
+  }
+  return { url: nodes.map(({ url }) => url).join(), nodes }
+})
+
+describeDeployment('behind Sentinel', async () => {
+  const master = await start()
+  const file = join(folder, 'sentinel.conf')
+  writeFileSync(file, `sentinel monitor portico-master 127.0.0.1 ${master.port} 1\n`)
+  const sentinel = await start({ args: [file, '--sentinel'] })
+  return { url: `redis+sentinel://127.0.0.1:${sentinel.port}/portico-master`, nodes: [master] }
+})
+
+test('each deployment was really there', () => {
+  expect(servers).toHaveLength(8)
+})
