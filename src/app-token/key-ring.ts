@@ -1,86 +1,174 @@
-import { type CryptoKey, calculateJwkThumbprint, exportJWK, generateKeyPair, type JWK } from 'jose'
+import type { JWK } from 'jose'
+import { z } from 'zod'
 import type { Clock } from '../clock.ts'
 import type { Config } from '../config/config.ts'
+import { createSealer } from '../crypto/sealer.ts'
+import { AppError } from '../errors.ts'
+import type { SharedState } from '../session/store.ts'
 import type { Log } from '../telemetry/logger.ts'
+import { dropExpired, findActive, planNext, type ScheduledKey } from './key-schedule.ts'
+import { generatePrivateJwk, type SigningKey, toSigningKey } from './signing-key.ts'
 
-interface SigningKey {
-  kid: string
-  privateKey: CryptoKey
-  publicJwk: JWK
-}
-
-/** The keys that sign app tokens: one signs, the next is published already, retired ones still verify. */
+/**
+ * The keys that sign app tokens: one signs, the next is published already, retired ones still verify.
+ *
+ * Both methods throw AppError `store_unavailable` where the keys were never read and cannot be.
+ */
 export interface KeyRing {
-  readonly alg: Config['appToken']['alg']
   /** The key that signs now. */
-  signingKey(): SigningKey
+  signingKey(): Promise<SigningKey>
   /** Every public key that a verifier may meet, in a JWK Set (RFC 7517 5). */
-  publicKeys(): { keys: JWK[] }
+  publicKeys(): Promise<{ keys: JWK[] }>
 }
 
 interface KeyRingOptions {
   config: Config['appToken']
+  store: Pick<SharedState, 'readShared' | 'writeShared'>
+  /** Master secrets, newest first: they wrap the keys in the store. */
+  secrets: readonly Uint8Array[]
   clock: Clock
   log: Log
 }
 
-/** A token signed a moment before the rotation, seen by a verifier whose clock is late. */
-const clockAllowance = 60_000
+/** The name of the ring in the store, and the context its seal is bound to. */
+const name = 'signing-keys'
 
-async function createSigningKey(alg: KeyRing['alg']): Promise<SigningKey> {
-  const { privateKey, publicKey } = await generateKeyPair(alg, alg === 'RS256' ? { modulusLength: 2048 } : {})
-  const jwk = await exportJWK(publicKey)
-  const kid = await calculateJwkThumbprint(jwk)
-  return { kid, privateKey, publicJwk: { ...jwk, kid, alg, use: 'sig' } }
+/** Older rings are used on, and read again beside the request: another replica may have made the next key. */
+const freshFor = 60_000
+
+const storedKeys = z.array(
+  z.object({
+    alg: z.enum(['ES256', 'EdDSA', 'RS256']),
+    signsFrom: z.number(),
+    jwk: z.looseObject({ kty: z.string() }),
+  }),
+)
+type StoredKey = z.infer<typeof storedKeys>[number]
+
+interface RingKey extends ScheduledKey {
+  key: SigningKey
 }
 
 /**
- * Creates the ring with its first two keys. A key is published for a whole rotation period before it signs, so that
- * no verifier's cache is ever behind, and stays published until the last token it signed has expired.
+ * Creates the ring that all replicas share through the store, or the one of the operator's own keys (APP_TOKEN_KEYS).
+ * Which key signs follows from the times in the ring alone; replicas write to it only to add the next key or to drop old
+ * ones, by compare-and-set.
  */
-export async function createKeyRing({ config, clock, log }: KeyRingOptions): Promise<KeyRing> {
-  const { alg, rotation, ttl } = config
-  let active = await createSigningKey(alg)
-  let next: SigningKey | undefined = await createSigningKey(alg)
-  let isMakingNext = false
-  let activeUntil = clock.now() + rotation
-  let retired: { key: SigningKey; until: number }[] = []
+export function createKeyRing(options: KeyRingOptions): KeyRing {
+  const { keys } = options.config
+  return keys === undefined ? createSharedRing(options) : createFixedRing(keys)
+}
 
-  /** Makes the next key beside the requests; where that fails, the next request tries again. */
-  async function makeNext(): Promise<void> {
-    if (isMakingNext) return
-    isMakingNext = true
-    try {
-      next = await createSigningKey(alg)
-    } catch {
-      log('signing_key_rotation_failed')
+function createFixedRing(jwks: NonNullable<Config['appToken']['keys']>): KeyRing {
+  let keys: Promise<SigningKey[]> | undefined
+  const load = () => {
+    keys ??= Promise.all(jwks.map((jwk) => toSigningKey(jwk, jwk.alg)))
+    return keys
+  }
+  return {
+    async signingKey() {
+      const [first] = await load()
+      if (first === undefined) throw new TypeError('a ring needs a key')
+      return first
+    },
+    publicKeys: async () => ({ keys: (await load()).map(({ publicJwk }) => publicJwk) }),
+  }
+}
+
+function createSharedRing({ config, store, secrets, clock, log }: KeyRingOptions): KeyRing {
+  const sealer = createSealer(secrets, 'signing-keys')
+  const newestSealer = createSealer(secrets.slice(0, 1), 'signing-keys')
+  let known: { keys: RingKey[]; readAt: number } | undefined
+  let inFlight: Promise<RingKey[]> | undefined
+
+  /** One replica's change wins; the others read what it wrote. */
+  async function readRing(): Promise<StoredKey[]> {
+    for (;;) {
+      const found = await store.readShared(name)
+      const kept = found === undefined ? [] : openRing(found.text)
+      const now = clock.now()
+      // Only a server that starts may bring in another algorithm: in a rolling restart, the others go on as before.
+      const isStarting = known === undefined
+      const alg = isStarting ? config.alg : (kept.at(-1)?.alg ?? config.alg)
+      const schedule = { alg, rotation: config.rotation }
+      const keys = dropExpired(kept, now, config.ttl).filter(
+        (key) => !isStarting || key.alg === alg || key.signsFrom <= now,
+      )
+      for (
+        let next = planNext(keys, now, schedule);
+        next !== undefined;
+        next = planNext(keys, now, schedule)
+      ) {
+        const jwk = await generatePrivateJwk(alg)
+        keys.push({ alg, signsFrom: next, jwk: { ...jwk, kty: jwk.kty ?? '' } })
+      }
+      const isCurrent = found !== undefined && newestSealer.open(found.text, name) !== undefined
+      if (isCurrent && keys.length === kept.length && keys.at(-1) === kept.at(-1)) return keys
+      if (await store.writeShared(name, found?.version ?? 0, sealer.seal(JSON.stringify(keys), name))) {
+        log('signing_keys_changed', { keys: keys.length })
+        return keys
+      }
     }
-    isMakingNext = false
   }
 
-  function rotate(): void {
-    const now = clock.now()
-    if (next === undefined) void makeNext()
-    if (next === undefined || now < activeUntil) return
-    retired = [...retired, { key: active, until: now + ttl + clockAllowance }]
-    active = next
-    next = undefined
-    activeUntil = now + rotation
-    log('signing_key_rotated', { kid: active.kid })
-    void makeNext()
+  /** Keys that another secret wrapped are not overwritten: other replicas may sign with them right now. */
+  function openRing(sealed: string): StoredKey[] {
+    const text = sealer.open(sealed, name)
+    const keys = text === undefined ? undefined : storedKeys.safeParse(JSON.parse(text)).data
+    if (keys !== undefined) return keys
+    throw new AppError('store_unavailable', 'The signing keys cannot be read right now.', {
+      reason:
+        'the signing keys in the store are of another format, or wrapped with a secret that BFF_SECRETS does not hold',
+    })
+  }
+
+  async function load(): Promise<RingKey[]> {
+    const stored = await readRing()
+    const keys = await Promise.all(
+      stored.map(async ({ jwk, ...schedule }) => ({
+        ...schedule,
+        key: await toSigningKey(jwk, schedule.alg),
+      })),
+    )
+    known = { keys, readAt: clock.now() }
+    return keys
+  }
+
+  function loadOnce(): Promise<RingKey[]> {
+    inFlight ??= load()
+      .catch((error: unknown) => {
+        log('signing_keys_unavailable', {
+          reason: error instanceof AppError ? error.reason : 'a key cannot be used',
+        })
+        throw error
+      })
+      .finally(() => {
+        inFlight = undefined
+      })
+    return inFlight
+  }
+
+  async function current(): Promise<RingKey[]> {
+    if (known === undefined) return loadOnce()
+    const age = clock.now() - known.readAt
+    if (age > freshFor) {
+      // Nobody waits, and a failure is logged above: which key signs does not depend on it.
+      known.readAt = clock.now()
+      loadOnce().catch(() => {})
+    }
+    return known.keys
   }
 
   return {
-    alg,
-    signingKey() {
-      rotate()
-      return active
+    async signingKey() {
+      const keys = await current()
+      const active = keys[findActive(keys, clock.now())]
+      if (active === undefined) throw new AppError('store_unavailable', 'There is no key to sign with yet.')
+      return active.key
     },
-    publicKeys() {
-      rotate()
-      retired = retired.filter(({ until }) => clock.now() < until)
-      const keys = [active, ...(next === undefined ? [] : [next]), ...retired.map(({ key }) => key)]
-      return { keys: keys.map(({ publicJwk }) => publicJwk) }
+    async publicKeys() {
+      const keys = dropExpired(await current(), clock.now(), config.ttl)
+      return { keys: keys.map(({ key }) => key.publicJwk) }
     },
   }
 }

@@ -58,7 +58,7 @@ export function createAppTokenMinter({ config, keyRing, clock }: MinterOptions):
     // A token never outlives the session it speaks for.
     const lifetime = Math.floor(Math.min(appToken.ttl, absoluteExpiresAt - now) / 1000)
     const issuedAt = Math.floor(now / 1000)
-    const key = keyRing.signingKey()
+    const key = await keyRing.signingKey()
     const token = await new SignJWT({
       // User claims come first: none of them can stand in for a claim that carries meaning here.
       ...identity.claims,
@@ -76,7 +76,7 @@ export function createAppTokenMinter({ config, keyRing, clock }: MinterOptions):
       amr: identity.amr,
       cnf: keyThumbprint === undefined ? undefined : { jkt: keyThumbprint },
     })
-      .setProtectedHeader({ alg: keyRing.alg, typ: 'at+jwt', kid: key.kid })
+      .setProtectedHeader({ alg: key.alg, typ: 'at+jwt', kid: key.kid })
       .sign(key.privateKey)
     return { token, token_type: keyThumbprint === undefined ? 'Bearer' : 'DPoP', expires_in: lifetime }
   }

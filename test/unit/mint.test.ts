@@ -1,7 +1,9 @@
+import { randomBytes } from 'node:crypto'
 import { decodeJwt } from 'jose'
 import { expect, test } from 'vitest'
 import { createKeyRing } from '../../src/app-token/key-ring.ts'
 import { createAppTokenMinter } from '../../src/app-token/mint.ts'
+import { createMemoryStore } from '../../src/session/memory-store.ts'
 import { createTestClock, hours, minutes } from '../support/clock.ts'
 
 test('no user claim can stand in for one that carries meaning in the app token', async () => {
@@ -12,9 +14,12 @@ test('no user claim can stand in for one that carries meaning in the app token',
     rotation: hours(1),
     audiences: ['https://api.example.com'],
     claims: [],
+    keys: undefined,
   } as const
   const config = { publicUrl: 'https://app.example.com', appToken, provider: { clientId: 'c' } }
-  const keyRing = await createKeyRing({ config: appToken, clock, log: () => {} })
+  const lifetimes = { idleTimeout: minutes(30), absoluteTimeout: hours(12) }
+  const store = createMemoryStore({ clock, lifetimes })
+  const keyRing = createKeyRing({ config: appToken, store, secrets: [randomBytes(32)], clock, log: () => {} })
   const mint = createAppTokenMinter({ config, keyRing, clock })
   const forged = {
     iss: 'evil',
@@ -32,9 +37,9 @@ test('no user claim can stand in for one that carries meaning in the app token',
       issuer: 'https://idp.example',
       sub: 'u',
       claims: forged,
-      login: { fingerprint: 'f', returnTo: '/' },
+      login: { fingerprint: 'f', returnTo: '/', device: 'd' },
     },
-    tokens: { accessToken: 'a', idToken: 'i', scope: ['openid'] },
+    tokens: { accessToken: 'a', obtainedAt: 1, idToken: 'i', scope: ['openid'] },
     createdAt: clock.now(),
     lastSeenAt: clock.now(),
     idleExpiresAt: clock.now() + hours(1),
