@@ -21,10 +21,12 @@ const errors = {
   method_not_allowed: { status: 405, title: 'This address does not take that method' },
   payload_too_large: { status: 413, title: 'The request body is too large' },
   unsupported_media_type: { status: 415, title: 'The request body has an unsupported type' },
+  too_many_requests: { status: 429, title: 'Too many requests' },
   headers_too_large: { status: 431, title: 'The request headers are too large' },
   internal_error: { status: 500, title: 'Something went wrong on our side' },
   invalid_access_token: { status: 502, title: 'The provider sent an access token that does not verify' },
   invalid_id_token: { status: 502, title: 'The provider sent an ID token that does not verify' },
+  invalid_userinfo: { status: 502, title: 'The provider sent userinfo that cannot be trusted' },
   invalid_token_response: { status: 502, title: 'The provider sent a malformed answer' },
   provider_error: { status: 502, title: 'The provider refused the request' },
   provider_unavailable: { status: 503, title: 'The provider does not answer' },
@@ -56,6 +58,8 @@ export class AppError extends Error {
   readonly detail: string
   readonly reason: string | undefined
   readonly headers: Record<string, string>
+  /** Seconds, where the one who refused us said so. */
+  readonly retryAfter: number | undefined
 
   constructor(code: ErrorCode, detail: string, { reason, retryAfter, headers, cause }: AppErrorOptions = {}) {
     super(detail, { cause })
@@ -64,6 +68,7 @@ export class AppError extends Error {
     this.title = errors[code].title
     this.detail = detail
     this.reason = reason
+    this.retryAfter = retryAfter
     const wait = retryAfter ?? (this.status === 503 ? 5 : undefined)
     this.headers = { ...headers, ...(wait === undefined ? {} : { 'Retry-After': String(wait) }) }
   }

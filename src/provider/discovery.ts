@@ -62,6 +62,11 @@ function createBasicAuth(secret: string): client.ClientAuth {
   }
 }
 
+/** Whether the provider names itself in its responses (RFC 9207 3); otherwise `iss` there means nothing. */
+export function isIssAdvertised({ metadata }: DiscoveredProvider): boolean {
+  return metadata.authorization_response_iss_parameter_supported === true
+}
+
 /** One discovery (OpenID Connect Discovery 1.0, section 4), strict about the issuer. */
 async function discover({ config, fetch }: DiscoveryOptions): Promise<DiscoveredProvider> {
   const issuer = new URL(config.issuer)

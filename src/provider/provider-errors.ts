@@ -5,7 +5,11 @@ import { toLogText } from '../telemetry/logger.ts'
 
 const clocks = 'Check the clocks of this server and of the provider: they may differ by 30 seconds at most.'
 
-type TokenErrorCode = 'invalid_id_token' | 'invalid_access_token' | 'invalid_token_response'
+type TokenErrorCode =
+  | 'invalid_id_token'
+  | 'invalid_access_token'
+  | 'invalid_token_response'
+  | 'invalid_userinfo'
 
 const details: Record<TokenErrorCode, string> = {
   invalid_id_token: 'The ID token the provider sent did not pass verification, so nobody was signed in.',
@@ -13,6 +17,7 @@ const details: Record<TokenErrorCode, string> = {
     'The access token the provider sent did not pass verification, so nobody was signed in.',
   invalid_token_response:
     'The provider answered with something that its protocol does not allow, so nobody was signed in.',
+  invalid_userinfo: 'What the provider said about the person did not pass verification, so it was not used.',
 }
 
 /** A token that failed one of our own checks; `reason` says which, in words of ours. */
@@ -26,7 +31,10 @@ export function createTokenError(
 }
 
 /** Translates what jose throws while it verifies a token. */
-export function toTokenError(error: unknown, code: 'invalid_id_token' | 'invalid_access_token'): AppError {
+export function toTokenError(
+  error: unknown,
+  code: 'invalid_id_token' | 'invalid_access_token' | 'invalid_userinfo',
+): AppError {
   if (error instanceof AppError) return error
   // Everything else that can be thrown there comes from key material that no one can use.
   if (!(error instanceof jose.JOSEError)) {
@@ -65,6 +73,10 @@ export function toAppError(error: unknown, secrets: readonly string[] = []): App
   return createTokenError(code, `${error.code ?? 'unknown'}${toHint(facts)}`, { cause: error })
 }
 
+/** Whether the provider refuses a refresh token for good: expired, revoked, or used before (RFC 6749 5.2). */
+export const isInvalidGrant = (error: unknown): boolean =>
+  error instanceof ResponseBodyError && error.error === 'invalid_grant'
+
 /** openid-client tells a bad token from a bad answer only by what it attaches to the cause. */
 function toFacts(error: ClientError): object {
   const { cause } = error
@@ -82,13 +94,10 @@ function toHint(facts: object): string {
     : ` (${String(attribute)})`
 }
 
-/** A 401 with a challenge: of the token endpoint to our credentials (RFC 6749 5.2), or of userinfo to its own token. */
+/** A 401 with a challenge, of the token endpoint to our credentials (RFC 6749 5.2). */
 function toChallengeError(error: WWWAuthenticateChallengeError): AppError {
   const scheme = error.cause[0]?.scheme ?? 'unknown'
-  const hint =
-    scheme === 'basic'
-      ? 'check OIDC_CLIENT_ID, OIDC_CLIENT_SECRET and OIDC_CLIENT_AUTH'
-      : 'userinfo refused the access token'
+  const hint = 'check OIDC_CLIENT_ID, OIDC_CLIENT_SECRET and OIDC_CLIENT_AUTH'
   return new AppError('provider_error', 'The provider refused to finish this sign-in.', {
     reason: `status ${error.status}, ${toLogText(scheme)} challenge: ${hint}`,
     cause: error,

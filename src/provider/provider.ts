@@ -4,13 +4,14 @@ import type { Clock } from '../clock.ts'
 import type { Config } from '../config/config.ts'
 import { AppError } from '../errors.ts'
 import type { Log } from '../telemetry/logger.ts'
-import { createDiscovery, type DiscoveredProvider } from './discovery.ts'
-import { type ProviderIdentity, type ProviderTokens, toIdentity } from './identity.ts'
+import { createCircuitBreaker } from './circuit-breaker.ts'
+import { createDiscovery, isIssAdvertised } from './discovery.ts'
+import { type CodeExchange, createGrants, type ProviderLogin, type RefreshRequest } from './grants.ts'
 import { createKeySource } from './key-source.ts'
-import { createTokenError, toAppError } from './provider-errors.ts'
+import { isInvalidGrant, toAppError } from './provider-errors.ts'
 import { createProviderFetch, createUnavailable } from './provider-fetch.ts'
 import { createTokenVerifier } from './token-verifier.ts'
-import { maxUserClaims, pickUserClaims } from './user-claims.ts'
+import { fetchUserinfo } from './userinfo.ts'
 
 /** What an authorization request carries beside the client's own data (OpenID Connect Core 3.1.2.1). */
 export interface AuthorizationRequest {
@@ -19,28 +20,6 @@ export interface AuthorizationRequest {
   codeChallenge: string
   /** Optional parameters by their wire names, such as `prompt` and `login_hint`. */
   parameters: Readonly<Record<string, string>>
-}
-
-/** An authorization code, and what the login that it answers was begun with. */
-export interface CodeExchange {
-  code: string
-  state: string
-  iss?: string
-  nonce: string
-  codeVerifier: string
-  /** Seconds, as sent in the authorization request. */
-  maxAge?: number
-  acrValues?: readonly string[]
-  /** Whether the person had to sign in anew (`prompt=login`). */
-  mustBeFresh: boolean
-  /** Milliseconds since the epoch. */
-  startedAt: number
-}
-
-/** A person the provider vouches for, every token verified. */
-export interface ProviderLogin {
-  identity: ProviderIdentity
-  tokens: ProviderTokens
 }
 
 /** The identity provider. Every method may throw AppError `provider_unavailable`. */
@@ -55,6 +34,21 @@ export interface Provider {
   assertResponseIssuer(iss: string | undefined): Promise<void>
   /** @throws AppError `provider_error`, `invalid_token_response`, `invalid_id_token`, `invalid_access_token` */
   exchangeCode(exchange: CodeExchange): Promise<ProviderLogin>
+  /** @throws AppError `provider_unavailable` where it did not answer lately: not worth asking now */
+  assertReachable(): void
+  /**
+   * Renews the tokens (RFC 6749 6, OpenID Connect Core 12), and what they say of the person. `refused` where the
+   * provider takes this refresh token no more.
+   *
+   * @throws AppError as `exchangeCode` does
+   */
+  refresh(request: RefreshRequest): Promise<ProviderLogin | 'refused'>
+  /**
+   * The provider's userinfo, live; undefined where it takes this access token no more.
+   *
+   * @throws AppError `invalid_userinfo`, `not_found` where the provider has none
+   */
+  fetchUserinfo(accessToken: string, sub: string): Promise<JWTPayload | undefined>
 }
 
 interface ProviderOptions {
@@ -71,6 +65,8 @@ export function createProvider({ config, claimNames, clock, log }: ProviderOptio
   const discovery = createDiscovery({ config, fetch: http.fetch, clock, log })
   const keys = createKeySource({ fetchKeys, clock, log })
   const verifier = createTokenVerifier({ config, keys, clock })
+  const grants = createGrants({ config, claimNames, discovery, verifier, clock, log })
+  const breaker = createCircuitBreaker(clock)
 
   async function fetchKeys(): Promise<JSONWebKeySet> {
     const { jwks_uri: uri = '' } = (await discovery.provider()).metadata
@@ -78,65 +74,6 @@ export function createProvider({ config, claimNames, clock, log }: ProviderOptio
     const body: unknown = response.status === 200 ? await response.json().catch(() => undefined) : undefined
     if (isKeySet(body)) return body
     throw createUnavailable(`JWKS: status ${response.status}, no key set`)
-  }
-
-  /** The wanted claims, from the ID token and, where it is thin, from userinfo, whose sub must be the same (R43). */
-  async function readUserClaims(
-    { configuration, metadata }: DiscoveredProvider,
-    idToken: JWTPayload,
-    accessToken: string,
-  ): Promise<Record<string, unknown>> {
-    const isThin = claimNames.some((name) => idToken[name] === undefined)
-    const hasUserinfo = metadata.userinfo_endpoint !== undefined
-    const userinfo: JWTPayload =
-      isThin && hasUserinfo ? await client.fetchUserInfo(configuration, accessToken, idToken.sub ?? '') : {}
-    const { claims, dropped } = pickUserClaims(claimNames, idToken, userinfo)
-    if (dropped.length > 0) log('user_claims_dropped', { names: dropped, limit: maxUserClaims })
-    return claims
-  }
-
-  /** The response's URL as openid-client wants it, built from configuration: it becomes the token call's redirect_uri. */
-  function toResponseUrl({ code, state, iss }: CodeExchange, takesIss: boolean): URL {
-    const url = new URL(config.redirectUri)
-    url.search = new URLSearchParams({ code, state, ...(takesIss && iss ? { iss } : {}) }).toString()
-    return url
-  }
-
-  async function exchangeAndVerify(exchange: CodeExchange): Promise<ProviderLogin> {
-    const provider = await discovery.provider()
-    const answer = await client.authorizationCodeGrant(
-      provider.configuration,
-      toResponseUrl(exchange, isIssAdvertised(provider)),
-      {
-        pkceCodeVerifier: exchange.codeVerifier,
-        expectedState: exchange.state,
-        expectedNonce: exchange.nonce,
-        ...(exchange.maxAge === undefined ? {} : { maxAge: exchange.maxAge }),
-      },
-    )
-    const { access_token: accessToken, id_token: idToken = '', refresh_token: refreshToken } = answer
-    if (answer.token_type !== 'bearer') {
-      throw createTokenError('invalid_token_response', 'token_type is not Bearer')
-    }
-    const claims = await verifier.verifyIdToken(idToken, {
-      accessToken,
-      startedAt: exchange.startedAt,
-      mustBeFresh: exchange.mustBeFresh,
-      ...(exchange.acrValues === undefined ? {} : { acrValues: exchange.acrValues }),
-    })
-    const scope = (await verifier.verifyAccessToken(accessToken)) ?? answer.scope?.split(' ') ?? config.scopes
-    return {
-      identity: toIdentity(config.issuer, claims, await readUserClaims(provider, claims, accessToken)),
-      tokens: {
-        accessToken,
-        idToken,
-        scope: [...new Set(scope)],
-        ...(refreshToken === undefined ? {} : { refreshToken }),
-        ...(answer.expires_in === undefined
-          ? {}
-          : { accessTokenExpiresAt: clock.now() + answer.expires_in * 1000 }),
-      },
-    }
   }
 
   return {
@@ -173,16 +110,32 @@ export function createProvider({ config, claimNames, clock, log }: ProviderOptio
     },
 
     exchangeCode: (exchange) =>
-      exchangeAndVerify(exchange).catch((error: unknown) => {
+      grants.exchangeCode(exchange).catch((error: unknown) => {
         // The provider's remark is logged, and may repeat what it was sent.
         throw toAppError(error, [exchange.code, exchange.codeVerifier])
       }),
-  }
-}
 
-/** Whether the provider names itself in its responses (RFC 9207 3); otherwise `iss` there means nothing. */
-function isIssAdvertised({ metadata }: DiscoveredProvider): boolean {
-  return metadata.authorization_response_iss_parameter_supported === true
+    assertReachable: () => breaker.assertClosed(),
+
+    refresh: (request) =>
+      breaker.guard(() =>
+        grants.refresh(request).catch((error: unknown) => {
+          if (isInvalidGrant(error)) return 'refused' as const
+          throw toAppError(error, [request.tokens.refreshToken ?? ''])
+        }),
+      ),
+
+    fetchUserinfo: (accessToken, sub) =>
+      breaker.guard(async () => {
+        const provider = await discovery.provider()
+        if (provider.metadata.userinfo_endpoint === undefined) {
+          throw new AppError('not_found', 'This provider has no userinfo.')
+        }
+        return fetchUserinfo({ provider, verifier, accessToken, sub }).catch((error: unknown) => {
+          throw toAppError(error)
+        })
+      }),
+  }
 }
 
 /** Whether an answer looks like a JWK Set (RFC 7517 5); jose judges the keys themselves. */

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { JWTPayload } from 'jose'
+import type { ProviderIdentity } from './identity.ts'
 import { createTokenError } from './provider-errors.ts'
 
 /** What an ID token is held against. Times are milliseconds since the epoch. */
@@ -9,7 +10,7 @@ export interface ExpectedIdToken {
   alg: string
   /** The access token that came with it. */
   accessToken: string
-  /** When the login began: an ID token made for it cannot be older. */
+  /** When the login or the refresh began: an ID token made for it cannot be older. */
   startedAt: number
   /** The `acr_values` that were asked for, if any. */
   acrValues?: readonly string[]
@@ -18,8 +19,13 @@ export interface ExpectedIdToken {
   now: number
 }
 
+/** What the ID token of a refresh is held against: the login it continues as well. */
+export interface ExpectedRefreshedIdToken extends Omit<ExpectedIdToken, 'acrValues' | 'mustBeFresh'> {
+  identity: ProviderIdentity
+}
+
 /** Says what is wrong with the claims, or nothing. */
-type Check = (claims: JWTPayload, expected: ExpectedIdToken) => string | undefined
+type Check<Expected = ExpectedIdToken> = (claims: JWTPayload, expected: Expected) => string | undefined
 
 /** How far the provider's clock and ours may differ, in seconds. */
 export const clockTolerance = 30
@@ -37,8 +43,8 @@ const authorizedPartyIsThisClient: Check = ({ azp }, { clientId }) =>
 const wasNotIssuedInTheFuture: Check = ({ iat = 0 }, { now }) =>
   iat <= now / 1000 + clockTolerance ? undefined : 'iat lies in the future'
 
-const wasIssuedForThisLogin: Check = ({ iat = 0 }, { startedAt }) =>
-  iat >= startedAt / 1000 - clockTolerance ? undefined : 'iat lies before the login began'
+const wasIssuedForThisRequest: Check = ({ iat = 0 }, { startedAt }) =>
+  iat >= startedAt / 1000 - clockTolerance ? undefined : 'iat lies before the request for it'
 
 /** openid-client holds auth_time against max_age, but takes one that lies ahead. */
 const didNotSignInInTheFuture: Check = ({ auth_time: authTime = 0 }, { now }) =>
@@ -67,22 +73,45 @@ const accessTokenHashFits: Check = ({ at_hash: atHash }, { accessToken, alg }) =
   return atHash === expected ? undefined : 'at_hash belongs to another access token'
 }
 
+const subjectIsTheSame: Check<ExpectedRefreshedIdToken> = ({ sub }, { identity }) =>
+  sub === identity.sub ? undefined : 'sub is another one than at the login'
+
+const authTimeIsTheSame: Check<ExpectedRefreshedIdToken> = ({ auth_time: authTime }, { identity }) =>
+  authTime === undefined || authTime === identity.authTime
+    ? undefined
+    : 'auth_time is another one than at the login'
+
+const nonceIsTheSame: Check<ExpectedRefreshedIdToken> = ({ nonce }, { identity }) =>
+  nonce === undefined || nonce === identity.nonce ? undefined : 'nonce is another one than at the login'
+
 /** What openid-client leaves out: it checks iss, aud, exp, nonce, auth_time, and azp beside several audiences. */
 const idTokenChecks: readonly Check[] = [
   subjectIsThere,
   audienceIsThisClientAlone,
   authorizedPartyIsThisClient,
   wasNotIssuedInTheFuture,
-  wasIssuedForThisLogin,
+  wasIssuedForThisRequest,
   didNotSignInInTheFuture,
   signedInAnewIfAsked,
   authenticationContextIsAsAsked,
   accessTokenHashFits,
 ]
 
-const clockChecks: ReadonlySet<Check> = new Set([
+/** The same for the ID token of a refresh (OpenID Connect Core 12.2), where openid-client checks iss, aud and exp. */
+const refreshedIdTokenChecks: readonly Check<ExpectedRefreshedIdToken>[] = [
+  subjectIsTheSame,
+  audienceIsThisClientAlone,
+  authorizedPartyIsThisClient,
   wasNotIssuedInTheFuture,
-  wasIssuedForThisLogin,
+  wasIssuedForThisRequest,
+  authTimeIsTheSame,
+  nonceIsTheSame,
+  accessTokenHashFits,
+]
+
+const clockChecks: ReadonlySet<unknown> = new Set([
+  wasNotIssuedInTheFuture,
+  wasIssuedForThisRequest,
   didNotSignInInTheFuture,
 ])
 
@@ -92,7 +121,24 @@ const clockChecks: ReadonlySet<Check> = new Set([
  * @throws AppError `invalid_id_token`, its reason naming the check
  */
 export function assertIdTokenClaims(claims: JWTPayload, expected: ExpectedIdToken): void {
-  for (const check of idTokenChecks) {
+  assertAll(idTokenChecks, claims, expected)
+}
+
+/**
+ * Holds the claims of a refreshed, verified ID token against the login it continues.
+ *
+ * @throws AppError `invalid_id_token`, its reason naming the check
+ */
+export function assertRefreshedIdTokenClaims(claims: JWTPayload, expected: ExpectedRefreshedIdToken): void {
+  assertAll(refreshedIdTokenChecks, claims, expected)
+}
+
+function assertAll<Expected>(
+  checks: readonly Check<Expected>[],
+  claims: JWTPayload,
+  expected: Expected,
+): void {
+  for (const check of checks) {
     const problem = check(claims, expected)
     if (problem !== undefined) {
       throw createTokenError('invalid_id_token', problem, { isClockProblem: clockChecks.has(check) })

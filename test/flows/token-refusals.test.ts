@@ -410,6 +410,6 @@ describe('thin ID tokens', () => {
 
   test('R43: userinfo of another sub is refused (F33)', async () => {
     idp.misbehave({ ...thin, userinfo: (claims) => ({ ...claims, sub: 'someone-else' }) })
-    await expectRefusal('invalid_token_response')
+    await expectRefusal('invalid_userinfo')
   })
 })

@@ -31,6 +31,8 @@ export interface Defect {
   onTokenRequest?: (body: Record<string, string>) => void
   /** Holds the token answer back until this is settled. */
   tokenDelay?: Promise<unknown>
+  /** Sees a refresh that is right, before it is answered. */
+  onRefresh?: () => unknown
   /** Answers the token call in full. */
   tokenEndpoint?: express.RequestHandler
   jwks?: (keys: JWK[]) => unknown
@@ -43,6 +45,8 @@ export interface Defect {
 interface Grant {
   parameters: URLSearchParams
   spent: boolean
+  /** Seconds since the epoch. */
+  authTime: number
 }
 
 const userClaims = {
@@ -59,7 +63,11 @@ export async function startHostileProvider({ path = '/oauth2/default', port = 0 
   const issuer = `${server.origin}${path}`
   const goodKey = await createProviderKey('good-1')
   const grants = new Map<string, Grant>()
-  const calls = { discovery: 0, token: 0, jwks: 0, userinfo: 0 }
+  /** Grants by the one refresh token that is good for them; each is good once. */
+  const refreshTokens = new Map<string, Grant>()
+  const calls = { discovery: 0, token: 0, refresh: 0, jwks: 0, userinfo: 0 }
+  let clock: { now(): number } = Date
+  let rotates = true
   let defect: Defect = {}
   let published: JWK[] = [goodKey.publicJwk]
 
@@ -70,8 +78,10 @@ export async function startHostileProvider({ path = '/oauth2/default', port = 0 
       .setProtectedHeader({ ...header, alg: String(header.alg) })
       .sign(key.privateKey)
 
+  const seconds = () => Math.floor(clock.now() / 1000)
+
   async function mintAccessToken(scope: string[]): Promise<string> {
-    const now = Math.floor(Date.now() / 1000)
+    const now = seconds()
     const claims = {
       ver: 1,
       jti: randomUUID(),
@@ -88,16 +98,20 @@ export async function startHostileProvider({ path = '/oauth2/default', port = 0 
     return sign(key, { alg: key.alg, kid: key.kid }, defect.accessTokenClaims?.(claims) ?? claims)
   }
 
-  async function mintIdToken(accessToken: string, parameters: URLSearchParams): Promise<string> {
-    const now = Math.floor(Date.now() / 1000)
+  async function mintIdToken(
+    accessToken: string,
+    { parameters, authTime }: Grant,
+    isRefresh: boolean,
+  ): Promise<string> {
+    const now = seconds()
     const claims: JWTPayload = {
       iss: issuer,
       sub: '00u-grace',
       aud: 'portico-test',
       iat: now,
       exp: now + 3600,
-      auth_time: now,
-      nonce: parameters.get('nonce') ?? undefined,
+      auth_time: authTime,
+      nonce: isRefresh ? undefined : (parameters.get('nonce') ?? undefined),
       at_hash: halfHash(accessToken),
       ...(parameters.has('acr_values') ? { acr: parameters.get('acr_values') } : {}),
       ...userClaims,
@@ -141,12 +155,13 @@ export async function startHostileProvider({ path = '/oauth2/default', port = 0 
     return void res.json(defect.userinfo?.(claims) ?? claims)
   })
   app.post(`${path}/v1/token`, express.urlencoded({ extended: false }), async (req, res, next) => {
-    calls.token += 1
-    if (defect.tokenEndpoint) return defect.tokenEndpoint(req, res, next)
     const body = req.body as Record<string, string>
+    const isRefresh = body.grant_type === 'refresh_token'
+    calls[isRefresh ? 'refresh' : 'token'] += 1
+    if (defect.tokenEndpoint) return defect.tokenEndpoint(req, res, next)
     defect.onTokenRequest?.(body)
     await defect.tokenDelay
-    const grant = grants.get(body.code ?? '')
+    const grant = isRefresh ? refreshTokens.get(body.refresh_token ?? '') : grants.get(body.code ?? '')
     // Not decoded, as by many a real server: the client must not escape what needs no escaping.
     const basic = `Basic ${Buffer.from('portico-test:test-client-secret').toString('base64')}`
     const challenge = createHash('sha256')
@@ -154,14 +169,19 @@ export async function startHostileProvider({ path = '/oauth2/default', port = 0 
       .digest('base64url')
     const isRight =
       grant !== undefined &&
-      !grant.spent &&
       req.get('authorization') === basic &&
-      grant.parameters.get('code_challenge') === challenge &&
-      grant.parameters.get('redirect_uri') === body.redirect_uri
+      (isRefresh ||
+        (!grant.spent &&
+          grant.parameters.get('code_challenge') === challenge &&
+          grant.parameters.get('redirect_uri') === body.redirect_uri))
     if (!isRight) {
       return void res.status(400).json({ error: 'invalid_grant', error_description: 'canary <script>' })
     }
     grant.spent = true
+    if (rotates) refreshTokens.delete(body.refresh_token ?? '')
+    if (isRefresh) await defect.onRefresh?.()
+    const refreshToken = `refresh-${randomUUID()}`
+    refreshTokens.set(refreshToken, grant)
     const scope = (grant.parameters.get('scope') ?? '').split(' ')
     const accessToken = await mintAccessToken(scope)
     const answer = {
@@ -169,8 +189,8 @@ export async function startHostileProvider({ path = '/oauth2/default', port = 0 
       token_type: 'Bearer',
       expires_in: 3600,
       scope: scope.join(' '),
-      refresh_token: `refresh-${randomUUID()}`,
-      id_token: await mintIdToken(accessToken, grant.parameters),
+      refresh_token: refreshToken,
+      id_token: await mintIdToken(accessToken, grant, isRefresh),
     }
     return void res.json(defect.tokenResponse?.(answer) ?? answer)
   })
@@ -185,6 +205,22 @@ export async function startHostileProvider({ path = '/oauth2/default', port = 0 
     misbehave(next: Defect = {}) {
       defect = next
     },
+    sign,
+    /** Lives by this clock from now on. */
+    follow(other: { now(): number }) {
+      clock = other
+    },
+    /** Does not rotate refresh tokens, until the returned function is called. */
+    keepRefreshTokens() {
+      rotates = false
+      return () => {
+        rotates = true
+      }
+    },
+    /** Takes no refresh token any more: the person was disabled, or signed out there. */
+    revokeAll() {
+      refreshTokens.clear()
+    },
     publish(...keys: SigningKey[]) {
       published = keys.map(({ publicJwk }) => publicJwk)
     },
@@ -192,7 +228,7 @@ export async function startHostileProvider({ path = '/oauth2/default', port = 0 
     authorize(loginUrl: string): URLSearchParams {
       const { searchParams: parameters } = new URL(loginUrl)
       const code = `code-${randomUUID()}`
-      grants.set(code, { parameters, spent: false })
+      grants.set(code, { parameters, spent: false, authTime: seconds() })
       return new URLSearchParams({ code, state: parameters.get('state') ?? '' })
     },
     close: () => server.close(),
