@@ -15,17 +15,22 @@ import { jsonBody, jsonOrFormBody } from './http/middleware/body.ts'
 import { createBrowserSessions, createRequireSession } from './http/middleware/browser-session.ts'
 import { createCors } from './http/middleware/cors.ts'
 import { createCsrfGuard, createFormCsrfGuard } from './http/middleware/csrf.ts'
+import { createRequireFreshTokens } from './http/middleware/fresh-session.ts'
 import { allowOnly, createProblemDetails, notFound } from './http/middleware/problem-details.ts'
+import { createRateLimit } from './http/middleware/rate-limit.ts'
 import { createRequestContext, noStore } from './http/middleware/request-context.ts'
 import { createSecurityHeaders } from './http/middleware/security-headers.ts'
 import { createSessionHandler } from './http/session.ts'
+import { createSessionEndHandler, createSessionListHandler } from './http/sessions.ts'
 import { createTokenHandler } from './http/token.ts'
+import { createUserinfoHandler } from './http/userinfo.ts'
 import { createJwksHandler, createMetadataHandler } from './http/well-known.ts'
 import { createBeginLogin } from './login/begin.ts'
 import { createCompleteLogin } from './login/complete.ts'
 import { createTwins } from './login/twins.ts'
 import type { Provider } from './provider/provider.ts'
-import type { SessionStore } from './session/store.ts'
+import type { FreshTokens } from './session/fresh-tokens.ts'
+import type { Store } from './session/store.ts'
 import type { Log } from './telemetry/logger.ts'
 
 /** What the app stands on; `server.ts` makes them, tests hand in their own. */
@@ -33,15 +38,16 @@ export interface Parts {
   config: Config
   clock: Clock
   log: Log
-  store: SessionStore
+  store: Store
   provider: Provider
+  freshTokens: FreshTokens
   keyRing: KeyRing
   lifecycle: Lifecycle
 }
 
 /** Creates the app: every route, and the order of every guard, on this page. */
 export function createApp(parts: Parts): Express {
-  const { config, clock, store, provider, keyRing } = parts
+  const { config, clock, store, provider, freshTokens, keyRing } = parts
   const transactions = createSealer(config.secrets, 'login-transaction')
   const transactionCookies = createTransactionCookies(config.secureCookies)
   const sessions = createBrowserSessions(parts)
@@ -60,6 +66,10 @@ export function createApp(parts: Parts): Express {
   const csrf = createCsrfGuard(config.allowedOrigins)
   const formCsrf = createFormCsrfGuard(config.allowedOrigins)
   const requireSession = createRequireSession(sessions, store)
+  const requireFreshTokens = createRequireFreshTokens(freshTokens)
+  const limitLogins = createRateLimit({ name: 'login', rate: config.rateLimits.login, store })
+  const limitCallbacks = createRateLimit({ name: 'callback', rate: config.rateLimits.login, store })
+  const limitCalls = createRateLimit({ name: 'api', rate: config.rateLimits.api, store })
 
   const login = createLoginHandler({ config, beginLogin, transactionCookies })
   const callback = createCallbackHandler({
@@ -72,6 +82,9 @@ export function createApp(parts: Parts): Express {
     clock,
   })
   const session = createSessionHandler({ sessions, store, clock })
+  const listSessions = createSessionListHandler({ sessions, store, clock })
+  const endSession = createSessionEndHandler({ sessions, store, clock })
+  const userinfo = createUserinfoHandler({ provider, freshTokens })
   const token = createTokenHandler({ mintAppToken, readDpopKey })
   const logout = createLogoutHandler({ config, sessions })
 
@@ -95,15 +108,22 @@ export function createApp(parts: Parts): Express {
     .all(allowOnly('GET'))
 
   app.use('/api', noStore, createCors(config.allowedOrigins))
-  app.route('/api/login').head(allowOnly('GET')).get(login).all(allowOnly('GET'))
+  app.route('/api/login').head(allowOnly('GET')).get(limitLogins, login).all(allowOnly('GET'))
   app
     .route('/api/callback')
     .head(allowOnly('GET', 'POST')) // a link checker must not spend the code
-    .get(sessions.writable, callback)
-    .post(jsonOrFormBody, sessions.writable, callback)
+    .get(limitCallbacks, sessions.writable, callback)
+    .post(limitCallbacks, jsonOrFormBody, sessions.writable, callback)
     .all(allowOnly('GET', 'POST'))
+  app.use('/api', limitCalls)
   app.route('/api/session').get(csrf, session).all(allowOnly('GET'))
-  app.route('/api/token').post(csrf, jsonBody, requireSession, token).all(allowOnly('POST'))
+  app
+    .route('/api/token')
+    .post(csrf, jsonBody, requireSession, requireFreshTokens, token)
+    .all(allowOnly('POST'))
+  app.route('/api/userinfo').get(csrf, requireSession, requireFreshTokens, userinfo).all(allowOnly('GET'))
+  app.route('/api/sessions').get(csrf, requireSession, listSessions).all(allowOnly('GET'))
+  app.route('/api/sessions/:id').delete(csrf, requireSession, endSession).all(allowOnly('DELETE'))
   app.route('/api/logout').post(formCsrf, jsonOrFormBody, sessions.writable, logout).all(allowOnly('POST'))
 
   app.use(notFound)

@@ -18,7 +18,7 @@ const exitUsage = 64
 
 async function serve(): Promise<void> {
   const env = readEnvironment()
-  const parts = await createParts(readConfig(env))
+  const parts = createParts(readConfig(env))
   const { log } = parts
   log('server_starting', describeSettings(env))
   const unknown = findUnknownVariables(env)

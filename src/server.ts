@@ -4,28 +4,42 @@ import type { AddressInfo, Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { createApp, type Parts } from './app.ts'
 import { createKeyRing } from './app-token/key-ring.ts'
-import { systemClock } from './clock.ts'
+import { type Clock, systemClock } from './clock.ts'
 import type { Config } from './config/config.ts'
 import { AppError } from './errors.ts'
 import { toProblem } from './http/middleware/problem-details.ts'
 import { createProvider } from './provider/provider.ts'
+import { createFreshTokens } from './session/fresh-tokens.ts'
 import { createMemoryStore } from './session/memory-store.ts'
-import { createLog } from './telemetry/logger.ts'
+import { createRedisConnection } from './session/redis-connection.ts'
+import { createRedisStore } from './session/redis-store.ts'
+import type { Store } from './session/store.ts'
+import { createLog, type Log } from './telemetry/logger.ts'
 
 /** Makes every part from the configuration; `replaced` ones are taken as they are. */
-export async function createParts(config: Config, replaced: Partial<Parts> = {}): Promise<Parts> {
+export function createParts(config: Config, replaced: Partial<Parts> = {}): Parts {
   const { clock = systemClock, log = createLog(config.logLevel) } = replaced
+  const { secrets, appToken } = config
+  const store = replaced.store ?? createStore(config, clock, log)
+  const provider =
+    replaced.provider ?? createProvider({ config: config.provider, claimNames: appToken.claims, clock, log })
+  const { timeout } = config.provider
   return {
     config,
     clock,
     log,
-    store: replaced.store ?? createMemoryStore({ clock, lifetimes: config.session }),
-    provider:
-      replaced.provider ??
-      createProvider({ config: config.provider, claimNames: config.appToken.claims, clock, log }),
-    keyRing: replaced.keyRing ?? (await createKeyRing({ config: config.appToken, clock, log })),
+    store,
+    provider,
+    freshTokens: replaced.freshTokens ?? createFreshTokens({ store, provider, clock, log, timeout }),
+    keyRing: replaced.keyRing ?? createKeyRing({ config: appToken, store, secrets, clock, log }),
     lifecycle: { draining: false },
   }
+}
+
+function createStore({ redis, secrets, session: lifetimes }: Config, clock: Clock, log: Log): Store {
+  if (redis === undefined) return createMemoryStore({ clock, lifetimes })
+  const connection = createRedisConnection(redis, log)
+  return createRedisStore({ connection, secrets, lifetimes, clock, log })
 }
 
 /** A server that listens. */
@@ -40,7 +54,7 @@ const finishWithin = 10_000
 
 /** Listens at once: a provider that is down is discovered later, in the background. */
 export async function startServer(parts: Parts): Promise<RunningServer> {
-  const { config, provider, log, lifecycle } = parts
+  const { config, provider, store, freshTokens, keyRing, log, lifecycle } = parts
   const server = createServer({ requestTimeout: 30_000, headersTimeout: 10_000 }, createApp(parts))
   // Longer than balancers keep idle connections, so that they close first and no request meets a closing one.
   server.keepAliveTimeout = 65_000
@@ -53,6 +67,8 @@ export async function startServer(parts: Parts): Promise<RunningServer> {
   const { port } = server.address() as AddressInfo
   log('server_listening', { host: config.listen.host, port, public_url: config.publicUrl })
   provider.start()
+  // The first token should not wait for keys to be made.
+  keyRing.signingKey().catch(() => {})
 
   return {
     port,
@@ -67,7 +83,10 @@ export async function startServer(parts: Parts): Promise<RunningServer> {
       await closed
       clearInterval(sweep)
       clearTimeout(deadline)
+      // Tokens that were renewed beside a request are written before the process ends.
+      await Promise.race([freshTokens.settle(), delay(finishWithin, undefined, { ref: false })])
       await provider.close()
+      await store.close()
       log('server_stopped')
     },
   }

@@ -50,7 +50,7 @@ describe('endpoints', () => {
 
   test.each(['README.md', 'docs/http-api.md'])('%s has every route of app.ts and no other', (file) => {
     const told = new Set(
-      [...read(file).matchAll(/(?:GET|POST|DELETE) (\/[a-z./-]+)/g)].map(([, path = '']) => path),
+      [...read(file).matchAll(/(?:GET|POST|DELETE) (\/[a-z./:-]+)/g)].map(([, path = '']) => path),
     )
     const ours = [...told].filter((path) => /^\/(api|livez|readyz|\.well-known)/.test(path))
     expect(ours.sort()).toEqual(routes)

@@ -7,6 +7,7 @@ import { AppError } from '../errors.ts'
 import { type createCompleteLogin, FailedLogin, type SignedIn } from '../login/complete.ts'
 import { toTransactionId } from '../login/transaction.ts'
 import type { TransactionCookies } from './cookies.ts'
+import { toDeviceName } from './device.ts'
 import type { ReadDpopKey } from './dpop-header.ts'
 import { parameter, readInput } from './input.ts'
 import type { BrowserSessions } from './middleware/browser-session.ts'
@@ -50,6 +51,7 @@ export function createCallbackHandler(options: CallbackOptions): RequestHandler 
     // Whatever becomes of this login, its transaction is over.
     if (transactionId !== '') transactionCookies.clear(res, transactionId)
     const browser = {
+      device: toDeviceName(req.get('user-agent')),
       sealedTransaction: transactionCookies.read(req, transactionId),
       readSession: async () => (await sessions.read(req)).session,
       startSession: (session: Parameters<BrowserSessions['start']>[1]) => sessions.start(req, session),

@@ -1,7 +1,8 @@
 import type { RequestHandler } from 'express'
+import type { KeyRing } from '../app-token/key-ring.ts'
 import { AppError } from '../errors.ts'
 import type { Provider } from '../provider/provider.ts'
-import type { SessionStore } from '../session/store.ts'
+import type { Store } from '../session/store.ts'
 import { noStore } from './middleware/request-context.ts'
 
 /** Whether the server still wants new work. */
@@ -15,17 +16,23 @@ export const livez: RequestHandler[] = [noStore, (_req, res) => void res.json({ 
 interface ReadinessOptions {
   lifecycle: Lifecycle
   provider: Provider
-  store: SessionStore
+  store: Store
+  keyRing: KeyRing
 }
 
 /**
  * GET /readyz: whether a balancer should send requests here, with the reason for each part. A provider that is down
  * is told but does not count: people who are signed in must not lose their app because others cannot sign in.
  */
-export function createReadinessHandlers({ lifecycle, provider, store }: ReadinessOptions): RequestHandler[] {
-  async function askStore(): Promise<string> {
+export function createReadinessHandlers({
+  lifecycle,
+  provider,
+  store,
+  keyRing,
+}: ReadinessOptions): RequestHandler[] {
+  async function ask(part: () => Promise<unknown>): Promise<string> {
     try {
-      await store.ping()
+      await part()
       return 'ok'
     } catch (error) {
       return error instanceof AppError ? (error.reason ?? error.code) : 'failed'
@@ -35,10 +42,11 @@ export function createReadinessHandlers({ lifecycle, provider, store }: Readines
   const handler: RequestHandler = async (_req, res) => {
     const parts = {
       server: lifecycle.draining ? 'draining' : 'ok',
-      store: await askStore(),
+      store: await ask(() => store.ping()),
+      signing_keys: await ask(() => keyRing.signingKey()),
       provider: provider.isReady() ? 'ok' : 'not discovered yet: logins answer 503',
     }
-    const isReady = parts.server === 'ok' && parts.store === 'ok'
+    const isReady = parts.server === 'ok' && parts.store === 'ok' && parts.signing_keys === 'ok'
     res.status(isReady ? 200 : 503).json({ status: isReady ? 'ready' : 'not ready', parts })
   }
   return [noStore, handler]

@@ -8,8 +8,9 @@ const cacheable = 'public, max-age=300'
 
 /** GET /.well-known/jwks.json: the public keys of the app token (RFC 7517 5). */
 export function createJwksHandler(keyRing: KeyRing): RequestHandler {
-  return (_req, res) => {
-    res.set('Cache-Control', cacheable).json(keyRing.publicKeys())
+  return async (_req, res) => {
+    const keys = await keyRing.publicKeys()
+    res.set('Cache-Control', cacheable).json(keys)
   }
 }
 

@@ -27,6 +27,8 @@ export interface AuthorizationResponse {
 export interface Browser {
   /** The sealed transaction of this state, if the browser holds it. */
   sealedTransaction: string | undefined
+  /** What the person would call it. */
+  device: string
   readSession(): Promise<Session | undefined>
   /** Writes the session under a new id, ends the one the browser had, and sets the cookie; returns the new id. */
   startSession(session: NewSession): Promise<string>
@@ -112,7 +114,10 @@ export function createCompleteLogin({ provider, store, sealer, twins, clock }: C
       ...(acrValues === undefined ? {} : { acrValues: acrValues.split(' ').filter((value) => value !== '') }),
       mustBeFresh: prompt === 'login',
     })
-    return browser.startSession({ identity: { ...identity, login: { fingerprint, returnTo } }, tokens })
+    return browser.startSession({
+      identity: { ...identity, login: { fingerprint, returnTo, device: browser.device } },
+      tokens,
+    })
   }
 
   /** A session counts once the store gives it back. */

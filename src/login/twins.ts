@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { z } from 'zod'
 import type { Sealer } from '../crypto/sealer.ts'
 import { AppError, type ErrorCode, isErrorCode } from '../errors.ts'
-import type { SessionStore } from '../session/store.ts'
+import type { SharedState } from '../session/store.ts'
 import type { Log } from '../telemetry/logger.ts'
 import { transactionLifetime } from './transaction.ts'
 
@@ -32,7 +32,7 @@ export type Outcome = z.infer<typeof outcomeText>
 const lookEvery = 25
 
 interface TwinsOptions {
-  store: SessionStore
+  store: SharedState
   /** Seals outcomes: they hold a session id. */
   sealer: Sealer
   /** Milliseconds that a twin waits for the first request. */

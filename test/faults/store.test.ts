@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { AppError } from '../../src/errors.ts'
 import { createMemoryStore, type MemoryStore } from '../../src/session/memory-store.ts'
-import type { SessionStore } from '../../src/session/store.ts'
+import type { Store } from '../../src/session/store.ts'
 import { createTestBrowser } from '../support/browser.ts'
 import { createTestClock, hours, minutes, type TestClock } from '../support/clock.ts'
 import { type HostileProvider, startHostileProvider } from '../support/hostile-provider.ts'
@@ -24,10 +24,10 @@ async function startOver({ capacity = 100, failsOnce = false } = {}) {
   const clock: TestClock = createTestClock()
   const lifetimes = { idleTimeout: minutes(30), absoluteTimeout: hours(12) }
   const memory: MemoryStore = createMemoryStore({ clock, lifetimes, capacity })
-  const failing = new Set<keyof SessionStore>()
+  const failing = new Set<keyof Store>()
   const created: string[] = []
   const store = new Proxy(memory, {
-    get(target, name: keyof SessionStore, receiver) {
+    get(target, name: keyof Store, receiver) {
       const method = Reflect.get(target, name, receiver) as (...args: unknown[]) => unknown
       return (...args: unknown[]) => {
         if (name === 'create') created.push(String(args[0]))
@@ -155,9 +155,7 @@ test('an app token that cannot be minted: 500, no cookie goes out, and no sessio
   const { portico, memory, created } = await startOver()
   const keyRing = {
     ...portico.parts.keyRing,
-    signingKey: () => {
-      throw new Error('no key')
-    },
+    signingKey: () => Promise.reject(new Error('no key')),
   }
   const broken = await startPortico({
     issuer: idp.issuer,

@@ -327,7 +327,7 @@ describe('health', () => {
     const ready = await request(portico.url).get('/readyz')
     expect([ready.status, ready.body]).toEqual([
       200,
-      { status: 'ready', parts: { server: 'ok', store: 'ok', provider: 'ok' } },
+      { status: 'ready', parts: { server: 'ok', store: 'ok', signing_keys: 'ok', provider: 'ok' } },
     ])
   })
 

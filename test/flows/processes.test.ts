@@ -3,7 +3,7 @@ import { createRemoteJWKSet, jwtVerify } from 'jose'
 import { afterEach, describe, expect, test } from 'vitest'
 import { createTestBrowser, type TestBrowser } from '../support/browser.ts'
 import { startHostileProvider } from '../support/hostile-provider.ts'
-import { startTestServer } from '../support/http-server.ts'
+import { freePort } from '../support/http-server.ts'
 import { csrf } from '../support/login.ts'
 import { testSecret } from '../support/portico.ts'
 import { startProcess, type TestProcess } from '../support/processes.ts'
@@ -20,12 +20,6 @@ afterEach(async () => {
 
 const clientSecret = testSecret()
 const masterSecret = testSecret()
-
-async function freePort(): Promise<number> {
-  const server = await startTestServer()
-  await server.close()
-  return Number(new URL(server.origin).port)
-}
 
 async function startServer(issuer: string, env: Record<string, string> = {}) {
   const port = env.PORT ?? String(await freePort())

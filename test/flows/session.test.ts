@@ -18,6 +18,7 @@ beforeEach(async () => {
     issuer: idp.issuer,
     env: { APP_TOKEN_AUDIENCE: 'https://api.example.com,https://other.example.com' },
   })
+  idp.follow(portico.clock)
 })
 afterEach(() => portico.close())
 

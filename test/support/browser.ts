@@ -83,7 +83,8 @@ export function createTestBrowser(): TestBrowser {
     const headers = Object.entries(answer.headers).flatMap(([name, value]) =>
       [value ?? []].flat().map((item): [string, string] => [name, item]),
     )
-    const response = new Response(await answer.body.text(), { status: answer.statusCode, headers })
+    const text = await answer.body.text()
+    const response = new Response(text === '' ? null : text, { status: answer.statusCode, headers })
     keepCookies(url, response)
     return response
   }

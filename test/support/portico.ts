@@ -53,13 +53,15 @@ export async function startPortico({
       OIDC_CLIENT_SECRET: 'test-client-secret',
       OIDC_SCOPES: 'openid profile email groups offline_access orders:read orders:write',
       SHUTDOWN_DRAIN: '0s',
+      RATE_LIMIT_LOGIN: 'off',
+      RATE_LIMIT_API: 'off',
       ...env,
     })
   const clock = createTestClock()
   const logged: LogLine[] = []
   const log = createLog('debug', (line) => void logged.push(JSON.parse(line) as LogLine))
   const store = createMemoryStore({ clock, lifetimes: config.session })
-  const parts = await createParts(config, { clock, log, store, ...replaced })
+  const parts = createParts(config, { clock, log, store, ...replaced })
   const server = await startServer(parts)
   return { url: `http://127.0.0.1:${server.port}`, clock, store, parts, logged, close: () => server.close() }
 }

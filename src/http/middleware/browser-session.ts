@@ -29,6 +29,8 @@ export interface BrowserSessions {
    * as the store can.
    */
   abandon(req: Request): Promise<void>
+  /** Tells the browser to forget its cookie. */
+  dropCookie(res: Response): void
   /** Ends the session for good, then drops the cookie. */
   end(req: Request, res: Response): Promise<void>
 }
@@ -119,6 +121,8 @@ export function createBrowserSessions({ config, store }: BrowserSessionOptions):
       await settle((done) => req.session.destroy(done))
       res.clearCookie(name, cookie)
     },
+
+    dropCookie: (res) => void res.clearCookie(name, cookie),
   }
 }
 
@@ -138,7 +142,7 @@ export function createRequireSession(sessions: BrowserSessions, store: SessionSt
   }
 }
 
-const createExpired = () =>
+export const createExpired = (): AppError =>
   new AppError('session_expired', 'This session has ended. GET /api/login begins another.')
 
 /** Awaits a Node-style call of express-session. */

@@ -1,0 +1,58 @@
+import type { RequestHandler } from 'express'
+import { ipKeyGenerator, type Options, rateLimit } from 'express-rate-limit'
+import type { Config } from '../../config/config.ts'
+import { AppError } from '../../errors.ts'
+import type { SharedState } from '../../session/store.ts'
+
+interface RateLimitOptions {
+  /** Counts are kept apart by this name. */
+  name: string
+  rate: Config['rateLimits']['login']
+  store: Pick<SharedState, 'count'>
+}
+
+const pass: RequestHandler = (_req, _res, next) => next()
+
+/**
+ * Limits the requests of one client address, counted over all replicas; an IPv6 client is its /56 network. Passes
+ * everything where no rate is configured.
+ *
+ * Where the store does not answer, the request is refused with 503 (`store_unavailable`) at once: it would get no
+ * further, and twice the wait.
+ */
+export function createRateLimit({ name, rate, store }: RateLimitOptions): RequestHandler {
+  if (rate === undefined) return pass
+  const { limit, window } = rate
+  const counter: Options['store'] = {
+    async increment(key) {
+      const { hits, remaining } = await store.count(`${name} ${key}`, window)
+      return { totalHits: hits, resetTime: new Date(Date.now() + remaining) }
+    },
+    // Nothing is ever taken back: every request counts, whatever became of it.
+    decrement() {},
+    resetKey() {},
+  }
+  return rateLimit({
+    store: counter,
+    windowMs: window,
+    limit,
+    standardHeaders: 'draft-8',
+    legacyHeaders: false,
+    identifier: name,
+    keyGenerator: (req) => ipKeyGenerator(req.ip ?? ''),
+    // TRUST_PROXY is checked with the configuration; the library's own checks print to the console.
+    validate: false,
+    handler(_req, res, next) {
+      const retryAfter = Number(res.getHeader('Retry-After'))
+      next(
+        new AppError(
+          'too_many_requests',
+          'Too many requests came from your address. Try again in a moment.',
+          {
+            retryAfter: Number.isFinite(retryAfter) && retryAfter > 0 ? retryAfter : Math.ceil(window / 1000),
+          },
+        ),
+      )
+    },
+  })
+}

@@ -1,0 +1,32 @@
+import type { RequestHandler } from 'express'
+import { AppError } from '../errors.ts'
+import type { Provider } from '../provider/provider.ts'
+import type { FreshTokens } from '../session/fresh-tokens.ts'
+import type { Session } from '../session/session.ts'
+import { toFreshSession } from './middleware/fresh-session.ts'
+
+interface UserinfoOptions {
+  provider: Provider
+  freshTokens: FreshTokens
+}
+
+/** GET /api/userinfo, after `requireFreshTokens`: what the provider says of the person right now. */
+export function createUserinfoHandler({ provider, freshTokens }: UserinfoOptions): RequestHandler {
+  const ask = ({ identity, tokens }: Session) => provider.fetchUserinfo(tokens.accessToken, identity.sub)
+
+  /** A token may be revoked before its time; only a refresh tells whether the person may stay. */
+  async function askAnew(session: Session) {
+    if (session.tokens.refreshToken === undefined) return undefined
+    return ask(toFreshSession(await freshTokens.renew(session)))
+  }
+
+  return async (_req, res) => {
+    const { session } = res.locals
+    if (session === undefined) throw new TypeError('requireSession must stand before this handler')
+    const claims = (await ask(session)) ?? (await askAnew(session))
+    if (claims === undefined) {
+      throw new AppError('login_required', 'The provider takes your access no more. Sign in again.')
+    }
+    res.json(claims)
+  }
+}

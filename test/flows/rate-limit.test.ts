@@ -1,0 +1,119 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { createTestBrowser } from '../support/browser.ts'
+import { minutes, seconds } from '../support/clock.ts'
+import { type HostileProvider, startHostileProvider } from '../support/hostile-provider.ts'
+import { csrf, logInAtHostile, readRefusal } from '../support/login.ts'
+import { startPortico, type TestPortico } from '../support/portico.ts'
+
+let idp: HostileProvider
+beforeAll(async () => {
+  idp = await startHostileProvider()
+})
+afterAll(() => idp.close())
+
+const started: TestPortico[] = []
+afterEach(async () => {
+  for (const portico of started.splice(0)) await portico.close()
+})
+const start = async (env: Record<string, string>, replaced = {}) => {
+  const portico = await startPortico({ issuer: idp.issuer, env, replaced })
+  started.push(portico)
+  return portico
+}
+const startLogins = (portico: TestPortico, count: number, headers = {}) =>
+  Promise.all(
+    Array.from({ length: count }, () => createTestBrowser().fetch(`${portico.url}/api/login`, { headers })),
+  )
+const statuses = (responses: Response[]) => responses.map(({ status }) => status).sort()
+
+describe('RATE_LIMIT_LOGIN', () => {
+  test('refuses further login starts of one address, says when, and lets them in again (F54)', async () => {
+    const portico = await start({ RATE_LIMIT_LOGIN: '5/1m' })
+    expect(statuses(await startLogins(portico, 7))).toEqual([200, 200, 200, 200, 200, 429, 429])
+    portico.clock.advance(seconds(40))
+    const [refused] = await startLogins(portico, 1)
+    expect(Number(refused?.headers.get('retry-after'))).toBeGreaterThan(15)
+    expect(Number(refused?.headers.get('retry-after'))).toBeLessThanOrEqual(20)
+    expect(refused && (await readRefusal(refused))).toBe('429 too_many_requests')
+    portico.clock.advance(seconds(20))
+    expect(statuses(await startLogins(portico, 1))).toEqual([200])
+  })
+
+  test('a person who is sent away by it sees a page', async () => {
+    const portico = await start({ RATE_LIMIT_LOGIN: '1/1m' })
+    await startLogins(portico, 1)
+    const response = await createTestBrowser().visit(`${portico.url}/api/login`)
+    expect([response.status, response.headers.get('content-type')]).toEqual([429, 'text/html; charset=utf-8'])
+  })
+
+  test('limits callbacks as well, by a count of their own: a code is not tried out', async () => {
+    const portico = await start({ RATE_LIMIT_LOGIN: '2/1m' })
+    const { response } = await logInAtHostile(portico, idp)
+    expect(response.status).toBe(200)
+    const callback = () => createTestBrowser().fetch(`${portico.url}/api/callback?state=x&code=y`)
+    expect(statuses([await callback(), await callback(), await callback()])).toEqual([400, 429, 429])
+    expect(statuses(await startLogins(portico, 1))).toEqual([200])
+  })
+
+  test('counts over all replicas', async () => {
+    const one = await start({ RATE_LIMIT_LOGIN: '4/1m' })
+    const other = await start({ RATE_LIMIT_LOGIN: '4/1m' }, { store: one.store })
+    const answers = [...(await startLogins(one, 3)), ...(await startLogins(other, 3))]
+    expect(statuses(answers)).toEqual([200, 200, 200, 200, 429, 429])
+  })
+
+  test('counts each address behind a trusted proxy, IPv6 by its network', async () => {
+    const portico = await start({ RATE_LIMIT_LOGIN: '1/1m', TRUST_PROXY: '127.0.0.1' })
+    const from = (address: string) => startLogins(portico, 1, { 'x-forwarded-for': address })
+    expect(statuses((await Promise.all(['198.51.100.1', '198.51.100.2'].map(from))).flat())).toEqual([
+      200, 200,
+    ])
+    expect(statuses(await from('198.51.100.1'))).toEqual([429])
+    expect(statuses(await from('2001:db8:0:1::1'))).toEqual([200])
+    expect(statuses(await from('2001:db8:0:2::2'))).toEqual([429])
+    expect(statuses(await from('2001:db8:1:1::1'))).toEqual([200])
+  })
+
+  test('cannot be evaded by a forwarded address that nobody vouches for (F56)', async () => {
+    const portico = await start({ RATE_LIMIT_LOGIN: '1/1m' })
+    const from = (address: string) => startLogins(portico, 1, { 'x-forwarded-for': address })
+    expect(statuses([...(await from('198.51.100.1')), ...(await from('198.51.100.2'))])).toEqual([200, 429])
+  })
+})
+
+describe('RATE_LIMIT_API', () => {
+  test('limits the other calls together, and not the login', async () => {
+    const portico = await start({ RATE_LIMIT_API: '3/1m' })
+    const { browser, response } = await logInAtHostile(portico, idp)
+    expect(response.status).toBe(200)
+    const call = (method: 'GET' | 'POST', path: string) =>
+      browser.fetch(portico.url + path, { method, headers: csrf })
+    const answers = [
+      await call('GET', '/api/session'),
+      await call('POST', '/api/token'),
+      await call('GET', '/api/nothing'),
+      await call('GET', '/api/session'),
+    ]
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 404, 429])
+    expect(answers[0]?.headers.get('ratelimit')).toMatch(/r=2/)
+    expect(answers[0]?.headers.get('ratelimit-policy')).toMatch(/q=3.*w=60/)
+    expect(statuses(await startLogins(portico, 3))).toEqual([200, 200, 200])
+    portico.clock.advance(minutes(1))
+    expect((await call('GET', '/api/session')).status).toBe(200)
+  })
+
+  test('health and keys are never refused', async () => {
+    const portico = await start({ RATE_LIMIT_API: '1/1m', RATE_LIMIT_LOGIN: '1/1m' })
+    for (let turn = 0; turn < 5; turn += 1) {
+      for (const path of ['/livez', '/readyz', '/.well-known/jwks.json']) {
+        expect((await fetch(portico.url + path)).status).toBe(200)
+      }
+    }
+  })
+
+  test('off: no limit, and no word of one', async () => {
+    const portico = await start({})
+    const answers = await startLogins(portico, 100)
+    expect(answers.every(({ status, headers }) => status === 200 && !headers.has('ratelimit'))).toBe(true)
+  })
+})
