@@ -124,7 +124,7 @@ export function createApp(parts: Parts): Express {
   app.route('/api/userinfo').get(csrf, requireSession, requireFreshTokens, userinfo).all(allowOnly('GET'))
   app.route('/api/sessions').get(csrf, requireSession, listSessions).all(allowOnly('GET'))
   app.route('/api/sessions/:id').delete(csrf, requireSession, endSession).all(allowOnly('DELETE'))
-  app.route('/api/logout').post(formCsrf, jsonOrFormBody, sessions.writable, logout).all(allowOnly('POST'))
+  app.route('/api/logout').post(formCsrf, jsonOrFormBody, logout).all(allowOnly('POST'))
 
   app.use(notFound)
   app.use(createProblemDetails(config))

@@ -1,7 +1,12 @@
 import type { Adapter, AdapterFactory, AdapterPayload } from 'oidc-provider'
 
+interface MemoryAdapterOptions {
+  /** Seconds for which a refresh token that was used may be used again, as at Okta; after them its family ends. */
+  grace: number
+}
+
 /** Keeps everything oidc-provider stores in memory, one set of maps for each provider. */
-export function createMemoryAdapterFactory(): AdapterFactory {
+export function createMemoryAdapterFactory({ grace }: MemoryAdapterOptions): AdapterFactory {
   const entries = new Map<string, { payload: AdapterPayload; expiresAt: number }>()
 
   return (model): Adapter => {
@@ -10,6 +15,15 @@ export function createMemoryAdapterFactory(): AdapterFactory {
     async function find(id: string): Promise<AdapterPayload | undefined> {
       const entry = entries.get(toKey(id))
       return entry !== undefined && entry.expiresAt > Date.now() ? entry.payload : undefined
+    }
+
+    /** Within the grace, oidc-provider does not get to see that a refresh token was used. */
+    async function findWithGrace(id: string): Promise<AdapterPayload | undefined> {
+      const payload = await find(id)
+      if (model !== 'RefreshToken' || typeof payload?.consumed !== 'number') return payload
+      if (payload.consumed + grace <= Date.now() / 1000) return payload
+      const { consumed: _, ...unused } = payload
+      return unused
     }
 
     async function findBy(field: 'uid' | 'userCode', value: string): Promise<AdapterPayload | undefined> {
@@ -23,12 +37,12 @@ export function createMemoryAdapterFactory(): AdapterFactory {
       async upsert(id, payload, expiresIn) {
         entries.set(toKey(id), { payload, expiresAt: Date.now() + (expiresIn ?? 86_400) * 1000 })
       },
-      find,
+      find: findWithGrace,
       findByUid: (uid) => findBy('uid', uid),
       findByUserCode: (userCode) => findBy('userCode', userCode),
       async consume(id) {
         const payload = await find(id)
-        if (payload !== undefined) payload.consumed = Math.floor(Date.now() / 1000)
+        if (payload !== undefined) payload.consumed ??= Math.floor(Date.now() / 1000)
       },
       async destroy(id) {
         entries.delete(toKey(id))

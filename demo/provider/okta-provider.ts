@@ -17,6 +17,10 @@ interface OktaProviderOptions {
   /** Where browsers and Portico reach it, such as `http://127.0.0.1:3001`. */
   origin: string
   clients: ClientMetadata[]
+  /** Seconds an access token lives. */
+  accessTokenLifetime?: number
+  /** Seconds for which a rotated refresh token may be used again; 0 to 60 at Okta. */
+  grace?: number
 }
 
 /** Claims of the JWT access token of an Okta custom authorization server. */
@@ -34,9 +38,13 @@ async function createSigningKey() {
   return { publicKey, jwk: { ...(await exportJWK(privateKey)), kid: 'demo-1', alg: 'RS256', use: 'sig' } }
 }
 
-function createConfiguration(clients: ClientMetadata[], jwk: object): Configuration {
+function createConfiguration(
+  { clients, accessTokenLifetime = 3600, grace = 30 }: OktaProviderOptions,
+  jwk: object,
+): Configuration {
   return {
-    adapter: createMemoryAdapterFactory(),
+    adapter: createMemoryAdapterFactory({ grace }),
+    rotateRefreshToken: true,
     clients,
     jwks: { keys: [jwk] },
     cookies: {
@@ -75,7 +83,7 @@ function createConfiguration(clients: ClientMetadata[], jwk: object): Configurat
         getResourceServerInfo: () => ({
           scope: scopes.join(' '),
           audience,
-          accessTokenTTL: 3600,
+          accessTokenTTL: accessTokenLifetime,
           accessTokenFormat: 'jwt',
           jwt: { sign: { alg: 'RS256' } },
         }),
@@ -112,7 +120,7 @@ function createConfiguration(clients: ClientMetadata[], jwk: object): Configurat
     },
     issueRefreshToken: async (_ctx, client) => client.grantTypeAllowed('refresh_token'),
     ttl: {
-      AccessToken: 3600,
+      AccessToken: accessTokenLifetime,
       AuthorizationCode: 300,
       Grant: 86_400,
       IdToken: 3600,
@@ -174,13 +182,15 @@ function addUserinfo(app: Express, issuer: string, publicKey: CryptoKey): void {
 }
 
 /** Creates an identity provider shaped like an Okta custom authorization server (`/oauth2/default`). */
-export async function createOktaProvider({ origin, clients }: OktaProviderOptions): Promise<{
+export async function createOktaProvider(options: OktaProviderOptions): Promise<{
   issuer: string
   app: Express
+  provider: OidcProvider
 }> {
+  const { origin } = options
   const issuer = `${origin}/oauth2/default`
   const { jwk, publicKey } = await createSigningKey()
-  const provider = new Provider(issuer, createConfiguration(clients, jwk))
+  const provider = new Provider(issuer, createConfiguration(options, jwk))
   const app = express().disable('x-powered-by')
   addSignInPages(app, provider)
   addUserinfo(app, issuer, publicKey)
@@ -189,5 +199,5 @@ export async function createOktaProvider({ origin, clients }: OktaProviderOption
   app.use(((_error, _req, res, _next) => {
     res.status(400).send(renderMessage('This sign-in is over', 'Go back to the app, and log in from there.'))
   }) satisfies ErrorRequestHandler)
-  return { issuer, app }
+  return { issuer, app, provider }
 }

@@ -46,7 +46,7 @@ export interface RedisConnection {
  */
 const deadline = 1_000
 /** Milliseconds between two looks at a connection nobody uses, so that a dead one is found before somebody needs it. */
-const heartbeat = 1_000
+const heartbeat = 500
 /** Milliseconds between attempts to connect. */
 const reconnectDelay = 250
 /** Milliseconds between two new connections because Redis says it is read-only. */
@@ -58,7 +58,7 @@ const readonlyPause = 1_000
  */
 const socket = {
   connectTimeout: deadline,
-  socketTimeout: 3 * deadline,
+  socketTimeout: deadline,
   reconnectStrategy: () => reconnectDelay,
 }
 const toSocket = (tls: boolean) => (tls ? { ...socket, tls: true as const } : socket)
@@ -98,7 +98,7 @@ function createDeployment(target: RedisTarget, onError: (error: unknown) => void
         sentinelRootNodes: nodes,
         nodeClientOptions: { ...nodeOptions, ...credentials, database, socket: toSocket(tls) },
         sentinelClientOptions: { ...nodeOptions, socket: toSocket(tls) },
-        scanInterval: heartbeat,
+        scanInterval: deadline,
         passthroughClientErrorEvents: true,
       })
       sentinel.on('error', onError)

@@ -14,17 +14,25 @@ export interface TestProcess {
   stop(signal?: NodeJS.Signals): Promise<number | null>
 }
 
-/** Starts a TypeScript file of this tree with exactly this environment. */
-export function startProcess(file: string, args: string[], env: Record<string, string>): TestProcess {
-  const child = spawn(process.execPath, [join(root, file), ...args], {
+const timeTravelPreload = ['--import', join(root, 'test/support/time-travel.ts')]
+
+/** Starts a TypeScript file of this tree with exactly this environment; with `timeTravel`, its clock can be moved. */
+export function startProcess(
+  file: string,
+  args: string[],
+  env: Record<string, string>,
+  { timeTravel = false } = {},
+): TestProcess {
+  const preload = timeTravel ? timeTravelPreload : []
+  const child = spawn(process.execPath, [...preload, join(root, file), ...args], {
     env,
     cwd: join(root, 'test'),
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: timeTravel ? ['ignore', 'pipe', 'pipe', 'ipc'] : ['ignore', 'pipe', 'pipe'],
   })
   const output = { text: '' }
   const watchers = new Set<() => void>()
   for (const stream of [child.stdout, child.stderr]) {
-    stream.on('data', (chunk: Buffer) => {
+    stream?.on('data', (chunk: Buffer) => {
       output.text += chunk.toString()
       for (const watch of watchers) watch()
     })
@@ -38,7 +46,9 @@ export function startProcess(file: string, args: string[], env: Record<string, s
       new Promise((found, failed) => {
         const look = () => {
           const line = output.text.split('\n').find((candidate) => pattern.test(candidate))
-          if (line !== undefined) found(line)
+          if (line === undefined) return
+          watchers.delete(look)
+          found(line)
         }
         watchers.add(look)
         look()

@@ -11,7 +11,7 @@ import { createCookieNames, readCookies } from '../cookies.ts'
 
 /** The session of the browser in front of us. All methods may throw AppError `store_unavailable`. */
 export interface BrowserSessions {
-  /** express-session, for the two places where a session begins or ends: callback and logout. */
+  /** express-session, for the one place where a session begins: the callback. */
   writable: RequestHandler
   /** Reads the session without express-session, which costs more than all the rest of a session check. */
   read(req: Request): Promise<{ cookie: 'absent' | 'valid'; session: Session | undefined }>
@@ -118,7 +118,9 @@ export function createBrowserSessions({ config, store }: BrowserSessionOptions):
     },
 
     async end(req, res) {
-      await settle((done) => req.session.destroy(done))
+      const id = readSessionId(req)
+      // By its id, not by what can be read of it: a session of a newer format ends as well.
+      if (id !== undefined) await store.end(toSessionHandle(id))
       res.clearCookie(name, cookie)
     },
 

@@ -1,0 +1,215 @@
+import { Agent, request } from 'undici'
+import { type Balancer, startBalancer } from './balancer.ts'
+import { createTestBrowser, type TestBrowser } from './browser.ts'
+import type { ProviderOrder, ProviderState } from './faulty-provider.ts'
+import { csrf } from './login.ts'
+import { type ada, signInAtOkta } from './okta.ts'
+import { publicUrl, testSecret } from './portico.ts'
+import { startProcess, type TestProcess } from './processes.ts'
+import { startRedis, type TestRedis } from './redis.ts'
+import { startTcpProxy, type TcpProxy } from './tcp-proxy.ts'
+
+/** One server process, with a proxy of its own before Redis. */
+export interface Replica {
+  process: TestProcess
+  port: number
+  url: string
+  redis: TcpProxy
+}
+
+/** An answer, and how long it took in milliseconds. */
+export interface Answer {
+  status: number
+  code: string | undefined
+  retryAfter: string | undefined
+  setCookie: boolean
+  took: number
+}
+
+/** Several server processes behind a balancer, with a real Redis and a real provider in processes of their own. */
+export interface Fleet {
+  replicas: Replica[]
+  redis: TestRedis
+  balancer: Balancer
+  issuer: string
+  /** Tells the provider what to do; answers its state. */
+  provider(order?: ProviderOrder): Promise<ProviderState>
+  providerProcess: TestProcess
+  /** Lets time pass in every process, in milliseconds. */
+  advance(milliseconds: number): Promise<void>
+  start(env?: Record<string, string>): Promise<Replica>
+  /** Signs a person in; `at` is where the browser goes, the balancer by default. */
+  signIn(options?: { at?: string; browser?: TestBrowser; person?: typeof ada }): Promise<TestBrowser>
+  /** Asks for an app token with the cookies of a browser, at one replica or the balancer. */
+  askToken(browser: TestBrowser, at?: string): Promise<Answer>
+  call(browser: TestBrowser, method: 'GET' | 'POST' | 'DELETE', path: string, at?: string): Promise<Answer>
+  /** The same browser, as it would be at another address: cookies know no ports. */
+  moved(browser: TestBrowser, at: string): TestBrowser
+  close(): Promise<void>
+}
+
+interface FleetOptions {
+  replicas?: number
+  env?: Record<string, string>
+  provider?: Record<string, string>
+}
+
+const clientSecret = testSecret()
+
+/** Sends an order to a child process and resolves with the first reply that `read` finds something in. */
+function order<T>(
+  { child }: TestProcess,
+  message: object,
+  read: (reply: never) => T | undefined,
+): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const onReply = (reply: unknown) => {
+      const value = read(reply as never)
+      if (value === undefined) return
+      child.off('message', onReply)
+      resolve(value)
+    }
+    child.on('message', onReply)
+    child.send(message, (error) => {
+      if (error !== null) reject(error)
+    })
+  })
+}
+
+export async function startFleet({
+  replicas: count = 3,
+  env = {},
+  provider: providerEnv = {},
+}: FleetOptions = {}): Promise<Fleet> {
+  const secrets = testSecret()
+  const redis = await startRedis()
+  const travelling = { timeTravel: true }
+  const providerProcess = startProcess(
+    'test/support/faulty-provider.ts',
+    [],
+    {
+      CLIENT_ID: 'portico-test',
+      CLIENT_SECRET: clientSecret,
+      REDIRECT_URI: `${publicUrl}/api/callback`,
+      ...providerEnv,
+    },
+    travelling,
+  )
+  const issuer = await providerProcess.line(/^http:/)
+  const replicas: Replica[] = []
+  const agent = new Agent({ connections: 200 })
+  let travelled = 0
+
+  async function start(more: Record<string, string> = {}): Promise<Replica> {
+    const proxy = await startTcpProxy(redis.port)
+    const process = startProcess(
+      'src/main.ts',
+      ['serve'],
+      {
+        PUBLIC_URL: publicUrl,
+        HOST: '127.0.0.1',
+        PORT: '0',
+        BFF_SECRETS: secrets,
+        OIDC_ISSUER: issuer,
+        OIDC_CLIENT_ID: 'portico-test',
+        OIDC_CLIENT_SECRET: clientSecret,
+        OIDC_SCOPES: 'openid profile email groups offline_access orders:read',
+        REDIS_URL: `redis://127.0.0.1:${proxy.port}`,
+        RATE_LIMIT_LOGIN: 'off',
+        RATE_LIMIT_API: 'off',
+        SHUTDOWN_DRAIN: '0s',
+        ...env,
+        ...more,
+      },
+      travelling,
+    )
+    const { port } = JSON.parse(await process.line(/"server_listening"/)) as { port: number }
+    const replica = { process, port, url: `http://127.0.0.1:${port}`, redis: proxy }
+    if (travelled > 0) await travel(process, travelled)
+    while ((await fetch(`${replica.url}/readyz`)).status !== 200) {}
+    replicas.push(replica)
+    return replica
+  }
+
+  const travel = (process: TestProcess, milliseconds: number) =>
+    order(process, { advance: milliseconds }, (reply: { advanced?: number }) => reply.advanced)
+
+  const isRunning = ({ process }: Replica) =>
+    process.child.exitCode === null && process.child.signalCode === null
+
+  const balancer = await startBalancer(() => replicas.filter(isRunning).map(({ port }) => port))
+  await Promise.all(Array.from({ length: count }, () => start()))
+
+  async function call(
+    browser: TestBrowser,
+    method: 'GET' | 'POST' | 'DELETE',
+    path: string,
+    at: string = balancer.url,
+  ): Promise<Answer> {
+    const cookie = [...browser.cookies(balancer.url)].map(([name, value]) => `${name}=${value}`).join('; ')
+    const began = performance.now()
+    const { statusCode, headers, body } = await request(at + path, {
+      method,
+      dispatcher: agent,
+      headers: {
+        ...csrf,
+        cookie,
+        accept: 'application/json',
+        'sec-fetch-mode': 'cors',
+        'sec-fetch-site': 'same-origin',
+      },
+    })
+    const text = await body.text()
+    return {
+      status: statusCode,
+      code: /"code":"([a-z_]+)"/.exec(text)?.[1],
+      retryAfter: headers['retry-after']?.toString(),
+      setCookie: headers['set-cookie'] !== undefined,
+      took: performance.now() - began,
+    }
+  }
+
+  function moved(browser: TestBrowser, at: string): TestBrowser {
+    const copy = createTestBrowser()
+    for (const [name, value] of browser.cookies(balancer.url)) copy.setCookie(at, name, value)
+    return copy
+  }
+
+  return {
+    replicas,
+    redis,
+    balancer,
+    issuer,
+    providerProcess,
+    provider: (what = {}) => order(providerProcess, what, (reply: { state?: ProviderState }) => reply.state),
+    async advance(milliseconds) {
+      travelled += milliseconds
+      const processes = [providerProcess, ...replicas.filter(isRunning).map(({ process }) => process)]
+      await Promise.all(processes.map((process) => travel(process, milliseconds)))
+    },
+    start,
+    async signIn({ at = balancer.url, browser = createTestBrowser(), person } = {}) {
+      const answer = await browser.fetch(`${at}/api/login`)
+      const { login_url: loginUrl } = (await answer.json()) as { login_url: string }
+      const callback = await signInAtOkta(browser, loginUrl, person)
+      const response = await browser.fetch(`${at}/api/callback${callback.search}`)
+      if (response.status !== 200)
+        throw new Error(`sign-in answered ${response.status}: ${await response.text()}`)
+      return browser
+    },
+    askToken: (browser, at) => call(browser, 'POST', '/api/token', at),
+    call,
+    moved,
+    async close() {
+      await agent.close()
+      await balancer.close()
+      for (const replica of replicas) {
+        replica.process.child.kill('SIGCONT')
+        await replica.process.stop('SIGKILL')
+        await replica.redis.close()
+      }
+      await providerProcess.stop('SIGKILL')
+      await redis.close()
+    },
+  }
+}

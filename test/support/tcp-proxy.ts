@@ -1,0 +1,71 @@
+import type { AddressInfo } from 'node:net'
+import { createConnection, createServer, type Socket } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
+
+/** A TCP proxy on a free port that a test makes slow, deaf or dead. */
+export interface TcpProxy {
+  port: number
+  /** Refuses and resets connections, until `mend`. */
+  cut(): void
+  /** Takes bytes and swallows them, in both directions, until `mend`: a network that lost its way. */
+  swallow(): void
+  /** Milliseconds that each piece of data takes, in each direction. */
+  slow(milliseconds: number): void
+  mend(): void
+  close(): Promise<void>
+}
+
+export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
+  let mode: 'through' | 'cut' | 'swallow' = 'through'
+  let latency = 0
+  const sockets = new Set<Socket>()
+
+  const pipe = (from: Socket, to: Socket) => {
+    let last = Promise.resolve()
+    from.on('data', (chunk) => {
+      if (mode === 'swallow') return
+      if (latency === 0) return void to.write(chunk)
+      const due = delay(latency)
+      last = last.then(() => due).then(() => void to.write(chunk))
+    })
+    from.on('error', () => {})
+    from.on('close', () => to.destroy())
+  }
+
+  const server = createServer((client) => {
+    if (mode === 'cut') return void client.resetAndDestroy()
+    const upstream = createConnection(targetPort, '127.0.0.1')
+    for (const socket of [client, upstream]) {
+      sockets.add(socket)
+      socket.on('close', () => sockets.delete(socket))
+    }
+    pipe(client, upstream)
+    pipe(upstream, client)
+  })
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
+  const dropAll = () => {
+    for (const socket of sockets) socket.resetAndDestroy()
+  }
+
+  return {
+    port: (server.address() as AddressInfo).port,
+    cut() {
+      mode = 'cut'
+      dropAll()
+    },
+    swallow() {
+      mode = 'swallow'
+    },
+    slow(milliseconds) {
+      latency = milliseconds
+    },
+    mend() {
+      mode = 'through'
+      latency = 0
+    },
+    close() {
+      dropAll()
+      return new Promise((done) => server.close(() => done()))
+    },
+  }
+}
