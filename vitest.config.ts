@@ -13,6 +13,9 @@ export default defineConfig({
         testTimeout: 60_000,
         hookTimeout: 60_000,
         globalSetup: './test/support/redis.ts',
+        // Whole fleets of processes, and figures that others' load would spoil: after the others, one by one.
+        fileParallelism: false,
+        sequence: { groupOrder: 1 },
       }),
       project('browser', ['test/browser/**/*.test.ts'], {
         testTimeout: 60_000,

@@ -2,7 +2,7 @@ import type { JWK } from 'jose'
 import { z } from 'zod'
 import type { Clock } from '../clock.ts'
 import type { Config } from '../config/config.ts'
-import { createSealer } from '../crypto/sealer.ts'
+import { createSealer, type Sealer } from '../crypto/sealer.ts'
 import { AppError } from '../errors.ts'
 import type { SharedState } from '../session/store.ts'
 import type { Log } from '../telemetry/logger.ts'
@@ -76,8 +76,7 @@ function createFixedRing(jwks: NonNullable<Config['appToken']['keys']>): KeyRing
 }
 
 function createSharedRing({ config, store, secrets, clock, log }: KeyRingOptions): KeyRing {
-  const sealer = createSealer(secrets, 'signing-keys')
-  const newestSealer = createSealer(secrets.slice(0, 1), 'signing-keys')
+  const sealers = secrets.map((secret) => createSealer([secret], 'signing-keys'))
   let known: { keys: RingKey[]; readAt: number } | undefined
   let inFlight: Promise<RingKey[]> | undefined
 
@@ -102,18 +101,34 @@ function createSharedRing({ config, store, secrets, clock, log }: KeyRingOptions
         const jwk = await generatePrivateJwk(alg)
         keys.push({ alg, signsFrom: next, jwk: { ...jwk, kty: jwk.kty ?? '' } })
       }
-      const isCurrent = found !== undefined && newestSealer.open(found.text, name) !== undefined
-      if (isCurrent && keys.length === kept.length && keys.at(-1) === kept.at(-1)) return keys
-      if (await store.writeShared(name, found?.version ?? 0, sealer.seal(JSON.stringify(keys), name))) {
+      const isChanged = keys.length !== kept.length || keys.at(-1) !== kept.at(-1)
+      if (found !== undefined && !isChanged && isSealedForUs(found.text, isStarting)) return keys
+      if (await store.writeShared(name, found?.version ?? 0, sealRing(keys))) {
         log('signing_keys_changed', { keys: keys.length })
         return keys
       }
     }
   }
 
+  /** One copy for each master secret: whichever of them a replica knows, also after a rollback, it finds its own. */
+  const sealRing = (keys: StoredKey[]) =>
+    sealers.map((sealer) => sealer.seal(JSON.stringify(keys), name)).join()
+
+  const openCopy = (sealer: Sealer, sealed: string) =>
+    sealed
+      .split(',')
+      .map((copy) => sealer.open(copy, name))
+      .find((text) => text !== undefined)
+
+  /** A server that starts also drops the copies of secrets that it no longer knows. */
+  function isSealedForUs(sealed: string, isStarting: boolean): boolean {
+    const isComplete = sealers.every((sealer) => openCopy(sealer, sealed) !== undefined)
+    return isComplete && !(isStarting && sealed.split(',').length > sealers.length)
+  }
+
   /** Keys that another secret wrapped are not overwritten: other replicas may sign with them right now. */
   function openRing(sealed: string): StoredKey[] {
-    const text = sealer.open(sealed, name)
+    const text = sealers.map((sealer) => openCopy(sealer, sealed)).find((found) => found !== undefined)
     const keys = text === undefined ? undefined : storedKeys.safeParse(JSON.parse(text)).data
     if (keys !== undefined) return keys
     throw new AppError('store_unavailable', 'The signing keys cannot be read right now.', {

@@ -9,7 +9,7 @@ import { createOktaProvider } from '../../demo/provider/okta-provider.ts'
  * own behind a fault middleware that the parent directs. Prints its issuer once it listens.
  */
 
-/** What the token endpoint does to refreshes. */
+/** What the token endpoint does to a call. */
 export type ProviderFault =
   | 'none'
   /** Keeps the call from the provider until it is released; a caller who has gone by then was never there. */
@@ -27,6 +27,8 @@ export type ProviderFault =
 export interface ProviderOrder {
   /** Of refreshes. */
   fault?: ProviderFault
+  /** Of code exchanges. */
+  codeFault?: ProviderFault
   /** Of every other call. */
   hangs?: boolean
   release?: true
@@ -37,24 +39,22 @@ export interface ProviderOrder {
 export interface ProviderState {
   /** Refresh calls that reached the provider. */
   refreshes: number
-  /** Refreshes on which the fault acts right now. */
+  /** Calls on which a fault acted since the last release. */
   held: number
   /** Token families ended because a refresh token was used again. */
   revoked: number
+  /** Code exchanges that reached the provider. */
   codes: number
 }
 
 const state: ProviderState = { refreshes: 0, held: 0, revoked: 0, codes: 0 }
 let fault: ProviderFault = 'none'
+let codeFault: ProviderFault = 'none'
 let hangs = false
 let releases: (() => void)[] = []
 const released = () => new Promise<void>((done) => releases.push(done))
 
-async function actOnRefresh(res: ServerResponse, next: () => void): Promise<void> {
-  const proceed = () => {
-    state.refreshes += 1
-    next()
-  }
+async function act(fault: ProviderFault, res: ServerResponse, proceed: () => void): Promise<void> {
   if (fault === 'none') return proceed()
   state.held += 1
   if (fault === 'hold-call') {
@@ -79,9 +79,11 @@ async function actOnRefresh(res: ServerResponse, next: () => void): Promise<void
 const faults: RequestHandler = (req, res, next) => {
   if (hangs) return
   if (req.method !== 'POST' || !req.path.endsWith('/v1/token')) return next()
-  if (req.body.grant_type === 'refresh_token') return void actOnRefresh(res, next)
-  state.codes += 1
-  next()
+  const isRefresh = req.body.grant_type === 'refresh_token'
+  void act(isRefresh ? fault : codeFault, res, () => {
+    state[isRefresh ? 'refreshes' : 'codes'] += 1
+    next()
+  })
 }
 
 const server = createServer()
@@ -111,6 +113,7 @@ server.listen(Number(process.env.PORT ?? 0), '127.0.0.1', async () => {
   process.on('message', async (order: ProviderOrder & { advance?: number }) => {
     if (order.advance !== undefined) return
     if (order.fault !== undefined) fault = order.fault
+    if (order.codeFault !== undefined) codeFault = order.codeFault
     if (order.hangs !== undefined) hangs = order.hangs
     if (order.release) {
       for (const release of releases.splice(0)) release()

@@ -167,6 +167,26 @@ describe('the store', () => {
     expect(await kids(createReplica({ secrets: [fresh] }))).toEqual(before)
   })
 
+  test('a new secret that is taken back leaves the keys readable for those who never knew it', async () => {
+    const { clock, secret, createReplica } = createShared()
+    const before = await kids(createReplica())
+    const steady = createReplica()
+    await kids(steady)
+    expect(await kids(createReplica({ secrets: [randomBytes(32), secret] }))).toEqual(before)
+    clock.advance(minutes(2))
+    expect(await kids(steady)).toEqual(before)
+    expect(await kids(createReplica())).toEqual(before)
+  })
+
+  test('a secret that was dropped opens nothing any more', async () => {
+    const { store, secret, createReplica } = createShared()
+    const fresh = randomBytes(32)
+    await kids(createReplica({ secrets: [fresh, secret] }))
+    expect((await store.readShared('signing-keys'))?.text.split(',')).toHaveLength(2)
+    await kids(createReplica({ secrets: [fresh] }))
+    await expect(createReplica().signingKey()).rejects.toMatchObject({ code: 'store_unavailable' })
+  })
+
   test('keys that a stranger wrapped are refused, and left as they are', async () => {
     const { store, createReplica } = createShared()
     const good = createReplica()
