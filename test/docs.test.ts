@@ -76,6 +76,7 @@ test('every file that the documents name exists', () => {
     'CHANGELOG.md',
     'docs/architecture.md',
     'docs/http-api.md',
+    'docs/operations.md',
   ]) {
     const named = [...read(file).matchAll(/\]\(([\w./-]+)\)|`((?:src|test|demo|docs)\/[\w./-]+)`/g)].map(
       ([, link, path]) => link ?? path ?? '',

@@ -1,0 +1,85 @@
+import { spawn } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { Agent, request } from 'undici'
+import { startHostileProvider } from '../test/support/hostile-provider.ts'
+import { freePort } from '../test/support/http-server.ts'
+import { testSecret } from '../test/support/portico.ts'
+import { root } from '../test/support/processes.ts'
+import { startRedis } from '../test/support/redis.ts'
+
+/**
+ * Anonymous login starts against a real server process with a real Redis, rate limits off: what stays behind in Redis,
+ * and how far resident memory grows (fault F54). `npm run bench:login-flood -- 1000000`
+ */
+const wanted = Number(process.argv[2] ?? 1_000_000)
+const warmUp = 50_000
+
+const print = (text: string) => process.stdout.write(`${text}\n`)
+const idp = await startHostileProvider()
+const redis = await startRedis()
+const port = await freePort()
+const url = `http://127.0.0.1:${port}`
+const server = spawn(process.execPath, [join(root, 'src/main.ts')], {
+  stdio: 'ignore',
+  env: {
+    PUBLIC_URL: url,
+    HOST: '127.0.0.1',
+    PORT: String(port),
+    BFF_SECRETS: testSecret(),
+    OIDC_ISSUER: idp.issuer,
+    OIDC_CLIENT_ID: 'portico-test',
+    REDIS_URL: redis.url,
+    RATE_LIMIT_LOGIN: 'off',
+    RATE_LIMIT_API: 'off',
+    LOG_LEVEL: 'error',
+  },
+})
+const isReady = () =>
+  fetch(`${url}/readyz`).then(
+    ({ status }) => status === 200,
+    () => false,
+  )
+while (!(await isReady())) {}
+
+/** Resident memory of the server process, in MB. */
+function readResident(): number {
+  const [, kilobytes = ''] = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${server.pid}/status`, 'utf8')) ?? []
+  return Number(kilobytes) / 1024
+}
+
+const dispatcher = new Agent({ connections: 32, pipelining: 1 })
+async function startLogins(count: number): Promise<void> {
+  let left = count
+  const work = async () => {
+    while (left > 0) {
+      left -= 1
+      const { statusCode, body } = await request(`${url}/api/login`, { dispatcher })
+      await body.dump()
+      if (statusCode !== 200) throw new Error(`a login start answered ${statusCode}`)
+    }
+  }
+  await Promise.all(Array.from({ length: 32 }, work))
+}
+
+await startLogins(warmUp)
+const [keysBefore, memoryBefore] = [await redis.command('DBSIZE'), readResident()]
+print(
+  `after ${warmUp} to warm up: ${keysBefore} keys (the shared signing keys), ${memoryBefore.toFixed(0)} MB resident`,
+)
+let most = memoryBefore
+for (let done = 0; done < wanted; done += wanted / 10) {
+  await startLogins(wanted / 10)
+  const memory = readResident()
+  most = Math.max(most, memory)
+  print(`${(done + wanted / 10).toLocaleString('en')} login starts: ${memory.toFixed(0)} MB`)
+}
+const keys = await redis.command('DBSIZE')
+print(
+  `${wanted.toLocaleString('en')} login starts: ${Number(keys) - Number(keysBefore)} keys more, at most ${(most - memoryBefore).toFixed(0)} MB more`,
+)
+
+server.kill()
+await dispatcher.close()
+await redis.close()
+await idp.close()
