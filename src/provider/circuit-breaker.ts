@@ -12,6 +12,8 @@ export interface CircuitBreaker {
 
 const firstPause = 1_000
 const longestPause = 30_000
+/** What a provider may ask for at the most, see `provider-fetch.ts`. */
+const longestWait = 300_000
 
 /**
  * Creates the breaker. It opens on `provider_unavailable`, for as long as the provider asks (429) or for a pause that
@@ -24,7 +26,8 @@ export function createCircuitBreaker(clock: Clock): CircuitBreaker {
   function assertClosed(): void {
     if (opened === undefined) return
     const remaining = opened.until - clock.now()
-    if (remaining <= 0 && !isTrying) return
+    // More than it was ever opened for: the clock was set back.
+    if ((remaining <= 0 || remaining > longestWait) && !isTrying) return
     throw createUnavailable('breaker is open', { retryAfter: Math.max(1, Math.ceil(remaining / 1000)) })
   }
 

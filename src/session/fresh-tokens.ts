@@ -6,7 +6,7 @@ import type { Provider } from '../provider/provider.ts'
 import type { Log } from '../telemetry/logger.ts'
 import type { NewSession, Session } from './session.ts'
 import type { SessionStore } from './store.ts'
-import { createTokenLease, type TokenLease } from './token-lease.ts'
+import { createTokenLease, leaseDuration, type TokenLease } from './token-lease.ts'
 
 /**
  * What became of the wish for fresh tokens: a session that has them; a session that is over, because the provider took
@@ -75,7 +75,7 @@ export function createFreshTokens({ store, provider, clock, log, timeout }: Fres
   async function renewWithLock(session: Session): Promise<Freshness> {
     provider.assertReachable()
     const lease = createTokenLease(store, session.handle)
-    const waitUntil = performance.now() + lease.duration + timeout
+    const waitUntil = performance.now() + leaseDuration + timeout
     while (performance.now() < waitUntil) {
       const lock = await lease.acquire()
       if (lock.state === 'ended') return { outcome: 'ended' }
@@ -102,7 +102,10 @@ export function createFreshTokens({ store, provider, clock, log, timeout }: Fres
     // providers that rotate them.
     if (!lease.isHeld()) return undefined
     const renewed = await callProvider(session, lease)
-    if (renewed === 'refused') return endRefused(session)
+    if (renewed === 'refused') {
+      // Somebody else may be renewing them right now, while this process slept: ask again under the lock.
+      return lease.isHeld() ? endRefused(session) : undefined
+    }
     log('tokens_refreshed', {
       session: session.handle,
       rotated: renewed.tokens.refreshToken !== session.tokens.refreshToken,
@@ -123,12 +126,8 @@ export function createFreshTokens({ store, provider, clock, log, timeout }: Fres
     }
   }
 
-  /** The provider no longer stands behind this session, unless another replica renewed it while this one slept. */
+  /** The provider no longer stands behind this session. */
   async function endRefused(session: Session): Promise<Freshness> {
-    const current = await store.read(session.handle)
-    if (current !== undefined && current.tokensVersion !== session.tokensVersion) {
-      return { outcome: 'ok', session: current }
-    }
     await store.end(session.handle)
     log('session_ended_by_provider', { session: session.handle })
     return { outcome: 'ended' }
@@ -166,7 +165,7 @@ export function createFreshTokens({ store, provider, clock, log, timeout }: Fres
   /** A request waits for one provider call and a lock's takeover; what it waited for goes on without it. */
   async function withinPatience(attempt: Promise<Freshness>): Promise<Freshness> {
     const patience = new AbortController()
-    const late = delay(timeout + 2_500, undefined, { signal: patience.signal }).then(
+    const late = delay(timeout + leaseDuration + 500, undefined, { signal: patience.signal }).then(
       () => toUnknown(createUnavailable('refresh takes too long')),
       () => toUnknown(createUnavailable('not waited for')),
     )

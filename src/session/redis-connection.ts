@@ -51,6 +51,8 @@ const heartbeat = 500
 const reconnectDelay = 250
 /** Milliseconds between two new connections because Redis says it is read-only. */
 const readonlyPause = 1_000
+/** Milliseconds between two remarks in the log that Redis does not answer. */
+const notePause = 1_000
 
 /**
  * For each socket. A socket timeout helps while connecting only: node-redis starts it anew with each command it writes,
@@ -116,12 +118,15 @@ function createDeployment(target: RedisTarget, onError: (error: unknown) => void
 export function createRedisConnection(target: RedisTarget, log: Log): RedisConnection {
   let current: Deployment | undefined
   let isClosed = false
-  let isUp = false
+  let isUp: boolean | undefined
   let mayReplaceReadonlyAt = 0
+  let mayNoteAt = 0
 
+  /** Logs a change, at most one in each way a second: of a cluster, a part may be down. */
   function note(isUpNow: boolean, reason?: string): void {
-    if (isUp === isUpNow || isClosed) return
+    if (isUp === isUpNow || isClosed || (!isUpNow && performance.now() < mayNoteAt)) return
     isUp = isUpNow
+    if (!isUp) mayNoteAt = performance.now() + notePause
     if (isUp) log('store_connected')
     else log('store_unavailable', { reason })
   }
@@ -141,7 +146,7 @@ export function createRedisConnection(target: RedisTarget, log: Log): RedisConne
       if (deployment === current) note(true)
     } catch (error) {
       if (deployment !== current || isClosed) return
-      log('store_unavailable', { reason: toReason(error) })
+      note(false, toReason(error))
       setTimeout(() => {
         if (deployment === current) replace()
       }, reconnectDelay).unref()
@@ -152,13 +157,17 @@ export function createRedisConnection(target: RedisTarget, log: Log): RedisConne
     const deployment = current
     if (deployment === undefined) throw createStoreUnavailable('closed')
     let timer: NodeJS.Timeout | undefined
+    let isAnswered = false
     const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => {
+      const giveUp = () => {
+        if (isAnswered) return
         // Frozen, or behind a network that swallows everything: only another connection can tell.
         if (deployment === current) replace()
         note(false, 'deadline passed')
         reject(createStoreUnavailable('deadline passed'))
-      }, deadline)
+      }
+      // A process that slept reads first what came meanwhile: it was late itself, not Redis.
+      timer = setTimeout(() => setImmediate(giveUp), deadline)
     })
     try {
       const result = await Promise.race([commands(deployment), late])
@@ -174,6 +183,7 @@ export function createRedisConnection(target: RedisTarget, log: Log): RedisConne
       }
       throw createStoreUnavailable(reason, error)
     } finally {
+      isAnswered = true
       clearTimeout(timer)
     }
   }

@@ -2,8 +2,6 @@ import type { SessionStore, TokenLock } from './store.ts'
 
 /** The lock on one session's tokens, renewed for as long as this process holds it. */
 export interface TokenLease {
-  /** Milliseconds after which the lock of a process that died is free. */
-  readonly duration: number
   acquire(): Promise<TokenLock>
   /** The fencing number of the last lock that was won. */
   fence(): number
@@ -15,8 +13,8 @@ export interface TokenLease {
   stop(): void
 }
 
-/** A dead holder's lock is free after this long, so that the next one succeeds within three seconds (fault F35). */
-const duration = 2_000
+/** Milliseconds after which a dead holder's lock is free, so that the next one succeeds within three seconds (F35). */
+export const leaseDuration = 2_000
 const renewEvery = 500
 
 /**
@@ -30,8 +28,8 @@ export function createTokenLease(store: SessionStore, handle: string): TokenLeas
 
   async function renew(fence: number): Promise<void> {
     const sentAt = performance.now()
-    const isOurs = await store.renewTokenLock(handle, fence, duration)
-    if (held?.fence === fence) held = isOurs ? { fence, until: sentAt + duration } : undefined
+    const isOurs = await store.renewTokenLock(handle, fence, leaseDuration)
+    if (held?.fence === fence) held = isOurs ? { fence, until: sentAt + leaseDuration } : undefined
   }
 
   function stop(): void {
@@ -40,14 +38,13 @@ export function createTokenLease(store: SessionStore, handle: string): TokenLeas
   }
 
   return {
-    duration,
     async acquire() {
       const sentAt = performance.now()
-      const lock = await store.lockTokens(handle, duration)
+      const lock = await store.lockTokens(handle, leaseDuration)
       if (lock.state === 'locked') {
         stop()
         lastFence = lock.fence
-        held = { fence: lock.fence, until: sentAt + duration }
+        held = { fence: lock.fence, until: sentAt + leaseDuration }
         // A store that does not answer lets the lease run out: somebody else may then try.
         renewal = setInterval(() => void renew(lock.fence).catch(() => {}), renewEvery)
       }
