@@ -69,6 +69,8 @@ async function main(): Promise<void> {
 
   const { issuer, app: provider } = await createOktaProvider({
     origin: `http://127.0.0.1:${idp.port}`,
+    // Short, so that a person at the demo sees a refresh.
+    accessTokenLifetime: 300,
     clients: [
       {
         ...client,
@@ -89,7 +91,7 @@ async function main(): Promise<void> {
     OIDC_REDIRECT_URI: redirectUri,
     OIDC_SCOPES: `openid profile email groups offline_access ${apiScopes.join(' ')}`,
   })
-  const parts = await createParts(config, { log: createLog(verbose ? 'info' : 'error') })
+  const parts = createParts(config, { log: createLog(verbose ? 'info' : 'error') })
 
   const site = express().disable('x-powered-by')
   site.use(createSpa({ apiUrl, redirect, providerName: 'the demo provider (Okta-shaped)' }))

@@ -1,6 +1,6 @@
 // @ts-check
 import { createFlow } from './flow.js'
-import { finishLogin, getSession, getToken, logOut, startLogin } from './portico.js'
+import { endSession, finishLogin, getSession, getSessions, getToken, logOut, startLogin } from './portico.js'
 import { showToken } from './token-view.js'
 
 /** @param {string} id */
@@ -47,11 +47,39 @@ function showPerson(user) {
   element('groups').textContent = (user.groups ?? []).join(', ') || 'none'
 }
 
-/** @param {{ idle_expires_in: number, absolute_expires_in: number }} session */
-function showSession(session) {
+/** What Portico knows of this session, and of the person's others. */
+async function showSessions() {
+  const { active, session, provider_token: providerToken } = await getSession()
+  if (!active) return
   const minutes = (/** @type {number} */ seconds) => `${Math.round(seconds / 60)} min`
   element('session').textContent =
     `ends after ${minutes(session.idle_expires_in)} without use, or in ${minutes(session.absolute_expires_in)}`
+  element('provider-token').textContent =
+    `on the server; good for ${providerToken.expires_in} s, then Portico renews it by itself`
+  const { sessions } = await getSessions()
+  element('sessions').replaceChildren(...sessions.map(renderSession))
+}
+
+/** @param {{ id: string, device: string, created_at: string, current: boolean }} session */
+function renderSession({ id, device, created_at: createdAt, current }) {
+  const item = document.createElement('li')
+  const since = new Date(createdAt).toLocaleTimeString([], { timeStyle: 'short' })
+  const text = document.createElement('span')
+  text.textContent = `${device}, since ${since}${current ? ' (this one)' : ''}`
+  const button = document.createElement('button')
+  button.type = 'button'
+  button.textContent = 'End'
+  button.ariaLabel = `End the session on ${device}, since ${since}`
+  button.addEventListener('click', () =>
+    run(async () => {
+      await endSession(id)
+      if (current) showPerson(undefined)
+      announce(current ? 'You ended this session.' : `The session on ${device} has ended.`)
+      await showSessions()
+    }),
+  )
+  item.append(text, button)
+  return item
 }
 
 /** @param {{ prompt?: string }} [more] */
@@ -74,16 +102,16 @@ async function completeLogin() {
   flow.mark('exchange', 'tokens', 'verify', 'app-token')
   keepToken(answer)
   showPerson(answer.user)
-  showSession(answer.session)
+  await showSessions()
   announce(`Signed in as ${answer.user.name ?? answer.user.sub}.`)
 }
 
 async function resume() {
-  const { active, user, session } = await getSession()
+  const { active, user } = await getSession()
   showPerson(active ? user : undefined)
   if (!active) return
   keepToken(await getToken())
-  showSession(session)
+  await showSessions()
   if (config.redirect === 'server') {
     flow.mark('sign-in', 'redirect', 'exchange', 'tokens', 'verify', 'app-token')
   }
@@ -131,7 +159,12 @@ async function run(/** @type {() => Promise<void>} */ action) {
 element('log-in').addEventListener('click', () => run(() => logIn()))
 element('log-in-anew').addEventListener('click', () => run(() => logIn({ prompt: 'login' })))
 element('log-out').addEventListener('click', () => run(signOut))
-element('new-token').addEventListener('click', () => run(async () => keepToken(await getToken())))
+element('new-token').addEventListener('click', () =>
+  run(async () => {
+    keepToken(await getToken())
+    await showSessions()
+  }),
+)
 for (const button of document.querySelectorAll('button[data-path]')) {
   button.addEventListener('click', () => run(() => callApi(/** @type {HTMLButtonElement} */ (button))))
 }

@@ -14,6 +14,7 @@ async function call(path, { method = 'GET', body } = {}) {
     headers,
     ...(body && { body: JSON.stringify(body) }),
   })
+  if (response.status === 204) return undefined
   const answer = await response.json()
   if (!response.ok) throw Object.assign(new Error(answer.detail), answer)
   return answer
@@ -31,5 +32,11 @@ export const getSession = () => call('session')
 
 /** A fresh app token; `scope` narrows it. @param {{ scope?: string }} [request] */
 export const getToken = (request = {}) => call('token', { method: 'POST', body: request })
+
+/** Where the person is signed in. */
+export const getSessions = () => call('sessions')
+
+/** Ends one of the person's sessions. @param {string} id */
+export const endSession = (id) => call(`sessions/${id}`, { method: 'DELETE' })
 
 export const logOut = () => call('logout', { method: 'POST', body: {} })

@@ -170,6 +170,31 @@ describe('the demo, where the SPA forwards the code', () => {
     await two.getByRole('button', { name: 'Log in', exact: true }).waitFor()
   })
 
+  test('another session is seen, and ended from here (R50)', async () => {
+    const page = await open()
+    await page.getByRole('button', { name: 'Log in', exact: true }).click()
+    await signInAsAda(page)
+    await expectName(page, 'Ada Lovelace')
+    const phone = await browser.newContext({ userAgent: 'Mozilla/5.0 (iPhone) Version/26.0 Safari/604.1' })
+    const other = await phone.newPage()
+    await other.goto(url)
+    await other.getByRole('button', { name: 'Log in', exact: true }).click()
+    await signInAsAda(other)
+    await expectName(other, 'Ada Lovelace')
+
+    await page.reload()
+    await expect.poll(() => page.locator('#sessions li').count()).toBe(2)
+    expect(await page.locator('#sessions').textContent()).toContain('(this one)')
+    expect(await page.locator('#provider-token').textContent()).toMatch(/good for \d+ s/)
+    await page.getByRole('button', { name: 'End the session on Safari on iPhone' }).click()
+    await expect.poll(() => page.locator('#sessions li').count()).toBe(1)
+    await other.getByRole('button', { name: 'Get a fresh one' }).click()
+    await other.getByRole('button', { name: 'Log in', exact: true }).waitFor()
+    await expectName(page, 'Ada Lovelace')
+    await phone.close()
+    expect(complaints).toEqual([])
+  })
+
   test('after a logout, as someone else', async () => {
     const page = await open()
     await page.getByRole('button', { name: 'Log in', exact: true }).click()

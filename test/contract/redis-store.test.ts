@@ -12,7 +12,7 @@ import type { Store } from '../../src/session/store.ts'
 import { createTestClock } from '../support/clock.ts'
 import { freePort } from '../support/http-server.ts'
 import { startRedis, type TestRedis } from '../support/redis.ts'
-import { describeStore, lifetimes } from './store.ts'
+import { describeStore, lifetimes, session } from './store.ts'
 
 const secrets = [randomBytes(32)]
 const folder = mkdtempSync(join(tmpdir(), 'portico-redis-'))
@@ -172,6 +172,40 @@ describeDeployment('behind Sentinel', async () => {
   return { url: `redis+sentinel://127.0.0.1:${sentinel.port}/portico-master`, nodes: [master] }
 })
 
+describe('what Redis is left with', () => {
+  test('every key of a person ends by itself, and an index forgets sessions that must be over', async () => {
+    const server = await start()
+    const connection = await connect(server.url)
+    const clock = createTestClock()
+    const store = createRedisStore({ connection, secrets, lifetimes, clock, log: () => {} })
+    stores.push(store)
+    const passTime = async (milliseconds: number) => {
+      clock.advance(milliseconds)
+      await server.passTime(milliseconds)
+    }
+    await store.create('first', session)
+    await store.lockTokens('first', 1_000)
+    await store.claim('key', 1_000)
+    await store.publish('key', 'text', 1_000)
+    await store.count('address', 1_000)
+    await store.create('ended', session)
+    await store.end('ended')
+    const keys = (await server.dump()).map((line) => line.split(' = ')[0] ?? '')
+    expect(keys).toHaveLength(8)
+    for (const key of keys) expect(Number(await server.command('PTTL', key))).toBeGreaterThan(0)
+
+    await passTime(lifetimes.absoluteTimeout - 1)
+    await store.create('second', session)
+    await passTime(1)
+    await store.create('third', session)
+    const indexes = (await server.dump()).filter((line) => line.startsWith('portico:index:'))
+    expect(indexes).toHaveLength(2)
+    for (const index of indexes) expect(index).toMatch(/ = \["second","third"\]$/)
+    await passTime(lifetimes.absoluteTimeout + 60_000)
+    expect(await server.dump()).toEqual([])
+  })
+})
+
 test('each deployment was really there', () => {
-  expect(servers).toHaveLength(8)
+  expect(servers).toHaveLength(9)
 })

@@ -15,7 +15,7 @@ export interface StoreUnderTest {
 export const lifetimes = { idleTimeout: minutes(30), absoluteTimeout: hours(12) }
 const lease = seconds(20)
 
-const session: NewSession = {
+export const session: NewSession = {
   identity: {
     issuer: 'https://idp.example',
     sub: 'u1',
