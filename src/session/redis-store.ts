@@ -88,15 +88,12 @@ export function createRedisStore({ connection, secrets, lifetimes, clock, log }:
     return session !== undefined && session.idleExpiresAt > clock.now() ? session : undefined
   }
 
-  async function find(keys: string[], isWanted: (session: Session) => boolean): Promise<Session[]> {
+  async function find(keys: string[]): Promise<Session[]> {
     const handles = await connection.run((client) =>
       Promise.all(keys.map((key) => client.zRange(key, 0, -1))),
     )
     const sessions = await Promise.all([...new Set(handles.flat())].map(read))
-    return sessions
-      .filter((session) => session !== undefined)
-      .filter(isWanted)
-      .sort((a, b) => a.createdAt - b.createdAt)
+    return sessions.filter((session) => session !== undefined).sort((a, b) => a.createdAt - b.createdAt)
   }
 
   return {
@@ -156,17 +153,9 @@ export function createRedisStore({ connection, secrets, lifetimes, clock, log }:
       return (await write(scripts.endScript, keys, clock.now(), tombstoneLifetime)) === 1
     },
 
-    findByUser: ({ issuer, sub }) =>
-      find(
-        indexKeys('user', issuer, sub),
-        ({ identity }) => identity.issuer === issuer && identity.sub === sub,
-      ),
+    findByUser: ({ issuer, sub }) => find(indexKeys('user', issuer, sub)),
 
-    findByProviderSid: (issuer, sid) =>
-      find(
-        indexKeys('sid', issuer, sid),
-        ({ identity }) => identity.issuer === issuer && identity.providerSid === sid,
-      ),
+    findByProviderSid: (issuer, sid) => find(indexKeys('sid', issuer, sid)),
 
     async lockTokens(handle, lease): Promise<TokenLock> {
       const keys = [sessionKey(handle), lockKey(handle)]

@@ -206,6 +206,27 @@ describe('what Redis is left with', () => {
   })
 })
 
+test('a session of a newer format is left as it is, but for its end', async () => {
+  const server = await start()
+  const connection = await connect(server.url)
+  const store = createRedisStore({ connection, secrets, lifetimes, clock: createTestClock(), log: () => {} })
+  stores.push(store)
+  await store.create('h', session)
+  const held = await store.read('h')
+  const lock = await store.lockTokens('h', 10_000)
+  await server.command('HSET', 'portico:session:{h}', 'v', '2')
+  const before = await server.command('HGETALL', 'portico:session:{h}')
+  expect(await store.read('h')).toBeUndefined()
+  expect(held && (await store.touch({ ...held, lastSeenAt: 0 }))).toBeUndefined()
+  expect(await store.lockTokens('h', 10_000)).toEqual({ state: 'ended' })
+  const fence = lock.state === 'locked' ? lock.fence : 0
+  expect(await store.commitTokens('h', { version: 1, fence }, session)).toBe('ended')
+  expect(await store.create('h', session)).toBe(false)
+  expect(await server.command('HGETALL', 'portico:session:{h}')).toEqual(before)
+  await store.end('h')
+  expect(await server.command('HGETALL', 'portico:session:{h}')).toEqual({ v: 'ended' })
+})
+
 test('each deployment was really there', () => {
-  expect(servers).toHaveLength(9)
+  expect(servers).toHaveLength(10)
 })

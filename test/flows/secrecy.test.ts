@@ -1,18 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { createTestBrowser } from '../support/browser.ts'
+import { createTestBrowser, type TestBrowser } from '../support/browser.ts'
+import { seconds } from '../support/clock.ts'
 import { type HostileProvider, startHostileProvider } from '../support/hostile-provider.ts'
 import { csrf, startLogin } from '../support/login.ts'
 import { startPortico, type TestPortico } from '../support/portico.ts'
 
-/** Everything the provider hands out, and everything a login keeps to itself. */
-interface Secrets {
-  accessToken: string
-  refreshToken: string
-  idToken: string
-  code: string
-  codeVerifier: string
-  clientSecret: string
-}
+/** Everything the provider hands out, at the login and at the refresh, and everything a login keeps to itself. */
+type Secrets = Record<string, string>
 
 let idp: HostileProvider
 let portico: TestPortico
@@ -20,6 +14,7 @@ let portico: TestPortico
 beforeAll(async () => {
   idp = await startHostileProvider()
   portico = await startPortico({ issuer: idp.issuer, env: { LOG_LEVEL: 'debug' } })
+  idp.follow(portico.clock)
 })
 afterAll(async () => {
   await portico.close()
@@ -32,16 +27,18 @@ async function liveThrough(navigate: boolean): Promise<{ secrets: Secrets; outpu
   const go = navigate ? browser.visit : browser.fetch
   const loginUrl = await startLogin(portico, browser)
   const parameters = idp.authorize(loginUrl)
-  const told: Partial<Secrets> = {}
+  const told: Secrets = {}
+  let answered = 0
   idp.misbehave({
     tokenResponse(body) {
-      told.accessToken = String(body.access_token)
-      told.refreshToken = String(body.refresh_token)
-      told.idToken = String(body.id_token)
-      return undefined
+      answered += 1
+      for (const name of ['access_token', 'refresh_token', 'id_token']) {
+        told[`${name} ${answered}`] = String(body[name])
+      }
+      return { ...body, expires_in: 60 }
     },
-    onTokenRequest(body) {
-      told.codeVerifier = body.code_verifier ?? ''
+    onTokenRequest({ code_verifier: codeVerifier }) {
+      if (codeVerifier !== undefined) told.code_verifier = codeVerifier
     },
   })
   const answers = [
@@ -49,6 +46,9 @@ async function liveThrough(navigate: boolean): Promise<{ secrets: Secrets; outpu
     await go(`${portico.url}/api/callback?${parameters}`),
     await browser.fetch(`${portico.url}/api/session`, { headers: csrf }),
     await browser.fetch(`${portico.url}/api/token`, { method: 'POST', headers: csrf }),
+    await refresh(browser),
+    await browser.fetch(`${portico.url}/api/userinfo`, { headers: csrf }),
+    await browser.fetch(`${portico.url}/api/sessions`, { headers: csrf }),
     await go(`${portico.url}/api/callback?${parameters}&state=twice`),
     await browser.fetch(`${portico.url}/api/logout`, { method: 'POST', headers: csrf }),
     await go(`${portico.url}/api/callback?${parameters}`),
@@ -57,12 +57,17 @@ async function liveThrough(navigate: boolean): Promise<{ secrets: Secrets; outpu
   const texts = await Promise.all(
     answers.map(async (answer) => `${JSON.stringify([...answer.headers])}\n${await answer.text()}`),
   )
-  const secrets = {
-    ...told,
-    code: parameters.get('code') ?? '',
-    clientSecret: 'test-client-secret',
-  } as Secrets
+  const secrets = { ...told, code: parameters.get('code') ?? '', client_secret: 'test-client-secret' }
+  expect(Object.keys(secrets)).toHaveLength(9)
   return { secrets, output: [...texts, JSON.stringify(portico.logged)].join('\n') }
+}
+
+/** Asks for an app token once the provider's has expired. */
+async function refresh(browser: TestBrowser): Promise<Response> {
+  portico.clock.advance(seconds(61))
+  const response = await browser.fetch(`${portico.url}/api/token`, { method: 'POST', headers: csrf })
+  expect(response.status).toBe(200)
+  return response
 }
 
 describe.each([
@@ -123,6 +128,7 @@ test('every authentication event is logged with its outcome (R86)', async () => 
     'login_replayed',
     'login_failed',
     'app_token_issued',
+    'tokens_refreshed',
     'logout_succeeded',
   ]) {
     expect(events).toContain(event)
