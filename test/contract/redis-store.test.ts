@@ -11,7 +11,7 @@ import { createRedisStore } from '../../src/session/redis-store.ts'
 import type { Store } from '../../src/session/store.ts'
 import { createTestClock } from '../support/clock.ts'
 import { freePort } from '../support/http-server.ts'
-import { startRedis, type TestRedis } from '../support/redis.ts'
+import { startCluster, startRedis, type TestRedis } from '../support/redis.ts'
 import { describeStore, lifetimes, session } from './store.ts'
 
 const secrets = [randomBytes(32)]
@@ -144,23 +144,10 @@ describeDeployment('over TLS', async () => {
 })
 
 describeDeployment('a cluster of three', async () => {
-  const nodes = await Promise.all(
-    [1, 2, 3].map((number) =>
-      start({
-        args: ['--cluster-enabled', 'yes', '--cluster-config-file', join(folder, `nodes-${number}.conf`)],
-      }),
-    ),
-  )
-  const [first, ...others] = nodes
-  for (const [index, node] of nodes.entries()) {
-    const bounds = [Math.floor((index * 16_384) / 3), Math.floor(((index + 1) * 16_384) / 3) - 1]
-    await node.command('CLUSTER', 'ADDSLOTSRANGE', ...bounds.map(String))
-  }
-  for (const { port } of others) await first?.command('CLUSTER', 'MEET', '127.0.0.1', String(port))
-  for (const node of nodes) {
-    while (!String(await node.command('CLUSTER', 'INFO')).includes('cluster_state:ok')) {}
-    while (!String(await node.command('CLUSTER', 'INFO')).includes('cluster_known_nodes:3')) {}
-  }
+  const nodes = await startCluster((server) => {
+    servers.push(server)
+    return server
+  })
   return { url: nodes.map(({ url }) => url).join(), nodes }
 })
 

@@ -1,4 +1,7 @@
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { createClient } from '@redis/client'
 import { freePort } from './http-server.ts'
 
@@ -52,6 +55,8 @@ export async function startRedis({
 }: RedisOptions = {}): Promise<TestRedis> {
   const port = wanted ?? (await freePort())
   const url = toUrl(port)
+  // A folder of its own: replicas write what they get to disk.
+  const folder = mkdtempSync(join(tmpdir(), 'portico-redis-'))
   let child: ChildProcess
   let exited: Promise<unknown>
   const admin = createClient({ url, socket: { reconnectStrategy: () => 20 } })
@@ -61,7 +66,7 @@ export async function startRedis({
     const plain = args.includes('--tls-port') ? [] : ['--port', String(port)]
     child = spawn(
       'redis-server',
-      [...args, ...plain, '--save', '', '--appendonly', 'no', '--bind', '127.0.0.1'],
+      [...args, ...plain, '--save', '', '--appendonly', 'no', '--bind', '127.0.0.1', '--dir', folder],
       {
         stdio: 'ignore',
       },
@@ -104,6 +109,25 @@ export async function startRedis({
       admin.destroy()
       child.kill('SIGCONT')
       await kill()
+      rmSync(folder, { recursive: true })
     },
   }
+}
+
+/** Three nodes that make one cluster; `keep` sees each of them. */
+export async function startCluster(keep: (server: TestRedis) => TestRedis): Promise<TestRedis[]> {
+  const nodes = await Promise.all(
+    [1, 2, 3].map(async () => keep(await startRedis({ args: ['--cluster-enabled', 'yes'] }))),
+  )
+  for (const [index, node] of nodes.entries()) {
+    const bounds = [Math.floor((index * 16_384) / 3), Math.floor(((index + 1) * 16_384) / 3) - 1]
+    await node.command('CLUSTER', 'ADDSLOTSRANGE', ...bounds.map(String))
+  }
+  for (const { port } of nodes.slice(1)) await nodes[0]?.command('CLUSTER', 'MEET', '127.0.0.1', String(port))
+  for (const node of nodes) {
+    for (const wanted of ['cluster_known_nodes:3', 'cluster_state:ok']) {
+      while (!String(await node.command('CLUSTER', 'INFO')).includes(wanted)) {}
+    }
+  }
+  return nodes
 }

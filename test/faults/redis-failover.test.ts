@@ -1,0 +1,97 @@
+import { randomBytes } from 'node:crypto'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { afterAll, expect, test } from 'vitest'
+import { redisUrl } from '../../src/config/redis-url.ts'
+import { createRedisConnection } from '../../src/session/redis-connection.ts'
+import { createRedisStore } from '../../src/session/redis-store.ts'
+import type { Store } from '../../src/session/store.ts'
+import { lifetimes, session } from '../contract/store.ts'
+import { createTestClock } from '../support/clock.ts'
+import { startCluster, startRedis, type TestRedis } from '../support/redis.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'portico-failover-'))
+const closers: { close(): Promise<void> }[] = []
+afterAll(async () => {
+  for (const part of closers.reverse()) await part.close()
+  rmSync(folder, { recursive: true })
+})
+const keep = <T extends { close(): Promise<void> }>(part: T): T => {
+  closers.push(part)
+  return part
+}
+const start = async (...args: Parameters<typeof startRedis>) => keep(await startRedis(...args))
+
+function openStore(url: string): Store {
+  const connection = createRedisConnection(redisUrl.parse(url), () => {})
+  const clock = createTestClock()
+  return keep(createRedisStore({ connection, secrets: [randomBytes(32)], lifetimes, clock, log: () => {} }))
+}
+
+/** Tries until it succeeds; every failure must be the store's own, within the deadline of a command. */
+async function eventually<T>(work: () => Promise<T>, within: number): Promise<T> {
+  const until = performance.now() + within
+  for (;;) {
+    const began = performance.now()
+    try {
+      return await work()
+    } catch (error) {
+      expect(error).toMatchObject({ code: 'store_unavailable' })
+      expect(performance.now() - began).toBeLessThan(1_500)
+      if (performance.now() > until) throw error
+      await delay(50)
+    }
+  }
+}
+
+test('F48: Sentinel makes a replica the master: sessions go on by themselves', async () => {
+  const master = await start()
+  const replica = await start({ args: ['--replicaof', '127.0.0.1', String(master.port)] })
+  const file = join(folder, 'sentinel.conf')
+  const name = 'portico-master'
+  const lines = [
+    `monitor ${name} 127.0.0.1 ${master.port} 1`,
+    `down-after-milliseconds ${name} 500`,
+    `failover-timeout ${name} 2000`,
+  ]
+  writeFileSync(file, lines.map((line) => `sentinel ${line}\n`).join(''))
+  const sentinel = await start({ args: [file, '--sentinel'] })
+  const store = openStore(`redis+sentinel://127.0.0.1:${sentinel.port}/${name}`)
+  await eventually(() => store.create('h', session), 5_000)
+  while (!String(await replica.command('INFO', 'replication')).includes('master_link_status:up'))
+    await delay(20)
+  await expect.poll(async () => (await replica.dump()).length).toBeGreaterThan(0)
+  const knowsReplica = async () =>
+    ((await sentinel.command('SENTINEL', 'MASTER', name)) as Record<string, string>)['num-slaves'] === '1'
+  while (!(await knowsReplica())) await delay(50)
+
+  await master.kill()
+  await delay(100)
+  const found = await eventually(() => store.read('h'), 15_000)
+  expect(found?.tokens).toEqual(session.tokens)
+  expect(await eventually(() => store.end('h'), 5_000)).toBe(true)
+  expect(await store.read('h')).toBeUndefined()
+})
+
+test('a cluster whose nodes freeze, one and then all: bounded, and healed once they are back', async () => {
+  const nodes: TestRedis[] = await startCluster(keep)
+  const store = openStore(nodes.map(({ url }) => url).join())
+  const handles = Array.from({ length: 12 }, (_, index) => `h${index}`)
+  for (const handle of handles) await eventually(() => store.create(handle, session), 5_000)
+  for (const frozen of [nodes.slice(0, 1), nodes]) {
+    for (const node of frozen) node.freeze()
+    for (const handle of handles.slice(0, 4)) {
+      const began = performance.now()
+      await store
+        .read(handle)
+        .catch((error: unknown) => expect(error).toMatchObject({ code: 'store_unavailable' }))
+      expect(performance.now() - began).toBeLessThan(1_500)
+    }
+    for (const node of frozen) node.thaw()
+    for (const handle of handles) {
+      expect((await eventually(() => store.read(handle), 5_000))?.handle).toBe(handle)
+    }
+  }
+})
