@@ -11,6 +11,7 @@ import type { Store } from '../../src/session/store.ts'
 import { lifetimes, session } from '../contract/store.ts'
 import { createTestClock } from '../support/clock.ts'
 import { startCluster, startRedis, type TestRedis } from '../support/redis.ts'
+import { startTcpProxy } from '../support/tcp-proxy.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'portico-failover-'))
 const closers: { close(): Promise<void> }[] = []
@@ -73,6 +74,20 @@ test('F48: Sentinel makes a replica the master: sessions go on by themselves', a
   expect(found?.tokens).toEqual(session.tokens)
   expect(await eventually(() => store.end('h'), 5_000)).toBe(true)
   expect(await store.read('h')).toBeUndefined()
+})
+
+test('F47: a master that became a replica: the connection is made anew, and follows the name to the new master', async () => {
+  const [old, fresh] = [await start(), await start()]
+  const name = keep(await startTcpProxy(old.port))
+  const store = openStore(`redis://127.0.0.1:${name.port}`)
+  await eventually(() => store.create('h', session), 5_000)
+  await old.command('REPLICAOF', '127.0.0.1', String(fresh.port))
+  name.leadTo(fresh.port)
+  await expect(store.create('other', session)).rejects.toMatchObject({
+    code: 'store_unavailable',
+    reason: 'READONLY',
+  })
+  expect(await eventually(() => store.create('other', session), 2_000)).toBe(true)
 })
 
 test('a cluster whose nodes freeze, one and then all: bounded, and healed once they are back', async () => {

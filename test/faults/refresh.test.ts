@@ -206,6 +206,38 @@ test('F27: a person whose grant was revoked at the provider: 401 on every replic
   expect((await fleet.askToken(await fleet.signIn({ browser: createTestBrowser() }))).status).toBe(200)
 })
 
+test("a provider slower than the lock's lease: still one call, and the others wait for it", async () => {
+  await expire()
+  const before = await fleet.provider()
+  await fleet.provider({ fault: 'hold-answer' })
+  const waiting = fire(30)
+  await held()
+  // The provider is slow, and the deadline of a call is three seconds.
+  await delay(2_400)
+  await fleet.provider({ fault: 'none', release: true })
+  expect(statuses(await waiting)).toEqual([200])
+  expect(await since(before)).toEqual({ refreshes: 1, revoked: 0 })
+})
+
+test('F16: SIGTERM during a refresh beside the requests: its tokens are kept', async () => {
+  const [leaving, staying] = running()
+  await expire()
+  await fire(1)
+  await fleet.advance(seconds(50))
+  const before = await fleet.provider()
+  await fleet.provider({ fault: 'hold-answer' })
+  expect(statuses(await fire(1, leaving?.url))).toEqual([200])
+  await held()
+  const stopped = leaving?.process.stop('SIGTERM')
+  await leaving?.process.line(/"server_draining"/)
+  await fleet.provider({ fault: 'none', release: true })
+  expect(await stopped).toBe(0)
+  expect(statuses(await fire(20, staying?.url))).toEqual([200])
+  await fleet.advance(seconds(11))
+  expect(statuses(await fire(20, staying?.url))).toEqual([200])
+  expect(await since(before)).toEqual({ refreshes: 1, revoked: 0 })
+})
+
 test('F16: SIGTERM during a refresh: it completes, its tokens are kept', async () => {
   const [leaving] = running()
   await expire()

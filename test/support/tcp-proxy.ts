@@ -12,12 +12,15 @@ export interface TcpProxy {
   /** Milliseconds that each piece of data takes, in each direction. */
   slow(milliseconds: number): void
   mend(): void
+  /** Where new connections lead from now on; those there are stay. */
+  leadTo(port: number): void
   close(): Promise<void>
 }
 
-export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
+export async function startTcpProxy(firstPort: number): Promise<TcpProxy> {
   let mode: 'through' | 'cut' | 'swallow' = 'through'
   let latency = 0
+  let targetPort = firstPort
   const sockets = new Set<Socket>()
 
   const pipe = (from: Socket, to: Socket) => {
@@ -58,6 +61,9 @@ export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
     },
     slow(milliseconds) {
       latency = milliseconds
+    },
+    leadTo(port) {
+      targetPort = port
     },
     mend() {
       mode = 'through'
