@@ -14,7 +14,7 @@ import { createLogoutHandler } from './http/logout.ts'
 import { jsonBody, jsonOrFormBody } from './http/middleware/body.ts'
 import { createBrowserSessions, createRequireSession } from './http/middleware/browser-session.ts'
 import { createCors } from './http/middleware/cors.ts'
-import { createCsrfGuard, createFormCsrfGuard } from './http/middleware/csrf.ts'
+import { createCsrfGuard, createFormCsrfGuard, createLoginGuard } from './http/middleware/csrf.ts'
 import { createRequireFreshTokens } from './http/middleware/fresh-session.ts'
 import { allowOnly, createProblemDetails, notFound } from './http/middleware/problem-details.ts'
 import { createRateLimit } from './http/middleware/rate-limit.ts'
@@ -65,10 +65,17 @@ export function createApp(parts: Parts): Express {
 
   const csrf = createCsrfGuard(config.allowedOrigins)
   const formCsrf = createFormCsrfGuard(config.allowedOrigins)
+  const loginGuard = createLoginGuard(config)
   const requireSession = createRequireSession(sessions, store)
   const requireFreshTokens = createRequireFreshTokens(freshTokens)
   const limitLogins = createRateLimit({ name: 'login', rate: config.rateLimits.login, store })
-  const limitCallbacks = createRateLimit({ name: 'callback', rate: config.rateLimits.login, store })
+  const limitCallbacks = createRateLimit({
+    name: 'callback',
+    rate: config.rateLimits.login,
+    store,
+    // Nothing is asked of the store or the provider for anyone else; a foreign page's frames bring neither.
+    skip: (req) => !transactionCookies.hasAny(req) && req.get('dpop') === undefined,
+  })
   const limitCalls = createRateLimit({ name: 'api', rate: config.rateLimits.api, store })
 
   const login = createLoginHandler({ config, beginLogin, transactionCookies })
@@ -84,7 +91,7 @@ export function createApp(parts: Parts): Express {
   const session = createSessionHandler({ sessions, store, clock })
   const listSessions = createSessionListHandler({ sessions, store, clock })
   const endSession = createSessionEndHandler({ sessions, store, clock })
-  const userinfo = createUserinfoHandler({ provider, freshTokens })
+  const userinfo = createUserinfoHandler({ provider, freshTokens, clock })
   const token = createTokenHandler({ mintAppToken, readDpopKey })
   const logout = createLogoutHandler({ config, sessions })
 
@@ -108,22 +115,24 @@ export function createApp(parts: Parts): Express {
     .all(allowOnly('GET'))
 
   app.use('/api', noStore, createCors(config.allowedOrigins))
-  app.route('/api/login').head(allowOnly('GET')).get(limitLogins, login).all(allowOnly('GET'))
+  app.route('/api/login').head(allowOnly('GET')).get(loginGuard, limitLogins, login).all(allowOnly('GET'))
   app
     .route('/api/callback')
     .head(allowOnly('GET', 'POST')) // a link checker must not spend the code
     .get(limitCallbacks, sessions.writable, callback)
     .post(limitCallbacks, jsonOrFormBody, sessions.writable, callback)
     .all(allowOnly('GET', 'POST'))
-  app.use('/api', limitCalls)
-  app.route('/api/session').get(csrf, session).all(allowOnly('GET'))
+  app.route('/api/session').get(csrf, limitCalls, session).all(allowOnly('GET'))
   app
     .route('/api/token')
-    .post(csrf, jsonBody, requireSession, requireFreshTokens, token)
+    .post(csrf, limitCalls, jsonBody, requireSession, requireFreshTokens, token)
     .all(allowOnly('POST'))
-  app.route('/api/userinfo').get(csrf, requireSession, requireFreshTokens, userinfo).all(allowOnly('GET'))
-  app.route('/api/sessions').get(csrf, requireSession, listSessions).all(allowOnly('GET'))
-  app.route('/api/sessions/:id').delete(csrf, requireSession, endSession).all(allowOnly('DELETE'))
+  app
+    .route('/api/userinfo')
+    .get(csrf, limitCalls, requireSession, requireFreshTokens, userinfo)
+    .all(allowOnly('GET'))
+  app.route('/api/sessions').get(csrf, limitCalls, requireSession, listSessions).all(allowOnly('GET'))
+  app.route('/api/sessions/:id').delete(csrf, limitCalls, requireSession, endSession).all(allowOnly('DELETE'))
   app.route('/api/logout').post(formCsrf, jsonOrFormBody, logout).all(allowOnly('POST'))
 
   app.use(notFound)

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 import { randomBytes } from 'node:crypto'
-import { readConfig } from './config/config.ts'
+import { type Config, readConfig } from './config/config.ts'
 import { ConfigError } from './config/config-error.ts'
 import { readEnvironment } from './config/environment.ts'
 import { describeSettings, findUnknownVariables } from './config/read-settings.ts'
@@ -16,6 +16,12 @@ const usage = `Usage: portico-bff [command]
 const exitConfig = 78
 const exitUsage = 64
 
+/** An https address means a proxy before us; as long as nobody vouches for it, all clients count as one address. */
+function sharesLimits({ secureCookies, trustProxy, rateLimits }: Config): boolean {
+  const hasLimits = rateLimits.login !== undefined || rateLimits.api !== undefined
+  return secureCookies && trustProxy.length === 0 && hasLimits
+}
+
 async function serve(): Promise<void> {
   const env = readEnvironment()
   const parts = createParts(readConfig(env))
@@ -23,7 +29,13 @@ async function serve(): Promise<void> {
   log('server_starting', describeSettings(env))
   const unknown = findUnknownVariables(env)
   if (unknown.length > 0) log('config_unknown_variable', { variables: unknown })
-  const server = await startServer(parts)
+  if (sharesLimits(parts.config)) log('config_limits_are_shared', { variable: 'TRUST_PROXY' })
+  if (parts.config.redis === undefined) log('store_in_memory', { variable: 'REDIS_URL' })
+  const server = await startServer(parts).catch(async (error: unknown) => {
+    // An open connection to Redis would keep the process from ending.
+    await Promise.all([parts.provider.close(), parts.store.close()])
+    throw error
+  })
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.once(signal, () => {
       server.close().then(

@@ -60,7 +60,7 @@ describe('only some may know', () => {
       /^(http\/|app\.ts|verify\/verify\.ts|session\/express-store\.ts)/,
     ],
     ['openid-client', /from 'openid-client'/, /^provider\//],
-    ['node-redis', /from '@redis\/client'/, /^session\/redis-connection\.ts$/],
+    ['node-redis', /from '@redis\/client'/, /^session\/redis-deployment\.ts$/],
     ['jose', /from 'jose'/, /^(provider|app-token|verify)\//],
     ['pino', /from 'pino'/, /^telemetry\//],
     ['dotenv', /from 'dotenv'/, /^config\//],

@@ -1,12 +1,11 @@
 import type { JWK } from 'jose'
-import { z } from 'zod'
 import type { Clock } from '../clock.ts'
 import type { Config } from '../config/config.ts'
-import { createSealer, type Sealer } from '../crypto/sealer.ts'
 import { AppError } from '../errors.ts'
 import type { SharedState } from '../session/store.ts'
 import type { Log } from '../telemetry/logger.ts'
 import { dropExpired, findActive, planNext, type ScheduledKey } from './key-schedule.ts'
+import { createRingSeal, ringName, type StoredKey, unreadableRing } from './ring-seal.ts'
 import { generatePrivateJwk, type SigningKey, toSigningKey } from './signing-key.ts'
 
 /**
@@ -30,20 +29,11 @@ interface KeyRingOptions {
   log: Log
 }
 
-/** The name of the ring in the store, and the context its seal is bound to. */
-const name = 'signing-keys'
-
 /** Older rings are used on, and read again beside the request: another replica may have made the next key. */
 const freshFor = 60_000
 
-const storedKeys = z.array(
-  z.object({
-    alg: z.enum(['ES256', 'EdDSA', 'RS256']),
-    signsFrom: z.number(),
-    jwk: z.looseObject({ kty: z.string() }),
-  }),
-)
-type StoredKey = z.infer<typeof storedKeys>[number]
+/** How often a replica tries again after another one changed the ring first. */
+const maxRounds = 10
 
 interface RingKey extends ScheduledKey {
   key: SigningKey
@@ -76,85 +66,65 @@ function createFixedRing(jwks: NonNullable<Config['appToken']['keys']>): KeyRing
 }
 
 function createSharedRing({ config, store, secrets, clock, log }: KeyRingOptions): KeyRing {
-  const sealers = secrets.map((secret) => createSealer([secret], 'signing-keys'))
-  let known: { keys: RingKey[]; readAt: number } | undefined
+  const seal = createRingSeal(secrets)
+  let known: { keys: RingKey[]; stored: StoredKey[]; readAt: number } | undefined
   let inFlight: Promise<RingKey[]> | undefined
 
   /** One replica's change wins; the others read what it wrote. */
   async function readRing(): Promise<StoredKey[]> {
-    for (;;) {
-      const found = await store.readShared(name)
-      const kept = found === undefined ? [] : openRing(found.text)
+    for (let round = 0; round < maxRounds; round += 1) {
+      const found = await store.readShared(ringName)
+      const inStore = found === undefined ? [] : seal.open(found.text)
       const now = clock.now()
       // Only a server that starts may bring in another algorithm: in a rolling restart, the others go on as before.
       const isStarting = known === undefined
-      const alg = isStarting ? config.alg : (kept.at(-1)?.alg ?? config.alg)
-      const schedule = { alg, rotation: config.rotation }
-      const keys = dropExpired(kept, now, config.ttl).filter(
+      const ours =
+        found === undefined ? (known?.stored ?? []) : addForgotten(inStore, known?.stored ?? [], now)
+      const alg = isStarting ? config.alg : (ours.at(-1)?.alg ?? config.alg)
+      const keys = dropExpired(ours, now, config.ttl).filter(
         (key) => !isStarting || key.alg === alg || key.signsFrom <= now,
       )
+      const schedule = { alg, rotation: config.rotation }
       for (
         let next = planNext(keys, now, schedule);
         next !== undefined;
         next = planNext(keys, now, schedule)
       ) {
-        const jwk = await generatePrivateJwk(alg)
-        keys.push({ alg, signsFrom: next, jwk: { ...jwk, kty: jwk.kty ?? '' } })
+        keys.push({ alg, signsFrom: next, jwk: await generatePrivateJwk(alg) })
       }
-      const isChanged = keys.length !== kept.length || keys.at(-1) !== kept.at(-1)
-      if (found !== undefined && !isChanged && isSealedForUs(found.text, isStarting)) return keys
-      if (await store.writeShared(name, found?.version ?? 0, sealRing(keys))) {
-        log('signing_keys_changed', { keys: keys.length })
+      const isSettled = JSON.stringify(keys) === JSON.stringify(inStore)
+      if (found !== undefined && isSettled && seal.isCurrent(found.text, isStarting)) return keys
+      if (await store.writeShared(ringName, found?.version ?? 0, seal.close(keys))) {
+        log('signing_keys_changed', {
+          keys: keys.length,
+          because: found === undefined ? 'none in store' : 'due',
+        })
         return keys
       }
     }
-  }
-
-  /** One copy for each master secret: whichever of them a replica knows, also after a rollback, it finds its own. */
-  const sealRing = (keys: StoredKey[]) =>
-    sealers.map((sealer) => sealer.seal(JSON.stringify(keys), name)).join()
-
-  const openCopy = (sealer: Sealer, sealed: string) =>
-    sealed
-      .split(',')
-      .map((copy) => sealer.open(copy, name))
-      .find((text) => text !== undefined)
-
-  /** A server that starts also drops the copies of secrets that it no longer knows. */
-  function isSealedForUs(sealed: string, isStarting: boolean): boolean {
-    const isComplete = sealers.every((sealer) => openCopy(sealer, sealed) !== undefined)
-    return isComplete && !(isStarting && sealed.split(',').length > sealers.length)
-  }
-
-  /** Keys that another secret wrapped are not overwritten: other replicas may sign with them right now. */
-  function openRing(sealed: string): StoredKey[] {
-    const text = sealers.map((sealer) => openCopy(sealer, sealed)).find((found) => found !== undefined)
-    const keys = text === undefined ? undefined : storedKeys.safeParse(JSON.parse(text)).data
-    if (keys !== undefined) return keys
-    throw new AppError('store_unavailable', 'The signing keys cannot be read right now.', {
-      reason:
-        'the signing keys in the store are of another format, or wrapped with a secret that BFF_SECRETS does not hold',
+    throw new AppError('store_unavailable', 'The signing keys cannot be agreed on right now.', {
+      reason: 'the signing keys in the store change all the time',
     })
   }
 
   async function load(): Promise<RingKey[]> {
     const stored = await readRing()
     const keys = await Promise.all(
-      stored.map(async ({ jwk, ...schedule }) => ({
-        ...schedule,
-        key: await toSigningKey(jwk, schedule.alg),
-      })),
+      stored.map(async ({ jwk, alg, signsFrom }) => ({ alg, signsFrom, key: await toSigningKey(jwk, alg) })),
     )
-    known = { keys, readAt: clock.now() }
+    known = { keys, stored, readAt: clock.now() }
     return keys
   }
 
   function loadOnce(): Promise<RingKey[]> {
     inFlight ??= load()
       .catch((error: unknown) => {
-        log('signing_keys_unavailable', {
-          reason: error instanceof AppError ? error.reason : 'a key cannot be used',
-        })
+        // The store tells of its own outages.
+        if (!(error instanceof AppError) || error.reason === unreadableRing) {
+          log('signing_keys_unavailable', {
+            reason: error instanceof AppError ? error.reason : 'a key cannot be used',
+          })
+        }
         throw error
       })
       .finally(() => {
@@ -186,4 +156,14 @@ function createSharedRing({ config, store, secrets, clock, log }: KeyRingOptions
       return { keys: keys.map(({ key }) => key.publicJwk) }
     },
   }
+}
+
+/**
+ * A store that lost the ring may have got another one since: keys of ours that signed already are added to it, so that
+ * their tokens stay good until they expire.
+ */
+function addForgotten(inStore: StoredKey[], ours: StoredKey[], now: number): StoredKey[] {
+  const known = new Set(inStore.map(({ jwk }) => JSON.stringify(jwk)))
+  const forgotten = ours.filter(({ jwk, signsFrom }) => signsFrom <= now && !known.has(JSON.stringify(jwk)))
+  return [...forgotten, ...inStore].sort((a, b) => a.signsFrom - b.signsFrom)
 }

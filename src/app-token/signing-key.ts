@@ -12,10 +12,11 @@ export interface SigningKey {
 }
 
 /** Makes a fresh private key, as the JWK that is kept. */
-export async function generatePrivateJwk(alg: SigningAlg): Promise<JWK> {
+export async function generatePrivateJwk(alg: SigningAlg): Promise<JWK & { kty: string }> {
   const options = { extractable: true, ...(alg === 'RS256' ? { modulusLength: 2048 } : {}) }
   const { privateKey } = await generateKeyPair(alg, options)
-  return exportJWK(privateKey)
+  const jwk = await exportJWK(privateKey)
+  return { ...jwk, kty: jwk.kty ?? '' }
 }
 
 /** The members of a public key, by its type (RFC 7518 6, RFC 8037 2): all others are private. */

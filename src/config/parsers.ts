@@ -139,10 +139,13 @@ export interface RateLimit {
 /** A rate such as 30/1m, or `off`. */
 export const rateLimit: Parser<RateLimit | 'off'> = parser((text) => {
   if (text === 'off') return 'off'
-  const [limit = '', window = '', ...rest] = text.split('/')
-  if (!/^[1-9]\d{0,6}$/.test(limit) || rest.length > 0)
-    throw new Error('must be a rate such as 30/1m, or off')
-  return { limit: Number(limit), window: readDuration(window, '1s', '1d') }
+  const [, limit = '', window = ''] = /^([1-9]\d{0,6})\/(\d{1,6}[smhd])$/.exec(text) ?? []
+  if (limit === '') throw new Error('must be a rate such as 30/1m, or off')
+  try {
+    return { limit: Number(limit), window: readDuration(window, '1s', '1d') }
+  } catch {
+    throw new Error('must have a window between 1s and 1d')
+  }
 })
 
 export const port: Parser<number> = parser((text) => {
@@ -181,19 +184,23 @@ export const secrets: Parser<Uint8Array[]> = list.transform((items, context) => 
   if (!keys.every((key) => key !== undefined)) return problem('must be base64url')
   if (keys.some((key) => key.length < 32)) return problem('must be at least 32 random bytes each')
   if (keys.some((key) => new Set(key).size < 16)) return problem('does not look random')
+  if (new Set(items).size < items.length) return problem('holds the same secret twice')
   return keys
 })
 
 const signingKey = z.looseObject({
   kty: z.enum(['EC', 'OKP', 'RSA']),
   d: z.string(),
-  kid: z.string().exactOptional(),
+  kid: z.string().min(1).exactOptional(),
+  use: z.literal('sig').exactOptional(),
 })
 
 /** A private JWK Set (RFC 7517 5) whose keys this machine can use; its members stay as they are. */
 export const privateJwkSet: Parser<PrivateJwk[]> = parser((text) => {
   const set = z.object({ keys: z.array(signingKey).min(1) }).safeParse(parseJson(text))
   if (!set.success) throw new Error('must be a JWK Set of private keys: {"keys":[{"kty":"EC","d":"..."}]}')
+  const kids = set.data.keys.flatMap(({ kid }) => kid ?? [])
+  if (new Set(kids).size < kids.length) throw new Error('holds two keys of one kid')
   return set.data.keys.map((jwk, index) => {
     const alg = toSigningAlg(jwk)
     if (alg === undefined)

@@ -82,7 +82,7 @@ const shortestGuessed = 8
 export function findUnknownVariables(env: Environment): string[] {
   const known = entries.flatMap(([name, { secret }]) => (secret ? [name, `${name}_FILE`] : [name]))
   const isOurs = (name: string) =>
-    /^(APP_TOKEN|BFF|OAUTH|OIDC|SESSION_COOKIE)_/.test(name) ||
+    /^(APP_TOKEN|BFF|OAUTH|OIDC|RATE_LIMIT|SESSION_COOKIE)(_|$)/.test(name) ||
     (name.length >= shortestGuessed && known.some((other) => isMisspelt(name, other)))
   return Object.keys(env).filter((name) => !known.includes(name) && isOurs(name))
 }

@@ -23,14 +23,23 @@ const wanted =
 
 function toCredentials({ username, password }: URL): Credentials {
   return {
-    ...(username === '' ? {} : { username: decodeURIComponent(username) }),
-    ...(password === '' ? {} : { password: decodeURIComponent(password) }),
+    ...(username === '' ? {} : { username: decode(username) }),
+    ...(password === '' ? {} : { password: decode(password) }),
+  }
+}
+
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    throw new Error('has a "%" in its user name or password that is no escape: write it as %25')
   }
 }
 
 function readNode(text: string): URL {
   const url = URL.parse(text)
   if (url === null || !/^rediss?:$/.test(url.protocol) || url.hostname === '') throw new Error(wanted)
+  toCredentials(url)
   if (!/^(\/\d{0,4})?$/.test(url.pathname) || url.search !== '' || url.hash !== '') throw new Error(wanted)
   return url
 }
@@ -53,7 +62,7 @@ function readCluster(texts: string[]): RedisTarget {
 
 /** `redis+sentinel://user:password@host:port,host:port/master/database`; the credentials are the master's. */
 function readSentinel(text: string): RedisTarget {
-  const match = /^(rediss?)\+sentinel:\/\/(?:([^@/]*)@)?([^@/]+)\/([\w.-]+)(?:\/(\d{1,4}))?$/.exec(text)
+  const match = /^(rediss?)\+sentinel:\/\/(?:([^@/?#]*)@)?([^@/]+)\/([\w.-]+)(?:\/(\d{1,4}))?$/.exec(text)
   if (match === null) throw new Error(wanted)
   const [, protocol, userinfo = '', hosts = '', master = '', database = '0'] = match
   const nodes = hosts.split(',').map((host) => {

@@ -66,7 +66,7 @@ export const settings = {
   }),
   APP_TOKEN_ROTATION: setting(read.duration('1h', '365d'), { example: '30d', fallback: '30d' }),
   APP_TOKEN_KEYS: setting(read.privateJwkSet, {
-    example: '{"keys":[{"kty":"EC","crv":"P-256",...}]}',
+    example: '{"keys":[{"kty":"EC","crv":"P-256","x":"...","y":"...","d":"..."}]}',
     secret: true,
   }),
   RATE_LIMIT_LOGIN: setting(read.rateLimit, { example: '30/1m', fallback: '30/1m' }),

@@ -24,6 +24,8 @@ const maxTransactionCharacters = 4_000
 /** The sealed cookies of logins in progress, one for each. */
 export interface TransactionCookies {
   read(req: Request, id: string): string | undefined
+  /** Whether the browser has a login in progress at all. */
+  hasAny(req: Request): boolean
   /** Sets the cookie of a new login and drops the oldest others beyond the limits. */
   add(req: Request, res: Response, id: string, sealed: string): void
   clear(res: Response, id: string): void
@@ -51,6 +53,7 @@ export function createTransactionCookies(secure: boolean): TransactionCookies {
 
   return {
     read: (req, id) => readCookies(req)[prefix + id],
+    hasAny: (req) => Object.keys(readCookies(req)).some((name) => name.startsWith(prefix)),
     add(req, res, id, sealed) {
       const name = prefix + id
       for (const surplus of findSurplus(req, name.length + sealed.length + 3)) {

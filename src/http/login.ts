@@ -1,7 +1,6 @@
-import type { Request, RequestHandler } from 'express'
+import type { RequestHandler } from 'express'
 import { z } from 'zod'
 import type { Config } from '../config/config.ts'
-import { AppError } from '../errors.ts'
 import type { createBeginLogin } from '../login/begin.ts'
 import type { TransactionCookies } from './cookies.ts'
 import { parameter, readInput } from './input.ts'
@@ -35,12 +34,6 @@ export function createLoginHandler({ config, beginLogin, transactionCookies }: L
   return async (req, res) => {
     const input = readInput(loginParameters, req.query)
     res.locals.retryReturnTo = config.loginReturnTo
-    if (isUnwanted(req, config)) {
-      throw new AppError(
-        'csrf_check_failed',
-        'Another site sent you here to sign in. Go on only if you want to.',
-      )
-    }
     const login = await beginLogin(
       {
         returnTo: input.return_to,
@@ -58,12 +51,4 @@ export function createLoginHandler({ config, beginLogin, transactionCookies }: L
     if (isNavigation(req)) res.redirect(302, login.loginUrl)
     else res.json({ login_url: login.loginUrl })
   }
-}
-
-/** A foreign page may not sign anybody in behind their back: such a navigation needs a person's click (ASVS 7.6.2). */
-function isUnwanted(req: Request, { allowedOrigins }: Config): boolean {
-  const site = req.get('sec-fetch-site')
-  // A sibling of our site is foreign, too, unless the SPA lives on one.
-  const isForeign = site === 'cross-site' || (site === 'same-site' && allowedOrigins.length === 1)
-  return isNavigation(req) && isForeign && req.get('sec-fetch-user') !== '?1'
 }

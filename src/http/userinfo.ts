@@ -1,4 +1,5 @@
 import type { RequestHandler } from 'express'
+import type { Clock } from '../clock.ts'
 import { AppError } from '../errors.ts'
 import type { Provider } from '../provider/provider.ts'
 import type { FreshTokens } from '../session/fresh-tokens.ts'
@@ -8,15 +9,21 @@ import { toFreshSession } from './middleware/fresh-session.ts'
 interface UserinfoOptions {
   provider: Provider
   freshTokens: FreshTokens
+  clock: Clock
 }
 
+/** Milliseconds between two renewals of tokens that userinfo refuses before their time. */
+const renewalPause = 60_000
+
 /** GET /api/userinfo, after `requireFreshTokens`: what the provider says of the person right now. */
-export function createUserinfoHandler({ provider, freshTokens }: UserinfoOptions): RequestHandler {
+export function createUserinfoHandler({ provider, freshTokens, clock }: UserinfoOptions): RequestHandler {
   const ask = ({ identity, tokens }: Session) => provider.fetchUserinfo(tokens.accessToken, identity.sub)
 
   /** A token may be revoked before its time; only a refresh tells whether the person may stay. */
   async function askAnew(session: Session) {
-    if (session.tokens.refreshToken === undefined) return undefined
+    const { refreshToken, obtainedAt } = session.tokens
+    // Where the provider refuses a token it has just given, another one would be refused as well.
+    if (refreshToken === undefined || clock.now() - obtainedAt < renewalPause) return undefined
     return ask(toFreshSession(await freshTokens.renew(session)))
   }
 

@@ -1,6 +1,5 @@
 import type { Clock } from '../clock.ts'
-import { AppError } from '../errors.ts'
-import { createUnavailable } from './provider-fetch.ts'
+import { createUnavailable, type Outage, ProviderUnavailable } from './provider-fetch.ts'
 
 /** Keeps calls away from a provider that does not answer, so that a hanging one costs one deadline and then nothing. */
 export interface CircuitBreaker {
@@ -10,16 +9,21 @@ export interface CircuitBreaker {
   guard<T>(call: () => Promise<T>): Promise<T>
 }
 
+interface CircuitBreakerOptions {
+  clock: Clock
+  /** What counts as the provider's outage; whatever one person can cause must not. */
+  opensOn: readonly Outage[]
+}
+
 const firstPause = 1_000
 const longestPause = 30_000
 /** What a provider may ask for at the most, see `provider-fetch.ts`. */
 const longestWait = 300_000
 
 /**
- * Creates the breaker. It opens on `provider_unavailable`, for as long as the provider asks (429) or for a pause that
- * doubles; after it one call goes through as a trial, and only its success lets the others follow.
+ * Creates the breaker. It opens for a pause that doubles, or for as long as the provider asks (429); after it one call goes through as a trial, and only its success lets the others follow.
  */
-export function createCircuitBreaker(clock: Clock): CircuitBreaker {
+export function createCircuitBreaker({ clock, opensOn }: CircuitBreakerOptions): CircuitBreaker {
   let opened: { at: number; until: number; pause: number } | undefined
   let isTrying = false
 
@@ -31,14 +35,14 @@ export function createCircuitBreaker(clock: Clock): CircuitBreaker {
     throw createUnavailable('breaker is open', { retryAfter: Math.max(1, Math.ceil(remaining / 1000)) })
   }
 
-  function open(error: AppError, startedAt: number): void {
+  function open(error: ProviderUnavailable, startedAt: number): void {
     const now = clock.now()
     // Calls made before it opened say nothing new.
     if (opened !== undefined && startedAt <= opened.at) return
     const pause = opened === undefined ? firstPause : Math.min(opened.pause * 2, longestPause)
     opened = {
       at: now,
-      until: now + (error.retryAfter === undefined ? pause : error.retryAfter * 1000),
+      until: now + Math.max(pause, (error.retryAfter ?? 0) * 1000),
       pause,
     }
   }
@@ -55,8 +59,8 @@ export function createCircuitBreaker(clock: Clock): CircuitBreaker {
         opened = undefined
         return result
       } catch (error) {
-        if (error instanceof AppError && error.code === 'provider_unavailable') open(error, startedAt)
-        else opened = undefined
+        if (error instanceof ProviderUnavailable && opensOn.includes(error.outage)) open(error, startedAt)
+        else if (!(error instanceof ProviderUnavailable)) opened = undefined
         throw error
       } finally {
         if (isTrial) isTrying = false

@@ -7,6 +7,7 @@ import type { Log } from '../telemetry/logger.ts'
 import { type DiscoveredProvider, type Discovery, isIssAdvertised } from './discovery.ts'
 import { type ProviderIdentity, type ProviderTokens, toIdentity, type UserClaims } from './identity.ts'
 import { createTokenError, toAppError } from './provider-errors.ts'
+import { ProviderUnavailable } from './provider-fetch.ts'
 import type { TokenVerifier } from './token-verifier.ts'
 import { maxUserClaims, pickUserClaims } from './user-claims.ts'
 import { fetchUserinfo } from './userinfo.ts'
@@ -39,10 +40,18 @@ export interface RefreshRequest {
   tokens: ProviderTokens
 }
 
+/**
+ * What a refresh brought. Where the provider's keys could not be had, nothing that came is used but the next refresh
+ * token: with rotation there is no other one.
+ */
+export interface RefreshedLogin extends ProviderLogin {
+  readonly unverified?: AppError
+}
+
 /** The two grants that give tokens, each with every check of what comes back. They throw what openid-client throws, too. */
 export interface Grants {
   exchangeCode(exchange: CodeExchange): Promise<ProviderLogin>
-  refresh(request: RefreshRequest): Promise<ProviderLogin>
+  refresh(request: RefreshRequest): Promise<RefreshedLogin>
 }
 
 interface GrantsOptions {
@@ -132,10 +141,27 @@ export function createGrants({ config, claimNames, discovery, verifier, clock, l
     }
   }
 
-  async function refresh({ identity, tokens: old }: RefreshRequest): Promise<ProviderLogin> {
+  async function refresh(request: RefreshRequest): Promise<RefreshedLogin> {
     const startedAt = clock.now()
     const provider = await discovery.provider()
-    const answer = await client.refreshTokenGrant(provider.configuration, old.refreshToken ?? '')
+    await verifier.prepare()
+    const { identity, tokens } = request
+    const answer = await client.refreshTokenGrant(provider.configuration, tokens.refreshToken ?? '')
+    try {
+      return await verifyRefreshed(provider, request, answer, startedAt)
+    } catch (error) {
+      const { refresh_token: refreshToken } = answer
+      if (!(error instanceof ProviderUnavailable) || refreshToken === undefined) throw error
+      return { identity, tokens: { ...tokens, refreshToken }, unverified: error }
+    }
+  }
+
+  async function verifyRefreshed(
+    provider: DiscoveredProvider,
+    { identity, tokens: old }: RefreshRequest,
+    answer: client.TokenEndpointResponse,
+    startedAt: number,
+  ): Promise<ProviderLogin> {
     const tokens = readTokenAnswer(answer)
     const { accessToken, idToken } = tokens
     const claims =

@@ -20,6 +20,8 @@ interface KeySourceOptions {
 
 /** The issuer's signing keys, and the one way to verify a token against them. */
 export interface KeySource {
+  /** Fetches the keys where none was ever fetched; throws what `fetchKeys` throws. */
+  prepare(): Promise<void>
   /**
    * Verifies a JWS signed by one of the keys, with `options` as jose takes them.
    *
@@ -53,6 +55,7 @@ export function createKeySource({ fetchKeys, clock, log }: KeySourceOptions): Ke
     if (keySet.keys.length === 0) throw new errors.JWKSInvalid('the key set is empty')
     const resolve = createKeyResolver(keySet)
     known = { resolve, fetchedAt: clock.now() }
+    lastFailure = undefined
     log('provider_keys_fetched', { kids: keySet.keys.map(({ kid }) => kid ?? '(none)') })
     return resolve
   }
@@ -84,6 +87,10 @@ export function createKeySource({ fetchKeys, clock, log }: KeySourceOptions): Ke
   }
 
   return {
+    async prepare() {
+      await currentKeys()
+    },
+
     async verify(token, options) {
       assertLooksSigned(token)
       const keys = await currentKeys()
@@ -91,7 +98,11 @@ export function createKeySource({ fetchKeys, clock, log }: KeySourceOptions): Ke
         return await verifyWithAny(token, keys, options)
       } catch (error) {
         const reason = toFetchReason(error)
-        if (reason === undefined || clock.now() < coolUntil[reason]) throw error
+        if (reason === undefined) throw error
+        if (clock.now() < coolUntil[reason]) {
+          // While the keys cannot be had, nobody knows whether an unknown one is theirs.
+          throw reason === 'unknownKid' && lastFailure !== undefined ? lastFailure : error
+        }
         const newKeys = await fetchOnce()
         return await verifyWithAny(token, newKeys, options).catch((secondError: unknown) => {
           if (toFetchReason(secondError) !== undefined) coolUntil[reason] = clock.now() + missCooldown

@@ -22,20 +22,33 @@ interface ProviderFetchOptions {
 /** More than any discovery document, key set or token response needs. */
 const maxBytes = 1_000_000
 
+/** Why there is no answer: nothing came in time; 429 or 5xx came; what came is of no use. */
+export type Outage = 'silent' | 'busy' | 'useless'
+
+/** The provider gave no usable answer (`provider_unavailable`). */
+export class ProviderUnavailable extends AppError {
+  readonly outage: Outage
+
+  constructor(outage: Outage, options: ConstructorParameters<typeof AppError>[2]) {
+    super(
+      'provider_unavailable',
+      'The identity provider does not answer right now. Try again in a moment.',
+      options,
+    )
+    this.outage = outage
+  }
+}
+
 /** The provider gave no usable answer; `reason` is for the log. */
 export function createUnavailable(
   reason: string,
-  { retryAfter, cause }: { retryAfter?: number; cause?: unknown } = {},
-): AppError {
-  return new AppError(
-    'provider_unavailable',
-    'The identity provider does not answer right now. Try again in a moment.',
-    {
-      reason,
-      cause,
-      ...(retryAfter === undefined ? {} : { retryAfter }),
-    },
-  )
+  { outage = 'useless', retryAfter, cause }: { outage?: Outage; retryAfter?: number; cause?: unknown } = {},
+): ProviderUnavailable {
+  return new ProviderUnavailable(outage, {
+    reason,
+    cause,
+    ...(retryAfter === undefined ? {} : { retryAfter }),
+  })
 }
 
 /** Seconds a provider asks us to wait: Retry-After in seconds (RFC 9110 10.2.3) or Okta's X-Rate-Limit-Reset. */
@@ -97,7 +110,10 @@ export function createProviderFetch({ timeout, clock }: ProviderFetchOptions): {
     if (status === 429 || status >= 500) {
       response.body.on('error', () => {}).destroy()
       const retryAfter = readRetryAfter(answerHeaders, clock)
-      throw createUnavailable(`status ${status}`, retryAfter === undefined ? {} : { retryAfter })
+      throw createUnavailable(`status ${status}`, {
+        outage: 'busy',
+        ...(retryAfter === undefined ? {} : { retryAfter }),
+      })
     }
     const bytes = await readCapped(response.body)
     const hasBody = status !== 204 && status !== 304
@@ -110,7 +126,7 @@ export function createProviderFetch({ timeout, clock }: ProviderFetchOptions): {
         return await call(url, init)
       } catch (error) {
         if (error instanceof AppError) throw error
-        throw createUnavailable(toReason(error), { cause: error })
+        throw createUnavailable(toReason(error), { outage: 'silent', cause: error })
       }
     },
     close: () => agent.close(),

@@ -6,7 +6,13 @@ import { AppError } from '../errors.ts'
 import type { Log } from '../telemetry/logger.ts'
 import { createCircuitBreaker } from './circuit-breaker.ts'
 import { createDiscovery, isIssAdvertised } from './discovery.ts'
-import { type CodeExchange, createGrants, type ProviderLogin, type RefreshRequest } from './grants.ts'
+import {
+  type CodeExchange,
+  createGrants,
+  type ProviderLogin,
+  type RefreshedLogin,
+  type RefreshRequest,
+} from './grants.ts'
 import { createKeySource } from './key-source.ts'
 import { isInvalidGrant, toAppError } from './provider-errors.ts'
 import { createProviderFetch, createUnavailable } from './provider-fetch.ts'
@@ -42,7 +48,7 @@ export interface Provider {
    *
    * @throws AppError as `exchangeCode` does
    */
-  refresh(request: RefreshRequest): Promise<ProviderLogin | 'refused'>
+  refresh(request: RefreshRequest): Promise<RefreshedLogin | 'refused'>
   /**
    * The provider's userinfo, live; undefined where it takes this access token no more.
    *
@@ -66,7 +72,9 @@ export function createProvider({ config, claimNames, clock, log }: ProviderOptio
   const keys = createKeySource({ fetchKeys, clock, log })
   const verifier = createTokenVerifier({ config, keys, clock })
   const grants = createGrants({ config, claimNames, discovery, verifier, clock, log })
-  const breaker = createCircuitBreaker(clock)
+  const refreshBreaker = createCircuitBreaker({ clock, opensOn: ['silent', 'busy'] })
+  // A 429 or 500 here may be about one person's data, and must not touch the others.
+  const userinfoBreaker = createCircuitBreaker({ clock, opensOn: ['silent'] })
 
   async function fetchKeys(): Promise<JSONWebKeySet> {
     const { jwks_uri: uri = '' } = (await discovery.provider()).metadata
@@ -115,26 +123,27 @@ export function createProvider({ config, claimNames, clock, log }: ProviderOptio
         throw toAppError(error, [exchange.code, exchange.codeVerifier])
       }),
 
-    assertReachable: () => breaker.assertClosed(),
+    assertReachable: () => refreshBreaker.assertClosed(),
 
     refresh: (request) =>
-      breaker.guard(() =>
+      refreshBreaker.guard(() =>
         grants.refresh(request).catch((error: unknown) => {
           if (isInvalidGrant(error)) return 'refused' as const
           throw toAppError(error, [request.tokens.refreshToken ?? ''])
         }),
       ),
 
-    fetchUserinfo: (accessToken, sub) =>
-      breaker.guard(async () => {
-        const provider = await discovery.provider()
-        if (provider.metadata.userinfo_endpoint === undefined) {
-          throw new AppError('not_found', 'This provider has no userinfo.')
-        }
-        return fetchUserinfo({ provider, verifier, accessToken, sub }).catch((error: unknown) => {
+    async fetchUserinfo(accessToken, sub) {
+      const provider = await discovery.provider()
+      if (provider.metadata.userinfo_endpoint === undefined) {
+        throw new AppError('not_found', 'This provider has no userinfo.')
+      }
+      return userinfoBreaker.guard(() =>
+        fetchUserinfo({ provider, verifier, accessToken, sub }).catch((error: unknown) => {
           throw toAppError(error)
-        })
-      }),
+        }),
+      )
+    },
   }
 }
 

@@ -15,6 +15,8 @@ import {
 
 /** Verifies the provider's tokens against its keys and this client. */
 export interface TokenVerifier {
+  /** Fetches keys where there are none yet. Throws AppError `provider_unavailable` where they cannot be had. */
+  prepare(): Promise<void>
   /** @throws AppError `invalid_id_token` */
   verifyIdToken(
     token: string,
@@ -63,6 +65,8 @@ export function createTokenVerifier({ config, keys, clock }: TokenVerifierOption
     })
 
   return {
+    prepare: () => keys.prepare(),
+
     async verifyIdToken(token, expected) {
       const claims = await verifySignature(token)
       assertIdTokenClaims(claims, { ...expected, clientId, alg, now: clock.now() })

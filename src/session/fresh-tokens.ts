@@ -87,6 +87,7 @@ export function createFreshTokens({ store, provider, clock, log, timeout }: Fres
           if (freshness !== undefined) return freshness
         } finally {
           if (lease.isHeld()) await lease.release().catch(() => {})
+          else lease.stop()
         }
       }
     }
@@ -97,11 +98,15 @@ export function createFreshTokens({ store, provider, clock, log, timeout }: Fres
   async function renewUnder(lease: TokenLease, seen: Session): Promise<Freshness | undefined> {
     const session = await store.read(seen.handle)
     if (session === undefined) return { outcome: 'ended' }
-    if (session.tokensVersion !== seen.tokensVersion) return { outcome: 'ok', session }
+    const isRenewed = session.tokensVersion !== seen.tokensVersion
+    if (isRenewed && toAge(session.tokens, clock.now()) !== 'expired') return { outcome: 'ok', session }
     // This process may have slept since it took the lock. A second use of one refresh token ends the session at
     // providers that rotate them.
     if (!lease.isHeld()) return undefined
     const renewed = await callProvider(session, lease)
+    if (renewed !== 'refused' && renewed.unverified !== undefined) {
+      return keepRefreshToken(session, lease, renewed, renewed.unverified)
+    }
     if (renewed === 'refused') {
       // Somebody else may be renewing them right now, while this process slept: ask again under the lock.
       return lease.isHeld() ? endRefused(session) : undefined
@@ -113,17 +118,40 @@ export function createFreshTokens({ store, provider, clock, log, timeout }: Fres
     return commit(session, lease, renewed)
   }
 
-  async function callProvider(session: Session, lease: TokenLease): Promise<NewSession | 'refused'> {
+  async function callProvider(
+    session: Session,
+    lease: TokenLease,
+  ): Promise<(NewSession & { unverified?: AppError }) | 'refused'> {
     try {
       const answer = await provider.refresh(session)
       if (answer === 'refused') return answer
-      return { identity: { ...session.identity, ...answer.identity }, tokens: answer.tokens }
+      return { ...answer, identity: { ...session.identity, ...answer.identity } }
     } catch (error) {
-      const { reason, retryAfter } = toAppError(error)
-      log('token_refresh_failed', { session: session.handle, reason })
-      await lease.release(retryAfter === undefined ? failurePause : retryAfter * 1000).catch(() => {})
+      await noteFailure(session, lease, toAppError(error))
       throw error
     }
+  }
+
+  async function noteFailure(
+    session: Session,
+    lease: TokenLease,
+    { reason, retryAfter = 0 }: AppError,
+  ): Promise<void> {
+    log('token_refresh_failed', { session: session.handle, reason })
+    await lease.release(Math.max(failurePause, retryAfter * 1000)).catch(() => {})
+  }
+
+  /** Nothing that came can be verified now, but the old refresh token is spent: the new one is kept for the next try. */
+  async function keepRefreshToken(
+    session: Session,
+    lease: TokenLease,
+    { identity, tokens }: NewSession,
+    error: AppError,
+  ): Promise<Freshness> {
+    const kept = await commit(session, lease, { identity, tokens })
+    if (kept.outcome !== 'ok') return kept
+    if ((await lease.acquire()).state === 'locked') await noteFailure(session, lease, error)
+    return toUnknown(error)
   }
 
   /** The provider no longer stands behind this session. */

@@ -1,32 +1,14 @@
-import { createClient, createCluster, createSentinel } from '@redis/client'
 import type { RedisTarget } from '../config/redis-url.ts'
 import { AppError } from '../errors.ts'
 import { type Log, toLogText } from '../telemetry/logger.ts'
-
-/** The part of node-redis that the store uses; its clients for one server, for Sentinel and for Cluster all have it. */
-export interface RedisClient {
-  get(key: string): Promise<string | null>
-  set(key: string, value: string, options: SetOptions): Promise<string | null>
-  hGetAll(key: string): Promise<Record<string, string>>
-  zRange(key: string, from: number, to: number): Promise<string[]>
-  zRem(key: string, member: string): Promise<number>
-  eval(script: string, options: { keys: string[]; arguments: string[] }): Promise<unknown>
-  evalSha(sha: string, options: { keys: string[]; arguments: string[] }): Promise<unknown>
-}
-
-interface SetOptions {
-  condition?: 'NX'
-  expiration: { type: 'PX'; value: number }
-}
-
-/** A client, with what differs between the three kinds of deployment. */
-interface Deployment {
-  client: RedisClient
-  connect(): Promise<unknown>
-  destroy(): void
-  /** INFO of every server that holds keys. */
-  info(section: string): Promise<string[]>
-}
+import {
+  createDeployment,
+  type Deployment,
+  deadline,
+  type RedisClient,
+  reconnectDelay,
+  toAddress,
+} from './redis-deployment.ts'
 
 /** The connection of this process to Redis. */
 export interface RedisConnection {
@@ -40,129 +22,96 @@ export interface RedisConnection {
   close(): Promise<void>
 }
 
-/**
- * Milliseconds after which a command counts as unanswered: more than a slow network takes (500 ms of latency work), and
- * little enough that people are told 503 within 1.5 s.
- */
-const deadline = 1_000
 /** Milliseconds between two looks at a connection nobody uses, so that a dead one is found before somebody needs it. */
 const heartbeat = 500
-/** Milliseconds between attempts to connect. */
-const reconnectDelay = 250
+/** Milliseconds a new client may take to connect, of several sentinels or nodes perhaps, before another is tried. */
+const connectDeadline = 3_000
+/** Milliseconds between two new connections because a part of a cluster does not answer. */
+const partialPause = 5_000
 /** Milliseconds between two new connections because Redis says it is read-only. */
 const readonlyPause = 1_000
 /** Milliseconds between two remarks in the log that Redis does not answer. */
 const notePause = 1_000
-
-/**
- * For each socket. A socket timeout helps while connecting only: node-redis starts it anew with each command it writes,
- * so that under load a frozen Redis never runs into it. `run` has the deadline that holds.
- */
-const socket = {
-  connectTimeout: deadline,
-  socketTimeout: deadline,
-  reconnectStrategy: () => reconnectDelay,
-}
-const toSocket = (tls: boolean) => (tls ? { ...socket, tls: true as const } : socket)
-const nodeOptions = { disableOfflineQueue: true, socket } as const
-
-function createDeployment(target: RedisTarget, onError: (error: unknown) => void): Deployment {
-  switch (target.kind) {
-    case 'standalone': {
-      const client = createClient({ ...nodeOptions, url: target.url, socket: toSocket(target.tls) })
-      client.on('error', onError)
-      return {
-        client,
-        connect: () => client.connect(),
-        destroy: () => client.destroy(),
-        info: async (section) => [await client.info(section)],
-      }
-    }
-    case 'cluster': {
-      const { urls, tls, credentials } = target
-      const cluster = createCluster({
-        rootNodes: urls.map((url) => ({ ...nodeOptions, url, socket: toSocket(tls) })),
-        defaults: { ...nodeOptions, ...credentials, socket: toSocket(tls) },
-      })
-      cluster.on('error', onError)
-      return {
-        client: cluster,
-        connect: () => cluster.connect(),
-        destroy: () => cluster.destroy(),
-        info: (section) =>
-          Promise.all(cluster.masters.map(async (node) => (await cluster.nodeClient(node)).info(section))),
-      }
-    }
-    case 'sentinel': {
-      const { master, nodes, database, credentials, tls } = target
-      const sentinel = createSentinel({
-        name: master,
-        sentinelRootNodes: nodes,
-        nodeClientOptions: { ...nodeOptions, ...credentials, database, socket: toSocket(tls) },
-        sentinelClientOptions: { ...nodeOptions, socket: toSocket(tls) },
-        scanInterval: deadline,
-        passthroughClientErrorEvents: true,
-      })
-      sentinel.on('error', onError)
-      return {
-        client: sentinel,
-        connect: () => sentinel.connect(),
-        destroy: () => void sentinel.destroy().catch(() => {}),
-        info: async (section) => [await sentinel.info(section)],
-      }
-    }
-  }
-}
+/** Milliseconds between two remarks in the log that Redis refuses for one reason. */
+const refusalPause = 60_000
 
 /** Creates the connection. It never gives up: it connects in the background, and again whenever Redis stops answering. */
 export function createRedisConnection(target: RedisTarget, log: Log): RedisConnection {
   let current: Deployment | undefined
   let isClosed = false
   let isUp: boolean | undefined
-  let mayReplaceReadonlyAt = 0
   let mayNoteAt = 0
+  let attempts = 0
+  let replacedAt = 0
+  let answeredAt = 0
+  let lastReason = ''
+  const refusedAt = new Map<string, number>()
 
   /** Logs a change, at most one in each way a second: of a cluster, a part may be down. */
-  function note(isUpNow: boolean, reason?: string): void {
+  function note(isUpNow: boolean, reason = ''): void {
+    if (!isUpNow) lastReason = reason
     if (isUp === isUpNow || isClosed || (!isUpNow && performance.now() < mayNoteAt)) return
     isUp = isUpNow
     if (!isUp) mayNoteAt = performance.now() + notePause
-    if (isUp) log('store_connected')
-    else log('store_unavailable', { reason })
+    log(isUp ? 'store_connected' : 'store_unavailable', {
+      redis: toAddress(target),
+      ...(isUp ? {} : { reason }),
+    })
+  }
+
+  /** Logs what Redis answers instead of doing what it should (READONLY, OOM, NOPERM), each at most once a minute. */
+  function noteRefusal(reason: string): void {
+    const now = performance.now()
+    if (now < (refusedAt.get(reason) ?? Number.NEGATIVE_INFINITY) + refusalPause) return
+    refusedAt.set(reason, now)
+    log('store_refuses', { redis: toAddress(target), reason })
   }
 
   /** Takes a new connection and drops the one before with all that waits on it. */
   function replace(): void {
+    replacedAt = performance.now()
     current?.destroy()
     if (isClosed) return
-    const next = createDeployment(target, (error) => note(false, toReason(error)))
+    const next = createDeployment(target, attempts, (error) => note(false, toReason(error)))
+    attempts += 1
     current = next
     void connect(next)
   }
 
+  const replaceLater = (deployment: Deployment, milliseconds: number) =>
+    setTimeout(() => {
+      if (deployment === current) replace()
+    }, milliseconds).unref()
+
   async function connect(deployment: Deployment): Promise<void> {
+    const timer = replaceLater(deployment, connectDeadline)
     try {
       await deployment.connect()
+      deployment.isConnected = true
       if (deployment === current) note(true)
     } catch (error) {
       if (deployment !== current || isClosed) return
       note(false, toReason(error))
-      setTimeout(() => {
-        if (deployment === current) replace()
-      }, reconnectDelay).unref()
+      replaceLater(deployment, reconnectDelay)
+    } finally {
+      clearTimeout(timer)
     }
   }
 
   async function run<T>(commands: (deployment: Deployment) => Promise<T>): Promise<T> {
     const deployment = current
     if (deployment === undefined) throw createStoreUnavailable('closed')
+    if (!deployment.isConnected) throw createStoreUnavailable(`not connected: ${lastReason}`)
     let timer: NodeJS.Timeout | undefined
     let isAnswered = false
+    const startedAt = performance.now()
     const late = new Promise<never>((_, reject) => {
       const giveUp = () => {
         if (isAnswered) return
-        // Frozen, or behind a network that swallows everything: only another connection can tell.
-        if (deployment === current) replace()
+        // Frozen, or behind a network that swallows everything: only another connection can tell. Where others were
+        // answered meanwhile, it is one node of a cluster, whose place another one may have taken: not at once, then.
+        const isDead = answeredAt < startedAt
+        if (deployment === current && (isDead || performance.now() > replacedAt + partialPause)) replace()
         note(false, 'deadline passed')
         reject(createStoreUnavailable('deadline passed'))
       }
@@ -171,14 +120,15 @@ export function createRedisConnection(target: RedisTarget, log: Log): RedisConne
     })
     try {
       const result = await Promise.race([commands(deployment), late])
+      answeredAt = performance.now()
       note(true)
       return result
     } catch (error) {
       if (error instanceof AppError) throw error
       const reason = toReason(error)
+      if (isRefusal(error)) noteRefusal(reason)
       // What answers was a master once and is none any more; its name may lead to another server by now.
-      if (reason === 'READONLY' && deployment === current && performance.now() > mayReplaceReadonlyAt) {
-        mayReplaceReadonlyAt = performance.now() + readonlyPause
+      if (reason === 'READONLY' && deployment === current && performance.now() > replacedAt + readonlyPause) {
         replace()
       }
       throw createStoreUnavailable(reason, error)
@@ -218,10 +168,13 @@ function createStoreUnavailable(reason: string, cause?: unknown): AppError {
   )
 }
 
-/** Redis's errors begin with a word of capitals (READONLY, OOM, NOAUTH); of all others the name or code is told. */
+/** Redis's own errors begin with a word of capitals: READONLY, OOM, NOAUTH. */
+const isRefusal = (error: unknown): boolean => error instanceof Error && /^[A-Z]{2,} /.test(error.message)
+
+/** The word of Redis's own error, with the text where that word says nothing; of all others the name or code. */
 function toReason(error: unknown): string {
   if (!(error instanceof Error)) return 'unknown'
   const [word = ''] = error.message.split(' ')
-  if (/^[A-Z]{2,}$/.test(word)) return word
+  if (isRefusal(error)) return word === 'ERR' ? toLogText(error.message).slice(0, 80) : word
   return toLogText('code' in error && typeof error.code === 'string' ? error.code : error.constructor.name)
 }

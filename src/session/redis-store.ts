@@ -1,10 +1,12 @@
-import { createHash, createHmac } from 'node:crypto'
+import { createHmac } from 'node:crypto'
 import type { Clock } from '../clock.ts'
 import { deriveKeys } from '../crypto/derive-key.ts'
 import { createSealer } from '../crypto/sealer.ts'
 import { AppError } from '../errors.ts'
 import type { Log } from '../telemetry/logger.ts'
-import type { RedisClient, RedisConnection } from './redis-connection.ts'
+import type { RedisConnection } from './redis-connection.ts'
+import { createSessionIndex } from './redis-index.ts'
+import { runScript } from './redis-script-runner.ts'
 import * as scripts from './redis-scripts.ts'
 import type { Session } from './session.ts'
 import { createSessionRecords } from './session-record.ts'
@@ -27,51 +29,20 @@ const clockAllowance = 60_000
 const sessionKey = (handle: string) => `portico:session:{${handle}}`
 const lockKey = (handle: string) => `portico:lock:{${handle}}`
 
-const shas = new Map(
-  Object.values(scripts).map((script) => [script, createHash('sha1').update(script).digest('hex')]),
-)
-
-/** Runs a script by its hash; where Redis does not know it yet, or no longer, by its text. */
-async function runScript(
-  client: RedisClient,
-  script: string,
-  keys: string[],
-  args: (string | number)[],
-): Promise<unknown> {
-  const options = { keys, arguments: args.map(String) }
-  try {
-    return await client.evalSha(shas.get(script) ?? '', options)
-  } catch (error) {
-    if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error
-    return client.eval(script, options)
-  }
-}
-
 /**
  * Creates the store that replicas share. Redis knows no token, no cookie and no name of a person: keys are made from
  * hashes, values are sealed with keys that the master secrets derive, and bound to their session.
  */
 export function createRedisStore({ connection, secrets, lifetimes, clock, log }: RedisStoreOptions): Store {
   const records = createSessionRecords(createSealer(secrets, 'session-at-rest'))
-  const indexSecrets = deriveKeys(secrets, 'store-index')
+  const [counterSecret = ''] = deriveKeys(secrets, 'store-index')
 
   const write = (script: string, keys: string[], ...args: (string | number)[]) =>
     connection.run((client) => runScript(client, script, keys, args))
 
-  /** The index keys of something about a person, by each secret, the newest first. */
-  const indexKeys = (kind: 'user' | 'sid', ...parts: string[]) =>
-    indexSecrets.map((secret) => {
-      const name = createHmac('sha256', secret)
-        .update(JSON.stringify([kind, ...parts]))
-        .digest('base64url')
-      return `portico:index:{${name}}`
-    })
-
   /** A name that may be guessed, such as an address, is worth nothing in a dump. */
   const counterKey = (name: string) =>
-    `portico:count:{${createHmac('sha256', indexSecrets[0] ?? '')
-      .update(name)
-      .digest('base64url')}}`
+    `portico:count:{${createHmac('sha256', counterSecret).update(name).digest('base64url')}}`
 
   async function read(handle: string): Promise<Session | undefined> {
     const fields = await connection.run((client) =>
@@ -88,17 +59,11 @@ export function createRedisStore({ connection, secrets, lifetimes, clock, log }:
     return session !== undefined && session.idleExpiresAt > clock.now() ? session : undefined
   }
 
-  async function find(keys: string[]): Promise<Session[]> {
-    const handles = await connection.run((client) =>
-      Promise.all(keys.map((key) => client.zRange(key, 0, -1))),
-    )
-    const sessions = await Promise.all([...new Set(handles.flat())].map(read))
-    return sessions.filter((session) => session !== undefined).sort((a, b) => a.createdAt - b.createdAt)
-  }
+  const index = createSessionIndex({ connection, secrets, lifetimes, clock, read })
 
   return {
     async create(handle, session) {
-      const { identity } = session
+      const { user, sid } = index.keysOf(session)
       const now = clock.now()
       const absoluteExpiresAt = now + lifetimes.absoluteTimeout
       const idleExpiresAt = idleExpiry(now, absoluteExpiresAt, lifetimes)
@@ -111,18 +76,11 @@ export function createRedisStore({ connection, secrets, lifetimes, clock, log }:
         l: now,
         x: idleExpiresAt,
         a: absoluteExpiresAt,
+        u: user,
+        s: sid,
       }
-      const [user] = indexKeys('user', identity.issuer, identity.sub)
-      const [sid] =
-        identity.providerSid === undefined ? [] : indexKeys('sid', identity.issuer, identity.providerSid)
-      // First: no session must ever live that its index does not know. An entry without a session does no harm.
-      await Promise.all(
-        [user, sid]
-          .filter((key) => key !== undefined)
-          .map((key) =>
-            write(scripts.indexScript, [key], now, absoluteExpiresAt, handle, lifetimes.absoluteTimeout),
-          ),
-      )
+      // First: no session must ever live that its index does not know.
+      await index.add([user, sid], handle, absoluteExpiresAt)
       const created = await write(
         scripts.createScript,
         [sessionKey(handle)],
@@ -150,12 +108,15 @@ export function createRedisStore({ connection, secrets, lifetimes, clock, log }:
 
     async end(handle) {
       const keys = [sessionKey(handle), lockKey(handle)]
-      return (await write(scripts.endScript, keys, clock.now(), tombstoneLifetime)) === 1
+      const answer = await write(scripts.endScript, keys, clock.now(), tombstoneLifetime)
+      const [alive, ...indexes] = Array.isArray(answer) ? answer.map(String) : []
+      await index.remove(indexes, handle)
+      return alive === '1'
     },
 
-    findByUser: ({ issuer, sub }) => find(indexKeys('user', issuer, sub)),
+    findByUser: (user) => index.findByUser(user),
 
-    findByProviderSid: (issuer, sid) => find(indexKeys('sid', issuer, sid)),
+    findByProviderSid: (issuer, sid) => index.findByProviderSid(issuer, sid),
 
     async lockTokens(handle, lease): Promise<TokenLock> {
       const keys = [sessionKey(handle), lockKey(handle)]
@@ -220,13 +181,15 @@ export function createRedisStore({ connection, secrets, lifetimes, clock, log }:
     },
 
     async ping() {
+      // A write that needs no memory: a read-only replica is of no use, one that is full still serves sessions.
+      await connection.run((client) => client.del('portico:ping'))
       const sections = await connection.info('memory')
       for (const section of sections) {
         const policy = /^maxmemory_policy:(\S+)/m.exec(section)?.[1]
         // Sessions that vanish are people logged out for no reason; refusing the next login is the smaller evil.
         if (policy !== undefined && policy !== 'noeviction') {
           throw new AppError('store_unavailable', 'The session store is not set up to keep sessions.', {
-            reason: `maxmemory-policy is ${policy}, which drops sessions: CONFIG SET maxmemory-policy noeviction`,
+            reason: `maxmemory-policy is ${policy}, which drops sessions: set it to noeviction`,
           })
         }
       }

@@ -10,7 +10,11 @@ const levels = {
   server_draining: 'info',
   server_stopped: 'info',
   config_unknown_variable: 'warn',
+  config_limits_are_shared: 'warn',
+  store_in_memory: 'warn',
+  store_refuses: 'error',
   request_completed: 'info',
+  probe_completed: 'debug',
   request_failed: 'error',
   login_started: 'info',
   login_succeeded: 'info',
@@ -34,10 +38,10 @@ const levels = {
   session_unreadable: 'warn',
   user_claims_stale: 'warn',
   store_connected: 'info',
-  store_unavailable: 'warn',
+  store_unavailable: 'error',
   signing_keys_changed: 'info',
   signing_keys_unavailable: 'error',
-} as const satisfies Record<string, 'info' | 'warn' | 'error'>
+} as const satisfies Record<string, 'debug' | 'info' | 'warn' | 'error'>
 
 export type LogEvent = keyof typeof levels
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent'

@@ -9,7 +9,7 @@ import { redisUrl } from '../../src/config/redis-url.ts'
 import { createRedisConnection, type RedisConnection } from '../../src/session/redis-connection.ts'
 import { createRedisStore } from '../../src/session/redis-store.ts'
 import type { Store } from '../../src/session/store.ts'
-import { createTestClock } from '../support/clock.ts'
+import { createTestClock, hours, minutes } from '../support/clock.ts'
 import { freePort } from '../support/http-server.ts'
 import { startCluster, startRedis, type TestRedis } from '../support/redis.ts'
 import { describeStore, lifetimes, session } from './store.ts'
@@ -177,6 +177,7 @@ describe('what Redis is left with', () => {
     await store.count('address', 1_000)
     await store.create('ended', session)
     await store.end('ended')
+    for (const line of await server.dump()) expect(line).not.toMatch(/^portico:index.*ended/)
     const keys = (await server.dump()).map((line) => line.split(' = ')[0] ?? '')
     expect(keys).toHaveLength(8)
     for (const key of keys) expect(Number(await server.command('PTTL', key))).toBeGreaterThan(0)
@@ -191,6 +192,80 @@ describe('what Redis is left with', () => {
     await passTime(lifetimes.absoluteTimeout + 60_000)
     expect(await server.dump()).toEqual([])
   })
+})
+
+test('an index gives back many sessions, and drops those that ended by themselves', async () => {
+  const server = await start()
+  const connection = await connect(server.url)
+  const clock = createTestClock()
+  const store = createRedisStore({ connection, secrets, lifetimes, clock, log: () => {} })
+  stores.push(store)
+  for (let index = 0; index < 250; index += 1) await store.create(`h${index}`, session)
+  expect(await store.findByUser(session.identity)).toHaveLength(250)
+  clock.advance(lifetimes.idleTimeout)
+  await server.passTime(lifetimes.idleTimeout)
+  await store.create('last', session)
+  expect((await store.findByUser(session.identity)).map(({ handle }) => handle)).toEqual(['last'])
+  const [index = ''] = (await server.dump()).filter((line) => line.includes('["last"]'))
+  expect(index).toMatch(/^portico:index/)
+})
+
+test('a shorter absolute timeout does not hide the sessions of before', async () => {
+  const server = await start()
+  const connection = await connect(server.url)
+  const clock = createTestClock()
+  const open = (absoluteTimeout: number) =>
+    createRedisStore({
+      connection,
+      secrets,
+      lifetimes: { ...lifetimes, absoluteTimeout },
+      clock,
+      log: () => {},
+    })
+  const [long, short] = [open(hours(12)), open(hours(1))]
+  stores.push(long, short)
+  await long.create('old', session)
+  await short.create('new', session)
+  for (let turn = 0; turn < 6; turn += 1) {
+    clock.advance(minutes(20))
+    await server.passTime(minutes(20))
+    const held = await long.read('old')
+    if (held !== undefined) await long.touch(held)
+  }
+  expect((await short.findByUser(session.identity)).map(({ handle }) => handle)).toEqual(['old'])
+})
+
+test('a session restored without a time to live is not lost by a lock or a commit', async () => {
+  const server = await start()
+  const connection = await connect(server.url)
+  const store = createRedisStore({ connection, secrets, lifetimes, clock: createTestClock(), log: () => {} })
+  stores.push(store)
+  await store.create('h', session)
+  await server.command('PERSIST', 'portico:session:{h}')
+  const lock = await store.lockTokens('h', 10_000)
+  expect(lock.state).toBe('locked')
+  expect(await store.read('h')).toBeDefined()
+  const fence = lock.state === 'locked' ? lock.fence : 0
+  expect(await store.commitTokens('h', { version: 1, fence }, session)).toBe('committed')
+  expect(await store.read('h')).toBeDefined()
+})
+
+test('a replica whose clock is late does not bring the end of a session nearer', async () => {
+  const server = await start()
+  const connection = await connect(server.url)
+  const [clock, late] = [createTestClock(), createTestClock()]
+  const open = (of: typeof clock) =>
+    createRedisStore({ connection, secrets, lifetimes, clock: of, log: () => {} })
+  const [store, other] = [open(clock), open(late)]
+  stores.push(store, other)
+  await store.create('h', session)
+  clock.advance(minutes(10))
+  const held = await store.read('h')
+  if (held !== undefined) await store.touch(held)
+  late.advance(minutes(5))
+  const stale = await other.read('h')
+  if (stale !== undefined) await other.touch({ ...stale, lastSeenAt: 0 })
+  expect((await store.read('h'))?.idleExpiresAt).toBe(clock.now() + lifetimes.idleTimeout)
 })
 
 test('a session of a newer format is left as it is, but for its end', async () => {
@@ -215,5 +290,5 @@ test('a session of a newer format is left as it is, but for its end', async () =
 })
 
 test('each deployment was really there', () => {
-  expect(servers).toHaveLength(10)
+  expect(servers).toHaveLength(14)
 })

@@ -90,6 +90,59 @@ test('F47: a master that became a replica: the connection is made anew, and foll
   expect(await eventually(() => store.create('other', session), 2_000)).toBe(true)
 })
 
+test('a frozen node of a cluster costs the others nothing, also those who connect meanwhile', async () => {
+  const nodes: TestRedis[] = await startCluster(keep)
+  const url = nodes.map((node) => node.url).join()
+  const store = openStore(url)
+  const handles = Array.from({ length: 30 }, (_, index) => `h${index}`)
+  for (const handle of handles) await eventually(() => store.create(handle, session), 5_000)
+  const [frozen, ...healthy] = nodes
+  frozen?.freeze()
+  await delay(2_500)
+  const keys = (await Promise.all(healthy.map((node) => node.dump()))).flat().join()
+  const reachable = handles.filter((handle) => keys.includes(`portico:session:{${handle}}`))
+  expect(reachable.length).toBeGreaterThan(5)
+  const late = openStore(url)
+  for (const one of [store, late]) {
+    for (const handle of reachable) await eventually(() => one.read(handle), 5_000)
+  }
+  let refused = 0
+  for (let turn = 0; turn < 60; turn += 1) {
+    await store.read(reachable[turn % reachable.length] ?? '').catch(() => {
+      refused += 1
+    })
+    await delay(50)
+  }
+  // Now and then the whole cluster is asked anew who serves what.
+  expect(refused).toBeLessThan(30)
+  frozen?.thaw()
+})
+
+test('the first of three sentinels is frozen: the others know the master', async () => {
+  const master = await start()
+  const name = 'portico-quorum'
+  const sentinels = await Promise.all(
+    [1, 2, 3].map((number) => {
+      const file = join(folder, `sentinel-${number}.conf`)
+      writeFileSync(file, `sentinel monitor ${name} 127.0.0.1 ${master.port} 2\n`)
+      return start({ args: [file, '--sentinel'] })
+    }),
+  )
+  const hosts = sentinels.map(({ port }) => `127.0.0.1:${port}`).join()
+  sentinels[0]?.freeze()
+  const store = openStore(`redis+sentinel://${hosts}/${name}`)
+  expect(await eventually(() => store.create('h', session), 10_000)).toBe(true)
+  let refused = 0
+  for (let turn = 0; turn < 60; turn += 1) {
+    await store.read('h').catch(() => {
+      refused += 1
+    })
+    await delay(50)
+  }
+  expect(refused).toBeLessThan(5)
+  sentinels[0]?.thaw()
+})
+
 test('a cluster whose nodes freeze, one and then all: bounded, and healed once they are back', async () => {
   const nodes: TestRedis[] = await startCluster(keep)
   const store = openStore(nodes.map(({ url }) => url).join())

@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { createTestBrowser } from '../support/browser.ts'
 import { minutes, seconds } from '../support/clock.ts'
 import { type HostileProvider, startHostileProvider } from '../support/hostile-provider.ts'
-import { csrf, logInAtHostile, readRefusal } from '../support/login.ts'
+import { csrf, logInAtHostile, readRefusal, startLogin } from '../support/login.ts'
 import { startPortico, type TestPortico } from '../support/portico.ts'
 
 let idp: HostileProvider
@@ -47,12 +47,54 @@ describe('RATE_LIMIT_LOGIN', () => {
   })
 
   test('limits callbacks as well, by a count of their own: a code is not tried out', async () => {
-    const portico = await start({ RATE_LIMIT_LOGIN: '2/1m' })
-    const { response } = await logInAtHostile(portico, idp)
+    const portico = await start({ RATE_LIMIT_LOGIN: '3/1m' })
+    const { response, browser } = await logInAtHostile(portico, idp)
     expect(response.status).toBe(200)
-    const callback = () => createTestBrowser().fetch(`${portico.url}/api/callback?state=x&code=y`)
-    expect(statuses([await callback(), await callback(), await callback()])).toEqual([400, 429, 429])
+    const state = new URL(await startLogin(portico, browser)).searchParams.get('state')
+    const [tx = ''] = [...browser.cookies(portico.url)].find(([name]) => name.includes('bff_tx')) ?? []
+    const cookie = browser.cookies(portico.url).get(tx)
+    const tryCode = (method: 'GET' | 'POST') => {
+      browser.setCookie(portico.url, tx, cookie)
+      const parameters = new URLSearchParams({ state: state ?? '', code: crypto.randomUUID() })
+      return method === 'GET'
+        ? browser.fetch(`${portico.url}/api/callback?${parameters}`)
+        : browser.fetch(`${portico.url}/api/callback`, { method, body: parameters })
+    }
+    expect(statuses([await tryCode('GET'), await tryCode('POST')])).toEqual([502, 502])
+    expect(statuses([await tryCode('GET'), await tryCode('POST')])).toEqual([429, 429])
     expect(statuses(await startLogins(portico, 1))).toEqual([200])
+  })
+
+  test('DPoP proofs of who has no login in progress count as well: each would cost the store a claim', async () => {
+    const portico = await start({ RATE_LIMIT_LOGIN: '2/1m' })
+    const callback = () =>
+      createTestBrowser().fetch(`${portico.url}/api/callback?state=x&code=y`, { headers: { dpop: 'x' } })
+    expect(statuses([await callback(), await callback(), await callback()])).toEqual([400, 400, 429])
+  })
+
+  test("another site's page cannot spend it for its visitors", async () => {
+    const portico = await start({ RATE_LIMIT_LOGIN: '2/1m', RATE_LIMIT_API: '2/1m' })
+    const foreign = { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'no-cors', 'sec-fetch-dest': 'image' }
+    const frame = {
+      'sec-fetch-site': 'cross-site',
+      'sec-fetch-mode': 'navigate',
+      'sec-fetch-dest': 'iframe',
+      'sec-fetch-user': undefined,
+    }
+    for (let turn = 0; turn < 5; turn += 1) {
+      expect(statuses(await startLogins(portico, 1, foreign))).toEqual([403])
+      const visitor = createTestBrowser()
+      for (const headers of [foreign, frame]) {
+        expect((await visitor.visit(`${portico.url}/api/login`, { headers })).status).toBe(403)
+        expect((await visitor.visit(`${portico.url}/api/callback?state=x&code=y`, { headers })).status).toBe(
+          400,
+        )
+        expect((await visitor.visit(`${portico.url}/api/session`, { headers })).status).toBe(403)
+      }
+    }
+    const { browser, response } = await logInAtHostile(portico, idp)
+    expect(response.status).toBe(200)
+    expect((await browser.fetch(`${portico.url}/api/session`, { headers: csrf })).status).toBe(200)
   })
 
   test('counts over all replicas', async () => {
@@ -86,18 +128,23 @@ describe('RATE_LIMIT_API', () => {
     const portico = await start({ RATE_LIMIT_API: '3/1m' })
     const { browser, response } = await logInAtHostile(portico, idp)
     expect(response.status).toBe(200)
-    const call = (method: 'GET' | 'POST', path: string) =>
+    const call = (method: 'GET' | 'POST' | 'DELETE', path: string) =>
       browser.fetch(portico.url + path, { method, headers: csrf })
     const answers = [
       await call('GET', '/api/session'),
       await call('POST', '/api/token'),
-      await call('GET', '/api/nothing'),
+      await call('GET', '/api/sessions'),
+      await call('GET', '/api/userinfo'),
+      await call('DELETE', '/api/sessions/x'),
       await call('GET', '/api/session'),
+      await call('POST', '/api/token'),
+      await call('GET', '/api/sessions'),
     ]
-    expect(answers.map(({ status }) => status)).toEqual([200, 200, 404, 429])
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 429, 429, 429, 429, 429])
     expect(answers[0]?.headers.get('ratelimit')).toMatch(/r=2/)
     expect(answers[0]?.headers.get('ratelimit-policy')).toMatch(/q=3.*w=60/)
     expect(statuses(await startLogins(portico, 3))).toEqual([200, 200, 200])
+    expect((await call('POST', '/api/logout')).status).toBe(200) // nobody is kept from leaving
     portico.clock.advance(minutes(1))
     expect((await call('GET', '/api/session')).status).toBe(200)
   })

@@ -2,7 +2,12 @@ import { decodeJwt } from 'jose'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { TestBrowser } from '../support/browser.ts'
 import { hours, minutes, seconds } from '../support/clock.ts'
-import { type Defect, type HostileProvider, startHostileProvider } from '../support/hostile-provider.ts'
+import {
+  createProviderKey,
+  type Defect,
+  type HostileProvider,
+  startHostileProvider,
+} from '../support/hostile-provider.ts'
 import { csrf, getSession, logInAtHostile, readRefusal } from '../support/login.ts'
 import { startPortico, type TestPortico } from '../support/portico.ts'
 
@@ -145,6 +150,10 @@ describe('the provider fails while the token has expired: 503 with Retry-After, 
     ['F23: no answer', { tokenEndpoint: () => {} }],
     ['F24: 429', { tokenEndpoint: (_req, res) => void res.status(429).end() }],
     [
+      '503 that says at once',
+      { tokenEndpoint: (_req, res) => void res.status(503).set('retry-after', '0').end() },
+    ],
+    [
       'our client is refused (invalid_client)',
       { tokenEndpoint: (_req, res) => void res.status(401).json({ error: 'invalid_client' }) },
     ],
@@ -157,6 +166,8 @@ describe('the provider fails while the token has expired: 503 with Retry-After, 
     expect(response.headers.get('retry-after')).toMatch(/^\d+$/)
     expect(await readRefusal(response)).toBe('503 provider_unavailable')
     expect((await getSession(portico, browser)).active).toBe(true)
+    for (let turn = 0; turn < 20; turn += 1) await askToken(browser)
+    expect(idp.calls.refresh).toBe(1)
     idp.misbehave()
     portico.clock.advance(minutes(1))
     expect((await askToken(browser)).status).toBe(200)
@@ -317,6 +328,47 @@ describe('the refreshed ID token is held against the login (R64)', () => {
     expect(after?.tokens.idToken).toBe(before?.tokens.idToken)
     expect(after?.tokens.accessToken).not.toBe(before?.tokens.accessToken)
     expect((await getSession(portico, browser)).user).toEqual(user)
+  })
+})
+
+describe("the provider's keys cannot be had during a refresh", () => {
+  test('and there are none yet: no refresh token is spent; then all goes on', async () => {
+    const browser = await signIn()
+    await passAnHour(browser)
+    const restarted = await startPortico({
+      issuer: idp.issuer,
+      replaced: { store: portico.store, clock: portico.clock, config: portico.parts.config },
+    })
+    const ask = () => browser.fetch(`${restarted.url}/api/token`, { method: 'POST', headers: csrf })
+    for (const [name, value] of browser.cookies(portico.url)) browser.setCookie(restarted.url, name, value)
+    idp.misbehave({ jwks: () => 'down' })
+    expect(await readRefusal(await ask())).toBe('503 provider_unavailable')
+    expect(idp.calls.refresh).toBe(0)
+    idp.misbehave()
+    portico.clock.advance(minutes(1))
+    expect((await ask()).status).toBe(200)
+    await restarted.close()
+  })
+
+  test('and the new token names an unknown one: nothing of it is used but the next refresh token', async () => {
+    const browser = await signIn()
+    const { session } = await getSession(portico, browser)
+    await passAnHour(browser)
+    const before = await portico.store.read(session.id)
+    const key = await createProviderKey('rotated')
+    idp.misbehave({ key, jwks: () => 'down' })
+    expect(await readRefusal(await askToken(browser))).toBe('503 provider_unavailable')
+    const after = await portico.store.read(session.id)
+    expect(after?.tokens).toEqual({ ...before?.tokens, refreshToken: expect.any(String) })
+    expect(after?.tokens.refreshToken).not.toBe(before?.tokens.refreshToken)
+    expect(await readRefusal(await askToken(browser))).toBe('503 provider_unavailable')
+    expect(idp.calls.refresh).toBe(1)
+    idp.publish(idp.goodKey, key)
+    idp.misbehave({ key })
+    portico.clock.advance(minutes(1))
+    expect((await askToken(browser)).status).toBe(200)
+    expect((await getSession(portico, browser)).active).toBe(true)
+    idp.publish(idp.goodKey)
   })
 })
 

@@ -115,13 +115,26 @@ describe('a token that has expired, or is taken no more', () => {
   test('before its time: renewed once, and asked again', async () => {
     const browser = await signIn()
     const calls = idp.calls.refresh
+    portico.clock.advance(minutes(1))
     refuseFirst(1)
     expect((await ask(browser)).status).toBe(200)
     expect(idp.calls.refresh - calls).toBe(1)
   })
 
+  test('moments after it came: 401 login_required, and no refresh for each call', async () => {
+    const browser = await signIn()
+    const calls = idp.calls.refresh
+    refuseFirst(99)
+    portico.clock.advance(minutes(1))
+    for (let turn = 0; turn < 10; turn += 1) {
+      expect(await readRefusal(await ask(browser))).toBe('401 login_required')
+    }
+    expect(idp.calls.refresh - calls).toBe(1)
+  })
+
   test('also when renewed: 401 login_required, and the session stays', async () => {
     const browser = await signIn()
+    portico.clock.advance(minutes(1))
     refuseFirst(9)
     expect(await readRefusal(await ask(browser))).toBe('401 login_required')
     expect((await getSession(portico, browser)).active).toBe(true)
@@ -129,6 +142,7 @@ describe('a token that has expired, or is taken no more', () => {
 
   test('and the person is gone at the provider: the session is over', async () => {
     const browser = await signIn()
+    portico.clock.advance(minutes(1))
     refuseFirst(9)
     idp.revokeAll()
     expect(await readRefusal(await ask(browser))).toBe('401 session_expired')
@@ -140,6 +154,39 @@ describe('a token that has expired, or is taken no more', () => {
     const browser = await signIn()
     refuseFirst(9)
     expect(await readRefusal(await ask(browser))).toBe('401 login_required')
+  })
+})
+
+describe("what one person's userinfo does", () => {
+  const failures: [string, Parameters<HostileProvider['misbehave']>[0]][] = [
+    ['429', { userinfoEndpoint: (_req, res) => void res.status(429).set('retry-after', '300').end() }],
+    ['500', { userinfoEndpoint: (_req, res) => void res.status(500).end() }],
+    ['more than a megabyte', { userinfo: (claims) => ({ ...claims, filler: 'x'.repeat(1_100_000) }) }],
+  ]
+  test.each(failures)('(%s) is not the failure of another', async (_name, defect) => {
+    const [one, other] = [await signIn(), await signIn()]
+    idp.misbehave(defect)
+    for (let turn = 0; turn < 3; turn += 1) expect((await ask(one)).status).toBe(503)
+    idp.misbehave()
+    expect((await ask(other)).status).toBe(200)
+    for (let passed = 0; passed < 3; passed += 1) {
+      portico.clock.advance(minutes(20))
+      await getSession(portico, other)
+    }
+    idp.misbehave(defect)
+    await ask(one)
+    idp.misbehave()
+    const token = await other.fetch(`${portico.url}/api/token`, { method: 'POST', headers: csrf })
+    expect(token.status).toBe(200)
+  })
+
+  test('where the provider hangs, it costs one deadline, and then milliseconds', async () => {
+    const browser = await signIn()
+    idp.misbehave({ userinfoEndpoint: () => {} })
+    expect((await ask(browser)).status).toBe(503)
+    const began = performance.now()
+    for (let turn = 0; turn < 10; turn += 1) expect((await ask(browser)).status).toBe(503)
+    expect(performance.now() - began).toBeLessThan(500)
   })
 })
 

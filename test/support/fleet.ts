@@ -190,6 +190,7 @@ export async function startFleet({
     start,
     async signIn({ at = balancer.url, browser = createTestBrowser(), person } = {}) {
       const answer = await browser.fetch(`${at}/api/login`)
+      if (answer.status !== 200) throw new Error(`the login's start answered ${answer.status}`)
       const { login_url: loginUrl } = (await answer.json()) as { login_url: string }
       const callback = await signInAtOkta(browser, loginUrl, person)
       const response = await browser.fetch(`${at}/api/callback${callback.search}`)

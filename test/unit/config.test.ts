@@ -25,6 +25,8 @@ function problemsOf(env: Record<string, string | undefined>): string[] {
   }
 }
 
+const twice = testSecret()
+
 describe('defaults', () => {
   test('a minimal configuration', () => {
     expect(readConfig(minimal)).toMatchObject({
@@ -103,6 +105,7 @@ describe('problems (R11: no redirect URI, issuer or origin by plain http but on 
     ['BFF_SECRETS', 'short'],
     ['BFF_SECRETS', 'not base64url!'.repeat(5)],
     ['BFF_SECRETS', 'A'.repeat(43)],
+    ['BFF_SECRETS', `${twice},${twice}`],
     ['BFF_SECRETS', `${testSecret()},short`],
     ['OIDC_ISSUER', 'http://idp.example.com'],
     ['OIDC_ISSUER', 'https://idp.example.com/.well-known/openid-configuration'],
@@ -143,10 +146,61 @@ describe('problems (R11: no redirect URI, issuer or origin by plain http but on 
     ['PUBLIC_URL', 'localhost:3000'],
     ['TRUST_PROXY', 'everyone'],
     ['LOG_LEVEL', 'loud'],
+    ['REDIS_URL', 'localhost:6379'],
+    ['REDIS_URL', 'https://redis.example.com'],
+    ['REDIS_URL', 'redis://host/not-a-number'],
+    ['REDIS_URL', 'redis://host?db=1'],
+    ['REDIS_URL', 'redis://:pa%zz@host'],
+    ['REDIS_URL', 'redis://a:6379,rediss://b:6379'],
+    ['REDIS_URL', 'redis://:one@a:6379,redis://:other@b:6379'],
+    ['REDIS_URL', 'redis://a:6379/1,redis://b:6379/1'],
+    ['REDIS_URL', 'redis+sentinel://host:26379'],
+    ['REDIS_URL', 'redis+sentinel://user:1?2@host/master'],
+    ['REDIS_URL', 'redis+sentinel://:p%zz@host/master'],
+    ['RATE_LIMIT_LOGIN', '30'],
+    ['RATE_LIMIT_LOGIN', '0/1m'],
+    ['RATE_LIMIT_LOGIN', '30/1'],
+    ['RATE_LIMIT_API', '600/1m/2'],
+    ['RATE_LIMIT_API', '600/2d'],
   ])('%s=%s is refused by name', (variable, value) => {
     const problems = problemsOf({ ...minimal, [variable]: value })
     expect(problems).toHaveLength(1)
     expect(problems[0]).toMatch(new RegExp(`^${variable} `))
+  })
+
+  test.each([
+    ['redis://host', { kind: 'standalone', url: 'redis://host', tls: false }],
+    ['rediss://u:p%40s@host:1/3', { kind: 'standalone', url: 'rediss://u:p%40s@host:1/3', tls: true }],
+    [
+      'rediss://:p%40s@a:1, rediss://:p%40s@b:2',
+      {
+        kind: 'cluster',
+        urls: ['rediss://:p%40s@a:1', 'rediss://:p%40s@b:2'],
+        tls: true,
+        credentials: { password: 'p@s' },
+      },
+    ],
+    [
+      'redis+sentinel://u:p%40s@a:1,[::1]/the-master/2',
+      {
+        kind: 'sentinel',
+        master: 'the-master',
+        nodes: [
+          { host: 'a', port: 1 },
+          { host: '::1', port: 26_379 },
+        ],
+        database: 2,
+        tls: false,
+        credentials: { username: 'u', password: 'p@s' },
+      },
+    ],
+  ])('REDIS_URL=%s is understood', (value, expected) => {
+    expect(readConfig({ ...minimal, REDIS_URL: value }).redis).toEqual(expected)
+  })
+
+  test('rates and "off" are understood', () => {
+    const { rateLimits } = readConfig({ ...minimal, RATE_LIMIT_LOGIN: '5/10s', RATE_LIMIT_API: 'off' })
+    expect(rateLimits).toEqual({ login: { limit: 5, window: 10_000 }, api: undefined })
   })
 
   test.each([

@@ -175,8 +175,18 @@ test('F38: a session that was ended during the refresh stays dead', async () => 
     await store.end('h')
     return renew(asked)
   }
-  expect(await createReplica().ensure(session)).toEqual({ outcome: 'ended' })
+  let renewals = 0
+  const replica = createReplica({
+    async renewTokenLock() {
+      renewals += 1
+      return false
+    },
+  })
+  expect(await replica.ensure(session)).toEqual({ outcome: 'ended' })
   expect(await store.read('h')).toBeUndefined()
+  // Nobody goes on renewing a lock that is gone.
+  await new Promise((done) => setTimeout(done, 1_100))
+  expect(renewals).toBe(0)
 })
 
 describe('a refresh beside the request', () => {

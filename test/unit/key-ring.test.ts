@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { generateKeyPairSync, randomBytes } from 'node:crypto'
 import { exportJWK, generateKeyPair } from 'jose'
 import { describe, expect, test } from 'vitest'
 import { createKeyRing } from '../../src/app-token/key-ring.ts'
@@ -105,6 +105,48 @@ describe('replicas', () => {
     clock.advance(minutes(2))
     await expect.poll(async () => (await kids(other)).length).toBe(3)
     expect(await kids(other)).toEqual(await kids(one))
+  })
+
+  test('a store that lost the ring gets it back: tokens signed before stay good (F46, F64)', async () => {
+    const { clock, store, createReplica } = createShared()
+    const ring = createReplica()
+    const before = await kids(ring)
+    store.readShared = async () => undefined
+    let written: string | undefined
+    store.writeShared = async (_name, _version, text) => {
+      written = text
+      return true
+    }
+    clock.advance(minutes(2))
+    await kids(ring)
+    await expect.poll(() => written).toBeDefined()
+    store.readShared = async () => ({ text: written ?? '', version: 1 })
+    expect(await kids(createReplica())).toEqual(before)
+  })
+
+  test('a ring that was lost and made anew by a replica that started: both sign, all tokens verify (F46, F64)', async () => {
+    const { clock, store, createReplica } = createShared()
+    const old = createReplica()
+    const signedBefore = await signer(old)
+    const empty = createMemoryStore({ clock, lifetimes: { idleTimeout: 1, absoluteTimeout: 1 } })
+    Object.assign(store, { readShared: empty.readShared, writeShared: empty.writeShared })
+    const started = createReplica()
+    const signsNow = await signer(started)
+    expect(signsNow).not.toBe(signedBefore)
+    clock.advance(minutes(2))
+    await expect.poll(() => kids(old)).toContain(signsNow)
+    expect(await signer(old)).toBe(signsNow)
+    expect(await kids(old)).toContain(signedBefore)
+    clock.advance(minutes(2))
+    await expect.poll(() => kids(started)).toContain(signedBefore)
+    clock.advance(minutes(5))
+    expect(await kids(started)).not.toContain(signedBefore)
+  })
+
+  test('a ring that can never be written: store_unavailable, not an endless loop', async () => {
+    const { store, createReplica } = createShared()
+    store.writeShared = async () => false
+    await expect(createReplica().signingKey()).rejects.toMatchObject({ code: 'store_unavailable' })
   })
 
   test('a ring that was never read and cannot be: store_unavailable, and it heals', async () => {
@@ -252,5 +294,17 @@ describe("keys of the operator's own (APP_TOKEN_KEYS)", () => {
     expect(() => read([weak])).toThrow('APP_TOKEN_KEYS')
     const other = await makeKey('ES256', { alg: 'ES384' })
     expect(() => read([other])).toThrow('APP_TOKEN_KEYS')
+    const encrypts = await makeKey('ES256', { use: 'enc' })
+    expect(() => read([encrypts])).toThrow('APP_TOKEN_KEYS')
+    const short = {
+      ...generateKeyPairSync('rsa', { modulusLength: 1024 }).privateKey.export({ format: 'jwk' }),
+    }
+    expect(() => read([short])).toThrow('APP_TOKEN_KEYS')
+  })
+
+  test('two keys of one kid, or a kid that is empty: a configuration error', async () => {
+    const [one, other] = [await makeKey('ES256', { kid: 'k' }), await makeKey('ES256', { kid: 'k' })]
+    expect(() => read([one, other])).toThrow('two keys of one kid')
+    expect(() => read([{ ...one, kid: '' }])).toThrow('APP_TOKEN_KEYS')
   })
 })

@@ -1,5 +1,7 @@
 import type { Request, RequestHandler } from 'express'
+import type { Config } from '../../config/config.ts'
 import { AppError } from '../../errors.ts'
+import { isNavigation } from '../navigation.ts'
 
 /**
  * Defends every call that acts on the session cookie (BBA 6.1.3.3). A foreign page cannot send a custom header
@@ -32,6 +34,30 @@ export function createFormCsrfGuard(allowedOrigins: readonly string[]): RequestH
     if (isForm && isOurPage) return next()
     return guard(req, res, next)
   }
+}
+
+/**
+ * Keeps other sites from beginning logins: no navigation without a person's click (ASVS 7.6.2), and no call by a page of
+ * theirs, which would also spend the limits of its visitor's address.
+ */
+export function createLoginGuard({ allowedOrigins, loginReturnTo }: Config): RequestHandler {
+  return (req, res, next) => {
+    if (isNavigation(req) ? isUnasked(req, allowedOrigins) : !comesFromOurPages(req, allowedOrigins)) {
+      res.locals.retryReturnTo = loginReturnTo
+      throw new AppError(
+        'csrf_check_failed',
+        'Another site sent you here to sign in. Go on only if you want to.',
+      )
+    }
+    next()
+  }
+}
+
+function isUnasked(req: Request, allowedOrigins: readonly string[]): boolean {
+  const site = req.get('sec-fetch-site')
+  // A sibling of our site is foreign, too, unless the SPA lives on one.
+  const isForeign = site === 'cross-site' || (site === 'same-site' && allowedOrigins.length === 1)
+  return isForeign && req.get('sec-fetch-user') !== '?1'
 }
 
 function comesFromOurPages(req: Request, allowedOrigins: readonly string[]): boolean {

@@ -1,4 +1,4 @@
-import type { RequestHandler } from 'express'
+import type { Request, RequestHandler } from 'express'
 import { ipKeyGenerator, type Options, rateLimit } from 'express-rate-limit'
 import type { Config } from '../../config/config.ts'
 import { AppError } from '../../errors.ts'
@@ -9,6 +9,8 @@ interface RateLimitOptions {
   name: string
   rate: Config['rateLimits']['login']
   store: Pick<SharedState, 'count'>
+  /** Requests that are not counted; none by default. */
+  skip?: (req: Request) => boolean
 }
 
 const pass: RequestHandler = (_req, _res, next) => next()
@@ -20,7 +22,7 @@ const pass: RequestHandler = (_req, _res, next) => next()
  * Where the store does not answer, the request is refused with 503 (`store_unavailable`) at once: it would get no
  * further, and twice the wait.
  */
-export function createRateLimit({ name, rate, store }: RateLimitOptions): RequestHandler {
+export function createRateLimit({ name, rate, store, skip = () => false }: RateLimitOptions): RequestHandler {
   if (rate === undefined) return pass
   const { limit, window } = rate
   const counter: Options['store'] = {
@@ -39,6 +41,7 @@ export function createRateLimit({ name, rate, store }: RateLimitOptions): Reques
     standardHeaders: 'draft-8',
     legacyHeaders: false,
     identifier: name,
+    skip,
     keyGenerator: (req) => ipKeyGenerator(req.ip ?? ''),
     // TRUST_PROXY is checked with the configuration; the library's own checks print to the console.
     validate: false,

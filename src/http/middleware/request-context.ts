@@ -20,6 +20,8 @@ declare global {
   }
 }
 
+const probes: ReadonlySet<string> = new Set(['/livez', '/readyz'])
+
 /** Gives each request an id of ours and a log that names it, and writes one line when the answer is out. */
 export function createRequestContext({ log, clock }: { log: Log; clock: Clock }): RequestHandler {
   return (req, res, next) => {
@@ -32,7 +34,9 @@ export function createRequestContext({ log, clock }: { log: Log; clock: Clock })
     res.set('X-Request-Id', requestId)
     res.once('close', () => {
       const { refusal } = res.locals
-      res.locals.log('request_completed', {
+      // Probes come every few seconds, for ever: only their failures are news.
+      const isGoodProbe = probes.has(path) && res.statusCode === 200
+      res.locals.log(isGoodProbe ? 'probe_completed' : 'request_completed', {
         method,
         path: path.slice(0, 200),
         status: res.headersSent ? res.statusCode : 0,
