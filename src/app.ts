@@ -86,6 +86,7 @@ export function createApp(parts: Parts): Express {
     sessions,
     transactionCookies,
     readDpopKey,
+    keyRing,
     clock,
   })
   const session = createSessionHandler({ sessions, store, clock })

@@ -1,5 +1,6 @@
 import type { Request, RequestHandler, Response } from 'express'
 import { z } from 'zod'
+import type { KeyRing } from '../app-token/key-ring.ts'
 import type { MintAppToken } from '../app-token/mint.ts'
 import type { Clock } from '../clock.ts'
 import type { Config } from '../config/config.ts'
@@ -30,12 +31,14 @@ interface CallbackOptions {
   sessions: BrowserSessions
   transactionCookies: TransactionCookies
   readDpopKey: ReadDpopKey
+  keyRing: KeyRing
   clock: Clock
 }
 
 /** GET and POST /api/callback: the provider's answer comes in, a session and an app token go out. */
 export function createCallbackHandler(options: CallbackOptions): RequestHandler {
-  const { config, completeLogin, mintAppToken, sessions, transactionCookies, readDpopKey, clock } = options
+  const { config, completeLogin, mintAppToken, sessions, transactionCookies, readDpopKey, keyRing, clock } =
+    options
 
   async function complete(
     req: Request,
@@ -45,8 +48,9 @@ export function createCallbackHandler(options: CallbackOptions): RequestHandler 
       callbackParameters,
       req.method === 'POST' ? req.body : req.query,
     )
-    // Before the login: a proof that is refused must not cost the code.
+    // Before the login: neither a proof that is refused nor keys that cannot be had must cost the code.
     const keyThumbprint = await readDpopKey(req)
+    await keyRing.signingKey()
     const transactionId = toTransactionId(response.state) ?? ''
     // Whatever becomes of this login, its transaction is over.
     if (transactionId !== '') transactionCookies.clear(res, transactionId)

@@ -9,7 +9,7 @@ import { redisUrl } from '../../src/config/redis-url.ts'
 import { createRedisConnection, type RedisConnection } from '../../src/session/redis-connection.ts'
 import { createRedisStore } from '../../src/session/redis-store.ts'
 import type { Store } from '../../src/session/store.ts'
-import { createTestClock, hours, minutes } from '../support/clock.ts'
+import { createTestClock, hours, minutes, seconds } from '../support/clock.ts'
 import { freePort } from '../support/http-server.ts'
 import { startCluster, startRedis, type TestRedis } from '../support/redis.ts'
 import { describeStore, lifetimes, session } from './store.ts'
@@ -182,9 +182,9 @@ describe('what Redis is left with', () => {
     expect(keys).toHaveLength(8)
     for (const key of keys) expect(Number(await server.command('PTTL', key))).toBeGreaterThan(0)
 
-    await passTime(lifetimes.absoluteTimeout - 1)
+    await passTime(lifetimes.absoluteTimeout - seconds(10))
     await store.create('second', session)
-    await passTime(1)
+    await passTime(seconds(10))
     await store.create('third', session)
     const indexes = (await server.dump()).filter((line) => line.startsWith('portico:index:'))
     expect(indexes).toHaveLength(2)

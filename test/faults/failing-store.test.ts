@@ -153,9 +153,15 @@ describe('a store that fails is never "not signed in"', () => {
 
 test('an app token that cannot be minted: 500, no cookie goes out, and no session lives on', async () => {
   const { portico, memory, created } = await startOver()
+  let asked = 0
   const keyRing = {
     ...portico.parts.keyRing,
-    signingKey: () => Promise.reject(new Error('no key')),
+    async signingKey() {
+      asked += 1
+      // The server asks once when it starts, the callback before it spends the code.
+      if (asked > 2) throw new Error('no key')
+      return portico.parts.keyRing.signingKey()
+    },
   }
   const broken = await startPortico({
     issuer: idp.issuer,
@@ -167,6 +173,25 @@ test('an app token that cannot be minted: 500, no cookie goes out, and no sessio
   expect(sessionCookies(browser)).toEqual([])
   expect(created).toHaveLength(1)
   expect(await memory.read(created[0] ?? '')).toBeUndefined()
+})
+
+test('signing keys that cannot be had: not ready, and a login is refused before it costs the code', async () => {
+  const unreadable = new AppError('store_unavailable', 'The signing keys cannot be read.', {
+    reason: 'wrapped',
+  })
+  const keyRing = {
+    signingKey: () => Promise.reject(unreadable),
+    publicKeys: () => Promise.reject(unreadable),
+  }
+  const portico = await startPortico({ issuer: idp.issuer, replaced: { keyRing } })
+  started.push(portico)
+  const ready = await fetch(`${portico.url}/readyz`)
+  expect([ready.status, await ready.json()]).toMatchObject([503, { parts: { signing_keys: 'wrapped' } }])
+  const calls = idp.calls.token
+  expect(await readRefusal((await logInAtHostile(portico, idp)).response)).toBe('503 store_unavailable')
+  expect(idp.calls.token).toBe(calls)
+  expect(portico.logged.some(({ event }) => event === 'login_succeeded')).toBe(false)
+  expect((await fetch(`${portico.url}/.well-known/jwks.json`)).status).toBe(503)
 })
 
 test('a session that ends between being read and being used: 401 (F40)', async () => {

@@ -308,7 +308,10 @@ describe('what is wrong is told as problem details (R85)', () => {
 
   test('a defect of ours: one 500 with a request id, and the log names the place, not the message (F62)', async () => {
     const store = { ...portico.store, read: () => Promise.reject(new Error('canary: a secret in a message')) }
-    const broken = await startPortico({ issuer: idp.issuer, replaced: { store } })
+    const broken = await startPortico({
+      issuer: idp.issuer,
+      replaced: { store, config: portico.parts.config },
+    })
     const { response } = await logInAtHostile(broken, idp)
     const text = await response.clone().text()
     expect(text).not.toContain('canary')
@@ -329,6 +332,17 @@ describe('health', () => {
       200,
       { status: 'ready', parts: { server: 'ok', store: 'ok', signing_keys: 'ok', provider: 'ok' } },
     ])
+  })
+
+  test('probes are no news in the log, but for their failures', async () => {
+    const events = () => portico.logged.filter(({ path }) => path === '/readyz').map(({ event }) => event)
+    const before = events().length
+    await request(portico.url).get('/readyz')
+    await expect.poll(() => events().slice(before)).toEqual(['probe_completed'])
+    portico.parts.lifecycle.draining = true
+    await request(portico.url).get('/readyz')
+    portico.parts.lifecycle.draining = false
+    await expect.poll(() => events().slice(before)).toEqual(['probe_completed', 'request_completed'])
   })
 
   test('readyz says no while the server drains, and livez goes on', async () => {

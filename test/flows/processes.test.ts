@@ -117,7 +117,29 @@ describe('npm start', () => {
       'Choose another PORT',
     )
     expect(await running[0]?.exited).toBe(1)
+    // Nothing that waits for Redis keeps the process from ending.
+    const env = { PORT: String(port), REDIS_URL: 'redis://127.0.0.1:1' }
+    await expect(startServer('http://127.0.0.1:1/', env)).rejects.toThrow('Choose another PORT')
+    expect(await running[1]?.exited).toBe(1)
     taken.close()
+  })
+
+  test('says what an operator should know: sessions in memory, limits that everybody shares', async () => {
+    const { server } = await startServer('http://127.0.0.1:1/x')
+    await server.line(/"store_in_memory"/)
+    expect(server.output.text).not.toContain('config_limits_are_shared')
+    const other = start('src/main.ts', [], {
+      PUBLIC_URL: 'https://app.example.com',
+      HOST: '127.0.0.1',
+      PORT: '0',
+      BFF_SECRETS: masterSecret,
+      OIDC_ISSUER: 'http://127.0.0.1:1/x',
+      OIDC_CLIENT_ID: 'c',
+      REDIS_URL: 'redis://user:very-secret@127.0.0.1:1',
+    })
+    await other.line(/"config_limits_are_shared"/)
+    expect(await other.line(/"store_unavailable"/)).toMatch(/"redis":"127.0.0.1:1","reason":"ECONNREFUSED"/)
+    expect(other.output.text).not.toMatch(/store_in_memory|very-secret/)
   })
 
   test('with a misspelt variable: starts, and says so', async () => {
