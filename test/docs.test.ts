@@ -68,6 +68,18 @@ test('docs/http-api.md has every error code with its status, and no other', () =
   expect(inDocs.sort()).toEqual(inSource.sort())
 })
 
+test('docs/operations.md has every event of the log with its level, and no other', () => {
+  const levels = [...read('src/telemetry/logger.ts').matchAll(/^ {2}(\w+): '(debug|info|warn|error)',$/gm)]
+  const inSource = new Map(levels.map(([, event = '', level = '']) => [event, level]))
+  const log = read('docs/operations.md').split('## The log')[1] ?? ''
+  const inDocs = [...log.matchAll(/^\| (`.+?) \| ([a-z, ]+) \|/gm)].flatMap(([, events = '', told = '']) =>
+    [...events.matchAll(/`(\w+)`/g)].map(([, event = '']) => ({ event, told: told.split(', ') })),
+  )
+  expect(inDocs.map(({ event }) => event).sort()).toEqual([...inSource.keys()].sort())
+  for (const { event, told } of inDocs)
+    expect([event, told]).toEqual([event, expect.arrayContaining([inSource.get(event)])])
+})
+
 test('every file that the documents name exists', () => {
   for (const file of [
     'README.md',
