@@ -210,6 +210,25 @@ test('an index gives back many sessions, and drops those that ended by themselve
   expect(index).toMatch(/^portico:index/)
 })
 
+test('an index entry whose session may be about to come is kept for a minute', async () => {
+  const server = await start()
+  const connection = await connect(server.url)
+  const clock = createTestClock()
+  const store = createRedisStore({ connection, secrets, lifetimes, clock, log: () => {} })
+  stores.push(store)
+  await store.create('h', session)
+  const indexes = async () => (await server.dump()).filter((line) => line.startsWith('portico:index:'))
+  const [key = ''] = (await indexes()).map((line) => line.split(' = ')[0])
+  await server.command('ZADD', key, String(clock.now() + lifetimes.absoluteTimeout), 'coming')
+  await store.findByUser(session.identity)
+  await store.findByProviderSid(session.identity.issuer, session.identity.providerSid ?? '')
+  expect((await indexes()).join()).toContain('coming')
+  clock.advance(seconds(61))
+  await store.findByUser(session.identity)
+  await store.findByProviderSid(session.identity.issuer, session.identity.providerSid ?? '')
+  expect((await indexes()).join()).not.toContain('coming')
+})
+
 test('a shorter absolute timeout does not hide the sessions of before', async () => {
   const server = await start()
   const connection = await connect(server.url)
@@ -290,5 +309,5 @@ test('a session of a newer format is left as it is, but for its end', async () =
 })
 
 test('each deployment was really there', () => {
-  expect(servers).toHaveLength(14)
+  expect(servers).toHaveLength(15)
 })

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -88,6 +89,23 @@ test('F47: a master that became a replica: the connection is made anew, and foll
     reason: 'READONLY',
   })
   expect(await eventually(() => store.create('other', session), 2_000)).toBe(true)
+})
+
+test('a server that drips an answer which never ends is not waited for: another connection is tried', async () => {
+  let connections = 0
+  const dripping = createServer((socket) => {
+    connections += 1
+    socket.on('error', () => {})
+    socket.write('$1000000\r\n')
+    const drip = setInterval(() => socket.write('x'), 100)
+    socket.on('close', () => clearInterval(drip))
+  })
+  await new Promise<void>((done) => dripping.listen(0, '127.0.0.1', done))
+  const store = openStore(`redis://127.0.0.1:${(dripping.address() as AddressInfo).port}`)
+  await expect.poll(() => connections, { timeout: 8_000 }).toBeGreaterThan(1)
+  await expect(store.read('h')).rejects.toMatchObject({ code: 'store_unavailable' })
+  await store.close()
+  dripping.close()
 })
 
 test('a process that slept does not take Redis for dead: what came meanwhile is read first', async () => {

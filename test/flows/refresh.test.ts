@@ -298,6 +298,7 @@ describe('the refreshed ID token is held against the login (R64)', () => {
     const browser = await signIn()
     await passAnHour(browser)
     const before = await getSession(portico, browser)
+    const kept = await portico.store.read(before.session.id)
     idp.misbehave(defect)
     expect(await readRefusal(await askToken(browser))).toBe('503 provider_unavailable')
     expect(await getSession(portico, browser)).toMatchObject({
@@ -305,6 +306,7 @@ describe('the refreshed ID token is held against the login (R64)', () => {
       session: { id: before.session.id },
     })
     expect(portico.logged.find(({ event }) => event === 'token_refresh_failed')?.reason).toBeTruthy()
+    expect((await portico.store.read(before.session.id))?.tokens).toEqual(kept?.tokens)
   })
 
   test('the nonce of the login may be repeated', async () => {

@@ -149,6 +149,12 @@ describe('a token that has expired, or is taken no more', () => {
     expect(await getSession(portico, browser)).toEqual({ active: false })
   })
 
+  test('and the provider does not say why: 401 login_required all the same', async () => {
+    const browser = await signIn()
+    idp.misbehave({ userinfoEndpoint: (_req, res) => void res.status(401).end() })
+    expect(await readRefusal(await ask(browser))).toBe('401 login_required')
+  })
+
   test('and cannot be renewed: 401 login_required', async () => {
     idp.misbehave({ tokenResponse: ({ refresh_token: _, ...answer }) => answer })
     const browser = await signIn()

@@ -13,7 +13,7 @@ let clock: TestClock
 let store: MemoryStore
 let events: string[]
 let calls: number
-let answer: (session: NewSession) => Promise<NewSession | 'refused'>
+let answer: (session: NewSession) => Promise<(NewSession & { unverified?: AppError }) | 'refused'>
 let assertReachable: () => void
 
 beforeEach(async () => {
@@ -169,24 +169,45 @@ test('F52: a commit whose answer was lost counts', async () => {
   expect(calls).toBe(1)
 })
 
-test('F38: a session that was ended during the refresh stays dead', async () => {
+test('F38: a session that was ended during the refresh stays dead, and nobody goes on renewing its lock', async () => {
   const session = await expired()
-  answer = async (asked) => {
-    await store.end('h')
-    return renew(asked)
-  }
   let renewals = 0
   const replica = createReplica({
-    async renewTokenLock() {
+    renewTokenLock(...args) {
       renewals += 1
-      return false
+      return store.renewTokenLock(...args)
     },
   })
+  answer = async (asked) => {
+    await store.end('h')
+    while (renewals === 0) await new Promise((done) => setTimeout(done, 20))
+    return renew(asked)
+  }
   expect(await replica.ensure(session)).toEqual({ outcome: 'ended' })
   expect(await store.read('h')).toBeUndefined()
-  // Nobody goes on renewing a lock that is gone.
   await new Promise((done) => setTimeout(done, 1_100))
-  expect(renewals).toBe(0)
+  expect(renewals).toBe(1)
+})
+
+test('tokens that were changed but not renewed are refreshed all the same', async () => {
+  const session = await expired()
+  answer = async ({ identity, tokens }) => ({
+    identity,
+    tokens: { ...tokens, refreshToken: 'the next one' },
+    unverified: new AppError('provider_unavailable', 'no keys', { reason: 'no keys' }),
+  })
+  expect(await createReplica().ensure(session)).toMatchObject({ outcome: 'unknown' })
+  expect((await stored()).tokens).toEqual({ ...session.tokens, refreshToken: 'the next one' })
+  expect(await createReplica().ensure(session)).toMatchObject({ outcome: 'unknown' })
+  expect(calls).toBe(1)
+  clock.advance(1_000)
+  answer = async (asked) => renew(asked)
+  // Whoever still holds the session of before has seen another version of its tokens.
+  expect(await createReplica().ensure(session)).toMatchObject({
+    outcome: 'ok',
+    session: { tokensVersion: 3 },
+  })
+  expect(calls).toBe(2)
 })
 
 describe('a refresh beside the request', () => {
