@@ -19,6 +19,8 @@ interface OktaProviderOptions {
   clients: ClientMetadata[]
   /** Seconds an access token lives. */
   accessTokenLifetime?: number
+  /** Whether a refresh brings a new refresh token, as for Okta's SPAs; its web apps keep theirs. */
+  rotates?: boolean
   /** Seconds for which a rotated refresh token may be used again; 0 to 60 at Okta. */
   grace?: number
 }
@@ -39,12 +41,12 @@ async function createSigningKey() {
 }
 
 function createConfiguration(
-  { clients, accessTokenLifetime = 3600, grace = 30 }: OktaProviderOptions,
+  { clients, accessTokenLifetime = 3600, rotates = true, grace = 30 }: OktaProviderOptions,
   jwk: object,
 ): Configuration {
   return {
     adapter: createMemoryAdapterFactory({ grace }),
-    rotateRefreshToken: true,
+    rotateRefreshToken: rotates,
     clients,
     jwks: { keys: [jwk] },
     cookies: {

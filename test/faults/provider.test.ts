@@ -216,6 +216,22 @@ describe('the keys', () => {
     expect((await logInAtHostile(portico, idp)).response.status).toBe(200)
   })
 
+  test('rotated twice within 30 s: logins and refreshes work (F30)', async () => {
+    const idp = await startIdp()
+    const portico = await start(idp.issuer)
+    idp.follow(portico.clock)
+    const { browser } = await logInAtHostile(portico, idp)
+    for (const kid of ['rotated-1', 'rotated-2']) {
+      const key = await createProviderKey(kid)
+      idp.publish(key)
+      idp.misbehave({ key, accessTokenKey: key, tokenResponse: (body) => ({ ...body, expires_in: 5 }) })
+      portico.clock.advance(seconds(10))
+      expect((await logInAtHostile(portico, idp)).response.status).toBe(200)
+      const headers = { ...csrf }
+      expect((await browser.fetch(`${portico.url}/api/token`, { method: 'POST', headers })).status).toBe(200)
+    }
+  })
+
   test('a flood of unknown kids: at most one fetch in 30 s (F32)', async () => {
     const idp = await startIdp()
     const portico = await start(idp.issuer)
@@ -267,6 +283,20 @@ describe('the provider goes away while people are signed in (F21)', () => {
     portico.clock.advance(hours(5))
     expect((await askLogin(portico)).status).toBe(200)
   })
+})
+
+test('userinfo of another person is refused, at the login and afterwards (F33)', async () => {
+  const idp = await startIdp()
+  const portico = await start(idp.issuer)
+  const { browser } = await logInAtHostile(portico, idp)
+  idp.misbehave({
+    idTokenClaims: ({ groups: _, ...claims }) => claims,
+    userinfo: (claims) => ({ ...claims, sub: 'someone-else' }),
+  })
+  expect(await readRefusal((await logInAtHostile(portico, idp)).response)).toBe('502 invalid_userinfo')
+  const response = await browser.fetch(`${portico.url}/api/userinfo`, { headers: csrf })
+  expect(await readRefusal(response)).toBe('502 invalid_userinfo')
+  expect((await getSession(portico, browser)).active).toBe(true)
 })
 
 test('a port where nothing speaks HTTP: 503 within the deadline', async () => {

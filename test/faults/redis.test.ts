@@ -264,7 +264,7 @@ test('F53: 500 ms of latency: everything works', async () => {
   }
 })
 
-test('a dump of Redis holds no token, no cookie id, no name of a person', async () => {
+test('a dump of Redis holds no token, no cookie id, no name of a person (R52)', async () => {
   const answer = await browser.fetch(`${fleet.balancer.url}/api/login`)
   const { login_url: loginUrl } = (await answer.json()) as { login_url: string }
   const callback = await signInAtOkta(browser, loginUrl)

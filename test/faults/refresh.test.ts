@@ -194,6 +194,22 @@ describe('without a grace at the provider', () => {
   })
 })
 
+test('F28: a provider that does not rotate: the refresh token stays, one call each time', async () => {
+  const steady = await startFleet({ replicas: 2, provider: { ROTATES: 'false' } })
+  try {
+    const person = await steady.signIn()
+    for (let round = 1; round <= 3; round += 1) {
+      await steady.advance(seconds(61))
+      const answers = await Promise.all(Array.from({ length: 20 }, () => steady.askToken(person)))
+      expect(statuses(answers)).toEqual([200])
+      expect((await steady.provider()).refreshes).toBe(round)
+    }
+    expect(steady.replicas.map(({ process }) => process.output.text).join()).not.toContain('"rotated":true')
+  } finally {
+    await steady.close()
+  }
+})
+
 test('F27: a person whose grant was revoked at the provider: 401 on every replica, one call', async () => {
   await expire()
   await fleet.provider({ revokeAll: true })

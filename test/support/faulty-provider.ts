@@ -89,11 +89,19 @@ const faults: RequestHandler = (req, res, next) => {
 const server = createServer()
 server.listen(Number(process.env.PORT ?? 0), '127.0.0.1', async () => {
   const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-  const { CLIENT_ID = '', CLIENT_SECRET = '', REDIRECT_URI = '', LIFETIME = '60', GRACE = '30' } = process.env
+  const {
+    CLIENT_ID = '',
+    CLIENT_SECRET = '',
+    REDIRECT_URI = '',
+    LIFETIME = '60',
+    GRACE = '30',
+    ROTATES = 'true',
+  } = process.env
   const { issuer, app, provider } = await createOktaProvider({
     origin,
     accessTokenLifetime: Number(LIFETIME),
     grace: Number(GRACE),
+    rotates: ROTATES === 'true',
     clients: [
       {
         client_id: CLIENT_ID,
