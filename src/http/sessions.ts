@@ -3,7 +3,7 @@ import type { Clock } from '../clock.ts'
 import { AppError } from '../errors.ts'
 import type { Session } from '../session/session.ts'
 import type { SessionStore } from '../session/store.ts'
-import type { BrowserSessions } from './middleware/browser-session.ts'
+import { type BrowserSessions, currentSession } from './middleware/browser-session.ts'
 import { toSessionView } from './session.ts'
 
 interface SessionsOptions {
@@ -21,8 +21,7 @@ export function createSessionListHandler({ store, clock }: SessionsOptions): Req
     current: session.handle === current,
   })
   return async (_req, res) => {
-    const { session } = res.locals
-    if (session === undefined) throw new TypeError('requireSession must stand before this handler')
+    const session = currentSession(res)
     const found = await store.findByUser(session.identity)
     res.json({ sessions: found.map((one) => toListed(one, session.handle)) })
   }
@@ -34,8 +33,7 @@ export function createSessionEndHandler({
   store,
 }: SessionsOptions): RequestHandler<{ id: string }> {
   return async (req, res) => {
-    const { session } = res.locals
-    if (session === undefined) throw new TypeError('requireSession must stand before this handler')
+    const session = currentSession(res)
     const asked = await store.read(req.params.id)
     const { issuer, sub } = session.identity
     if (asked === undefined || asked.identity.issuer !== issuer || asked.identity.sub !== sub) {

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import type { MintAppToken } from '../app-token/mint.ts'
 import type { ReadDpopKey } from './dpop-header.ts'
 import { parameter, readInput } from './input.ts'
+import { currentSession } from './middleware/browser-session.ts'
 
 /** Strict: a misspelt name would give a wider token than was meant. */
 const tokenParameters = z.strictObject({
@@ -18,8 +19,7 @@ interface TokenOptions {
 /** POST /api/token: a fresh app token, after `requireSession`; the body may narrow it, a DPoP proof binds it. */
 export function createTokenHandler({ mintAppToken, readDpopKey }: TokenOptions): RequestHandler {
   return async (req, res) => {
-    const { session } = res.locals
-    if (session === undefined) throw new TypeError('requireSession must stand before this handler')
+    const session = currentSession(res)
     const narrowed = readInput(tokenParameters, req.body)
     const token = await mintAppToken(session, { ...narrowed, keyThumbprint: await readDpopKey(req) })
     res.locals.log('app_token_issued', { session: session.handle })

@@ -4,6 +4,7 @@ import { AppError } from '../errors.ts'
 import type { Provider } from '../provider/provider.ts'
 import type { FreshTokens } from '../session/fresh-tokens.ts'
 import type { Session } from '../session/session.ts'
+import { currentSession } from './middleware/browser-session.ts'
 import { toFreshSession } from './middleware/fresh-session.ts'
 
 interface UserinfoOptions {
@@ -28,8 +29,7 @@ export function createUserinfoHandler({ provider, freshTokens, clock }: Userinfo
   }
 
   return async (_req, res) => {
-    const { session } = res.locals
-    if (session === undefined) throw new TypeError('requireSession must stand before this handler')
+    const session = currentSession(res)
     const claims = (await ask(session)) ?? (await askAnew(session))
     if (claims === undefined) {
       throw new AppError('login_required', 'The provider takes your access no more. Sign in again.')

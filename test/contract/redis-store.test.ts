@@ -159,13 +159,19 @@ describeDeployment('behind Sentinel', async () => {
   return { url: `redis+sentinel://127.0.0.1:${sentinel.port}/portico-master`, nodes: [master] }
 })
 
+/** A store over a server of its own. */
+async function openAlone() {
+  const server = await start()
+  const connection = await connect(server.url)
+  const clock = createTestClock()
+  const store = createRedisStore({ connection, secrets, lifetimes, clock, log: () => {} })
+  stores.push(store)
+  return { server, store, clock }
+}
+
 describe('what Redis is left with', () => {
   test('every key of a person ends by itself, and an index forgets sessions that must be over', async () => {
-    const server = await start()
-    const connection = await connect(server.url)
-    const clock = createTestClock()
-    const store = createRedisStore({ connection, secrets, lifetimes, clock, log: () => {} })
-    stores.push(store)
+    const { server, store, clock } = await openAlone()
     const passTime = async (milliseconds: number) => {
       clock.advance(milliseconds)
       await server.passTime(milliseconds)
@@ -195,11 +201,7 @@ describe('what Redis is left with', () => {
 })
 
 test('an index gives back many sessions, and drops those that ended by themselves', async () => {
-  const server = await start()
-  const connection = await connect(server.url)
-  const clock = createTestClock()
-  const store = createRedisStore({ connection, secrets, lifetimes, clock, log: () => {} })
-  stores.push(store)
+  const { server, store, clock } = await openAlone()
   for (let index = 0; index < 250; index += 1) await store.create(`h${index}`, session)
   expect(await store.findByUser(session.identity)).toHaveLength(250)
   clock.advance(lifetimes.idleTimeout)
@@ -211,11 +213,7 @@ test('an index gives back many sessions, and drops those that ended by themselve
 })
 
 test('an index entry whose session may be about to come is kept for a minute', async () => {
-  const server = await start()
-  const connection = await connect(server.url)
-  const clock = createTestClock()
-  const store = createRedisStore({ connection, secrets, lifetimes, clock, log: () => {} })
-  stores.push(store)
+  const { server, store, clock } = await openAlone()
   await store.create('h', session)
   const indexes = async () => (await server.dump()).filter((line) => line.startsWith('portico:index:'))
   const [key = ''] = (await indexes()).map((line) => line.split(' = ')[0])
@@ -255,10 +253,7 @@ test('a shorter absolute timeout does not hide the sessions of before', async ()
 })
 
 test('a session restored without a time to live is not lost by a lock or a commit', async () => {
-  const server = await start()
-  const connection = await connect(server.url)
-  const store = createRedisStore({ connection, secrets, lifetimes, clock: createTestClock(), log: () => {} })
-  stores.push(store)
+  const { server, store } = await openAlone()
   await store.create('h', session)
   await server.command('PERSIST', 'portico:session:{h}')
   const lock = await store.lockTokens('h', 10_000)
@@ -288,10 +283,7 @@ test('a replica whose clock is late does not bring the end of a session nearer',
 })
 
 test('a session of a newer format is left as it is, but for its end', async () => {
-  const server = await start()
-  const connection = await connect(server.url)
-  const store = createRedisStore({ connection, secrets, lifetimes, clock: createTestClock(), log: () => {} })
-  stores.push(store)
+  const { server, store } = await openAlone()
   await store.create('h', session)
   const held = await store.read('h')
   const lock = await store.lockTokens('h', 10_000)

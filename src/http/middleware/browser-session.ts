@@ -144,6 +144,12 @@ export function createRequireSession(sessions: BrowserSessions, store: SessionSt
   }
 }
 
+/** The session that `requireSession` let pass. */
+export function currentSession({ locals: { session } }: Response): Session {
+  if (session === undefined) throw new TypeError('requireSession must stand before this')
+  return session
+}
+
 export const createExpired = (): AppError =>
   new AppError('session_expired', 'This session has ended. GET /api/login begins another.')
 

@@ -1,7 +1,7 @@
 import type { RequestHandler } from 'express'
 import type { Freshness, FreshTokens } from '../../session/fresh-tokens.ts'
 import type { Session } from '../../session/session.ts'
-import { createExpired } from './browser-session.ts'
+import { createExpired, currentSession } from './browser-session.ts'
 
 /**
  * Middleware, after `requireSession`: lets a request pass while the provider stands behind the session, whose tokens are
@@ -9,9 +9,7 @@ import { createExpired } from './browser-session.ts'
  */
 export function createRequireFreshTokens(freshTokens: FreshTokens): RequestHandler {
   return async (_req, res, next) => {
-    const { session } = res.locals
-    if (session === undefined) throw new TypeError('requireSession must stand before this')
-    res.locals.session = toFreshSession(await freshTokens.ensure(session))
+    res.locals.session = toFreshSession(await freshTokens.ensure(currentSession(res)))
     next()
   }
 }
