@@ -74,7 +74,8 @@ export function createApp(parts: Parts): Express {
     rate: config.rateLimits.login,
     store,
     // Nothing is asked of the store or the provider for anyone else; a foreign page's frames bring neither.
-    skip: (req) => !transactionCookies.hasAny(req) && req.get('dpop') === undefined,
+    skip: (req) =>
+      !transactionCookies.hasAny(req) && !sessions.hasCookie(req) && req.get('dpop') === undefined,
   })
   const limitCalls = createRateLimit({ name: 'api', rate: config.rateLimits.api, store })
 

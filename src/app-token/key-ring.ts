@@ -32,6 +32,9 @@ interface KeyRingOptions {
 /** Older rings are used on, and read again beside the request: another replica may have made the next key. */
 const freshFor = 60_000
 
+/** A ring that nobody has changed for so long is not in the middle of a rotation of the master secrets. */
+const settledAfter = 10 * 60_000
+
 /** How often a replica tries again after another one changed the ring first. */
 const maxRounds = 10
 
@@ -68,6 +71,8 @@ function createFixedRing(jwks: NonNullable<Config['appToken']['keys']>): KeyRing
 function createSharedRing({ config, store, secrets, clock, log }: KeyRingOptions): KeyRing {
   const seal = createRingSeal(secrets)
   let known: { keys: RingKey[]; stored: StoredKey[]; readAt: number } | undefined
+  /** Since when the ring in the store is this version of it. */
+  let unchanged = { version: 0, since: 0 }
   let inFlight: Promise<RingKey[]> | undefined
 
   /** One replica's change wins; the others read what it wrote. */
@@ -82,7 +87,7 @@ function createSharedRing({ config, store, secrets, clock, log }: KeyRingOptions
         found === undefined ? (known?.stored ?? []) : addForgotten(inStore, known?.stored ?? [], now)
       const alg = isStarting ? config.alg : (ours.at(-1)?.alg ?? config.alg)
       const keys = dropExpired(ours, now, config.ttl).filter(
-        (key) => !isStarting || key.alg === alg || key.signsFrom <= now,
+        (key) => !isStarting || key.alg === alg || key.signsFrom <= now + 2 * freshFor,
       )
       const schedule = { alg, rotation: config.rotation }
       for (
@@ -93,7 +98,9 @@ function createSharedRing({ config, store, secrets, clock, log }: KeyRingOptions
         keys.push({ alg, signsFrom: next, jwk: await generatePrivateJwk(alg) })
       }
       const isSettled = JSON.stringify(keys) === JSON.stringify(inStore)
-      if (found !== undefined && isSettled && seal.isCurrent(found.text, isStarting)) return keys
+      if (found?.version !== unchanged.version) unchanged = { version: found?.version ?? 0, since: now }
+      const dropsSurplus = isStarting || now - unchanged.since > settledAfter
+      if (found !== undefined && isSettled && seal.isCurrent(found.text, dropsSurplus)) return keys
       if (await store.writeShared(ringName, found?.version ?? 0, seal.close(keys))) {
         log('signing_keys_changed', {
           keys: keys.length,
@@ -164,6 +171,8 @@ function createSharedRing({ config, store, secrets, clock, log }: KeyRingOptions
  */
 function addForgotten(inStore: StoredKey[], ours: StoredKey[], now: number): StoredKey[] {
   const known = new Set(inStore.map(({ jwk }) => JSON.stringify(jwk)))
-  const forgotten = ours.filter(({ jwk, signsFrom }) => signsFrom <= now && !known.has(JSON.stringify(jwk)))
+  // Two states of one ring always share a key.
+  if (ours.some(({ jwk }) => known.has(JSON.stringify(jwk)))) return inStore
+  const forgotten = ours.filter(({ signsFrom }) => signsFrom <= now)
   return [...forgotten, ...inStore].sort((a, b) => a.signsFrom - b.signsFrom)
 }

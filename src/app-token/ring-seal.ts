@@ -25,8 +25,8 @@ export interface RingSeal {
   close(keys: readonly StoredKey[]): string
   /** @throws AppError `store_unavailable` where no secret of ours opens it: other replicas may sign with these keys */
   open(sealed: string): StoredKey[]
-  /** Whether each of our secrets opens it; for a server that starts, also whether no other one does. */
-  isCurrent(sealed: string, isStarting: boolean): boolean
+  /** Whether each of our secrets opens it; with `dropsSurplus`, also whether there is no copy for another one. */
+  isCurrent(sealed: string, dropsSurplus: boolean): boolean
 }
 
 /** Creates the seal. With a copy for each secret, a replica finds its own in the middle of a rotation and after a rollback. */
@@ -50,9 +50,9 @@ export function createRingSeal(secrets: readonly Uint8Array[]): RingSeal {
       })
     },
 
-    isCurrent(sealed, isStarting) {
+    isCurrent(sealed, dropsSurplus) {
       const isComplete = sealers.every((sealer) => openCopy(sealer, sealed) !== undefined)
-      return isComplete && !(isStarting && sealed.split(',').length > sealers.length)
+      return isComplete && !(dropsSurplus && sealed.split(',').length > sealers.length)
     },
   }
 }

@@ -17,8 +17,6 @@ interface CircuitBreakerOptions {
 
 const firstPause = 1_000
 const longestPause = 30_000
-/** What a provider may ask for at the most, see `provider-fetch.ts`. */
-const longestWait = 300_000
 
 /**
  * Creates the breaker. It opens for a pause that doubles, or for as long as the provider asks (429); after it one call goes through as a trial, and only its success lets the others follow.
@@ -29,9 +27,11 @@ export function createCircuitBreaker({ clock, opensOn }: CircuitBreakerOptions):
 
   function assertClosed(): void {
     if (opened === undefined) return
+    // The clock was set back: nobody knows how long it has been open.
+    if (clock.now() < opened.at) opened = undefined
+    if (opened === undefined) return
     const remaining = opened.until - clock.now()
-    // More than it was ever opened for: the clock was set back.
-    if ((remaining <= 0 || remaining > longestWait) && !isTrying) return
+    if (remaining <= 0 && !isTrying) return
     throw createUnavailable('breaker is open', { retryAfter: Math.max(1, Math.ceil(remaining / 1000)) })
   }
 

@@ -6,7 +6,7 @@ import { AppError } from '../errors.ts'
 import type { Log } from '../telemetry/logger.ts'
 import { type DiscoveredProvider, type Discovery, isIssAdvertised } from './discovery.ts'
 import { type ProviderIdentity, type ProviderTokens, toIdentity, type UserClaims } from './identity.ts'
-import { createTokenError, toAppError } from './provider-errors.ts'
+import { createTokenError, isKeyMissing, toAppError } from './provider-errors.ts'
 import { ProviderUnavailable } from './provider-fetch.ts'
 import type { TokenVerifier } from './token-verifier.ts'
 import { maxUserClaims, pickUserClaims } from './user-claims.ts'
@@ -41,17 +41,23 @@ export interface RefreshRequest {
 }
 
 /**
- * What a refresh brought. Where the provider's keys could not be had, nothing that came is used but the next refresh
- * token: with rotation there is no other one.
+ * A refresh whose answer cannot be verified for want of the right key. Nothing of it may be used but the next refresh
+ * token: with rotation there is no other one. To the breaker it is an outage like others.
  */
-export interface RefreshedLogin extends ProviderLogin {
-  readonly unverified?: AppError
+export class UnverifiedRefresh extends ProviderUnavailable {
+  readonly refreshToken: string
+
+  constructor(refreshToken: string, cause: AppError) {
+    super('busy', { reason: cause.reason ?? cause.code, cause })
+    this.refreshToken = refreshToken
+  }
 }
 
 /** The two grants that give tokens, each with every check of what comes back. They throw what openid-client throws, too. */
 export interface Grants {
   exchangeCode(exchange: CodeExchange): Promise<ProviderLogin>
-  refresh(request: RefreshRequest): Promise<RefreshedLogin>
+  /** @throws UnverifiedRefresh where the answer's key cannot be had */
+  refresh(request: RefreshRequest): Promise<ProviderLogin>
 }
 
 interface GrantsOptions {
@@ -141,18 +147,17 @@ export function createGrants({ config, claimNames, discovery, verifier, clock, l
     }
   }
 
-  async function refresh(request: RefreshRequest): Promise<RefreshedLogin> {
+  async function refresh(request: RefreshRequest): Promise<ProviderLogin> {
     const startedAt = clock.now()
     const provider = await discovery.provider()
     await verifier.prepare()
-    const { identity, tokens } = request
-    const answer = await client.refreshTokenGrant(provider.configuration, tokens.refreshToken ?? '')
+    const answer = await client.refreshTokenGrant(provider.configuration, request.tokens.refreshToken ?? '')
     try {
       return await verifyRefreshed(provider, request, answer, startedAt)
     } catch (error) {
       const { refresh_token: refreshToken } = answer
-      if (!(error instanceof ProviderUnavailable) || refreshToken === undefined) throw error
-      return { identity, tokens: { ...tokens, refreshToken }, unverified: error }
+      if (isKeyMissing(error) && refreshToken !== undefined) throw new UnverifiedRefresh(refreshToken, error)
+      throw error
     }
   }
 

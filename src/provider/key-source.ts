@@ -10,6 +10,7 @@ import {
 } from 'jose'
 import type { Clock } from '../clock.ts'
 import type { Log } from '../telemetry/logger.ts'
+import { createUnavailable } from './provider-fetch.ts'
 
 interface KeySourceOptions {
   /** Fetches the key set; rejects where it cannot. */
@@ -52,7 +53,7 @@ export function createKeySource({ fetchKeys, clock, log }: KeySourceOptions): Ke
   async function fetchResolver(): Promise<JWTVerifyGetKey> {
     const keySet = await fetchKeys()
     // An empty set is a fault of the endpoint: it must not take the place of keys that verify.
-    if (keySet.keys.length === 0) throw new errors.JWKSInvalid('the key set is empty')
+    if (keySet.keys.length === 0) throw createUnavailable('JWKS: the key set is empty')
     const resolve = createKeyResolver(keySet)
     known = { resolve, fetchedAt: clock.now() }
     lastFailure = undefined

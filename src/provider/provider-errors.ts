@@ -77,6 +77,11 @@ export function toAppError(error: unknown, secrets: readonly string[] = []): App
 export const isInvalidGrant = (error: unknown): boolean =>
   error instanceof ResponseBodyError && error.error === 'invalid_grant'
 
+/** Whether nobody can tell if a token is good: the keys cannot be had, or do not (yet) hold the one it names. */
+export const isKeyMissing = (error: unknown): error is AppError =>
+  error instanceof AppError &&
+  (error.code === 'provider_unavailable' || error.cause instanceof jose.JWKSNoMatchingKey)
+
 /** openid-client tells a bad token from a bad answer only by what it attaches to the cause. */
 function toFacts(error: ClientError): object {
   const { cause } = error

@@ -6,13 +6,7 @@ import { AppError } from '../errors.ts'
 import type { Log } from '../telemetry/logger.ts'
 import { createCircuitBreaker } from './circuit-breaker.ts'
 import { createDiscovery, isIssAdvertised } from './discovery.ts'
-import {
-  type CodeExchange,
-  createGrants,
-  type ProviderLogin,
-  type RefreshedLogin,
-  type RefreshRequest,
-} from './grants.ts'
+import { type CodeExchange, createGrants, type ProviderLogin, type RefreshRequest } from './grants.ts'
 import { createKeySource } from './key-source.ts'
 import { isInvalidGrant, toAppError } from './provider-errors.ts'
 import { createProviderFetch, createUnavailable } from './provider-fetch.ts'
@@ -46,9 +40,9 @@ export interface Provider {
    * Renews the tokens (RFC 6749 6, OpenID Connect Core 12), and what they say of the person. `refused` where the
    * provider takes this refresh token no more.
    *
-   * @throws AppError as `exchangeCode` does
+   * @throws AppError as `exchangeCode` does, UnverifiedRefresh where the answer's key cannot be had
    */
-  refresh(request: RefreshRequest): Promise<RefreshedLogin | 'refused'>
+  refresh(request: RefreshRequest): Promise<ProviderLogin | 'refused'>
   /**
    * The provider's userinfo, live; undefined where it takes this access token no more.
    *

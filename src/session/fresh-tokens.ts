@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Clock } from '../clock.ts'
 import { AppError } from '../errors.ts'
+import { UnverifiedRefresh } from '../provider/grants.ts'
 import type { ProviderTokens } from '../provider/identity.ts'
 import type { Provider } from '../provider/provider.ts'
 import type { Log } from '../telemetry/logger.ts'
@@ -104,9 +105,7 @@ export function createFreshTokens({ store, provider, clock, log, timeout }: Fres
     // providers that rotate them.
     if (!lease.isHeld()) return undefined
     const renewed = await callProvider(session, lease)
-    if (renewed !== 'refused' && renewed.unverified !== undefined) {
-      return keepRefreshToken(session, lease, renewed, renewed.unverified)
-    }
+    if (renewed instanceof UnverifiedRefresh) return keepRefreshToken(session, lease, renewed)
     if (renewed === 'refused') {
       // Somebody else may be renewing them right now, while this process slept: ask again under the lock.
       return lease.isHeld() ? endRefused(session) : undefined
@@ -121,12 +120,13 @@ export function createFreshTokens({ store, provider, clock, log, timeout }: Fres
   async function callProvider(
     session: Session,
     lease: TokenLease,
-  ): Promise<(NewSession & { unverified?: AppError }) | 'refused'> {
+  ): Promise<NewSession | UnverifiedRefresh | 'refused'> {
     try {
       const answer = await provider.refresh(session)
       if (answer === 'refused') return answer
-      return { ...answer, identity: { ...session.identity, ...answer.identity } }
+      return { tokens: answer.tokens, identity: { ...session.identity, ...answer.identity } }
     } catch (error) {
+      if (error instanceof UnverifiedRefresh) return error
       await noteFailure(session, lease, toAppError(error))
       throw error
     }
@@ -145,13 +145,14 @@ export function createFreshTokens({ store, provider, clock, log, timeout }: Fres
   async function keepRefreshToken(
     session: Session,
     lease: TokenLease,
-    { identity, tokens }: NewSession,
-    error: AppError,
+    unverified: UnverifiedRefresh,
   ): Promise<Freshness> {
-    const kept = await commit(session, lease, { identity, tokens })
-    if (kept.outcome !== 'ok') return kept
-    if ((await lease.acquire()).state === 'locked') await noteFailure(session, lease, error)
-    return toUnknown(error)
+    const { identity, tokens } = session
+    const { refreshToken } = unverified
+    const kept = await commit(session, lease, { identity, tokens: { ...tokens, refreshToken } })
+    if (kept.outcome !== 'ok' || toAge(kept.session.tokens, clock.now()) !== 'expired') return kept
+    if ((await lease.acquire()).state === 'locked') await noteFailure(session, lease, unverified)
+    return toUnknown(unverified)
   }
 
   /** The provider no longer stands behind this session. */
@@ -179,6 +180,7 @@ export function createFreshTokens({ store, provider, clock, log, timeout }: Fres
         }
         // Somebody took the lock over, and may be asking the provider now: these tokens count only if that fails.
         await lease.acquire()
+        if (performance.now() > giveUpAt) throw createUnavailable('the lock stays with others')
       } catch (error) {
         const isStore = error instanceof AppError && error.code === 'store_unavailable'
         if (!isStore || performance.now() > giveUpAt) {

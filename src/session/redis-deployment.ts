@@ -47,7 +47,8 @@ const socket = {
   reconnectStrategy: () => reconnectDelay,
 }
 const toSocket = (tls: boolean) => (tls ? { ...socket, tls: true as const } : socket)
-const nodeOptions = { disableOfflineQueue: true, socket } as const
+/** With a ping now and then, connections nobody uses are not taken for dead ones. */
+const nodeOptions = { disableOfflineQueue: true, pingInterval: deadline / 2, socket } as const
 
 /** Creates a client that is not connected yet; `attempt` counts those made so far: each begins with another sentinel. */
 export function createDeployment(

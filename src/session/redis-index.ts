@@ -29,6 +29,8 @@ interface SessionIndexOptions {
   lifetimes: SessionLifetimes
   clock: Clock
   read(handle: string): Promise<Session | undefined>
+  /** Whether a session is over for certain; one that cannot be read here may live for another replica. */
+  isGone(handle: string): Promise<boolean>
 }
 
 /** Milliseconds after which an entry without a session is a dead one; before, its session may be about to come. */
@@ -43,6 +45,7 @@ export function createSessionIndex({
   lifetimes,
   clock,
   read,
+  isGone,
 }: SessionIndexOptions): SessionIndex {
   const keys = deriveKeys(secrets, 'store-index')
 
@@ -65,8 +68,9 @@ export function createSessionIndex({
       const sessions = await Promise.all(some.map(({ value }) => read(value)))
       found.push(...sessions.filter((session) => session !== undefined))
       const isOld = (score: number) => score - lifetimes.absoluteTimeout < clock.now() - entryAllowance
-      const dead = some.filter(({ score }, index) => sessions[index] === undefined && isOld(score))
-      const handles = dead.map(({ value }) => value)
+      const missing = some.filter(({ score }, index) => sessions[index] === undefined && isOld(score))
+      const gone = await Promise.all(missing.map(({ value }) => isGone(value)))
+      const handles = missing.map(({ value }) => value).filter((_handle, index) => gone[index])
       if (handles.length > 0) await connection.run((client) => client.zRem(name, handles))
     }
     return found

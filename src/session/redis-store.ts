@@ -44,14 +44,23 @@ export function createRedisStore({ connection, secrets, lifetimes, clock, log }:
   const counterKey = (name: string) =>
     `portico:count:{${createHmac('sha256', counterSecret).update(name).digest('base64url')}}`
 
-  async function read(handle: string): Promise<Session | undefined> {
-    const fields = await connection.run((client) =>
+  function readFields(handle: string): Promise<Record<string, string>> {
+    return connection.run((client) =>
       client.hGetAll(sessionKey(handle)).catch((error: unknown) => {
         // Something that is no hash is no session either.
         if (error instanceof Error && error.message.startsWith('WRONGTYPE')) return { v: 'WRONGTYPE' }
         throw error
       }),
     )
+  }
+
+  async function isGone(handle: string): Promise<boolean> {
+    const { v: format = 'ended' } = await readFields(handle)
+    return format === 'ended'
+  }
+
+  async function read(handle: string): Promise<Session | undefined> {
+    const fields = await readFields(handle)
     const { v: format } = fields
     if (format === undefined || format === 'ended') return undefined
     const session = records.open(handle, fields)
@@ -59,7 +68,7 @@ export function createRedisStore({ connection, secrets, lifetimes, clock, log }:
     return session !== undefined && session.idleExpiresAt > clock.now() ? session : undefined
   }
 
-  const index = createSessionIndex({ connection, secrets, lifetimes, clock, read })
+  const index = createSessionIndex({ connection, secrets, lifetimes, clock, read, isGone })
 
   return {
     async create(handle, session) {

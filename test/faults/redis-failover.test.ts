@@ -9,6 +9,7 @@ import { redisUrl } from '../../src/config/redis-url.ts'
 import { createRedisConnection } from '../../src/session/redis-connection.ts'
 import { createRedisStore } from '../../src/session/redis-store.ts'
 import type { Store } from '../../src/session/store.ts'
+import type { Log } from '../../src/telemetry/logger.ts'
 import { lifetimes, session } from '../contract/store.ts'
 import { createTestClock } from '../support/clock.ts'
 import { startCluster, startRedis, type TestRedis } from '../support/redis.ts'
@@ -26,8 +27,8 @@ const keep = <T extends { close(): Promise<void> }>(part: T): T => {
 }
 const start = async (...args: Parameters<typeof startRedis>) => keep(await startRedis(...args))
 
-function openStore(url: string): Store {
-  const connection = createRedisConnection(redisUrl.parse(url), () => {})
+function openStore(url: string, log: Log = () => {}): Store {
+  const connection = createRedisConnection(redisUrl.parse(url), log)
   const clock = createTestClock()
   return keep(createRedisStore({ connection, secrets: [randomBytes(32)], lifetimes, clock, log: () => {} }))
 }
@@ -90,6 +91,29 @@ test('F47: a master that became a replica: the connection is made anew, and foll
   })
   expect(await eventually(() => store.create('other', session), 2_000)).toBe(true)
 })
+
+test.each(['a cluster', 'Sentinel'])(
+  '%s that is well: no word of an outage, also while nobody asks',
+  async (kind) => {
+    const events: string[] = []
+    const log: Log = (event) => void events.push(event)
+    let url = ''
+    if (kind === 'a cluster') url = (await startCluster(keep)).map((node) => node.url).join()
+    else {
+      const master = await start()
+      const file = join(folder, 'quiet.conf')
+      writeFileSync(file, `sentinel monitor portico-quiet 127.0.0.1 ${master.port} 1\n`)
+      const sentinel = await start({ args: [file, '--sentinel'] })
+      url = `redis+sentinel://127.0.0.1:${sentinel.port}/portico-quiet`
+    }
+    const store = openStore(url, log)
+    for (const handle of ['a', 'b', 'c', 'd', 'e'])
+      await eventually(() => store.create(handle, session), 5_000)
+    await delay(4_000)
+    for (const handle of ['a', 'b', 'c', 'd', 'e']) expect(await store.read(handle)).toBeDefined()
+    expect(events).toEqual(['store_connected'])
+  },
+)
 
 test('a server that drips an answer which never ends is not waited for: another connection is tried', async () => {
   let connections = 0

@@ -65,6 +65,13 @@ describe('RATE_LIMIT_LOGIN', () => {
     expect(statuses(await startLogins(portico, 1))).toEqual([200])
   })
 
+  test('repetitions of who is signed in count as well: each reads the session', async () => {
+    const portico = await start({ RATE_LIMIT_LOGIN: '3/1m' })
+    const { browser, parameters } = await logInAtHostile(portico, idp)
+    const again = () => browser.fetch(`${portico.url}/api/callback?${parameters}`)
+    expect(statuses([await again(), await again(), await again()])).toEqual([200, 200, 429])
+  })
+
   test('DPoP proofs of who has no login in progress count as well: each would cost the store a claim', async () => {
     const portico = await start({ RATE_LIMIT_LOGIN: '2/1m' })
     const callback = () =>

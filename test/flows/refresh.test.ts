@@ -352,6 +352,25 @@ describe("the provider's keys cannot be had during a refresh", () => {
     await restarted.close()
   })
 
+  test.each<[string, () => unknown]>([
+    ['lag behind', () => ({ keys: [idp.goodKey.publicJwk] })],
+    ['are none', () => ({ keys: [] })],
+  ])('because they %s: nobody is logged out', async (_name, jwks) => {
+    const [browser, other] = [await signIn(), await signIn()]
+    await passAnHour(browser, other)
+    const key = await createProviderKey('rotated')
+    idp.misbehave({ key, jwks })
+    expect(await readRefusal(await askToken(browser))).toBe('503 provider_unavailable')
+    // To the breaker it is an outage: refresh tokens are not rotated again and again meanwhile.
+    for (let turn = 0; turn < 10; turn += 1) await askToken(turn % 2 === 0 ? browser : other)
+    expect(idp.calls.refresh).toBe(1)
+    idp.publish(idp.goodKey, key)
+    idp.misbehave({ key })
+    portico.clock.advance(minutes(1))
+    expect((await askToken(browser)).status).toBe(200)
+    idp.publish(idp.goodKey)
+  })
+
   test('and the new token names an unknown one: nothing of it is used but the next refresh token', async () => {
     const browser = await signIn()
     const { session } = await getSession(portico, browser)

@@ -105,4 +105,8 @@ test('a clock that is set back does not keep it open', async () => {
   await fail(silent())
   clock.advance(-hours(3))
   expect(isOpen()).toBe(false)
+  await fail(silent())
+  expect(isOpen()).toBe(true)
+  clock.advance(-seconds(2))
+  expect(isOpen()).toBe(false)
 })

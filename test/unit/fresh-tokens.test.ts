@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { AppError } from '../../src/errors.ts'
+import { UnverifiedRefresh } from '../../src/provider/grants.ts'
 import { createFreshTokens, type FreshTokens } from '../../src/session/fresh-tokens.ts'
 import { createMemoryStore, type MemoryStore } from '../../src/session/memory-store.ts'
 import type { NewSession, Session } from '../../src/session/session.ts'
@@ -13,7 +14,7 @@ let clock: TestClock
 let store: MemoryStore
 let events: string[]
 let calls: number
-let answer: (session: NewSession) => Promise<(NewSession & { unverified?: AppError }) | 'refused'>
+let answer: (session: NewSession) => Promise<NewSession | 'refused'>
 let assertReachable: () => void
 
 beforeEach(async () => {
@@ -191,11 +192,8 @@ test('F38: a session that was ended during the refresh stays dead, and nobody go
 
 test('tokens that were changed but not renewed are refreshed all the same', async () => {
   const session = await expired()
-  answer = async ({ identity, tokens }) => ({
-    identity,
-    tokens: { ...tokens, refreshToken: 'the next one' },
-    unverified: new AppError('provider_unavailable', 'no keys', { reason: 'no keys' }),
-  })
+  answer = () =>
+    Promise.reject(new UnverifiedRefresh('the next one', new AppError('provider_unavailable', 'no keys')))
   expect(await createReplica().ensure(session)).toMatchObject({ outcome: 'unknown' })
   expect((await stored()).tokens).toEqual({ ...session.tokens, refreshToken: 'the next one' })
   expect(await createReplica().ensure(session)).toMatchObject({ outcome: 'unknown' })

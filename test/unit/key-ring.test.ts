@@ -229,6 +229,27 @@ describe('the store', () => {
     await expect(createReplica().signingKey()).rejects.toMatchObject({ code: 'store_unavailable' })
   })
 
+  test('a copy for a secret that only a replica of before knew goes once nothing has changed for a while', async () => {
+    const { clock, store, secret, createReplica } = createShared()
+    const fresh = randomBytes(32)
+    const old = createReplica({ secrets: [fresh, secret] })
+    await kids(old)
+    const started = createReplica({ secrets: [fresh] })
+    await kids(started)
+    const copies = async () => (await store.readShared('signing-keys'))?.text.split(',').length
+    expect(await copies()).toBe(1)
+    clock.advance(minutes(2))
+    await kids(old)
+    await expect.poll(copies).toBe(2)
+    // The old replica is gone now.
+    for (let minute = 0; minute < 13; minute += 1) {
+      clock.advance(minutes(1) + 1)
+      await kids(started)
+      await new Promise((done) => setTimeout(done, 5))
+    }
+    await expect.poll(copies).toBe(1)
+  })
+
   test('keys that a stranger wrapped are refused, and left as they are', async () => {
     const { store, createReplica } = createShared()
     const good = createReplica()

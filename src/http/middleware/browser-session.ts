@@ -13,6 +13,8 @@ import { createCookieNames, readCookies } from '../cookies.ts'
 export interface BrowserSessions {
   /** express-session, for the one place where a session begins: the callback. */
   writable: RequestHandler
+  /** Whether the request brings a session cookie, good or not. */
+  hasCookie(req: Request): boolean
   /** Reads the session without express-session, which costs more than all the rest of a session check. */
   read(req: Request): Promise<{ cookie: 'absent' | 'valid'; session: Session | undefined }>
   /**
@@ -76,6 +78,8 @@ export function createBrowserSessions({ config, store }: BrowserSessionOptions):
       saveUninitialized: false,
       rolling: false,
     }),
+
+    hasCookie: (req) => readCookies(req)[name] !== undefined,
 
     async read(req) {
       const id = readSessionId(req)

@@ -42,7 +42,8 @@ export function createFormCsrfGuard(allowedOrigins: readonly string[]): RequestH
  */
 export function createLoginGuard({ allowedOrigins, loginReturnTo }: Config): RequestHandler {
   return (req, res, next) => {
-    if (isNavigation(req) ? isUnasked(req, allowedOrigins) : !comesFromOurPages(req, allowedOrigins)) {
+    const isOurs = comesFromOurPages(req, allowedOrigins) || req.get('sec-fetch-site') === 'none'
+    if (isNavigation(req) ? isUnasked(req, allowedOrigins) : !isOurs) {
       res.locals.retryReturnTo = loginReturnTo
       throw new AppError(
         'csrf_check_failed',
