@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts'
-import { createUnavailable, type Outage, ProviderUnavailable } from './provider-fetch.ts'
+import { createUnavailable, type Outage, ProviderUnavailable } from './provider-unavailable.ts'
 
 /** Keeps calls away from a provider that does not answer, so that a hanging one costs one deadline and then nothing. */
 export interface CircuitBreaker {

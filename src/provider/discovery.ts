@@ -4,7 +4,8 @@ import type { ClientAuth, Config } from '../config/config.ts'
 import type { AppError } from '../errors.ts'
 import { type Log, toLogText } from '../telemetry/logger.ts'
 import { toAppError } from './provider-errors.ts'
-import { createUnavailable, type ProviderFetch } from './provider-fetch.ts'
+import type { ProviderFetch } from './provider-fetch.ts'
+import { createUnavailable } from './provider-unavailable.ts'
 import { clockTolerance } from './token-checks.ts'
 
 interface DiscoveryOptions {

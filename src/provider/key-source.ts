@@ -10,7 +10,7 @@ import {
 } from 'jose'
 import type { Clock } from '../clock.ts'
 import type { Log } from '../telemetry/logger.ts'
-import { createUnavailable } from './provider-fetch.ts'
+import { createUnavailable } from './provider-unavailable.ts'
 
 interface KeySourceOptions {
   /** Fetches the key set; rejects where it cannot. */

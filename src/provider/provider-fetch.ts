@@ -1,6 +1,7 @@
 import { Agent, request } from 'undici'
 import type { Clock } from '../clock.ts'
 import { AppError } from '../errors.ts'
+import { createUnavailable } from './provider-unavailable.ts'
 
 /** The part of `fetch` that talking with a provider needs. */
 export type ProviderFetch = (url: string, init: ProviderRequest) => Promise<Response>
@@ -21,35 +22,6 @@ interface ProviderFetchOptions {
 
 /** More than any discovery document, key set or token response needs. */
 const maxBytes = 1_000_000
-
-/** Why there is no answer: nothing came in time; 429 or 5xx came; what came is of no use. */
-export type Outage = 'silent' | 'busy' | 'useless'
-
-/** The provider gave no usable answer (`provider_unavailable`). */
-export class ProviderUnavailable extends AppError {
-  readonly outage: Outage
-
-  constructor(outage: Outage, options: ConstructorParameters<typeof AppError>[2]) {
-    super(
-      'provider_unavailable',
-      'The identity provider does not answer right now. Try again in a moment.',
-      options,
-    )
-    this.outage = outage
-  }
-}
-
-/** The provider gave no usable answer; `reason` is for the log. */
-export function createUnavailable(
-  reason: string,
-  { outage = 'useless', retryAfter, cause }: { outage?: Outage; retryAfter?: number; cause?: unknown } = {},
-): ProviderUnavailable {
-  return new ProviderUnavailable(outage, {
-    reason,
-    cause,
-    ...(retryAfter === undefined ? {} : { retryAfter }),
-  })
-}
 
 /** Seconds a provider asks us to wait: Retry-After in seconds (RFC 9110 10.2.3) or Okta's X-Rate-Limit-Reset. */
 function readRetryAfter(headers: Headers, clock: Clock): number | undefined {

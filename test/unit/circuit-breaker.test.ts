@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { AppError } from '../../src/errors.ts'
 import { createCircuitBreaker } from '../../src/provider/circuit-breaker.ts'
-import { createUnavailable } from '../../src/provider/provider-fetch.ts'
+import { createUnavailable } from '../../src/provider/provider-unavailable.ts'
 import { createTestClock, hours, seconds } from '../support/clock.ts'
 
 function create() {

@@ -1,0 +1,30 @@
+import { AppError } from '../errors.ts'
+
+/** Why there is no answer: nothing came in time; 429 or 5xx came; what came is of no use. */
+export type Outage = 'silent' | 'busy' | 'useless'
+
+/** The provider gave no usable answer (`provider_unavailable`). */
+export class ProviderUnavailable extends AppError {
+  readonly outage: Outage
+
+  constructor(outage: Outage, options: ConstructorParameters<typeof AppError>[2]) {
+    super(
+      'provider_unavailable',
+      'The identity provider does not answer right now. Try again in a moment.',
+      options,
+    )
+    this.outage = outage
+  }
+}
+
+/** The provider gave no usable answer; `reason` is for the log. */
+export function createUnavailable(
+  reason: string,
+  { outage = 'useless', retryAfter, cause }: { outage?: Outage; retryAfter?: number; cause?: unknown } = {},
+): ProviderUnavailable {
+  return new ProviderUnavailable(outage, {
+    reason,
+    cause,
+    ...(retryAfter === undefined ? {} : { retryAfter }),
+  })
+}
