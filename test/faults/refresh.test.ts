@@ -5,8 +5,12 @@ import { seconds } from '../support/clock.ts'
 import type { ProviderState } from '../support/faulty-provider.ts'
 import { type Answer, type Fleet, type Replica, startFleet } from '../support/fleet.ts'
 
-/** Rounds of the main promise. */
+/** Rounds of the main promise, and of each way to disturb the holder of the lock. */
 const rounds = Number(process.env.REFRESH_ROUNDS ?? 100)
+const disturbances = Array.from(
+  { length: Number(process.env.DISTURBANCE_ROUNDS ?? 1) },
+  (_, index) => index + 1,
+)
 
 let fleet: Fleet
 let browser: TestBrowser
@@ -62,7 +66,7 @@ test(`F34: 150 requests on each of 3 replicas at expiry, ${rounds} rounds: all 2
   expect(outcomes).toEqual(outcomes.map(() => ({ refreshes: 1, revoked: 0 })))
 }, 240_000)
 
-describe("the lock's holder", () => {
+describe.each(disturbances)("the lock's holder (round %i)", () => {
   /** One replica begins the refresh, then the others are asked; `disturb` hits the holder in between. */
   async function disturbHolder(
     fault: 'hold-call' | 'hold-answer',
@@ -72,13 +76,15 @@ describe("the lock's holder", () => {
     if (holder === undefined) throw new Error('no replica runs')
     await expire()
     await fleet.provider({ fault })
-    const ofHolder = Promise.allSettled(Array.from({ length: 50 }, () => fleet.askToken(browser, holder.url)))
+    const ofHolder = Promise.allSettled(
+      Array.from({ length: 150 }, () => fleet.askToken(browser, holder.url)),
+    )
     await held()
     await fleet.provider({ fault: 'none' })
     await disturb(holder)
     const began = performance.now()
     const ofOthers = await Promise.all(
-      others.flatMap(({ url }) => Array.from({ length: 50 }, () => fleet.askToken(browser, url))),
+      others.flatMap(({ url }) => Array.from({ length: 150 }, () => fleet.askToken(browser, url))),
     )
     const took = performance.now() - began
     holder.process.child.kill('SIGCONT')
