@@ -103,20 +103,16 @@ export function createRedisConnection(target: RedisTarget, log: Log): RedisConne
     if (deployment === undefined) throw createStoreUnavailable('closed')
     if (!deployment.isConnected) throw createStoreUnavailable(`not connected: ${lastReason}`)
     let timer: NodeJS.Timeout | undefined
-    let isAnswered = false
     const startedAt = performance.now()
     const late = new Promise<never>((_, reject) => {
-      const giveUp = () => {
-        if (isAnswered) return
+      timer = setTimeout(() => {
         // Frozen, or behind a network that swallows everything: only another connection can tell. Where others were
         // answered meanwhile, it is one node of a cluster, whose place another one may have taken: not at once, then.
         const isDead = answeredAt < startedAt
         if (deployment === current && (isDead || performance.now() > replacedAt + partialPause)) replace()
         note(false, 'deadline passed')
         reject(createStoreUnavailable('deadline passed'))
-      }
-      // A process that slept reads first what came meanwhile: it was late itself, not Redis.
-      timer = setTimeout(() => setImmediate(giveUp), deadline)
+      }, deadline)
     })
     try {
       const result = await Promise.race([commands(deployment), late])
@@ -133,7 +129,6 @@ export function createRedisConnection(target: RedisTarget, log: Log): RedisConne
       }
       throw createStoreUnavailable(reason, error)
     } finally {
-      isAnswered = true
       clearTimeout(timer)
     }
   }
