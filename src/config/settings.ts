@@ -1,5 +1,6 @@
 import type { Parser } from './parsers.ts'
 import * as read from './parsers.ts'
+import { privateJwkSet } from './private-jwk-set.ts'
 import { redisUrl } from './redis-url.ts'
 
 /** One environment variable. `README.md` and `.env.example` list the same names and defaults; a test compares. */
@@ -65,7 +66,7 @@ export const settings = {
     fallback: 'name,email,email_verified,preferred_username,groups',
   }),
   APP_TOKEN_ROTATION: setting(read.duration('1h', '365d'), { example: '30d', fallback: '30d' }),
-  APP_TOKEN_KEYS: setting(read.privateJwkSet, {
+  APP_TOKEN_KEYS: setting(privateJwkSet, {
     example: '{"keys":[{"kty":"EC","crv":"P-256","x":"...","y":"...","d":"..."}]}',
     secret: true,
   }),

@@ -1,0 +1,51 @@
+import { createPrivateKey } from 'node:crypto'
+import { z } from 'zod'
+import { type Parser, parser } from './parsers.ts'
+
+const signingKey = z.looseObject({
+  kty: z.enum(['EC', 'OKP', 'RSA']),
+  d: z.string(),
+  kid: z.string().min(1).exactOptional(),
+  use: z.literal('sig').exactOptional(),
+})
+
+/** A private JWK Set (RFC 7517 5) whose keys this machine can use; its members stay as they are. */
+export const privateJwkSet: Parser<PrivateJwk[]> = parser((text) => {
+  const set = z.object({ keys: z.array(signingKey).min(1) }).safeParse(parseJson(text))
+  if (!set.success) throw new Error('must be a JWK Set of private keys: {"keys":[{"kty":"EC","d":"..."}]}')
+  const kids = set.data.keys.flatMap(({ kid }) => kid ?? [])
+  if (new Set(kids).size < kids.length) throw new Error('holds two keys of one kid')
+  return set.data.keys.map((jwk, index) => {
+    const alg = toSigningAlg(jwk)
+    if (alg === undefined)
+      throw new Error(`holds a key that fits none of ES256, EdDSA, RS256 (number ${index + 1})`)
+    return { ...jwk, alg }
+  })
+})
+
+/** A private key as a JWK, with the algorithm it signs with. */
+export type PrivateJwk = z.infer<typeof signingKey> & { alg: 'ES256' | 'EdDSA' | 'RS256' }
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+/** The algorithm a private key is good for, undefined where it is good for none that app tokens may have. */
+function toSigningAlg(jwk: z.infer<typeof signingKey>): PrivateJwk['alg'] | undefined {
+  try {
+    const { asymmetricKeyType: type, asymmetricKeyDetails: details } = createPrivateKey({
+      key: jwk,
+      format: 'jwk',
+    })
+    const isStrongRsa = type === 'rsa' && (details?.modulusLength ?? 0) >= 2048
+    const isP256 = type === 'ec' && details?.namedCurve === 'prime256v1'
+    const alg = isP256 ? 'ES256' : type === 'ed25519' ? 'EdDSA' : isStrongRsa ? 'RS256' : undefined
+    return jwk.alg === undefined || jwk.alg === alg ? alg : undefined
+  } catch {
+    return undefined
+  }
+}
