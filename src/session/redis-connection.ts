@@ -38,6 +38,8 @@ const refusalPause = 60_000
 /** Creates the connection. It never gives up: it connects in the background, and again whenever Redis stops answering. */
 export function createRedisConnection(target: RedisTarget, log: Log): RedisConnection {
   let current: Deployment | undefined
+  /** The one that connected last: from then on it looks after itself, within the deadline of a command. */
+  let connected: Deployment | undefined
   let isClosed = false
   let isUp: boolean | undefined
   let mayNoteAt = 0
@@ -87,8 +89,9 @@ export function createRedisConnection(target: RedisTarget, log: Log): RedisConne
     const timer = replaceLater(deployment, connectDeadline)
     try {
       await deployment.connect()
-      deployment.isConnected = true
-      if (deployment === current) note(true)
+      if (deployment !== current) return
+      connected = deployment
+      note(true)
     } catch (error) {
       if (deployment !== current || isClosed) return
       note(false, toReason(error))
@@ -101,7 +104,7 @@ export function createRedisConnection(target: RedisTarget, log: Log): RedisConne
   async function run<T>(commands: (deployment: Deployment) => Promise<T>): Promise<T> {
     const deployment = current
     if (deployment === undefined) throw createStoreUnavailable('closed')
-    if (!deployment.isConnected) throw createStoreUnavailable(`not connected: ${lastReason}`)
+    if (deployment !== connected) throw createStoreUnavailable(`not connected: ${lastReason}`)
     let timer: NodeJS.Timeout | undefined
     const startedAt = performance.now()
     const late = new Promise<never>((_, reject) => {

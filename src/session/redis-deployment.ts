@@ -21,8 +21,6 @@ interface SetOptions {
 /** A client, with what differs between the three kinds of deployment. */
 export interface Deployment {
   client: RedisClient
-  /** Whether it was connected once; from then on it looks after itself, within the deadline of a command. */
-  isConnected: boolean
   connect(): Promise<unknown>
   destroy(): void
   /** INFO of every server that holds keys. */
@@ -62,7 +60,6 @@ export function createDeployment(
       client.on('error', onError)
       return {
         client,
-        isConnected: false,
         connect: () => client.connect(),
         destroy: () => client.destroy(),
         info: async (section) => [await client.info(section)],
@@ -80,7 +77,6 @@ export function createDeployment(
       cluster.on('error', onError)
       return {
         client: cluster,
-        isConnected: false,
         connect: () => cluster.connect(),
         destroy: () => cluster.destroy(),
         info: (section) =>
@@ -101,7 +97,6 @@ export function createDeployment(
       sentinel.on('error', onError)
       return {
         client: sentinel,
-        isConnected: false,
         connect: () => sentinel.connect(),
         destroy: () => void sentinel.destroy().catch(() => {}),
         info: async (section) => [await sentinel.info(section)],
