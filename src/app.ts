@@ -99,7 +99,7 @@ export function createApp(parts: Parts): Express {
 
   const app = express()
   app.disable('x-powered-by').disable('etag').enable('case sensitive routing').set('query parser', 'simple')
-  // For addresses in logs alone: nothing else is derived from forwarded headers.
+  // For addresses in logs and limits alone: nothing else is derived from forwarded headers.
   app.set('trust proxy', [...config.trustProxy])
   // express-session asks this before it sets a Secure cookie; how browsers reach us is for PUBLIC_URL to say.
   Object.defineProperty(app.request, 'secure', { get: () => config.secureCookies })

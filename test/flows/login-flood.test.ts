@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { startHostileProvider } from '../support/hostile-provider.ts'
 import { startPortico } from '../support/portico.ts'
 
-/** Decision 1 of docs/design.md: no session and no store entry exists before a login succeeds (F54). */
+/** Decision 1 of docs/architecture.md: no session and no store entry exists before a login succeeds (F54). */
 test('30,000 anonymous login starts leave the store empty', async () => {
   const idp = await startHostileProvider()
   const portico = await startPortico({ issuer: idp.issuer, env: { LOG_LEVEL: 'silent' } })

@@ -56,6 +56,9 @@ export function createBrowserSessions({ config, store }: BrowserSessionOptions):
   /** Ids of sessions by the requests that started them. */
   const started = new WeakMap<Request, string>()
 
+  const hasCookie = (req: Request) => readCookies(req)[name] !== undefined
+  const dropCookie = (res: Response) => void res.clearCookie(name, cookie)
+
   /** The id in the signed cookie, as express-session writes it: `s:{id}.{signature}`. */
   function readSessionId(req: Request): string | undefined {
     const value = readCookies(req)[name]
@@ -79,7 +82,7 @@ export function createBrowserSessions({ config, store }: BrowserSessionOptions):
       rolling: false,
     }),
 
-    hasCookie: (req) => readCookies(req)[name] !== undefined,
+    hasCookie,
 
     async read(req) {
       const id = readSessionId(req)
@@ -92,7 +95,7 @@ export function createBrowserSessions({ config, store }: BrowserSessionOptions):
       config.session.sameSite === 'strict' &&
       req.get('sec-fetch-dest') === 'document' &&
       req.get('sec-fetch-site') === 'cross-site' &&
-      readCookies(req)[name] === undefined,
+      !hasCookie(req),
 
     async start(req, login) {
       const previousId = readSessionId(req)
@@ -125,10 +128,10 @@ export function createBrowserSessions({ config, store }: BrowserSessionOptions):
       const id = readSessionId(req)
       // By its id, not by what can be read of it: a session of a newer format ends as well.
       if (id !== undefined) await store.end(toSessionHandle(id))
-      res.clearCookie(name, cookie)
+      dropCookie(res)
     },
 
-    dropCookie: (res) => void res.clearCookie(name, cookie),
+    dropCookie,
   }
 }
 
@@ -154,6 +157,7 @@ export function currentSession({ locals: { session } }: Response): Session {
   return session
 }
 
+/** Of whom has a cookie, but no session any more. */
 export const createExpired = (): AppError =>
   new AppError('session_expired', 'This session has ended. GET /api/login begins another.')
 
