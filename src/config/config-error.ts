@@ -4,7 +4,23 @@ import { type SettingName, settings } from './settings.ts'
 export interface Problem {
   variable: SettingName
   problem: string
+  /** The provider of PROVIDERS_FILE whose setting it is. */
+  provider?: string
 }
+
+/** The problem in one line, such as `PORT must be a port number`. */
+export const describeProblem = ({ variable, provider, problem }: Problem): string =>
+  `${variable}${provider === undefined ? '' : ` of provider ${provider}`} ${problem}`
+
+/** Those of `found` whose setting has no problem in `known`: a setting that did not parse looks like an absent one. */
+export const withoutKnown = (found: readonly Problem[], known: readonly Problem[]): Problem[] =>
+  found.filter((one) => !known.some(({ variable }) => variable === one.variable))
+
+/** A line that would be accepted, as the place where it stands wants it. */
+export const toExample = ({ variable, provider }: Problem): string =>
+  provider === undefined
+    ? `${variable}=${settings[variable].example}`
+    : `"${variable}": ${JSON.stringify(settings[variable].example)}`
 
 /** Every problem of the configuration at once; `main.ts` prints it and exits with 78 (EX_CONFIG). */
 export class ConfigError extends Error {
@@ -17,8 +33,7 @@ export class ConfigError extends Error {
         `Portico cannot start: ${problems.length} ${problems.length === 1 ? 'setting needs' : 'settings need'} your attention.`,
         '',
         ...problems.map(
-          ({ variable, problem }) =>
-            `  ${variable} ${problem}\n      for example: ${variable}=${settings[variable].example}`,
+          (problem) => `  ${describeProblem(problem)}\n      for example: ${toExample(problem)}`,
         ),
         '',
         'README.md lists every setting, .env.example is a file to start from, and the command `keys` prints BFF_SECRETS:',

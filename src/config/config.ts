@@ -1,19 +1,13 @@
 import type { LogLevel } from '../telemetry/logger.ts'
-import { ConfigError } from './config-error.ts'
-import { findContradictions, toAccessTokenAudience, toAllowedOrigins } from './contradictions.ts'
+import { ConfigError, withoutKnown } from './config-error.ts'
+import { findContradictions, toAllowedOrigins } from './contradictions.ts'
 import type { RateLimit } from './parsers.ts'
 import type { PrivateJwk } from './private-jwk-set.ts'
+import type { ProviderConfig } from './provider-config.ts'
+import { readProviders } from './read-providers.ts'
 import { type Environment, readSettings } from './read-settings.ts'
 import type { RedisTarget } from './redis-url.ts'
-import type { SettingValues } from './settings.ts'
-
-/** How the client proves itself at the token endpoint (RFC 6749 2.3). */
-export type ClientAuth =
-  | { method: 'none' }
-  | { method: 'client_secret_basic' | 'client_secret_post'; secret: string }
-
-/** Whether the provider's access tokens are JWTs that we verify, or texts we never look into. */
-export type AccessTokenFormat = { format: 'jwt'; audience: string } | { format: 'opaque' }
+import type { ServerSettingValues } from './settings.ts'
 
 /** The whole configuration, checked. All durations are milliseconds; origins have no trailing slash. */
 export interface Config {
@@ -23,16 +17,10 @@ export interface Config {
   listen: { host: string; port: number }
   /** Master secrets, newest first; older ones only open and verify. */
   secrets: readonly Uint8Array[]
-  provider: {
-    issuer: string
-    clientId: string
-    clientAuth: ClientAuth
-    redirectUri: string
-    scopes: readonly string[]
-    idTokenAlg: string
-    accessToken: AccessTokenFormat
-    timeout: number
-  }
+  /** At least one; the first is the one that a login uses where it names none. */
+  providers: readonly [ProviderConfig, ...ProviderConfig[]]
+  /** The longest deadline that a provider's calls have. */
+  longestTimeout: number
   /** Origins whose pages may call with credentials, this server's own included. */
   allowedOrigins: readonly string[]
   loginReturnTo: string
@@ -56,17 +44,6 @@ export interface Config {
   logLevel: LogLevel
 }
 
-function toAccessTokenFormat(values: SettingValues): AccessTokenFormat {
-  const audience = toAccessTokenAudience(values)
-  if (values.OIDC_ACCESS_TOKEN === 'opaque' || audience === undefined) return { format: 'opaque' }
-  return { format: 'jwt', audience }
-}
-
-function toClientAuth({ OIDC_CLIENT_AUTH: method, OIDC_CLIENT_SECRET: secret }: SettingValues): ClientAuth {
-  if (secret === undefined || method === 'none') return { method: 'none' }
-  return { method: method ?? 'client_secret_basic', secret }
-}
-
 const toRateLimit = (rate: RateLimit | 'off') => (rate === 'off' ? undefined : rate)
 
 /**
@@ -76,30 +53,21 @@ const toRateLimit = (rate: RateLimit | 'off') => (rate === 'off' ? undefined : r
  */
 export function readConfig(env: Environment): Config {
   const { values: parsed, problems } = readSettings(env)
-  const contradictions = findContradictions(parsed, env.NODE_ENV === 'production')
-  // A setting that did not parse looks like an absent one here.
-  problems.push(
-    ...contradictions.filter((one) => !problems.some(({ variable }) => variable === one.variable)),
-  )
-  if (problems.length > 0) throw new ConfigError(problems)
+  problems.push(...withoutKnown(findContradictions(parsed, env.NODE_ENV === 'production'), problems))
+  const { providers, problems: providerProblems } = readProviders(env, parsed)
+  problems.push(...providerProblems)
+  const [first, ...others] = providers
+  if (problems.length > 0 || first === undefined) throw new ConfigError(problems)
   // Without a problem, every setting with a default or `required` has its value.
-  const values = parsed as SettingValues
+  const values = parsed as ServerSettingValues
   const [audience = values.PUBLIC_URL, ...audiences] = values.APP_TOKEN_AUDIENCE ?? []
   return Object.freeze<Config>({
     publicUrl: values.PUBLIC_URL,
     secureCookies: values.PUBLIC_URL.startsWith('https:'),
     listen: { host: values.HOST, port: values.PORT },
     secrets: values.BFF_SECRETS,
-    provider: {
-      issuer: values.OIDC_ISSUER,
-      clientId: values.OIDC_CLIENT_ID,
-      clientAuth: toClientAuth(values),
-      redirectUri: values.OIDC_REDIRECT_URI ?? `${values.PUBLIC_URL}/api/callback`,
-      scopes: values.OIDC_SCOPES,
-      idTokenAlg: values.OIDC_ID_TOKEN_ALG,
-      accessToken: toAccessTokenFormat(values),
-      timeout: values.OIDC_TIMEOUT,
-    },
+    providers: [first, ...others],
+    longestTimeout: Math.max(...providers.map(({ timeout }) => timeout)),
     allowedOrigins: toAllowedOrigins(values),
     loginReturnTo: values.LOGIN_DEFAULT_RETURN_TO,
     logoutReturnTo: values.LOGOUT_RETURN_TO,

@@ -1,9 +1,9 @@
 import { getDomain } from 'tldts'
 import type { Problem } from './config-error.ts'
-import type { SettingValues } from './settings.ts'
+import type { ServerSettingValues } from './settings.ts'
 
 /** Values that parsed; a setting with a problem of its own is absent and is not judged again here. */
-type Values = Partial<SettingValues>
+type Values = Partial<ServerSettingValues>
 type Check = (values: Values, isProduction: boolean) => (Problem | undefined)[]
 
 /** Origins whose pages may call with credentials: this server's own and SPA_ORIGINS. */
@@ -28,13 +28,6 @@ const spaIsOnTheSameSite: Check = (values) => {
   }))
 }
 
-const redirectUriIsOurs: Check = (values) => {
-  const { OIDC_REDIRECT_URI: redirectUri, PUBLIC_URL: own } = values
-  if (redirectUri === undefined || own === undefined) return []
-  if (toAllowedOrigins(values).includes(new URL(redirectUri).origin)) return []
-  return [{ variable: 'OIDC_REDIRECT_URI', problem: 'must lie on PUBLIC_URL or on one of SPA_ORIGINS' }]
-}
-
 const returnAddressesAreOurs: Check = (values) => {
   const names = ['LOGIN_DEFAULT_RETURN_TO', 'LOGOUT_RETURN_TO'] as const
   return names.map((variable) => {
@@ -50,34 +43,6 @@ const returnAddressesAreOurs: Check = (values) => {
     }
     return undefined
   })
-}
-
-const scopesHoldOpenid: Check = ({ OIDC_SCOPES: scopes }) =>
-  scopes === undefined || scopes.includes('openid')
-    ? []
-    : [{ variable: 'OIDC_SCOPES', problem: 'must hold openid' }]
-
-const clientAuthHasItsSecret: Check = ({ OIDC_CLIENT_AUTH: method, OIDC_CLIENT_SECRET: secret }) => {
-  if (method === 'none' && secret !== undefined) {
-    return [
-      { variable: 'OIDC_CLIENT_AUTH', problem: 'is none, but OIDC_CLIENT_SECRET is set: drop one of them' },
-    ]
-  }
-  if (method !== undefined && method !== 'none' && secret === undefined) {
-    return [{ variable: 'OIDC_CLIENT_SECRET', problem: `is needed for OIDC_CLIENT_AUTH=${method}` }]
-  }
-  return []
-}
-
-const jwtAccessTokenHasAnAudience: Check = (values) => {
-  if (values.OIDC_ACCESS_TOKEN !== 'jwt' || values.OIDC_ISSUER === undefined) return []
-  if (toAccessTokenAudience(values) !== undefined) return []
-  return [
-    {
-      variable: 'OIDC_ACCESS_TOKEN_AUDIENCE',
-      problem: 'is needed to verify access tokens (OIDC_ACCESS_TOKEN=jwt)',
-    },
-  ]
 }
 
 const idleFitsIntoAbsolute: Check = ({ SESSION_IDLE_TIMEOUT: idle, SESSION_ABSOLUTE_TIMEOUT: absolute }) =>
@@ -98,11 +63,7 @@ const memoryStoreIsMeant: Check = ({ REDIS_URL: redis, ALLOW_MEMORY_STORE: allow
 
 const checks: readonly Check[] = [
   spaIsOnTheSameSite,
-  redirectUriIsOurs,
   returnAddressesAreOurs,
-  scopesHoldOpenid,
-  clientAuthHasItsSecret,
-  jwtAccessTokenHasAnAudience,
   idleFitsIntoAbsolute,
   memoryStoreIsMeant,
 ]
@@ -110,10 +71,4 @@ const checks: readonly Check[] = [
 /** What no variable shows alone: settings that contradict each other. */
 export function findContradictions(values: Values, isProduction: boolean): Problem[] {
   return checks.flatMap((check) => check(values, isProduction)).filter((problem) => problem !== undefined)
-}
-
-/** The audience that access tokens must have; Okta's custom servers, `https://{domain}/oauth2/{id}`, have a known one. */
-export function toAccessTokenAudience(values: Values): string | undefined {
-  const isOktaCustomServer = /^\/oauth2\/[^/]+$/.test(new URL(values.OIDC_ISSUER ?? 'https://none').pathname)
-  return values.OIDC_ACCESS_TOKEN_AUDIENCE ?? (isOktaCustomServer ? 'api://default' : undefined)
 }

@@ -56,8 +56,26 @@ export const issuer: Parser<string> = parser((text) => {
   return text
 })
 
+/** The address of an endpoint. It may have a query (RFC 6749 3.1). */
+export const endpoint: Parser<string> = parser((text) => readHttpsUrl(text).href)
+
+/** Where the userinfo URL names the user, filled in by `toUserinfoUrl`. */
+export const userIdPlaceholder = '{user_id}'
+
+/** A userinfo endpoint. `{user_id}` may be one whole segment of its path, or one whole value of its query. */
+export const userinfoEndpoint: Parser<string> = parser((text) => {
+  const stand = 'the-user-id'
+  const { pathname, searchParams } = readHttpsUrl(text.replaceAll(userIdPlaceholder, stand))
+  const count = text.split(userIdPlaceholder).length - 1
+  const whole = [...pathname.split('/'), ...searchParams.values()].filter((part) => part === stand)
+  if (count === whole.length && count <= 1) return text
+  throw new Error('may hold {user_id} once, as a whole segment of the path or a whole value of the query')
+})
+
 export const redirectUri: Parser<string> = parser((text) => {
-  readHttpsUrl(text)
+  const { href } = readHttpsUrl(text)
+  // The provider compares texts, and both requests must name the same one.
+  if (href !== text) throw new Error(`must be written as ${href}`)
   // openid-client cuts the query from the redirect_uri of the token request, which must equal the first one.
   if (text.includes('?')) throw new Error('must not have a query')
   return text
@@ -103,6 +121,7 @@ export const claimNames: Parser<string[]> = list.transform((items, context) => {
 /** Space-separated scopes (RFC 6749 3.3). */
 export const scopes: Parser<string[]> = parser((text) => {
   const items = [...new Set(text.split(/\s+/).filter((item) => item !== ''))]
+  if (items.length === 0) throw new Error('must name at least one')
   if (items.some((item) => !/^[\x21\x23-\x5b\x5d-\x7e]+$/.test(item))) {
     throw new Error('holds a character no scope may have')
   }

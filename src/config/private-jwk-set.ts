@@ -34,7 +34,7 @@ function parseJson(text: string): unknown {
   }
 }
 
-/** The algorithm a private key is good for, undefined where it is good for none that app tokens may have. */
+/** The algorithm a private key is good for, undefined where it is good for none that our signatures may have. */
 function toSigningAlg(jwk: z.infer<typeof signingKey>): PrivateJwk['alg'] | undefined {
   try {
     const { asymmetricKeyType: type, asymmetricKeyDetails: details } = createPrivateKey({
@@ -45,6 +45,17 @@ function toSigningAlg(jwk: z.infer<typeof signingKey>): PrivateJwk['alg'] | unde
     const isP256 = type === 'ec' && details?.namedCurve === 'prime256v1'
     const alg = isP256 ? 'ES256' : type === 'ed25519' ? 'EdDSA' : isStrongRsa ? 'RS256' : undefined
     return jwk.alg === undefined || jwk.alg === alg ? alg : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** The JWK that `makeJwk` makes, with the algorithm it is good for; undefined where it throws or fits none. */
+export function toPrivateJwk(makeJwk: () => unknown): PrivateJwk | undefined {
+  try {
+    const jwk = signingKey.parse(makeJwk())
+    const alg = toSigningAlg(jwk)
+    return alg === undefined ? undefined : { ...jwk, alg }
   } catch {
     return undefined
   }

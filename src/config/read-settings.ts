@@ -1,10 +1,21 @@
 import type { Problem } from './config-error.ts'
 import { readSecretFile } from './parsers.ts'
-import { type Setting, type SettingName, type SettingValues, settings } from './settings.ts'
+import {
+  type ProviderSettingValues,
+  providerSettings,
+  type ServerSettingValues,
+  type Setting,
+  type SettingName,
+  settings,
+} from './settings.ts'
 
 export type Environment = Readonly<Record<string, string | undefined>>
 
+type Entries = readonly [SettingName, Setting<unknown>][]
+
 const entries = Object.entries(settings) as [SettingName, Setting<unknown>][]
+const providerEntries = entries.filter(([name]) => name in providerSettings)
+const serverEntries = entries.filter(([name]) => !(name in providerSettings))
 
 /** The text given for a setting, from the variable or, for a secret, from the file that `X_FILE` names. */
 function readText(
@@ -24,8 +35,34 @@ function readText(
   }
 }
 
-/** Parses every setting on its own; what two of them mean together is for `readConfig`. */
-export function readSettings(env: Environment): { values: Partial<SettingValues>; problems: Problem[] } {
+/** Parses the settings of the server, each on its own; what two of them mean together is for `readConfig`. */
+export const readSettings = (env: Environment): ParsedSettings<ServerSettingValues> =>
+  parseSettings(env, serverEntries)
+
+/** Parses the settings of one provider, each on its own. */
+export const readProviderSettings = (env: Environment): ParsedSettings<ProviderSettingValues> =>
+  parseSettings(env, providerEntries)
+
+/** Values that parsed, and a problem for each one that did not or is missing. */
+interface ParsedSettings<Values> {
+  values: Partial<Values>
+  problems: Problem[]
+}
+
+/** The settings of a provider that these variables name, themselves or by a file. */
+export function findProviderVariables(env: Environment): SettingName[] {
+  return providerEntries
+    .filter(([name, { secret }]) => env[name] || (secret && env[`${name}_FILE`]))
+    .map(([name]) => name)
+}
+
+/** Names in an entry of PROVIDERS_FILE that are no setting of a provider. */
+export function findUnknownProviderSettings(given: Environment): string[] {
+  const known = providerEntries.flatMap(([name, { secret }]) => (secret ? [name, `${name}_FILE`] : [name]))
+  return Object.keys(given).filter((name) => !known.some((other) => other === name))
+}
+
+function parseSettings<Values>(env: Environment, entries: Entries): ParsedSettings<Values> {
   const problems: Problem[] = []
   const values: Record<string, unknown> = {}
   for (const [name, setting] of entries) {
@@ -43,7 +80,7 @@ export function readSettings(env: Environment): { values: Partial<SettingValues>
     if (parsed.success) values[name] = parsed.data
     else problems.push({ variable: name, problem: parsed.error.issues[0]?.message ?? 'is not valid' })
   }
-  return { values: values as Partial<SettingValues>, problems }
+  return { values: values as Partial<Values>, problems }
 }
 
 /** The configuration in effect, as texts for the start log, with every secret redacted. */

@@ -1,6 +1,8 @@
+import { certificate, certificateKey, clientKeys } from './client-credentials.ts'
 import type { Parser } from './parsers.ts'
 import * as read from './parsers.ts'
 import { privateJwkSet } from './private-jwk-set.ts'
+import { providersFile } from './providers-file.ts'
 import { redisUrl } from './redis-url.ts'
 
 /** One environment variable. `README.md` and `.env.example` list the same names and defaults; a test compares. */
@@ -23,6 +25,57 @@ const setting = <T, const S extends Omit<Setting<T>, 'parse'>>(
   ...rest,
 })
 
+/** What one provider needs; from the environment, or for several of them from PROVIDERS_FILE. */
+export const providerSettings = {
+  OIDC_ISSUER: setting(read.issuer, { example: 'https://example.okta.com/oauth2/default' }),
+  OAUTH_AUTHORIZATION_ENDPOINT: setting(read.endpoint, {
+    example: 'https://idp.example.com/oauth2/authorize',
+  }),
+  OAUTH_TOKEN_ENDPOINT: setting(read.endpoint, { example: 'https://idp.example.com/oauth2/token' }),
+  OAUTH_ISSUER: setting(read.issuer, { example: 'https://idp.example.com' }),
+  OAUTH_JWKS_URI: setting(read.endpoint, { example: 'https://idp.example.com/oauth2/keys' }),
+  OAUTH_USERINFO_ENDPOINT: setting(read.userinfoEndpoint, {
+    example: 'https://idp.example.com/oauth2/userinfo/{user_id}',
+  }),
+  OAUTH_USER_ID_FIELD: setting(read.text, { example: 'id', fallback: 'user_id' }),
+  OAUTH_REVOCATION_ENDPOINT: setting(read.endpoint, { example: 'https://idp.example.com/oauth2/revoke' }),
+  OAUTH_END_SESSION_ENDPOINT: setting(read.endpoint, { example: 'https://idp.example.com/oauth2/logout' }),
+  OIDC_CLIENT_ID: setting(read.text, { example: '0oa1b2c3d4e5f6g7h8i9' }),
+  OIDC_CLIENT_AUTH: setting(
+    read.oneOf('none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt', 'tls_client_auth'),
+    { example: 'client_secret_basic' },
+  ),
+  OIDC_CLIENT_SECRET: setting(read.text, { example: 'the client secret from the console', secret: true }),
+  OIDC_CLIENT_KEY: setting(clientKeys, {
+    example: '{"kty":"EC","crv":"P-256","kid":"...","x":"...","y":"...","d":"..."}',
+    secret: true,
+  }),
+  OIDC_CLIENT_ASSERTION_AUDIENCE: setting(read.oneOf('issuer', 'endpoint'), {
+    example: 'endpoint',
+    fallback: 'issuer',
+  }),
+  OIDC_CLIENT_CERT: setting(certificate, { example: '-----BEGIN CERTIFICATE-----\\n...', secret: true }),
+  OIDC_CLIENT_CERT_KEY: setting(certificateKey, {
+    example: '-----BEGIN PRIVATE KEY-----\\n...',
+    secret: true,
+  }),
+  OIDC_REDIRECT_URI: setting(read.redirectUri, { example: 'https://app.example.com/callback' }),
+  OIDC_SCOPES: setting(read.scopes, {
+    example: 'openid profile email groups offline_access',
+    fallback: 'openid profile email offline_access',
+  }),
+  OIDC_PKCE: setting(read.oneOf('on', 'off'), { example: 'on', fallback: 'on' }),
+  OIDC_PAR: setting(read.oneOf('auto', 'off'), { example: 'off', fallback: 'auto' }),
+  OIDC_DPOP: setting(read.oneOf('auto', 'required', 'off'), { example: 'required', fallback: 'auto' }),
+  OIDC_ID_TOKEN_ALG: setting(
+    read.oneOf('RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA'),
+    { example: 'ES256', fallback: 'RS256' },
+  ),
+  OIDC_ACCESS_TOKEN: setting(read.oneOf('auto', 'jwt', 'opaque'), { example: 'jwt', fallback: 'auto' }),
+  OIDC_ACCESS_TOKEN_AUDIENCE: setting(read.text, { example: 'api://default' }),
+  OIDC_TIMEOUT: setting(read.duration('1s', '30s'), { example: '5s', fallback: '3s' }),
+} as const satisfies Record<string, Setting<unknown>>
+
 export const settings = {
   PUBLIC_URL: setting(read.origin, { example: 'https://app.example.com', required: true }),
   HOST: setting(read.text, { example: '127.0.0.1', fallback: '0.0.0.0' }),
@@ -32,24 +85,8 @@ export const settings = {
     required: true,
     secret: true,
   }),
-  OIDC_ISSUER: setting(read.issuer, { example: 'https://example.okta.com/oauth2/default', required: true }),
-  OIDC_CLIENT_ID: setting(read.text, { example: '0oa1b2c3d4e5f6g7h8i9', required: true }),
-  OIDC_CLIENT_AUTH: setting(read.oneOf('none', 'client_secret_basic', 'client_secret_post'), {
-    example: 'client_secret_basic',
-  }),
-  OIDC_CLIENT_SECRET: setting(read.text, { example: 'the client secret from the console', secret: true }),
-  OIDC_REDIRECT_URI: setting(read.redirectUri, { example: 'https://app.example.com/callback' }),
-  OIDC_SCOPES: setting(read.scopes, {
-    example: 'openid profile email groups offline_access',
-    fallback: 'openid profile email offline_access',
-  }),
-  OIDC_ID_TOKEN_ALG: setting(
-    read.oneOf('RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA'),
-    { example: 'ES256', fallback: 'RS256' },
-  ),
-  OIDC_ACCESS_TOKEN: setting(read.oneOf('auto', 'jwt', 'opaque'), { example: 'jwt', fallback: 'auto' }),
-  OIDC_ACCESS_TOKEN_AUDIENCE: setting(read.text, { example: 'api://default' }),
-  OIDC_TIMEOUT: setting(read.duration('1s', '30s'), { example: '5s', fallback: '3s' }),
+  PROVIDERS_FILE: setting(providersFile, { example: 'docs/providers.example.json' }),
+  ...providerSettings,
   SPA_ORIGINS: setting(read.origins, { example: 'https://app.example.com' }),
   LOGIN_DEFAULT_RETURN_TO: setting(read.returnTo, { example: '/home', fallback: '/' }),
   LOGOUT_RETURN_TO: setting(read.returnTo, { example: '/goodbye', fallback: '/' }),
@@ -82,13 +119,20 @@ export const settings = {
 
 type Settings = typeof settings
 export type SettingName = keyof Settings
+type ProviderSettingName = keyof typeof providerSettings
 
 type Output<S> = S extends { parse: Parser<infer T> } ? T : never
 type IsAlwaysThere<S> = S extends { fallback: string } | { required: true } ? true : false
 
 /** What every setting parsed to; those with neither a default nor `required` may be undefined. */
-export type SettingValues = {
+type SettingValues = {
   [K in SettingName]: IsAlwaysThere<Settings[K]> extends true
     ? Output<Settings[K]>
     : Output<Settings[K]> | undefined
 }
+
+/** The same of one provider's settings. */
+export type ProviderSettingValues = Pick<SettingValues, ProviderSettingName>
+
+/** The same of all others. */
+export type ServerSettingValues = Omit<SettingValues, ProviderSettingName>

@@ -1,14 +1,13 @@
-import { execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { getCACertificates, setDefaultCACertificates } from 'node:tls'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { redisUrl } from '../../src/config/redis-url.ts'
 import { createRedisConnection, type RedisConnection } from '../../src/session/redis-connection.ts'
 import { createRedisStore } from '../../src/session/redis-store.ts'
 import type { Store } from '../../src/session/store.ts'
+import { createCertificate, trust } from '../support/certificate.ts'
 import { createTestClock, hours, minutes, seconds } from '../support/clock.ts'
 import { freePort } from '../support/http-server.ts'
 import { startCluster, startRedis, type TestRedis } from '../support/redis.ts'
@@ -110,31 +109,17 @@ async function inDatabase(server: TestRedis, database: number): Promise<TestRedi
 }
 
 describeDeployment('over TLS', async () => {
-  const [key, certificate] = [join(folder, 'key.pem'), join(folder, 'cert.pem')]
-  const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1']
-  execFileSync(
-    'openssl',
-    [
-      'req',
-      '-x509',
-      '-newkey',
-      'ec',
-      '-pkeyopt',
-      'ec_paramgen_curve:P-256',
-      '-nodes',
-      '-days',
-      '1',
-      ...subject,
-      '-keyout',
-      key,
-      '-out',
-      certificate,
-    ],
-    { stdio: 'ignore' },
-  )
-  setDefaultCACertificates([...getCACertificates('default'), readFileSync(certificate, 'utf8')])
+  const certificate = createCertificate(folder, 'localhost')
+  trust(certificate)
   const port = await freePort()
-  const files = ['--tls-cert-file', certificate, '--tls-key-file', key, '--tls-auth-clients', 'no']
+  const files = [
+    '--tls-cert-file',
+    certificate.certificateFile,
+    '--tls-key-file',
+    certificate.keyFile,
+    '--tls-auth-clients',
+    'no',
+  ]
   const server = await start({
     port,
     args: ['--port', '0', '--tls-port', String(port), ...files],
