@@ -8,6 +8,7 @@ export type KeyPurpose =
   | 'session-at-rest'
   | 'store-index'
   | 'signing-keys'
+  | 'provider-dpop'
 
 /** Derives one 32-byte key for each master secret, in their order, newest first (HKDF-SHA256, RFC 5869). */
 export function deriveKeys(secrets: readonly Uint8Array[], purpose: KeyPurpose): Buffer[] {

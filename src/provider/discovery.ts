@@ -1,15 +1,17 @@
 import * as client from 'openid-client'
 import type { Clock } from '../clock.ts'
-import type { ClientAuth, Config } from '../config/config.ts'
+import type { ProviderConfig, StaticEndpoints } from '../config/provider-config.ts'
 import type { AppError } from '../errors.ts'
 import { type Log, toLogText } from '../telemetry/logger.ts'
+import { createClientAuth } from './client-auth.ts'
 import { toAppError } from './provider-errors.ts'
 import type { ProviderFetch } from './provider-fetch.ts'
 import { createUnavailable } from './provider-unavailable.ts'
+import { toStandardAnswers, toStaticMetadata } from './static-metadata.ts'
 import { clockTolerance } from './token-checks.ts'
 
 interface DiscoveryOptions {
-  config: Config['provider']
+  config: ProviderConfig
   fetch: ProviderFetch
   clock: Clock
   log: Log
@@ -40,62 +42,77 @@ const freshFor = 60 * 60_000
 const firstRetry = 1_000
 const slowestRetry = 30_000
 
-function toOpenidClientAuth(auth: ClientAuth): client.ClientAuth {
-  switch (auth.method) {
-    case 'none':
-      return client.None()
-    case 'client_secret_basic':
-      return createBasicAuth(auth.secret)
-    case 'client_secret_post':
-      return client.ClientSecretPost(auth.secret)
-  }
+/** The endpoints a login cannot do without. */
+const neededEndpoints = ['authorization_endpoint', 'token_endpoint', 'jwks_uri'] as const
+
+/** Every endpoint we may call or send a browser to. */
+const usedEndpoints = [
+  ...neededEndpoints,
+  'userinfo_endpoint',
+  'pushed_authorization_request_endpoint',
+  'revocation_endpoint',
+  'end_session_endpoint',
+] as const
+
+/** Some providers write `null` or nothing for an endpoint that they do not have. */
+function withoutEmpty(metadata: client.ServerMetadata): client.ServerMetadata {
+  const given = Object.entries(metadata).filter(([, value]) => value !== null && value !== '')
+  return Object.fromEntries(given) as client.ServerMetadata & Record<string, never>
 }
 
-/**
- * HTTP Basic (RFC 6749 2.3.1). openid-client's own escapes "-" and "_" as well, which form encoding leaves alone and
- * servers that do not decode refuse.
- */
-function createBasicAuth(secret: string): client.ClientAuth {
-  const encode = (text: string) => new URLSearchParams([['', text]]).toString().slice(1)
-  return (_server, { client_id: id }, _body, headers) => {
-    const credentials = Buffer.from(`${encode(id)}:${encode(secret)}`).toString('base64')
-    headers.set('authorization', `Basic ${credentials}`)
+/** What this client tells openid-client of itself. */
+function toClientMetadata({ idTokenAlg, clientAuth }: ProviderConfig): Partial<client.ClientMetadata> {
+  return {
+    id_token_signed_response_alg: idTokenAlg,
+    [client.clockTolerance]: clockTolerance,
+    use_mtls_endpoint_aliases: clientAuth.method === 'tls_client_auth',
   }
-}
-
-/** Whether the provider names itself in its responses (RFC 9207 3); otherwise `iss` there means nothing. */
-export function isIssAdvertised({ metadata }: DiscoveredProvider): boolean {
-  return metadata.authorization_response_iss_parameter_supported === true
 }
 
 /** One discovery (OpenID Connect Discovery 1.0, section 4), strict about the issuer. */
-async function discover({ config, fetch }: DiscoveryOptions): Promise<DiscoveredProvider> {
+async function discover({ config, fetch, clock }: DiscoveryOptions): Promise<DiscoveredProvider> {
   const issuer = new URL(config.issuer)
   const configuration = await client.discovery(
     issuer,
     config.clientId,
-    { id_token_signed_response_alg: config.idTokenAlg, [client.clockTolerance]: clockTolerance },
-    toOpenidClientAuth(config.clientAuth),
+    toClientMetadata(config),
+    createClientAuth(config.clientAuth, clock),
     {
       [client.customFetch]: fetch,
       // The configuration admits http on a loopback host only.
       execute: issuer.protocol === 'http:' ? [client.allowInsecureRequests] : [],
     },
   )
-  const metadata = configuration.serverMetadata()
+  const metadata = withoutEmpty(configuration.serverMetadata())
   // openid-client compares normalized URLs, and forgives two vendors; section 4.3 asks for the same text.
   if (metadata.issuer !== config.issuer) {
     throw createUnavailable(`discovery: the document says issuer is ${toLogText(metadata.issuer)}`)
   }
-  for (const name of ['authorization_endpoint', 'token_endpoint', 'jwks_uri'] as const) {
+  for (const name of neededEndpoints) {
     if (metadata[name] === undefined) throw createUnavailable(`discovery: ${name} is missing`)
   }
-  for (const name of ['authorization_endpoint', 'token_endpoint', 'jwks_uri', 'userinfo_endpoint'] as const) {
-    const endpoint = metadata[name]
-    if (endpoint !== undefined && URL.parse(endpoint)?.protocol !== issuer.protocol) {
-      throw createUnavailable(`discovery: ${name} is not ${issuer.protocol}//`)
+  const aliases = metadata.mtls_endpoint_aliases ?? {}
+  for (const name of usedEndpoints) {
+    for (const endpoint of [metadata[name], aliases[name]]) {
+      if (endpoint !== undefined && URL.parse(endpoint)?.protocol !== issuer.protocol) {
+        throw createUnavailable(`discovery: ${name} is not ${issuer.protocol}//`)
+      }
     }
   }
+  return { configuration, metadata }
+}
+
+/** A plain OAuth 2.0 provider, which is known from the start. */
+function toKnownProvider(
+  endpoints: StaticEndpoints,
+  { config, fetch, clock }: DiscoveryOptions,
+): DiscoveredProvider {
+  const metadata = toStaticMetadata(config, endpoints)
+  const auth = createClientAuth(config.clientAuth, clock)
+  const configuration = new client.Configuration(metadata, config.clientId, toClientMetadata(config), auth)
+  configuration[client.customFetch] = toStandardAnswers(fetch, config)
+  // The configuration admits http on a loopback host only.
+  client.allowInsecureRequests(configuration)
   return { configuration, metadata }
 }
 
@@ -106,8 +123,16 @@ function toUnavailable(error: unknown): AppError {
   return createUnavailable(`discovery: ${cause.reason ?? cause.code}`, { cause: error })
 }
 
-/** Creates the discovery of one provider: single flight, retried with back-off, stale metadata served on error. */
+/** Creates the discovery of one provider; of a plain OAuth 2.0 provider there is nothing to discover. */
 export function createDiscovery(options: DiscoveryOptions): Discovery {
+  const { endpoints } = options.config
+  if (endpoints === undefined) return createLiveDiscovery(options)
+  const known = toKnownProvider(endpoints, options)
+  return { provider: async () => known, isReady: () => true, start() {}, stop() {} }
+}
+
+/** Single flight, retried with back-off, stale metadata served on error. */
+function createLiveDiscovery(options: DiscoveryOptions): Discovery {
   const { clock, log } = options
   let known: { provider: DiscoveredProvider; foundAt: number } | undefined
   let inFlight: Promise<DiscoveredProvider> | undefined

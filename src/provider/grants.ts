@@ -1,16 +1,16 @@
-import type { JWTPayload } from 'jose'
 import * as client from 'openid-client'
 import type { Clock } from '../clock.ts'
-import type { Config } from '../config/config.ts'
-import { AppError } from '../errors.ts'
-import type { Log } from '../telemetry/logger.ts'
-import { type DiscoveredProvider, type Discovery, isIssAdvertised } from './discovery.ts'
-import { type ProviderIdentity, type ProviderTokens, toIdentity, type UserClaims } from './identity.ts'
-import { createTokenError, isKeyMissing, toAppError } from './provider-errors.ts'
+import type { ProviderConfig } from '../config/provider-config.ts'
+import type { AppError } from '../errors.ts'
+import { isIssAdvertised, usesDpop } from './capabilities.ts'
+import type { DiscoveredProvider, Discovery } from './discovery.ts'
+import type { DpopKey, DpopKeys } from './dpop-keys.ts'
+import type { ProviderIdentity, ProviderTokens } from './identity.ts'
+import type { PersonReader } from './person.ts'
+import { createTokenError, isKeyMissing } from './provider-errors.ts'
 import { ProviderUnavailable } from './provider-unavailable.ts'
 import type { TokenVerifier } from './token-verifier.ts'
-import { maxUserClaims, pickUserClaims } from './user-claims.ts'
-import { fetchUserinfo } from './userinfo.ts'
+import { readUserId } from './user-id.ts'
 
 /** An authorization code, and what the login that it answers was begun with. */
 export interface CodeExchange {
@@ -19,6 +19,8 @@ export interface CodeExchange {
   iss?: string
   nonce: string
   codeVerifier: string
+  /** Thumbprint of the key that the code is bound to (RFC 9449 10). */
+  dpopKey?: string
   /** Seconds, as sent in the authorization request. */
   maxAge?: number
   acrValues?: readonly string[]
@@ -61,35 +63,26 @@ export interface Grants {
 }
 
 interface GrantsOptions {
-  config: Config['provider']
-  claimNames: readonly string[]
+  config: ProviderConfig
   discovery: Discovery
+  dpopKeys: DpopKeys
   verifier: TokenVerifier
+  personReader: PersonReader
   clock: Clock
-  log: Log
 }
 
 /** Creates the grants of one provider. */
-export function createGrants({ config, claimNames, discovery, verifier, clock, log }: GrantsOptions): Grants {
-  /** The wanted claims, from the ID token and, where it is thin, from userinfo. */
-  async function readUserClaims(
-    provider: DiscoveredProvider,
-    idToken: JWTPayload,
-    accessToken: string,
-    sub: string,
-  ): Promise<Record<string, unknown>> {
-    const isThin = claimNames.some((name) => idToken[name] === undefined)
-    const hasUserinfo = provider.metadata.userinfo_endpoint !== undefined
-    const userinfo =
-      isThin && hasUserinfo ? await fetchUserinfo({ provider, verifier, accessToken, sub }) : {}
-    if (userinfo === undefined) {
-      throw new AppError('provider_error', 'The provider refused to tell who signed in.', {
-        reason: 'userinfo refused the access token',
-      })
-    }
-    const { claims, dropped } = pickUserClaims(claimNames, idToken, userinfo)
-    if (dropped.length > 0) log('user_claims_dropped', { names: dropped, limit: maxUserClaims })
-    return claims
+export function createGrants({
+  config,
+  discovery,
+  dpopKeys,
+  verifier,
+  personReader,
+  clock,
+}: GrantsOptions): Grants {
+  /** The key that a login proves with: the one that the code is bound to, or our newest where the provider takes proofs. */
+  async function findLoginKey(provider: DiscoveredProvider, { dpopKey }: CodeExchange) {
+    return dpopKey !== undefined || usesDpop(config, provider) ? dpopKeys.find(dpopKey) : undefined
   }
 
   /** The response's URL as openid-client wants it, built from configuration: it becomes the token call's redirect_uri. */
@@ -99,48 +92,67 @@ export function createGrants({ config, claimNames, discovery, verifier, clock, l
     return url
   }
 
-  async function exchangeCode(exchange: CodeExchange): Promise<ProviderLogin> {
-    const provider = await discovery.provider()
-    const answer = await client.authorizationCodeGrant(
-      provider.configuration,
-      toResponseUrl(exchange, isIssAdvertised(provider)),
-      {
-        pkceCodeVerifier: exchange.codeVerifier,
-        expectedState: exchange.state,
-        expectedNonce: exchange.nonce,
-        ...(exchange.maxAge === undefined ? {} : { maxAge: exchange.maxAge }),
-      },
-    )
-    const { accessToken, idToken = '', ...tokens } = readTokenAnswer(answer)
-    const claims = await verifier.verifyIdToken(idToken, {
-      accessToken,
-      startedAt: exchange.startedAt,
-      mustBeFresh: exchange.mustBeFresh,
-      ...(exchange.acrValues === undefined ? {} : { acrValues: exchange.acrValues }),
-    })
-    const scope = (await verifier.verifyAccessToken(accessToken)) ?? answer.scope?.split(' ') ?? config.scopes
-    const userClaims = await readUserClaims(provider, claims, accessToken, claims.sub ?? '')
+  /** What openid-client checks of the response; an ID token that nothing can verify is not expected either. */
+  function toChecks(exchange: CodeExchange): client.AuthorizationCodeGrantChecks {
     return {
-      identity: toIdentity(config.issuer, claims, userClaims),
-      tokens: { ...tokens, accessToken, idToken, scope: [...new Set(scope)] },
+      expectedState: exchange.state,
+      ...(config.pkce ? { pkceCodeVerifier: exchange.codeVerifier } : {}),
+      ...(config.verifiesIdToken ? { expectedNonce: exchange.nonce } : {}),
+      ...(exchange.maxAge === undefined ? {} : { maxAge: exchange.maxAge }),
     }
   }
 
+  async function exchangeCode(exchange: CodeExchange): Promise<ProviderLogin> {
+    const provider = await discovery.provider()
+    const offered = await findLoginKey(provider, exchange)
+    const answer = await client.authorizationCodeGrant(
+      provider.configuration,
+      toResponseUrl(exchange, isIssAdvertised(provider)),
+      toChecks(exchange),
+      undefined,
+      toOptions(offered),
+    )
+    // A provider that takes proofs may bind the tokens of some clients alone.
+    const isUnbound = config.dpop !== 'required' && answer.token_type === 'bearer'
+    const dpop = isUnbound ? undefined : offered
+    const tokens = readTokenAnswer(answer, dpop)
+    const { accessToken, idToken = '' } = tokens
+    const claims = config.verifiesIdToken
+      ? await verifier.verifyIdToken(idToken, {
+          accessToken,
+          startedAt: exchange.startedAt,
+          mustBeFresh: exchange.mustBeFresh,
+          ...(exchange.acrValues === undefined ? {} : { acrValues: exchange.acrValues }),
+        })
+      : undefined
+    const granted = await verifier.verifyAccessToken(accessToken, dpop?.thumbprint)
+    const scope = granted ?? toScope(answer.scope) ?? config.scopes
+    const userId = readAnsweredUserId(answer)
+    return {
+      identity: await personReader.identify(provider, { idToken: claims, userId }, { accessToken, dpop }),
+      tokens: { ...tokens, scope: [...new Set(scope)] },
+    }
+  }
+
+  /** Only a plain OAuth 2.0 provider names the user beside the tokens. */
+  function readAnsweredUserId(answer: client.TokenEndpointResponse): string | undefined {
+    return config.endpoints === undefined ? undefined : readUserId(answer, config.userIdField)
+  }
+
   /** The tokens of an answer, before any of them is verified. */
-  function readTokenAnswer(answer: client.TokenEndpointResponse) {
+  function readTokenAnswer(answer: client.TokenEndpointResponse, dpop: DpopKey | undefined) {
     const {
       access_token: accessToken,
       id_token: idToken,
       refresh_token: refreshToken,
       expires_in: lifetime,
     } = answer
-    if (answer.token_type !== 'bearer') {
-      throw createTokenError('invalid_token_response', 'token_type is not Bearer')
-    }
+    assertTokenType(answer.token_type, dpop)
     const obtainedAt = clock.now()
     return {
       accessToken,
       obtainedAt,
+      ...(dpop === undefined ? {} : { dpopKey: dpop.thumbprint }),
       ...(idToken === undefined ? {} : { idToken }),
       ...(refreshToken === undefined ? {} : { refreshToken }),
       ...(lifetime === undefined ? {} : { accessTokenExpiresAt: obtainedAt + lifetime * 1000 }),
@@ -151,9 +163,17 @@ export function createGrants({ config, claimNames, discovery, verifier, clock, l
     const startedAt = clock.now()
     const provider = await discovery.provider()
     await verifier.prepare()
-    const answer = await client.refreshTokenGrant(provider.configuration, request.tokens.refreshToken ?? '')
+    // As at the login: what is bound stays bound, and the grant of an unbound session may not change.
+    const { dpopKey } = request.tokens
+    const dpop = dpopKey === undefined ? undefined : await dpopKeys.find(dpopKey)
+    const answer = await client.refreshTokenGrant(
+      provider.configuration,
+      request.tokens.refreshToken ?? '',
+      undefined,
+      toOptions(dpop),
+    )
     try {
-      return await verifyRefreshed(provider, request, answer, startedAt)
+      return await verifyRefreshed({ provider, request, answer, dpop, startedAt })
     } catch (error) {
       const { refresh_token: refreshToken } = answer
       if (isKeyMissing(error) && refreshToken !== undefined) throw new UnverifiedRefresh(refreshToken, error)
@@ -161,25 +181,37 @@ export function createGrants({ config, claimNames, discovery, verifier, clock, l
     }
   }
 
-  async function verifyRefreshed(
-    provider: DiscoveredProvider,
-    { identity, tokens: old }: RefreshRequest,
-    answer: client.TokenEndpointResponse,
-    startedAt: number,
-  ): Promise<ProviderLogin> {
-    const tokens = readTokenAnswer(answer)
+  async function verifyRefreshed({
+    provider,
+    request: { identity, tokens: old },
+    answer,
+    dpop,
+    startedAt,
+  }: {
+    provider: DiscoveredProvider
+    request: RefreshRequest
+    answer: client.TokenEndpointResponse
+    dpop: DpopKey | undefined
+    startedAt: number
+  }): Promise<ProviderLogin> {
+    const tokens = readTokenAnswer(answer, dpop)
     const { accessToken, idToken } = tokens
     const claims =
       idToken === undefined
         ? undefined
         : await verifier.verifyRefreshedIdToken(idToken, { accessToken, startedAt, identity })
-    const granted = (await verifier.verifyAccessToken(accessToken)) ?? answer.scope?.split(' ')
+    const userId = readAnsweredUserId(answer) ?? identity.userId
+    if (identity.userId !== undefined && userId !== identity.userId) {
+      throw createTokenError('invalid_token_response', 'OAUTH_USER_ID_FIELD is another one than at the login')
+    }
+    const granted = (await verifier.verifyAccessToken(accessToken, dpop?.thumbprint)) ?? toScope(answer.scope)
+    const userClaims = await personReader.renewClaims(provider, identity, claims, { accessToken, dpop })
     return {
-      identity: { ...identity, claims: await renewUserClaims(provider, identity, claims, accessToken) },
+      identity: { ...identity, claims: userClaims },
       tokens: {
         // Where no new refresh token or ID token came, the old one stays (RFC 6749 6).
         ...(old.refreshToken === undefined ? {} : { refreshToken: old.refreshToken }),
-        idToken: old.idToken,
+        ...(old.idToken === undefined ? {} : { idToken: old.idToken }),
         ...tokens,
         // Never wider than before, whatever the provider says now.
         scope: granted === undefined ? old.scope : old.scope.filter((scope) => granted.includes(scope)),
@@ -187,22 +219,17 @@ export function createGrants({ config, claimNames, discovery, verifier, clock, l
     }
   }
 
-  /** The person may have left a group. Tokens that came must not be lost because userinfo did not. */
-  async function renewUserClaims(
-    provider: DiscoveredProvider,
-    identity: ProviderIdentity,
-    idToken: JWTPayload | undefined,
-    accessToken: string,
-  ): Promise<UserClaims> {
-    try {
-      const claims = await readUserClaims(provider, idToken ?? {}, accessToken, identity.sub)
-      // Without an ID token, what only an ID token told is as it was.
-      return idToken === undefined ? { ...identity.claims, ...claims } : claims
-    } catch (error) {
-      log('user_claims_stale', { reason: toAppError(error).reason })
-      return identity.claims
-    }
-  }
-
   return { exchangeCode, refresh }
+}
+
+/** RFC 6749 3.3 puts spaces between scopes; GitHub, commas, which hardly any scope has in it. */
+const toScope = (scope: string | undefined) => scope?.split(/[ ,]+/).filter((item) => item !== '')
+
+const toOptions = (dpop: DpopKey | undefined) => (dpop === undefined ? {} : { DPoP: dpop.handle })
+
+/** A refresh of bound tokens must bring bound ones: Bearer would be a downgrade (RFC 9449 5). */
+function assertTokenType(type: string, dpop: DpopKey | undefined): void {
+  if (type === (dpop === undefined ? 'bearer' : 'dpop')) return
+  const reason = dpop === undefined ? 'token_type is not Bearer' : 'token_type is not DPoP'
+  throw createTokenError('invalid_token_response', reason)
 }

@@ -2,6 +2,7 @@ import { errors as jose } from 'jose'
 import { ClientError, ResponseBodyError, WWWAuthenticateChallengeError } from 'openid-client'
 import { AppError } from '../errors.ts'
 import { toLogText } from '../telemetry/logger.ts'
+import { toRemark } from './remark.ts'
 
 const clocks = 'Check the clocks of this server and of the provider: they may differ by 30 seconds at most.'
 
@@ -91,10 +92,11 @@ function toFacts(error: ClientError): object {
 
 function toHint(facts: object): string {
   if ('status' in facts) return ` (status ${String(facts.status)})`
-  if (!('attribute' in facts && 'body' in facts)) return ''
-  const { attribute, body } = facts
-  const isIssuer = attribute === 'issuer' && typeof body === 'object' && body !== null && 'issuer' in body
-  return isIssuer
+  const body = 'body' in facts && typeof facts.body === 'object' && facts.body !== null ? facts.body : {}
+  if ('access_token' in body && !('id_token' in body)) return ' (no id_token: is openid allowed?)'
+  if (!('attribute' in facts)) return ''
+  const { attribute } = facts
+  return attribute === 'issuer' && 'issuer' in body
     ? ` (the document says issuer is ${toLogText(String(body.issuer))})`
     : ` (${String(attribute)})`
 }
@@ -110,14 +112,12 @@ function toChallengeError(error: WWWAuthenticateChallengeError): AppError {
 }
 
 function toProviderError(error: ResponseBodyError, secrets: readonly string[]): AppError {
-  const description = error.error_description === undefined ? '' : `: ${error.error_description}`
-  const remark = secrets.reduce(
-    (text, secret) => text.replaceAll(secret, '[redacted]'),
-    error.error + description,
-  )
   const detail =
     error.error === 'invalid_grant'
       ? 'The provider no longer accepts this code: it expired or was used already. Please sign in again.'
       : 'The provider refused to finish this sign-in.'
-  return new AppError('provider_error', detail, { reason: toLogText(remark), cause: error })
+  return new AppError('provider_error', detail, {
+    reason: toRemark(error.error, error.error_description, secrets),
+    cause: error,
+  })
 }

@@ -1,5 +1,6 @@
 import { Agent, request } from 'undici'
 import type { Clock } from '../clock.ts'
+import type { ProviderConfig } from '../config/provider-config.ts'
 import { AppError } from '../errors.ts'
 import { createUnavailable } from './provider-unavailable.ts'
 
@@ -18,7 +19,12 @@ interface ProviderFetchOptions {
   /** Deadline of one call in milliseconds, from its start to the last byte of the answer. */
   timeout: number
   clock: Clock
+  /** A certificate to show to the provider, and its key, in PEM. */
+  tls?: { cert: string; key: string }
 }
+
+/** The codes of a connection that ended before an answer: a filter in between may do so for what one person sent. */
+const cuts: ReadonlySet<string> = new Set(['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET'])
 
 /** More than any discovery document, key set or token response needs. */
 const maxBytes = 1_000_000
@@ -58,11 +64,11 @@ function toReason(error: unknown): string {
  *
  * The returned function throws AppError `provider_unavailable`.
  */
-export function createProviderFetch({ timeout, clock }: ProviderFetchOptions): {
+export function createProviderFetch({ timeout, clock, tls }: ProviderFetchOptions): {
   fetch: ProviderFetch
   close(): Promise<void>
 } {
-  const agent = new Agent({ connections: 128, keepAliveTimeout: 30_000, connect: { timeout } })
+  const agent = new Agent({ connections: 128, keepAliveTimeout: 30_000, connect: { timeout, ...tls } })
 
   const call: ProviderFetch = async (url, { method = 'GET', headers = {}, body, signal }) => {
     const deadline = AbortSignal.timeout(timeout)
@@ -98,9 +104,16 @@ export function createProviderFetch({ timeout, clock }: ProviderFetchOptions): {
         return await call(url, init)
       } catch (error) {
         if (error instanceof AppError) throw error
-        throw createUnavailable(toReason(error), { outage: 'silent', cause: error })
+        const reason = toReason(error)
+        throw createUnavailable(reason, { outage: cuts.has(reason) ? 'cut' : 'silent', cause: error })
       }
     },
     close: () => agent.close(),
   }
+}
+
+/** The certificate that proves who we are where the client authenticates by mutual TLS (RFC 8705 2). */
+export function toTls({ clientAuth }: ProviderConfig): { tls?: { cert: string; key: string } } {
+  if (clientAuth.method !== 'tls_client_auth') return {}
+  return { tls: { cert: clientAuth.certificate, key: clientAuth.key } }
 }

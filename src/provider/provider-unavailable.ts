@@ -1,7 +1,10 @@
 import { AppError } from '../errors.ts'
 
-/** Why there is no answer: nothing came in time; 429 or 5xx came; what came is of no use. */
-export type Outage = 'silent' | 'busy' | 'useless'
+/**
+ * Why there is no answer: nothing came in time, or no connection came about; the connection was cut; 429 or 5xx came; what
+ * came is of no use.
+ */
+export type Outage = 'silent' | 'cut' | 'busy' | 'useless'
 
 /** The provider gave no usable answer (`provider_unavailable`). */
 export class ProviderUnavailable extends AppError {

@@ -1,38 +1,45 @@
 import type { JSONWebKeySet, JWTPayload } from 'jose'
-import * as client from 'openid-client'
 import type { Clock } from '../clock.ts'
-import type { Config } from '../config/config.ts'
+import type { ProviderConfig } from '../config/provider-config.ts'
 import { AppError } from '../errors.ts'
 import type { Log } from '../telemetry/logger.ts'
+import {
+  type AuthorizationRequest,
+  createAuthorizationStart,
+  type StartedAuthorization,
+} from './authorization.ts'
+import { isIssAdvertised } from './capabilities.ts'
 import { createCircuitBreaker } from './circuit-breaker.ts'
-import { createDiscovery, isIssAdvertised } from './discovery.ts'
+import { toSentSecret } from './client-auth.ts'
+import { createDiscovery } from './discovery.ts'
+import { createDpopKeys } from './dpop-keys.ts'
 import { type CodeExchange, createGrants, type ProviderLogin, type RefreshRequest } from './grants.ts'
 import { createKeySource } from './key-source.ts'
+import { createPersonReader, toSubject } from './person.ts'
 import { isInvalidGrant, toAppError } from './provider-errors.ts'
-import { createProviderFetch } from './provider-fetch.ts'
+import { createProviderFetch, toTls } from './provider-fetch.ts'
 import { createUnavailable } from './provider-unavailable.ts'
 import { createTokenVerifier } from './token-verifier.ts'
-import { fetchUserinfo } from './userinfo.ts'
+import { fetchUserinfo, findUserinfoEndpoint } from './userinfo.ts'
 
-/** What an authorization request carries beside the client's own data (OpenID Connect Core 3.1.2.1). */
-export interface AuthorizationRequest {
-  state: string
-  nonce: string
-  codeChallenge: string
-  /** Optional parameters by their wire names, such as `prompt` and `login_hint`. */
-  parameters: Readonly<Record<string, string>>
-}
-
-/** The identity provider. Every method may throw AppError `provider_unavailable`. */
+/** An identity provider. Every method may throw AppError `provider_unavailable`. */
 export interface Provider {
+  /** What the configuration calls it. */
+  readonly name: string
   readonly issuer: string
+  readonly redirectUri: string
   /** Whether its metadata is known, so that a login can begin. */
   isReady(): boolean
   start(): void
   close(): Promise<void>
-  createAuthorizationUrl(request: AuthorizationRequest): Promise<URL>
-  /** @throws AppError `issuer_mismatch` where the response's `iss` is not this provider's (RFC 9207 2.4) */
-  assertResponseIssuer(iss: string | undefined): Promise<void>
+  /** @throws AppError `provider_error`, `invalid_request` where this provider cannot prove what is asked for */
+  startAuthorization(request: AuthorizationRequest): Promise<StartedAuthorization>
+  /**
+   * Whether this provider names itself in its responses; if so, `iss` must be its own (RFC 9207 2.4).
+   *
+   * @throws AppError `issuer_mismatch`
+   */
+  assertResponseIssuer(iss: string | undefined): Promise<boolean>
   /** @throws AppError `provider_error`, `invalid_token_response`, `invalid_id_token`, `invalid_access_token` */
   exchangeCode(exchange: CodeExchange): Promise<ProviderLogin>
   /** @throws AppError `provider_unavailable` where it did not answer lately: not worth asking now */
@@ -49,11 +56,13 @@ export interface Provider {
    *
    * @throws AppError `invalid_userinfo`, `not_found` where the provider has none
    */
-  fetchUserinfo(accessToken: string, sub: string): Promise<JWTPayload | undefined>
+  fetchUserinfo(login: ProviderLogin): Promise<JWTPayload | undefined>
 }
 
 interface ProviderOptions {
-  config: Config['provider']
+  config: ProviderConfig
+  /** Master secrets, newest first: the keys for DPoP come from them. */
+  secrets: readonly Uint8Array[]
   /** Names of the user claims to keep from the ID token and, where missing there, from userinfo. */
   claimNames: readonly string[]
   clock: Clock
@@ -61,18 +70,29 @@ interface ProviderOptions {
 }
 
 /** Creates the provider over openid-client. It starts no traffic until `start` or the first call. */
-export function createProvider({ config, claimNames, clock, log }: ProviderOptions): Provider {
-  const http = createProviderFetch({ timeout: config.timeout, clock })
+export function createProvider({ config, secrets, claimNames, clock, log }: ProviderOptions): Provider {
+  const http = createProviderFetch({ timeout: config.timeout, clock, ...toTls(config) })
   const discovery = createDiscovery({ config, fetch: http.fetch, clock, log })
+  const secret = toSentSecret(config.clientAuth)
+  const dpopKeys = createDpopKeys(secrets)
   const keys = createKeySource({ fetchKeys, clock, log })
   const verifier = createTokenVerifier({ config, keys, clock })
-  const grants = createGrants({ config, claimNames, discovery, verifier, clock, log })
-  const refreshBreaker = createCircuitBreaker({ clock, opensOn: ['silent', 'busy'] })
+  const personReader = createPersonReader({ config, claimNames, verifier, log })
+  const grants = createGrants({ config, discovery, dpopKeys, verifier, personReader, clock })
+  const refreshBreaker = createCircuitBreaker({ clock, opensOn: ['silent', 'cut', 'busy'] })
   // A 429 or 500 here may be about one person's data, and must not touch the others.
   const userinfoBreaker = createCircuitBreaker({ clock, opensOn: ['silent'] })
+  const startAuthorization = createAuthorizationStart({
+    config,
+    discovery,
+    dpopKeys,
+    // What a 5xx says here may be about one person's parameters.
+    breaker: createCircuitBreaker({ clock, opensOn: ['silent'] }),
+  })
 
   async function fetchKeys(): Promise<JSONWebKeySet> {
-    const { jwks_uri: uri = '' } = (await discovery.provider()).metadata
+    const { jwks_uri: uri } = (await discovery.provider()).metadata
+    if (uri === undefined) throw createUnavailable('JWKS: none is known (OAUTH_JWKS_URI)')
     const response = await http.fetch(uri, { headers: { accept: 'application/json' } })
     const body: unknown = response.status === 200 ? await response.json().catch(() => undefined) : undefined
     if (isKeySet(body)) return body
@@ -80,7 +100,9 @@ export function createProvider({ config, claimNames, clock, log }: ProviderOptio
   }
 
   return {
+    name: config.name,
     issuer: config.issuer,
+    redirectUri: config.redirectUri,
     isReady: () => discovery.isReady(),
     start: () => discovery.start(),
     async close() {
@@ -88,21 +110,11 @@ export function createProvider({ config, claimNames, clock, log }: ProviderOptio
       await http.close()
     },
 
-    async createAuthorizationUrl({ state, nonce, codeChallenge, parameters }) {
-      return client.buildAuthorizationUrl((await discovery.provider()).configuration, {
-        ...parameters,
-        response_type: 'code',
-        redirect_uri: config.redirectUri,
-        scope: config.scopes.join(' '),
-        state,
-        nonce,
-        code_challenge: codeChallenge,
-        code_challenge_method: 'S256',
-      })
-    },
+    startAuthorization,
 
     async assertResponseIssuer(iss) {
-      if (!isIssAdvertised(await discovery.provider()) || iss === config.issuer) return
+      const isAdvertised = isIssAdvertised(await discovery.provider())
+      if (!isAdvertised || iss === config.issuer) return isAdvertised
       throw new AppError(
         'issuer_mismatch',
         'The answer does not come from the provider this sign-in was begun with.',
@@ -115,7 +127,7 @@ export function createProvider({ config, claimNames, clock, log }: ProviderOptio
     exchangeCode: (exchange) =>
       grants.exchangeCode(exchange).catch((error: unknown) => {
         // The provider's remark is logged, and may repeat what it was sent.
-        throw toAppError(error, [exchange.code, exchange.codeVerifier])
+        throw toAppError(error, [exchange.code, exchange.codeVerifier, secret])
       }),
 
     assertReachable: () => refreshBreaker.assertClosed(),
@@ -124,19 +136,24 @@ export function createProvider({ config, claimNames, clock, log }: ProviderOptio
       refreshBreaker.guard(() =>
         grants.refresh(request).catch((error: unknown) => {
           if (isInvalidGrant(error)) return 'refused' as const
-          throw toAppError(error, [request.tokens.refreshToken ?? ''])
+          throw toAppError(error, [request.tokens.refreshToken ?? '', secret])
         }),
       ),
 
-    async fetchUserinfo(accessToken, sub) {
+    async fetchUserinfo({ identity, tokens }) {
       const provider = await discovery.provider()
-      if (provider.metadata.userinfo_endpoint === undefined) {
+      if (findUserinfoEndpoint(config, provider) === undefined) {
         throw new AppError('not_found', 'This provider has no userinfo.')
       }
+      const { accessToken, dpopKey } = tokens
+      const dpop = dpopKey === undefined ? undefined : await dpopKeys.find(dpopKey)
+      const access = { accessToken, dpop }
       return userinfoBreaker.guard(() =>
-        fetchUserinfo({ provider, verifier, accessToken, sub }).catch((error: unknown) => {
-          throw toAppError(error)
-        }),
+        fetchUserinfo({ config, provider, verifier, access, subject: toSubject(identity) }).catch(
+          (error: unknown) => {
+            throw toAppError(error)
+          },
+        ),
       )
     },
   }

@@ -160,6 +160,16 @@ export function assertIssuedToClient(
   }
 }
 
+/**
+ * Whether an access token is bound to our key (RFC 9449 6.1).
+ *
+ * @throws AppError `invalid_access_token`
+ */
+export function assertBoundToKey({ cnf }: JWTPayload, thumbprint: string): void {
+  const isBound = typeof cnf === 'object' && cnf !== null && 'jkt' in cnf && cnf.jkt === thumbprint
+  if (!isBound) throw createTokenError('invalid_access_token', 'cnf.jkt is not our key')
+}
+
 /** The granted scopes an access token names: Okta's `scp` array, or the space-separated `scope` of RFC 9068. */
 export function toScopes({ scp, scope }: JWTPayload): string[] | undefined {
   if (Array.isArray(scp)) return scp.filter((item) => typeof item === 'string')

@@ -1,10 +1,11 @@
 import type { JWTPayload } from 'jose'
 import type { Clock } from '../clock.ts'
-import type { Config } from '../config/config.ts'
+import type { ProviderConfig } from '../config/provider-config.ts'
 import type { ProviderIdentity } from './identity.ts'
 import type { KeySource } from './key-source.ts'
 import { toTokenError } from './provider-errors.ts'
 import {
+  assertBoundToKey,
   assertIdTokenClaims,
   assertIssuedToClient,
   assertRefreshedIdTokenClaims,
@@ -15,7 +16,7 @@ import {
 
 /** Verifies the provider's tokens against its keys and this client. */
 export interface TokenVerifier {
-  /** Fetches keys where there are none yet. Throws AppError `provider_unavailable` where they cannot be had. */
+  /** Fetches keys where there are none yet and some are needed. Throws AppError `provider_unavailable` where they cannot be had. */
   prepare(): Promise<void>
   /** @throws AppError `invalid_id_token` */
   verifyIdToken(
@@ -38,15 +39,16 @@ export interface TokenVerifier {
    */
   verifyUserinfo(token: string): Promise<JWTPayload>
   /**
-   * The scopes a JWT access token grants, if it names any; an opaque token is never looked into.
+   * The scopes a JWT access token grants, if it names any; an opaque token is never looked into. With a thumbprint, it
+   * must be bound to that key (RFC 9449 6.1).
    *
    * @throws AppError `invalid_access_token`
    */
-  verifyAccessToken(token: string): Promise<string[] | undefined>
+  verifyAccessToken(token: string, dpopKey?: string): Promise<string[] | undefined>
 }
 
 interface TokenVerifierOptions {
-  config: Config['provider']
+  config: ProviderConfig
   keys: KeySource
   clock: Clock
 }
@@ -65,7 +67,9 @@ export function createTokenVerifier({ config, keys, clock }: TokenVerifierOption
     })
 
   return {
-    prepare: () => keys.prepare(),
+    async prepare() {
+      if (config.verifiesIdToken || accessTokenFormat.format === 'jwt') await keys.prepare()
+    },
 
     async verifyIdToken(token, expected) {
       const claims = await verifySignature(token)
@@ -86,7 +90,7 @@ export function createTokenVerifier({ config, keys, clock }: TokenVerifierOption
       })
     },
 
-    async verifyAccessToken(token) {
+    async verifyAccessToken(token, dpopKey) {
       if (accessTokenFormat.format === 'opaque') return undefined
       const { issuer } = config
       const { audience } = accessTokenFormat
@@ -95,6 +99,7 @@ export function createTokenVerifier({ config, keys, clock }: TokenVerifierOption
         throw toTokenError(error, 'invalid_access_token')
       })
       assertIssuedToClient(claims, clientId)
+      if (dpopKey !== undefined) assertBoundToKey(claims, dpopKey)
       return toScopes(claims)
     },
   }

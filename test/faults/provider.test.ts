@@ -1,7 +1,11 @@
+import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import type { JWTPayload } from 'jose'
 import { afterEach, describe, expect, test } from 'vitest'
 import { createTestBrowser } from '../support/browser.ts'
+import { createCertificate } from '../support/certificate.ts'
 import { hours, minutes, seconds } from '../support/clock.ts'
 import {
   createProviderKey,
@@ -55,7 +59,7 @@ describe('the provider is down at start (F19)', () => {
 
     await startIdp({ port })
     // No login asks again: the server finds out in the background, in a second by the real clock.
-    await expect.poll(() => portico.parts.provider.isReady(), { timeout: 10_000 }).toBe(true)
+    await expect.poll(() => portico.parts.providers.first.isReady(), { timeout: 10_000 }).toBe(true)
     expect((await askLogin(portico)).status).toBe(200)
   })
 
@@ -283,6 +287,86 @@ describe('the provider goes away while people are signed in (F21)', () => {
     portico.clock.advance(hours(5))
     expect((await askLogin(portico)).status).toBe(200)
   })
+})
+
+describe('an https endpoint at an http issuer, or the reverse, is nobody’s', () => {
+  const endpoints = [
+    'authorization_endpoint',
+    'token_endpoint',
+    'jwks_uri',
+    'userinfo_endpoint',
+    'pushed_authorization_request_endpoint',
+    'revocation_endpoint',
+    'end_session_endpoint',
+  ]
+  test.each([
+    ...endpoints.map((name) => [name, { [name]: 'https://elsewhere.example/x' }] as const),
+    ...endpoints.map(
+      (name) =>
+        [`alias of ${name}`, { mtls_endpoint_aliases: { [name]: 'https://elsewhere.example/x' } }] as const,
+    ),
+    ...endpoints.slice(0, 3).map((name) => [`no ${name}`, { [name]: undefined }] as const),
+  ])('%s', async (_what, change) => {
+    const other = await startHostileProvider()
+    other.misbehave({ metadata: (document) => ({ ...document, ...change }) })
+    const portico = await startPortico({ issuer: other.issuer })
+    const response = await createTestBrowser().fetch(`${portico.url}/api/login`)
+    expect(await readRefusal(response)).toBe('503 provider_unavailable')
+    await portico.close()
+    await other.close()
+  })
+})
+
+test.each([
+  ['tls_client_auth', 1],
+  ['client_secret_post', 0],
+] as const)(
+  'the door for clients with a certificate is for them alone (RFC 8705 5): %s',
+  async (method, times) => {
+    const folder = mkdtempSync(join(tmpdir(), 'portico-alias-'))
+    const { certificate, key } = createCertificate(folder, 'client')
+    rmSync(folder, { recursive: true })
+    const alias = await startTestServer()
+    const paths: string[] = []
+    alias.serve((req, res) => {
+      paths.push(req.url ?? '')
+      res.writeHead(400, { 'content-type': 'application/json' }).end('{"error":"invalid_grant"}')
+    })
+    const other = await startHostileProvider()
+    other.misbehave({
+      metadata: (document) => ({
+        ...document,
+        mtls_endpoint_aliases: {
+          token_endpoint: `${alias.origin}/token`,
+          userinfo_endpoint: `${alias.origin}/userinfo`,
+        },
+      }),
+    })
+    const credentials =
+      method === 'tls_client_auth'
+        ? { OIDC_CLIENT_SECRET: undefined, OIDC_CLIENT_CERT: certificate, OIDC_CLIENT_CERT_KEY: key }
+        : { OIDC_CLIENT_AUTH: method }
+    const portico = await startPortico({ issuer: other.issuer, env: credentials })
+    expect((await logInAtHostile(portico, other)).response.status).toBe(502)
+    expect([paths, other.calls.token]).toEqual([times === 1 ? ['/token'] : [], 1 - times])
+    await portico.close()
+    await other.close()
+    await alias.close()
+  },
+)
+
+test.each([null, ''])('an endpoint that is %j is one the provider does not have', async (nothing) => {
+  const metadata = (document: Record<string, unknown>) => ({
+    ...document,
+    end_session_endpoint: nothing,
+    pushed_authorization_request_endpoint: nothing,
+  })
+  const other = await startHostileProvider()
+  other.misbehave({ metadata })
+  const portico = await startPortico({ issuer: other.issuer })
+  expect((await logInAtHostile(portico, other)).response.status).toBe(200)
+  await portico.close()
+  await other.close()
 })
 
 test('userinfo of another person is refused, at the login and afterwards (F33)', async () => {

@@ -15,7 +15,15 @@ const keys = createKeySource({
   fetchKeys: async () => ({ keys: [rs256.publicJwk, ps256.publicJwk] }),
 })
 const config = {
+  name: 'default',
   issuer: 'https://idp.example',
+  endpoints: undefined,
+  verifiesIdToken: true,
+  userIdField: 'user_id',
+  pkce: true,
+  par: 'auto',
+  dpop: 'auto',
+  subjectPrefix: '',
   clientId: 'c',
   clientAuth: { method: 'none' },
   redirectUri: 'https://app.example.com/callback',

@@ -1,0 +1,101 @@
+import type { JWTPayload } from 'jose'
+import type { ProviderConfig } from '../config/provider-config.ts'
+import { AppError } from '../errors.ts'
+import type { Log } from '../telemetry/logger.ts'
+import type { DiscoveredProvider } from './discovery.ts'
+import { type ProviderIdentity, toIdentity, type UserClaims } from './identity.ts'
+import { createTokenError, toAppError } from './provider-errors.ts'
+import type { TokenVerifier } from './token-verifier.ts'
+import { maxUserClaims, pickUserClaims } from './user-claims.ts'
+import { readUserinfoSubject } from './user-id.ts'
+import { type Access, AnotherPerson, fetchUserinfo, findUserinfoEndpoint, type Subject } from './userinfo.ts'
+
+/** Finds out who signed in, and what the provider says of them. */
+export interface PersonReader {
+  /**
+   * Whom the tokens of a login speak for: by the ID token, or at a plain OAuth 2.0 provider without one by the user id
+   * of the token response, or else by userinfo.
+   */
+  identify(
+    provider: DiscoveredProvider,
+    answer: { idToken: JWTPayload | undefined; userId: string | undefined },
+    access: Access,
+  ): Promise<ProviderIdentity>
+  /** The claims after a refresh: the person may have left a group. What cannot be had now stays as it was. */
+  renewClaims(
+    provider: DiscoveredProvider,
+    identity: ProviderIdentity,
+    idToken: JWTPayload | undefined,
+    access: Access,
+  ): Promise<UserClaims>
+}
+
+interface PersonReaderOptions {
+  config: ProviderConfig
+  /** Names of the user claims to keep from the ID token and, where missing there, from userinfo. */
+  claimNames: readonly string[]
+  verifier: TokenVerifier
+  log: Log
+}
+
+/** Creates the reader of one provider. */
+export function createPersonReader({ config, claimNames, verifier, log }: PersonReaderOptions): PersonReader {
+  /** Userinfo, where the ID token is thin and the provider has any. */
+  async function readUserinfo(
+    provider: DiscoveredProvider,
+    idToken: JWTPayload,
+    subject: Subject,
+    access: Access,
+  ): Promise<JWTPayload> {
+    const isThin = subject.sub === undefined || claimNames.some((name) => idToken[name] === undefined)
+    if (!isThin || findUserinfoEndpoint(config, provider) === undefined) return {}
+    const claims = await fetchUserinfo({ config, provider, verifier, access, subject })
+    if (claims !== undefined) return claims
+    throw new AppError('provider_error', 'The provider refused to tell who signed in.', {
+      reason: 'userinfo refused the access token',
+    })
+  }
+
+  function pick(idToken: JWTPayload, userinfo: JWTPayload): UserClaims {
+    const { claims, dropped } = pickUserClaims(claimNames, idToken, userinfo)
+    if (dropped.length > 0) log('user_claims_dropped', { names: dropped, limit: maxUserClaims })
+    return claims
+  }
+
+  return {
+    async identify(provider, { idToken, userId }, access) {
+      const subject = { sub: idToken?.sub ?? userId, userId }
+      const userinfo = await readUserinfo(provider, idToken ?? {}, subject, access)
+      const sub = subject.sub ?? readUserinfoSubject(userinfo, config.userIdField)
+      if (sub === undefined) {
+        throw createTokenError(
+          'invalid_token_response',
+          'nothing names the user: no ID token, no OAUTH_USER_ID_FIELD, no userinfo',
+        )
+      }
+      const claims = pick(idToken ?? {}, userinfo)
+      // Without an ID token, the user is the user id, wherever it was told.
+      const known = config.verifiesIdToken ? userId : sub
+      return toIdentity(config, { ...idToken, sub }, { claims, userId: known })
+    },
+
+    async renewClaims(provider, identity, idToken, access) {
+      try {
+        const userinfo = await readUserinfo(provider, idToken ?? {}, toSubject(identity), access)
+        const claims = pick(idToken ?? {}, userinfo)
+        // What only an ID token told is as it was, where this refresh brought none.
+        const isPartial = config.verifiesIdToken && idToken === undefined
+        return isPartial ? { ...identity.claims, ...claims } : claims
+      } catch (error) {
+        // Nothing but userinfo says whose tokens these are.
+        if (error instanceof AnotherPerson && idToken === undefined) throw error
+        // Tokens that came must not be lost because userinfo did not.
+        log('user_claims_stale', { reason: toAppError(error).reason })
+        return identity.claims
+      }
+    },
+  }
+}
+
+/** Whom an answer about this person must name. */
+export const toSubject = ({ sub, userId }: ProviderIdentity): Subject => ({ sub, userId })
