@@ -20,15 +20,16 @@ import { allowOnly, createProblemDetails, notFound } from './http/middleware/pro
 import { createRateLimit } from './http/middleware/rate-limit.ts'
 import { createRequestContext, noStore } from './http/middleware/request-context.ts'
 import { createSecurityHeaders } from './http/middleware/security-headers.ts'
+import { createProvidersHandler } from './http/providers.ts'
 import { createSessionHandler } from './http/session.ts'
 import { createSessionEndHandler, createSessionListHandler } from './http/sessions.ts'
 import { createTokenHandler } from './http/token.ts'
 import { createUserinfoHandler } from './http/userinfo.ts'
-import { createJwksHandler, createMetadataHandler } from './http/well-known.ts'
+import { createClientJwksHandler, createJwksHandler, createMetadataHandler } from './http/well-known.ts'
 import { createBeginLogin } from './login/begin.ts'
 import { createCompleteLogin } from './login/complete.ts'
 import { createTwins } from './login/twins.ts'
-import type { Provider } from './provider/provider.ts'
+import type { Providers } from './provider/providers.ts'
 import type { FreshTokens } from './session/fresh-tokens.ts'
 import type { Store } from './session/store.ts'
 import type { Log } from './telemetry/logger.ts'
@@ -39,7 +40,7 @@ export interface Parts {
   clock: Clock
   log: Log
   store: Store
-  provider: Provider
+  providers: Providers
   freshTokens: FreshTokens
   keyRing: KeyRing
   lifecycle: Lifecycle
@@ -47,21 +48,21 @@ export interface Parts {
 
 /** Creates the app: every route, and the order of every guard, on this page. */
 export function createApp(parts: Parts): Express {
-  const { config, clock, store, provider, freshTokens, keyRing } = parts
+  const { config, clock, store, providers, freshTokens, keyRing } = parts
   const transactions = createSealer(config.secrets, 'login-transaction')
   const transactionCookies = createTransactionCookies(config.secureCookies)
   const sessions = createBrowserSessions(parts)
   const mintAppToken = createAppTokenMinter(parts)
   const claimOnce = (key: string, lifetime: number) => store.claim(key, lifetime)
   const readDpopKey = createDpopHeaderReader(config.publicUrl, createDpopVerifier({ clock, claimOnce }))
-  const beginLogin = createBeginLogin({ config, provider, sealer: transactions, clock })
+  const beginLogin = createBeginLogin({ config, providers, sealer: transactions, clock })
   const twins = createTwins({
     store,
     sealer: createSealer(config.secrets, 'login-outcome'),
-    // Code exchange, keys and userinfo, each within its deadline.
-    patience: 3 * config.provider.timeout,
+    // Code exchange, keys and userinfo, each within its deadline, and two of them once more for a nonce (RFC 9449 8).
+    patience: 5 * config.longestTimeout,
   })
-  const completeLogin = createCompleteLogin({ provider, store, sealer: transactions, twins, clock })
+  const completeLogin = createCompleteLogin({ providers, config, store, sealer: transactions, twins, clock })
 
   const csrf = createCsrfGuard(config.allowedOrigins)
   const formCsrf = createFormCsrfGuard(config.allowedOrigins)
@@ -85,6 +86,7 @@ export function createApp(parts: Parts): Express {
     completeLogin,
     mintAppToken,
     sessions,
+    providers,
     transactionCookies,
     readDpopKey,
     keyRing,
@@ -93,7 +95,7 @@ export function createApp(parts: Parts): Express {
   const session = createSessionHandler({ sessions, store, clock })
   const listSessions = createSessionListHandler({ sessions, store, clock })
   const endSession = createSessionEndHandler({ sessions, store, clock })
-  const userinfo = createUserinfoHandler({ provider, freshTokens, clock })
+  const userinfo = createUserinfoHandler({ providers, freshTokens, clock })
   const token = createTokenHandler({ mintAppToken, readDpopKey })
   const logout = createLogoutHandler({ config, sessions })
 
@@ -111,16 +113,29 @@ export function createApp(parts: Parts): Express {
   app.route('/livez').get(livez).all(allowOnly('GET'))
   app.route('/readyz').get(createReadinessHandlers(parts)).all(allowOnly('GET'))
   app.route('/.well-known/jwks.json').get(createJwksHandler(keyRing)).all(allowOnly('GET'))
+  app.route('/.well-known/client-jwks.json').get(createClientJwksHandler(config)).all(allowOnly('GET'))
   app
     .route('/.well-known/oauth-authorization-server')
     .get(createMetadataHandler(config))
     .all(allowOnly('GET'))
 
   app.use('/api', noStore, createCors(config.allowedOrigins))
-  app.route('/api/login').head(allowOnly('GET')).get(loginGuard, limitLogins, login).all(allowOnly('GET'))
+  app.route('/api/providers').get(createProvidersHandler(providers)).all(allowOnly('GET'))
+  app
+    .route('/api/login')
+    .head(allowOnly('GET', 'POST'))
+    .get(loginGuard, limitLogins, login)
+    .post(csrf, limitLogins, jsonBody, login)
+    .all(allowOnly('GET', 'POST'))
   app
     .route('/api/callback')
     .head(allowOnly('GET', 'POST')) // a link checker must not spend the code
+    .get(limitCallbacks, sessions.writable, callback)
+    .post(limitCallbacks, jsonOrFormBody, sessions.writable, callback)
+    .all(allowOnly('GET', 'POST'))
+  app
+    .route('/api/callback/:provider')
+    .head(allowOnly('GET', 'POST'))
     .get(limitCallbacks, sessions.writable, callback)
     .post(limitCallbacks, jsonOrFormBody, sessions.writable, callback)
     .all(allowOnly('GET', 'POST'))

@@ -6,9 +6,11 @@ import { createApp, type Parts } from './app.ts'
 import { createKeyRing } from './app-token/key-ring.ts'
 import { type Clock, systemClock } from './clock.ts'
 import type { Config } from './config/config.ts'
+import type { ProviderConfig } from './config/provider-config.ts'
 import { AppError } from './errors.ts'
 import { toProblem } from './http/middleware/problem-details.ts'
 import { createProvider } from './provider/provider.ts'
+import { createProviders, type Providers } from './provider/providers.ts'
 import { createFreshTokens } from './session/fresh-tokens.ts'
 import { createMemoryStore } from './session/memory-store.ts'
 import { createRedisConnection } from './session/redis-connection.ts'
@@ -21,19 +23,26 @@ export function createParts(config: Config, replaced: Partial<Parts> = {}): Part
   const { clock = systemClock, log = createLog(config.logLevel) } = replaced
   const { secrets, appToken } = config
   const store = replaced.store ?? createStore(config, clock, log)
-  const provider =
-    replaced.provider ?? createProvider({ config: config.provider, claimNames: appToken.claims, clock, log })
-  const { timeout } = config.provider
+  const providers = replaced.providers ?? createConfiguredProviders(config, clock, log)
+  const { longestTimeout: timeout } = config
   return {
     config,
     clock,
     log,
     store,
-    provider,
-    freshTokens: replaced.freshTokens ?? createFreshTokens({ store, provider, clock, log, timeout }),
+    providers,
+    freshTokens: replaced.freshTokens ?? createFreshTokens({ store, providers, clock, log, timeout }),
     keyRing: replaced.keyRing ?? createKeyRing({ config: appToken, store, secrets, clock, log }),
     lifecycle: { draining: false },
   }
+}
+
+function createConfiguredProviders(config: Config, clock: Clock, log: Log): Providers {
+  const { secrets, appToken } = config
+  const create = (one: ProviderConfig) =>
+    createProvider({ config: one, secrets, claimNames: appToken.claims, clock, log })
+  const [first, ...others] = config.providers
+  return createProviders([create(first), ...others.map(create)])
 }
 
 function createStore({ redis, secrets, session: lifetimes }: Config, clock: Clock, log: Log): Store {
@@ -54,7 +63,7 @@ const finishWithin = 10_000
 
 /** Listens at once: a provider that is down is discovered later, in the background. */
 export async function startServer(parts: Parts): Promise<RunningServer> {
-  const { config, provider, store, freshTokens, keyRing, log, lifecycle } = parts
+  const { config, providers, store, freshTokens, keyRing, log, lifecycle } = parts
   const server = createServer({ requestTimeout: 30_000, headersTimeout: 10_000 }, createApp(parts))
   // Longer than balancers keep idle connections, so that they close first and no request meets a closing one.
   server.keepAliveTimeout = 65_000
@@ -66,7 +75,7 @@ export async function startServer(parts: Parts): Promise<RunningServer> {
   await listen(server, config.listen)
   const { port } = server.address() as AddressInfo
   log('server_listening', { host: config.listen.host, port, public_url: config.publicUrl })
-  provider.start()
+  for (const provider of providers.all) provider.start()
   // The first token should not wait for keys to be made.
   keyRing.signingKey().catch(() => {})
 
@@ -85,7 +94,7 @@ export async function startServer(parts: Parts): Promise<RunningServer> {
       clearTimeout(deadline)
       // Tokens that were renewed beside a request are written before the process ends.
       await Promise.race([freshTokens.settle(), delay(finishWithin, undefined, { ref: false })])
-      await provider.close()
+      await Promise.all(providers.all.map((provider) => provider.close()))
       await store.close()
       log('server_stopped')
     },

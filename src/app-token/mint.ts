@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { SignJWT } from 'jose'
 import type { Clock } from '../clock.ts'
 import type { Config } from '../config/config.ts'
+import type { ProviderConfig } from '../config/provider-config.ts'
 import { AppError } from '../errors.ts'
 import type { Session } from '../session/session.ts'
 import type { KeyRing } from './key-ring.ts'
@@ -27,7 +28,9 @@ export interface AppToken {
 export type MintAppToken = (session: Session, request?: AppTokenRequest) => Promise<AppToken>
 
 interface MinterOptions {
-  config: Pick<Config, 'publicUrl' | 'appToken'> & { provider: Pick<Config['provider'], 'clientId'> }
+  config: Pick<Config, 'publicUrl' | 'appToken'> & {
+    providers: readonly Pick<ProviderConfig, 'name' | 'clientId'>[]
+  }
   keyRing: KeyRing
   clock: Clock
 }
@@ -44,7 +47,8 @@ function narrowScope(granted: readonly string[], asked: string | undefined): rea
 
 /** Creates the minter of app tokens: JWTs of the profile RFC 9068, signed by the ring's key. */
 export function createAppTokenMinter({ config, keyRing, clock }: MinterOptions): MintAppToken {
-  const { publicUrl, appToken, provider } = config
+  const { publicUrl, appToken, providers } = config
+  const clientIds = new Map(providers.map(({ name, clientId }) => [name, clientId]))
 
   function chooseAudience(asked: string | undefined): string {
     const audience = asked ?? appToken.audiences[0]
@@ -63,9 +67,9 @@ export function createAppTokenMinter({ config, keyRing, clock }: MinterOptions):
       // User claims come first: none of them can stand in for a claim that carries meaning here.
       ...identity.claims,
       iss: publicUrl,
-      sub: identity.sub,
+      sub: identity.subject,
       aud: chooseAudience(audience),
-      client_id: provider.clientId,
+      client_id: clientIds.get(identity.provider),
       scope: narrowScope(tokens.scope, scope).join(' '),
       iat: issuedAt,
       exp: issuedAt + lifetime,

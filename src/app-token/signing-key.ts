@@ -20,7 +20,7 @@ export async function generatePrivateJwk(alg: SigningAlg): Promise<JWK & { kty: 
 }
 
 /** The members of a public key, by its type (RFC 7518 6, RFC 8037 2): all others are private. */
-function toPublicMembers({ kty, crv, x, y, n, e }: JWK): JWK {
+export function toPublicMembers({ kty, crv, x, y, n, e }: JWK): JWK {
   if (kty === 'RSA') return { kty, n: n ?? '', e: e ?? '' }
   return { kty: kty ?? '', crv: crv ?? '', x: x ?? '', ...(y === undefined ? {} : { y }) }
 }

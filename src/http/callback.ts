@@ -7,6 +7,7 @@ import type { Config } from '../config/config.ts'
 import { AppError } from '../errors.ts'
 import { type createCompleteLogin, FailedLogin, type SignedIn } from '../login/complete.ts'
 import { toTransactionId } from '../login/transaction.ts'
+import type { Providers } from '../provider/providers.ts'
 import type { TransactionCookies } from './cookies.ts'
 import { toDeviceName } from './device.ts'
 import type { ReadDpopKey } from './dpop-header.ts'
@@ -24,11 +25,14 @@ const callbackParameters = z.object({
   error_description: z.string().max(2_000).optional(),
 })
 
+type CallbackRequest = Request<{ provider?: string }>
+
 interface CallbackOptions {
   config: Config
   completeLogin: ReturnType<typeof createCompleteLogin>
   mintAppToken: MintAppToken
   sessions: BrowserSessions
+  providers: Providers
   transactionCookies: TransactionCookies
   readDpopKey: ReadDpopKey
   keyRing: KeyRing
@@ -36,14 +40,22 @@ interface CallbackOptions {
 }
 
 /** GET and POST /api/callback: the provider's answer comes in, a session and an app token go out. */
-export function createCallbackHandler(options: CallbackOptions): RequestHandler {
-  const { config, completeLogin, mintAppToken, sessions, transactionCookies, readDpopKey, keyRing, clock } =
-    options
+export function createCallbackHandler(options: CallbackOptions): RequestHandler<{ provider?: string }> {
+  const { config, completeLogin, mintAppToken, sessions, providers } = options
+  const { transactionCookies, readDpopKey, keyRing, clock } = options
+
+  /** The provider whose own address this is; undefined at the common one. */
+  function readArrival(req: CallbackRequest): string | undefined {
+    const { provider } = req.params
+    if (provider === undefined || providers.find(provider) !== undefined) return provider
+    throw new AppError('not_found', 'There is no provider of this name.')
+  }
 
   async function complete(
-    req: Request,
+    req: CallbackRequest,
     res: Response,
   ): Promise<SignedIn & { keyThumbprint: string | undefined }> {
+    const arrivedFor = readArrival(req)
     const { error_description: errorDescription, ...response } = readInput(
       callbackParameters,
       req.method === 'POST' ? req.body : req.query,
@@ -61,11 +73,15 @@ export function createCallbackHandler(options: CallbackOptions): RequestHandler 
       startSession: (session: Parameters<BrowserSessions['start']>[1]) => sessions.start(req, session),
       adoptSession: (sessionId: string) => sessions.adopt(req, sessionId),
     }
-    const signedIn = await completeLogin({ ...response, errorDescription }, browser, res.locals.log)
+    const signedIn = await completeLogin(
+      { ...response, errorDescription, arrivedFor },
+      browser,
+      res.locals.log,
+    )
     return { ...signedIn, keyThumbprint }
   }
 
-  async function answer(req: Request, res: Response): Promise<void> {
+  async function answer(req: CallbackRequest, res: Response): Promise<void> {
     const { session, returnTo, keyThumbprint } = await complete(req, res)
     if (isNavigation(req)) return res.redirect(303, returnTo)
     const token = await mintAppToken(session, { keyThumbprint })
@@ -77,12 +93,12 @@ export function createCallbackHandler(options: CallbackOptions): RequestHandler 
     const isRepeated = req.query.again !== undefined
     if (isNavigation(req) && req.method === 'GET' && !isRepeated && sessions.mayBeWithheld(req)) {
       // Once more, now from a page of ours: the browser then brings the session that this login replaces or repeats.
-      const { search } = new URL(req.originalUrl, config.publicUrl)
-      res.type('html').send(renderContinuePage(`/api/callback${search}${search === '' ? '?' : '&'}again=1`))
+      const { pathname, search } = new URL(req.originalUrl, config.publicUrl)
+      res.type('html').send(renderContinuePage(`${pathname}${search}${search === '' ? '?' : '&'}again=1`))
       return
     }
     // Until the transaction tells better, a person who has to start again lands on the default page.
-    res.locals.retryReturnTo = config.loginReturnTo
+    res.locals.retry = { returnTo: config.loginReturnTo }
     try {
       await answer(req, res)
     } catch (error) {
@@ -107,7 +123,7 @@ function noteFailure(error: unknown, res: Response): string | undefined {
     res.locals.log('login_failed', { code: refusal.code, reason: refusal.reason })
   }
   if (!(error instanceof FailedLogin)) return undefined
-  const { returnTo, prompt } = error.transaction
-  res.locals.retryReturnTo = returnTo
+  const { returnTo, prompt, provider } = error.transaction
+  res.locals.retry = { returnTo, provider }
   return prompt === 'none' && silentRefusals.has(error.refusal.code) ? returnTo : undefined
 }

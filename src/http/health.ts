@@ -1,7 +1,7 @@
 import type { RequestHandler } from 'express'
 import type { KeyRing } from '../app-token/key-ring.ts'
 import { AppError } from '../errors.ts'
-import type { Provider } from '../provider/provider.ts'
+import type { Providers } from '../provider/providers.ts'
 import type { Store } from '../session/store.ts'
 import { noStore } from './middleware/request-context.ts'
 
@@ -15,7 +15,7 @@ export const livez: RequestHandler[] = [noStore, (_req, res) => void res.json({ 
 
 interface ReadinessOptions {
   lifecycle: Lifecycle
-  provider: Provider
+  providers: Providers
   store: Store
   keyRing: KeyRing
 }
@@ -26,7 +26,7 @@ interface ReadinessOptions {
  */
 export function createReadinessHandlers({
   lifecycle,
-  provider,
+  providers,
   store,
   keyRing,
 }: ReadinessOptions): RequestHandler[] {
@@ -44,10 +44,17 @@ export function createReadinessHandlers({
       server: lifecycle.draining ? 'draining' : 'ok',
       store: await ask(() => store.ping()),
       signing_keys: await ask(() => keyRing.signingKey()),
-      provider: provider.isReady() ? 'ok' : 'not discovered yet: logins answer 503',
+      provider: tellProviders(providers),
     }
     const isReady = parts.server === 'ok' && parts.store === 'ok' && parts.signing_keys === 'ok'
     res.status(isReady ? 200 : 503).json({ status: isReady ? 'ready' : 'not ready', parts })
   }
   return [noStore, handler]
+}
+
+function tellProviders({ all }: Providers): string {
+  const missing = all.filter((provider) => !provider.isReady()).map(({ name }) => name)
+  if (missing.length === 0) return 'ok'
+  const which = all.length === 1 ? '' : ` (${missing.join(', ')})`
+  return `not discovered yet${which}: logins answer 503`
 }

@@ -1,4 +1,4 @@
-import type { RequestHandler } from 'express'
+import type { Request, RequestHandler } from 'express'
 import { z } from 'zod'
 import type { Config } from '../config/config.ts'
 import type { createBeginLogin } from '../login/begin.ts'
@@ -9,18 +9,29 @@ import { isNavigation } from './navigation.ts'
 /** Printable ASCII: what is sealed into a cookie must not grow when it is escaped. */
 const text = (max: number) => parameter(max).regex(/^[\x20-\x7e]+$/)
 
-const loginParameters = z.object({
+const parameters = {
   return_to: z.string().optional(),
+  provider: parameter(32).optional(),
   prompt: z.enum(['none', 'login', 'consent', 'select_account']).optional(),
   login_hint: parameter(320).optional(),
+  acr_values: text(400).optional(),
+  ui_locales: text(100).optional(),
+  idp: text(100).optional(),
+}
+
+const queryParameters = z.object({
+  ...parameters,
   max_age: z
     .string()
     .regex(/^\d{1,9}$/)
     .transform(Number)
     .optional(),
-  acr_values: text(400).optional(),
-  ui_locales: text(100).optional(),
-  idp: text(100).optional(),
+})
+
+const bodyParameters = z.object({
+  ...parameters,
+  max_age: z.int().min(0).max(999_999_999).optional(),
+  session_token: text(500).optional(),
 })
 
 interface LoginOptions {
@@ -29,25 +40,33 @@ interface LoginOptions {
   transactionCookies: TransactionCookies
 }
 
-/** GET /api/login: begins a login and says where the browser has to go; a navigation goes there at once. */
+/**
+ * GET and POST /api/login: begins a login and says where the browser has to go; a navigation goes there at once. Only
+ * the body of a POST may hold a session token, so that no link can carry one.
+ */
 export function createLoginHandler({ config, beginLogin, transactionCookies }: LoginOptions): RequestHandler {
+  const read = (req: Request): z.infer<typeof bodyParameters> =>
+    req.method === 'POST' ? readInput(bodyParameters, req.body) : readInput(queryParameters, req.query)
+
   return async (req, res) => {
-    const input = readInput(loginParameters, req.query)
-    res.locals.retryReturnTo = config.loginReturnTo
+    const input = read(req)
+    res.locals.retry = { returnTo: config.loginReturnTo, provider: input.provider }
     const login = await beginLogin(
       {
         returnTo: input.return_to,
+        provider: input.provider,
         prompt: input.prompt,
         loginHint: input.login_hint,
         maxAge: input.max_age,
         acrValues: input.acr_values,
         uiLocales: input.ui_locales,
         idp: input.idp,
+        sessionToken: input.session_token,
       },
       res.locals.log,
     )
     transactionCookies.add(req, res, login.transactionId, login.sealedTransaction)
-    res.locals.log('login_started')
+    res.locals.log('login_started', { provider: login.provider })
     if (isNavigation(req)) res.redirect(302, login.loginUrl)
     else res.json({ login_url: login.loginUrl })
   }

@@ -1,14 +1,14 @@
 import type { RequestHandler } from 'express'
 import type { Clock } from '../clock.ts'
 import { AppError } from '../errors.ts'
-import type { Provider } from '../provider/provider.ts'
+import type { Providers } from '../provider/providers.ts'
 import type { FreshTokens } from '../session/fresh-tokens.ts'
 import type { Session } from '../session/session.ts'
-import { currentSession } from './middleware/browser-session.ts'
+import { createExpired, currentSession } from './middleware/browser-session.ts'
 import { toFreshSession } from './middleware/fresh-session.ts'
 
 interface UserinfoOptions {
-  provider: Provider
+  providers: Providers
   freshTokens: FreshTokens
   clock: Clock
 }
@@ -17,8 +17,12 @@ interface UserinfoOptions {
 const renewalPause = 60_000
 
 /** GET /api/userinfo, after `requireFreshTokens`: what the provider says of the person right now. */
-export function createUserinfoHandler({ provider, freshTokens, clock }: UserinfoOptions): RequestHandler {
-  const ask = ({ identity, tokens }: Session) => provider.fetchUserinfo(tokens.accessToken, identity.sub)
+export function createUserinfoHandler({ providers, freshTokens, clock }: UserinfoOptions): RequestHandler {
+  async function ask(session: Session) {
+    const provider = providers.findOrigin(session.identity)
+    if (provider === undefined) throw createExpired()
+    return provider.fetchUserinfo(session)
+  }
 
   /** A token may be revoked before its time; only a refresh tells whether the person may stay. */
   async function askAnew(session: Session) {

@@ -1,7 +1,9 @@
 import type { Clock } from '../clock.ts'
 import type { Config } from '../config/config.ts'
 import type { Sealer } from '../crypto/sealer.ts'
+import { AppError } from '../errors.ts'
 import type { Provider } from '../provider/provider.ts'
+import type { Providers } from '../provider/providers.ts'
 import type { Log } from '../telemetry/logger.ts'
 import { readReturnTo } from './return-to.ts'
 import { createTransaction, sealTransaction, toCodeChallenge } from './transaction.ts'
@@ -9,6 +11,8 @@ import { createTransaction, sealTransaction, toCodeChallenge } from './transacti
 /** What the page that starts a login may ask for (OpenID Connect Core 3.1.2.1). */
 export interface LoginRequest {
   returnTo?: string | undefined
+  /** Which of the configured providers; the first one where it is not said. */
+  provider?: string | undefined
   prompt?: string | undefined
   loginHint?: string | undefined
   /** Seconds. */
@@ -17,24 +21,27 @@ export interface LoginRequest {
   uiLocales?: string | undefined
   /** Okta's name of an upstream identity provider. */
   idp?: string | undefined
+  /** A session token of Okta's, which a sign-in widget got: the provider's own page is skipped. */
+  sessionToken?: string | undefined
 }
 
 /** A login begun: where to send the browser, and the cookie that ties the answer to it. */
 export interface BegunLogin {
   loginUrl: string
+  provider: string
   transactionId: string
   sealedTransaction: string
 }
 
 interface BeginLoginOptions {
   config: Config
-  provider: Provider
+  providers: Providers
   sealer: Sealer
   clock: Clock
 }
 
 /** Creates the use case "begin a login". It writes nothing to any store. */
-export function createBeginLogin({ config, provider, sealer, clock }: BeginLoginOptions) {
+export function createBeginLogin({ config, providers, sealer, clock }: BeginLoginOptions) {
   function chooseReturnTo(asked: string | undefined, log: Log): string {
     if (asked === undefined) return config.loginReturnTo
     const returnTo = readReturnTo(asked, config.publicUrl, config.allowedOrigins)
@@ -42,11 +49,19 @@ export function createBeginLogin({ config, provider, sealer, clock }: BeginLogin
     return returnTo ?? '/'
   }
 
-  /** @throws AppError `provider_unavailable` */
+  function chooseProvider(asked: string | undefined): Provider {
+    const provider = asked === undefined ? providers.first : providers.find(asked)
+    if (provider !== undefined) return provider
+    throw new AppError('invalid_request', 'There is no provider of this name. GET /api/providers lists them.')
+  }
+
+  /** @throws AppError `invalid_request`, `provider_unavailable`, `provider_error` */
   return async function beginLogin(request: LoginRequest, log: Log): Promise<BegunLogin> {
+    const provider = chooseProvider(request.provider)
     const { prompt, maxAge, acrValues } = request
-    const transaction = createTransaction(
+    const begun = createTransaction(
       {
+        provider: provider.name,
         issuer: provider.issuer,
         returnTo: chooseReturnTo(request.returnTo, log),
         prompt,
@@ -55,15 +70,17 @@ export function createBeginLogin({ config, provider, sealer, clock }: BeginLogin
       },
       clock,
     )
-    const { state, nonce, codeVerifier } = transaction
-    const loginUrl = await provider.createAuthorizationUrl({
+    const { state, nonce, codeVerifier } = begun
+    const { url, dpopKey } = await provider.startAuthorization({
       state,
       nonce,
       codeChallenge: toCodeChallenge(codeVerifier),
       parameters: toParameters(request),
     })
+    const transaction = { ...begun, dpopKey }
     return {
-      loginUrl: loginUrl.href,
+      loginUrl: url.href,
+      provider: provider.name,
       transactionId: transaction.id,
       sealedTransaction: sealTransaction(sealer, transaction),
     }
@@ -78,6 +95,7 @@ function toParameters(request: LoginRequest): Record<string, string> {
     acr_values: request.acrValues,
     ui_locales: request.uiLocales,
     idp: request.idp,
+    sessionToken: request.sessionToken,
   }
   return Object.fromEntries(
     Object.entries(parameters).filter((entry): entry is [string, string] => entry[1] !== undefined),

@@ -1,10 +1,13 @@
 import type { Clock } from '../clock.ts'
+import type { Config } from '../config/config.ts'
 import type { Sealer } from '../crypto/sealer.ts'
 import { AppError, type ErrorCode } from '../errors.ts'
 import type { Provider } from '../provider/provider.ts'
+import type { Providers } from '../provider/providers.ts'
 import { type NewSession, type Session, toSessionHandle } from '../session/session.ts'
 import type { SessionStore } from '../session/store.ts'
 import { type Log, toLogText } from '../telemetry/logger.ts'
+import { createAnsweringProvider } from './answering-provider.ts'
 import {
   createMissingTransaction,
   openTransaction,
@@ -21,6 +24,8 @@ export interface AuthorizationResponse {
   iss?: string | undefined
   error?: string | undefined
   errorDescription?: string | undefined
+  /** The provider whose own callback address it came to; undefined where it came to the common one. */
+  arrivedFor?: string | undefined
 }
 
 /** The browser in front of us, as far as a login needs it. */
@@ -55,7 +60,8 @@ export class FailedLogin extends Error {
 }
 
 interface CompleteLoginOptions {
-  provider: Provider
+  providers: Providers
+  config: Pick<Config, 'publicUrl'>
   store: SessionStore
   /** Opens transactions. */
   sealer: Sealer
@@ -64,7 +70,16 @@ interface CompleteLoginOptions {
 }
 
 /** Creates the use case "complete a login": from the provider's answer to a session, once for each state. */
-export function createCompleteLogin({ provider, store, sealer, twins, clock }: CompleteLoginOptions) {
+export function createCompleteLogin({
+  providers,
+  config,
+  store,
+  sealer,
+  twins,
+  clock,
+}: CompleteLoginOptions) {
+  const findAnsweringProvider = createAnsweringProvider({ providers, publicUrl: config.publicUrl })
+
   /** The order matters: state and iss come before `error` and `code`, and the claim before the exchange. */
   async function finish(
     response: AuthorizationResponse,
@@ -72,10 +87,7 @@ export function createCompleteLogin({ provider, store, sealer, twins, clock }: C
     browser: Browser,
     log: Log,
   ): Promise<SignedIn> {
-    if (transaction.issuer !== provider.issuer) {
-      throw new AppError('issuer_mismatch', 'This sign-in was begun with another provider.')
-    }
-    await provider.assertResponseIssuer(response.iss)
+    const provider = await findAnsweringProvider(response, transaction)
     // A refusal makes nothing that a twin could make twice, so that it costs the store nothing either.
     const { code } = response
     if (code === undefined || response.error !== undefined) throw toRefusal(response, log)
@@ -83,10 +95,10 @@ export function createCompleteLogin({ provider, store, sealer, twins, clock }: C
     if (!(await twins.claim(fingerprint))) return followTwin(fingerprint, browser, log)
     const { returnTo } = transaction
     try {
-      const sessionId = await signIn({ ...response, code }, transaction, fingerprint, browser)
+      const sessionId = await signIn(provider, { ...response, code }, transaction, fingerprint, browser)
       const session = await readBack(sessionId)
       await twins.publishOutcome(fingerprint, { sessionId, returnTo }, log)
-      log('login_succeeded', { sub: session.identity.sub, session: session.handle })
+      log('login_succeeded', { sub: session.identity.subject, session: session.handle })
       return { session, returnTo }
     } catch (error) {
       const { code, detail } =
@@ -97,18 +109,21 @@ export function createCompleteLogin({ provider, store, sealer, twins, clock }: C
   }
 
   async function signIn(
+    provider: Provider,
     response: AuthorizationResponse & { code: string },
     transaction: Transaction,
     fingerprint: string,
     browser: Browser,
   ): Promise<string> {
-    const { state, nonce, codeVerifier, startedAt, maxAge, acrValues, returnTo, prompt } = transaction
+    const { state, nonce, codeVerifier, dpopKey, startedAt, maxAge, acrValues, returnTo, prompt } =
+      transaction
     const { identity, tokens } = await provider.exchangeCode({
       code: response.code,
       state,
       nonce,
       codeVerifier,
       startedAt,
+      ...(dpopKey === undefined ? {} : { dpopKey }),
       ...(response.iss === undefined ? {} : { iss: response.iss }),
       ...(maxAge === undefined ? {} : { maxAge }),
       ...(acrValues === undefined ? {} : { acrValues: acrValues.split(' ').filter((value) => value !== '') }),

@@ -22,6 +22,8 @@ export function readReturnTo(
   const url = URL.parse(value, publicUrl)
   if (url === null || url.username !== '' || url.password !== '') return undefined
   if (!allowedOrigins.includes(url.origin)) return undefined
+  // Normalizing escapes, and can treble a text.
+  if (url.href.length > maxLength + publicUrl.length) return undefined
   if (url.origin !== publicUrl) return url.href
   // Normalizing can make a path of two leading slashes ("/.//evil.example"), which a browser reads as a host.
   if (url.pathname.startsWith('//')) return undefined

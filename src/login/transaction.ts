@@ -16,6 +16,8 @@ export interface Transaction {
   nonce: string
   /** PKCE (RFC 7636 4.1). */
   codeVerifier: string
+  /** The provider's name in the configuration, and its issuer (BCP 4.4.2). */
+  provider: string
   issuer: string
   returnTo: string
   /** Milliseconds since the epoch. */
@@ -24,6 +26,8 @@ export interface Transaction {
   maxAge?: number | undefined
   /** Space-separated, as sent. */
   acrValues?: string | undefined
+  /** Thumbprint of the key that the code is bound to (RFC 9449 10). */
+  dpopKey?: string | undefined
 }
 
 const sealedTransaction: z.ZodType<Transaction> = z.object({
@@ -31,12 +35,14 @@ const sealedTransaction: z.ZodType<Transaction> = z.object({
   state: z.string(),
   nonce: z.string(),
   codeVerifier: z.string(),
+  provider: z.string(),
   issuer: z.string(),
   returnTo: z.string(),
   startedAt: z.number(),
   prompt: z.string().optional(),
   maxAge: z.number().optional(),
   acrValues: z.string().optional(),
+  dpopKey: z.string().optional(),
 })
 
 /** Milliseconds a login may take, and its cookie lives. */

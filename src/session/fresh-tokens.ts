@@ -2,11 +2,12 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Clock } from '../clock.ts'
 import { AppError } from '../errors.ts'
 import { UnverifiedRefresh } from '../provider/grants.ts'
-import type { ProviderTokens } from '../provider/identity.ts'
 import type { Provider } from '../provider/provider.ts'
+import type { Providers } from '../provider/providers.ts'
 import type { Log } from '../telemetry/logger.ts'
 import type { NewSession, Session } from './session.ts'
 import type { SessionStore } from './store.ts'
+import { toAge } from './token-age.ts'
 import { createTokenLease, leaseDuration, type TokenLease } from './token-lease.ts'
 
 /**
@@ -30,17 +31,13 @@ export interface FreshTokens {
 
 interface FreshTokensOptions {
   store: SessionStore
-  provider: Pick<Provider, 'refresh' | 'assertReachable'>
+  providers: Pick<Providers, 'findOrigin'>
   clock: Clock
   log: Log
-  /** Deadline of one provider call in milliseconds. */
+  /** Longest deadline of one provider call in milliseconds. */
   timeout: number
 }
 
-/** Tokens are renewed ahead in the last fifth of their life, at most this many milliseconds before it ends. */
-const longestAhead = 60_000
-/** A token is not used in its last moments: it must still be good when it arrives. At most so many milliseconds. */
-const longestReserve = 5_000
 /** Milliseconds during which nobody tries again after a refresh that failed; what the provider asks for goes first. */
 const failurePause = 1_000
 /** Milliseconds between two looks for a lock that somebody else holds. */
@@ -48,32 +45,35 @@ const lookEvery = 40
 /** Milliseconds for which tokens that came are offered to a store that does not take them. */
 const commitPatience = 60_000
 
-/** How far tokens are from their end. Without a refresh token nothing can be done, so that they count as fresh. */
-function toAge(tokens: ProviderTokens, now: number): 'fresh' | 'aging' | 'expired' {
-  const { refreshToken, accessTokenExpiresAt: expiresAt, obtainedAt } = tokens
-  if (refreshToken === undefined || expiresAt === undefined) return 'fresh'
-  const lifetime = expiresAt - obtainedAt
-  if (now >= expiresAt - Math.min(longestReserve, lifetime / 20)) return 'expired'
-  return now >= expiresAt - Math.min(longestAhead, lifetime / 5) ? 'aging' : 'fresh'
-}
+/**
+ * What becomes of a session whose provider is not configured any more: nobody stands behind it. It is left to its timeout,
+ * because another replica may still know the provider.
+ */
+const forsaken = { outcome: 'ended' } as const
 
 /** Creates the keeper of fresh tokens for this process; replicas agree through the store. */
-export function createFreshTokens({ store, provider, clock, log, timeout }: FreshTokensOptions): FreshTokens {
+export function createFreshTokens({
+  store,
+  providers,
+  clock,
+  log,
+  timeout,
+}: FreshTokensOptions): FreshTokens {
   const inFlight = new Map<string, Promise<Freshness>>()
 
   /** Requests of this process share one attempt. */
-  function renewOnce(session: Session): Promise<Freshness> {
+  function renewOnce(session: Session, provider: Provider): Promise<Freshness> {
     const { handle } = session
     const running = inFlight.get(handle)
     if (running !== undefined) return running
-    const started = renewWithLock(session)
+    const started = renewWithLock(session, provider)
       .catch((error: unknown) => toUnknown(error))
       .finally(() => inFlight.delete(handle))
     inFlight.set(handle, started)
     return started
   }
 
-  async function renewWithLock(session: Session): Promise<Freshness> {
+  async function renewWithLock(session: Session, provider: Provider): Promise<Freshness> {
     provider.assertReachable()
     const lease = createTokenLease(store, session.handle)
     const waitUntil = performance.now() + leaseDuration + timeout
@@ -84,7 +84,7 @@ export function createFreshTokens({ store, provider, clock, log, timeout }: Fres
       if (lock.state === 'held') await delay(lookEvery)
       else {
         try {
-          const freshness = await renewUnder(lease, session)
+          const freshness = await renewUnder(lease, session, provider)
           if (freshness !== undefined) return freshness
         } finally {
           if (lease.isHeld()) await lease.release().catch(() => {})
@@ -96,7 +96,11 @@ export function createFreshTokens({ store, provider, clock, log, timeout }: Fres
   }
 
   /** Reads again, refreshes if that is still needed, and commits; undefined where the lock was lost before the call. */
-  async function renewUnder(lease: TokenLease, seen: Session): Promise<Freshness | undefined> {
+  async function renewUnder(
+    lease: TokenLease,
+    seen: Session,
+    provider: Provider,
+  ): Promise<Freshness | undefined> {
     const session = await store.read(seen.handle)
     if (session === undefined) return { outcome: 'ended' }
     const isRenewed = session.tokensVersion !== seen.tokensVersion
@@ -104,7 +108,7 @@ export function createFreshTokens({ store, provider, clock, log, timeout }: Fres
     // This process may have slept since it took the lock. A second use of one refresh token ends the session at
     // providers that rotate them.
     if (!lease.isHeld()) return undefined
-    const renewed = await callProvider(session, lease)
+    const renewed = await callProvider(session, lease, provider)
     if (renewed instanceof UnverifiedRefresh) return keepRefreshToken(session, lease, renewed)
     if (renewed === 'refused') {
       // Somebody else may be renewing them right now, while this process slept: ask again under the lock.
@@ -120,6 +124,7 @@ export function createFreshTokens({ store, provider, clock, log, timeout }: Fres
   async function callProvider(
     session: Session,
     lease: TokenLease,
+    provider: Provider,
   ): Promise<NewSession | UnverifiedRefresh | 'refused'> {
     try {
       const answer = await provider.refresh(session)
@@ -206,12 +211,17 @@ export function createFreshTokens({ store, provider, clock, log, timeout }: Fres
 
   return {
     async ensure(session) {
+      const provider = providers.findOrigin(session.identity)
+      if (provider === undefined) return forsaken
       const age = toAge(session.tokens, clock.now())
-      if (age === 'expired') return withinPatience(renewOnce(session))
-      if (age === 'aging') void renewOnce(session)
+      if (age === 'expired') return withinPatience(renewOnce(session, provider))
+      if (age === 'aging') void renewOnce(session, provider)
       return { outcome: 'ok', session }
     },
-    renew: (session) => withinPatience(renewOnce(session)),
+    async renew(session) {
+      const provider = providers.findOrigin(session.identity)
+      return provider === undefined ? forsaken : withinPatience(renewOnce(session, provider))
+    },
     async settle() {
       await Promise.all(inFlight.values())
     },

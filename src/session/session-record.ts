@@ -4,8 +4,11 @@ import { recordFormat } from './redis-scripts.ts'
 import type { NewSession, Session } from './session.ts'
 
 const sealedIdentity = z.object({
+  provider: z.string(),
   issuer: z.string(),
   sub: z.string(),
+  subject: z.string(),
+  userId: z.string().exactOptional(),
   claims: z.record(z.string(), z.unknown()),
   authTime: z.number().exactOptional(),
   acr: z.string().exactOptional(),
@@ -20,7 +23,8 @@ const sealedTokens = z.object({
   obtainedAt: z.number(),
   accessTokenExpiresAt: z.number().exactOptional(),
   refreshToken: z.string().exactOptional(),
-  idToken: z.string(),
+  idToken: z.string().exactOptional(),
+  dpopKey: z.string().exactOptional(),
   scope: z.array(z.string()),
 })
 

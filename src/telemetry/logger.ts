@@ -11,6 +11,7 @@ const levels = {
   server_stopped: 'info',
   config_unknown_variable: 'warn',
   config_limits_are_shared: 'warn',
+  config_pkce_is_off: 'warn',
   store_in_memory: 'warn',
   store_refuses: 'error',
   request_completed: 'info',

@@ -11,8 +11,10 @@ describeStore('the memory store', async () => {
 
 const login = {
   identity: {
+    provider: 'default',
     issuer: 'https://idp.example',
     sub: 'u',
+    subject: 'u',
     claims: {},
     login: { fingerprint: 'f', returnTo: '/', device: 'd' },
   },

@@ -17,8 +17,11 @@ const lease = seconds(20)
 
 export const session: NewSession = {
   identity: {
+    provider: 'default',
     issuer: 'https://idp.example',
     sub: 'u1',
+    subject: 'default:u1',
+    userId: '1',
     claims: { name: 'Grace', groups: ['Navy'] },
     authTime: 1,
     acr: 'urn:a',
@@ -33,6 +36,7 @@ export const session: NewSession = {
     accessTokenExpiresAt: 5,
     refreshToken: 'rt1',
     idToken: 'id1',
+    dpopKey: 'jkt1',
     scope: ['openid', 'a'],
   },
 }

@@ -26,6 +26,39 @@ const startLogins = (portico: TestPortico, count: number, headers = {}) =>
   )
 const statuses = (responses: Response[]) => responses.map(({ status }) => status).sort()
 
+test('logins by POST, and callbacks of a named provider, count like the others', async () => {
+  const idp = await startHostileProvider()
+  const other = await startPortico({ issuer: idp.issuer, env: { RATE_LIMIT_LOGIN: '2/1m' } })
+  const browser = createTestBrowser()
+  const begin = () =>
+    browser.fetch(`${other.url}/api/login`, {
+      method: 'POST',
+      headers: { ...csrf, 'content-type': 'application/json' },
+      body: '{}',
+    })
+  expect([(await begin()).status, (await begin()).status, (await begin()).status]).toEqual([200, 200, 429])
+  for (const method of ['GET', 'POST'] as const) {
+    const to =
+      method === 'GET' ? other : await startPortico({ issuer: idp.issuer, env: { RATE_LIMIT_LOGIN: '2/1m' } })
+    const visitor = createTestBrowser()
+    visitor.setCookie(to.url, '__Host-bff_session', 'x')
+    const call = () => visitor.fetch(`${to.url}/api/callback/default?state=x`, { method })
+    const statuses = [(await call()).status, (await call()).status, (await call()).status]
+    expect(statuses).toEqual([400, 400, 429])
+    await to.close()
+  }
+  await idp.close()
+})
+
+test('the names of the providers cost nothing: a foreign page must not spend its visitors’ limit on them', async () => {
+  const other = await startPortico({ issuer: 'https://idp.invalid', env: { RATE_LIMIT_API: '1/1m' } })
+  for (let count = 0; count < 5; count += 1) {
+    expect((await fetch(`${other.url}/api/providers`)).status).toBe(200)
+  }
+  expect((await fetch(`${other.url}/api/session`, { headers: { 'x-csrf': '1' } })).status).toBe(200)
+  await other.close()
+})
+
 describe('RATE_LIMIT_LOGIN', () => {
   test('refuses further login starts of one address, says when, and lets them in again (F54)', async () => {
     const portico = await start({ RATE_LIMIT_LOGIN: '5/1m' })

@@ -447,6 +447,17 @@ describe('what the refresh says of the person counts (R65)', () => {
     })
     expect((await readToken(await askToken(browser))).groups).toEqual(['Navy'])
   })
+
+  test('where no ID token came, nothing else says whose the tokens are: they are refused with it', async () => {
+    const browser = await signIn()
+    await passAnHour(browser)
+    idp.misbehave({
+      tokenResponse: ({ id_token: _, ...answer }) => answer,
+      userinfo: (claims) => ({ ...claims, sub: 'someone-else', groups: ['Admins'] }),
+    })
+    expect(await readRefusal(await askToken(browser))).toBe('503 provider_unavailable')
+    expect((await getSession(portico, browser)).user.groups).toEqual(['Navy'])
+  })
 })
 
 describe('the scope (R66)', () => {

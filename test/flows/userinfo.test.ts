@@ -29,6 +29,15 @@ test('answers what the provider says now, live', async () => {
   expect(await (await ask(browser)).json()).toMatchObject({ name: 'Admiral Hopper', extra: 1 })
 })
 
+test('a user_id of an OpenID Connect provider is a claim like others', async () => {
+  idp.misbehave({
+    tokenResponse: (body) => ({ ...body, user_id: 'one' }),
+    userinfo: (claims) => ({ ...claims, user_id: 'another' }),
+  })
+  const browser = await signIn()
+  expect((await ask(browser)).status).toBe(200)
+})
+
 test('the access token goes into the header, never into the URL (R42)', async () => {
   const browser = await signIn()
   const seen: { url: string; authorization: string | undefined }[] = []

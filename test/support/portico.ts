@@ -30,11 +30,19 @@ export interface TestPortico {
 }
 
 interface TestPorticoOptions {
-  issuer: string
+  /** For the default client; else the provider is in `env`. */
+  issuer?: string
   /** Settings beside the defaults; undefined removes one. */
   env?: Record<string, string | undefined>
   replaced?: Partial<Parts>
 }
+
+const toTestClient = (issuer: string) => ({
+  OIDC_ISSUER: issuer,
+  OIDC_CLIENT_ID: 'portico-test',
+  OIDC_CLIENT_SECRET: 'test-client-secret',
+  OIDC_SCOPES: 'openid profile email groups offline_access orders:read orders:write',
+})
 
 export async function startPortico({
   issuer,
@@ -48,10 +56,7 @@ export async function startPortico({
       HOST: '127.0.0.1',
       PORT: '0',
       BFF_SECRETS: testSecret(),
-      OIDC_ISSUER: issuer,
-      OIDC_CLIENT_ID: 'portico-test',
-      OIDC_CLIENT_SECRET: 'test-client-secret',
-      OIDC_SCOPES: 'openid profile email groups offline_access orders:read orders:write',
+      ...(issuer === undefined ? {} : toTestClient(issuer)),
       SHUTDOWN_DRAIN: '0s',
       RATE_LIMIT_LOGIN: 'off',
       RATE_LIMIT_API: 'off',

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { AppError } from '../../src/errors.ts'
 import { UnverifiedRefresh } from '../../src/provider/grants.ts'
+import type { Provider } from '../../src/provider/provider.ts'
 import { createFreshTokens, type FreshTokens } from '../../src/session/fresh-tokens.ts'
 import { createMemoryStore, type MemoryStore } from '../../src/session/memory-store.ts'
 import type { NewSession, Session } from '../../src/session/session.ts'
@@ -46,7 +47,13 @@ function createReplica(replaced: Partial<SessionStore> = {}): FreshTokens {
     },
   }
   const log = (event: string) => void events.push(event)
-  return createFreshTokens({ store: { ...store, ...replaced }, provider, clock, log, timeout: 3_000 })
+  return createFreshTokens({
+    store: { ...store, ...replaced },
+    providers: { findOrigin: () => provider as unknown as Provider },
+    clock,
+    log,
+    timeout: 3_000,
+  })
 }
 
 async function expired(): Promise<Session> {

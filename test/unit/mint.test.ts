@@ -16,7 +16,11 @@ test('no user claim can stand in for one that carries meaning in the app token',
     claims: [],
     keys: undefined,
   } as const
-  const config = { publicUrl: 'https://app.example.com', appToken, provider: { clientId: 'c' } }
+  const config = {
+    publicUrl: 'https://app.example.com',
+    appToken,
+    providers: [{ name: 'default', clientId: 'c' }],
+  }
   const lifetimes = { idleTimeout: minutes(30), absoluteTimeout: hours(12) }
   const store = createMemoryStore({ clock, lifetimes })
   const keyRing = createKeyRing({ config: appToken, store, secrets: [randomBytes(32)], clock, log: () => {} })
@@ -34,8 +38,10 @@ test('no user claim can stand in for one that carries meaning in the app token',
   const { token } = await mint({
     handle: 'h',
     identity: {
+      provider: 'default',
       issuer: 'https://idp.example',
       sub: 'u',
+      subject: 'u',
       claims: forged,
       login: { fingerprint: 'f', returnTo: '/', device: 'd' },
     },

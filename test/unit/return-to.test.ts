@@ -25,6 +25,8 @@ describe('accepted', () => {
 describe('refused (R7)', () => {
   test.each([
     '',
+    // Escaped, it is four times as long.
+    `/${'<'.repeat(1_499)}`,
     'orders',
     '//evil.example',
     '///evil.example',

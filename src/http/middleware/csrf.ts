@@ -44,7 +44,11 @@ export function createLoginGuard({ allowedOrigins, loginReturnTo }: Config): Req
   return (req, res, next) => {
     const isOurs = comesFromOurPages(req, allowedOrigins) || req.get('sec-fetch-site') === 'none'
     if (isNavigation(req) ? isUnasked(req, allowedOrigins) : !isOurs) {
-      res.locals.retryReturnTo = loginReturnTo
+      const { provider } = req.query
+      res.locals.retry = {
+        returnTo: loginReturnTo,
+        provider: typeof provider === 'string' ? provider : undefined,
+      }
       throw new AppError(
         'csrf_check_failed',
         'Another site sent you here to sign in. Go on only if you want to.',

@@ -3,6 +3,7 @@ import type { Config } from '../../config/config.ts'
 import { AppError } from '../../errors.ts'
 import { isNavigation } from '../navigation.ts'
 import { renderErrorPage } from '../pages.ts'
+import type { Retry } from './request-context.ts'
 
 /** The last handler: an address that is none of ours. */
 export const notFound: RequestHandler = () => {
@@ -47,14 +48,16 @@ function sendProblem(refusal: AppError, res: Response): void {
 }
 
 function sendPage({ title, detail, code }: AppError, res: Response, config: Config): void {
-  const { requestId, retryReturnTo } = res.locals
-  const retry = {
-    href: `/api/login?return_to=${encodeURIComponent(retryReturnTo ?? '/')}`,
-    text: 'Try again',
-  }
+  const { requestId, retry } = res.locals
   const back = { href: config.loginReturnTo, text: 'Back to the app' }
-  const links = retryReturnTo === undefined ? [back] : [retry, back]
+  const links = retry === undefined ? [back] : [{ href: toLoginPath(retry, config), text: 'Try again' }, back]
   res.type('html').send(renderErrorPage({ title, detail, code, requestId, links }))
+}
+
+/** Where a person begins anew, at the provider they chose. */
+function toLoginPath({ returnTo, provider }: Retry, { providers }: Config): string {
+  const chosen = provider === undefined || providers.length === 1 ? {} : { provider }
+  return `/api/login?${new URLSearchParams({ return_to: returnTo, ...chosen })}`
 }
 
 /** Errors of Express and its body parsers carry a status below 500 and a type; everything else is ours to mend. */

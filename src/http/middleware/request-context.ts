@@ -14,10 +14,16 @@ declare global {
       refusal?: { code: string; reason: string | undefined }
       /** Set by `requireSession`. */
       session?: Session
-      /** Where a "try again" link on an error page leads the login. */
-      retryReturnTo?: string
+      /** The login that a "try again" link on an error page begins. */
+      retry?: Retry
     }
   }
+}
+
+/** Where a login leads, and at which provider it is. */
+export interface Retry {
+  returnTo: string
+  provider?: string | undefined
 }
 
 const probes: ReadonlySet<string> = new Set(['/livez', '/readyz'])
