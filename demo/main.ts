@@ -8,7 +8,9 @@ import { readConfig } from '../src/config/config.ts'
 import { createParts } from '../src/server.ts'
 import { createLog } from '../src/telemetry/logger.ts'
 import { createSampleApi } from './api.ts'
-import { apiScopes, createOktaProvider } from './provider/okta-provider.ts'
+import { createDemoClient, type DemoClientAuth } from './provider/clients.ts'
+import { createDemoProvider } from './provider/provider.ts'
+import { type ShapeName, shapes } from './provider/shapes.ts'
 import { createSpa } from './spa.ts'
 
 /**
@@ -16,7 +18,18 @@ import { createSpa } from './spa.ts'
  * alone. The provider is at 127.0.0.1 and the rest at localhost: to a browser these are two sites, as in real life.
  */
 
-const usage = 'Usage: npm run demo -- [--port 3000] [--redirect spa|server] [--verbose]\n'
+const usage = `Usage: npm run demo -- [--provider ${Object.keys(shapes).join('|')}]
+       [--port 3000] [--redirect spa|server] [--verbose]
+`
+
+/** How Portico proves itself to a provider of each shape. */
+const clientAuths: Record<ShapeName, DemoClientAuth> = {
+  okta: 'client_secret_basic',
+  'okta-org': 'client_secret_basic',
+  toki: 'none',
+  'toki-secret': 'client_secret_post',
+  strict: 'private_key_jwt ES256',
+}
 
 interface Listener {
   port: number
@@ -40,61 +53,56 @@ async function listen(port: number): Promise<Listener> {
 function readOptions() {
   const { values } = parseArgs({
     options: {
+      provider: { type: 'string', default: 'okta' },
       port: { type: 'string', default: '3000' },
       redirect: { type: 'string', default: 'spa' },
       verbose: { type: 'boolean', default: false },
     },
   })
   const port = Number(values.port)
-  const redirect = values.redirect
+  const { provider, redirect } = values
   if (
     !(port >= 0 && port <= 65_000 && Number.isInteger(port)) ||
-    (redirect !== 'spa' && redirect !== 'server')
+    (redirect !== 'spa' && redirect !== 'server') ||
+    !isShapeName(provider)
   )
     throw new TypeError(usage)
-  return { port, redirect, verbose: values.verbose } as const
+  return { provider, port, redirect, verbose: values.verbose } as const
 }
+
+const isShapeName = (name: string): name is ShapeName => Object.hasOwn(shapes, name)
 
 async function main(): Promise<void> {
   if (process.env.NODE_ENV === 'production') {
     throw new Error('The demo has well-known passwords and refuses to run with NODE_ENV=production.')
   }
-  const { port, redirect, verbose } = readOptions()
+  const { provider: shape, port, redirect, verbose } = readOptions()
   const next = (offset: number) => (port === 0 ? 0 : port + offset)
   const [bff, idp, api] = [await listen(port), await listen(next(1)), await listen(next(2))]
   const publicUrl = `http://localhost:${bff.port}`
   const apiUrl = `http://localhost:${api.port}`
   const redirectUri = `${publicUrl}${redirect === 'spa' ? '/callback' : '/api/callback'}`
-  const client = { client_id: 'portico-demo', client_secret: randomBytes(32).toString('base64url') }
-
-  const { issuer, app: provider } = await createOktaProvider({
-    origin: `http://127.0.0.1:${idp.port}`,
+  const origin = `http://127.0.0.1:${idp.port}`
+  const client = await createDemoClient(clientAuths[shape], [redirectUri])
+  const { app: provider } = await createDemoProvider({
+    shape,
+    origin,
     // Short, so that a person at the demo sees a refresh.
     accessTokenLifetime: 300,
-    clients: [
-      {
-        ...client,
-        redirect_uris: [redirectUri],
-        post_logout_redirect_uris: [publicUrl],
-        grant_types: ['authorization_code', 'refresh_token'],
-        response_types: ['code'],
-        require_auth_time: true,
-      },
-    ],
+    clients: [{ ...client.metadata, post_logout_redirect_uris: [publicUrl] }],
   })
   const config = readConfig({
     PUBLIC_URL: publicUrl,
     BFF_SECRETS: randomBytes(32).toString('base64url'),
-    OIDC_ISSUER: issuer,
-    OIDC_CLIENT_ID: client.client_id,
-    OIDC_CLIENT_SECRET: client.client_secret,
     OIDC_REDIRECT_URI: redirectUri,
-    OIDC_SCOPES: `openid profile email groups offline_access ${apiScopes.join(' ')}`,
+    ...client.settings,
+    ...shapes[shape].toSettings(origin),
   })
   const parts = createParts(config, { log: createLog(verbose ? 'info' : 'error') })
 
+  const { title, facts } = shapes[shape]
   const site = express().disable('x-powered-by')
-  site.use(createSpa({ apiUrl, redirect, providerName: 'the demo provider (Okta-shaped)' }))
+  site.use(createSpa({ apiUrl, redirect, provider: { title, facts } }))
   site.use(createApp(parts))
   idp.serve(provider)
   api.serve(createSampleApi({ issuer: publicUrl, spaOrigin: publicUrl }))

@@ -1,12 +1,14 @@
 import { join } from 'node:path'
 import express, { type RequestHandler, Router } from 'express'
+import type { Shape } from './provider/shapes.ts'
 
 const folder = join(import.meta.dirname, 'spa')
 
 /** What the SPA needs to know about where things are. */
 export interface SpaConfig {
   apiUrl: string
-  providerName: string
+  /** What the page tells of the provider. */
+  provider: Pick<Shape, 'title' | 'facts'>
   /** Where the provider sends the browser: a page of the SPA, or Portico itself. */
   redirect: 'spa' | 'server'
 }

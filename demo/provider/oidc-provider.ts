@@ -4,7 +4,7 @@
  */
 const { warn } = console
 console.warn = () => {}
-const { default: Provider } = await import('oidc-provider')
+const { default: Provider, errors } = await import('oidc-provider')
 console.warn = warn
 
-export { Provider }
+export { errors, Provider }

@@ -6,9 +6,9 @@ import { showToken } from './token-view.js'
 /** @param {string} id */
 const element = (id) => /** @type {HTMLElement} */ (document.getElementById(id))
 
-/** @type {{ apiUrl: string, providerName: string, redirect: 'spa' | 'server' }} */
+/** @type {{ apiUrl: string, provider: { title: string, facts: import('./flow.js').Facts }, redirect: 'spa' | 'server' }} */
 const config = await (await fetch('/demo.json')).json()
-const flow = createFlow(element('flow'), config.redirect)
+const flow = createFlow(element('flow'), config.redirect, config.provider.facts)
 
 /** The app token lives in memory alone; a reload asks for another. */
 let appToken = { token: '', expiresAt: 0 }
@@ -88,7 +88,7 @@ async function logIn(more = {}) {
   announce('Asking Portico where to sign in …')
   flow.mark('login')
   const { login_url: loginUrl } = await startLogin({ return_to: '/', ...more })
-  flow.mark('login-url', 'authorize')
+  flow.mark('pushed', 'login-url', 'authorize')
   location.assign(loginUrl)
 }
 
@@ -99,7 +99,7 @@ async function completeLogin() {
   history.replaceState(null, '', '/')
   flow.mark(...(new URLSearchParams(query).has('code') ? ['sign-in'] : []), 'redirect', 'callback')
   const answer = await finishLogin(query)
-  flow.mark('exchange', 'tokens', 'verify', 'app-token')
+  flow.mark('exchange', 'tokens', 'verify', 'userinfo', 'app-token')
   keepToken(answer)
   showPerson(answer.user)
   await showSessions()
@@ -113,7 +113,7 @@ async function resume() {
   keepToken(await getToken())
   await showSessions()
   if (config.redirect === 'server') {
-    flow.mark('sign-in', 'redirect', 'exchange', 'tokens', 'verify', 'app-token')
+    flow.mark('sign-in', 'redirect', 'exchange', 'tokens', 'verify', 'userinfo', 'app-token')
   }
   announce(`Signed in as ${user.name ?? user.sub}.`)
 }
@@ -169,7 +169,7 @@ for (const button of document.querySelectorAll('button[data-path]')) {
   button.addEventListener('click', () => run(() => callApi(/** @type {HTMLButtonElement} */ (button))))
 }
 
-element('provider').textContent = config.providerName
+element('provider').textContent = config.provider.title
 flow.render()
 showPerson(undefined)
 await run(async () => {

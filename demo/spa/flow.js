@@ -6,22 +6,40 @@ const [spa, portico, provider, api] = [0, 1, 2, 3]
 
 /** @typedef {{ id: string, from: number, to: number, text: string, note: string }} Step */
 
-/** @type {Step[]} */
-const loginSteps = [
+/**
+ * What is special about the provider.
+ * @typedef {{ pkce: boolean, pushed: boolean, idToken: boolean, jwtAccessToken: boolean, bound: boolean, clientAuth: string }} Facts
+ */
+
+/** @param {Facts} facts @returns {Step[]} */
+const toLoginSteps = ({ pkce, pushed }) => [
   { id: 'login', from: spa, to: portico, text: 'GET /api/login', note: 'The page asks where to sign in.' },
+  ...(pushed
+    ? [
+        {
+          id: 'pushed',
+          from: portico,
+          to: provider,
+          text: 'pushed request',
+          note: 'Scope, redirect URI, challenge: all from server to server. The browser carries a reference.',
+        },
+      ]
+    : []),
   {
     id: 'login-url',
     from: portico,
     to: spa,
     text: 'login_url',
-    note: 'State, nonce and PKCE verifier stay behind in a sealed cookie. The server stores nothing yet.',
+    note: `${pkce ? 'State, nonce and PKCE verifier stay' : 'The state stays'} behind in a sealed cookie. The server stores nothing yet.`,
   },
   {
     id: 'authorize',
     from: spa,
     to: provider,
-    text: 'authorize + code_challenge',
-    note: 'The browser goes to the provider.',
+    text: `authorize + ${pushed ? 'request_uri' : pkce ? 'code_challenge' : 'state'}`,
+    note: pkce
+      ? 'The browser goes to the provider.'
+      : 'The browser goes to the provider. Without PKCE, the state alone ties the answer to it.',
   },
   {
     id: 'sign-in',
@@ -61,29 +79,42 @@ const redirectedSteps = [
   },
 ]
 
-/** @type {Step[]} */
-const exchangeSteps = [
+/** @param {Facts} facts @returns {Step[]} */
+const toExchangeSteps = ({ pkce, idToken, jwtAccessToken, bound, clientAuth }) => [
   {
     id: 'exchange',
     from: portico,
     to: provider,
-    text: 'code + code_verifier',
-    note: 'Server to server, with the client secret.',
+    text: pkce ? 'code + code_verifier' : 'code',
+    note: `Server to server, with ${clientAuth}${bound ? ', and a DPoP proof of a key of Portico’s' : ''}.`,
   },
   {
     id: 'tokens',
     from: provider,
     to: portico,
-    text: 'ID, access, refresh token',
-    note: 'They never reach this browser.',
+    text: idToken ? 'ID, access, refresh token' : 'access, refresh token, user_id',
+    note: `${bound ? 'Bound to that key: they' : 'They'} never reach this browser.`,
   },
   {
     id: 'verify',
     from: portico,
     to: portico,
-    text: 'verifies, keeps them',
-    note: 'Signatures against the JWKS; iss, aud, exp, nonce, at_hash and more.',
+    text: idToken ? 'verifies, keeps them' : 'keeps them',
+    note: idToken
+      ? `ID token${jwtAccessToken ? ' and access token' : ''}: signature against the JWKS; iss, aud, exp, nonce, at_hash and more.`
+      : 'There is no ID token: who signed in is what the provider answers over TLS.',
   },
+  ...(idToken
+    ? []
+    : [
+        {
+          id: 'userinfo',
+          from: portico,
+          to: provider,
+          text: 'GET userinfo/{user_id}',
+          note: 'Name and groups come from here.',
+        },
+      ]),
 ]
 
 /** @type {Step[]} */
@@ -105,11 +136,11 @@ const finalSteps = [
   },
 ]
 
-/** @param {'spa' | 'server'} redirect */
-export const toSteps = (redirect) => [
-  ...loginSteps,
+/** @param {'spa' | 'server'} redirect @param {Facts} facts */
+const toSteps = (redirect, facts) => [
+  ...toLoginSteps(facts),
   ...(redirect === 'spa' ? forwardedSteps : redirectedSteps),
-  ...exchangeSteps,
+  ...toExchangeSteps(facts),
   ...finalSteps,
 ]
 
@@ -122,9 +153,10 @@ const readDone = () => JSON.parse(sessionStorage.getItem(storageKey) ?? '{}')
  * Creates the diagram in an element.
  * @param {HTMLElement} element
  * @param {'spa' | 'server'} redirect
+ * @param {Facts} facts
  */
-export function createFlow(element, redirect) {
-  const steps = toSteps(redirect)
+export function createFlow(element, redirect, facts) {
+  const steps = toSteps(redirect, facts)
 
   function render() {
     const done = readDone()

@@ -249,6 +249,28 @@ describe('the demo, where the SPA forwards the code', () => {
   })
 })
 
+describe.each(['okta-org', 'toki', 'toki-secret', 'strict'])('the demo with --provider %s', (shape) => {
+  beforeEach(() => startDemo('--provider', shape))
+
+  test('log in, call the API, a fresh token, log out; every step of the flow is told', async () => {
+    const page = await open()
+    await page.getByRole('button', { name: 'Log in', exact: true }).click()
+    await signInAsAda(page)
+    await expectName(page, 'Ada Lovelace')
+    expect(await page.locator('#groups').textContent()).toBe('Everyone, Admins')
+    await page.getByRole('button', { name: 'Read the audit log' }).click()
+    await expect.poll(() => result(page).textContent()).toContain('GET /audit → 200')
+    await page.getByRole('button', { name: 'Place an order', exact: true }).click()
+    await expect.poll(() => result(page).textContent()).toContain('POST /orders → 201')
+    await page.getByRole('button', { name: 'Get a fresh one' }).click()
+    await expect.poll(() => page.locator('#flow li.open').count()).toBe(0)
+    await page.screenshot({ path: join(pictures, `signed-in-${shape}.png`), fullPage: true })
+    await page.getByRole('button', { name: 'Log out' }).click()
+    await page.getByRole('button', { name: 'Log in', exact: true }).waitFor()
+    expect(complaints).toEqual([])
+  })
+})
+
 describe('the demo, where the provider redirects to the server', () => {
   beforeEach(() => startDemo('--redirect', 'server'))
 

@@ -2,7 +2,7 @@ import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { RequestHandler } from 'express'
 import express from 'express'
-import { createOktaProvider } from '../../demo/provider/okta-provider.ts'
+import { createDemoProvider } from '../../demo/provider/provider.ts'
 
 /**
  * The embedded provider, a real oidc-provider that rotates refresh tokens and detects their reuse, in a process of its
@@ -97,7 +97,7 @@ server.listen(Number(process.env.PORT ?? 0), '127.0.0.1', async () => {
     GRACE = '30',
     ROTATES = 'true',
   } = process.env
-  const { issuer, app, provider } = await createOktaProvider({
+  const { issuer, app, provider } = await createDemoProvider({
     origin,
     accessTokenLifetime: Number(LIFETIME),
     grace: Number(GRACE),

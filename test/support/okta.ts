@@ -1,4 +1,4 @@
-import { createOktaProvider } from '../../demo/provider/okta-provider.ts'
+import { createDemoProvider } from '../../demo/provider/provider.ts'
 import type { TestBrowser } from './browser.ts'
 import { startTestServer } from './http-server.ts'
 import { publicUrl } from './portico.ts'
@@ -12,7 +12,7 @@ export async function startOkta() {
     response_types: ['code' as const],
     require_auth_time: true,
   }
-  const { issuer, app } = await createOktaProvider({
+  const { issuer, app } = await createDemoProvider({
     origin: server.origin,
     clients: [
       { ...client, client_id: 'portico-test', client_secret: 'test-client-secret' },

@@ -1,0 +1,261 @@
+import { randomBytes } from 'node:crypto'
+import type { Configuration, KoaContextWithOIDC } from 'oidc-provider'
+import { errors } from './oidc-provider.ts'
+import { findPerson } from './people.ts'
+
+/** Scopes of the sample API, as an administrator would define them on the authorization server. */
+const apiScopes = ['orders:read', 'orders:write'] as const
+
+const scopes = ['openid', 'profile', 'email', 'groups', 'offline_access', ...apiScopes]
+
+export type ShapeName = 'okta' | 'okta-org' | 'toki' | 'toki-secret' | 'strict'
+
+/** What is optional in a shape. */
+export interface ShapeOptions {
+  /** Whether a shape that need not do so takes pushed authorization requests and DPoP, and asks for a nonce. */
+  par?: boolean
+  dpop?: boolean
+}
+
+/** What is special about a login there, for the demo's page. */
+interface Facts {
+  pkce: boolean
+  pushed: boolean
+  idToken: boolean
+  jwtAccessToken: boolean
+  bound: boolean
+  clientAuth: string
+}
+
+/** What tells one kind of provider from another. */
+export interface Shape {
+  /** For people. */
+  title: string
+  facts: Facts
+  /** The path of the issuer. */
+  path: string
+  signingAlg: 'RS256' | 'ES256'
+  /** The audience of JWT access tokens; undefined where they are opaque. */
+  audience: string | undefined
+  hasDiscovery: boolean
+  configure(options: ShapeOptions): Configuration
+  /** The settings of Portico for a provider of this shape at an origin, but for the client's own. */
+  toSettings(origin: string): Record<string, string>
+}
+
+const endpoints = (prefix: string) => ({
+  authorization: `${prefix}/authorize`,
+  token: `${prefix}/token`,
+  jwks: `${prefix}/keys`,
+  userinfo: `${prefix}/userinfo`,
+  revocation: `${prefix}/revoke`,
+  introspection: `${prefix}/introspect`,
+  end_session: `${prefix}/logout`,
+  pushed_authorization_request: `${prefix}/par`,
+})
+
+const nonceSecret = randomBytes(32)
+const toFeatures = ({ par = false, dpop = false }: ShapeOptions) => ({
+  pushedAuthorizationRequests: { enabled: par },
+  dPoP: { enabled: dpop, requireNonce: () => true, nonceSecret },
+})
+
+const toScopeSetting = () => ({ OIDC_SCOPES: scopes.join(' ') })
+
+/** Okta takes an assertion for the address it is sent to alone. */
+function takeEndpointAsAudience(ctx: KoaContextWithOIDC, { aud }: Record<string, unknown>): void {
+  if (aud !== ctx.oidc.urlFor(ctx.oidc.route)) throw new errors.InvalidClientAuth('aud is not this endpoint')
+}
+
+/** FAPI 2.0 takes the issuer alone, as one text. */
+function takeIssuerAsAudience(ctx: KoaContextWithOIDC, { aud }: Record<string, unknown>): void {
+  if (aud !== ctx.oidc.issuer) throw new errors.InvalidClientAuth('aud is not the issuer')
+}
+
+/** Claims of the JWT access token of an Okta custom authorization server. */
+function toOktaAccessToken(payload: Record<string, unknown>, granted: Iterable<string>) {
+  const { jti, iss, aud, iat, exp, sub, client_id: cid, cnf } = payload
+  const login = findPerson(String(sub))?.login
+  return { ver: 1, jti: `AT.${jti}`, iss, aud, iat, exp, cid, uid: sub, scp: [...granted], sub: login, cnf }
+}
+
+const usual: Facts = {
+  pkce: true,
+  pushed: false,
+  idToken: true,
+  jwtAccessToken: true,
+  bound: false,
+  clientAuth: 'the client secret',
+}
+
+const okta: Shape = {
+  title: 'an Okta custom authorization server',
+  facts: usual,
+  path: '/oauth2/default',
+  signingAlg: 'RS256',
+  audience: 'api://default',
+  hasDiscovery: true,
+  configure: (options) => ({
+    routes: endpoints('/v1'),
+    pkce: { required: () => true },
+    features: toFeatures(options),
+    clientDefaults: { require_auth_time: true },
+    assertJwtClientAuthClaimsAndHeader: takeEndpointAsAudience,
+    formats: {
+      customizers: {
+        jwt(_ctx, token, parts) {
+          parts.header = { ...parts.header, typ: 'JWT' }
+          parts.payload = toOktaAccessToken(parts.payload, token.scopes)
+        },
+      },
+    },
+  }),
+  toSettings: (origin) => ({ OIDC_ISSUER: `${origin}/oauth2/default`, ...toScopeSetting() }),
+}
+
+const oktaOrg: Shape = {
+  title: 'an Okta org authorization server',
+  facts: { ...usual, jwtAccessToken: false },
+  path: '',
+  signingAlg: 'RS256',
+  audience: undefined,
+  hasDiscovery: true,
+  configure: (options) => ({
+    routes: endpoints('/oauth2/v1'),
+    pkce: { required: () => true },
+    features: toFeatures(options),
+    clientDefaults: { require_auth_time: true },
+    assertJwtClientAuthClaimsAndHeader: takeEndpointAsAudience,
+  }),
+  toSettings: (origin) => ({ OIDC_ISSUER: origin, ...toScopeSetting() }),
+}
+
+const toki: Shape = {
+  title: 'a plain OAuth 2.0 provider: no discovery, PKCE, no client secret',
+  facts: { ...usual, idToken: false, jwtAccessToken: false, clientAuth: 'the client id alone' },
+  path: '',
+  signingAlg: 'RS256',
+  audience: undefined,
+  hasDiscovery: false,
+  configure: () => ({
+    routes: endpoints('/oauth2'),
+    pkce: { required: () => true },
+    // Its userinfo names the user in its address; see userinfo.ts.
+    features: { ...toFeatures({}), userinfo: { enabled: false } },
+  }),
+  toSettings: (origin) => ({
+    OAUTH_AUTHORIZATION_ENDPOINT: `${origin}/oauth2/authorize`,
+    OAUTH_TOKEN_ENDPOINT: `${origin}/oauth2/token`,
+    OAUTH_USERINFO_ENDPOINT: `${origin}/oauth2/userinfo/{user_id}`,
+    OAUTH_REVOCATION_ENDPOINT: `${origin}/oauth2/revoke`,
+    OIDC_SCOPES: scopes.filter((scope) => scope !== 'openid').join(' '),
+  }),
+}
+
+const tokiSecret: Shape = {
+  ...toki,
+  title: 'a plain OAuth 2.0 provider: no discovery, a client secret, no PKCE',
+  facts: { ...toki.facts, pkce: false, clientAuth: usual.clientAuth },
+  configure: (options) => ({ ...toki.configure(options), pkce: { required: () => false } }),
+  toSettings: (origin) => ({ ...toki.toSettings(origin), OIDC_PKCE: 'off' }),
+}
+
+const strict: Shape = {
+  title: 'a strict provider: pushed requests, private_key_jwt, DPoP',
+  facts: { ...usual, pushed: true, bound: true, clientAuth: 'a signed assertion (private_key_jwt)' },
+  path: '/strict',
+  signingAlg: 'ES256',
+  audience: 'https://api.example.com',
+  hasDiscovery: true,
+  configure: () => ({
+    routes: endpoints(''),
+    pkce: { required: () => true },
+    assertJwtClientAuthClaimsAndHeader: takeIssuerAsAudience,
+    features: {
+      ...toFeatures({ dpop: true }),
+      pushedAuthorizationRequests: { enabled: true, requirePushedAuthorizationRequests: true },
+    },
+    clientDefaults: {
+      require_auth_time: true,
+      dpop_bound_access_tokens: true,
+      id_token_signed_response_alg: 'ES256',
+    },
+  }),
+  toSettings: (origin) => ({
+    OIDC_ISSUER: `${origin}/strict`,
+    OIDC_ID_TOKEN_ALG: 'ES256',
+    OIDC_ACCESS_TOKEN_AUDIENCE: 'https://api.example.com',
+    ...toScopeSetting(),
+  }),
+}
+
+/** Every kind of provider that the demo can be. */
+export const shapes: Record<ShapeName, Shape> = {
+  okta,
+  'okta-org': oktaOrg,
+  toki,
+  'toki-secret': tokiSecret,
+  strict,
+}
+
+/** What all shapes have in common: one company, whose people are asked for no consent. */
+export function toCommonConfiguration({ audience, signingAlg }: Shape, lifetime: number): Configuration {
+  return {
+    scopes,
+    claims: {
+      openid: ['sub', 'amr', 'acr', 'idp', 'ver'],
+      profile: ['name', 'given_name', 'family_name', 'preferred_username', 'locale'],
+      email: ['email', 'email_verified'],
+      groups: ['groups'],
+    },
+    acrValues: ['urn:okta:loa:1fa:any', 'urn:okta:loa:2fa:any'],
+    extraParams: ['sessionToken'],
+    responseTypes: ['code'],
+    issueRefreshToken: async (_ctx, client) => client.grantTypeAllowed('refresh_token'),
+    loadExistingGrant: (ctx) => grantAll(ctx, audience),
+    features: {
+      devInteractions: { enabled: false },
+      revocation: { enabled: true },
+      userinfo: { enabled: true },
+      rpInitiatedLogout: { enabled: true },
+      ...(audience === undefined ? {} : { resourceIndicators: toResource(audience, signingAlg, lifetime) }),
+    },
+    ttl: {
+      AccessToken: lifetime,
+      AuthorizationCode: 300,
+      Grant: 86_400,
+      IdToken: 3600,
+      Interaction: 3600,
+      RefreshToken: 86_400,
+      Session: 86_400,
+    },
+  }
+}
+
+function toResource(audience: string, alg: 'RS256' | 'ES256', lifetime: number) {
+  return {
+    enabled: true,
+    defaultResource: () => audience,
+    useGrantedResource: () => true,
+    getResourceServerInfo: () => ({
+      scope: scopes.join(' '),
+      audience,
+      accessTokenTTL: lifetime,
+      accessTokenFormat: 'jwt' as const,
+      jwt: { sign: { alg } },
+    }),
+  }
+}
+
+async function grantAll(ctx: KoaContextWithOIDC, audience: string | undefined) {
+  const { client, session, provider } = ctx.oidc
+  if (client === undefined || session?.accountId === undefined) return undefined
+  const existing = session.grantIdFor(client.clientId)
+  const grant =
+    (existing === undefined ? undefined : await provider.Grant.find(existing)) ??
+    new provider.Grant({ clientId: client.clientId, accountId: session.accountId })
+  grant.addOIDCScope(scopes.join(' '))
+  if (audience !== undefined) grant.addResourceScope(audience, scopes.join(' '))
+  await grant.save()
+  return grant
+}
