@@ -1,15 +1,19 @@
 #!/usr/bin/env node
 import { randomBytes } from 'node:crypto'
+import { systemClock } from './clock.ts'
 import { type Config, readConfig } from './config/config.ts'
 import { ConfigError } from './config/config-error.ts'
 import { readEnvironment } from './config/environment.ts'
 import { describeSettings, findUnknownVariables } from './config/read-settings.ts'
+import { examine } from './doctor/doctor.ts'
+import { countFindings, renderJson, renderTable } from './doctor/report.ts'
 import { createParts, startServer } from './server.ts'
 
 const usage = `Usage: portico-bff [command]
 
   serve   start the server (the default)
   keys    print a fresh line for BFF_SECRETS
+  doctor  look for what is misconfigured; --json for pipelines; exits with 1 where a check failed
 `
 
 /** EX_CONFIG and EX_USAGE of sysexits.h. */
@@ -30,10 +34,13 @@ async function serve(): Promise<void> {
   const unknown = findUnknownVariables(env)
   if (unknown.length > 0) log('config_unknown_variable', { variables: unknown })
   if (sharesLimits(parts.config)) log('config_limits_are_shared', { variable: 'TRUST_PROXY' })
+  for (const { name, pkce } of parts.config.providers) {
+    if (!pkce) log('config_pkce_is_off', { provider: name, variable: 'OIDC_PKCE' })
+  }
   if (parts.config.redis === undefined) log('store_in_memory', { variable: 'REDIS_URL' })
   const server = await startServer(parts).catch(async (error: unknown) => {
     // An open connection to Redis would keep the process from ending.
-    await Promise.all([parts.provider.close(), parts.store.close()])
+    await Promise.all([...parts.providers.all.map((provider) => provider.close()), parts.store.close()])
     throw error
   })
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
@@ -50,15 +57,25 @@ function printKeys(): void {
   process.stdout.write(`BFF_SECRETS=${randomBytes(32).toString('base64url')}\n`)
 }
 
-const commands = new Map<string, () => void | Promise<void>>([
-  ['serve', serve],
-  ['keys', printKeys],
+async function runDoctor(args: string[]): Promise<void> {
+  const findings = await examine(readEnvironment(), systemClock)
+  process.stdout.write(args.includes('--json') ? renderJson(findings) : renderTable(findings))
+  process.exitCode = countFindings(findings).fail === 0 ? 0 : 1
+}
+
+/** Each command, with the options it takes. */
+const commands = new Map<string, { options: string[]; run: (args: string[]) => void | Promise<void> }>([
+  ['serve', { options: [], run: serve }],
+  ['keys', { options: [], run: printKeys }],
+  ['doctor', { options: ['--json'], run: runDoctor }],
 ])
 
 /** The command of these arguments, or undefined where they name none. */
 function readCommand(args: string[]) {
   const [name = 'serve', ...rest] = args
-  return rest.length === 0 ? commands.get(name) : undefined
+  const command = commands.get(name)
+  if (command === undefined || rest.some((option) => !command.options.includes(option))) return undefined
+  return () => command.run(rest)
 }
 
 async function main(): Promise<void> {

@@ -21,7 +21,7 @@ const importsOf = (file: string): string[] =>
 /** The floors of the house, top to bottom; those of one line stand side by side. */
 const floors = [
   ['main'],
-  ['server'],
+  ['server', 'doctor'],
   ['app'],
   ['http'],
   ['login', 'verify'],

@@ -98,12 +98,22 @@ test('npm start with a separate provider process: the seed flow by plain HTTP ca
   expect(server.output.text).toContain('"BFF_SECRETS":"[redacted]"')
 })
 
+test('without PKCE every start warns, by the name of the provider and the setting', async () => {
+  const { server } = await startServer('https://idp.invalid', {
+    OIDC_CLIENT_SECRET: clientSecret,
+    OIDC_PKCE: 'off',
+  })
+  const line = await server.line(/config_pkce_is_off/)
+  expect(JSON.parse(line)).toMatchObject({ level: 'warn', provider: 'default', variable: 'OIDC_PKCE' })
+  await server.stop()
+})
+
 describe('npm start', () => {
   test('with no configuration: exit 78, every missing variable with an example, and the way to the demo', async () => {
     const server = start('src/main.ts', [], {})
     expect(await server.exited).toBe(78)
     for (const name of ['PUBLIC_URL', 'BFF_SECRETS', 'OIDC_ISSUER', 'OIDC_CLIENT_ID']) {
-      expect(server.output.text).toMatch(new RegExp(`${name} is required\\n +for example: ${name}=\\S`))
+      expect(server.output.text).toMatch(new RegExp(`${name} is required.*\\n +for example: ${name}=\\S`))
     }
     expect(server.output.text).toContain('npm run demo')
     expect(server.output.text).not.toMatch(/^ +at /m)

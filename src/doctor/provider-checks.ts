@@ -1,0 +1,101 @@
+import type { Clock } from '../clock.ts'
+import type { Config } from '../config/config.ts'
+import type { ProviderConfig } from '../config/provider-config.ts'
+import { AppError } from '../errors.ts'
+import type { DiscoveredProvider } from '../provider/discovery.ts'
+import { createProviderProbe, type ProviderProbe } from '../provider/probe.ts'
+import { checkAuthorization } from './authorization-checks.ts'
+import { checkCertificate, checkClientAuth } from './client-auth-checks.ts'
+import { checkDiscovery } from './discovery-checks.ts'
+import { type Finding, fail, unknown } from './finding.ts'
+import { checkKeys } from './key-checks.ts'
+import { checkLogout } from './logout-checks.ts'
+import { checkMetadata } from './metadata-checks.ts'
+
+/** What every check of one provider may use. */
+export interface Examination {
+  provider: ProviderConfig
+  config: Config
+  clock: Clock
+  probe: ProviderProbe
+  /** The same for another way to ask, to see whether that one works. */
+  probeAs(change: Partial<ProviderConfig>): ProviderProbe
+}
+
+/** Examines one provider: its word first, then what it does when asked. */
+export async function checkProvider(options: Omit<Examination, 'probe' | 'probeAs'>): Promise<Finding[]> {
+  const { provider, config, clock } = options
+  const probes: ProviderProbe[] = []
+  const probeAs = (change: Partial<ProviderConfig>) => {
+    const probe = createProviderProbe({ config: { ...provider, ...change }, secrets: config.secrets, clock })
+    probes.push(probe)
+    return probe
+  }
+  const examination = { ...options, probe: probeAs({}), probeAs }
+  try {
+    const { found, findings } = await checkDiscovery(examination)
+    if (found === undefined) return findings
+    const checks: [string, () => Finding[] | Promise<Finding[]>][] = [
+      ['metadata', () => checkMetadata(found.metadata, provider)],
+      ['certificate', () => checkCertificate(examination)],
+      ['JWKS', () => checkKeys(examination, found)],
+      ['client authentication', () => checkClientAuth(examination)],
+      ['authorization request', () => checkAuthorization(examination)],
+      ['logout', () => checkLogout(examination, found)],
+    ]
+    for (const [check, run] of checks) findings.push(...(await attempt(check, run)))
+    return [...findings, ...tellLimits(provider, found)]
+  } catch (error) {
+    return [toUnexpected('discovery', error)]
+  } finally {
+    await Promise.all(probes.map((probe) => probe.close()))
+  }
+}
+
+/** A provider that does not answer one call may answer the next. */
+async function attempt(check: string, run: () => Finding[] | Promise<Finding[]>): Promise<Finding[]> {
+  try {
+    return await run()
+  } catch (error) {
+    if (!(error instanceof AppError)) return [toUnexpected(check, error)]
+    return [
+      fail(
+        check,
+        `the provider did not answer: ${error.reason ?? error.code}`,
+        'see whether this machine reaches it, and whether OIDC_TIMEOUT is too short',
+      ),
+    ]
+  }
+}
+
+/** Nobody foresaw this answer; its name is told, and not its message, which may hold anything. */
+const toUnexpected = (check: string, error: unknown): Finding =>
+  fail(
+    check,
+    `the provider says something that could not be understood (${error instanceof Error ? error.name : 'unknown'})`,
+    'look at its answers yourself: discovery document, keys, token endpoint',
+  )
+
+/** What only a person who signs in could show. */
+function tellLimits({ accessToken, scopes }: ProviderConfig, { metadata }: DiscoveredProvider): Finding[] {
+  const findings: Finding[] = []
+  if (accessToken.format === 'jwt') {
+    findings.push(
+      unknown(
+        'access token',
+        `whether its audience is ${accessToken.audience} is seen in a login only`,
+        'log in once; login_failed in the log would say invalid_access_token',
+      ),
+    )
+  }
+  if (scopes.includes('offline_access') && metadata.revocation_endpoint !== undefined) {
+    findings.push(
+      unknown(
+        'refresh',
+        'whether refresh tokens rotate, and with which grace, is known to the provider alone',
+        'with rotation, set a grace period of 30 s or more (Okta: Grace period for token rotation)',
+      ),
+    )
+  }
+  return findings
+}

@@ -1,0 +1,34 @@
+import type { Clock } from '../clock.ts'
+import type { Config } from '../config/config.ts'
+import { createProviderFetch } from '../provider/provider-fetch.ts'
+import { type Finding, pass, unknown, warn } from './finding.ts'
+
+const check = 'public address'
+
+/** Whether this server, or another replica, is what answers at PUBLIC_URL; before the first start nothing does. */
+export async function checkPublicUrl({ publicUrl }: Config, clock: Clock): Promise<Finding[]> {
+  const http = createProviderFetch({ timeout: 3_000, clock })
+  try {
+    const response = await http.fetch(`${publicUrl}/.well-known/oauth-authorization-server`, {})
+    const body: unknown = await response.json().catch(() => undefined)
+    const issuer = typeof body === 'object' && body !== null && 'issuer' in body ? body.issuer : undefined
+    if (issuer === publicUrl) return [pass(check, `Portico answers at ${publicUrl}`)]
+    return [
+      warn(
+        check,
+        `something else than Portico answers at ${publicUrl}/.well-known/`,
+        'let the web server pass /api/ and /.well-known/ on to Portico',
+      ),
+    ]
+  } catch {
+    return [
+      unknown(
+        check,
+        `nothing answers at ${publicUrl} from here, as long as the server does not run`,
+        'run the doctor again beside the running server',
+      ),
+    ]
+  } finally {
+    await http.close()
+  }
+}
