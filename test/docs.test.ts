@@ -89,6 +89,7 @@ test('every file that the documents name exists', () => {
     'docs/architecture.md',
     'docs/http-api.md',
     'docs/operations.md',
+    'docs/providers.md',
   ]) {
     const named = [...read(file).matchAll(/\]\(([\w./-]+)\)|`((?:src|test|demo|docs)\/[\w./-]+)`/g)].map(
       ([, link, path]) => link ?? path ?? '',
