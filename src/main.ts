@@ -30,7 +30,8 @@ async function serve(): Promise<void> {
   const env = readEnvironment()
   const parts = createParts(readConfig(env))
   const { log } = parts
-  log('server_starting', describeSettings(env))
+  const providers = parts.config.providers.map(({ name, issuer }) => `${name} ${issuer}`)
+  log('server_starting', { ...describeSettings(env), providers })
   const unknown = findUnknownVariables(env)
   if (unknown.length > 0) log('config_unknown_variable', { variables: unknown })
   if (sharesLimits(parts.config)) log('config_limits_are_shared', { variable: 'TRUST_PROXY' })
@@ -93,7 +94,12 @@ try {
     process.exitCode = exitConfig
   } else {
     const isPortTaken = error instanceof Error && 'code' in error && error.code === 'EADDRINUSE'
-    const hint = isPortTaken ? ' Choose another PORT, or stop what listens there.' : ''
+    const isNotHere = error instanceof Error && /ENOTFOUND|EADDRNOTAVAIL/.test(error.message)
+    const hint = isPortTaken
+      ? ' Choose another PORT, or stop what listens there.'
+      : isNotHere
+        ? ' HOST must be an address of this machine, such as 0.0.0.0.'
+        : ''
     process.stderr.write(
       `Portico cannot start: ${error instanceof Error ? error.message : 'unknown error'}.${hint}\n`,
     )

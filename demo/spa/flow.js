@@ -12,7 +12,7 @@ const [spa, portico, provider, api] = [0, 1, 2, 3]
  */
 
 /** @param {Facts} facts @returns {Step[]} */
-const toLoginSteps = ({ pkce, pushed }) => [
+const toLoginSteps = ({ pkce, pushed, idToken }) => [
   { id: 'login', from: spa, to: portico, text: 'GET /api/login', note: 'The page asks where to sign in.' },
   ...(pushed
     ? [
@@ -30,7 +30,7 @@ const toLoginSteps = ({ pkce, pushed }) => [
     from: portico,
     to: spa,
     text: 'login_url',
-    note: `${pkce ? 'State, nonce and PKCE verifier stay' : 'The state stays'} behind in a sealed cookie. The server stores nothing yet.`,
+    note: `${pkce ? `State${idToken ? ', nonce' : ''} and PKCE verifier stay` : 'The state stays'} behind in a sealed cookie. The server stores nothing yet.`,
   },
   {
     id: 'authorize',

@@ -8,9 +8,14 @@ const toLines = (text: string) => text.replaceAll('\\n', '\n')
 const isPem = (text: string) => text.trimStart().startsWith('-----BEGIN ')
 
 function readPemKey(text: string): PrivateJwk {
+  if (/-----BEGIN (PUBLIC KEY|CERTIFICATE)/.test(text))
+    throw new Error('must be the private key, not the public one')
+  if (/ENCRYPTED/.test(text)) throw new Error('must be a private key without a password')
   const jwk = toPrivateJwk(() => createPrivateKey(toLines(text)).export({ format: 'jwk' }))
   if (jwk !== undefined) return jwk
-  throw new Error('must be an unencrypted private key (PEM) that fits ES256, EdDSA or RS256')
+  throw new Error(
+    'must be a private key of P-256 (ES256), Ed25519 (EdDSA) or RSA of 2048 bits or more (RS256)',
+  )
 }
 
 function readJwk(text: string): unknown {
@@ -26,6 +31,9 @@ export const clientKeys: Parser<PrivateJwk[]> = parser((text) => {
   if (isPem(text)) return [readPemKey(text)]
   const json = readJwk(text)
   const isSet = typeof json === 'object' && json !== null && 'keys' in json
+  if (typeof json === 'object' && json !== null && !isSet && !('d' in json)) {
+    throw new Error('must be the private key, not the public one ("d" is missing)')
+  }
   const parsed = privateJwkSet.safeParse(isSet ? text : JSON.stringify({ keys: [json] }))
   if (parsed.success) return parsed.data
   throw new Error(parsed.error.issues[0]?.message ?? 'must be a private key: a JWK, a JWK Set or PEM')

@@ -6,6 +6,8 @@ export interface Problem {
   problem: string
   /** The provider of PROVIDERS_FILE whose setting it is. */
   provider?: string
+  /** Too much of it is given: there is nothing to write instead. */
+  isSurplus?: true
 }
 
 /** The problem in one line, such as `PORT must be a port number`. */
@@ -17,10 +19,16 @@ export const withoutKnown = (found: readonly Problem[], known: readonly Problem[
   found.filter((one) => !known.some(({ variable }) => variable === one.variable))
 
 /** A line that would be accepted, as the place where it stands wants it. */
-export const toExample = ({ variable, provider }: Problem): string =>
-  provider === undefined
-    ? `${variable}=${settings[variable].example}`
-    : `"${variable}": ${JSON.stringify(settings[variable].example)}`
+export function toExample({ variable, provider, isSurplus }: Problem): string | undefined {
+  if (isSurplus) return undefined
+  const { example } = settings[variable]
+  return provider === undefined ? `${variable}=${example}` : `"${variable}": ${JSON.stringify(example)}`
+}
+
+function renderProblem(problem: Problem): string {
+  const example = toExample(problem)
+  return `  ${describeProblem(problem)}${example === undefined ? '' : `\n      for example: ${example}`}`
+}
 
 /** Every problem of the configuration at once; `main.ts` prints it and exits with 78 (EX_CONFIG). */
 export class ConfigError extends Error {
@@ -32,9 +40,7 @@ export class ConfigError extends Error {
       [
         `Portico cannot start: ${problems.length} ${problems.length === 1 ? 'setting needs' : 'settings need'} your attention.`,
         '',
-        ...problems.map(
-          (problem) => `  ${describeProblem(problem)}\n      for example: ${toExample(problem)}`,
-        ),
+        ...problems.map(renderProblem),
         '',
         'README.md lists every setting, .env.example is a file to start from, and the command `keys` prints BFF_SECRETS:',
         '  npm start -- keys    or    portico-bff keys',

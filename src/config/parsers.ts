@@ -68,6 +68,8 @@ export const userinfoEndpoint: Parser<string> = parser((text) => {
   const { pathname, searchParams } = readHttpsUrl(text.replaceAll(userIdPlaceholder, stand))
   const count = text.split(userIdPlaceholder).length - 1
   const whole = [...pathname.split('/'), ...searchParams.values()].filter((part) => part === stand)
+  if (/[{}]/.test(text.replaceAll(userIdPlaceholder, '')))
+    throw new Error('holds another placeholder than {user_id}')
   if (count === whole.length && count <= 1) return text
   throw new Error('may hold {user_id} once, as a whole segment of the path or a whole value of the query')
 })
@@ -122,6 +124,7 @@ export const claimNames: Parser<string[]> = list.transform((items, context) => {
 export const scopes: Parser<string[]> = parser((text) => {
   const items = [...new Set(text.split(/\s+/).filter((item) => item !== ''))]
   if (items.length === 0) throw new Error('must name at least one')
+  if (text.includes(',')) throw new Error('must have spaces between the scopes, not commas')
   if (items.some((item) => !/^[\x21\x23-\x5b\x5d-\x7e]+$/.test(item))) {
     throw new Error('holds a character no scope may have')
   }

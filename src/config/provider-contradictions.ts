@@ -24,6 +24,7 @@ const hasAServer: Check = (values) => {
       variable: 'OIDC_ISSUER',
       problem:
         'is set beside OAUTH_AUTHORIZATION_ENDPOINT or OAUTH_TOKEN_ENDPOINT: drop it for a provider without discovery',
+      isSurplus: true,
     }
   }
   if (issuer === undefined && !isStatic) {
@@ -54,6 +55,7 @@ const discoveryTellsTheRest: Check = (values) => {
   return {
     variable,
     problem: 'is set beside OIDC_ISSUER, whose discovery document tells it: drop one of them',
+    isSurplus: true,
   }
 }
 
@@ -93,7 +95,7 @@ const credentialsAreUsed: Check = (values) => {
   const surplus = allCredentials.find((name) => !wanted.includes(name) && values[name] !== undefined)
   if (surplus === undefined) return undefined
   const problem = `is ${method}${values.OIDC_CLIENT_AUTH === undefined ? ' by what is given' : ''}, but ${surplus} is set as well: drop one of them`
-  return { variable: 'OIDC_CLIENT_AUTH', problem }
+  return { variable: 'OIDC_CLIENT_AUTH', problem, isSurplus: true }
 }
 
 const certificateHasItsKey: Check = ({ OIDC_CLIENT_CERT: certificate, OIDC_CLIENT_CERT_KEY: key }) =>

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { z } from 'zod'
+import { toLogText } from '../telemetry/logger.ts'
 import { type Parser, parser } from './parsers.ts'
 
 /** One provider of PROVIDERS_FILE: its settings by the names they have in the environment, not parsed yet. */
@@ -14,7 +15,7 @@ const file = z.record(names, z.record(z.string(), z.string()))
 
 function readJson(path: string): unknown {
   try {
-    return JSON.parse(readFileSync(path, 'utf8'))
+    return JSON.parse(readFileSync(path, 'utf8').replace(/^\ufeff/, ''))
   } catch (error) {
     // The message of a syntax error repeats the text, which may hold a secret.
     throw new Error(
@@ -23,12 +24,25 @@ function readJson(path: string): unknown {
   }
 }
 
-/** The providers of a JSON file, in its order: `{ "okta": { "OIDC_ISSUER": "...", ... }, "toki": { ... } }`. */
+const form = '{ "okta": { "OIDC_ISSUER": "..." }, ... }'
+
+/** What is not of the form, by its place: what stands there may be a secret. */
+function toMessage([issue]: z.core.$ZodIssue[]): string {
+  const [name, setting] = issue?.path ?? []
+  if (name === undefined) return `names a file that is not of the form ${form}`
+  if (setting !== undefined)
+    return `names a file whose ${String(name)}.${String(setting)} is no text: write it in quotes`
+  if (issue?.code === 'invalid_key') {
+    return `names a file with a provider "${toLogText(String(name))}": names are of a-z, 0-9 and -, up to 32, and not "default"`
+  }
+  return `names a file whose provider "${toLogText(String(name))}" is not of the form ${form}`
+}
+
+/** The providers of a JSON file, in its order. */
 export const providersFile: Parser<ProviderEntry[]> = parser((path) => {
-  const { data } = file.safeParse(readJson(path))
-  const entries = Object.entries(data ?? {})
-  if (entries.length > 0) return entries.map(([name, settings]) => ({ name, settings }))
-  throw new Error(
-    'names a file that is not of the form { "okta": { "OIDC_ISSUER": "..." }, ... }: names are of a-z, 0-9 and - (not "default"), values are texts',
-  )
+  const { data, error } = file.safeParse(readJson(path))
+  if (error !== undefined) throw new Error(toMessage(error.issues))
+  const entries = Object.entries(data)
+  if (entries.length === 0) throw new Error(`names a file without a provider: ${form}`)
+  return entries.map(([name, settings]) => ({ name, settings }))
 })

@@ -23,10 +23,13 @@ export function readProviders(env: Environment, values: Partial<ServerSettingVal
   if (entries === undefined)
     return env.PROVIDERS_FILE ? { providers: [], problems: [] } : readProvider(onlyProvider, env, values)
   const all = entries.map(({ name, settings }) => readEntry(name, settings, values))
-  const outside = findProviderVariables(env).map((variable) => ({
-    variable,
-    problem: 'is set beside PROVIDERS_FILE: move it into the file, to the provider it is for',
-  }))
+  const outside = findProviderVariables(env).map(
+    (variable): Problem => ({
+      variable,
+      isSurplus: true,
+      problem: 'is set beside PROVIDERS_FILE: move it into the file, to the provider it is for',
+    }),
+  )
   return {
     providers: all.flatMap(({ providers }) => providers),
     problems: [

@@ -27,11 +27,15 @@ function readText(
   const text = env[name] || undefined
   const file = setting.secret ? env[`${name}_FILE`] || undefined : undefined
   if (file === undefined) return text
-  if (text !== undefined) return { variable: name, problem: `is given twice, also as ${name}_FILE` }
+  if (text !== undefined) {
+    return { variable: name, problem: `is given twice, also as ${name}_FILE`, isSurplus: true }
+  }
   try {
     return readSecretFile(file)
-  } catch {
-    return { variable: name, problem: `cannot be read from the file that ${name}_FILE names` }
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? ` (${error.code})` : ''
+    const problem = `cannot be read from the file that ${name}_FILE names${code}`
+    return { variable: name, problem, isSurplus: true }
   }
 }
 
@@ -72,6 +76,11 @@ function parseSettings<Values>(env: Environment, entries: Entries): ParsedSettin
       continue
     }
     const given = text ?? setting.fallback
+    const wrapping = given === undefined ? undefined : findWrapping(given)
+    if (wrapping !== undefined) {
+      problems.push({ variable: name, problem: wrapping, isSurplus: true })
+      continue
+    }
     if (given === undefined) {
       if (setting.required) problems.push({ variable: name, problem: 'is required' })
       continue
@@ -83,10 +92,20 @@ function parseSettings<Values>(env: Environment, entries: Entries): ParsedSettin
   return { values: values as Partial<Values>, problems }
 }
 
+/** What stands around a value and is not meant: PEM and JSON have lines of their own. */
+function findWrapping(text: string): string | undefined {
+  if (/^(["']).*\1$/s.test(text))
+    return 'is in quotes, which count as a part of it (docker --env-file keeps them): drop them'
+  const isPadded = text.trim() !== text && !/^\s*(\{|-----BEGIN)/.test(text)
+  return isPadded ? 'begins or ends with a space or a line break: drop it' : undefined
+}
+
 /** The configuration in effect, as texts for the start log, with every secret redacted. */
 export function describeSettings(env: Environment): Record<string, string> {
+  // With PROVIDERS_FILE, the defaults of one provider are nobody's.
+  const meant = env.PROVIDERS_FILE ? serverEntries : entries
   return Object.fromEntries(
-    entries.flatMap(([name, setting]) => {
+    meant.flatMap(([name, setting]) => {
       const given = env[name] || (setting.secret && env[`${name}_FILE`]) || setting.fallback
       if (!given) return []
       return [[name, setting.secret ? '[redacted]' : given]]

@@ -20,7 +20,7 @@ export async function checkAuthorization({ provider, probe }: Examination): Prom
     case 'returned':
       return [toReturned(answer.refusal, provider.redirectUri)]
     case 'push refused':
-      return [toRefused(answer.refusal, provider.redirectUri)]
+      return [toPushRefused(answer.refusal, provider.redirectUri)]
     case 'page':
       return [toPage(answer, provider.redirectUri)]
     case 'sent elsewhere':
@@ -40,6 +40,16 @@ function toReturned(refusal: ProbeRefusal, redirectUri: string): Finding {
   }
   if (refusal.error === 'none') return pass(check, `the provider knows ${redirectUri}`)
   return toRefused(refusal, redirectUri)
+}
+
+/** A client that is not recognised gets no further; why is told with its authentication. */
+function toPushRefused(refusal: ProbeRefusal, redirectUri: string): Finding {
+  if (refusal.error !== 'invalid_client') return toRefused(refusal, redirectUri)
+  return unknown(
+    check,
+    'not tried: the provider does not recognise this client',
+    'mend client authentication first',
+  )
 }
 
 /** The request was understood, and refused for something else than the missing person. */
@@ -93,6 +103,13 @@ function toPage(
     )
   }
   const told = `status ${status}`
+  if (status === 404 || status === 405) {
+    return fail(
+      'authorization endpoint',
+      `it answers with ${told}`,
+      'mend OAUTH_AUTHORIZATION_ENDPOINT, or let the provider mend its discovery document; or OIDC_CLIENT_ID is not known there',
+    )
+  }
   if (/redirect[_ ]ur[il]/i.test(text)) return toUnregistered(redirectUri, told)
   if (/client/i.test(text)) {
     return fail(

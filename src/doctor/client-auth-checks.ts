@@ -16,6 +16,8 @@ export async function checkClientAuth(examination: Examination): Promise<Finding
     case 'invalid_grant':
       return [pass(check, `the provider knows this client (${method})`)]
     case 'invalid_client':
+    // GitHub's word for it.
+    case 'incorrect_client_credentials':
       return [await explain(examination, refusal)]
     case 'unauthorized_client':
       return [

@@ -3,7 +3,7 @@ import { AppError } from '../errors.ts'
 import type { DiscoveredProvider } from '../provider/discovery.ts'
 import type { ProbedDocument, ProviderProbe } from '../provider/probe.ts'
 import { toLogText } from '../telemetry/logger.ts'
-import { type Advice, findAdvice } from './advice.ts'
+import { findAdvice, transportAdvice } from './advice.ts'
 import { type Finding, fail, pass, warn } from './finding.ts'
 import type { Examination } from './provider-checks.ts'
 
@@ -86,22 +86,11 @@ async function explain(
   )
 }
 
-const advice: Advice = [
-  [/ENOTFOUND|EAI_AGAIN/, 'mend the host name; in a container, look at its DNS'],
-  [/ECONNREFUSED/, 'mend host and port; is the provider running?'],
-  [
-    /CERT|SELF_SIGNED|UNABLE_TO_VERIFY|ALTNAME/i,
-    'name the authority of its certificate in NODE_EXTRA_CA_CERTS',
-  ],
-  [/deadline|TIMEOUT/i, 'look at firewall and proxy between here and the provider, or raise OIDC_TIMEOUT'],
-  [/ is missing| is not https?:/, 'let the provider mend its discovery document'],
-]
-
 function toUnreachable(address: string, reason: string): Finding {
   return fail(
     check,
     `${address}: ${reason}`,
-    findAdvice(advice, reason, 'see whether this machine reaches the provider'),
+    findAdvice(transportAdvice, reason, 'see whether this machine reaches the provider'),
   )
 }
 
@@ -119,7 +108,9 @@ function tellKind(issuer: string): Finding[] {
 function checkClock({ headers, at }: ProbedDocument): Finding[] {
   const date = Date.parse(headers.get('date') ?? '')
   if (Number.isNaN(date)) return []
-  const seconds = Math.round((at - date) / 1000)
+  // What a cache in between has kept is as much older.
+  const age = Number(headers.get('age') ?? 0) || 0
+  const seconds = Math.round((at - date) / 1000) - age
   const says = `this machine is ${Math.abs(seconds)} s ${seconds > 0 ? 'ahead of' : 'behind'} the provider`
   const fix = 'let this machine follow NTP'
   if (Math.abs(seconds) > 30) return [fail('clock', `${says}: tokens will be refused`, fix)]
@@ -137,6 +128,7 @@ async function checkStatic({ endpoints }: ProviderConfig, probe: ProviderProbe):
     }
   } catch (error) {
     if (!(error instanceof AppError)) throw error
-    return { findings: [toUnreachable(token, error.reason ?? error.code)] }
+    const finding = toUnreachable(token, error.reason ?? error.code)
+    return { findings: [{ ...finding, check: 'endpoints', says: `OAUTH_TOKEN_ENDPOINT: ${finding.says}` }] }
   }
 }

@@ -32,8 +32,10 @@ function readWhole(env: Environment): Config | Finding[] {
     return readConfig(env)
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
-    return error.problems.map((problem) =>
-      fail('configuration', describeProblem(problem), `for example: ${toExample(problem)}`),
-    )
+    return error.problems.map((problem) => {
+      const example = toExample(problem)
+      const fix = example === undefined ? 'drop what is too much' : `for example: ${example}`
+      return fail('configuration', describeProblem(problem), fix)
+    })
   }
 }

@@ -20,7 +20,7 @@ export async function checkLogout(
     return [
       warn(
         check,
-        `the provider does not know ${returnUri}: after a logout there, people would stay there`,
+        `the provider does not know ${returnUri}, to which a logout there is to return`,
         'register exactly this post-logout redirect URI for the client at the provider',
       ),
     ]

@@ -185,15 +185,6 @@ const accessToken: Check = (_metadata, { accessToken: { format }, issuer, endpoi
   return pass('access token', format === 'jwt' ? 'verified as a JWT' : 'opaque: never looked into')
 }
 
-const userinfo: Check = (metadata) =>
-  metadata.userinfo_endpoint === undefined
-    ? warn(
-        'userinfo',
-        'there is none: name, e-mail and groups must be in the ID token',
-        'put the claims into the ID token at the provider',
-      )
-    : undefined
-
 /** Nothing is found where a check returns nothing: it does not apply. */
 const checks: readonly Check[] = [
   responseType,
@@ -208,7 +199,6 @@ const checks: readonly Check[] = [
   idTokenAlg,
   unverifiedIdToken,
   accessToken,
-  userinfo,
 ]
 
 /** All of these checks; of a plain OAuth 2.0 provider, the metadata is its configuration. */

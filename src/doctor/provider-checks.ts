@@ -4,6 +4,7 @@ import type { ProviderConfig } from '../config/provider-config.ts'
 import { AppError } from '../errors.ts'
 import type { DiscoveredProvider } from '../provider/discovery.ts'
 import { createProviderProbe, type ProviderProbe } from '../provider/probe.ts'
+import { findAdvice, transportAdvice } from './advice.ts'
 import { checkAuthorization } from './authorization-checks.ts'
 import { checkCertificate, checkClientAuth } from './client-auth-checks.ts'
 import { checkDiscovery } from './discovery-checks.ts'
@@ -11,6 +12,7 @@ import { type Finding, fail, unknown } from './finding.ts'
 import { checkKeys } from './key-checks.ts'
 import { checkLogout } from './logout-checks.ts'
 import { checkMetadata } from './metadata-checks.ts'
+import { checkUserinfo } from './userinfo-checks.ts'
 
 /** What every check of one provider may use. */
 export interface Examination {
@@ -41,6 +43,7 @@ export async function checkProvider(options: Omit<Examination, 'probe' | 'probeA
       ['JWKS', () => checkKeys(examination, found)],
       ['client authentication', () => checkClientAuth(examination)],
       ['authorization request', () => checkAuthorization(examination)],
+      ['userinfo', () => checkUserinfo(examination)],
       ['logout', () => checkLogout(examination, found)],
     ]
     for (const [check, run] of checks) findings.push(...(await attempt(check, run)))
@@ -58,13 +61,9 @@ async function attempt(check: string, run: () => Finding[] | Promise<Finding[]>)
     return await run()
   } catch (error) {
     if (!(error instanceof AppError)) return [toUnexpected(check, error)]
-    return [
-      fail(
-        check,
-        `the provider did not answer: ${error.reason ?? error.code}`,
-        'see whether this machine reaches it, and whether OIDC_TIMEOUT is too short',
-      ),
-    ]
+    const reason = error.reason ?? error.code
+    const fix = findAdvice(transportAdvice, reason, 'see whether this machine reaches the provider')
+    return [fail(check, `the provider gave no answer that is of use: ${reason}`, fix)]
   }
 }
 
@@ -77,8 +76,17 @@ const toUnexpected = (check: string, error: unknown): Finding =>
   )
 
 /** What only a person who signs in could show. */
-function tellLimits({ accessToken, scopes }: ProviderConfig, { metadata }: DiscoveredProvider): Finding[] {
+function tellLimits(
+  { accessToken, scopes, endpoints, verifiesIdToken, issuer, userIdField }: ProviderConfig,
+  { metadata }: DiscoveredProvider,
+): Finding[] {
   const findings: Finding[] = []
+  if (endpoints !== undefined) {
+    const says = verifiesIdToken
+      ? `whether its ID tokens are of ${issuer} (OAUTH_ISSUER) is seen in a login only`
+      : `whether ${userIdField} (OAUTH_USER_ID_FIELD) names the user is seen in a login only`
+    findings.push(unknown('user', says, 'log in once; login_failed in the log would say why not'))
+  }
   if (accessToken.format === 'jwt') {
     findings.push(
       unknown(

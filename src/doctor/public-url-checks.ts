@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts'
 import type { Config } from '../config/config.ts'
+import { AppError } from '../errors.ts'
 import { createProviderFetch } from '../provider/provider-fetch.ts'
 import { type Finding, pass, unknown, warn } from './finding.ts'
 
@@ -20,11 +21,21 @@ export async function checkPublicUrl({ publicUrl }: Config, clock: Clock): Promi
         'let the web server pass /api/ and /.well-known/ on to Portico',
       ),
     ]
-  } catch {
+  } catch (error) {
+    const reason = error instanceof AppError ? (error.reason ?? error.code) : 'unknown'
+    if (/ENOTFOUND|CERT|SELF_SIGNED|ALTNAME/.test(reason)) {
+      return [
+        warn(
+          check,
+          `${publicUrl}: ${reason}`,
+          'mend the name or the certificate, unless only this machine does not know them',
+        ),
+      ]
+    }
     return [
       unknown(
         check,
-        `nothing answers at ${publicUrl} from here, as long as the server does not run`,
+        `nothing answers at ${publicUrl} from here (${reason}), as long as the server does not run`,
         'run the doctor again beside the running server',
       ),
     ]

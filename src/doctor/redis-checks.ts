@@ -1,3 +1,4 @@
+import { createRingSeal } from '../app-token/ring-seal.ts'
 import type { Config } from '../config/config.ts'
 import type { RedisTarget } from '../config/redis-url.ts'
 import { createRedisConnection } from '../session/redis-connection.ts'
@@ -11,7 +12,7 @@ const check = 'redis'
 const oldestVersion = 7
 
 /** Whether sessions can be kept: Redis reachable, new enough, writable, keeping what it is given, over TLS where it is far. */
-export async function checkRedis({ redis, secureCookies }: Config): Promise<Finding[]> {
+export async function checkRedis({ redis, secureCookies, secrets }: Config): Promise<Finding[]> {
   if (redis === undefined) {
     return [
       warn(
@@ -23,7 +24,12 @@ export async function checkRedis({ redis, secureCookies }: Config): Promise<Find
   }
   const connection = createRedisConnection(redis, () => {})
   try {
-    return [...toFindings(await probeRedis(connection), toAddress(redis)), ...checkTls(redis, secureCookies)]
+    const probe = await probeRedis(connection)
+    return [
+      ...toFindings(probe, toAddress(redis)),
+      ...checkRing(probe, secrets),
+      ...checkTls(redis, secureCookies),
+    ]
   } finally {
     await connection.close()
   }
@@ -37,6 +43,9 @@ const advice: Advice = [
   [/READONLY/, 'point REDIS_URL at the master, or use redis+sentinel://'],
   [/CERT|SELF_SIGNED|SSL|TLS|UNABLE_TO_VERIFY/i, 'name its authority in NODE_EXTRA_CA_CERTS'],
   [/OOM/, 'give Redis more memory'],
+  [/DB index/, 'mend the number of the database at the end of REDIS_URL'],
+  [/SENTINEL/, 'this is no sentinel: use redis:// for a single server'],
+  [/RootNodes|CLUSTER/i, 'this is no cluster: name one server alone in REDIS_URL'],
 ]
 
 function toFindings(probe: RedisProbe, address: string): Finding[] {
@@ -62,6 +71,23 @@ function toFindings(probe: RedisProbe, address: string): Finding[] {
     )
   }
   return findings
+}
+
+/** Whether our secrets open the signing keys that replicas share there. */
+function checkRing(probe: RedisProbe, secrets: readonly Uint8Array[]): Finding[] {
+  if ('reason' in probe || probe.ring === undefined) return []
+  try {
+    createRingSeal(secrets).open(probe.ring)
+    return [pass(check, 'BFF_SECRETS opens the signing keys in it')]
+  } catch {
+    return [
+      fail(
+        check,
+        'BFF_SECRETS does not open the signing keys in it: nobody could sign in',
+        'put the secret they were wrapped with back into BFF_SECRETS, or use an empty Redis',
+      ),
+    ]
+  }
 }
 
 const toHosts = (target: RedisTarget): string[] => {

@@ -1,6 +1,7 @@
 import type { Request, RequestHandler } from 'express'
 import { z } from 'zod'
 import type { Config } from '../config/config.ts'
+import { AppError } from '../errors.ts'
 import type { createBeginLogin } from '../login/begin.ts'
 import type { TransactionCookies } from './cookies.ts'
 import { parameter, readInput } from './input.ts'
@@ -48,10 +49,17 @@ export function createLoginHandler({ config, beginLogin, transactionCookies }: L
   const read = (req: Request): z.infer<typeof bodyParameters> =>
     req.method === 'POST' ? readInput(bodyParameters, req.body) : readInput(queryParameters, req.query)
 
+  /** Begins it; what the provider does not allow is told in the log like any other login that failed. */
+  const begin: typeof beginLogin = (request, log) =>
+    beginLogin(request, log).catch((error: unknown) => {
+      if (error instanceof AppError) log('login_failed', { code: error.code, reason: error.reason })
+      throw error
+    })
+
   return async (req, res) => {
     const input = read(req)
     res.locals.retry = { returnTo: config.loginReturnTo, provider: input.provider }
-    const login = await beginLogin(
+    const login = await begin(
       {
         returnTo: input.return_to,
         provider: input.provider,

@@ -11,6 +11,8 @@ import { createDiscovery, type DiscoveredProvider } from './discovery.ts'
 import { createDpopKeys } from './dpop-keys.ts'
 import { createProviderFetch, toTls } from './provider-fetch.ts'
 import { toRemark } from './remark.ts'
+import { toUserinfoUrl } from './user-id.ts'
+import { findUserinfoEndpoint } from './userinfo.ts'
 
 /** What came back from an address. */
 export interface ProbedDocument {
@@ -50,6 +52,8 @@ export interface ProviderProbe {
   tryCode(): Promise<ProbeRefusal>
   /** Begins a silent login (`prompt=none`), and sees where a browser without a session would end. */
   tryAuthorization(): Promise<AuthorizationAnswer>
+  /** The status of userinfo for a token that cannot be good; undefined where there is no userinfo. */
+  tryUserinfo(): Promise<number | undefined>
   close(): Promise<void>
 }
 
@@ -115,6 +119,14 @@ export function createProviderProbe({ config, secrets, clock }: ProbeOptions): P
         if (!isRefusal && !isAnswer) throw error
         return { outcome: 'push refused', refusal: toRefusal(error.cause, [toSentSecret(config.clientAuth)]) }
       }
+    },
+
+    async tryUserinfo() {
+      const endpoint = findUserinfoEndpoint(config, await discovery.provider())
+      if (endpoint === undefined) return undefined
+      const headers = { accept: 'application/json', authorization: `Bearer ${randomText()}` }
+      const { status } = await http.fetch(toUserinfoUrl(endpoint, 'portico-doctor').href, { headers })
+      return status
     },
 
     async close() {

@@ -91,6 +91,7 @@ function toFacts(error: ClientError): object {
 }
 
 function toHint(facts: object): string {
+  if ('claim' in facts) return ` (${String(facts.claim)})`
   if ('status' in facts) return ` (status ${String(facts.status)})`
   const body = 'body' in facts && typeof facts.body === 'object' && facts.body !== null ? facts.body : {}
   if ('access_token' in body && !('id_token' in body)) return ' (no id_token: is openid allowed?)'

@@ -2,8 +2,10 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { AppError } from '../errors.ts'
 import type { RedisConnection } from './redis-connection.ts'
 
-/** What Redis says of itself, one item a server, or why it cannot be used. */
-export type RedisProbe = { versions: string[]; policies: string[] } | { reason: string }
+/** What Redis says of itself, one item a server, and the sealed signing keys; or why it cannot be used. */
+export type RedisProbe =
+  | { versions: string[]; policies: string[]; ring: string | undefined }
+  | { reason: string }
 
 /** Milliseconds a connection may take to come about. */
 const patience = 3_000
@@ -18,7 +20,9 @@ export async function probeRedis(connection: RedisConnection): Promise<RedisProb
       const [server, memory] = [await connection.info('server'), await connection.info('memory')]
       const read = (sections: string[], pattern: RegExp) =>
         sections.map((section) => pattern.exec(section)?.[1] ?? 'unknown')
+      const { text } = await connection.run((client) => client.hGetAll('portico:shared:{signing-keys}'))
       return {
+        ring: text,
         versions: read(server, /^redis_version:(\S+)/m),
         policies: read(memory, /^maxmemory_policy:(\S+)/m),
       }

@@ -3,6 +3,7 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { createRingSeal } from '../../src/app-token/ring-seal.ts'
 import { readConfig } from '../../src/config/config.ts'
 import type { Finding } from '../../src/doctor/finding.ts'
 import { checkRedis } from '../../src/doctor/redis-checks.ts'
@@ -27,11 +28,11 @@ afterEach(async () => {
   await redis.command('REPLICAOF', 'NO', 'ONE')
 })
 
-const check = (url: string): Promise<Finding[]> =>
+const check = (url: string, secret = testSecret()): Promise<Finding[]> =>
   checkRedis(
     readConfig({
       PUBLIC_URL: 'https://app.example.com',
-      BFF_SECRETS: testSecret(),
+      BFF_SECRETS: secret,
       OIDC_ISSUER: 'https://idp.example.com',
       OIDC_CLIENT_ID: 'c',
       REDIS_URL: url,
@@ -60,6 +61,26 @@ test('over TLS, that is said', async () => {
     expect.objectContaining({ status: 'pass', says: 'over TLS' }),
   )
   await server.close()
+})
+
+test('signing keys that BFF_SECRETS cannot open are found, and those it can are told', async () => {
+  const [ours, theirs] = [testSecret(), testSecret()]
+  const seal = (secret: string) => createRingSeal([Buffer.from(secret, 'base64url')]).close([])
+  const look = async (secret: string) => {
+    await redis.command('HSET', 'portico:shared:{signing-keys}', 'text', seal(secret), 'n', '1')
+    return check(redis.url, ours)
+  }
+  expect(await look(ours)).toContainEqual(
+    expect.objectContaining({ status: 'pass', says: expect.stringContaining('opens the signing keys') }),
+  )
+  expect(await look(theirs)).toContainEqual(
+    expect.objectContaining({
+      status: 'fail',
+      says: expect.stringContaining('does not open the signing keys'),
+      fix: expect.stringContaining('back into BFF_SECRETS'),
+    }),
+  )
+  await redis.command('DEL', 'portico:shared:{signing-keys}')
 })
 
 describe('what is wrong is found, and the fix is named', () => {
@@ -115,6 +136,16 @@ describe('what is wrong is found, and the fix is named', () => {
         says: expect.stringContaining('OOM'),
         fix: expect.stringContaining('memory'),
       }),
+    ])
+  })
+
+  test.each([
+    ['database', (url: string) => `${url}/99`, 'number of the database'],
+    ['sentinel', (url: string) => `${url.replace('redis:', 'redis+sentinel:')}/master`, 'no sentinel'],
+    ['cluster', (url: string) => `${url},${url}`, 'no cluster'],
+  ])('a wrong %s', async (_what, toUrl, fix) => {
+    expect(failing(await check(toUrl(redis.url)))).toEqual([
+      expect.objectContaining({ fix: expect.stringContaining(fix) }),
     ])
   })
 

@@ -229,6 +229,19 @@ describe('pushed authorization requests', () => {
     expect((await startLogin(portico, browser)) === loginUrl).toBe(false)
   })
 
+  test('a refused one is a login that failed, and a warning', async () => {
+    const { portico } = await startWatched(
+      { provider: { par: true } },
+      { OIDC_REDIRECT_URI: 'https://localhost:1/not-registered' },
+    )
+    await createTestBrowser().fetch(`${portico.url}/api/login`)
+    expect(portico.logged.find(({ event }) => event === 'login_failed')).toMatchObject({
+      level: 'warn',
+      code: 'provider_error',
+      reason: expect.stringMatching(/redirect_uri/),
+    })
+  })
+
   test('OIDC_PAR=off leaves them, where the provider does not insist', async () => {
     const { calls, portico } = await startWatched({ provider: { par: true } }, { OIDC_PAR: 'off' })
     expect((await logIn(portico)).response.status).toBe(200)

@@ -14,6 +14,7 @@ import { checkKeys } from '../../src/doctor/key-checks.ts'
 import { checkLogout } from '../../src/doctor/logout-checks.ts'
 import { checkMetadata } from '../../src/doctor/metadata-checks.ts'
 import type { Examination } from '../../src/doctor/provider-checks.ts'
+import { checkUserinfo } from '../../src/doctor/userinfo-checks.ts'
 import type { DiscoveredProvider } from '../../src/provider/discovery.ts'
 import type { AuthorizationAnswer, ProbeRefusal, ProviderProbe } from '../../src/provider/probe.ts'
 import { createUnavailable } from '../../src/provider/provider-unavailable.ts'
@@ -51,6 +52,7 @@ function createExamination(
     discover: nobody,
     tryCode: nobody,
     tryAuthorization: nobody,
+    tryUserinfo: nobody,
     close: async () => {},
   }
   return {
@@ -165,7 +167,6 @@ describe('metadata', () => {
       /^fail access token: those of Okta's org server/,
     ],
     ['an opaque access token', {}, {}, /^pass access token: opaque/],
-    ['no userinfo', {}, { userinfo_endpoint: undefined }, /^warn userinfo: there is none/],
     [
       'a scope it does not list',
       {},
@@ -258,7 +259,6 @@ describe('the authorization request', () => {
     ['invalid_request', 'request_uri is missing', /^fail PAR: .* → set OIDC_PAR=auto/],
     ['invalid_request', 'code_challenge is missing', /^fail PKCE: .* → set OIDC_PKCE=on/],
     ['invalid_request', 'PKCE is required', /^fail PKCE: .* → set OIDC_PKCE=on/],
-    ['invalid_client', '', /^fail client: the provider refuses our authorization request: invalid_client → /],
     ['unauthorized_client', '', /^fail client: /],
     ['server_error', '', /^fail authorization request: .*server_error → look for this error/],
     [
@@ -269,6 +269,17 @@ describe('the authorization request', () => {
   ])('%s (%s)', async (error, description, expected) => {
     expect(await refused('returned', error, description)).toMatch(expected)
     expect(await refused('push refused', error, description)).toMatch(expected)
+  })
+
+  test('of a client that is not recognised goes no further: why is told elsewhere', async () => {
+    expect(await refused('returned', 'invalid_client')).toMatch(/^fail client: /)
+    expect(await refused('push refused', 'invalid_client')).toMatch(/^unknown redirect URI: not tried/)
+  })
+
+  test.each([404, 405])('that ends with status %d went to a wrong address', async (status) => {
+    expect(await check({ outcome: 'page', status, text: 'no such client' })).toMatch(
+      /^fail authorization endpoint/,
+    )
   })
 
   test('pushed, it is not right because a person is missing', async () => {
@@ -505,8 +516,43 @@ describe('discovery', () => {
       expect.stringMatching(/^fail clock/),
     )
     const get = () => Promise.reject(createUnavailable('ECONNREFUSED'))
-    expect(await check({ get }, plain)).toEqual([expect.stringMatching(/^fail discovery: .*ECONNREFUSED/)])
+    expect(await check({ get }, plain)).toEqual([
+      expect.stringMatching(/^fail endpoints: OAUTH_TOKEN_ENDPOINT: .*ECONNREFUSED/),
+    ])
   })
+})
+
+describe('userinfo', () => {
+  const plain = {
+    OIDC_ISSUER: undefined,
+    OAUTH_AUTHORIZATION_ENDPOINT: 'https://idp.example.com/a',
+    OAUTH_TOKEN_ENDPOINT: 'https://idp.example.com/t',
+  }
+  test.each<[number | undefined, Env, RegExp]>([
+    [401, {}, /^pass userinfo/],
+    [403, {}, /^pass userinfo/],
+    [400, {}, /^pass userinfo/],
+    [404, {}, /^warn userinfo: answers 404 .* → let the provider mend/],
+    [404, plain, /^warn userinfo: answers 404 .* → mend OAUTH_USERINFO_ENDPOINT/],
+    [200, {}, /^fail userinfo: it answers to a token/],
+    [200, plain, /^fail userinfo: .* → mend OAUTH_USERINFO_ENDPOINT/],
+    [undefined, {}, /^warn userinfo: .*must be in the ID token/],
+    [undefined, plain, /^warn userinfo: .* → set OAUTH_USERINFO_ENDPOINT/],
+  ])('status %s', async (status, env, expected) => {
+    const examination = createExamination(env, { tryUserinfo: async () => status })
+    expect((await checkUserinfo(examination)).map(tell).join()).toMatch(expected)
+  })
+})
+
+test('a date that a cache has kept is no clock that is wrong', async () => {
+  const date = new Date(1_800_000_000_000 - 600_000).toUTCString()
+  const probe = answered(JSON.stringify({ issuer: 'https://idp.example.com' }), {
+    headers: { date, age: '600' },
+  })
+  const { findings } = await checkDiscovery(
+    createExamination({}, { discover: async () => discovered({}), ...probe }),
+  )
+  expect(findings.map(tell)).toContainEqual(expect.stringMatching(/^pass clock/))
 })
 
 describe('logout', () => {

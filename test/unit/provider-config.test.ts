@@ -73,7 +73,8 @@ describe('a plain OAuth 2.0 provider', () => {
     [{ OIDC_PKCE: 'off' }, 'OIDC_PKCE is off, which needs client authentication'],
     [{ OIDC_PKCE: 'off', OIDC_CLIENT_AUTH: 'none' }, 'OIDC_PKCE is off, which needs client authentication'],
     [{ OIDC_PKCE: 'maybe' }, 'OIDC_PKCE must be one of'],
-    [{ OIDC_SCOPES: ' ' }, 'OIDC_SCOPES must name at least one'],
+    [{ OIDC_SCOPES: ' ' }, 'OIDC_SCOPES begins or ends with a space'],
+    [{ OIDC_SCOPES: 'profile,email' }, 'OIDC_SCOPES must have spaces between the scopes, not commas'],
   ])('%o: %s', (env, expected) => {
     expect(problemsOf({ ...plain, ...env })).toEqual([expect.stringContaining(expected)])
   })
@@ -97,6 +98,9 @@ describe('a plain OAuth 2.0 provider', () => {
     'https://h/{user_id}/{user_id}',
     'https://h/info?id=x{user_id}',
     'https://h/info#{user_id}',
+    'https://h/users/{id}',
+    'https://h/users/{USER_ID}',
+    'https://h/{user_id}/{x}',
     'https://{user_id}/info',
     'http://h/users/{user_id}',
     'h/{user_id}',
@@ -201,6 +205,39 @@ test('a missing PUBLIC_URL is the only thing told', () => {
   expect(problemsOf({ BFF_SECRETS: server.BFF_SECRETS, PROVIDERS_FILE })).toEqual(['PUBLIC_URL is required'])
 })
 
+test.each([
+  ['OIDC_CLIENT_SECRET', '"secret"', /^OIDC_CLIENT_SECRET is in quotes/],
+  ['OIDC_ISSUER', "'https://idp.example.com'", /^OIDC_ISSUER is in quotes/],
+  ['OIDC_CLIENT_SECRET', 'secret ', /^OIDC_CLIENT_SECRET begins or ends with a space/],
+  ['OIDC_CLIENT_ID', '\tc', /^OIDC_CLIENT_ID begins or ends with a space/],
+])('%s=%s: what stands around a value is told', (name, value, expected) => {
+  expect(problemsOf({ ...oidc, [name]: value })).toEqual([expect.stringMatching(expected)])
+})
+
+test('JSON and PEM may have lines around them', () => {
+  expect(problemsOf({ ...oidc, OIDC_CLIENT_KEY: `\n${JSON.stringify(jwk)}\n` })).toEqual([])
+  expect(problemsOf({ ...oidc, OIDC_CLIENT_KEY: `\n${pem(ec)}\n` })).toEqual([])
+})
+
+test('where something is too much, no example is given', () => {
+  const message = (env: Env) => {
+    try {
+      readConfig(env)
+      return ''
+    } catch (error) {
+      return error instanceof Error ? error.message : ''
+    }
+  }
+  expect(message({ ...oidc, OAUTH_TOKEN_ENDPOINT: 'https://x' })).not.toContain('for example')
+  expect(message({ ...oidc, OAUTH_JWKS_URI: 'https://x' })).not.toContain('for example')
+  expect(message({ ...oidc, OIDC_CLIENT_KEY: JSON.stringify(jwk), OIDC_CLIENT_SECRET: 's' })).not.toContain(
+    'for example',
+  )
+  expect(message({ ...oidc, OIDC_CLIENT_SECRET: 's', OIDC_CLIENT_SECRET_FILE: '/x' })).not.toContain(
+    'for example',
+  )
+})
+
 test('what did not parse is not told a second time as missing', () => {
   const env = { NODE_ENV: 'production', REDIS_URL: 'x', OIDC_ISSUER: 'x' }
   expect(problemsOf({ ...oidc, ...env })).toEqual([
@@ -252,6 +289,23 @@ describe('client authentication', () => {
   test('a key may come from a file', () => {
     const OIDC_CLIENT_KEY_FILE = write('key.pem', pem(ec))
     expect(first({ ...oidc, OIDC_CLIENT_KEY_FILE }).clientAuth.method).toBe('private_key_jwt')
+  })
+
+  test.each([
+    [
+      'the public PEM',
+      String(generateKeyPairSync('ed25519').publicKey.export({ type: 'spki', format: 'pem' })),
+      'not the public one',
+    ],
+    ['the public JWK', JSON.stringify({ ...jwk, d: undefined }), 'not the public one ("d" is missing)'],
+    [
+      'one with a password',
+      String(ec.export({ type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase: 'x' })),
+      'without a password',
+    ],
+    ['another curve', pem(generateKeyPairSync('ec', { namedCurve: 'P-384' }).privateKey), 'P-256 (ES256)'],
+  ])('%s is told by what is wrong', (_what, key, expected) => {
+    expect(problemsOf({ ...oidc, OIDC_CLIENT_KEY: key })).toEqual([expect.stringContaining(expected)])
   })
 
   test.each([
@@ -381,24 +435,29 @@ describe('PROVIDERS_FILE', () => {
   test.each([
     ['no JSON', '{', /^PROVIDERS_FILE names a file that is no JSON/],
     ['a list', [one], /^PROVIDERS_FILE names a file that is not of the form/],
-    ['nobody', {}, /^PROVIDERS_FILE names a file that is not of the form/],
-    ['a name with capitals', { One: one }, /^PROVIDERS_FILE names a file that is not of the form/],
+    ['nobody', {}, /^PROVIDERS_FILE names a file without a provider/],
+    ['a name with capitals', { One: one }, /^PROVIDERS_FILE names a file with a provider "One": names are/],
     [
       'a name that begins with a digit',
       { '1a': one },
-      /^PROVIDERS_FILE names a file that is not of the form/,
+      /^PROVIDERS_FILE names a file with a provider "1a": names are/,
     ],
     [
       'a name of 33 letters',
       { ['a'.repeat(33)]: one },
-      /^PROVIDERS_FILE names a file that is not of the form/,
+      /^PROVIDERS_FILE names a file with a provider "a+": names are/,
     ],
-    ['the reserved name', { default: one }, /^PROVIDERS_FILE names a file that is not of the form/],
+    [
+      'the reserved name',
+      { default: one },
+      /^PROVIDERS_FILE names a file with a provider "default": names are/,
+    ],
     [
       'a value that is no text',
       { one: { ...one, OIDC_TIMEOUT: 3 } },
-      /^PROVIDERS_FILE names a file that is not of the form/,
+      /^PROVIDERS_FILE names a file whose one\.OIDC_TIMEOUT is no text/,
     ],
+    ['a provider that is a text', { one: 'x' }, /^PROVIDERS_FILE names a file whose provider "one" is not/],
     [
       'an unknown setting',
       { one: { ...one, OIDC_SCOPE: 'openid' } },
@@ -461,9 +520,18 @@ describe('PROVIDERS_FILE', () => {
     expect(problemsOf(withFile(`{"one":"${canary}`)).join()).not.toContain(canary)
   })
 
+  test('may begin with a byte order mark', () => {
+    expect(problemsOf(withFile(`\ufeff${JSON.stringify({ one })}`))).toEqual([])
+  })
+
+  test('the defaults of one provider are not logged as in effect', () => {
+    expect(describeSettings({ PROVIDERS_FILE: 'x' })).not.toHaveProperty('OIDC_SCOPES')
+    expect(describeSettings({})).toHaveProperty('OIDC_SCOPES')
+  })
+
   test('the example in docs/ is good, but for the key that is not there', () => {
     expect(problemsOf({ ...server, PROVIDERS_FILE: 'docs/providers.example.json' })).toEqual([
-      'OIDC_CLIENT_KEY of provider okta cannot be read from the file that OIDC_CLIENT_KEY_FILE names',
+      'OIDC_CLIENT_KEY of provider okta cannot be read from the file that OIDC_CLIENT_KEY_FILE names (ENOENT)',
     ])
   })
 })
