@@ -8,7 +8,7 @@ import { checkProvider } from './provider-checks.ts'
 import { checkPublicUrl } from './public-url-checks.ts'
 import { checkRedis } from './redis-checks.ts'
 
-/** Runs every check that can be run from outside, without anybody signing in. Never throws. */
+/** Runs every check that can be run from outside, without anybody signing in. What a provider answers becomes a finding, whatever it is. */
 export async function examine(env: Environment, clock: Clock): Promise<Finding[]> {
   const config = readWhole(env)
   if (Array.isArray(config)) return [...config, ...checkEnvironment(env)]

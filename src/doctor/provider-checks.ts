@@ -48,8 +48,6 @@ export async function checkProvider(options: Omit<Examination, 'probe' | 'probeA
     ]
     for (const [check, run] of checks) findings.push(...(await attempt(check, run)))
     return [...findings, ...tellLimits(provider, found)]
-  } catch (error) {
-    return [toUnexpected('discovery', error)]
   } finally {
     await Promise.all(probes.map((probe) => probe.close()))
   }

@@ -450,6 +450,17 @@ const planted: Planted[] = [
     fix: /mend the address/,
   },
   {
+    what: 'a key set that nobody could foresee',
+    patient: {
+      before: tamper('/v1/keys', ({ keys }) => ({
+        keys: (keys as object[]).map((key) => ({ ...key, alg: { toString: 1, valueOf: 1 } })),
+      })),
+    },
+    check: 'JWKS',
+    says: /could not be understood \(TypeError\)/,
+    fix: /look at its answers yourself/,
+  },
+  {
     what: 'an empty key set',
     patient: { before: tamper('/v1/keys', () => ({ keys: [] })) },
     check: 'JWKS',

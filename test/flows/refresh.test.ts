@@ -448,6 +448,16 @@ describe('what the refresh says of the person counts (R65)', () => {
     expect((await readToken(await askToken(browser))).groups).toEqual(['Navy'])
   })
 
+  test('what only an ID token told stays where a refresh brings none', async () => {
+    const browser = await signIn()
+    await passAnHour(browser)
+    idp.misbehave({
+      tokenResponse: ({ id_token: _, ...answer }) => answer,
+      userinfo: ({ groups: _, ...claims }) => claims,
+    })
+    expect((await readToken(await askToken(browser))).groups).toEqual(['Navy'])
+  })
+
   test('where no ID token came, nothing else says whose the tokens are: they are refused with it', async () => {
     const browser = await signIn()
     await passAnHour(browser)

@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -60,6 +61,24 @@ describe('a sign-in page', () => {
     const metadata = await fetch(`${portico.url}/.well-known/oauth-authorization-server`)
     const { scopes_supported: scopes } = (await metadata.json()) as { scopes_supported: string[] }
     expect(scopes.sort()).toEqual(['email', 'offline_access', 'openid', 'profile'])
+  })
+
+  test('a key that two providers know this client by is published once', async () => {
+    const toKey = (kid: string) =>
+      JSON.stringify({ ...generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' }), kid })
+    const [shared, own] = [toKey('shared'), toKey('own')]
+    const withKey = (idp: HostileProvider, key: string) => ({
+      OIDC_ISSUER: idp.issuer,
+      OIDC_CLIENT_ID: 'portico-test',
+      OIDC_CLIENT_KEY: key,
+    })
+    writeProviders({ a: withKey(one, shared), b: withKey(two, shared), c: withKey(two, own) })
+    const other = await startPortico({ env: { PROVIDERS_FILE: file } })
+    const { keys } = (await (await fetch(`${other.url}/.well-known/client-jwks.json`)).json()) as {
+      keys: { kid: string }[]
+    }
+    expect(keys.map(({ kid }) => kid)).toEqual(['shared', 'own'])
+    await other.close()
   })
 
   test('every provider is discovered at the start', async () => {
@@ -146,6 +165,7 @@ describe('a login at each', () => {
   })
 
   test('refreshes, and asks for userinfo, where it came from', async () => {
+    writeProviders({ one: toSettings(one), two: toSettings(two) })
     const other = await startPortico({ env: { PROVIDERS_FILE: file, SESSION_IDLE_TIMEOUT: '2h' } })
     one.follow(other.clock)
     two.follow(other.clock)

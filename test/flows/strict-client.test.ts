@@ -466,6 +466,13 @@ describe('DPoP towards the provider', () => {
     expect((await logInAtHostile(portico, idp)).response.status).toBe(200)
   })
 
+  test.each([[{ length: 1 }], ['ES256'], [7]])('an offer that is no list (%j) is none', async (offer) => {
+    const idp = keep(await startHostileProvider())
+    idp.misbehave({ metadata: (document) => ({ ...document, dpop_signing_alg_values_supported: offer }) })
+    const portico = keep(await startPortico({ issuer: idp.issuer }))
+    expect((await logInAtHostile(portico, idp)).response.status).toBe(200)
+  })
+
   test('replicas have one key: begun here, finished there, refreshed at a third', async () => {
     const { start, portico, calls } = await startWatched(okta)
     const { clock, store } = portico
@@ -575,6 +582,26 @@ test("what a provider repeats of the client's secret and assertion is not logged
     const { client_secret: secret, client_assertion: assertion, code } = req.body as Record<string, string>
     res.status(400).json({ error: 'invalid_request', error_description: `${secret ?? assertion} ${code}` })
   }
+  const onRefresh: RequestHandler = (req, res, next) => {
+    const {
+      grant_type: grant,
+      client_secret: secret,
+      refresh_token: token,
+    } = (req.body ?? {}) as Record<string, string>
+    if (grant !== 'refresh_token') return next()
+    res.status(400).json({ error: 'invalid_request', error_description: `${secret} ${token}` })
+  }
+  const refreshed = await startWatched({
+    auth: 'client_secret_post',
+    provider: { accessTokenLifetime: 20 },
+    before: onRefresh,
+  })
+  const { browser } = await logIn(refreshed.portico)
+  refreshed.portico.clock.advance(seconds(19.5))
+  expect(await readRefusal(await post(refreshed.portico, browser))).toBe('503 provider_unavailable')
+  expect(refreshed.portico.logged.find(({ event }) => event === 'token_refresh_failed')?.reason).toBe(
+    'invalid_request: [redacted] [redacted]',
+  )
   for (const auth of ['client_secret_post', 'private_key_jwt ES256'] as const) {
     const { portico } = await startWatched({ auth, before })
     expect(await readRefusal((await logIn(portico)).response)).toBe('502 provider_error')
