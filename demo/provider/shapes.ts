@@ -6,7 +6,8 @@ import { findPerson } from './people.ts'
 /** Scopes of the sample API, as an administrator would define them on the authorization server. */
 const apiScopes = ['orders:read', 'orders:write'] as const
 
-const scopes = ['openid', 'profile', 'email', 'groups', 'offline_access', ...apiScopes]
+/** Every scope there is. */
+export const scopes = ['openid', 'profile', 'email', 'groups', 'offline_access', ...apiScopes]
 
 export type ShapeName = 'okta' | 'okta-org' | 'toki' | 'toki-secret' | 'strict'
 
@@ -196,66 +197,4 @@ export const shapes: Record<ShapeName, Shape> = {
   toki,
   'toki-secret': tokiSecret,
   strict,
-}
-
-/** What all shapes have in common: one company, whose people are asked for no consent. */
-export function toCommonConfiguration({ audience, signingAlg }: Shape, lifetime: number): Configuration {
-  return {
-    scopes,
-    claims: {
-      openid: ['sub', 'amr', 'acr', 'idp', 'ver'],
-      profile: ['name', 'given_name', 'family_name', 'preferred_username', 'locale'],
-      email: ['email', 'email_verified'],
-      groups: ['groups'],
-    },
-    acrValues: ['urn:okta:loa:1fa:any', 'urn:okta:loa:2fa:any'],
-    extraParams: ['sessionToken'],
-    responseTypes: ['code'],
-    issueRefreshToken: async (_ctx, client) => client.grantTypeAllowed('refresh_token'),
-    loadExistingGrant: (ctx) => grantAll(ctx, audience),
-    features: {
-      devInteractions: { enabled: false },
-      revocation: { enabled: true },
-      userinfo: { enabled: true },
-      rpInitiatedLogout: { enabled: true },
-      ...(audience === undefined ? {} : { resourceIndicators: toResource(audience, signingAlg, lifetime) }),
-    },
-    ttl: {
-      AccessToken: lifetime,
-      AuthorizationCode: 300,
-      Grant: 86_400,
-      IdToken: 3600,
-      Interaction: 3600,
-      RefreshToken: 86_400,
-      Session: 86_400,
-    },
-  }
-}
-
-function toResource(audience: string, alg: 'RS256' | 'ES256', lifetime: number) {
-  return {
-    enabled: true,
-    defaultResource: () => audience,
-    useGrantedResource: () => true,
-    getResourceServerInfo: () => ({
-      scope: scopes.join(' '),
-      audience,
-      accessTokenTTL: lifetime,
-      accessTokenFormat: 'jwt' as const,
-      jwt: { sign: { alg } },
-    }),
-  }
-}
-
-async function grantAll(ctx: KoaContextWithOIDC, audience: string | undefined) {
-  const { client, session, provider } = ctx.oidc
-  if (client === undefined || session?.accountId === undefined) return undefined
-  const existing = session.grantIdFor(client.clientId)
-  const grant =
-    (existing === undefined ? undefined : await provider.Grant.find(existing)) ??
-    new provider.Grant({ clientId: client.clientId, accountId: session.accountId })
-  grant.addOIDCScope(scopes.join(' '))
-  if (audience !== undefined) grant.addResourceScope(audience, scopes.join(' '))
-  await grant.save()
-  return grant
 }

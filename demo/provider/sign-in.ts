@@ -11,7 +11,7 @@ const findByPassword = (login: unknown, password: unknown): Person | undefined =
 export function addSignIn(app: Express, provider: OidcProvider): void {
   const sessionTokens = addAuthn(app)
 
-  /** How a person signs in who gave a password, by the strongest of the ways that were asked for. */
+  /** How a person signs in who gave a password, by the first of the ways that were asked for. */
   const toLogin = (person: Person, asked: unknown) => {
     const [acr] = typeof asked === 'string' ? asked.split(' ') : []
     return { login: { accountId: person.id, amr: ['pwd'], ...(acr === undefined ? {} : { acr }) } }
