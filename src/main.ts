@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { randomBytes } from 'node:crypto'
 import { systemClock } from './clock.ts'
-import { type Config, readConfig } from './config/config.ts'
+import { readConfig, sharesLimits } from './config/config.ts'
 import { ConfigError } from './config/config-error.ts'
 import { readEnvironment } from './config/environment.ts'
 import { describeSettings, findUnknownVariables } from './config/read-settings.ts'
@@ -19,12 +19,6 @@ const usage = `Usage: portico-bff [command]
 /** EX_CONFIG and EX_USAGE of sysexits.h. */
 const exitConfig = 78
 const exitUsage = 64
-
-/** An https address means a proxy before us; as long as nobody vouches for it, all clients count as one address. */
-function sharesLimits({ secureCookies, trustProxy, rateLimits }: Config): boolean {
-  const hasLimits = rateLimits.login !== undefined || rateLimits.api !== undefined
-  return secureCookies && trustProxy.length === 0 && hasLimits
-}
 
 async function serve(): Promise<void> {
   const env = readEnvironment()

@@ -30,8 +30,9 @@ function readJwk(text: string): unknown {
 export const clientKeys: Parser<PrivateJwk[]> = parser((text) => {
   if (isPem(text)) return [readPemKey(text)]
   const json = readJwk(text)
-  const isSet = typeof json === 'object' && json !== null && 'keys' in json
-  if (typeof json === 'object' && json !== null && !isSet && !('d' in json)) {
+  const isObject = typeof json === 'object' && json !== null
+  const isSet = isObject && 'keys' in json
+  if (isObject && !isSet && !('d' in json)) {
     throw new Error('must be the private key, not the public one ("d" is missing)')
   }
   const parsed = privateJwkSet.safeParse(isSet ? text : JSON.stringify({ keys: [json] }))

@@ -91,3 +91,9 @@ export function readConfig(env: Environment): Config {
     logLevel: values.LOG_LEVEL,
   })
 }
+
+/** An https address means a proxy before us; as long as nobody vouches for it, all clients count as one address. */
+export function sharesLimits({ secureCookies, trustProxy, rateLimits }: Config): boolean {
+  const hasLimits = rateLimits.login !== undefined || rateLimits.api !== undefined
+  return secureCookies && trustProxy.length === 0 && hasLimits
+}

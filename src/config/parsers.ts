@@ -11,7 +11,7 @@ export type Parser<T> = z.ZodType<T, string>
 const loopbackHosts = new Set(['localhost', '127.0.0.1', '[::1]'])
 
 /** Whether a URL's host can only be this machine. */
-function isLoopback(url: URL): boolean {
+export function isLoopback(url: URL): boolean {
   return loopbackHosts.has(url.hostname)
 }
 

@@ -1,4 +1,5 @@
-import type { Config } from '../config/config.ts'
+import { type Config, sharesLimits } from '../config/config.ts'
+import { isLoopback } from '../config/parsers.ts'
 import { type Environment, findUnknownVariables } from '../config/read-settings.ts'
 import { type Finding, pass, warn } from './finding.ts'
 
@@ -12,8 +13,6 @@ export function checkEnvironment(env: Environment): Finding[] {
     ),
   )
 }
-
-const isLoopback = (origin: string) => ['localhost', '127.0.0.1', '[::1]'].includes(new URL(origin).hostname)
 
 /** What the settings of the server mean together. */
 export function checkServer(config: Config, env: Environment): Finding[] {
@@ -52,7 +51,7 @@ function checkOrigins(
     const says = `PUBLIC_URL is ${publicUrl}: cookies are not Secure, for this machine alone`
     const fix = 'use the https origin at which browsers will reach this server'
     findings.push(env.NODE_ENV === 'production' ? warn('cookies', says, fix) : pass('cookies', says))
-  } else if (isLoopback(publicUrl)) {
+  } else if (isLoopback(new URL(publicUrl))) {
     findings.push(
       warn(
         'cookies',
@@ -84,9 +83,8 @@ function checkOrigins(
   return findings
 }
 
-function checkLimits({ secureCookies, trustProxy, rateLimits }: Config): Finding[] {
-  const hasLimits = rateLimits.login !== undefined || rateLimits.api !== undefined
-  if (!secureCookies || trustProxy.length > 0 || !hasLimits) return []
+function checkLimits(config: Config): Finding[] {
+  if (!sharesLimits(config)) return []
   return [
     warn(
       'limits',

@@ -1,4 +1,4 @@
-import { createRingSeal } from '../app-token/ring-seal.ts'
+import { createRingSeal, ringName } from '../app-token/ring-seal.ts'
 import type { Config } from '../config/config.ts'
 import type { RedisTarget } from '../config/redis-url.ts'
 import { createRedisConnection } from '../session/redis-connection.ts'
@@ -24,7 +24,7 @@ export async function checkRedis({ redis, secureCookies, secrets }: Config): Pro
   }
   const connection = createRedisConnection(redis, () => {})
   try {
-    const probe = await probeRedis(connection)
+    const probe = await probeRedis(connection, ringName)
     return [
       ...toFindings(probe, toAddress(redis)),
       ...checkRing(probe, secrets),

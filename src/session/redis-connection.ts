@@ -176,3 +176,7 @@ function toReason(error: unknown): string {
   if (isRefusal(error)) return word === 'ERR' ? toLogText(error.message).slice(0, 80) : word
   return toLogText('code' in error && typeof error.code === 'string' ? error.code : error.constructor.name)
 }
+
+/** A field of INFO, of each server; undefined where one does not tell. */
+export const readInfo = (sections: readonly string[], field: string): (string | undefined)[] =>
+  sections.map((section) => new RegExp(`^${field}:(\\S+)`, 'm').exec(section)?.[1])

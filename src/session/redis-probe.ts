@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { AppError } from '../errors.ts'
-import type { RedisConnection } from './redis-connection.ts'
+import { type RedisConnection, readInfo } from './redis-connection.ts'
+import { toSharedKey } from './redis-store.ts'
 
 /** What Redis says of itself, one item a server, and the sealed signing keys; or why it cannot be used. */
 export type RedisProbe =
@@ -11,20 +12,18 @@ export type RedisProbe =
 const patience = 3_000
 
 /** Writes a key and asks for version and eviction policy, as soon as there is a connection. */
-export async function probeRedis(connection: RedisConnection): Promise<RedisProbe> {
+export async function probeRedis(connection: RedisConnection, ringName: string): Promise<RedisProbe> {
   const giveUpAt = performance.now() + patience
   for (;;) {
     try {
       const expiration = { type: 'PX', value: 1_000 } as const
       await connection.run((client) => client.set('portico:doctor', '1', { expiration }))
       const [server, memory] = [await connection.info('server'), await connection.info('memory')]
-      const read = (sections: string[], pattern: RegExp) =>
-        sections.map((section) => pattern.exec(section)?.[1] ?? 'unknown')
-      const { text } = await connection.run((client) => client.hGetAll('portico:shared:{signing-keys}'))
+      const { text } = await connection.run((client) => client.hGetAll(toSharedKey(ringName)))
       return {
         ring: text,
-        versions: read(server, /^redis_version:(\S+)/m),
-        policies: read(memory, /^maxmemory_policy:(\S+)/m),
+        versions: readInfo(server, 'redis_version').map((version) => version ?? 'unknown'),
+        policies: readInfo(memory, 'maxmemory_policy').map((policy) => policy ?? 'unknown'),
       }
     } catch (error) {
       const reason = error instanceof AppError ? (error.reason ?? error.code) : 'unknown'

@@ -4,7 +4,7 @@ import { deriveKeys } from '../crypto/derive-key.ts'
 import { createSealer } from '../crypto/sealer.ts'
 import { AppError } from '../errors.ts'
 import type { Log } from '../telemetry/logger.ts'
-import type { RedisConnection } from './redis-connection.ts'
+import { type RedisConnection, readInfo } from './redis-connection.ts'
 import { createSessionIndex } from './redis-index.ts'
 import { runScript } from './redis-script-runner.ts'
 import * as scripts from './redis-scripts.ts'
@@ -28,6 +28,9 @@ const clockAllowance = 60_000
 /** A session's keys have one hash tag, so that a cluster keeps them on one node. */
 const sessionKey = (handle: string) => `portico:session:{${handle}}`
 const lockKey = (handle: string) => `portico:lock:{${handle}}`
+
+/** Where a text that all replicas share is kept. */
+export const toSharedKey = (name: string): string => `portico:shared:{${name}}`
 
 /**
  * Creates the store that replicas share. Redis knows no token, no cookie and no name of a person: keys are made from
@@ -178,30 +181,25 @@ export function createRedisStore({ connection, secrets, lifetimes, clock, log }:
     },
 
     async readShared(name) {
-      const { text, n: version } = await connection.run((client) =>
-        client.hGetAll(`portico:shared:{${name}}`),
-      )
+      const { text, n: version } = await connection.run((client) => client.hGetAll(toSharedKey(name)))
       return text === undefined ? undefined : { text, version: Number(version) }
     },
 
     async writeShared(name, expectedVersion, text) {
-      const key = `portico:shared:{${name}}`
+      const key = toSharedKey(name)
       return (await write(scripts.writeSharedScript, [key], expectedVersion, text)) === 1
     },
 
     async ping() {
       // A write that needs no memory: a read-only replica is of no use, one that is full still serves sessions.
       await connection.run((client) => client.del('portico:ping'))
-      const sections = await connection.info('memory')
-      for (const section of sections) {
-        const policy = /^maxmemory_policy:(\S+)/m.exec(section)?.[1]
-        // Sessions that vanish are people logged out for no reason; refusing the next login is the smaller evil.
-        if (policy !== undefined && policy !== 'noeviction') {
-          throw new AppError('store_unavailable', 'The session store is not set up to keep sessions.', {
-            reason: `maxmemory-policy is ${policy}, which drops sessions: set it to noeviction`,
-          })
-        }
-      }
+      const policies = readInfo(await connection.info('memory'), 'maxmemory_policy')
+      const policy = policies.find((one) => one !== undefined && one !== 'noeviction')
+      if (policy === undefined) return
+      // Sessions that vanish are people logged out for no reason; refusing the next login is the smaller evil.
+      throw new AppError('store_unavailable', 'The session store is not set up to keep sessions.', {
+        reason: `maxmemory-policy is ${policy}, which drops sessions: set it to noeviction`,
+      })
     },
 
     close: () => connection.close(),
