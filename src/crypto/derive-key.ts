@@ -5,6 +5,7 @@ export type KeyPurpose =
   | 'session-cookie'
   | 'login-transaction'
   | 'login-outcome'
+  | 'logout-state'
   | 'session-at-rest'
   | 'store-index'
   | 'signing-keys'

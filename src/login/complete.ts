@@ -4,6 +4,7 @@ import type { Sealer } from '../crypto/sealer.ts'
 import { AppError, type ErrorCode } from '../errors.ts'
 import type { Provider } from '../provider/provider.ts'
 import type { Providers } from '../provider/providers.ts'
+import { createSignedOut } from '../session/express-store.ts'
 import { type NewSession, type Session, toSessionHandle } from '../session/session.ts'
 import type { SessionStore } from '../session/store.ts'
 import { type Log, toLogText } from '../telemetry/logger.ts'
@@ -32,8 +33,8 @@ export interface AuthorizationResponse {
 export interface Browser {
   /** The sealed transaction of this state, if the browser holds it. */
   sealedTransaction: string | undefined
-  /** What the person would call it. */
-  device: string
+  /** By what its person may recognise it later. */
+  seenAs: { device: string; address?: string }
   readSession(): Promise<Session | undefined>
   /** Writes the session under a new id, ends the one the browser had, and sets the cookie; returns the new id. */
   startSession(session: NewSession): Promise<string>
@@ -130,7 +131,7 @@ export function createCompleteLogin({
       mustBeFresh: prompt === 'login',
     })
     return browser.startSession({
-      identity: { ...identity, login: { fingerprint, returnTo, device: browser.device } },
+      identity: { ...identity, login: { fingerprint, returnTo, startedAt, ...browser.seenAs } },
       tokens,
     })
   }
@@ -138,7 +139,8 @@ export function createCompleteLogin({
   /** A session counts once the store gives it back. */
   async function readBack(sessionId: string): Promise<Session> {
     const session = await store.read(toSessionHandle(sessionId))
-    if (session === undefined) throw new AppError('store_unavailable', 'The new session could not be kept.')
+    // Ended already: by a logout, or by another login of this browser that came at the same time.
+    if (session === undefined) throw createSignedOut()
     return session
   }
 

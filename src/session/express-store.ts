@@ -10,6 +10,10 @@ declare module 'express-session' {
   }
 }
 
+/** A logout came while a login was under way, and wins. */
+export const createSignedOut = (): AppError =>
+  new AppError('signed_out', 'You were signed out while this sign-in was under way. Please sign in again.')
+
 /**
  * Lets express-session write into our store, and nothing more. It never emits `disconnect` (express-session would
  * then go on without a session) and never writes a session twice: a request in flight cannot bring an ended session
@@ -32,7 +36,9 @@ export class ExpressStore extends Store {
 
   override set(id: string, { login }: SessionData, callback: (error?: unknown) => void = () => {}): void {
     answer(callback, async () => {
-      if (login === undefined || (await this.#store.create(toSessionHandle(id), login))) return
+      const outcome = login === undefined ? 'created' : await this.#store.create(toSessionHandle(id), login)
+      if (outcome === 'cut-off') throw createSignedOut()
+      if (outcome === 'created') return
       throw new AppError('store_unavailable', 'The new session could not be kept.', {
         reason: 'handle is in use',
       })

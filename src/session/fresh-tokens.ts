@@ -5,6 +5,7 @@ import { UnverifiedRefresh } from '../provider/grants.ts'
 import type { Provider } from '../provider/provider.ts'
 import type { Providers } from '../provider/providers.ts'
 import type { Log } from '../telemetry/logger.ts'
+import type { Endings } from './endings.ts'
 import type { NewSession, Session } from './session.ts'
 import type { SessionStore } from './store.ts'
 import { toAge } from './token-age.ts'
@@ -31,6 +32,7 @@ export interface FreshTokens {
 
 interface FreshTokensOptions {
   store: SessionStore
+  endings: Pick<Endings, 'endQuietly' | 'discard'>
   providers: Pick<Providers, 'findOrigin'>
   clock: Clock
   log: Log
@@ -54,6 +56,7 @@ const forsaken = { outcome: 'ended' } as const
 /** Creates the keeper of fresh tokens for this process; replicas agree through the store. */
 export function createFreshTokens({
   store,
+  endings,
   providers,
   clock,
   log,
@@ -162,8 +165,8 @@ export function createFreshTokens({
 
   /** The provider no longer stands behind this session. */
   async function endRefused(session: Session): Promise<Freshness> {
-    await store.end(session.handle)
-    log('session_ended_by_provider', { session: session.handle })
+    const { wasAlive } = await endings.endQuietly(session.handle)
+    if (wasAlive) log('session_ended_by_provider', { session: session.handle })
     return { outcome: 'ended' }
   }
 
@@ -178,7 +181,11 @@ export function createFreshTokens({
           lease.stop()
           return { outcome: 'ok', session: { ...session, ...renewed, tokensVersion: version + 1 } }
         }
-        if (result === 'ended') return { outcome: 'ended' }
+        if (result === 'ended') {
+          // A logout came first, and wins: what came too late must not live on at the provider.
+          await endings.discard(handle, renewed)
+          return { outcome: 'ended' }
+        }
         if (result === 'stale') {
           const current = await store.read(handle)
           return current === undefined ? { outcome: 'ended' } : { outcome: 'ok', session: current }

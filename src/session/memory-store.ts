@@ -1,9 +1,17 @@
 import type { Clock } from '../clock.ts'
 import { AppError } from '../errors.ts'
 import { createExpiringMap } from './expiring-map.ts'
-import type { Session } from './session.ts'
+import type { NewSession, Remains, Session } from './session.ts'
+import { isIn, type SessionGroup, toGroups } from './session-groups.ts'
 import type { SessionLifetimes, SharedText, Store } from './store.ts'
-import { idleExpiry, isDueForTouch, tombstoneLifetime } from './timeouts.ts'
+import {
+  cutoffLifetime,
+  idleExpiry,
+  isDueForTouch,
+  remainsGrace,
+  remainsLifetime,
+  tombstoneLifetime,
+} from './timeouts.ts'
 
 interface MemoryStoreOptions {
   clock: Clock
@@ -25,11 +33,25 @@ interface Lock {
   isPause: boolean
 }
 
+/** What stands where a session was. */
+interface Tombstone {
+  remains?: Remains | undefined
+  /** Counts the tokens that the session had. */
+  version: number
+  signedOutAt: number | undefined
+  successor: string | undefined
+}
+
+const toName = ({ by, issuer, value }: SessionGroup) => JSON.stringify([by, issuer, value])
+
 /** Creates the store for one process: sessions end with it. */
 export function createMemoryStore({ clock, lifetimes, capacity = 100_000 }: MemoryStoreOptions): MemoryStore {
   const sessions = createExpiringMap<Session>(clock, capacity)
   const locks = createExpiringMap<Lock>(clock, capacity)
-  const tombstones = createExpiringMap<true>(clock, 10 * capacity)
+  const tombstones = createExpiringMap<Tombstone>(clock, 10 * capacity)
+  /** When somebody may look after what a session left. */
+  const pending = new Map<string, number>()
+  const cutoffs = createExpiringMap<number>(clock, 10 * capacity)
   const claims = createExpiringMap<true>(clock, 10 * capacity)
   const publications = createExpiringMap<string>(clock, 10 * capacity)
   const counts = createExpiringMap<{ hits: number; until: number }>(clock, 10 * capacity)
@@ -61,15 +83,32 @@ export function createMemoryStore({ clock, lifetimes, capacity = 100_000 }: Memo
       .sort((a, b) => a.createdAt - b.createdAt)
   }
 
+  function bury(handle: string, tombstone: Tombstone): void {
+    const { remains } = tombstone
+    const lifetime = remains === undefined ? tombstoneLifetime : remainsLifetime
+    tombstones.set(handle, tombstone, clock.now() + lifetime)
+    if (remains !== undefined) pending.set(handle, clock.now() + remainsGrace)
+  }
+
+  function isCutOff({ identity }: NewSession): boolean {
+    const { startedAt } = identity.login
+    return toGroups(identity).some((group) => (cutoffs.get(toName(group)) ?? -1) > startedAt)
+  }
+
   return {
     async create(handle, session) {
-      if (sessions.get(handle) !== undefined || tombstones.get(handle) !== undefined) return false
+      if (sessions.get(handle) !== undefined || tombstones.get(handle) !== undefined) return 'taken'
+      if (isCutOff(session)) {
+        const remains = { ...session, handle, version: 1 }
+        bury(handle, { remains, version: 1, signedOutAt: undefined, successor: undefined })
+        return 'cut-off'
+      }
       const now = clock.now()
       const absoluteExpiresAt = now + lifetimes.absoluteTimeout
       const idleExpiresAt = idleExpiry(now, absoluteExpiresAt, lifetimes)
       const times = { createdAt: now, lastSeenAt: now, idleExpiresAt, absoluteExpiresAt }
       assertRoom(sessions.set(handle, { ...session, ...times, handle, tokensVersion: 1 }, idleExpiresAt))
-      return true
+      return 'created'
     },
 
     async read(handle) {
@@ -86,21 +125,57 @@ export function createMemoryStore({ clock, lifetimes, capacity = 100_000 }: Memo
       return touched
     },
 
-    async end(handle) {
+    async end(handle, { byBrowser = false, successor: next, quietly = false } = {}) {
       const session = sessions.get(handle)
-      if (session === undefined) return false
+      const before = tombstones.get(handle)
+      const signedOutAt = byBrowser ? clock.now() : before?.signedOutAt
+      const known = before?.successor
+      const successor = next ?? known
+      if (session === undefined) {
+        const isNews = byBrowser || next !== undefined
+        if (isNews) bury(handle, { version: 0, ...before, signedOutAt, successor })
+        return { wasAlive: false, remains: undefined, successor: known, signedOutAt }
+      }
       sessions.delete(handle)
       locks.delete(handle)
-      tombstones.set(handle, true, clock.now() + tombstoneLifetime)
-      return true
+      const { identity, tokens, tokensVersion: version } = session
+      const remains = quietly ? undefined : { identity, tokens, handle, version }
+      bury(handle, { remains, version, signedOutAt, successor })
+      return { wasAlive: true, remains, successor: known, signedOutAt }
     },
 
-    async findByUser({ issuer, sub }) {
-      return find(({ identity }) => identity.issuer === issuer && identity.sub === sub)
+    async find(group) {
+      return find(({ identity }) => isIn(identity, group))
     },
 
-    async findByProviderSid(issuer, sid) {
-      return find(({ identity }) => identity.issuer === issuer && identity.providerSid === sid)
+    async cutOff(group) {
+      assertRoom(cutoffs.set(toName(group), clock.now(), clock.now() + cutoffLifetime))
+    },
+
+    async leave(handle, { identity, tokens }) {
+      const before = tombstones.get(handle)
+      if (before?.successor !== undefined && before.signedOutAt === undefined) return undefined
+      const version = (before?.version ?? 0) + 1
+      const remains = { identity, tokens, handle, version }
+      bury(handle, { signedOutAt: undefined, successor: undefined, ...before, remains, version })
+      return remains
+    },
+
+    async readRemains(handle) {
+      return tombstones.get(handle)?.remains
+    },
+
+    async forgetRemains(handle, version) {
+      const tombstone = tombstones.get(handle)
+      if (tombstone?.remains !== undefined && tombstone.version > version) return
+      pending.delete(handle)
+      if (tombstone !== undefined) bury(handle, { ...tombstone, remains: undefined })
+    },
+
+    async claimRemains(limit, pause) {
+      const due = [...pending].filter(([, at]) => at <= clock.now()).slice(0, limit)
+      for (const [handle] of due) pending.set(handle, clock.now() + pause)
+      return due.map(([handle]) => handle)
     },
 
     async lockTokens(handle, lease) {

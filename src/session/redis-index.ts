@@ -3,23 +3,27 @@ import type { Clock } from '../clock.ts'
 import { deriveKeys } from '../crypto/derive-key.ts'
 import type { RedisConnection } from './redis-connection.ts'
 import { runScript } from './redis-script-runner.ts'
-import { indexScript } from './redis-scripts.ts'
-import type { NewSession, Session } from './session.ts'
-import type { SessionLifetimes, User } from './store.ts'
+import { indexScript, setScript } from './redis-scripts.ts'
+import type { Session } from './session.ts'
+import { isIn, type SessionGroup } from './session-groups.ts'
+import type { SessionLifetimes } from './store.ts'
+import { cutoffLifetime } from './timeouts.ts'
 
 /**
- * The index of sessions by user and by session at the provider. It tolerates half-done writes: an entry is written before
- * its session and may outlive it, so that whoever reads the index reads each session as well.
+ * The index of sessions by their groups. It tolerates half-done writes: an entry is written before its session and may
+ * outlive it, so that whoever reads the index reads each session as well.
  */
 export interface SessionIndex {
-  /** The indexes a session belongs into; an empty text for none. */
-  keysOf(session: NewSession): { user: string; sid: string }
-  add(keys: string[], handle: string, absoluteExpiresAt: number): Promise<void>
+  /** The indexes of these groups. */
+  keysOf(groups: readonly SessionGroup[]): string[]
+  add(keys: readonly string[], handle: string, absoluteExpiresAt: number): Promise<void>
   /** Never rejects: the session is over, and what its indexes still know of it does no harm. */
-  remove(keys: string[], handle: string): Promise<void>
+  remove(keys: readonly string[], handle: string): Promise<void>
   /** Living sessions, the oldest first. */
-  findByUser(user: User): Promise<Session[]>
-  findByProviderSid(issuer: string, sid: string): Promise<Session[]>
+  find(group: SessionGroup): Promise<Session[]>
+  cutOff(group: SessionGroup): Promise<void>
+  /** Whether one of the groups was cut off after that time. */
+  isCutOff(groups: readonly SessionGroup[], since: number): Promise<boolean>
 }
 
 interface SessionIndexOptions {
@@ -49,14 +53,15 @@ export function createSessionIndex({
 }: SessionIndexOptions): SessionIndex {
   const keys = deriveKeys(secrets, 'store-index')
 
-  /** The names of one index, by each secret of the ring, the newest first. */
-  const toNames = (kind: 'user' | 'sid', ...parts: string[]) =>
-    keys.map((key) => {
-      const name = createHmac('sha256', key)
-        .update(JSON.stringify([kind, ...parts]))
-        .digest('base64url')
-      return `portico:index:{${name}}`
-    })
+  /** The names of one group, by each secret of the ring, the newest first. */
+  const toNames = ({ by, issuer, value }: SessionGroup) =>
+    keys.map((key) =>
+      createHmac('sha256', key)
+        .update(JSON.stringify([by, issuer, value]))
+        .digest('base64url'),
+    )
+  const toIndexKeys = (group: SessionGroup) => toNames(group).map((name) => `portico:index:{${name}}`)
+  const toCutoffKeys = (group: SessionGroup) => toNames(group).map((name) => `portico:cutoff:{${name}}`)
 
   /** The living sessions one index knows; dead ones are dropped from it. */
   async function findIn(name: string): Promise<Session[]> {
@@ -76,34 +81,40 @@ export function createSessionIndex({
     return found
   }
 
-  async function find(names: string[]): Promise<Session[]> {
-    const found = (await Promise.all(names.map(findIn))).flat()
-    return found.sort((a, b) => a.createdAt - b.createdAt)
-  }
-
   return {
-    keysOf({ identity: { issuer, sub, providerSid } }) {
-      const [user = ''] = toNames('user', issuer, sub)
-      const [sid = ''] = providerSid === undefined ? [] : toNames('sid', issuer, providerSid)
-      return { user, sid }
-    },
+    keysOf: (groups) => groups.flatMap((group) => toIndexKeys(group).slice(0, 1)),
 
     async add(names, handle, absoluteExpiresAt) {
       const args = [clock.now(), absoluteExpiresAt, handle, lifetimes.absoluteTimeout]
-      const known = names.filter((name) => name !== '')
       await Promise.all(
-        known.map((name) => connection.run((client) => runScript(client, indexScript, [name], args))),
+        names.map((name) => connection.run((client) => runScript(client, indexScript, [name], args))),
       )
     },
 
     async remove(names, handle) {
-      const known = names.filter((name) => name !== '')
       await Promise.all(
-        known.map((name) => connection.run((client) => client.zRem(name, handle)).catch(() => {})),
+        names.map((name) => connection.run((client) => client.zRem(name, handle)).catch(() => {})),
       )
     },
 
-    findByUser: ({ issuer, sub }) => find(toNames('user', issuer, sub)),
-    findByProviderSid: (issuer, sid) => find(toNames('sid', issuer, sid)),
+    async find(group) {
+      const found = (await Promise.all(toIndexKeys(group).map(findIn))).flat()
+      // What the provider says of a person may have changed since the entry was written.
+      const ofGroup = found.filter(({ identity }) => isIn(identity, group))
+      return ofGroup.sort((a, b) => a.createdAt - b.createdAt)
+    },
+
+    async cutOff(group) {
+      const [key = ''] = toCutoffKeys(group)
+      const args = [clock.now(), cutoffLifetime]
+      await connection.run((client) => runScript(client, setScript, [key], args))
+    },
+
+    async isCutOff(groups, since) {
+      const cutoffs = await Promise.all(
+        groups.flatMap(toCutoffKeys).map((key) => connection.run((client) => client.get(key))),
+      )
+      return cutoffs.some((at) => at !== null && Number(at) > since)
+    },
   }
 }

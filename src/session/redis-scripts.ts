@@ -3,10 +3,11 @@
  *
  * v  format      i  sealed identity     t  sealed tokens      n  version of the tokens     f  last fencing number
  * c  created     l  last seen           x  idle expiry        a  absolute expiry           (milliseconds since the epoch)
- * u  the index of its user              s  the index of its session at the provider
+ * g  the indexes that know it, with spaces between
  *
- * An ended session leaves a hash that holds `v = ended` alone, its tombstone. Whatever else stands under the key, such as
- * a value of a newer format, is no session.
+ * An ended session leaves a tombstone: `v = ended`, `i`, `t` and `n` until its tokens are revoked, `o`, when its own browser
+ * signed out, and `r`, the handle of the session that a login put in its place. Whatever else stands under the key, such
+ * as a value of a newer format, is no session.
  *
  * Redis that is out of memory refuses a script's first write where it may need more (HSET), but not what follows a write
  * that needs none (DEL, PEXPIRE): those come first, so that sessions, limits and logout go on (fault F49).
@@ -45,21 +46,86 @@ redis.call('HSET', KEYS[1], 'l', ARGV[1], 'x', ARGV[2])
 return 1`
 
 /**
- * KEYS: session, lock. ARGV: now, milliseconds the tombstone stands. Whether the session was alive (1 or 0), and the
- * indexes that know it.
+ * KEYS: session, lock. ARGV: now, milliseconds the tombstone stands without and with tokens, whether its own browser signs
+ * out (1 or 0), the handle of its successor or nothing, whether nothing of its tokens is kept (1 or 0). Whether it was alive (1 or 0), when its browser had signed out,
+ * the successor it had, the indexes that know it, and its tokens: i, t, n.
  */
 export const endScript = `${isAlive}
-local alive = is_alive(ARGV[1]) and 1 or 0
-local indexes = {}
-if redis.call('TYPE', KEYS[1]).ok == 'hash' then
-  local found = redis.call('HMGET', KEYS[1], 'v', 'u', 's')
-  if found[1] == 'ended' then return { 0 } end
-  indexes = { found[2] or '', found[3] or '' }
+local function note()
+  if ARGV[4] == '1' then redis.call('HSET', KEYS[1], 'o', ARGV[1]) end
+  if ARGV[5] ~= '' then redis.call('HSET', KEYS[1], 'r', ARGV[5]) end
 end
-if redis.call('DEL', KEYS[1], KEYS[2]) == 0 then return { 0 } end
+local kind = redis.call('TYPE', KEYS[1]).ok
+local found = {}
+if kind == 'hash' then found = redis.call('HMGET', KEYS[1], 'v', 'g', 'i', 't', 'n', 'o', 'r') end
+if found[1] == 'ended' then
+  ${touchTimeToLive}
+  note()
+  return { 0, found[6] or '', found[7] or '', '', '', '', '' }
+end
+if kind == 'none' then
+  if ARGV[4] == '1' or ARGV[5] ~= '' then
+    local made = redis.pcall('HSET', KEYS[1], 'v', 'ended')
+    if type(made) == 'number' then
+      note()
+      redis.call('PEXPIRE', KEYS[1], ARGV[2])
+    end
+  end
+  return { 0, '', '', '', '', '', '' }
+end
+local alive = is_alive(ARGV[1]) and 1 or 0
+local leaves = ARGV[6] ~= '1' and found[1] == '${recordFormat}' and found[3] and found[4] and found[5]
+redis.call('DEL', KEYS[1], KEYS[2])
 redis.call('HSET', KEYS[1], 'v', 'ended')
+note()
+if leaves then redis.call('HSET', KEYS[1], 'i', found[3], 't', found[4], 'n', found[5]) end
+redis.call('PEXPIRE', KEYS[1], leaves and ARGV[3] or ARGV[2])
+if not leaves then return { alive, '', '', found[2] or '', '', '', '' } end
+return { alive, '', '', found[2] or '', found[3], found[4], found[5] }`
+
+/**
+ * KEYS: session. ARGV: now, milliseconds the tombstone stands with tokens, sealed identity, sealed tokens. Their version; 0
+ * where something else stands there, -1 where another session has its place.
+ */
+export const leaveScript = `${isAlive}
+local kind = redis.call('TYPE', KEYS[1]).ok
+if kind ~= 'none' and kind ~= 'hash' then return 0 end
+local format = kind == 'hash' and redis.call('HGET', KEYS[1], 'v')
+if is_alive(ARGV[1]) or (format and format ~= 'ended' and format ~= '${recordFormat}') then return 0 end
+local known = redis.call('HMGET', KEYS[1], 'n', 'o', 'r')
+if known[3] and not known[2] then return -1 end
+local version = (tonumber(known[1] or 0) or 0) + 1
+if format == '${recordFormat}' then redis.call('DEL', KEYS[1]) end
+${touchTimeToLive}
+redis.call('HSET', KEYS[1], 'v', 'ended', 'i', ARGV[3], 't', ARGV[4], 'n', version)
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
-return { alive, unpack(indexes) }`
+return version`
+
+/** KEYS: session. ARGV: version of the tokens, milliseconds the tombstone stands without. 0 where newer tokens came. */
+export const forgetScript = `
+if redis.call('TYPE', KEYS[1]).ok ~= 'hash' then return 1 end
+local found = redis.call('HMGET', KEYS[1], 'v', 'n', 't')
+if found[1] ~= 'ended' or not found[3] then return 1 end
+if tonumber(found[2]) > tonumber(ARGV[1]) then return 0 end
+redis.call('HDEL', KEYS[1], 'i', 't')
+redis.call('PEXPIRE', KEYS[1], ARGV[2])
+return 1`
+
+/** KEYS: handles with remains. ARGV: when it is due, a handle, milliseconds to live. */
+export const awaitScript = `
+redis.call('ZREM', KEYS[1], ARGV[2])
+redis.call('ZADD', KEYS[1], ARGV[1], ARGV[2])
+redis.call('PEXPIRE', KEYS[1], ARGV[3])
+return 1`
+
+/** KEYS: handles with remains. ARGV: now, how many, when they are due again. The handles that are due. */
+export const claimRemainsScript = `
+local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', 0, ARGV[2])
+for _, handle in ipairs(due) do
+  redis.call('ZREM', KEYS[1], handle)
+  redis.call('ZADD', KEYS[1], ARGV[3], handle)
+end
+return due`
 
 /**
  * KEYS: session, lock. ARGV: now, lease in milliseconds. The new fencing number; 0 where the lock is held, -1 where there
@@ -106,6 +172,12 @@ export const indexScript = `
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', ARGV[1])
 redis.call('ZADD', KEYS[1], ARGV[2], ARGV[3])
 if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[4]) then redis.call('PEXPIRE', KEYS[1], ARGV[4]) end
+return 1`
+
+/** KEYS: text. ARGV: the text, milliseconds to live. */
+export const setScript = `
+redis.call('DEL', KEYS[1])
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return 1`
 
 /** KEYS: counter. ARGV: window in milliseconds. How often, and the milliseconds that remain of the window. */

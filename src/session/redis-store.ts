@@ -6,12 +6,14 @@ import { AppError } from '../errors.ts'
 import type { Log } from '../telemetry/logger.ts'
 import { type RedisConnection, readInfo } from './redis-connection.ts'
 import { createSessionIndex } from './redis-index.ts'
+import { createRemainsKeeper } from './redis-remains.ts'
 import { runScript } from './redis-script-runner.ts'
 import * as scripts from './redis-scripts.ts'
 import type { Session } from './session.ts'
+import { toGroups } from './session-groups.ts'
 import { createSessionRecords } from './session-record.ts'
-import type { SessionLifetimes, Store, TokenLock } from './store.ts'
-import { idleExpiry, isDueForTouch, tombstoneLifetime } from './timeouts.ts'
+import type { Ended, Ending, SessionLifetimes, Store, TokenLock } from './store.ts'
+import { idleExpiry, isDueForTouch, remainsLifetime, tombstoneLifetime } from './timeouts.ts'
 
 interface RedisStoreOptions {
   connection: RedisConnection
@@ -28,6 +30,9 @@ const clockAllowance = 60_000
 /** A session's keys have one hash tag, so that a cluster keeps them on one node. */
 const sessionKey = (handle: string) => `portico:session:{${handle}}`
 const lockKey = (handle: string) => `portico:lock:{${handle}}`
+
+/** For `then`: whether it came about. */
+const asBoolean = [() => true, () => false] as const
 
 /** Where a text that all replicas share is kept. */
 export const toSharedKey = (name: string): string => `portico:shared:{${name}}`
@@ -72,10 +77,39 @@ export function createRedisStore({ connection, secrets, lifetimes, clock, log }:
   }
 
   const index = createSessionIndex({ connection, secrets, lifetimes, clock, read, isGone })
+  const remainsKeeper = createRemainsKeeper({ connection, records, clock, sessionKey, readFields })
+
+  async function end(handle: string, { byBrowser, successor, quietly }: Ending = {}): Promise<Ended> {
+    const keys = [sessionKey(handle), lockKey(handle)]
+    // First: whatever becomes of this process, somebody looks after what the session leaves. In a cluster the list may be
+    // out of reach, and the session not: that stops no logout.
+    const isListed = quietly || (await remainsKeeper.await(handle).then(...asBoolean))
+    const flags = [byBrowser ? 1 : 0, successor ?? '', quietly ? 1 : 0]
+    const answer = await write(
+      scripts.endScript,
+      keys,
+      clock.now(),
+      tombstoneLifetime,
+      remainsLifetime,
+      ...flags,
+    )
+    const [alive, signedOut, before = '', indexes = '', i = '', t = '', n = ''] = Array.isArray(answer)
+      ? answer.map(String)
+      : []
+    await index.remove(indexes.split(' ').filter(Boolean), handle)
+    if (!isListed) await remainsKeeper.await(handle).catch(() => {})
+    return {
+      wasAlive: alive === '1',
+      remains: records.openRemains(handle, { i, t, n }),
+      successor: before || undefined,
+      signedOutAt: byBrowser ? clock.now() : Number(signedOut) || undefined,
+    }
+  }
 
   return {
     async create(handle, session) {
-      const { user, sid } = index.keysOf(session)
+      const groups = toGroups(session.identity)
+      const indexes = index.keysOf(groups)
       const now = clock.now()
       const absoluteExpiresAt = now + lifetimes.absoluteTimeout
       const idleExpiresAt = idleExpiry(now, absoluteExpiresAt, lifetimes)
@@ -88,18 +122,21 @@ export function createRedisStore({ connection, secrets, lifetimes, clock, log }:
         l: now,
         x: idleExpiresAt,
         a: absoluteExpiresAt,
-        u: user,
-        s: sid,
+        g: indexes.join(' '),
       }
       // First: no session must ever live that its index does not know.
-      await index.add([user, sid], handle, absoluteExpiresAt)
+      await index.add(indexes, handle, absoluteExpiresAt)
       const created = await write(
         scripts.createScript,
         [sessionKey(handle)],
         idleExpiresAt - now + clockAllowance,
         ...Object.entries(fields).flat(),
       )
-      return created === 1
+      if (created !== 1) return 'taken'
+      // After: a cut-off that came too late to be seen here finds the session in its index.
+      if (!(await index.isCutOff(groups, session.identity.login.startedAt))) return 'created'
+      await end(handle)
+      return 'cut-off'
     },
 
     read,
@@ -118,17 +155,13 @@ export function createRedisStore({ connection, secrets, lifetimes, clock, log }:
       return touched === 1 ? { ...session, lastSeenAt: now, idleExpiresAt } : undefined
     },
 
-    async end(handle) {
-      const keys = [sessionKey(handle), lockKey(handle)]
-      const answer = await write(scripts.endScript, keys, clock.now(), tombstoneLifetime)
-      const [alive, ...indexes] = Array.isArray(answer) ? answer.map(String) : []
-      await index.remove(indexes, handle)
-      return alive === '1'
-    },
-
-    findByUser: (user) => index.findByUser(user),
-
-    findByProviderSid: (issuer, sid) => index.findByProviderSid(issuer, sid),
+    end,
+    find: index.find,
+    cutOff: index.cutOff,
+    leave: remainsKeeper.leave,
+    readRemains: remainsKeeper.read,
+    forgetRemains: remainsKeeper.forget,
+    claimRemains: remainsKeeper.claim,
 
     async lockTokens(handle, lease): Promise<TokenLock> {
       const keys = [sessionKey(handle), lockKey(handle)]
@@ -147,6 +180,9 @@ export function createRedisStore({ connection, secrets, lifetimes, clock, log }:
     },
 
     async commitTokens(handle, { version, fence }, renewed) {
+      // The provider may call the person by another address now.
+      const renewedIndexes = index.keysOf(toGroups(renewed.identity).filter(({ by }) => by === 'email'))
+      await index.add(renewedIndexes, handle, clock.now() + lifetimes.absoluteTimeout)
       const answer = await write(
         scripts.commitScript,
         [sessionKey(handle), lockKey(handle)],
@@ -166,8 +202,7 @@ export function createRedisStore({ connection, secrets, lifetimes, clock, log }:
     },
 
     async publish(key, text, lifetime) {
-      const expiration = { type: 'PX', value: lifetime } as const
-      await connection.run((client) => client.set(`portico:outcome:{${key}}`, text, { expiration }))
+      await write(scripts.setScript, [`portico:outcome:{${key}}`], text, lifetime)
     },
 
     async published(key) {

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { Sealer } from '../crypto/sealer.ts'
 import { recordFormat } from './redis-scripts.ts'
-import type { NewSession, Session } from './session.ts'
+import type { NewSession, Remains, Session } from './session.ts'
 
 const sealedIdentity = z.object({
   provider: z.string(),
@@ -15,7 +15,14 @@ const sealedIdentity = z.object({
   amr: z.array(z.string()).exactOptional(),
   providerSid: z.string().exactOptional(),
   nonce: z.string().exactOptional(),
-  login: z.object({ fingerprint: z.string(), returnTo: z.string(), device: z.string() }),
+  login: z.object({
+    fingerprint: z.string(),
+    returnTo: z.string(),
+    device: z.string(),
+    address: z.string().exactOptional(),
+    // Sessions of an older version lack it; only their logins were asked for it.
+    startedAt: z.number().default(0),
+  }),
 })
 
 const sealedTokens = z.object({
@@ -40,6 +47,9 @@ const record = z.object({
   a: z.coerce.number(),
 })
 
+/** The fields that an ended session may have left in its tombstone. */
+const remainsRecord = z.object({ i: z.string(), t: z.string(), n: z.coerce.number().int() })
+
 /** Turns sessions into the texts that Redis holds, and back. */
 export interface SessionRecords {
   /** What only this server may read, bound to the session it belongs to. */
@@ -47,10 +57,18 @@ export interface SessionRecords {
   sealTokens(handle: string, session: NewSession): string
   /** The session, or undefined where the fields are not of this format, not of this session, or sealed by a stranger. */
   open(handle: string, fields: Record<string, string>): Session | undefined
+  /** What an ended session left, or undefined where nothing is left that can be opened. */
+  openRemains(handle: string, fields: Record<string, string>): Remains | undefined
 }
 
 /** Creates the records; `sealer` holds the keys for sessions at rest. */
 export function createSessionRecords(sealer: Sealer): SessionRecords {
+  function openBoth(handle: string, { i, t }: { i: string; t: string }): NewSession | undefined {
+    const identity = openWith(sealedIdentity, i, `${handle} identity`)
+    const tokens = openWith(sealedTokens, t, `${handle} tokens`)
+    return identity === undefined || tokens === undefined ? undefined : { identity, tokens }
+  }
+
   function openWith<T>(schema: z.ZodType<T>, sealed: string, context: string): T | undefined {
     const text = sealer.open(sealed, context)
     return text === undefined ? undefined : schema.safeParse(JSON.parse(text)).data
@@ -61,13 +79,10 @@ export function createSessionRecords(sealer: Sealer): SessionRecords {
     sealTokens: (handle, { tokens }) => sealer.seal(JSON.stringify(tokens), `${handle} tokens`),
     open(handle, fields) {
       const { data } = record.safeParse(fields)
-      if (data === undefined) return undefined
-      const identity = openWith(sealedIdentity, data.i, `${handle} identity`)
-      const tokens = openWith(sealedTokens, data.t, `${handle} tokens`)
-      if (identity === undefined || tokens === undefined) return undefined
+      const session = data === undefined ? undefined : openBoth(handle, data)
+      if (data === undefined || session === undefined) return undefined
       return {
-        identity,
-        tokens,
+        ...session,
         handle,
         createdAt: data.c,
         lastSeenAt: data.l,
@@ -75,6 +90,12 @@ export function createSessionRecords(sealer: Sealer): SessionRecords {
         absoluteExpiresAt: data.a,
         tokensVersion: data.n,
       }
+    },
+    openRemains(handle, fields) {
+      const { data } = remainsRecord.safeParse(fields)
+      const session = data === undefined ? undefined : openBoth(handle, data)
+      if (data === undefined || session === undefined) return undefined
+      return { ...session, handle, version: data.n }
     },
   }
 }

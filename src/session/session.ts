@@ -9,6 +9,10 @@ export interface Identity extends ProviderIdentity {
     readonly returnTo: string
     /** What the person would call the browser it came from, such as "Firefox on Linux". */
     readonly device: string
+    /** The address it came from; absent where nobody vouches for addresses. */
+    readonly address?: string
+    /** Milliseconds since the epoch at which the login began. */
+    readonly startedAt: number
   }
 }
 
@@ -16,6 +20,13 @@ export interface Identity extends ProviderIdentity {
 export interface NewSession {
   readonly identity: Identity
   readonly tokens: ProviderTokens
+}
+
+/** What an ended session left: what its provider must still be told (RFC 7009). */
+export interface Remains extends NewSession {
+  readonly handle: string
+  /** Of the tokens; newer ones may come late. */
+  readonly version: number
 }
 
 /** What the store gives back. Times are milliseconds since the epoch. */

@@ -1,15 +1,10 @@
-import type { NewSession, Session } from './session.ts'
+import type { NewSession, Remains, Session } from './session.ts'
+import type { SessionGroup } from './session-groups.ts'
 
 /** How long sessions live, in milliseconds. */
 export interface SessionLifetimes {
   idleTimeout: number
   absoluteTimeout: number
-}
-
-/** Whose sessions: users are keyed by (issuer, sub), never by e-mail (ASVS 6.8.1). */
-export interface User {
-  readonly issuer: string
-  readonly sub: string
 }
 
 /**
@@ -29,13 +24,36 @@ export interface ExpectedTokens {
   readonly fence: number
 }
 
+/** How a session ends. */
+export interface Ending {
+  /** Its own browser signs out, and is told to drop the cookie. */
+  byBrowser?: boolean
+  /** Handle of the session that a login of the same browser puts in its place. */
+  successor?: string
+  /** Its tokens are not to be revoked: nothing of them is kept. */
+  quietly?: boolean
+}
+
+/** What was found when a session ended. */
+export interface Ended {
+  /** False where it was over already, or never was. */
+  wasAlive: boolean
+  /** What it leaves; undefined where it was over already, ended quietly, or cannot be read here. */
+  remains: Remains | undefined
+  /** The session that a login had put in its place before. */
+  successor: string | undefined
+  /** When its own browser signed out, in milliseconds since the epoch; undefined where it did not. */
+  signedOutAt: number | undefined
+}
+
 /** Where sessions live. */
 export interface SessionStore {
   /**
-   * Writes a new session. False, and nothing written, where the handle is in use or names a session that has
-   * ended: an ended session stays dead (ASVS 7.4.1).
+   * Writes a new session. `taken`, and nothing written, where the handle is in use or names a session that has
+   * ended: an ended session stays dead (ASVS 7.4.1). `cut-off` where one of its groups was cut off since its login began:
+   * the session is over then, and its remains are to be revoked.
    */
-  create(handle: string, session: NewSession): Promise<boolean>
+  create(handle: string, session: NewSession): Promise<'created' | 'taken' | 'cut-off'>
 
   /** The session, or undefined where there is none, it ended, or one of its timeouts has passed. */
   read(handle: string): Promise<Session | undefined>
@@ -46,14 +64,35 @@ export interface SessionStore {
    */
   touch(session: Session): Promise<Session | undefined>
 
-  /** Ends a session for good, leaving a tombstone; true where it was alive. */
-  end(handle: string): Promise<boolean>
+  /**
+   * Ends a session for good. Its tombstone keeps the tokens until they are revoked, and remembers how it ended, so that a
+   * logout and a login of one browser that cross each other find out, whichever comes first.
+   */
+  end(handle: string, ending?: Ending): Promise<Ended>
 
-  /** The living sessions of a user, oldest first. */
-  findByUser(user: User): Promise<Session[]>
+  /** The living sessions of a group, oldest first. */
+  find(group: SessionGroup): Promise<Session[]>
 
-  /** The living sessions that came from one session at the provider (the ID token's `sid`), oldest first. */
-  findByProviderSid(issuer: string, sid: string): Promise<Session[]>
+  /** From now on, no login that began before makes a session of this group. */
+  cutOff(group: SessionGroup): Promise<void>
+
+  /**
+   * Keeps tokens that came after their session had ended, in its tombstone, until they are revoked. Undefined, and nothing
+   * kept, where a login put another session in its place: its person is signed in.
+   */
+  leave(handle: string, late: NewSession): Promise<Remains | undefined>
+
+  /** What a session left that nobody has revoked yet. */
+  readRemains(handle: string): Promise<Remains | undefined>
+
+  /** Drops what a session left, but for tokens that came later than this version. */
+  forgetRemains(handle: string, version: number): Promise<void>
+
+  /**
+   * Handles of sessions whose remains may be waiting for somebody to revoke them, for the caller alone: nobody else gets
+   * them for `pause` milliseconds, nor anybody's while the process that ended a session is still likely to do it.
+   */
+  claimRemains(limit: number, pause: number): Promise<string[]>
 
   /** Tries to take the lock on a session's tokens for `lease` milliseconds, by the store's own time. */
   lockTokens(handle: string, lease: number): Promise<TokenLock>

@@ -4,6 +4,15 @@ import type { SessionLifetimes } from './store.ts'
 /** Milliseconds a tombstone stands: longer than any request that might still hold the session. */
 export const tombstoneLifetime = 60 * 60_000
 
+/** Milliseconds that an ended session's tokens wait for a provider that cannot be told to revoke them. */
+export const remainsLifetime = 24 * 60 * 60_000
+
+/** Milliseconds in which the process that ended a session revokes its tokens, before another one does. */
+export const remainsGrace = 15_000
+
+/** Milliseconds for which a cut-off stands: longer than any login that began before it can take. */
+export const cutoffLifetime = 15 * 60_000
+
 /** When a session used now ends by itself unless it is used again; never after its absolute timeout. */
 export function idleExpiry(
   now: number,

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { redisUrl } from '../../src/config/redis-url.ts'
 import { createRedisConnection, type RedisConnection } from '../../src/session/redis-connection.ts'
 import { createRedisStore } from '../../src/session/redis-store.ts'
+import { toGroups, toUserGroup } from '../../src/session/session-groups.ts'
 import type { Store } from '../../src/session/store.ts'
 import { createCertificate, trust } from '../support/certificate.ts'
 import { createTestClock, hours, minutes, seconds } from '../support/clock.ts'
@@ -170,7 +171,7 @@ describe('what Redis is left with', () => {
     await store.end('ended')
     for (const line of await server.dump()) expect(line).not.toMatch(/^portico:index.*ended/)
     const keys = (await server.dump()).map((line) => line.split(' = ')[0] ?? '')
-    expect(keys).toHaveLength(8)
+    expect(keys).toHaveLength(10)
     for (const key of keys) expect(Number(await server.command('PTTL', key))).toBeGreaterThan(0)
 
     await passTime(lifetimes.absoluteTimeout - seconds(10))
@@ -178,9 +179,10 @@ describe('what Redis is left with', () => {
     await passTime(seconds(10))
     await store.create('third', session)
     const indexes = (await server.dump()).filter((line) => line.startsWith('portico:index:'))
-    expect(indexes).toHaveLength(2)
+    expect(indexes).toHaveLength(3)
     for (const index of indexes) expect(index).toMatch(/ = \["second","third"\]$/)
-    await passTime(lifetimes.absoluteTimeout + 60_000)
+    // Tokens of ended sessions wait for a day to be revoked.
+    await passTime(hours(24) + 60_000)
     expect(await server.dump()).toEqual([])
   })
 })
@@ -188,12 +190,12 @@ describe('what Redis is left with', () => {
 test('an index gives back many sessions, and drops those that ended by themselves', async () => {
   const { server, store, clock } = await openAlone()
   for (let index = 0; index < 250; index += 1) await store.create(`h${index}`, session)
-  expect(await store.findByUser(session.identity)).toHaveLength(250)
+  expect(await store.find(toUserGroup(session.identity))).toHaveLength(250)
   // Redis keeps them a minute longer, for replicas whose clocks are late.
   clock.advance(lifetimes.idleTimeout + seconds(61))
   await server.passTime(lifetimes.idleTimeout + seconds(61))
   await store.create('last', session)
-  expect((await store.findByUser(session.identity)).map(({ handle }) => handle)).toEqual(['last'])
+  expect((await store.find(toUserGroup(session.identity))).map(({ handle }) => handle)).toEqual(['last'])
   const [index = ''] = (await server.dump()).filter((line) => line.includes('["last"]'))
   expect(index).toMatch(/^portico:index/)
 })
@@ -203,9 +205,9 @@ test('an index keeps what only another replica can read', async () => {
   await store.create('h', session)
   await server.command('HSET', 'portico:session:{h}', 'v', '2')
   clock.advance(minutes(2))
-  expect(await store.findByUser(session.identity)).toEqual([])
+  expect(await store.find(toUserGroup(session.identity))).toEqual([])
   await server.command('HSET', 'portico:session:{h}', 'v', '1')
-  expect(await store.findByUser(session.identity)).toHaveLength(1)
+  expect(await store.find(toUserGroup(session.identity))).toHaveLength(1)
 })
 
 test('an index entry whose session may be about to come is kept for a minute', async () => {
@@ -214,12 +216,10 @@ test('an index entry whose session may be about to come is kept for a minute', a
   const indexes = async () => (await server.dump()).filter((line) => line.startsWith('portico:index:'))
   const [key = ''] = (await indexes()).map((line) => line.split(' = ')[0])
   await server.command('ZADD', key, String(clock.now() + lifetimes.absoluteTimeout), 'coming')
-  await store.findByUser(session.identity)
-  await store.findByProviderSid(session.identity.issuer, session.identity.providerSid ?? '')
+  for (const group of toGroups(session.identity)) await store.find(group)
   expect((await indexes()).join()).toContain('coming')
   clock.advance(seconds(61))
-  await store.findByUser(session.identity)
-  await store.findByProviderSid(session.identity.issuer, session.identity.providerSid ?? '')
+  for (const group of toGroups(session.identity)) await store.find(group)
   expect((await indexes()).join()).not.toContain('coming')
 })
 
@@ -245,7 +245,7 @@ test('a shorter absolute timeout does not hide the sessions of before', async ()
     const held = await long.read('old')
     if (held !== undefined) await long.touch(held)
   }
-  expect((await short.findByUser(session.identity)).map(({ handle }) => handle)).toEqual(['old'])
+  expect((await short.find(toUserGroup(session.identity))).map(({ handle }) => handle)).toEqual(['old'])
 })
 
 test('a session restored without a time to live is not lost by a lock or a commit', async () => {
@@ -290,12 +290,96 @@ test('a session of a newer format is left as it is, but for its end', async () =
   expect(await store.lockTokens('h', 10_000)).toEqual({ state: 'ended' })
   const fence = lock.state === 'locked' ? lock.fence : 0
   expect(await store.commitTokens('h', { version: 1, fence }, session)).toBe('ended')
-  expect(await store.create('h', session)).toBe(false)
+  expect(await store.create('h', session)).toBe('taken')
   expect(await server.command('HGETALL', 'portico:session:{h}')).toEqual(before)
   await store.end('h')
   expect(await server.command('HGETALL', 'portico:session:{h}')).toEqual({ v: 'ended' })
 })
 
+test('late tokens do not touch what is no ended session of this format', async () => {
+  const { server, store, clock } = await openAlone()
+  await store.create('alive', session)
+  expect((await store.leave('alive', session))?.version).toBe(0)
+  expect(await store.read('alive')).toMatchObject({ tokensVersion: 1 })
+  await server.command('SET', 'portico:session:{text}', 'garbage')
+  await server.command('HSET', 'portico:session:{newer}', 'v', '2')
+  for (const handle of ['text', 'newer']) {
+    expect((await store.leave(handle, session))?.version).toBe(0)
+    await store.forgetRemains(handle, 0)
+  }
+  expect(await server.command('GET', 'portico:session:{text}')).toBe('garbage')
+  expect(await server.command('HGETALL', 'portico:session:{newer}')).toEqual({ v: '2' })
+  await store.leave('never-was', session)
+  expect(Number(await server.command('PTTL', 'portico:session:{never-was}'))).toBeGreaterThan(hours(23))
+  await store.forgetRemains('never-was', 1)
+  expect(Number(await server.command('PTTL', 'portico:session:{never-was}'))).toBeLessThanOrEqual(hours(1))
+  expect(clock.now()).toBeGreaterThan(0)
+})
+
+test('while BFF_SECRETS rotates, sessions and cut-offs of the older secret are found', async () => {
+  const server = await start()
+  const connection = await connect(server.url)
+  const clock = createTestClock()
+  const [old, fresh] = [randomBytes(32), randomBytes(32)]
+  const open = (...ring: Uint8Array[]) => {
+    const store = createRedisStore({ connection, secrets: ring, lifetimes, clock, log: () => {} })
+    stores.push(store)
+    return store
+  }
+  const [before, after] = [open(old, fresh), open(fresh, old)]
+  const group = toUserGroup(session.identity)
+  await before.create('old', session)
+  await after.create('new', session)
+  for (const store of [before, after]) {
+    expect((await store.find(group)).map(({ handle }) => handle).sort()).toEqual(['new', 'old'])
+  }
+  await before.cutOff(group)
+  expect(await after.create('late', session)).toBe('cut-off')
+  expect((await after.readRemains('late'))?.tokens).toEqual(session.tokens)
+})
+
+test('a key that is not what it should be stops no session from ending (F51)', async () => {
+  const { server, store } = await openAlone()
+  await server.command('SET', 'portico:remains', 'garbage')
+  await store.create('h', session)
+  expect(await store.end('h')).toMatchObject({ wasAlive: true, remains: { handle: 'h' } })
+  expect(await store.read('h')).toBeUndefined()
+})
+
+test('tokens that come while older ones are forgotten stay on the list of what is to be revoked', async () => {
+  const { store, clock } = await openAlone()
+  for (let round = 0; round < 100; round += 1) {
+    const handle = `h${round}`
+    await store.create(handle, session)
+    await store.end(handle)
+    await Promise.all([store.forgetRemains(handle, 1), store.leave(handle, session)])
+  }
+  clock.advance(minutes(1))
+  const listed = new Set(await store.claimRemains(1_000, 1))
+  for (let round = 0; round < 100; round += 1) {
+    const left = await store.readRemains(`h${round}`)
+    expect([round, left === undefined || listed.has(`h${round}`)]).toEqual([round, true])
+  }
+})
+
+test('F49: out of memory, sessions end, their tokens are revoked, and used logout tokens are remembered', async () => {
+  const { server, store, clock } = await openAlone()
+  await store.create('h', session)
+  await store.create('late', session)
+  await server.command('CONFIG', 'SET', 'maxmemory', '1')
+  expect((await store.end('h', { byBrowser: true, successor: 'x' })).wasAlive).toBe(true)
+  expect((await store.end('late')).wasAlive).toBe(true)
+  expect((await store.leave('late', session))?.version).toBe(2)
+  expect((await store.end('never-was', { byBrowser: true })).wasAlive).toBe(false)
+  await store.cutOff(toUserGroup(session.identity))
+  await store.publish('used', 'used', minutes(1))
+  expect(await store.published('used')).toBe('used')
+  clock.advance(minutes(1))
+  expect((await store.claimRemains(10, 1_000)).sort()).toEqual(['h', 'late', 'never-was'])
+  await store.forgetRemains('h', 1)
+  expect(await store.readRemains('h')).toBeUndefined()
+})
+
 test('each deployment was really there', () => {
-  expect(servers).toHaveLength(16)
+  expect(servers).toHaveLength(21)
 })

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { Clock } from '../../src/clock.ts'
 import type { NewSession } from '../../src/session/session.ts'
+import { toEmailGroup, toGroups, toProviderSidGroup, toUserGroup } from '../../src/session/session-groups.ts'
 import type { Store } from '../../src/session/store.ts'
 import { hours, minutes, seconds } from '../support/clock.ts'
 
@@ -22,13 +23,19 @@ export const session: NewSession = {
     sub: 'u1',
     subject: 'default:u1',
     userId: '1',
-    claims: { name: 'Grace', groups: ['Navy'] },
+    claims: { name: 'Grace', email: 'Grace@example.com', groups: ['Navy'] },
     authTime: 1,
     acr: 'urn:a',
     amr: ['pwd'],
     providerSid: 'ps1',
     nonce: 'n1',
-    login: { fingerprint: 'f1', returnTo: '/', device: 'Firefox on Linux' },
+    login: {
+      fingerprint: 'f1',
+      returnTo: '/',
+      device: 'Firefox on Linux',
+      address: '203.0.113.7',
+      startedAt: 1,
+    },
   },
   tokens: {
     accessToken: 'at1',
@@ -45,6 +52,8 @@ const renewed: NewSession = {
   tokens: { ...session.tokens, accessToken: 'at2', refreshToken: 'rt2' },
 }
 
+const findBySid = (store: Store, issuer: string, sid: string) => store.find(toProviderSidGroup(issuer, sid))
+
 /** Takes the lock on a session's tokens, which must be free; returns its fencing number. */
 async function lock(store: Store, handle: string): Promise<number> {
   const taken = await store.lockTokens(handle, lease)
@@ -60,7 +69,7 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
     test('gives back what was written, with its times', async () => {
       const { store, clock } = await create()
       const h = handle()
-      expect(await store.create(h, session)).toBe(true)
+      expect(await store.create(h, session)).toBe('created')
       expect(await store.read(h)).toEqual({
         ...session,
         handle: h,
@@ -76,7 +85,7 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
       const { store } = await create()
       const h = handle()
       expect(await store.read(h)).toBeUndefined()
-      expect(await store.end(h)).toBe(false)
+      expect(await store.end(h)).toMatchObject({ wasAlive: false, remains: undefined })
       expect(await store.lockTokens(h, lease)).toEqual({ state: 'ended' })
       expect(await store.commitTokens(h, { version: 1, fence: 1 }, renewed)).toBe('ended')
       expect(await store.read(h)).toBeUndefined()
@@ -86,7 +95,7 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
       const { store } = await create()
       const h = handle()
       await store.create(h, session)
-      expect(await store.create(h, renewed)).toBe(false)
+      expect(await store.create(h, renewed)).toBe('taken')
       expect((await store.read(h))?.tokens).toEqual(session.tokens)
     })
 
@@ -96,17 +105,17 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
       await store.create(h, session)
       const held = await store.read(h)
       const fence = await lock(store, h)
-      expect(await store.end(h)).toBe(true)
-      expect(await store.end(h)).toBe(false)
+      expect(await store.end(h)).toMatchObject({ wasAlive: true })
+      expect(await store.end(h)).toMatchObject({ wasAlive: false, remains: undefined })
       await passTime(minutes(10))
       if (held !== undefined) expect(await store.touch(held)).toBeUndefined()
       expect(await store.renewTokenLock(h, fence, lease)).toBe(false)
       expect(await store.commitTokens(h, { version: 1, fence }, renewed)).toBe('ended')
       expect(await store.lockTokens(h, lease)).toEqual({ state: 'ended' })
-      expect(await store.findByUser(session.identity)).not.toContainEqual(
+      expect(await store.find(toUserGroup(session.identity))).not.toContainEqual(
         expect.objectContaining({ handle: h }),
       )
-      expect(await store.create(h, session)).toBe(false)
+      expect(await store.create(h, session)).toBe('taken')
       expect(await store.read(h)).toBeUndefined()
     })
 
@@ -289,10 +298,12 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
         await passTime(seconds(1))
         await store.create(second, { ...session, identity })
         await store.create(other, { ...session, identity: { ...identity, issuer: 'https://other.example' } })
-        expect((await store.findByUser(identity)).map((one) => one.handle)).toEqual([first, second])
+        expect((await store.find(toUserGroup(identity))).map((one) => one.handle)).toEqual([first, second])
         await store.end(first)
-        expect(await store.findByUser(identity)).toMatchObject([{ ...session, identity, handle: second }])
-        expect(await store.findByUser(someone())).toEqual([])
+        expect(await store.find(toUserGroup(identity))).toMatchObject([
+          { ...session, identity, handle: second },
+        ])
+        expect(await store.find(toUserGroup(someone()))).toEqual([])
       })
 
       test('sessions by the session at the provider', async () => {
@@ -301,9 +312,26 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
         const [mine, other] = [handle(), handle()]
         await store.create(mine, { ...session, identity })
         await store.create(other, { ...session, identity: { ...identity, providerSid: handle() } })
-        const found = await store.findByProviderSid(identity.issuer, identity.providerSid)
+        const found = await findBySid(store, identity.issuer, identity.providerSid)
         expect(found.map((one) => one.handle)).toEqual([mine])
-        expect(await store.findByProviderSid('https://other.example', identity.providerSid)).toEqual([])
+        expect(await findBySid(store, 'https://other.example', identity.providerSid)).toEqual([])
+      })
+
+      test('sessions by the address the provider gives, whatever its case, as long as it gives it', async () => {
+        const { store } = await create()
+        const name = handle()
+        const identity = { ...someone(), claims: { email: `${name}@Example.com` } }
+        const h = handle()
+        await store.create(h, { ...session, identity })
+        const byEmail = async (email: string) =>
+          (await store.find(toEmailGroup(identity.issuer, email))).map((one) => one.handle)
+        expect(await byEmail(`${name.toUpperCase()}@example.com`)).toEqual([h])
+        expect(await store.find(toEmailGroup('https://other.example', `${name}@example.com`))).toEqual([])
+        const fence = await lock(store, h)
+        const moved = { ...identity, claims: { email: `new-${name}@example.com` } }
+        await store.commitTokens(h, { version: 1, fence }, { ...session, identity: moved })
+        expect(await byEmail(`new-${name}@example.com`)).toEqual([h])
+        expect(await byEmail(`${name}@example.com`)).toEqual([])
       })
 
       test('sessions for as long as they live, and no longer', async () => {
@@ -313,12 +341,268 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
         await store.create(h, { ...session, identity })
         for (let turn = 0; turn < 20; turn += 1) {
           await passTime(minutes(29))
-          const [found] = await store.findByUser(identity)
+          const [found] = await store.find(toUserGroup(identity))
           expect(found?.handle).toBe(h)
           if (found !== undefined) await store.touch(found)
         }
         await passTime(minutes(31))
-        expect(await store.findByUser(identity)).toEqual([])
+        expect(await store.find(toUserGroup(identity))).toEqual([])
+      })
+    })
+
+    test('a tombstone stands for longer than any request that still holds the session', async () => {
+      const { store, passTime } = await create()
+      const h = handle()
+      await store.create(h, session)
+      await store.end(h, { quietly: true })
+      await passTime(minutes(59))
+      expect(await store.create(h, session)).toBe('taken')
+    })
+
+    test('a living session has nothing to leave, and nothing to forget', async () => {
+      const { store } = await create()
+      const h = handle()
+      await store.create(h, session)
+      await store.forgetRemains(h, 9)
+      expect(await store.readRemains(h)).toBeUndefined()
+      expect(await store.read(h)).toMatchObject({ ...session, tokensVersion: 1 })
+    })
+
+    describe('what an ended session leaves', () => {
+      const remainsOf = (h: string, { identity, tokens }: NewSession, version: number) => ({
+        handle: h,
+        identity,
+        tokens,
+        version,
+      })
+
+      test('is told once, and kept until it is forgotten', async () => {
+        const { store, passTime } = await create()
+        const h = handle()
+        await store.create(h, session)
+        const fence = await lock(store, h)
+        await store.commitTokens(h, { version: 1, fence }, renewed)
+        expect(await store.readRemains(h)).toBeUndefined()
+        const left = remainsOf(h, renewed, 2)
+        expect((await store.end(h)).remains).toEqual(left)
+        expect((await store.end(h)).remains).toBeUndefined()
+        await passTime(hours(23))
+        expect(await store.readRemains(h)).toEqual(left)
+        await store.forgetRemains(h, 2)
+        expect(await store.readRemains(h)).toBeUndefined()
+        expect(await store.create(h, session)).toBe('taken')
+      })
+
+      test('is gone after a day', async () => {
+        const { store, passTime } = await create()
+        const h = handle()
+        await store.create(h, session)
+        await store.end(h)
+        await passTime(hours(24))
+        expect(await store.readRemains(h)).toBeUndefined()
+      })
+
+      test('tokens that come late take the place of those before, and are forgotten by their own version', async () => {
+        const { store } = await create()
+        const h = handle()
+        await store.create(h, session)
+        await store.end(h)
+        const late = await store.leave(h, renewed)
+        expect(late).toEqual(remainsOf(h, renewed, 2))
+        await store.forgetRemains(h, 1)
+        expect(await store.readRemains(h)).toEqual(late)
+        await store.forgetRemains(h, 2)
+        expect(await store.readRemains(h)).toBeUndefined()
+        const later = await store.leave(h, session)
+        expect(later?.version).toBe(3)
+        expect(await store.readRemains(h)).toEqual(later)
+        expect(await store.read(h)).toBeUndefined()
+      })
+
+      test('tokens that come late for a session that ended by itself are kept as well', async () => {
+        const { store, passTime } = await create()
+        const [gone, forgotten] = [handle(), handle()]
+        await store.create(gone, session)
+        await passTime(minutes(30))
+        for (const h of [gone, forgotten]) {
+          const late = await store.leave(h, renewed)
+          expect(await store.readRemains(h)).toEqual(late)
+          expect(await store.read(h)).toBeUndefined()
+          expect(await store.create(h, session)).toBe('taken')
+        }
+      })
+
+      test('is for one to look after at a time, and for nobody while its own process may still do it', async () => {
+        const { store, passTime } = await create()
+        const h = handle()
+        const claim = async () => {
+          const claimed: string[] = []
+          for (let some = await store.claimRemains(50, minutes(1)); some.length > 0; ) {
+            claimed.push(...some)
+            some = await store.claimRemains(50, minutes(1))
+          }
+          return claimed
+        }
+        await claim()
+        await store.create(h, session)
+        await store.end(h)
+        expect(await claim()).not.toContain(h)
+        await passTime(seconds(15))
+        expect(await claim()).toContain(h)
+        expect(await claim()).not.toContain(h)
+        await passTime(minutes(1))
+        expect(await claim()).toContain(h)
+        await store.forgetRemains(h, 1)
+        await passTime(minutes(1))
+        expect(await claim()).not.toContain(h)
+        await store.leave(h, renewed)
+        await passTime(seconds(15))
+        expect(await claim()).toContain(h)
+      })
+
+      test('is handed out in portions', async () => {
+        const { store, passTime } = await create()
+        for (let count = 0; count < 7; count += 1) {
+          const h = handle()
+          await store.create(h, session)
+          await store.end(h)
+        }
+        await passTime(seconds(15))
+        expect(await store.claimRemains(5, minutes(1))).toHaveLength(5)
+      })
+    })
+
+    describe('a logout and a login of one browser that cross each other', () => {
+      test('the login first: the logout learns of the session that took the place', async () => {
+        const { store } = await create()
+        const [h, next] = [handle(), handle()]
+        await store.create(h, session)
+        expect(await store.end(h, { successor: next })).toMatchObject({
+          wasAlive: true,
+          signedOutAt: undefined,
+          successor: undefined,
+        })
+        expect(await store.end(h, { byBrowser: true })).toMatchObject({ wasAlive: false, successor: next })
+      })
+
+      test('of two logins that found the same session, the later one learns of the other', async () => {
+        const { store } = await create()
+        const [h, one, other] = [handle(), handle(), handle()]
+        await store.create(h, session)
+        await store.end(h, { successor: one })
+        expect(await store.end(h, { successor: other })).toMatchObject({ successor: one })
+        expect(await store.end(h, { byBrowser: true })).toMatchObject({ successor: other })
+      })
+
+      test('the logout first: the login learns of it', async () => {
+        const { store, clock, passTime } = await create()
+        const [h, next] = [handle(), handle()]
+        await store.create(h, session)
+        const first = await store.end(h, { byBrowser: true })
+        const signedOutAt = clock.now()
+        expect(first).toMatchObject({ wasAlive: true, signedOutAt, successor: undefined })
+        await passTime(seconds(5))
+        expect(await store.end(h, { successor: next })).toMatchObject({ signedOutAt })
+      })
+
+      test('the same where the session before had ended by itself long ago', async () => {
+        const { store, clock } = await create()
+        const [one, other, next] = [handle(), handle(), handle()]
+        await store.end(one, { byBrowser: true })
+        expect(await store.end(one, { successor: next })).toMatchObject({ signedOutAt: clock.now() })
+        await store.end(other, { successor: next })
+        expect(await store.end(other, { byBrowser: true })).toMatchObject({ successor: next })
+        expect(await store.create(one, session)).toBe('taken')
+      })
+
+      test('the same where somebody else had ended the session before', async () => {
+        const { store, clock } = await create()
+        const [one, other, next] = [handle(), handle(), handle()]
+        for (const h of [one, other]) {
+          await store.create(h, session)
+          await store.end(h)
+        }
+        await store.end(one, { byBrowser: true })
+        expect(await store.end(one, { successor: next })).toMatchObject({ signedOutAt: clock.now() })
+        await store.end(other, { successor: next })
+        expect(await store.end(other, { byBrowser: true })).toMatchObject({ successor: next })
+      })
+
+      test('a session that somebody else ended keeps no login from taking its place', async () => {
+        const { store } = await create()
+        const h = handle()
+        await store.create(h, session)
+        await store.end(h)
+        expect(await store.end(h, { successor: handle() })).toMatchObject({ signedOutAt: undefined })
+      })
+
+      test('late tokens of a session whose place a login took are nobody’s business', async () => {
+        const { store } = await create()
+        const [h, next] = [handle(), handle()]
+        await store.create(h, session)
+        const ended = await store.end(h, { successor: next, quietly: true })
+        expect(ended).toMatchObject({ wasAlive: true, remains: undefined })
+        expect(await store.readRemains(h)).toBeUndefined()
+        expect(await store.leave(h, renewed)).toBeUndefined()
+        expect(await store.readRemains(h)).toBeUndefined()
+        await store.end(h, { byBrowser: true })
+        expect(await store.leave(h, renewed)).toBeDefined()
+      })
+
+      test('late tokens do not make it forget how it ended', async () => {
+        const { store } = await create()
+        const h = handle()
+        await store.create(h, session)
+        await store.end(h, { byBrowser: true })
+        await store.leave(h, renewed)
+        await store.forgetRemains(h, 2)
+        expect(await store.end(h, { successor: handle() })).toMatchObject({
+          signedOutAt: expect.any(Number),
+        })
+      })
+    })
+
+    describe('a cut-off', () => {
+      const person = () => {
+        const name = handle()
+        const claims = { email: `${name}@example.com` }
+        return { ...session.identity, sub: name, providerSid: `sid-${name}`, claims }
+      }
+      const begunAt = (identity: NewSession['identity'], startedAt: number): NewSession => ({
+        ...session,
+        identity: { ...identity, login: { ...identity.login, startedAt } },
+      })
+
+      test.each(['user', 'providerSid', 'email'] as const)(
+        'keeps logins that began before it from making a session, and leaves their tokens to be revoked (%s)',
+        async (by) => {
+          const { store, clock, passTime } = await create()
+          const identity = person()
+          const group = toGroups(identity).find((one) => one.by === by)
+          const before = clock.now()
+          await passTime(seconds(1))
+          if (group !== undefined) await store.cutOff(group)
+          await passTime(seconds(1))
+          const h = handle()
+          expect(await store.create(h, begunAt(identity, before))).toBe('cut-off')
+          expect(await store.read(h)).toBeUndefined()
+          expect(await store.find(toUserGroup(identity))).toEqual([])
+          expect((await store.readRemains(h))?.tokens).toEqual(session.tokens)
+          expect(await store.create(handle(), begunAt(identity, clock.now()))).toBe('created')
+          expect(await store.create(handle(), begunAt(person(), before))).toBe('created')
+        },
+      )
+
+      test('stands for longer than any login takes', async () => {
+        const { store, clock, passTime } = await create()
+        const identity = person()
+        const before = clock.now()
+        await passTime(1)
+        await store.cutOff(toUserGroup(identity))
+        await passTime(minutes(14))
+        expect(await store.create(handle(), begunAt(identity, before))).toBe('cut-off')
+        await passTime(minutes(1))
+        expect(await store.create(handle(), begunAt(identity, before))).toBe('created')
       })
     })
 

@@ -2,9 +2,10 @@ import { beforeEach, describe, expect, test } from 'vitest'
 import { AppError } from '../../src/errors.ts'
 import { UnverifiedRefresh } from '../../src/provider/grants.ts'
 import type { Provider } from '../../src/provider/provider.ts'
+import { createEndings } from '../../src/session/endings.ts'
 import { createFreshTokens, type FreshTokens } from '../../src/session/fresh-tokens.ts'
 import { createMemoryStore, type MemoryStore } from '../../src/session/memory-store.ts'
-import type { NewSession, Session } from '../../src/session/session.ts'
+import type { NewSession, Remains, Session } from '../../src/session/session.ts'
 import type { SessionStore } from '../../src/session/store.ts'
 import { leaseDuration } from '../../src/session/token-lease.ts'
 import { session as anySession } from '../contract/store.ts'
@@ -15,6 +16,8 @@ let clock: TestClock
 let store: MemoryStore
 let events: string[]
 let calls: number
+/** What was handed to the provider to be revoked. */
+let revoked: Remains[]
 let answer: (session: NewSession) => Promise<NewSession | 'refused'>
 let assertReachable: () => void
 
@@ -23,6 +26,7 @@ beforeEach(async () => {
   store = createMemoryStore({ clock, lifetimes: { idleTimeout: hours(2), absoluteTimeout: hours(12) } })
   events = []
   calls = 0
+  revoked = []
   answer = async (session) => renew(session)
   assertReachable = () => {}
   const now = clock.now()
@@ -47,8 +51,11 @@ function createReplica(replaced: Partial<SessionStore> = {}): FreshTokens {
     },
   }
   const log = (event: string) => void events.push(event)
+  const all = { ...store, ...replaced }
+  const revocations = { revoke: (remains: Remains) => void revoked.push(remains) }
   return createFreshTokens({
-    store: { ...store, ...replaced },
+    store: all,
+    endings: createEndings({ store: all, revocations }),
     providers: { findOrigin: () => provider as unknown as Provider },
     clock,
     log,

@@ -1,0 +1,76 @@
+import type { Clock } from '../clock.ts'
+import type { RedisConnection } from './redis-connection.ts'
+import { runScript } from './redis-script-runner.ts'
+import { awaitScript, claimRemainsScript, forgetScript, leaveScript } from './redis-scripts.ts'
+import type { Remains } from './session.ts'
+import type { SessionRecords } from './session-record.ts'
+import type { SessionStore } from './store.ts'
+import { remainsGrace, remainsLifetime, tombstoneLifetime } from './timeouts.ts'
+
+/** What ended sessions left, in their tombstones, and the list of those whose tokens are not revoked yet. */
+export interface RemainsKeeper {
+  /** Puts a session on the list before it ends: somebody will look, whoever dies meanwhile. */
+  await(handle: string): Promise<void>
+  leave: SessionStore['leave']
+  read: SessionStore['readRemains']
+  forget: SessionStore['forgetRemains']
+  claim: SessionStore['claimRemains']
+}
+
+interface RemainsKeeperOptions {
+  connection: RedisConnection
+  records: SessionRecords
+  clock: Clock
+  sessionKey(handle: string): string
+  readFields(handle: string): Promise<Record<string, string>>
+}
+
+/** The list, by the time at which an entry is due. */
+const listKey = 'portico:remains'
+
+/** Creates the keeper. */
+export function createRemainsKeeper({
+  connection,
+  records,
+  clock,
+  sessionKey,
+  readFields,
+}: RemainsKeeperOptions): RemainsKeeper {
+  const write = (script: string, key: string, ...args: (string | number)[]) =>
+    connection.run((client) => runScript(client, script, [key], args))
+
+  const list = async (handle: string) => {
+    await write(awaitScript, listKey, clock.now() + remainsGrace, handle, remainsLifetime)
+  }
+
+  return {
+    await: list,
+
+    async leave(handle, late): Promise<Remains | undefined> {
+      await list(handle)
+      const sealed = [records.sealIdentity(handle, late), records.sealTokens(handle, late)]
+      const args = [clock.now(), remainsLifetime, ...sealed]
+      const version = Number(await write(leaveScript, sessionKey(handle), ...args))
+      // Once more: who forgot older tokens in between has taken it off the list.
+      await list(handle)
+      return version < 0 ? undefined : { ...late, handle, version }
+    },
+
+    async read(handle) {
+      const fields = await readFields(handle)
+      return fields.v === 'ended' ? records.openRemains(handle, fields) : undefined
+    },
+
+    async forget(handle, version) {
+      // The list first: tokens that come in between put the session on it again.
+      await connection.run((client) => client.zRem(listKey, handle))
+      const forgotten = await write(forgetScript, sessionKey(handle), version, tombstoneLifetime)
+      if (forgotten !== 1) await list(handle)
+    },
+
+    async claim(limit, pause) {
+      const due = await write(claimRemainsScript, listKey, clock.now(), limit, clock.now() + pause)
+      return Array.isArray(due) ? due.map(String) : []
+    },
+  }
+}
