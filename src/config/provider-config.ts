@@ -47,6 +47,10 @@ export interface ProviderConfig {
   idTokenAlg: string
   accessToken: AccessTokenFormat
   timeout: number
+  /** Whether logout tokens must say `typ: logout+jwt` (ASVS 10.5.5), which older providers do not. */
+  requiresLogoutTokenTyp: boolean
+  /** Who may ask for a person's sessions to end (Okta Universal Logout): the org of an Okta server; undefined for nobody. */
+  universalLogoutIssuer: string | undefined
   /** What stands before this provider's subjects in app tokens: its name and a colon where there are several. */
   subjectPrefix: string
 }
@@ -123,6 +127,17 @@ function toRedirectUri(values: ProviderValues, publicUrl: string, name: string):
   return values.OIDC_REDIRECT_URI ?? (name === onlyProvider ? ours : `${ours}/${name}`)
 }
 
+/** Okta's custom servers are not asked to revoke: their org is, and it signs for itself. */
+function toUniversalLogoutIssuer(
+  values: ProviderSettingValues,
+  verifiesIdToken: boolean,
+): string | undefined {
+  const { OIDC_UNIVERSAL_LOGOUT_ISSUER: given, OIDC_ISSUER: issuer = values.OAUTH_ISSUER } = values
+  if (given !== undefined) return given
+  if (issuer === undefined || !verifiesIdToken) return undefined
+  return isOktaCustomServer(issuer) ? new URL(issuer).origin : issuer
+}
+
 /** The configuration of a provider whose settings have no problem. */
 export function toProviderConfig(
   values: ProviderSettingValues,
@@ -130,11 +145,13 @@ export function toProviderConfig(
 ): ProviderConfig {
   const endpoints = toEndpoints(values)
   const scopes = values.OIDC_SCOPES
+  const verifiesIdToken =
+    endpoints === undefined || (endpoints.jwks !== undefined && scopes.includes('openid'))
   return {
     name,
     issuer: values.OIDC_ISSUER ?? values.OAUTH_ISSUER ?? endpoints?.token ?? '',
     endpoints,
-    verifiesIdToken: endpoints === undefined || (endpoints.jwks !== undefined && scopes.includes('openid')),
+    verifiesIdToken,
     userIdField: values.OAUTH_USER_ID_FIELD,
     clientId: values.OIDC_CLIENT_ID ?? '',
     clientAuth: toClientAuth(values),
@@ -146,6 +163,8 @@ export function toProviderConfig(
     idTokenAlg: values.OIDC_ID_TOKEN_ALG,
     accessToken: toAccessTokenFormat(values),
     timeout: values.OIDC_TIMEOUT,
+    requiresLogoutTokenTyp: values.OIDC_LOGOUT_TOKEN_TYP === 'required',
+    universalLogoutIssuer: toUniversalLogoutIssuer(values, verifiesIdToken),
     subjectPrefix: name === onlyProvider ? '' : `${name}:`,
   }
 }

@@ -1,3 +1,4 @@
+import { introspectionClients, operatorSecret } from './callers.ts'
 import { certificate, certificateKey, clientKeys } from './client-credentials.ts'
 import type { Parser } from './parsers.ts'
 import * as read from './parsers.ts'
@@ -73,6 +74,11 @@ export const providerSettings = {
   ),
   OIDC_ACCESS_TOKEN: setting(read.oneOf('auto', 'jwt', 'opaque'), { example: 'jwt', fallback: 'auto' }),
   OIDC_ACCESS_TOKEN_AUDIENCE: setting(read.text, { example: 'api://default' }),
+  OIDC_LOGOUT_TOKEN_TYP: setting(read.oneOf('optional', 'required'), {
+    example: 'required',
+    fallback: 'optional',
+  }),
+  OIDC_UNIVERSAL_LOGOUT_ISSUER: setting(read.issuer, { example: 'https://example.okta.com' }),
   OIDC_TIMEOUT: setting(read.duration('1s', '30s'), { example: '5s', fallback: '3s' }),
 } as const satisfies Record<string, Setting<unknown>>
 
@@ -107,10 +113,16 @@ export const settings = {
     example: '{"keys":[{"kty":"EC","crv":"P-256","x":"...","y":"...","d":"..."}]}',
     secret: true,
   }),
+  INTROSPECTION_CLIENTS: setting(introspectionClients, {
+    example: 'orders-api:9f86d0…64 letters; the command `client orders-api` makes one',
+    secret: true,
+  }),
   RATE_LIMIT_LOGIN: setting(read.rateLimit, { example: '30/1m', fallback: '30/1m' }),
   RATE_LIMIT_API: setting(read.rateLimit, { example: '600/1m', fallback: '600/1m' }),
   TRUST_PROXY: setting(read.cidrs, { example: '10.0.0.0/8' }),
   SHUTDOWN_DRAIN: setting(read.duration('0s', '5m'), { example: '10s', fallback: '5s' }),
+  METRICS_PORT: setting(read.port, { example: '9464', fallback: '9464' }),
+  OPERATOR_SECRET: setting(operatorSecret, { example: 'at least 32 random characters', secret: true }),
   LOG_LEVEL: setting(read.oneOf('debug', 'info', 'warn', 'error', 'silent'), {
     example: 'debug',
     fallback: 'info',

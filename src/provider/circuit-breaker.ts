@@ -32,7 +32,8 @@ export function createCircuitBreaker({ clock, opensOn }: CircuitBreakerOptions):
     if (opened === undefined) return
     const remaining = opened.until - clock.now()
     if (remaining <= 0 && !isTrying) return
-    throw createUnavailable('breaker is open', { retryAfter: Math.max(1, Math.ceil(remaining / 1000)) })
+    const retryAfter = Math.max(1, Math.ceil(remaining / 1000))
+    throw createUnavailable('breaker is open', { outage: 'unasked', retryAfter })
   }
 
   function open(error: ProviderUnavailable, startedAt: number): void {

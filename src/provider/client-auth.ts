@@ -70,10 +70,11 @@ function createAssertionAuth(
   }
 }
 
-/** The endpoint that a body is for: a grant has a grant_type, a pushed request has none. */
+/** The endpoint that a body is for: a grant has a grant_type, a revocation a token, a pushed request neither. */
 function toEndpoint(server: client.ServerMetadata, body: URLSearchParams): string {
-  const endpoint = body.has('grant_type')
-    ? server.token_endpoint
+  if (body.has('grant_type')) return server.token_endpoint ?? ''
+  const endpoint = body.has('token')
+    ? server.revocation_endpoint
     : server.pushed_authorization_request_endpoint
   return endpoint ?? ''
 }

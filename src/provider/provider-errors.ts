@@ -11,6 +11,8 @@ type TokenErrorCode =
   | 'invalid_access_token'
   | 'invalid_token_response'
   | 'invalid_userinfo'
+  | 'invalid_logout_token'
+  | 'invalid_token'
 
 const details: Record<TokenErrorCode, string> = {
   invalid_id_token: 'The ID token the provider sent did not pass verification, so nobody was signed in.',
@@ -18,6 +20,8 @@ const details: Record<TokenErrorCode, string> = {
     'The access token the provider sent did not pass verification, so nobody was signed in.',
   invalid_token_response:
     'The provider answered with something that its protocol does not allow, so nobody was signed in.',
+  invalid_logout_token: 'The logout token did not pass verification, so nobody was signed out.',
+  invalid_token: 'The token of this call did not pass verification, so nobody was signed out.',
   invalid_userinfo: 'What the provider said about the person did not pass verification, so it was not used.',
 }
 
@@ -34,7 +38,7 @@ export function createTokenError(
 /** Translates what jose throws while it verifies a token. */
 export function toTokenError(
   error: unknown,
-  code: 'invalid_id_token' | 'invalid_access_token' | 'invalid_userinfo',
+  code: Exclude<TokenErrorCode, 'invalid_token_response'>,
 ): AppError {
   if (error instanceof AppError) return error
   // Everything else that can be thrown there comes from key material that no one can use.
@@ -77,6 +81,13 @@ export function toAppError(error: unknown, secrets: readonly string[] = []): App
 /** Whether the provider refuses a refresh token for good: expired, revoked, or used before (RFC 6749 5.2). */
 export const isInvalidGrant = (error: unknown): boolean =>
   error instanceof ResponseBodyError && error.error === 'invalid_grant'
+
+/** What a provider says of a token that it will never revoke: of the wrong kind (RFC 7009 2.2.1), or not known to it. */
+const finalRefusals = ['unsupported_token_type', 'invalid_token', 'invalid_grant', 'invalid_request']
+
+/** Whether asking the provider to revoke a token is of no use, now or later. */
+export const isUnrevocable = (error: unknown): boolean =>
+  error instanceof ResponseBodyError && finalRefusals.includes(error.error)
 
 /** Whether nobody can tell if a token is good: the keys cannot be had, or do not (yet) hold the one it names. */
 export const isKeyMissing = (error: unknown): error is AppError =>

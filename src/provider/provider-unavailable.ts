@@ -2,9 +2,9 @@ import { AppError } from '../errors.ts'
 
 /**
  * Why there is no answer: nothing came in time, or no connection came about; the connection was cut; 429 or 5xx came; what
- * came is of no use.
+ * came is of no use; or nobody asked, because it did not answer lately.
  */
-export type Outage = 'silent' | 'cut' | 'busy' | 'useless'
+export type Outage = 'silent' | 'cut' | 'busy' | 'useless' | 'unasked'
 
 /** The provider gave no usable answer (`provider_unavailable`). */
 export class ProviderUnavailable extends AppError {

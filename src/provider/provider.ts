@@ -13,12 +13,17 @@ import { createCircuitBreaker } from './circuit-breaker.ts'
 import { toSentSecret } from './client-auth.ts'
 import { createDiscovery } from './discovery.ts'
 import { createDpopKeys } from './dpop-keys.ts'
+import { createEndSession, type EndSessionRequest } from './end-session.ts'
 import { type CodeExchange, createGrants, type ProviderLogin, type RefreshRequest } from './grants.ts'
+import type { ProviderTokens } from './identity.ts'
+import { fetchKeySet } from './key-set.ts'
 import { createKeySource } from './key-source.ts'
+import { createLogoutTokenVerifier, type LogoutRequest } from './logout-token.ts'
 import { createPersonReader, toSubject } from './person.ts'
 import { isInvalidGrant, toAppError } from './provider-errors.ts'
 import { createProviderFetch, toTls } from './provider-fetch.ts'
 import { createUnavailable } from './provider-unavailable.ts'
+import { createRevocationCallerVerifier, type RevocationCaller } from './revocation-request.ts'
 import { createTokenVerifier } from './token-verifier.ts'
 import { fetchUserinfo, findUserinfoEndpoint } from './userinfo.ts'
 
@@ -28,6 +33,11 @@ export interface Provider {
   readonly name: string
   readonly issuer: string
   readonly redirectUri: string
+  readonly clientId: string
+  /** Who may call Universal Logout for its people; undefined for nobody. */
+  readonly universalLogoutIssuer: string | undefined
+  /** What stands before its subjects in app tokens. */
+  readonly subjectPrefix: string
   /** Whether its metadata is known, so that a login can begin. */
   isReady(): boolean
   start(): void
@@ -57,6 +67,24 @@ export interface Provider {
    * @throws AppError `invalid_userinfo`, `not_found` where the provider has none
    */
   fetchUserinfo(login: ProviderLogin): Promise<JWTPayload | undefined>
+  /** Where a browser signs out at the provider (RP-Initiated Logout 1.0, 2); undefined where it has no such place. */
+  toEndSessionUrl(request: EndSessionRequest): Promise<URL | undefined>
+  /** The origins of its pages. */
+  findOrigins(): Promise<string[]>
+  /**
+   * Revokes the refresh token (RFC 7009 2.1); `unsupported` where there is nothing to revoke, or nobody to ask.
+   *
+   * @throws AppError `provider_error`
+   */
+  revoke(tokens: ProviderTokens): Promise<'revoked' | 'unsupported'>
+  /** @throws AppError `invalid_logout_token` */
+  verifyLogoutToken(token: string): Promise<LogoutRequest>
+  /**
+   * Who calls Universal Logout at `audience`, the address that was called.
+   *
+   * @throws AppError `invalid_token`, `insufficient_authorization`
+   */
+  verifyRevocationCaller(token: string, audience: string): Promise<RevocationCaller>
 }
 
 interface ProviderOptions {
@@ -76,6 +104,9 @@ export function createProvider({ config, secrets, claimNames, clock, log }: Prov
   const secret = toSentSecret(config.clientAuth)
   const dpopKeys = createDpopKeys(secrets)
   const keys = createKeySource({ fetchKeys, clock, log })
+  // Tokens that strangers can send have a source of their own: what they make it fetch in vain must not keep logins from
+  // learning of new keys.
+  const openKeys = createKeySource({ fetchKeys, clock, log })
   const verifier = createTokenVerifier({ config, keys, clock })
   const personReader = createPersonReader({ config, claimNames, verifier, log })
   const grants = createGrants({ config, discovery, dpopKeys, verifier, personReader, clock })
@@ -90,19 +121,26 @@ export function createProvider({ config, secrets, claimNames, clock, log }: Prov
     breaker: createCircuitBreaker({ clock, opensOn: ['silent'] }),
   })
 
+  const endSession = createEndSession({
+    issuer: config.issuer,
+    discovery,
+    breaker: createCircuitBreaker({ clock, opensOn: ['silent', 'cut', 'busy'] }),
+    secret,
+  })
+
   async function fetchKeys(): Promise<JSONWebKeySet> {
     const { jwks_uri: uri } = (await discovery.provider()).metadata
     if (uri === undefined) throw createUnavailable('JWKS: none is known (OAUTH_JWKS_URI)')
-    const response = await http.fetch(uri, { headers: { accept: 'application/json' } })
-    const body: unknown = response.status === 200 ? await response.json().catch(() => undefined) : undefined
-    if (isKeySet(body)) return body
-    throw createUnavailable(`JWKS: status ${response.status}, no key set`)
+    return fetchKeySet(http.fetch, uri)
   }
 
   return {
     name: config.name,
     issuer: config.issuer,
     redirectUri: config.redirectUri,
+    clientId: config.clientId,
+    universalLogoutIssuer: config.universalLogoutIssuer,
+    subjectPrefix: config.subjectPrefix,
     isReady: () => discovery.isReady(),
     start: () => discovery.start(),
     async close() {
@@ -111,6 +149,17 @@ export function createProvider({ config, secrets, claimNames, clock, log }: Prov
     },
 
     startAuthorization,
+    findOrigins: endSession.findOrigins,
+    toEndSessionUrl: endSession.toEndSessionUrl,
+    revoke: endSession.revoke,
+    verifyLogoutToken: createLogoutTokenVerifier({ config, keys: openKeys, clock }),
+    verifyRevocationCaller: createRevocationCallerVerifier({
+      config,
+      keys: openKeys,
+      fetch: http.fetch,
+      clock,
+      log,
+    }),
 
     async assertResponseIssuer(iss) {
       const isAdvertised = isIssAdvertised(await discovery.provider())
@@ -157,9 +206,4 @@ export function createProvider({ config, secrets, claimNames, clock, log }: Prov
       )
     },
   }
-}
-
-/** Whether an answer looks like a JWK Set (RFC 7517 5); jose judges the keys themselves. */
-function isKeySet(value: unknown): value is JSONWebKeySet {
-  return typeof value === 'object' && value !== null && 'keys' in value && Array.isArray(value.keys)
 }

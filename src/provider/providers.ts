@@ -1,3 +1,4 @@
+import { peekClaims } from './logout-token.ts'
 import type { Provider } from './provider.ts'
 
 /** The configured providers, in the order of the configuration. */
@@ -11,6 +12,14 @@ export interface Providers {
    * tokens are for the one that gave them alone.
    */
   findOrigin(origin: { readonly provider: string; readonly issuer: string }): Provider | undefined
+  /** Those of an issuer: several where one provider knows this server as several clients. */
+  findByIssuer(issuer: string): Provider[]
+  /** Those a logout token seems to speak for; whether it does is for them to verify. */
+  findAddressed(logoutToken: string): Provider[]
+  /** Those whose people the bearer of this token may sign out, if the token is what it says. */
+  findRevocable(token: string): Provider[]
+  /** The provider of an app token's `sub`, and what it calls the person. */
+  findSubject(subject: string): { provider: Provider; sub: string } | undefined
 }
 
 /** Creates the directory of providers. */
@@ -23,6 +32,25 @@ export function createProviders(all: readonly [Provider, ...Provider[]]): Provid
     findOrigin({ provider: name, issuer }) {
       const provider = byName.get(name)
       return provider?.issuer === issuer ? provider : undefined
+    },
+    findByIssuer: (issuer) => all.filter((provider) => provider.issuer === issuer),
+    findAddressed(token) {
+      const { iss, aud } = peekClaims(token) ?? {}
+      return all.filter(({ issuer, clientId }) => issuer === iss && [aud].flat().includes(clientId))
+    },
+    findRevocable(token) {
+      const { iss, sub } = peekClaims(token) ?? {}
+      const ofIssuer = all.filter(
+        ({ universalLogoutIssuer }) => iss !== undefined && universalLogoutIssuer === iss,
+      )
+      const ofClient = ofIssuer.filter(({ clientId }) => clientId === sub)
+      // The wrong client is told so, once its token is verified.
+      return ofClient.length > 0 ? ofClient : ofIssuer.slice(0, 1)
+    },
+    findSubject(subject) {
+      const provider = all.find(({ subjectPrefix }) => subject.startsWith(subjectPrefix))
+      const sub = subject.slice(provider?.subjectPrefix.length)
+      return provider === undefined || sub === '' ? undefined : { provider, sub }
     },
   }
 }

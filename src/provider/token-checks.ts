@@ -25,7 +25,7 @@ export interface ExpectedRefreshedIdToken extends Omit<ExpectedIdToken, 'acrValu
 }
 
 /** Says what is wrong with the claims, or nothing. */
-type Check<Expected = ExpectedIdToken> = (claims: JWTPayload, expected: Expected) => string | undefined
+export type Check<Expected = ExpectedIdToken> = (claims: JWTPayload, expected: Expected) => string | undefined
 
 /** How far the provider's clock and ours may differ, in seconds. */
 export const clockTolerance = 30
@@ -34,13 +34,13 @@ const subjectIsThere: Check = ({ sub }) =>
   typeof sub === 'string' && sub !== '' && sub.length <= 255 ? undefined : 'sub is empty or not a text'
 
 /** Any other audience would be one we have no reason to trust (OpenID Connect Core 3.1.3.7, 3). */
-const audienceIsThisClientAlone: Check = ({ aud }, { clientId }) =>
+export const audienceIsThisClientAlone: Check<Pick<ExpectedIdToken, 'clientId'>> = ({ aud }, { clientId }) =>
   [aud].flat().every((audience) => audience === clientId) ? undefined : 'aud holds another audience'
 
 const authorizedPartyIsThisClient: Check = ({ azp }, { clientId }) =>
   azp === undefined || azp === clientId ? undefined : 'azp is another client'
 
-const wasNotIssuedInTheFuture: Check = ({ iat = 0 }, { now }) =>
+export const wasNotIssuedInTheFuture: Check<Pick<ExpectedIdToken, 'now'>> = ({ iat = 0 }, { now }) =>
   iat <= now / 1000 + clockTolerance ? undefined : 'iat lies in the future'
 
 const wasIssuedForThisRequest: Check = ({ iat = 0 }, { startedAt }) =>

@@ -53,8 +53,8 @@ interface TokenVerifierOptions {
   clock: Clock
 }
 
-/** Signature algorithms that an access token or a userinfo answer may have: asymmetric ones; its key fixes which (RFC 8725 3.1). */
-const asymmetricAlgs = 'RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 EdDSA'.split(' ')
+/** Signature algorithms that a token may have where none is pinned: asymmetric ones; its key fixes which (RFC 8725 3.1). */
+export const asymmetricAlgs = 'RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 EdDSA'.split(' ')
 
 /** Creates the verifier of one provider's tokens. */
 export function createTokenVerifier({ config, keys, clock }: TokenVerifierOptions): TokenVerifier {

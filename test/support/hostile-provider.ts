@@ -39,6 +39,11 @@ export interface Defect {
   metadata?: (document: Record<string, unknown>) => unknown
   discovery?: express.RequestHandler
   userinfoEndpoint?: express.RequestHandler
+  revocationEndpoint?: express.RequestHandler
+  /** Answers for the discovery document of its org. */
+  orgMetadata?: express.RequestHandler
+  /** Answers for the keys of its org. */
+  orgKeys?: express.RequestHandler
   userinfo?: (claims: Record<string, unknown>) => unknown
 }
 
@@ -62,10 +67,12 @@ export async function startHostileProvider({ path = '/oauth2/default', port = 0 
   const server = await startTestServer(port)
   const issuer = `${server.origin}${path}`
   const goodKey = await createProviderKey('good-1')
+  /** Of the Okta org that this authorization server belongs to. */
+  const orgKey = await createProviderKey('org-1')
   const grants = new Map<string, Grant>()
   /** Grants by the one refresh token that is good for them; each is good once. */
   const refreshTokens = new Map<string, Grant>()
-  const calls = { discovery: 0, token: 0, refresh: 0, jwks: 0, userinfo: 0 }
+  const calls = { discovery: 0, token: 0, refresh: 0, jwks: 0, userinfo: 0, revocation: 0 }
   let clock: { now(): number } = Date
   let rotates = true
   let defect: Defect = {}
@@ -136,6 +143,8 @@ export async function startHostileProvider({ path = '/oauth2/default', port = 0 
       token_endpoint: `${issuer}/v1/token`,
       jwks_uri: `${issuer}/v1/keys`,
       userinfo_endpoint: `${issuer}/v1/userinfo`,
+      revocation_endpoint: `${issuer}/v1/revoke`,
+      end_session_endpoint: `${issuer}/v1/logout`,
       response_types_supported: ['code'],
       id_token_signing_alg_values_supported: ['RS256', 'none'],
     }
@@ -194,10 +203,31 @@ export async function startHostileProvider({ path = '/oauth2/default', port = 0 
     }
     return void res.json(defect.tokenResponse?.(answer) ?? answer)
   })
+  app.post(`${path}/v1/revoke`, express.urlencoded({ extended: false }), (req, res, next) => {
+    calls.revocation += 1
+    if (defect.revocationEndpoint) return defect.revocationEndpoint(req, res, next)
+    const { token, token_type_hint: hint } = req.body as Record<string, string>
+    const basic = `Basic ${Buffer.from('portico-test:test-client-secret').toString('base64')}`
+    if (req.get('authorization') !== basic || hint !== 'refresh_token') return void res.status(401).end()
+    refreshTokens.delete(token ?? '')
+    return void res.status(200).end()
+  })
+  app.get('/.well-known/openid-configuration', (req, res, next) => {
+    if (defect.orgMetadata) return defect.orgMetadata(req, res, next)
+    return void res.json({ issuer: server.origin, jwks_uri: `${server.origin}/oauth2/v1/keys` })
+  })
+  app.get('/oauth2/v1/keys', (req, res, next) => {
+    if (defect.orgKeys) return defect.orgKeys(req, res, next)
+    return void res.json({ keys: [orgKey.publicJwk] })
+  })
   server.serve(app)
 
   return {
     issuer,
+    org: server.origin,
+    orgKey,
+    /** Refresh tokens that could still be used. */
+    livingRefreshTokens: () => refreshTokens.size,
     port: Number(new URL(server.origin).port),
     goodKey,
     calls,

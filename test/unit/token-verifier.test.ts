@@ -31,6 +31,8 @@ const config = {
   idTokenAlg: 'RS256',
   accessToken: { format: 'opaque' },
   timeout: 1_000,
+  requiresLogoutTokenTyp: false,
+  universalLogoutIssuer: undefined,
 } as const
 const verifier = createTokenVerifier({ config, keys, clock })
 

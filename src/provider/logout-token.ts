@@ -1,0 +1,109 @@
+import { decodeJwt, decodeProtectedHeader, type JWTPayload } from 'jose'
+import type { Clock } from '../clock.ts'
+import type { ProviderConfig } from '../config/provider-config.ts'
+import type { KeySource } from './key-source.ts'
+import { createTokenError, toTokenError } from './provider-errors.ts'
+import { audienceIsThisClientAlone, clockTolerance, wasNotIssuedInTheFuture } from './token-checks.ts'
+
+/** Whose sessions a verified logout token ends: those of one session at the provider, or all of a person. */
+export interface LogoutRequest {
+  sub: string | undefined
+  sid: string | undefined
+  /** Names the token, which is good once. */
+  jti: string
+  /** Milliseconds since the epoch from which on nobody takes the token any more. */
+  goodUntil: number
+}
+
+/** The member of `events` that makes a logout token what it is (BCL 2.4). */
+const logoutEvent = 'http://schemas.openid.net/event/backchannel-logout'
+
+/** Seconds that a token which may act once can be good for: each is remembered for as long. */
+export const longestLife = 24 * 60 * 60
+
+type Check = (claims: JWTPayload, now: number) => string | undefined
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+const hasTheEvent: Check = ({ events }) =>
+  isObject(events) && isObject(events[logoutEvent]) ? undefined : 'events is not that of a logout'
+
+const namesSomebody: Check = ({ sub, sid }) => {
+  const names = [sub, sid].filter((name) => name !== undefined)
+  const areTexts = names.every((name) => typeof name === 'string' && name !== '')
+  return names.length > 0 && areTexts ? undefined : 'there is neither sub nor sid, or one is no text'
+}
+
+/** So that no ID token passes as a logout token. */
+const hasNoNonce: Check = ({ nonce }) => (nonce === undefined ? undefined : 'there is a nonce')
+
+const hasAnId: Check = ({ jti }) => (typeof jti === 'string' && jti !== '' ? undefined : 'jti is missing')
+
+const endsSoon: Check = ({ exp = 0 }, now) =>
+  exp <= now / 1000 + longestLife ? undefined : 'exp lies more than a day ahead'
+
+const checks: readonly Check[] = [hasTheEvent, namesSomebody, hasNoNonce, hasAnId, endsSoon]
+
+interface LogoutTokenVerifierOptions {
+  config: ProviderConfig
+  keys: KeySource
+  clock: Clock
+}
+
+/**
+ * Creates the check of one provider's logout tokens (OpenID Connect Back-Channel Logout 1.0, 2.6). Whether a token was used
+ * before is for the caller to find out.
+ *
+ * @throws AppError `invalid_logout_token`, its reason naming the check; `provider_unavailable` where keys cannot be had
+ */
+export function createLogoutTokenVerifier({ config, keys, clock }: LogoutTokenVerifierOptions) {
+  const { issuer, clientId, idTokenAlg: alg, requiresLogoutTokenTyp } = config
+
+  /** As it comes, `typ` may be missing or say no more than JWT; but never that the token is something else. */
+  function assertType(token: string): void {
+    const { typ } = decodeProtectedHeader(token)
+    const type = typ?.toLowerCase().replace(/^application\//, '')
+    const isFine =
+      type === 'logout+jwt' || (!requiresLogoutTokenTyp && (type === undefined || type === 'jwt'))
+    if (!isFine) throw createTokenError('invalid_logout_token', 'typ is not logout+jwt')
+  }
+
+  return async (token: string): Promise<LogoutRequest> => {
+    const now = clock.now()
+    const claims = await keys
+      .verify(token, {
+        issuer,
+        audience: clientId,
+        algorithms: [alg],
+        requiredClaims: ['iat', 'exp'],
+        clockTolerance,
+        currentDate: new Date(now),
+      })
+      .catch((error: unknown) => {
+        throw toTokenError(error, 'invalid_logout_token')
+      })
+    assertType(token)
+    const problem =
+      audienceIsThisClientAlone(claims, { clientId }) ??
+      wasNotIssuedInTheFuture(claims, { now }) ??
+      checks.map((check) => check(claims, now)).find((found) => found !== undefined)
+    if (problem !== undefined) throw createTokenError('invalid_logout_token', problem)
+    const { sub, sid, jti = '', exp = 0 } = claims
+    return {
+      sub,
+      sid: typeof sid === 'string' ? sid : undefined,
+      jti,
+      goodUntil: (exp + clockTolerance) * 1000,
+    }
+  }
+}
+
+/** The claims of a token that nobody has verified, to find who may verify it; undefined where it is no JWT. */
+export function peekClaims(token: string): JWTPayload | undefined {
+  try {
+    return decodeJwt(token)
+  } catch {
+    return undefined
+  }
+}
