@@ -24,7 +24,7 @@ const floors = [
   ['server', 'doctor'],
   ['app'],
   ['http'],
-  ['login', 'verify'],
+  ['login', 'logout', 'verify'],
   ['app-token'],
   ['session'],
   ['provider', 'config', 'crypto'],

@@ -9,7 +9,7 @@ import { type createCompleteLogin, FailedLogin, type SignedIn } from '../login/c
 import { toTransactionId } from '../login/transaction.ts'
 import type { Providers } from '../provider/providers.ts'
 import type { TransactionCookies } from './cookies.ts'
-import { toDeviceName } from './device.ts'
+import { createSeenAsReader } from './device.ts'
 import type { ReadDpopKey } from './dpop-header.ts'
 import { parameter, readInput } from './input.ts'
 import type { BrowserSessions } from './middleware/browser-session.ts'
@@ -43,6 +43,7 @@ interface CallbackOptions {
 export function createCallbackHandler(options: CallbackOptions): RequestHandler<{ provider?: string }> {
   const { config, completeLogin, mintAppToken, sessions, providers } = options
   const { transactionCookies, readDpopKey, keyRing, clock } = options
+  const readSeenAs = createSeenAsReader(config)
 
   /** The provider whose own address this is; undefined at the common one. */
   function readArrival(req: CallbackRequest): string | undefined {
@@ -67,7 +68,7 @@ export function createCallbackHandler(options: CallbackOptions): RequestHandler<
     // Whatever becomes of this login, its transaction is over.
     if (transactionId !== '') transactionCookies.clear(res, transactionId)
     const browser = {
-      device: toDeviceName(req.get('user-agent')),
+      seenAs: readSeenAs(req),
       sealedTransaction: transactionCookies.read(req, transactionId),
       readSession: async () => (await sessions.read(req)).session,
       startSession: (session: Parameters<BrowserSessions['start']>[1]) => sessions.start(req, session),

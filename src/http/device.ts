@@ -1,3 +1,6 @@
+import type { Request } from 'express'
+import type { Config } from '../config/config.ts'
+
 /** Names browsers give of themselves, the telling ones first: most of them claim to be others as well. */
 const browsers: readonly [RegExp, string][] = [
   [/\bEdg(?:e|A|iOS)?\//, 'Edge'],
@@ -27,4 +30,17 @@ export function toDeviceName(userAgent = ''): string {
   const system = nameOf(systems, userAgent)
   if (browser === undefined && system === undefined) return 'Unknown device'
   return `${browser ?? 'A browser'}${system === undefined ? '' : ` on ${system}`}`
+}
+
+/**
+ * By what a person may recognise a session of theirs later: the device, and the address where somebody vouches for it.
+ * Behind a proxy that TRUST_PROXY does not name, everybody comes from the proxy's address.
+ */
+export function createSeenAsReader({ trustProxy, secureCookies }: Config) {
+  const isVouchedFor = trustProxy.length > 0 || !secureCookies
+  return (req: Request): { device: string; address?: string } => {
+    const device = toDeviceName(req.get('user-agent'))
+    const address = req.ip?.replace(/^::ffff:(?=\d+\.)/, '')
+    return isVouchedFor && address !== undefined ? { device, address } : { device }
+  }
 }

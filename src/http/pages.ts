@@ -60,6 +60,9 @@ export function renderErrorPage(page: {
   )
 }
 
+/** A page with nothing on it, for a frame that nobody sees. */
+export const emptyPage = '<!doctype html>\n<html lang="en">\n<title>Signed out</title>\n</html>\n'
+
 /** A page that goes on to an address of ours at once, so that the browser treats the visit as one within the site. */
 export function renderContinuePage(href: string): string {
   return renderPage(

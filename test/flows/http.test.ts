@@ -229,6 +229,12 @@ describe('what is wrong is told as problem details (R85)', () => {
     ['a wrong method', 'get', '/api/logout', 405, 'method_not_allowed'],
     ['another wrong method', 'delete', '/api/callback', 405, 'method_not_allowed'],
     ['a wrong method at a public address', 'post', '/livez', 405, 'method_not_allowed'],
+    ['a wrong method for the sessions', 'post', '/api/sessions', 405, 'method_not_allowed'],
+    ['a wrong method for the way back', 'post', '/api/logout/callback', 405, 'method_not_allowed'],
+    ['a logout token by GET', 'get', '/api/backchannel-logout', 405, 'method_not_allowed'],
+    ['a frame by POST', 'post', '/api/frontchannel-logout', 405, 'method_not_allowed'],
+    ['Universal Logout by GET', 'get', '/api/universal-logout', 405, 'method_not_allowed'],
+    ['introspection by GET', 'get', '/api/introspect', 405, 'method_not_allowed'],
   ] as const)('%s', async (_name, method, path, status, code) => {
     const answer = await request(portico.url)[method](path)
     expect(answer.headers['content-type']).toBe('application/problem+json; charset=utf-8')

@@ -159,7 +159,7 @@ describe('POST /api/logout', () => {
     const { browser } = await logInAtHostile(portico, idp)
     const cookie = browser.cookies(portico.url).get('__Host-bff_session') ?? ''
     const response = await browser.fetch(`${portico.url}/api/logout`, post())
-    expect([response.status, await response.json()]).toEqual([200, { logout_url: null }])
+    expect(response.status).toBe(200)
     expect(browser.cookies(portico.url).has('__Host-bff_session')).toBe(false)
     browser.setCookie(portico.url, '__Host-bff_session', cookie)
     expect(await getSession(portico, browser)).toEqual({ active: false })
@@ -179,8 +179,9 @@ describe('POST /api/logout', () => {
     expect(browser.setCookies.filter(({ cookie }) => cookie.value !== '')).toEqual([])
   })
 
-  test('by a form of our own page: 303 to return_to', async () => {
+  test('by a form of our own page, out already: 303 to return_to', async () => {
     const { browser } = await logInAtHostile(portico, idp)
+    await browser.fetch(`${portico.url}/api/logout`, post())
     const headers = { 'sec-fetch-site': 'same-origin', origin: publicUrl }
     const body = new URLSearchParams({ return_to: '/bye' })
     const response = await browser.visit(`${portico.url}/api/logout`, { method: 'POST', headers, body })

@@ -1,9 +1,11 @@
+import type { Request } from 'express'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { toDeviceName } from '../../src/http/device.ts'
+import type { Config } from '../../src/config/config.ts'
+import { createSeenAsReader, toDeviceName } from '../../src/http/device.ts'
 import { createTestBrowser, type TestBrowser } from '../support/browser.ts'
 import { seconds } from '../support/clock.ts'
-import { csrf, getSession, logInAtOkta, readRefusal } from '../support/login.ts'
-import { alan, startOkta } from '../support/okta.ts'
+import { csrf, getSession, logInAtOkta, readRefusal, startLogin } from '../support/login.ts'
+import { alan, signInAtOkta, startOkta } from '../support/okta.ts'
 import { startPortico, type TestPortico } from '../support/portico.ts'
 
 let okta: Awaited<ReturnType<typeof startOkta>>
@@ -20,6 +22,7 @@ afterAll(async () => {
 interface Listed {
   id: string
   device: string
+  address: string | null
   created_at: string
   last_seen_at: string
   current: boolean
@@ -42,6 +45,7 @@ test('a person sees their own sessions, the oldest first, and which is this one 
   expect(sessions[0]?.id).toBe((await getSession(portico, phone)).session.id)
   expect(Object.keys(sessions[0] ?? {}).sort()).toEqual([
     'absolute_expires_in',
+    'address',
     'created_at',
     'current',
     'device',
@@ -63,6 +67,60 @@ test('ends another session: that browser is signed out, this one is not', async 
   expect(await list(laptop)).toHaveLength(1)
   expect(await readRefusal(await end(laptop, other?.id ?? ''))).toBe('404 not_found')
   await end(laptop, (await list(laptop))[0]?.id ?? '')
+})
+
+test('ends all others at once: those browsers are signed out, this one and other people are not', async () => {
+  const phone = (await logInAtOkta(portico)).browser
+  const laptop = (await logInAtOkta(portico)).browser
+  const other = (await logInAtOkta(portico, { person: alan })).browser
+  const response = await laptop.fetch(`${portico.url}/api/sessions`, { method: 'DELETE', headers: csrf })
+  expect([response.status, await response.json()]).toEqual([200, { ended: 1 }])
+  expect(await getSession(portico, phone)).toEqual({ active: false })
+  expect((await getSession(portico, other)).active).toBe(true)
+  const [mine] = await list(laptop)
+  expect(mine?.current).toBe(true)
+  expect(portico.logged.filter(({ event }) => event === 'session_ended_by_user').at(-1)?.session).not.toBe(
+    mine?.id,
+  )
+  await end(laptop, mine?.id ?? '')
+})
+
+describe('the address', () => {
+  const signInThrough = async (env: Record<string, string>, forwarded: string) => {
+    const at = await startPortico({ issuer: okta.issuer, env, replaced: { clock: portico.clock } })
+    const browser = createTestBrowser()
+    const callback = await signInAtOkta(browser, await startLogin(at, browser))
+    await browser.fetch(`${at.url}/api/callback${callback.search}`, {
+      headers: { 'x-forwarded-for': forwarded },
+    })
+    const response = await browser.fetch(`${at.url}/api/sessions`, { headers: csrf })
+    const { sessions } = (await response.json()) as { sessions: Listed[] }
+    await at.close()
+    return sessions.at(-1)?.address
+  }
+
+  test('is the one that a trusted proxy saw', async () => {
+    expect(await signInThrough({ TRUST_PROXY: '127.0.0.1' }, '203.0.113.7')).toBe('203.0.113.7')
+    expect(await signInThrough({ TRUST_PROXY: '127.0.0.1' }, '10.0.0.1, 2001:db8::7')).toBe('2001:db8::7')
+  })
+
+  test('is nobody’s where no proxy is trusted: all would come from it', async () => {
+    expect(await signInThrough({}, '203.0.113.7')).toBeNull()
+  })
+
+  test.each([
+    [{ trustProxy: [], secureCookies: false }, '127.0.0.1', { address: '127.0.0.1' }],
+    [{ trustProxy: ['10.0.0.0/8'], secureCookies: true }, '::ffff:192.0.2.1', { address: '192.0.2.1' }],
+    [{ trustProxy: ['10.0.0.0/8'], secureCookies: true }, '::1', { address: '::1' }],
+    [{ trustProxy: ['10.0.0.0/8'], secureCookies: true }, undefined, {}],
+    [{ trustProxy: [], secureCookies: true }, '127.0.0.1', {}],
+  ])('with %o, from %s', (config, ip, expected) => {
+    const req = { ip, get: () => undefined } as unknown as Request
+    expect(createSeenAsReader(config as unknown as Config)(req)).toEqual({
+      device: 'Unknown device',
+      ...expected,
+    })
+  })
 })
 
 test('ends this session: the cookie goes as well', async () => {
@@ -88,6 +146,7 @@ test("somebody else's session cannot be ended, nor told from one that never was"
 test.each([
   ['GET', '/api/sessions'],
   ['DELETE', '/api/sessions/x'],
+  ['DELETE', '/api/sessions'],
 ] as const)('%s %s is for who is signed in, and for pages of ours', async (method, path) => {
   const { browser } = await logInAtOkta(portico)
   expect(await readRefusal(await browser.fetch(portico.url + path, { method }))).toBe('403 csrf_check_failed')

@@ -17,5 +17,6 @@ const refuseUnread: RequestHandler = (req, _res, next) => {
   next()
 }
 
+export const formBody: RequestHandler[] = [form, refuseUnread]
 export const jsonBody: RequestHandler[] = [json, refuseUnread]
 export const jsonOrFormBody: RequestHandler[] = [json, form, refuseUnread]

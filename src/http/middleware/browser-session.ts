@@ -4,9 +4,16 @@ import session from 'express-session'
 import type { Config } from '../../config/config.ts'
 import { deriveKeys } from '../../crypto/derive-key.ts'
 import { AppError } from '../../errors.ts'
-import { ExpressStore } from '../../session/express-store.ts'
-import { createSessionId, type NewSession, type Session, toSessionHandle } from '../../session/session.ts'
-import type { SessionStore } from '../../session/store.ts'
+import type { Endings } from '../../session/endings.ts'
+import { createSignedOut, ExpressStore } from '../../session/express-store.ts'
+import {
+  createSessionId,
+  type NewSession,
+  type Remains,
+  type Session,
+  toSessionHandle,
+} from '../../session/session.ts'
+import type { Ended, SessionStore } from '../../session/store.ts'
 import { createCookieNames, readCookies } from '../cookies.ts'
 
 /** The session of the browser in front of us. All methods may throw AppError `store_unavailable`. */
@@ -33,17 +40,24 @@ export interface BrowserSessions {
   abandon(req: Request): Promise<void>
   /** Tells the browser to forget its cookie. */
   dropCookie(res: Response): void
-  /** Ends the session for good, then drops the cookie. */
-  end(req: Request, res: Response): Promise<void>
+  /**
+   * Ends the session for good, and any that a login put in its place meanwhile, then drops the cookie if there was one.
+   * What it left tells where to sign out at the provider.
+   */
+  end(req: Request, res: Response): Promise<Remains | undefined>
 }
 
 interface BrowserSessionOptions {
   config: Config
   store: SessionStore
+  endings: Pick<Endings, 'end' | 'endQuietly' | 'revokeLeft'>
 }
 
+/** Logins of one browser that may have followed each other while a logout was on its way. */
+const mostSuccessors = 10
+
 /** Creates the browser sessions: a signed cookie that holds nothing but a random id. */
-export function createBrowserSessions({ config, store }: BrowserSessionOptions): BrowserSessions {
+export function createBrowserSessions({ config, store, endings }: BrowserSessionOptions): BrowserSessions {
   const { session: name } = createCookieNames(config.secureCookies)
   const secrets = deriveKeys(config.secrets, 'session-cookie').map((key) => key.toString('base64url'))
   const cookie: CookieOptions & { path: string } = {
@@ -69,6 +83,23 @@ export function createBrowserSessions({ config, store }: BrowserSessionOptions):
     }
     return undefined
   }
+
+  /** Ends a session, and those that logins put in its place one after the other. */
+  async function* follow(
+    first: string | undefined,
+    end: (handle: string) => Promise<Ended>,
+  ): AsyncGenerator<Ended> {
+    let next = first
+    for (let count = 0; next !== undefined && count <= mostSuccessors; count += 1) {
+      const ended: Ended = await end(next)
+      yield ended
+      next = ended.successor
+    }
+  }
+
+  /** Two logins at once may have found the same session: the later one ends what the earlier one put in its place. */
+  const replace = (previous: string, successor: string) =>
+    follow(previous, (handle) => endings.endQuietly(handle, { successor }))
 
   return {
     writable: session({
@@ -104,10 +135,23 @@ export function createBrowserSessions({ config, store }: BrowserSessionOptions):
       req.session.login = login
       const sessionId = req.sessionID
       started.set(req, sessionId)
-      await settle((done) => req.session.save(done))
+      const handle = toSessionHandle(sessionId)
+      try {
+        await settle((done) => req.session.save(done))
+      } catch (error) {
+        if (error instanceof AppError && error.code === 'signed_out') await endings.revokeLeft(handle)
+        throw error
+      }
       // express-session saves a regenerated session once more at the end of the response: with nothing to write then.
       Reflect.deleteProperty(req.session, 'login')
-      if (previousId !== undefined) await store.end(toSessionHandle(previousId))
+      if (previousId === undefined) return sessionId
+      const { startedAt } = login.identity.login
+      for await (const { signedOutAt = 0 } of replace(toSessionHandle(previousId), handle)) {
+        if (signedOutAt <= startedAt) continue
+        // The browser was told to drop that cookie while this login was under way: a logout wins.
+        await endings.end(handle)
+        throw createSignedOut()
+      }
       return sessionId
     },
 
@@ -116,7 +160,7 @@ export function createBrowserSessions({ config, store }: BrowserSessionOptions):
       const sessionId = started.get(req)
       if (sessionId === undefined) return
       // Nobody will know its id: the store lets it time out where it cannot end it now.
-      await store.end(toSessionHandle(sessionId)).catch(() => {})
+      await endings.endQuietly(toSessionHandle(sessionId)).catch(() => {})
     },
 
     adopt(req, sessionId) {
@@ -126,9 +170,15 @@ export function createBrowserSessions({ config, store }: BrowserSessionOptions):
 
     async end(req, res) {
       const id = readSessionId(req)
+      let left: Remains | undefined
       // By its id, not by what can be read of it: a session of a newer format ends as well.
-      if (id !== undefined) await store.end(toSessionHandle(id))
-      dropCookie(res)
+      const first = id === undefined ? undefined : toSessionHandle(id)
+      for await (const { remains } of follow(first, (handle) => endings.end(handle, { byBrowser: true }))) {
+        left = remains ?? left
+      }
+      // Without one, there may be one by the time this answer arrives: of a login that is under way.
+      if (hasCookie(req)) dropCookie(res)
+      return left
     },
 
     dropCookie,

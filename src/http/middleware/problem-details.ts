@@ -61,7 +61,7 @@ function toLoginPath({ returnTo, provider }: Retry, { providers }: Config): stri
 }
 
 /** Errors of Express and its body parsers carry a status below 500 and a type; everything else is ours to mend. */
-function toAppError(error: unknown): AppError {
+export function toAppError(error: unknown): AppError {
   if (error instanceof AppError) return error
   const status = error instanceof Error && 'status' in error ? error.status : 500
   if (status === 413) {

@@ -1,0 +1,34 @@
+import { createHash } from 'node:crypto'
+import type { Clock } from '../clock.ts'
+import type { SharedState } from '../session/store.ts'
+
+/**
+ * Tokens that may act once, remembered by all replicas. A token counts as used when its act is done, not before: a caller who
+ * was told that it failed tries again with the same one. Two calls at the same time may then both act, which ends nothing
+ * that one of them would not have ended.
+ */
+export interface OnceOnly {
+  /** `name` is the token's `jti`, or the token itself where it has none. */
+  isUsed(issuer: string, name: string): Promise<boolean>
+  /** `goodUntil` is when the token expires anyway, in milliseconds since the epoch. */
+  remember(issuer: string, name: string, goodUntil: number): Promise<void>
+}
+
+interface OnceOnlyOptions {
+  store: Pick<SharedState, 'publish' | 'published'>
+  clock: Clock
+}
+
+const toKey = (issuer: string, name: string) =>
+  `used.${createHash('sha256')
+    .update(JSON.stringify([issuer, name]))
+    .digest('base64url')}`
+
+/** Creates the memory of used tokens. */
+export function createOnceOnly({ store, clock }: OnceOnlyOptions): OnceOnly {
+  return {
+    isUsed: async (issuer, name) => (await store.published(toKey(issuer, name))) !== undefined,
+    remember: (issuer, name, goodUntil) =>
+      store.publish(toKey(issuer, name), 'used', Math.max(1, Math.ceil(goodUntil - clock.now()))),
+  }
+}
