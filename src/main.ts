@@ -1,6 +1,7 @@
 #!/usr/bin/env node
-import { randomBytes } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { systemClock } from './clock.ts'
+import { isClientId } from './config/callers.ts'
 import { readConfig, sharesLimits } from './config/config.ts'
 import { ConfigError } from './config/config-error.ts'
 import { readEnvironment } from './config/environment.ts'
@@ -13,6 +14,8 @@ const usage = `Usage: portico-bff [command]
 
   serve   start the server (the default)
   keys    print a fresh line for BFF_SECRETS
+  client  print a fresh secret for a resource server, such as \`client orders-api\`, and its entry of INTROSPECTION_CLIENTS;
+          the id is of letters, digits and . _ ~ -
   doctor  look for what is misconfigured; --json for pipelines; exits with 1 where a check failed
 `
 
@@ -52,24 +55,40 @@ function printKeys(): void {
   process.stdout.write(`BFF_SECRETS=${randomBytes(32).toString('base64url')}\n`)
 }
 
+function printClient([id = '']: string[]): void {
+  const secret = randomBytes(32).toString('base64url')
+  const hash = createHash('sha256').update(secret).digest('hex')
+  process.stdout.write(
+    `For ${id}, shown this once:\n  ${secret}\nFor Portico:\n  INTROSPECTION_CLIENTS=${id}:${hash}\n`,
+  )
+}
+
 async function runDoctor(args: string[]): Promise<void> {
   const findings = await examine(readEnvironment(), systemClock)
   process.stdout.write(args.includes('--json') ? renderJson(findings) : renderTable(findings))
   process.exitCode = countFindings(findings).fail === 0 ? 0 : 1
 }
 
-/** Each command, with the options it takes. */
-const commands = new Map<string, { options: string[]; run: (args: string[]) => void | Promise<void> }>([
-  ['serve', { options: [], run: serve }],
-  ['keys', { options: [], run: printKeys }],
-  ['doctor', { options: ['--json'], run: runDoctor }],
+interface Command {
+  /** Whether the command can be run with these arguments. */
+  takes(args: string[]): boolean
+  run(args: string[]): void | Promise<void>
+}
+
+const takesNothing = (args: string[]) => args.length === 0
+
+const commands = new Map<string, Command>([
+  ['serve', { takes: takesNothing, run: serve }],
+  ['keys', { takes: takesNothing, run: printKeys }],
+  ['client', { takes: ([id = '', ...rest]) => isClientId(id) && takesNothing(rest), run: printClient }],
+  ['doctor', { takes: (args) => args.every((arg) => arg === '--json'), run: runDoctor }],
 ])
 
 /** The command of these arguments, or undefined where they name none. */
 function readCommand(args: string[]) {
   const [name = 'serve', ...rest] = args
   const command = commands.get(name)
-  if (command === undefined || rest.some((option) => !command.options.includes(option))) return undefined
+  if (command === undefined || !command.takes(rest)) return undefined
   return () => command.run(rest)
 }
 
@@ -90,7 +109,7 @@ try {
     const isPortTaken = error instanceof Error && 'code' in error && error.code === 'EADDRINUSE'
     const isNotHere = error instanceof Error && /ENOTFOUND|EADDRNOTAVAIL/.test(error.message)
     const hint = isPortTaken
-      ? ' Choose another PORT, or stop what listens there.'
+      ? ' Choose another PORT (or METRICS_PORT), or stop what listens there.'
       : isNotHere
         ? ' HOST must be an address of this machine, such as 0.0.0.0.'
         : ''

@@ -32,7 +32,15 @@ export function createClientJwksHandler({ providers }: Config): RequestHandler {
 }
 
 /** GET /.well-known/oauth-authorization-server: lets ordinary JWT middleware configure itself (RFC 8414). */
-export function createMetadataHandler({ publicUrl, providers }: Config): RequestHandler {
+export function createMetadataHandler({
+  publicUrl,
+  providers,
+  introspectionClients,
+}: Config): RequestHandler {
+  const introspection = {
+    introspection_endpoint: `${publicUrl}/api/introspect`,
+    introspection_endpoint_auth_methods_supported: ['client_secret_basic', 'client_secret_post'],
+  }
   const metadata = {
     issuer: publicUrl,
     jwks_uri: `${publicUrl}/.well-known/jwks.json`,
@@ -41,6 +49,7 @@ export function createMetadataHandler({ publicUrl, providers }: Config): Request
     response_types_supported: [],
     grant_types_supported: [],
     dpop_signing_alg_values_supported: dpopAlgorithms,
+    ...(introspectionClients.size === 0 ? {} : introspection),
   }
   return (_req, res) => {
     res.set('Cache-Control', cacheable).json(metadata)

@@ -3,6 +3,7 @@ import { createDpopVerifier, InvalidDpopProof, type ProvenRequest } from '../app
 import { type Clock, systemClock } from '../clock.ts'
 import { createKeySource } from '../provider/key-source.ts'
 import { createExpiringMap } from '../session/expiring-map.ts'
+import { createIntrospectionClient, type IntrospectionOptions } from './introspection.ts'
 
 /** The claims of a verified app token (RFC 9068 2.2). */
 export interface AppTokenClaims extends JWTPayload {
@@ -35,6 +36,8 @@ export interface AppTokenVerifierOptions {
    * does; several replicas of an API share it through a store of theirs.
    */
   claimProof?: (key: string, lifetime: number) => Promise<boolean>
+  /** Asks Portico whether the session is still alive, so that a logout counts at once; without it, a token is good until it expires. */
+  introspection?: IntrospectionOptions
   clock?: Clock
 }
 
@@ -60,7 +63,8 @@ export interface PresentedProof extends Pick<ProvenRequest, 'method' | 'url'> {
 
 /**
  * Verifies an app token. A token that is bound to a key passes only with a proof of that key, and a proof only with a
- * token bound to its key (RFC 9449 7.1). Throws InvalidAppToken, or another error where the keys cannot be fetched.
+ * token bound to its key (RFC 9449 7.1). Throws InvalidAppToken, or another error where the keys, or an introspection that
+ * was asked for, cannot be had.
  */
 export type VerifyAppToken = (token: string, presented?: PresentedProof) => Promise<AppTokenClaims>
 
@@ -82,6 +86,9 @@ export function createAppTokenVerifier(options: AppTokenVerifierOptions): Verify
   })
 
   const verifyProof = createDpopVerifier({ clock, claimOnce: options.claimProof ?? rememberHere(clock) })
+
+  const askIfAlive =
+    options.introspection && createIntrospectionClient(options.introspection, { issuer, clock })
 
   async function verifyToken(token: string): Promise<AppTokenClaims> {
     const claims = await keys.verify(token, {
@@ -116,6 +123,9 @@ export function createAppTokenVerifier(options: AppTokenVerifierOptions): Verify
     try {
       const claims = await verifyToken(token)
       await assertHolder(claims, token, presented)
+      if (askIfAlive !== undefined && !(await askIfAlive(token, claims))) {
+        throw new InvalidAppToken('The session of the token has ended')
+      }
       return claims
     } catch (error) {
       if (error instanceof InvalidDpopProof)

@@ -17,6 +17,7 @@ export {
   type PresentedProof,
   type VerifyAppToken,
 } from './app-token-verifier.ts'
+export type { IntrospectionOptions } from './introspection.ts'
 
 declare global {
   namespace Express {

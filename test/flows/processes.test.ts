@@ -1,6 +1,8 @@
+import { createHash } from 'node:crypto'
 import { createServer } from 'node:net'
 import { createRemoteJWKSet, jwtVerify } from 'jose'
 import { afterEach, describe, expect, test } from 'vitest'
+import { introspectionClients } from '../../src/config/callers.ts'
 import { createTestBrowser, type TestBrowser } from '../support/browser.ts'
 import { startHostileProvider } from '../support/hostile-provider.ts'
 import { freePort } from '../support/http-server.ts'
@@ -163,7 +165,46 @@ describe('npm start', () => {
     expect(printed.output.text).toMatch(/^BFF_SECRETS=[\w-]{43}\n$/)
   })
 
-  test.each([[['fly']], [['serve', '--fast']]])('%j is no command: exit 64 and the usage', async (args) => {
+  test('client: prints a secret, and the entry that knows it by its hash alone', async () => {
+    const printed = start('src/main.ts', ['client', 'orders-api'], {})
+    expect(await printed.exited).toBe(0)
+    const [, secret = '', entry = ''] =
+      /^For orders-api, shown this once:\n {2}([\w-]{43})\nFor Portico:\n {2}INTROSPECTION_CLIENTS=(.+)\n$/.exec(
+        printed.output.text,
+      ) ?? []
+    expect(introspectionClients.parse(entry).get('orders-api')).toEqual(
+      createHash('sha256').update(secret).digest(),
+    )
+  })
+
+  test('the operator’s port is in use: ends, and says so', async () => {
+    const taken = createServer()
+    const port = await freePort()
+    await new Promise<void>((done) => taken.listen(port, '127.0.0.1', done))
+    const server = start('src/main.ts', ['serve'], {
+      PUBLIC_URL: 'http://127.0.0.1:3000',
+      HOST: '127.0.0.1',
+      PORT: '0',
+      METRICS_PORT: String(port),
+      OPERATOR_SECRET: testSecret(),
+      BFF_SECRETS: masterSecret,
+      OIDC_ISSUER: 'http://127.0.0.1:1/x',
+      OIDC_CLIENT_ID: 'x',
+    })
+    expect(await server.exited).toBe(1)
+    expect(server.output.text).toContain('EADDRINUSE')
+    taken.close()
+  })
+
+  test.each([
+    [['fly']],
+    [['serve', '--fast']],
+    [['keys', 'x']],
+    [['client']],
+    [['client', 'two words']],
+    [['client', 'a', 'b']],
+    [['doctor', '--fast']],
+  ])('%j is no command: exit 64 and the usage', async (args) => {
     const server = start('src/main.ts', args, {})
     expect(await server.exited).toBe(64)
     expect(server.output.text).toContain('Usage:')

@@ -1,0 +1,45 @@
+import { createLocalJWKSet, errors, type JWTPayload, jwtVerify } from 'jose'
+import type { Clock } from '../clock.ts'
+import type { Config } from '../config/config.ts'
+import type { SessionStore } from '../session/store.ts'
+import type { KeyRing } from './key-ring.ts'
+
+/** What is to be said of a token (RFC 7662 2.2): its claims while it is good, and nothing at all otherwise. */
+export type Introspected = { active: false } | ({ active: true; token_type: 'Bearer' | 'DPoP' } & JWTPayload)
+
+/** Tells whether an app token is good right now. Throws AppError `store_unavailable`. */
+export type Introspect = (token: string) => Promise<Introspected>
+
+interface IntrospectionOptions {
+  config: Pick<Config, 'publicUrl'>
+  keyRing: KeyRing
+  store: Pick<SessionStore, 'read'>
+  clock: Clock
+}
+
+const inactive = { active: false } as const
+
+/** Creates the introspection of app tokens: one of ours that has not expired, and whose session is alive. */
+export function createIntrospection({ config, keyRing, store, clock }: IntrospectionOptions): Introspect {
+  async function verify(token: string): Promise<JWTPayload | undefined> {
+    const keys = createLocalJWKSet(await keyRing.publicKeys())
+    const options = {
+      issuer: config.publicUrl,
+      typ: 'at+jwt',
+      requiredClaims: ['exp', 'sid'],
+      currentDate: new Date(clock.now()),
+    }
+    try {
+      return (await jwtVerify(token, keys, options)).payload
+    } catch (error) {
+      if (error instanceof errors.JOSEError) return undefined
+      throw error
+    }
+  }
+
+  return async (token) => {
+    const claims = await verify(token)
+    if (claims === undefined || (await store.read(String(claims.sid))) === undefined) return inactive
+    return { ...claims, active: true, token_type: claims.cnf === undefined ? 'Bearer' : 'DPoP' }
+  }
+}

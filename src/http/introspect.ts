@@ -1,0 +1,27 @@
+import type { RequestHandler } from 'express'
+import { z } from 'zod'
+import type { Introspect } from '../app-token/introspection.ts'
+import type { Config } from '../config/config.ts'
+import { readResourceServer } from './callers.ts'
+import { parameter, readInput } from './input.ts'
+
+const introspectionParameters = z.object({ token: parameter(16_000) })
+
+interface IntrospectOptions {
+  config: Pick<Config, 'introspectionClients'>
+  introspect: Introspect
+}
+
+/** POST /api/introspect: whether an app token is good right now, for a configured resource server (RFC 7662). */
+export function createIntrospectHandler({ config, introspect }: IntrospectOptions): RequestHandler {
+  return async (req, res) => {
+    try {
+      readResourceServer(req, config.introspectionClients)
+    } catch (error) {
+      res.locals.log('introspection_refused', { address: req.ip })
+      throw error
+    }
+    const { token } = readInput(introspectionParameters, req.body)
+    res.json(await introspect(token))
+  }
+}
