@@ -1,17 +1,21 @@
 import express, { type Express } from 'express'
 import { createDpopVerifier } from './app-token/dpop.ts'
+import { createIntrospection } from './app-token/introspection.ts'
 import type { KeyRing } from './app-token/key-ring.ts'
 import { createAppTokenMinter } from './app-token/mint.ts'
 import type { Clock } from './clock.ts'
 import type { Config } from './config/config.ts'
 import { createSealer } from './crypto/sealer.ts'
+import { answerBackChannelError, createBackChannelLogoutHandler } from './http/backchannel-logout.ts'
 import { createCallbackHandler } from './http/callback.ts'
 import { createTransactionCookies } from './http/cookies.ts'
 import { createDpopHeaderReader } from './http/dpop-header.ts'
+import { createFrontChannelLogoutHandler } from './http/frontchannel-logout.ts'
 import { createReadinessHandlers, type Lifecycle, livez } from './http/health.ts'
+import { createIntrospectHandler } from './http/introspect.ts'
 import { createLoginHandler } from './http/login.ts'
-import { createLogoutHandler } from './http/logout.ts'
-import { jsonBody, jsonOrFormBody } from './http/middleware/body.ts'
+import { createLogoutCallbackHandler, createLogoutHandler } from './http/logout.ts'
+import { formBody, jsonBody, jsonOrFormBody } from './http/middleware/body.ts'
 import { createBrowserSessions, createRequireSession } from './http/middleware/browser-session.ts'
 import { createCors } from './http/middleware/cors.ts'
 import { createCsrfGuard, createFormCsrfGuard, createLoginGuard } from './http/middleware/csrf.ts'
@@ -20,17 +24,29 @@ import { allowOnly, createProblemDetails, notFound } from './http/middleware/pro
 import { createRateLimit } from './http/middleware/rate-limit.ts'
 import { createRequestContext, noStore } from './http/middleware/request-context.ts'
 import { createSecurityHeaders } from './http/middleware/security-headers.ts'
+import { createOperatorGuard, createSubjectEndHandler } from './http/operator.ts'
 import { createProvidersHandler } from './http/providers.ts'
 import { createSessionHandler } from './http/session.ts'
-import { createSessionEndHandler, createSessionListHandler } from './http/sessions.ts'
+import {
+  createOtherSessionsEndHandler,
+  createSessionEndHandler,
+  createSessionListHandler,
+} from './http/sessions.ts'
 import { createTokenHandler } from './http/token.ts'
+import { createUniversalLogoutHandler, noteUniversalLogoutError } from './http/universal-logout.ts'
 import { createUserinfoHandler } from './http/userinfo.ts'
 import { createClientJwksHandler, createJwksHandler, createMetadataHandler } from './http/well-known.ts'
 import { createBeginLogin } from './login/begin.ts'
 import { createCompleteLogin } from './login/complete.ts'
 import { createTwins } from './login/twins.ts'
+import { createLogoutAtProvider } from './logout/at-provider.ts'
+import { createBackChannelLogout } from './logout/back-channel.ts'
+import { createOnceOnly } from './logout/once.ts'
+import { createUniversalLogout } from './logout/universal.ts'
 import type { Providers } from './provider/providers.ts'
+import type { Endings } from './session/endings.ts'
 import type { FreshTokens } from './session/fresh-tokens.ts'
+import type { Revocations } from './session/revocations.ts'
 import type { Store } from './session/store.ts'
 import type { Log } from './telemetry/logger.ts'
 
@@ -41,6 +57,8 @@ export interface Parts {
   log: Log
   store: Store
   providers: Providers
+  endings: Endings
+  revocations: Revocations
   freshTokens: FreshTokens
   keyRing: KeyRing
   lifecycle: Lifecycle
@@ -48,7 +66,7 @@ export interface Parts {
 
 /** Creates the app: every route, and the order of every guard, on this page. */
 export function createApp(parts: Parts): Express {
-  const { config, clock, store, providers, freshTokens, keyRing } = parts
+  const { config, clock, store, providers, endings, freshTokens, keyRing } = parts
   const transactions = createSealer(config.secrets, 'login-transaction')
   const transactionCookies = createTransactionCookies(config.secureCookies)
   const sessions = createBrowserSessions(parts)
@@ -63,6 +81,13 @@ export function createApp(parts: Parts): Express {
     patience: 5 * config.longestTimeout,
   })
   const completeLogin = createCompleteLogin({ providers, config, store, sealer: transactions, twins, clock })
+
+  const logoutStates = createSealer(config.secrets, 'logout-state')
+  const logoutAtProvider = createLogoutAtProvider({ config, providers, sealer: logoutStates })
+  const once = createOnceOnly({ store, clock })
+  const logOutByBackChannel = createBackChannelLogout({ providers, endings, once })
+  const logOutUniversally = createUniversalLogout({ config, providers, endings, once })
+  const introspect = createIntrospection({ config, keyRing, store, clock })
 
   const csrf = createCsrfGuard(config.allowedOrigins)
   const formCsrf = createFormCsrfGuard(config.allowedOrigins)
@@ -93,11 +118,12 @@ export function createApp(parts: Parts): Express {
     clock,
   })
   const session = createSessionHandler({ sessions, store, clock })
-  const listSessions = createSessionListHandler({ sessions, store, clock })
-  const endSession = createSessionEndHandler({ sessions, store, clock })
+  const listSessions = createSessionListHandler({ store, clock })
+  const endSession = createSessionEndHandler({ sessions, store, endings })
+  const endOtherSessions = createOtherSessionsEndHandler({ endings })
   const userinfo = createUserinfoHandler({ providers, freshTokens, clock })
   const token = createTokenHandler({ mintAppToken, readDpopKey })
-  const logout = createLogoutHandler({ config, sessions })
+  const logout = createLogoutHandler({ config, sessions, endings, logoutAtProvider })
 
   const app = express()
   app.disable('x-powered-by').disable('etag').enable('case sensitive routing').set('query parser', 'simple')
@@ -148,9 +174,49 @@ export function createApp(parts: Parts): Express {
     .route('/api/userinfo')
     .get(csrf, limitCalls, requireSession, requireFreshTokens, userinfo)
     .all(allowOnly('GET'))
-  app.route('/api/sessions').get(csrf, limitCalls, requireSession, listSessions).all(allowOnly('GET'))
+  app
+    .route('/api/sessions')
+    .get(csrf, limitCalls, requireSession, listSessions)
+    .delete(csrf, limitCalls, requireSession, endOtherSessions)
+    .all(allowOnly('GET', 'DELETE'))
   app.route('/api/sessions/:id').delete(csrf, limitCalls, requireSession, endSession).all(allowOnly('DELETE'))
   app.route('/api/logout').post(formCsrf, jsonOrFormBody, logout).all(allowOnly('POST'))
+  app.route('/api/logout/callback').get(createLogoutCallbackHandler(logoutAtProvider)).all(allowOnly('GET'))
+
+  // From here on programs call, not browsers: no cookie counts.
+  app
+    .route('/api/backchannel-logout')
+    .post(formBody, createBackChannelLogoutHandler(logOutByBackChannel), answerBackChannelError)
+    .all(allowOnly('POST'))
+  app
+    .route('/api/frontchannel-logout')
+    .get(limitCalls, createFrontChannelLogoutHandler({ providers, store, endings }))
+    .all(allowOnly('GET'))
+  app
+    .route('/api/universal-logout')
+    .post(jsonBody, createUniversalLogoutHandler(logOutUniversally), noteUniversalLogoutError)
+    .all(allowOnly('POST'))
+  app
+    .route('/api/introspect')
+    .post(formBody, createIntrospectHandler({ config, introspect }))
+    .all(allowOnly('POST'))
+
+  app.use(notFound)
+  app.use(createProblemDetails(config))
+  return app
+}
+
+/** Creates what operators reach on a port of their own, never browsers. */
+export function createOperatorApp(parts: Parts, secret: string): Express {
+  const { config, providers, endings } = parts
+  const app = express()
+  app.disable('x-powered-by').disable('etag').enable('case sensitive routing').set('query parser', 'simple')
+  app.use(createRequestContext(parts), createSecurityHeaders(), noStore, createOperatorGuard(secret))
+
+  app
+    .route('/operator/subjects/:sub/sessions')
+    .delete(createSubjectEndHandler({ providers, endings }))
+    .all(allowOnly('DELETE'))
 
   app.use(notFound)
   app.use(createProblemDetails(config))

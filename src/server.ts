@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { createServer, type Server, STATUS_CODES } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
-import { createApp, type Parts } from './app.ts'
+import { createApp, createOperatorApp, type Parts } from './app.ts'
 import { createKeyRing } from './app-token/key-ring.ts'
 import { type Clock, systemClock } from './clock.ts'
 import type { Config } from './config/config.ts'
@@ -11,10 +11,12 @@ import { AppError } from './errors.ts'
 import { toProblem } from './http/middleware/problem-details.ts'
 import { createProvider } from './provider/provider.ts'
 import { createProviders, type Providers } from './provider/providers.ts'
+import { createEndings } from './session/endings.ts'
 import { createFreshTokens } from './session/fresh-tokens.ts'
 import { createMemoryStore } from './session/memory-store.ts'
 import { createRedisConnection } from './session/redis-connection.ts'
 import { createRedisStore } from './session/redis-store.ts'
+import { createRevocations } from './session/revocations.ts'
 import type { Store } from './session/store.ts'
 import { createLog, type Log } from './telemetry/logger.ts'
 
@@ -24,6 +26,8 @@ export function createParts(config: Config, replaced: Partial<Parts> = {}): Part
   const { secrets, appToken } = config
   const store = replaced.store ?? createStore(config, clock, log)
   const providers = replaced.providers ?? createConfiguredProviders(config, clock, log)
+  const revocations = replaced.revocations ?? createRevocations({ store, providers, log })
+  const endings = replaced.endings ?? createEndings({ store, revocations })
   const { longestTimeout: timeout } = config
   return {
     config,
@@ -31,7 +35,10 @@ export function createParts(config: Config, replaced: Partial<Parts> = {}): Part
     log,
     store,
     providers,
-    freshTokens: replaced.freshTokens ?? createFreshTokens({ store, providers, clock, log, timeout }),
+    revocations,
+    endings,
+    freshTokens:
+      replaced.freshTokens ?? createFreshTokens({ store, endings, providers, clock, log, timeout }),
     keyRing: replaced.keyRing ?? createKeyRing({ config: appToken, store, secrets, clock, log }),
     lifecycle: { draining: false },
   }
@@ -54,6 +61,8 @@ function createStore({ redis, secrets, session: lifetimes }: Config, clock: Cloc
 /** A server that listens. */
 export interface RunningServer {
   port: number
+  /** Of the operator API, where there is one. */
+  operatorPort: number | undefined
   /** Says "not ready" for the drain time, then lets requests in flight finish, then closes everything. */
   close(): Promise<void>
 }
@@ -63,7 +72,7 @@ const finishWithin = 10_000
 
 /** Listens at once: a provider that is down is discovered later, in the background. */
 export async function startServer(parts: Parts): Promise<RunningServer> {
-  const { config, providers, store, freshTokens, keyRing, log, lifecycle } = parts
+  const { config, providers, store, revocations, freshTokens, keyRing, log, lifecycle } = parts
   const server = createServer({ requestTimeout: 30_000, headersTimeout: 10_000 }, createApp(parts))
   // Longer than balancers keep idle connections, so that they close first and no request meets a closing one.
   server.keepAliveTimeout = 65_000
@@ -74,31 +83,53 @@ export async function startServer(parts: Parts): Promise<RunningServer> {
   })
   await listen(server, config.listen)
   const { port } = server.address() as AddressInfo
+  const operatorServer = await startOperatorServer(parts).catch(async (error: unknown) => {
+    server.close()
+    throw error
+  })
   log('server_listening', { host: config.listen.host, port, public_url: config.publicUrl })
   for (const provider of providers.all) provider.start()
   // The first token should not wait for keys to be made.
   keyRing.signingKey().catch(() => {})
+  revocations.start()
 
   return {
     port,
+    operatorPort: (operatorServer?.address() as AddressInfo | undefined)?.port,
     async close() {
       lifecycle.draining = true
       log('server_draining', { drain_ms: config.shutdownDrain })
       await delay(config.shutdownDrain)
       const closed = new Promise((resolve) => server.close(resolve))
+      operatorServer?.close()
+      operatorServer?.closeIdleConnections()
       // A connection kept alive goes idle only once its answer is out.
       const sweep = setInterval(() => server.closeIdleConnections(), 50)
       const deadline = setTimeout(() => server.closeAllConnections(), finishWithin)
       await closed
       clearInterval(sweep)
       clearTimeout(deadline)
-      // Tokens that were renewed beside a request are written before the process ends.
-      await Promise.race([freshTokens.settle(), delay(finishWithin, undefined, { ref: false })])
+      operatorServer?.closeAllConnections()
+      // Tokens that were renewed beside a request are written before the process ends, and those of sessions that
+      // ended are revoked; what is not done in time, another replica does.
+      const settled = freshTokens.settle().then(() => revocations.stop())
+      await Promise.race([settled, delay(finishWithin, undefined, { ref: false })])
       await Promise.all(providers.all.map((provider) => provider.close()))
       await store.close()
       log('server_stopped')
     },
   }
+}
+
+/** The operator API has a port of its own, which no browser needs to reach; none without a secret. */
+async function startOperatorServer(parts: Parts): Promise<Server | undefined> {
+  const { listen: address, operator } = parts.config
+  if (operator === undefined) return undefined
+  const server = createServer({ requestTimeout: 30_000 }, createOperatorApp(parts, operator.secret))
+  await listen(server, { ...address, port: operator.port })
+  const { port } = server.address() as AddressInfo
+  parts.log('operator_listening', { host: address.host, port })
+  return server
 }
 
 function listen(server: Server, { host, port }: Config['listen']): Promise<void> {

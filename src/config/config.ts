@@ -1,4 +1,5 @@
 import type { LogLevel } from '../telemetry/logger.ts'
+import type { IntrospectionClients } from './callers.ts'
 import { ConfigError, withoutKnown } from './config-error.ts'
 import { findContradictions, toAllowedOrigins } from './contradictions.ts'
 import type { RateLimit } from './parsers.ts'
@@ -40,6 +41,9 @@ export interface Config {
   /** For each client address; undefined where there is no limit. */
   rateLimits: { login: RateLimit | undefined; api: RateLimit | undefined }
   trustProxy: readonly string[]
+  introspectionClients: IntrospectionClients
+  /** Where operators ask for sessions to end; undefined where nobody may. */
+  operator: { port: number; secret: string } | undefined
   shutdownDrain: number
   logLevel: LogLevel
 }
@@ -87,6 +91,11 @@ export function readConfig(env: Environment): Config {
     redis: values.REDIS_URL,
     rateLimits: { login: toRateLimit(values.RATE_LIMIT_LOGIN), api: toRateLimit(values.RATE_LIMIT_API) },
     trustProxy: values.TRUST_PROXY ?? [],
+    introspectionClients: values.INTROSPECTION_CLIENTS ?? new Map(),
+    operator:
+      values.OPERATOR_SECRET === undefined
+        ? undefined
+        : { port: values.METRICS_PORT, secret: values.OPERATOR_SECRET },
     shutdownDrain: values.SHUTDOWN_DRAIN,
     logLevel: values.LOG_LEVEL,
   })

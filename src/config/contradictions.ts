@@ -61,10 +61,16 @@ const memoryStoreIsMeant: Check = ({ REDIS_URL: redis, ALLOW_MEMORY_STORE: allow
       ]
     : []
 
+const portsDiffer: Check = ({ PORT: port, METRICS_PORT: other, OPERATOR_SECRET: secret }) =>
+  secret !== undefined && port !== undefined && port === other && port !== 0
+    ? [{ variable: 'METRICS_PORT', problem: 'must not be PORT: browsers must not reach the operator API' }]
+    : []
+
 const checks: readonly Check[] = [
   spaIsOnTheSameSite,
   returnAddressesAreOurs,
   idleFitsIntoAbsolute,
+  portsDiffer,
   memoryStoreIsMeant,
 ]
 

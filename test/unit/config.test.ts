@@ -81,6 +81,54 @@ describe('defaults', () => {
   })
 })
 
+describe('programs that call', () => {
+  test('resource servers, each with the hash of its secret', () => {
+    const { introspectionClients } = readConfig({
+      ...minimal,
+      INTROSPECTION_CLIENTS: `orders-api:${'0a'.repeat(32)}, b.c~d_e:${'FF'.repeat(32)}`,
+    })
+    expect([...introspectionClients.keys()]).toEqual(['orders-api', 'b.c~d_e'])
+    expect(introspectionClients.get('orders-api')).toEqual(Buffer.from('0a'.repeat(32), 'hex'))
+    expect(readConfig(minimal).introspectionClients.size).toBe(0)
+  })
+
+  test('operators, who need a secret and a port of their own', () => {
+    const operator = { OPERATOR_SECRET: secret }
+    expect(readConfig(minimal).operator).toBeUndefined()
+    expect(readConfig({ ...minimal, METRICS_PORT: '3000' }).operator).toBeUndefined()
+    expect(readConfig({ ...minimal, ...operator }).operator).toEqual({ port: 9464, secret })
+    expect(readConfig({ ...minimal, ...operator, PORT: '0', METRICS_PORT: '0' }).operator?.port).toBe(0)
+    expect(problemsOf({ ...minimal, ...operator, METRICS_PORT: '3000' })).toEqual([
+      'METRICS_PORT must not be PORT: browsers must not reach the operator API',
+    ])
+  })
+
+  test('their secrets and hashes are not in the start log', () => {
+    const env = { OPERATOR_SECRET: secret, INTROSPECTION_CLIENTS: `a:${'0'.repeat(64)}` }
+    const told = JSON.stringify(describeSettings(env))
+    for (const value of Object.values(env)) expect(told).not.toContain(value)
+  })
+
+  test.each([
+    [{}, 'https://example.okta.com'],
+    [{ OIDC_ISSUER: 'https://example.okta.com' }, 'https://example.okta.com'],
+    [{ OIDC_ISSUER: 'https://idp.example/realms/a' }, 'https://idp.example/realms/a'],
+    [{ OIDC_UNIVERSAL_LOGOUT_ISSUER: 'https://x.okta.com' }, 'https://x.okta.com'],
+    [
+      {
+        OIDC_ISSUER: undefined,
+        OAUTH_AUTHORIZATION_ENDPOINT: 'https://idp.example/a',
+        OAUTH_TOKEN_ENDPOINT: 'https://idp.example/t',
+        OAUTH_ISSUER: 'https://idp.example',
+        OIDC_SCOPES: 'profile',
+      },
+      undefined,
+    ],
+  ])('Universal Logout with %o: %s', (env, issuer) => {
+    expect(readConfig({ ...minimal, ...env }).providers[0].universalLogoutIssuer).toBe(issuer)
+  })
+})
+
 describe('problems (R11: no redirect URI, issuer or origin by plain http but on loopback)', () => {
   test('every missing variable at once, with an example and the way to the demo', () => {
     expect(problemsOf({})).toEqual([
@@ -121,6 +169,20 @@ describe('problems (R11: no redirect URI, issuer or origin by plain http but on 
     ['OIDC_SCOPES', 'openid "quoted"'],
     ['OIDC_ID_TOKEN_ALG', 'none'],
     ['OIDC_ID_TOKEN_ALG', 'HS256'],
+    ['OIDC_LOGOUT_TOKEN_TYP', 'on'],
+    ['OIDC_UNIVERSAL_LOGOUT_ISSUER', 'http://example.okta.com'],
+    ['INTROSPECTION_CLIENTS', 'orders-api'],
+    ['INTROSPECTION_CLIENTS', `:${'0'.repeat(64)}`],
+    ['INTROSPECTION_CLIENTS', `orders api:${'0'.repeat(64)}`],
+    ['INTROSPECTION_CLIENTS', `${'a'.repeat(101)}:${'0'.repeat(64)}`],
+    ['INTROSPECTION_CLIENTS', `orders-api:${'0'.repeat(63)}`],
+    ['INTROSPECTION_CLIENTS', `orders-api:${'g'.repeat(64)}`],
+    ['INTROSPECTION_CLIENTS', `a:${'0'.repeat(64)},a:${'1'.repeat(64)}`],
+    ['INTROSPECTION_CLIENTS', `a:${'0'.repeat(64)},`],
+    ['METRICS_PORT', '-1'],
+    ['OPERATOR_SECRET', 'short'],
+    ['OPERATOR_SECRET', 'ab'.repeat(20)],
+    ['OPERATOR_SECRET', 'with a space, but otherwise long enough'],
     ['OIDC_TIMEOUT', '3'],
     ['OIDC_TIMEOUT', '5m'],
     ['SPA_ORIGINS', 'https://spa.example.com/'.concat('path')],
