@@ -1,8 +1,25 @@
+import { logoutCallbackPath } from '../logout/at-provider.ts'
 import type { DiscoveredProvider } from '../provider/discovery.ts'
 import { type Finding, pass, unknown, warn } from './finding.ts'
 import type { Examination } from './provider-checks.ts'
 
 const check = 'logout'
+
+/** Whether refresh tokens can be revoked when somebody logs out (RFC 7009). */
+export function checkRevocation(
+  { provider }: Pick<Examination, 'provider'>,
+  { metadata: { revocation_endpoint: endpoint } }: DiscoveredProvider,
+): Finding[] {
+  if (endpoint !== undefined) return [pass('revocation', 'refresh tokens of people who log out are revoked')]
+  if (!provider.scopes.includes('offline_access')) return []
+  const fix =
+    provider.endpoints === undefined
+      ? 'ask the provider for one, or let refresh tokens expire soon'
+      : 'set OAUTH_REVOCATION_ENDPOINT, if the provider has one'
+  const says =
+    'the provider names no revocation endpoint: refresh tokens of people who log out are good there until they expire'
+  return [warn('revocation', says, fix)]
+}
 
 /** Whether the provider would send a person who logged out there back to us (RP-Initiated Logout 1.0, 3). */
 export async function checkLogout(
@@ -10,7 +27,7 @@ export async function checkLogout(
   { metadata: { end_session_endpoint: endpoint } }: DiscoveredProvider,
 ): Promise<Finding[]> {
   if (endpoint === undefined) return [pass(check, 'the provider has no logout of its own')]
-  const returnUri = `${config.publicUrl}/api/logout/callback`
+  const returnUri = config.publicUrl + logoutCallbackPath
   const url = new URL(endpoint)
   url.searchParams.set('client_id', provider.clientId)
   url.searchParams.set('post_logout_redirect_uri', returnUri)
@@ -20,7 +37,7 @@ export async function checkLogout(
     return [
       warn(
         check,
-        `the provider does not know ${returnUri}, to which a logout there is to return`,
+        `the provider does not know ${returnUri}: people who log out end on an error page of the provider`,
         'register exactly this post-logout redirect URI for the client at the provider',
       ),
     ]

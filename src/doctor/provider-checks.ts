@@ -10,7 +10,7 @@ import { checkCertificate, checkClientAuth } from './client-auth-checks.ts'
 import { checkDiscovery } from './discovery-checks.ts'
 import { type Finding, fail, unknown } from './finding.ts'
 import { checkKeys } from './key-checks.ts'
-import { checkLogout } from './logout-checks.ts'
+import { checkLogout, checkRevocation } from './logout-checks.ts'
 import { checkMetadata } from './metadata-checks.ts'
 import { checkUserinfo } from './userinfo-checks.ts'
 
@@ -45,6 +45,7 @@ export async function checkProvider(options: Omit<Examination, 'probe' | 'probeA
       ['authorization request', () => checkAuthorization(examination)],
       ['userinfo', () => checkUserinfo(examination)],
       ['logout', () => checkLogout(examination, found)],
+      ['revocation', () => checkRevocation(examination, found)],
     ]
     for (const [check, run] of checks) findings.push(...(await attempt(check, run)))
     return [...findings, ...tellLimits(provider, found)]

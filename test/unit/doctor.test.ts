@@ -11,7 +11,7 @@ import { checkDiscovery } from '../../src/doctor/discovery-checks.ts'
 import { examine } from '../../src/doctor/doctor.ts'
 import type { Finding } from '../../src/doctor/finding.ts'
 import { checkKeys } from '../../src/doctor/key-checks.ts'
-import { checkLogout } from '../../src/doctor/logout-checks.ts'
+import { checkLogout, checkRevocation } from '../../src/doctor/logout-checks.ts'
 import { checkMetadata } from '../../src/doctor/metadata-checks.ts'
 import type { Examination } from '../../src/doctor/provider-checks.ts'
 import { checkUserinfo } from '../../src/doctor/userinfo-checks.ts'
@@ -575,6 +575,26 @@ describe('logout', () => {
   ])('status %d, %s', async (status, text, expected) => {
     expect(await check(status, text)).toMatch(expected)
   })
+})
+
+test.each<[Env, object, string[]]>([
+  [{}, { revocation_endpoint: 'https://idp.example.com/revoke' }, ['pass']],
+  [{}, {}, ['warn']],
+  [{ OIDC_SCOPES: 'openid' }, {}, []],
+])('the revocation endpoint: %o, %o', (env, metadata, statuses) => {
+  const found = checkRevocation(createExamination(env, {}), discovered(metadata))
+  expect(found.map(({ status }) => status)).toEqual(statuses)
+})
+
+test('a plain provider’s revocation endpoint is a setting', () => {
+  const plain = {
+    OIDC_ISSUER: undefined,
+    OAUTH_AUTHORIZATION_ENDPOINT: 'https://idp.example.com/authorize',
+    OAUTH_TOKEN_ENDPOINT: 'https://idp.example.com/token',
+  }
+  expect(checkRevocation(createExamination(plain, {}), discovered({}))[0]?.fix).toContain(
+    'OAUTH_REVOCATION_ENDPOINT',
+  )
 })
 
 describe('the server', () => {
