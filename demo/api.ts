@@ -7,13 +7,21 @@ const orders = [
   { id: 1843, item: 'Punched cards, box of 500', status: 'packing' },
 ]
 
+interface SampleApiOptions {
+  issuer: string
+  spaOrigin: string
+  /** With it, the API asks Portico whether the session of a token is still alive. */
+  clientSecret: string
+}
+
 /** Creates the sample API: what an API developer writes to accept Portico's app tokens. */
-export function createSampleApi({ issuer, spaOrigin }: { issuer: string; spaOrigin: string }): Express {
+export function createSampleApi({ issuer, spaOrigin, clientSecret }: SampleApiOptions): Express {
   const app = express().disable('x-powered-by')
   app.use(
     cors({ origin: spaOrigin, allowedHeaders: ['Authorization'], exposedHeaders: ['WWW-Authenticate'] }),
   )
-  app.use(requireAppToken({ issuer }))
+  const introspection = { clientId: 'sample-api', clientSecret, cacheFor: 1_000 }
+  app.use(requireAppToken({ issuer, introspection }))
   app.get('/orders', requireScope('orders:read'), (req, res) => {
     res.json({ for: req.appToken?.sub, orders })
   })

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { parseArgs } from 'node:util'
@@ -70,6 +70,12 @@ function readOptions() {
   return { provider, port, redirect, verbose: values.verbose } as const
 }
 
+/** The provider tells Portico when a person signs out there, in whichever browser or app. */
+const toBackChannel = (publicUrl: string) => ({
+  backchannel_logout_uri: `${publicUrl}/api/backchannel-logout`,
+  backchannel_logout_session_required: true,
+})
+
 const isShapeName = (name: string): name is ShapeName => Object.hasOwn(shapes, name)
 
 async function main(): Promise<void> {
@@ -89,12 +95,21 @@ async function main(): Promise<void> {
     origin,
     // Short, so that a person at the demo sees a refresh.
     accessTokenLifetime: 300,
-    clients: [{ ...client.metadata, post_logout_redirect_uris: [publicUrl] }],
+    clients: [
+      {
+        ...client.metadata,
+        post_logout_redirect_uris: [`${publicUrl}/api/logout/callback`],
+        ...(shapes[shape].facts.idToken ? toBackChannel(publicUrl) : {}),
+      },
+    ],
   })
+  const apiSecret = randomBytes(32).toString('base64url')
   const config = readConfig({
     PUBLIC_URL: publicUrl,
     BFF_SECRETS: randomBytes(32).toString('base64url'),
     OIDC_REDIRECT_URI: redirectUri,
+    INTROSPECTION_CLIENTS: `sample-api:${createHash('sha256').update(apiSecret).digest('hex')}`,
+    ...(process.env.REDIS_URL ? { REDIS_URL: process.env.REDIS_URL } : {}),
     ...client.settings,
     ...shapes[shape].toSettings(origin),
   })
@@ -105,7 +120,8 @@ async function main(): Promise<void> {
   site.use(createSpa({ apiUrl, redirect, provider: { title, facts } }))
   site.use(createApp(parts))
   idp.serve(provider)
-  api.serve(createSampleApi({ issuer: publicUrl, spaOrigin: publicUrl }))
+  api.serve(createSampleApi({ issuer: publicUrl, spaOrigin: publicUrl, clientSecret: apiSecret }))
+  parts.revocations.start()
   bff.serve(site)
   process.stdout.write(
     `\nPortico's demo is running. Open this page and log in:\n\n    ${publicUrl}\n\nCtrl+C ends it.\n`,

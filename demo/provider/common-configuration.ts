@@ -1,5 +1,6 @@
 import type { Configuration, KoaContextWithOIDC } from 'oidc-provider'
 import { type Shape, scopes } from './shapes.ts'
+import { renderLogoutPage } from './sign-in-page.ts'
 
 /** What all shapes have in common: one company, whose people are asked for no consent. */
 export function toCommonConfiguration({ audience, signingAlg }: Shape, lifetime: number): Configuration {
@@ -14,13 +15,18 @@ export function toCommonConfiguration({ audience, signingAlg }: Shape, lifetime:
     acrValues: ['urn:okta:loa:1fa:any', 'urn:okta:loa:2fa:any'],
     extraParams: ['sessionToken'],
     responseTypes: ['code'],
+    fetch: callAnybody,
     issueRefreshToken: async (_ctx, client) => client.grantTypeAllowed('refresh_token'),
     loadExistingGrant: (ctx) => grantAll(ctx, audience),
     features: {
       devInteractions: { enabled: false },
-      revocation: { enabled: true },
+      revocation: {
+        enabled: true,
+        allowedPolicy: (_ctx, client, token) => token.clientId === client.clientId,
+      },
       userinfo: { enabled: true },
-      rpInitiatedLogout: { enabled: true },
+      rpInitiatedLogout: { enabled: true, logoutSource: showLogoutPage },
+      backchannelLogout: { enabled: true },
       ...(audience === undefined ? {} : { resourceIndicators: toResource(audience, signingAlg, lifetime) }),
     },
     ttl: {
@@ -33,6 +39,17 @@ export function toCommonConfiguration({ audience, signingAlg }: Shape, lifetime:
       Session: 86_400,
     },
   }
+}
+
+/** Who brings an ID token of this provider is signed out without being asked, as at Okta. */
+async function showLogoutPage(ctx: KoaContextWithOIDC, form: string): Promise<void> {
+  ctx.body = renderLogoutPage(form, { isSure: ctx.oidc.entities.IdTokenHint !== undefined })
+}
+
+/** oidc-provider hands over a dispatcher that keeps it from calling this machine, where Portico is to hear of logouts. */
+function callAnybody(url: string | URL | Request, options: RequestInit & { dispatcher?: unknown } = {}) {
+  const { dispatcher: _, ...rest } = options
+  return fetch(url, rest)
 }
 
 function toResource(audience: string, alg: 'RS256' | 'ES256', lifetime: number) {

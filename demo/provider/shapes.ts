@@ -26,6 +26,8 @@ interface Facts {
   jwtAccessToken: boolean
   bound: boolean
   clientAuth: string
+  /** Whether a person can sign out there. */
+  logout: boolean
 }
 
 /** What tells one kind of provider from another. */
@@ -87,6 +89,7 @@ const usual: Facts = {
   jwtAccessToken: true,
   bound: false,
   clientAuth: 'the client secret',
+  logout: true,
 }
 
 const okta: Shape = {
@@ -133,7 +136,13 @@ const oktaOrg: Shape = {
 
 const toki: Shape = {
   title: 'a plain OAuth 2.0 provider: no discovery, PKCE, no client secret',
-  facts: { ...usual, idToken: false, jwtAccessToken: false, clientAuth: 'the client id alone' },
+  facts: {
+    ...usual,
+    idToken: false,
+    jwtAccessToken: false,
+    clientAuth: 'the client id alone',
+    logout: false,
+  },
   path: '',
   signingAlg: 'RS256',
   audience: undefined,

@@ -35,6 +35,16 @@ function renderPage(main: string): string {
 export const renderMessage = (title: string, text: string): string =>
   renderPage(`<h1>${escapeHtml(title)}</h1><p>${escapeHtml(text)}</p>`)
 
+/** The page that ends the person's session at the provider; it does not wait for an answer where that is sure. */
+export function renderLogoutPage(form: string, { isSure }: { isSure: boolean }): string {
+  const yes =
+    '<button class="primary" form="op.logoutForm" name="logout" value="yes" autofocus>Sign out</button>'
+  const submit = `<script>document.querySelector('button').click()</script>`
+  return renderPage(
+    `<h1>Sign out of the provider?</h1><p>Other apps will ask you to sign in again.</p>${form}${yes}${isSure ? submit : ''}`,
+  )
+}
+
 /** The provider's sign-in form, with the demo's people ready to be picked. */
 export function renderSignInPage(page: {
   action: string

@@ -1,6 +1,15 @@
 // @ts-check
 import { createFlow } from './flow.js'
-import { endSession, finishLogin, getSession, getSessions, getToken, logOut, startLogin } from './portico.js'
+import {
+  endOtherSessions,
+  endSession,
+  finishLogin,
+  getSession,
+  getSessions,
+  getToken,
+  logOut,
+  startLogin,
+} from './portico.js'
 import { showToken } from './token-view.js'
 
 /** @param {string} id */
@@ -37,9 +46,13 @@ function announce(text) {
   element('status').textContent = text
 }
 
+/** Other tabs of this app. */
+const tabs = new BroadcastChannel('portico-demo')
+
 /** @param {{ name?: string, email?: string, sub: string, groups?: string[] } | undefined} user */
 function showPerson(user) {
   document.body.dataset.state = user === undefined ? 'signed-out' : 'signed-in'
+  if (user === undefined) appToken = { token: '', expiresAt: 0 }
   if (user === undefined) return
   element('name').textContent = user.name ?? user.sub
   element('email').textContent = user.email ?? ''
@@ -58,14 +71,16 @@ async function showSessions() {
     `on the server; good for ${providerToken.expires_in} s, then Portico renews it by itself`
   const { sessions } = await getSessions()
   element('sessions').replaceChildren(...sessions.map(renderSession))
+  element('end-others').hidden = sessions.length < 2
 }
 
-/** @param {{ id: string, device: string, created_at: string, current: boolean }} session */
-function renderSession({ id, device, created_at: createdAt, current }) {
+/** @param {{ id: string, device: string, address: string | null, created_at: string, current: boolean }} session */
+function renderSession({ id, device, address, created_at: createdAt, current }) {
   const item = document.createElement('li')
   const since = new Date(createdAt).toLocaleTimeString([], { timeStyle: 'short' })
   const text = document.createElement('span')
-  text.textContent = `${device}, since ${since}${current ? ' (this one)' : ''}`
+  const place = address === null ? '' : ` at ${address}`
+  text.textContent = `${device}${place}, since ${since}${current ? ' (this one)' : ''}`
   const button = document.createElement('button')
   button.type = 'button'
   button.textContent = 'End'
@@ -73,7 +88,7 @@ function renderSession({ id, device, created_at: createdAt, current }) {
   button.addEventListener('click', () =>
     run(async () => {
       await endSession(id)
-      if (current) showPerson(undefined)
+      if (current) leave()
       announce(current ? 'You ended this session.' : `The session on ${device} has ended.`)
       await showSessions()
     }),
@@ -109,7 +124,15 @@ async function completeLogin() {
 async function resume() {
   const { active, user } = await getSession()
   showPerson(active ? user : undefined)
-  if (!active) return
+  const farewell = sessionStorage.getItem(farewellKey)
+  sessionStorage.removeItem(farewellKey)
+  if (!active) {
+    if (farewell !== null) {
+      flow.mark('ended-there', 'back')
+      announce(farewell)
+    }
+    return
+  }
   keepToken(await getToken())
   await showSessions()
   if (config.redirect === 'server') {
@@ -118,15 +141,51 @@ async function resume() {
   announce(`Signed in as ${user.name ?? user.sub}.`)
 }
 
-async function signOut() {
-  await logOut()
-  appToken = { token: '', expiresAt: 0 }
-  flow.reset()
+/** Nobody is signed in here any more; other tabs learn of it at once. */
+function leave() {
   showPerson(undefined)
-  announce(
-    'You are logged out of this app. The session at the provider lives on: logging in again may not ask for a password; “Log in as someone else” does.',
-  )
-  element('log-in').focus()
+  tabs.postMessage('signed out')
+}
+
+/** What to tell after the browser has been at the provider. */
+const farewellKey = 'portico-demo-farewell'
+
+/** @param {{ everywhere?: boolean }} [more] */
+async function signOut(more = {}) {
+  const { logout_url: logoutUrl } = await logOut({ return_to: '/', ...more }).catch(stay)
+  leave()
+  flow.reset()
+  flow.mark('logout', 'revoked', 'logout-answer')
+  const where = more.everywhere ? 'on all devices' : 'of this app'
+  if (logoutUrl === null) {
+    const why = config.provider.facts.logout
+      ? 'The provider was not asked to sign you out, because this session had ended already or the provider does not answer'
+      : 'This provider has no logout of its own'
+    announce(
+      `You are logged out ${where}. ${why}: logging in again may not ask for a password; “Log in as someone else” does.`,
+    )
+    element('log-in').focus()
+    return
+  }
+  flow.mark('end-session')
+  sessionStorage.setItem(farewellKey, `You are logged out ${where}, and in this browser at the provider.`)
+  location.assign(logoutUrl)
+}
+
+/** A logout that failed is none; of a session that was over, nobody knows whose others are meant. @param {{ code?: string }} error @returns {never} */
+function stay(error) {
+  if (error.code === 'session_expired') throw error
+  const message = 'You are still signed in: the logout did not succeed. Try again in a moment.'
+  throw Object.assign(new Error(message), { code: error.code ?? 'network_error' })
+}
+
+/** Whoever comes back to this tab may have been signed out elsewhere. */
+async function look() {
+  if (document.body.dataset.state !== 'signed-in') return
+  const { active } = await getSession({ slide: false })
+  if (active) return
+  showPerson(undefined)
+  announce('Your session has ended: you logged out elsewhere, or it was ended for you.')
 }
 
 /** @param {HTMLButtonElement} button */
@@ -142,6 +201,7 @@ async function callApi({ dataset }) {
   flow.mark(['api-answer', `${response.status} ${response.ok ? 'accepted' : 'refused'}`])
   const result = element('result')
   result.dataset.ok = String(response.ok)
+  if (response.status === 401) await look()
   result.textContent = `${method} ${path} → ${response.status}\n${response.headers.get('WWW-Authenticate') ?? ''}\n${body}`
 }
 
@@ -151,14 +211,28 @@ async function run(/** @type {() => Promise<void>} */ action) {
     await action()
   } catch (error) {
     const { code = 'network_error', message = 'The server does not answer.' } = /** @type {any} */ (error)
-    if (code === 'session_required' || code === 'session_expired') showPerson(undefined)
+    if (['session_required', 'session_expired', 'signed_out'].includes(code)) showPerson(undefined)
     announce(`${message} (${code})`)
   }
 }
 
 element('log-in').addEventListener('click', () => run(() => logIn()))
 element('log-in-anew').addEventListener('click', () => run(() => logIn({ prompt: 'login' })))
-element('log-out').addEventListener('click', () => run(signOut))
+element('log-out').addEventListener('click', () => run(() => signOut()))
+element('log-out-everywhere').addEventListener('click', () => run(() => signOut({ everywhere: true })))
+element('end-others').addEventListener('click', () =>
+  run(async () => {
+    const { ended } = await endOtherSessions()
+    announce(ended === 1 ? 'One other session has ended.' : `${ended} other sessions have ended.`)
+    await showSessions()
+  }),
+)
+tabs.addEventListener('message', () => {
+  if (document.body.dataset.state !== 'signed-in') return
+  showPerson(undefined)
+  announce('You logged out in another tab.')
+})
+for (const event of ['focus', 'pointerdown']) window.addEventListener(event, () => void run(look))
 element('new-token').addEventListener('click', () =>
   run(async () => {
     keepToken(await getToken())

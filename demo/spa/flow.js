@@ -8,7 +8,7 @@ const [spa, portico, provider, api] = [0, 1, 2, 3]
 
 /**
  * What is special about the provider.
- * @typedef {{ pkce: boolean, pushed: boolean, idToken: boolean, jwtAccessToken: boolean, bound: boolean, clientAuth: string }} Facts
+ * @typedef {{ pkce: boolean, pushed: boolean, idToken: boolean, jwtAccessToken: boolean, bound: boolean, clientAuth: string, logout: boolean }} Facts
  */
 
 /** @param {Facts} facts @returns {Step[]} */
@@ -132,8 +132,58 @@ const finalSteps = [
     from: api,
     to: spa,
     text: 'answer',
-    note: 'The API checks signature, scope and groups by itself.',
+    note: 'The API checks signature, scope and groups, and asks Portico whether the session lives.',
   },
+]
+
+/** @param {Facts} facts @returns {Step[]} */
+const toLogoutSteps = ({ logout, idToken }) => [
+  {
+    id: 'logout',
+    from: spa,
+    to: portico,
+    text: 'POST /api/logout',
+    note: 'The session ends first, for good: nothing under way can bring it back.',
+  },
+  {
+    id: 'revoked',
+    from: portico,
+    to: provider,
+    text: 'revokes the refresh token',
+    note: 'Server to server; tried again where the provider does not answer.',
+  },
+  {
+    id: 'logout-answer',
+    from: portico,
+    to: spa,
+    text: logout ? 'logout_url' : 'logout_url: null',
+    note: `The cookie is gone. App tokens of the session are inactive from now on.${logout ? '' : ' This provider has no logout.'}`,
+  },
+  ...(logout
+    ? [
+        {
+          id: 'end-session',
+          from: spa,
+          to: provider,
+          text: `logout${idToken ? ' + id_token_hint' : ''}`,
+          note: 'The browser goes there, so that the session at the provider ends as well.',
+        },
+        {
+          id: 'ended-there',
+          from: provider,
+          to: portico,
+          text: 'logout_token',
+          note: 'The provider tells Portico by back channel, for browsers that it cannot reach.',
+        },
+        {
+          id: 'back',
+          from: provider,
+          to: spa,
+          text: 'back by /api/logout/callback',
+          note: 'Logging in again asks for the password.',
+        },
+      ]
+    : []),
 ]
 
 /** @param {'spa' | 'server'} redirect @param {Facts} facts */
@@ -156,10 +206,12 @@ const readDone = () => JSON.parse(sessionStorage.getItem(storageKey) ?? '{}')
  * @param {Facts} facts
  */
 export function createFlow(element, redirect, facts) {
-  const steps = toSteps(redirect, facts)
+  const loginSteps = toSteps(redirect, facts)
+  const logoutSteps = toLogoutSteps(facts)
 
   function render() {
     const done = readDone()
+    const steps = done.logout === undefined ? loginSteps : logoutSteps
     const head = document.createElement('div')
     head.className = 'lanes'
     head.ariaHidden = 'true'

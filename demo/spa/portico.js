@@ -27,8 +27,8 @@ export const startLogin = (parameters) => call(`login?${new URLSearchParams(para
 export const finishLogin = (query) =>
   call('callback', { method: 'POST', body: Object.fromEntries(new URLSearchParams(query)) })
 
-/** Who is signed in, if anyone. */
-export const getSession = () => call('session')
+/** Who is signed in, if anyone. Looking on its own account, a page must not prolong the session. @param {{ slide?: boolean }} [look] */
+export const getSession = ({ slide = true } = {}) => call(slide ? 'session' : 'session?slide=false')
 
 /** A fresh app token; `scope` narrows it. @param {{ scope?: string }} [request] */
 export const getToken = (request = {}) => call('token', { method: 'POST', body: request })
@@ -39,4 +39,8 @@ export const getSessions = () => call('sessions')
 /** Ends one of the person's sessions. @param {string} id */
 export const endSession = (id) => call(`sessions/${id}`, { method: 'DELETE' })
 
-export const logOut = () => call('logout', { method: 'POST', body: {} })
+/** Ends all of the person's sessions but this one. */
+export const endOtherSessions = () => call('sessions', { method: 'DELETE' })
+
+/** Where to send the browser to sign out at the provider, if it can. @param {{ return_to?: string, everywhere?: boolean }} [request] */
+export const logOut = (request = {}) => call('logout', { method: 'POST', body: request })

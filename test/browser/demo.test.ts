@@ -4,6 +4,7 @@ import { type Browser, type BrowserContext, chromium, type Page } from 'playwrig
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { findChromium } from '../support/chromium.ts'
 import { root, startProcess, type TestProcess } from '../support/processes.ts'
+import { startRedis } from '../support/redis.ts'
 
 /** Without the flags, Chromium talks to its maker in the background; as root it runs without its sandbox. */
 const quiet = [
@@ -24,8 +25,8 @@ let context: BrowserContext
 /** What the browser complained about: a blocked resource, a script error. */
 let complaints: string[] = []
 
-async function startDemo(...args: string[]): Promise<void> {
-  demo = startProcess('demo/main.ts', ['--port', '0', ...args], {})
+async function startDemo(args: string[] = [], env: Record<string, string> = {}): Promise<void> {
+  demo = startProcess('demo/main.ts', ['--port', '0', ...args], env)
   url = (await demo.line(/http:\/\/localhost:/)).trim()
 }
 
@@ -71,7 +72,7 @@ const expectName = (page: Page, name: string) =>
 const result = (page: Page) => page.locator('#result')
 
 describe('the demo, where the SPA forwards the code', () => {
-  beforeEach(() => startDemo())
+  beforeEach(() => startDemo(['--verbose']))
 
   test('log in, see the token, call the API, reload, log out', async () => {
     const page = await open()
@@ -107,7 +108,7 @@ describe('the demo, where the SPA forwards the code', () => {
 
     await page.reload()
     await expectName(page, 'Ada Lovelace')
-    await page.getByRole('button', { name: 'Log out' }).click()
+    await page.getByRole('button', { name: 'Log out', exact: true }).click()
     await page.getByRole('button', { name: 'Log in', exact: true }).waitFor()
     await page.reload()
     await page.getByRole('button', { name: 'Log in', exact: true }).waitFor()
@@ -164,10 +165,102 @@ describe('the demo, where the SPA forwards the code', () => {
     await expectName(one, 'Ada Lovelace')
     await two.reload()
     await expectName(two, 'Ada Lovelace')
-    await one.getByRole('button', { name: 'Log out' }).click()
+    await one.getByRole('button', { name: 'Log out', exact: true }).click()
     await one.getByRole('button', { name: 'Log in', exact: true }).waitFor()
-    await two.getByRole('button', { name: 'Get a fresh one' }).click()
     await two.getByRole('button', { name: 'Log in', exact: true }).waitFor()
+  })
+
+  test("log out in one tab: the other notices, and the provider's own session is gone (F40, R67)", async () => {
+    const [one, two] = [await open(), await open()]
+    await one.getByRole('button', { name: 'Log in', exact: true }).click()
+    await signInAsAda(one)
+    await expectName(one, 'Ada Lovelace')
+    await two.reload()
+    await expectName(two, 'Ada Lovelace')
+    const visited: string[] = []
+    one.on('request', (request) => void visited.push(request.url()))
+    await one.getByRole('button', { name: 'Log out', exact: true }).click()
+    await expect
+      .poll(() => one.locator('#status').textContent())
+      .toBe('You are logged out of this app, and in this browser at the provider.')
+    expect(visited.some((address) => address.includes('id_token_hint='))).toBe(true)
+    expect(visited.some((address) => address.startsWith(`${url}/api/logout/callback?state=`))).toBe(true)
+    expect(await one.locator('#flow li.open').count()).toBe(0)
+    // The provider told by back channel, too, as it would for a browser that never comes back.
+    expect(demo.output.text).toContain('"event":"backchannel_logout_succeeded"')
+    await one.screenshot({ path: join(pictures, 'logged-out.png'), fullPage: true })
+    expect(await two.locator('#status').textContent()).toBe('You logged out in another tab.')
+    expect(await two.getByRole('button', { name: 'Log in', exact: true }).isVisible()).toBe(true)
+
+    await two.getByRole('button', { name: 'Log in', exact: true }).click()
+    await two.getByLabel('Password').waitFor()
+    expect(complaints).toEqual([])
+  })
+
+  test('a tab that was told nothing notices within a second of being used (F40)', async () => {
+    const page = await open()
+    await page.getByRole('button', { name: 'Log in', exact: true }).click()
+    await signInAsAda(page)
+    await expectName(page, 'Ada Lovelace')
+    const session = (await context.cookies(url)).find(({ name }) => name === 'bff_session')
+    const headers = { 'x-csrf': '1', cookie: `bff_session=${session?.value}` }
+    expect((await fetch(`${url}/api/logout`, { method: 'POST', headers })).status).toBe(200)
+    expect(await page.locator('#name').textContent()).toBe('Ada Lovelace')
+    const began = performance.now()
+    await page.mouse.click(5, 300)
+    await page.getByRole('button', { name: 'Log in', exact: true }).waitFor()
+    expect(performance.now() - began).toBeLessThan(1_000)
+    expect(await page.locator('#status').textContent()).toContain('Your session has ended')
+  })
+
+  test('an app token is worth nothing at the API once its session has ended', async () => {
+    const page = await open()
+    await page.getByRole('button', { name: 'Log in', exact: true }).click()
+    await signInAsAda(page)
+    await expectName(page, 'Ada Lovelace')
+    const [apiAnswer] = await Promise.all([
+      page.waitForResponse((response) => response.url().endsWith('/orders')),
+      page.getByRole('button', { name: 'List orders' }).click(),
+    ])
+    const { authorization = '' } = await apiAnswer.request().allHeaders()
+    const ask = () => fetch(apiAnswer.url(), { headers: { authorization } })
+    expect((await ask()).status).toBe(200)
+    await page.getByRole('button', { name: 'Log out', exact: true }).click()
+    await page.getByRole('button', { name: 'Log in', exact: true }).waitFor()
+    // The API believes an answer for a second.
+    await expect.poll(async () => (await ask()).status, { timeout: 5_000 }).toBe(401)
+  })
+
+  test('everywhere: other devices are signed out as well, and all others but this one can be ended', async () => {
+    const page = await open()
+    await page.getByRole('button', { name: 'Log in', exact: true }).click()
+    await signInAsAda(page)
+    await expectName(page, 'Ada Lovelace')
+    const signInOnPhone = async () => {
+      const phone = await browser.newContext()
+      const other = await phone.newPage()
+      await other.goto(url)
+      await other.getByRole('button', { name: 'Log in', exact: true }).click()
+      await signInAsAda(other)
+      await expectName(other, 'Ada Lovelace')
+      return { phone, other }
+    }
+    const first = await signInOnPhone()
+    await page.reload()
+    await page.getByRole('button', { name: 'End all others' }).click()
+    await expect.poll(() => page.locator('#status').textContent()).toBe('One other session has ended.')
+    await first.other.reload()
+    await first.other.getByRole('button', { name: 'Log in', exact: true }).waitFor()
+
+    const second = await signInOnPhone()
+    await page.getByRole('button', { name: 'Log out everywhere' }).click()
+    await expect
+      .poll(() => page.locator('#status').textContent())
+      .toBe('You are logged out on all devices, and in this browser at the provider.')
+    await second.other.reload()
+    await second.other.getByRole('button', { name: 'Log in', exact: true }).waitFor()
+    await Promise.all([first.phone.close(), second.phone.close()])
+    expect(complaints).toEqual([])
   })
 
   test('another session is seen, and ended from here (R50)', async () => {
@@ -200,7 +293,7 @@ describe('the demo, where the SPA forwards the code', () => {
     await page.getByRole('button', { name: 'Log in', exact: true }).click()
     await signInAsAda(page)
     await expectName(page, 'Ada Lovelace')
-    await page.getByRole('button', { name: 'Log out' }).click()
+    await page.getByRole('button', { name: 'Log out', exact: true }).click()
     await page.getByRole('button', { name: 'Log in as someone else' }).click()
     await page.getByRole('button', { name: 'Alan Turing' }).click()
     await expectName(page, 'Alan Turing')
@@ -250,7 +343,7 @@ describe('the demo, where the SPA forwards the code', () => {
 })
 
 describe.each(['okta-org', 'toki', 'toki-secret', 'strict'])('the demo with --provider %s', (shape) => {
-  beforeEach(() => startDemo('--provider', shape))
+  beforeEach(() => startDemo(['--provider', shape]))
 
   test('log in, call the API, a fresh token, log out; every step of the flow is told', async () => {
     const page = await open()
@@ -265,14 +358,51 @@ describe.each(['okta-org', 'toki', 'toki-secret', 'strict'])('the demo with --pr
     await page.getByRole('button', { name: 'Get a fresh one' }).click()
     await expect.poll(() => page.locator('#flow li.open').count()).toBe(0)
     await page.screenshot({ path: join(pictures, `signed-in-${shape}.png`), fullPage: true })
-    await page.getByRole('button', { name: 'Log out' }).click()
+    await page.getByRole('button', { name: 'Log out', exact: true }).click()
     await page.getByRole('button', { name: 'Log in', exact: true }).waitFor()
     expect(complaints).toEqual([])
   })
 })
 
+describe('the demo over Redis', () => {
+  test('with Redis down a logout is refused, and the page says that the person is still signed in (F47)', async () => {
+    const redis = await startRedis()
+    try {
+      await startDemo([], { REDIS_URL: redis.url })
+      const page = await open()
+      await page.getByRole('button', { name: 'Log in', exact: true }).click()
+      await signInAsAda(page)
+      await expectName(page, 'Ada Lovelace')
+      redis.freeze()
+      const [answer] = await Promise.all([
+        page.waitForResponse((response) => response.url().endsWith('/api/logout')),
+        page.getByRole('button', { name: 'Log out', exact: true }).click(),
+      ])
+      expect(answer.status()).toBe(503)
+      await expect
+        .poll(() => page.locator('#status').textContent())
+        .toContain('You are still signed in: the logout did not succeed.')
+      expect(await page.locator('#name').textContent()).toBe('Ada Lovelace')
+      redis.thaw()
+      await expect
+        .poll(
+          async () => {
+            if (await page.getByRole('button', { name: 'Log out', exact: true }).isVisible()) {
+              await page.getByRole('button', { name: 'Log out', exact: true }).click()
+            }
+            return page.locator('#status').textContent()
+          },
+          { timeout: 15_000, interval: 500 },
+        )
+        .toBe('You are logged out of this app, and in this browser at the provider.')
+    } finally {
+      await redis.close()
+    }
+  })
+})
+
 describe('the demo, where the provider redirects to the server', () => {
-  beforeEach(() => startDemo('--redirect', 'server'))
+  beforeEach(() => startDemo(['--redirect', 'server']))
 
   test('log in from another site with a strict session cookie, and no token in any URL', async () => {
     const page = await open()
@@ -296,7 +426,7 @@ describe('the demo, where the provider redirects to the server', () => {
       await expectName(page, 'Ada Lovelace')
       cookies.push((await context.cookies(url)).find(({ name }) => name === 'bff_session')?.value ?? '')
     }
-    await one.getByRole('button', { name: 'Log out' }).click()
+    await one.getByRole('button', { name: 'Log out', exact: true }).click()
     await one.getByRole('button', { name: 'Log in', exact: true }).waitFor()
     expect(new Set(cookies).size).toBe(2)
     for (const cookie of cookies) {
