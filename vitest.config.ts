@@ -2,26 +2,33 @@ import { defineConfig } from 'vitest/config'
 
 const project = (name: string, include: string[], more = {}) => ({ test: { name, include, ...more } })
 
+const redis = { testTimeout: 60_000, hookTimeout: 60_000, globalSetup: './test/support/redis.ts' }
+
+/** Whole fleets of processes: after the others, two files at a time. */
+const fleets = ['login', 'logout', 'redis-failover'].map((name) => `test/faults/${name}.test.ts`)
+/** Figures that others' load would spoil: last of all, one file after the other. */
+const figures = ['provider-outage', 'redis', 'refresh'].map((name) => `test/faults/${name}.test.ts`)
+
 export default defineConfig({
   test: {
     reporters: ['default', './test/support/closing-line.ts'],
     testTimeout: 20_000,
+    // Vitest leaves one processor alone by itself: of two, that would be half.
+    maxWorkers: 2,
     projects: [
       project('unit', ['test/unit/**/*.test.ts', 'test/*.test.ts']),
       project('flows', ['test/flows/**/*.test.ts']),
       project('stores', ['test/contract/**/*.test.ts', 'test/faults/**/*.test.ts'], {
-        testTimeout: 60_000,
-        hookTimeout: 60_000,
-        globalSetup: './test/support/redis.ts',
-        // Whole fleets of processes, and figures that others' load would spoil: after the others, one by one.
-        fileParallelism: false,
-        sequence: { groupOrder: 1 },
+        ...redis,
+        exclude: [...fleets, ...figures],
       }),
       project('browser', ['test/browser/**/*.test.ts'], {
         testTimeout: 60_000,
         hookTimeout: 240_000,
-        globalSetup: './test/support/chromium.ts',
+        globalSetup: ['./test/support/chromium.ts', './test/support/redis.ts'],
       }),
+      project('fleets', fleets, { ...redis, sequence: { groupOrder: 1 } }),
+      project('figures', figures, { ...redis, maxWorkers: 1, sequence: { groupOrder: 2 } }),
     ],
   },
 })

@@ -52,7 +52,7 @@ describe('endpoints', () => {
     const told = new Set(
       [...read(file).matchAll(/(?:GET|POST|DELETE) (\/[a-z./:-]+)/g)].map(([, path = '']) => path),
     )
-    const ours = [...told].filter((path) => /^\/(api|livez|readyz|\.well-known)/.test(path))
+    const ours = [...told].filter((path) => /^\/(api|livez|operator|readyz|\.well-known)/.test(path))
     expect(ours.sort()).toEqual(routes)
   })
 })

@@ -6,7 +6,7 @@ import { createTestBrowser } from '../support/browser.ts'
 import { createTestClock, hours, minutes, type TestClock } from '../support/clock.ts'
 import { type HostileProvider, startHostileProvider } from '../support/hostile-provider.ts'
 import { csrf, getSession, logInAtHostile, readRefusal, startLogin } from '../support/login.ts'
-import { startPortico, type TestPortico } from '../support/portico.ts'
+import { publicUrl, startPortico, type TestPortico } from '../support/portico.ts'
 
 let idp: HostileProvider
 beforeAll(async () => {
@@ -132,12 +132,57 @@ describe('a store that fails is never "not signed in"', () => {
     ['POST', '/api/token', 'touch'],
     ['POST', '/api/logout', 'read'],
     ['POST', '/api/logout', 'end'],
+    ['DELETE', '/api/sessions', 'cutOff'],
+    ['DELETE', '/api/sessions', 'find'],
   ] as const)('%s %s while %s fails: 503, and the cookie stays', async (method, path, failure) => {
     const { portico, failing } = await startOver()
     const { browser } = await logInAtHostile(portico, idp)
     failing.add(failure)
     const response = await browser.fetch(portico.url + path, { method, headers: csrf })
     expect(await readRefusal(response)).toBe('503 store_unavailable')
+    failing.clear()
+    expect((await getSession(portico, browser)).active).toBe(true)
+  })
+
+  test.each(['read', 'cutOff', 'find', 'end'] as const)(
+    'F47: a logout everywhere while %s fails: nobody claims success, and the person can ask again',
+    async (failure) => {
+      const { portico, failing } = await startOver()
+      const phone = (await logInAtHostile(portico, idp)).browser
+      const laptop = (await logInAtHostile(portico, idp)).browser
+      const ask = () =>
+        laptop.fetch(`${portico.url}/api/logout`, {
+          method: 'POST',
+          headers: { ...csrf, 'content-type': 'application/json' },
+          body: '{"everywhere":true}',
+        })
+      failing.add(failure)
+      const refused = await ask()
+      expect(refused.status).toBe(503)
+      expect(((await refused.json()) as { detail: string }).detail).toMatch(/^You are still signed in/)
+      failing.clear()
+      expect((await getSession(portico, laptop)).active).toBe(true)
+      expect((await ask()).status).toBe(200)
+      expect(await getSession(portico, phone)).toEqual({ active: false })
+      expect(await getSession(portico, laptop)).toEqual({ active: false })
+    },
+  )
+
+  test('F47: a logout that the store does not take says that the person is still signed in', async () => {
+    const { portico, failing } = await startOver()
+    const { browser } = await logInAtHostile(portico, idp)
+    failing.add('end')
+    const url = `${portico.url}/api/logout`
+    const answer = await browser.fetch(url, { method: 'POST', headers: csrf })
+    expect(answer.headers.has('retry-after')).toBe(true)
+    expect(((await answer.json()) as { detail: string }).detail).toMatch(/^You are still signed in/)
+    const page = await browser.visit(url, {
+      method: 'POST',
+      headers: { 'sec-fetch-site': 'same-origin', origin: publicUrl },
+      body: new URLSearchParams(),
+    })
+    expect(page.status).toBe(503)
+    expect(await page.text()).toContain('You are still signed in')
     failing.clear()
     expect((await getSession(portico, browser)).active).toBe(true)
   })

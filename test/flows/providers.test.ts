@@ -8,8 +8,8 @@ import { createTestBrowser } from '../support/browser.ts'
 import { createCertificate, trust } from '../support/certificate.ts'
 import { seconds } from '../support/clock.ts'
 import { csrf, getSession, type LoginAnswer, startLogin } from '../support/login.ts'
-import { ada, signInAtOkta } from '../support/okta.ts'
-import { startPortico } from '../support/portico.ts'
+import { ada, signInAtOkta, signOutAtOkta } from '../support/okta.ts'
+import { publicUrl, startPortico } from '../support/portico.ts'
 import { type ClientAuthName, type MutualTls, startShapedProvider } from '../support/shapes.ts'
 
 /** Every shape of provider, by every way to authenticate that makes sense there. */
@@ -52,51 +52,62 @@ const rows: Row[] = [
   ...each('strict', [...keyMethods, 'tls_client_auth']),
 ]
 
-test.each(rows)('$shape with $auth $options: login, refresh, userinfo, logout', async (row) => {
-  const { shape, auth, options = {} } = row
-  const provider = await startShapedProvider(shape, auth, certificates, options)
-  const isOkta = shape.startsWith('okta')
-  const portico = await startPortico({
-    env: { ...provider.settings, ...(isOkta ? { OIDC_CLIENT_ASSERTION_AUDIENCE: 'endpoint' } : {}) },
-  })
-  try {
-    const browser = createTestBrowser()
-    const loginUrl = await startLogin(portico, browser)
-    const asked = [...new URL(loginUrl).searchParams.keys()].sort()
-    const isPushed = shape === 'strict' || options.par === true
-    // R81: only client_id and request_uri in the front channel.
-    if (isPushed) expect(asked).toEqual(['client_id', 'request_uri'])
-    else expect(asked.includes('code_challenge')).toBe(shape !== 'toki-secret')
-
-    const callback = await signInAtOkta(browser, loginUrl)
-    const response = await browser.fetch(`${portico.url}/api/callback${callback.search}`)
-    const answer = (await response.json()) as LoginAnswer
-    expect(answer).toMatchObject({
-      user: { sub: ada.sub, name: 'Ada Lovelace', groups: ['Everyone', 'Admins'] },
+test.each(rows)(
+  '$shape with $auth $options: login, refresh, userinfo, logout here and there',
+  async (row) => {
+    const { shape, auth, options = {} } = row
+    const provider = await startShapedProvider(shape, auth, certificates, options)
+    const isOkta = shape.startsWith('okta')
+    const portico = await startPortico({
+      env: { ...provider.settings, ...(isOkta ? { OIDC_CLIENT_ASSERTION_AUDIENCE: 'endpoint' } : {}) },
     })
-    const claims = decodeJwt(answer.token)
-    expect(claims).toMatchObject({ sub: ada.sub, client_id: 'portico-demo' })
-    expect(String(claims.scope).split(' ')).toContain('orders:read')
+    try {
+      const browser = createTestBrowser()
+      const loginUrl = await startLogin(portico, browser)
+      const asked = [...new URL(loginUrl).searchParams.keys()].sort()
+      const isPushed = shape === 'strict' || options.par === true
+      // R81: only client_id and request_uri in the front channel.
+      if (isPushed) expect(asked).toEqual(['client_id', 'request_uri'])
+      else expect(asked.includes('code_challenge')).toBe(shape !== 'toki-secret')
 
-    const usesDpop = shape === 'strict' || options.dpop === true
-    const stored = await portico.store.read(answer.session.id)
-    expect(stored?.tokens.dpopKey !== undefined).toBe(usesDpop)
+      const callback = await signInAtOkta(browser, loginUrl)
+      const response = await browser.fetch(`${portico.url}/api/callback${callback.search}`)
+      const answer = (await response.json()) as LoginAnswer
+      expect(answer).toMatchObject({
+        user: { sub: ada.sub, name: 'Ada Lovelace', groups: ['Everyone', 'Admins'] },
+      })
+      const claims = decodeJwt(answer.token)
+      expect(claims).toMatchObject({ sub: ada.sub, client_id: 'portico-demo' })
+      expect(String(claims.scope).split(' ')).toContain('orders:read')
 
-    portico.clock.advance(seconds(19.5))
-    const token = await browser.fetch(`${portico.url}/api/token`, { method: 'POST', headers: csrf })
-    expect([token.status, portico.logged.filter(({ event }) => event === 'tokens_refreshed')]).toEqual([
-      200,
-      [expect.objectContaining({ rotated: true })],
-    ])
+      const usesDpop = shape === 'strict' || options.dpop === true
+      const stored = await portico.store.read(answer.session.id)
+      expect(stored?.tokens.dpopKey !== undefined).toBe(usesDpop)
 
-    const userinfo = await browser.fetch(`${portico.url}/api/userinfo`, { headers: csrf })
-    expect(await userinfo.json()).toMatchObject({ name: 'Ada Lovelace' })
+      portico.clock.advance(seconds(19.5))
+      const token = await browser.fetch(`${portico.url}/api/token`, { method: 'POST', headers: csrf })
+      expect([token.status, portico.logged.filter(({ event }) => event === 'tokens_refreshed')]).toEqual([
+        200,
+        [expect.objectContaining({ rotated: true })],
+      ])
 
-    const logout = await browser.fetch(`${portico.url}/api/logout`, { method: 'POST', headers: csrf })
-    expect(logout.status).toBe(200)
-    expect(await getSession(portico, browser)).toEqual({ active: false })
-  } finally {
-    await portico.close()
-    await provider.close()
-  }
-})
+      const userinfo = await browser.fetch(`${portico.url}/api/userinfo`, { headers: csrf })
+      expect(await userinfo.json()).toMatchObject({ name: 'Ada Lovelace' })
+
+      const logout = await browser.fetch(`${portico.url}/api/logout`, { method: 'POST', headers: csrf })
+      expect(logout.status).toBe(200)
+      expect(await getSession(portico, browser)).toEqual({ active: false })
+      const { logout_url: logoutUrl } = (await logout.json()) as { logout_url: string | null }
+      expect(logoutUrl !== null).toBe(!shape.startsWith('toki'))
+      if (logoutUrl !== null) {
+        const back = await signOutAtOkta(browser, logoutUrl)
+        expect(back.href).toMatch(`${publicUrl}/api/logout/callback?state=`)
+      }
+      const isRevoked = () => portico.logged.some(({ event }) => event === 'refresh_token_revoked')
+      await expect.poll(isRevoked).toBe(true)
+    } finally {
+      await portico.close()
+      await provider.close()
+    }
+  },
+)

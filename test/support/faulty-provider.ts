@@ -2,6 +2,8 @@ import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { RequestHandler } from 'express'
 import express from 'express'
+import type { Configuration } from 'oidc-provider'
+import { createMemoryAdapterFactory } from '../../demo/provider/adapter.ts'
 import { createDemoProvider } from '../../demo/provider/provider.ts'
 
 /**
@@ -25,6 +27,8 @@ export type ProviderFault =
 
 /** What the parent may ask for; each is answered by the state. */
 export interface ProviderOrder {
+  /** Of revocations. */
+  revocationFault?: ProviderFault
   /** Of refreshes. */
   fault?: ProviderFault
   /** Of code exchanges. */
@@ -45,11 +49,23 @@ export interface ProviderState {
   revoked: number
   /** Code exchanges that reached the provider. */
   codes: number
+  /** Revocations that reached the provider. */
+  revocations: number
+  /** Refresh tokens that were neither used nor revoked; where there are families, of those that were ended by reuse as well. */
+  livingRefreshTokens: number
 }
 
-const state: ProviderState = { refreshes: 0, held: 0, revoked: 0, codes: 0 }
+const state: ProviderState = {
+  refreshes: 0,
+  held: 0,
+  revoked: 0,
+  codes: 0,
+  revocations: 0,
+  livingRefreshTokens: 0,
+}
 let fault: ProviderFault = 'none'
 let codeFault: ProviderFault = 'none'
+let revocationFault: ProviderFault = 'none'
 let hangs = false
 let releases: (() => void)[] = []
 const released = () => new Promise<void>((done) => releases.push(done))
@@ -78,12 +94,28 @@ async function act(fault: ProviderFault, res: ServerResponse, proceed: () => voi
 
 const faults: RequestHandler = (req, res, next) => {
   if (hangs) return
+  if (req.path.endsWith('/v1/revoke')) {
+    void act(revocationFault, res, () => {
+      state.revocations += 1
+      next()
+    })
+    return
+  }
   if (req.method !== 'POST' || !req.path.endsWith('/v1/token')) return next()
   const isRefresh = req.body.grant_type === 'refresh_token'
   void act(isRefresh ? fault : codeFault, res, () => {
     state[isRefresh ? 'refreshes' : 'codes'] += 1
     next()
   })
+}
+
+/** As at providers that know no families: each refresh token lives until it is used or revoked itself. */
+function createLonelyTokens(grace: number): Configuration {
+  const createAdapter = createMemoryAdapterFactory({ grace })
+  return {
+    revokeGrantPolicy: () => false,
+    adapter: (model) => ({ ...createAdapter(model), revokeByGrantId: async () => {} }),
+  }
 }
 
 const server = createServer()
@@ -96,6 +128,9 @@ server.listen(Number(process.env.PORT ?? 0), '127.0.0.1', async () => {
     LIFETIME = '60',
     GRACE = '30',
     ROTATES = 'true',
+    FAMILIES = 'true',
+    BACKCHANNEL_URI = '',
+    BACKCHANNEL_SID = 'true',
   } = process.env
   const { issuer, app, provider } = await createDemoProvider({
     origin,
@@ -110,9 +145,21 @@ server.listen(Number(process.env.PORT ?? 0), '127.0.0.1', async () => {
         grant_types: ['authorization_code', 'refresh_token'],
         response_types: ['code'],
         require_auth_time: true,
+        post_logout_redirect_uris: [new URL('/api/logout/callback', REDIRECT_URI).href],
+        ...(BACKCHANNEL_URI === ''
+          ? {}
+          : {
+              backchannel_logout_uri: BACKCHANNEL_URI,
+              backchannel_logout_session_required: BACKCHANNEL_SID === 'true',
+            }),
       },
     ],
+    ...(FAMILIES === 'true' ? {} : { more: createLonelyTokens(Number(GRACE)) }),
   })
+  const living = new Set<string>()
+  provider.on('refresh_token.saved', ({ jti }) => void living.add(jti))
+  provider.on('refresh_token.consumed', ({ jti }) => void living.delete(jti))
+  provider.on('refresh_token.destroyed', ({ jti }) => void living.delete(jti))
   const grants = new Set<string>()
   provider.on('access_token.issued', (token) => void grants.add(token.grantId ?? ''))
   provider.on('grant.revoked', () => {
@@ -121,6 +168,7 @@ server.listen(Number(process.env.PORT ?? 0), '127.0.0.1', async () => {
   process.on('message', async (order: ProviderOrder & { advance?: number }) => {
     if (order.advance !== undefined) return
     if (order.fault !== undefined) fault = order.fault
+    if (order.revocationFault !== undefined) revocationFault = order.revocationFault
     if (order.codeFault !== undefined) codeFault = order.codeFault
     if (order.hangs !== undefined) hangs = order.hangs
     if (order.release) {
@@ -134,7 +182,7 @@ server.listen(Number(process.env.PORT ?? 0), '127.0.0.1', async () => {
         await provider.Grant.adapter.destroy(id)
       }
     }
-    process.send?.({ state })
+    process.send?.({ state: { ...state, livingRefreshTokens: living.size } })
   })
   const outer = express().disable('x-powered-by')
   // oidc-provider takes a body that was parsed before it.

@@ -56,6 +56,9 @@ interface FleetOptions {
 
 const clientSecret = testSecret()
 
+const isRunning = ({ process }: Replica) =>
+  process.child.exitCode === null && process.child.signalCode === null
+
 /** Sends an order to a child process and resolves with the first reply that `read` finds something in. */
 function order<T>(
   { child }: TestProcess,
@@ -83,6 +86,8 @@ export async function startFleet({
 }: FleetOptions = {}): Promise<Fleet> {
   const secrets = testSecret()
   const redis = await startRedis()
+  const replicas: Replica[] = []
+  const balancer = await startBalancer(() => replicas.filter(isRunning).map(({ port }) => port))
   const travelling = { timeTravel: true }
   const providerProcess = startProcess(
     'test/support/faulty-provider.ts',
@@ -91,12 +96,12 @@ export async function startFleet({
       CLIENT_ID: 'portico-test',
       CLIENT_SECRET: clientSecret,
       REDIRECT_URI: `${publicUrl}/api/callback`,
+      BACKCHANNEL_URI: `${balancer.url}/api/backchannel-logout`,
       ...providerEnv,
     },
     travelling,
   )
   const issuer = await providerProcess.line(/^http:/)
-  const replicas: Replica[] = []
   const agent = new Agent({ connections: 200 })
   let travelled = 0
 
@@ -134,10 +139,6 @@ export async function startFleet({
   const travel = (process: TestProcess, milliseconds: number) =>
     order(process, { advance: milliseconds }, (reply: { advanced?: number }) => reply.advanced)
 
-  const isRunning = ({ process }: Replica) =>
-    process.child.exitCode === null && process.child.signalCode === null
-
-  const balancer = await startBalancer(() => replicas.filter(isRunning).map(({ port }) => port))
   await Promise.all(Array.from({ length: count }, () => start()))
 
   async function call(

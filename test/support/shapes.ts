@@ -50,7 +50,7 @@ export async function startShapedProvider(
   const handed: ShapedProviderOptions = {
     shape,
     ...options,
-    clients: [client.metadata],
+    clients: [{ ...client.metadata, post_logout_redirect_uris: [`${publicUrl}/api/logout/callback`] }],
     accessTokenLifetime: 20,
     ...(auth === 'tls_client_auth' ? { tls: certificates } : {}),
   }

@@ -25,11 +25,19 @@ export async function startTcpProxy(firstPort: number): Promise<TcpProxy> {
 
   const pipe = (from: Socket, to: Socket) => {
     let last = Promise.resolve()
+    let pending = 0
     from.on('data', (chunk) => {
       if (mode === 'swallow') return
-      if (latency === 0) return void to.write(chunk)
+      // Mended, it is quick again at once; but nothing overtakes what is still on its way.
+      if (latency === 0 && pending === 0) return void to.write(chunk)
+      pending += 1
       const due = delay(latency)
-      last = last.then(() => due).then(() => void to.write(chunk))
+      last = last
+        .then(() => due)
+        .then(() => {
+          pending -= 1
+          to.write(chunk)
+        })
     })
     from.on('error', () => {})
     from.on('close', () => to.destroy())
