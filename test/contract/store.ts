@@ -593,6 +593,13 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
         },
       )
 
+      test('lets a login in that began in the same moment', async () => {
+        const { store, clock } = await create()
+        const identity = person()
+        await store.cutOff(toUserGroup(identity))
+        expect(await store.create(handle(), begunAt(identity, clock.now()))).toBe('created')
+      })
+
       test('stands for longer than any login takes', async () => {
         const { store, clock, passTime } = await create()
         const identity = person()

@@ -264,3 +264,24 @@ test('refusals of the provider, which cost an attacker nothing, cost the store n
   }
   expect(memory.size()).toBe(0)
 })
+
+test('a session that ends before its login is answered: said so, no cookie goes out, and no 500', async () => {
+  const clock = createTestClock()
+  const memory = createMemoryStore({
+    clock,
+    lifetimes: { idleTimeout: minutes(30), absoluteTimeout: hours(12) },
+  })
+  const store: Store = {
+    ...memory,
+    async create(handle, session) {
+      const outcome = await memory.create(handle, session)
+      await memory.end(handle)
+      return outcome
+    },
+  }
+  const portico = await startPortico({ issuer: idp.issuer, replaced: { clock, store } })
+  started.push(portico)
+  const { browser, response } = await logInAtHostile(portico, idp)
+  expect(await readRefusal(response)).toBe('401 signed_out')
+  expect(sessionCookies(browser)).toEqual([])
+})

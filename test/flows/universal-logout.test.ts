@@ -355,6 +355,26 @@ describe('who may call', () => {
     await cold.close()
   })
 
+  test('two clients at one server: each calls for its own people alone', async () => {
+    const { clock } = portico
+    const client = { OIDC_ISSUER: idp.issuer, OIDC_CLIENT_SECRET: 'test-client-secret' }
+    const folder = mkdtempSync(join(tmpdir(), 'portico-'))
+    const path = join(folder, 'providers.json')
+    const one = { ...client, OIDC_CLIENT_ID: 'portico-test' }
+    writeFileSync(path, JSON.stringify({ one, two: { ...client, OIDC_CLIENT_ID: 'portico-two' } }))
+    const both = await startPortico({ env: { PROVIDERS_FILE: path }, replaced: { clock } })
+    const browser = createTestBrowser()
+    const parameters = idp.authorize(await startLogin(both, browser, '?provider=one'))
+    expect((await browser.fetch(`${both.url}/api/callback/one?${parameters}`)).status).toBe(200)
+    const claims = (before: JWTPayload) => ({ ...before, sub: 'portico-two' })
+    expect((await call(await makeToken({ claims }), bySub('00u-grace'), both)).status).toBe(204)
+    expect(await isSignedIn(browser, both)).toBe(true)
+    expect((await call(await makeToken(), bySub('00u-grace'), both)).status).toBe(204)
+    expect(await isSignedIn(browser, both)).toBe(false)
+    await both.close()
+    rmSync(folder, { recursive: true })
+  })
+
   test('several servers of one org, one client: the people of all of them', async () => {
     const { clock } = portico
     const other = await startHostileProvider({ path: '/oauth2/other' })

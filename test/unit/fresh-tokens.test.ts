@@ -271,3 +271,14 @@ test('what is not the provider’s word never ends a session', async () => {
   expect(await createReplica().ensure(session)).toMatchObject({ outcome: 'unknown' })
   expect((await stored()).tokensVersion).toBe(1)
 })
+
+test('a refusal that comes after a logout is not told as the end of the session', async () => {
+  const session = await expired()
+  answer = async () => {
+    await store.end('h')
+    return 'refused'
+  }
+  expect(await createReplica().ensure(session)).toEqual({ outcome: 'ended' })
+  expect(events).not.toContain('session_ended_by_provider')
+  expect(revoked).toEqual([])
+})
