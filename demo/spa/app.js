@@ -232,7 +232,8 @@ tabs.addEventListener('message', () => {
   showPerson(undefined)
   announce('You logged out in another tab.')
 })
-for (const event of ['focus', 'pointerdown']) window.addEventListener(event, () => void run(look))
+// A look that fails says nothing: what became of the click is what counts.
+for (const event of ['focus', 'pointerdown']) window.addEventListener(event, () => look().catch(() => {}))
 element('new-token').addEventListener('click', () =>
   run(async () => {
     keepToken(await getToken())
