@@ -32,13 +32,15 @@ import {
   createSessionEndHandler,
   createSessionListHandler,
 } from './http/sessions.ts'
+import { createSignOut } from './http/sign-out.ts'
 import { createTokenHandler } from './http/token.ts'
 import { createUniversalLogoutHandler, noteUniversalLogoutError } from './http/universal-logout.ts'
 import { createUserinfoHandler } from './http/userinfo.ts'
 import { createClientJwksHandler, createJwksHandler, createMetadataHandler } from './http/well-known.ts'
 import { createBeginLogin } from './login/begin.ts'
+import { createCancelLogins } from './login/cancel.ts'
 import { createCompleteLogin } from './login/complete.ts'
-import { createTwins } from './login/twins.ts'
+import { createLoginLedger } from './login/ledger.ts'
 import { createLogoutAtProvider } from './logout/at-provider.ts'
 import { createBackChannelLogout } from './logout/back-channel.ts'
 import { createOnceOnly } from './logout/once.ts'
@@ -74,13 +76,23 @@ export function createApp(parts: Parts): Express {
   const claimOnce = (key: string, lifetime: number) => store.claim(key, lifetime)
   const readDpopKey = createDpopHeaderReader(config.publicUrl, createDpopVerifier({ clock, claimOnce }))
   const beginLogin = createBeginLogin({ config, providers, sealer: transactions, clock })
-  const twins = createTwins({
+  const ledger = createLoginLedger({
     store,
+    clock,
     sealer: createSealer(config.secrets, 'login-outcome'),
     // Code exchange, keys and userinfo, each within its deadline, and two of them once more for a nonce (RFC 9449 8).
     patience: 5 * config.longestTimeout,
   })
-  const completeLogin = createCompleteLogin({ providers, config, store, sealer: transactions, twins, clock })
+  const completeLogin = createCompleteLogin({
+    providers,
+    config,
+    store,
+    endings,
+    sealer: transactions,
+    ledger,
+    clock,
+  })
+  const cancelLogins = createCancelLogins({ ledger, endings, sealer: transactions, clock })
 
   const logoutStates = createSealer(config.secrets, 'logout-state')
   const logoutAtProvider = createLogoutAtProvider({ config, providers, sealer: logoutStates })
@@ -117,13 +129,14 @@ export function createApp(parts: Parts): Express {
     keyRing,
     clock,
   })
+  const signOut = createSignOut({ sessions, transactionCookies, cancelLogins })
   const session = createSessionHandler({ sessions, store, clock })
   const listSessions = createSessionListHandler({ store, clock })
-  const endSession = createSessionEndHandler({ sessions, store, endings })
+  const endSession = createSessionEndHandler({ signOut, store, endings })
   const endOtherSessions = createOtherSessionsEndHandler({ endings })
   const userinfo = createUserinfoHandler({ providers, freshTokens, clock })
   const token = createTokenHandler({ mintAppToken, readDpopKey })
-  const logout = createLogoutHandler({ config, sessions, endings, logoutAtProvider })
+  const logout = createLogoutHandler({ config, signOut, sessions, endings, logoutAtProvider })
 
   const app = express()
   app.disable('x-powered-by').disable('etag').enable('case sensitive routing').set('query parser', 'simple')

@@ -79,3 +79,7 @@ export class AppError extends Error {
     this.headers = { ...headers, ...(wait === undefined ? {} : { 'Retry-After': String(wait) }) }
   }
 }
+
+/** A logout of the same browser or person came while this sign-in was under way, and wins. */
+export const createSignedOut = (): AppError =>
+  new AppError('signed_out', 'You were signed out while this sign-in was under way. Please sign in again.')

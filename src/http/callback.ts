@@ -68,8 +68,9 @@ export function createCallbackHandler(options: CallbackOptions): RequestHandler<
     // Whatever becomes of this login, its transaction is over.
     if (transactionId !== '') transactionCookies.clear(res, transactionId)
     const browser = {
-      seenAs: readSeenAs(req),
+      readSeenAs: () => readSeenAs(req),
       sealedTransaction: transactionCookies.read(req, transactionId),
+      sealedTransactions: transactionCookies.readAll(req),
       readSession: async () => (await sessions.read(req)).session,
       startSession: (session: Parameters<BrowserSessions['start']>[1]) => sessions.start(req, session),
       adoptSession: (sessionId: string) => sessions.adopt(req, sessionId),

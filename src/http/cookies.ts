@@ -1,6 +1,6 @@
 import { parseCookie } from 'cookie'
 import type { CookieOptions, Request, Response } from 'express'
-import { isTransactionId, transactionLifetime } from '../login/transaction.ts'
+import { isTransactionId, type SealedTransaction, transactionLifetime } from '../login/transaction.ts'
 
 /**
  * The names and attributes of our cookies. `__Host-` makes the browser insist on Secure, Path=/ and no Domain, so
@@ -24,11 +24,15 @@ const maxTransactionCharacters = 4_000
 /** The sealed cookies of logins in progress, one for each. */
 export interface TransactionCookies {
   read(req: Request, id: string): string | undefined
+  /** All of them, unopened. */
+  readAll(req: Request): SealedTransaction[]
   /** Whether the browser has a login in progress at all. */
   hasAny(req: Request): boolean
   /** Sets the cookie of a new login and drops the oldest others beyond the limits. */
   add(req: Request, res: Response, id: string, sealed: string): void
   clear(res: Response, id: string): void
+  /** Drops all that the request brought. */
+  clearAll(req: Request, res: Response): void
 }
 
 /** Creates the cookies of the login transactions; `secure` follows PUBLIC_URL. */
@@ -37,30 +41,38 @@ export function createTransactionCookies(secure: boolean): TransactionCookies {
   // Lax: the provider's redirect, a navigation from another site, must bring it.
   const options: CookieOptions = { httpOnly: true, secure, sameSite: 'lax', path: '/' }
 
-  /** Names to drop, given those that stay beside a new cookie of `length` characters; ids sort by age. */
-  function findSurplus(req: Request, length: number): string[] {
-    const newestFirst = Object.entries(readCookies(req))
+  function readAll(req: Request): SealedTransaction[] {
+    return Object.entries(readCookies(req))
       .filter(([name]) => name.startsWith(prefix) && isTransactionId(name.slice(prefix.length)))
-      .sort(([a], [b]) => (a < b ? 1 : -1))
+      .map(([name, sealed = '']) => ({ id: name.slice(prefix.length), sealed }))
+  }
+
+  /** Ids to drop, given those that stay beside a new cookie of `length` characters; ids sort by age. */
+  function findSurplus(req: Request, length: number): string[] {
+    const newestFirst = readAll(req).sort((a, b) => (a.id < b.id ? 1 : -1))
     let characters = length
     return newestFirst
-      .filter(([name, value = ''], index) => {
-        characters += name.length + value.length + 3
+      .filter(({ id, sealed }, index) => {
+        characters += prefix.length + id.length + sealed.length + 3
         return index >= maxTransactions - 1 || characters > maxTransactionCharacters
       })
-      .map(([name]) => name)
+      .map(({ id }) => id)
   }
+
+  const clear = (res: Response, id: string) => void res.clearCookie(prefix + id, options)
 
   return {
     read: (req, id) => readCookies(req)[prefix + id],
+    readAll,
     hasAny: (req) => Object.keys(readCookies(req)).some((name) => name.startsWith(prefix)),
     add(req, res, id, sealed) {
       const name = prefix + id
-      for (const surplus of findSurplus(req, name.length + sealed.length + 3)) {
-        res.clearCookie(surplus, options)
-      }
+      for (const surplus of findSurplus(req, name.length + sealed.length + 3)) clear(res, surplus)
       res.cookie(name, sealed, { ...options, maxAge: transactionLifetime })
     },
-    clear: (res, id) => void res.clearCookie(prefix + id, options),
+    clear,
+    clearAll: (req, res) => {
+      for (const { id } of readAll(req)) clear(res, id)
+    },
   }
 }

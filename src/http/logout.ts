@@ -8,6 +8,7 @@ import type { Endings } from '../session/endings.ts'
 import { readInput } from './input.ts'
 import { type BrowserSessions, createExpired } from './middleware/browser-session.ts'
 import { isNavigation } from './navigation.ts'
+import type { SignOut } from './sign-out.ts'
 
 const logoutParameters = z.object({
   return_to: z.string().optional(),
@@ -19,7 +20,8 @@ const logoutParameters = z.object({
 
 interface LogoutOptions {
   config: Config
-  sessions: BrowserSessions
+  signOut: SignOut
+  sessions: Pick<BrowserSessions, 'read'>
   endings: Pick<Endings, 'endOthers'>
   logoutAtProvider: LogoutAtProvider
 }
@@ -30,6 +32,7 @@ interface LogoutOptions {
  */
 export function createLogoutHandler({
   config,
+  signOut,
   sessions,
   endings,
   logoutAtProvider,
@@ -44,7 +47,7 @@ export function createLogoutHandler({
     // All others first: as long as one of them may live, the person can ask again.
     const others =
       everywhere && session !== undefined ? await endings.endOthers(session).catch(stillSignedIn) : []
-    const left = await sessions.end(req, res).catch(stillSignedIn)
+    const left = await signOut(req, res).catch(stillSignedIn)
     res.locals.log('logout_succeeded', { session: session?.handle, others })
     // Whose other sessions these are, only a living session tells.
     if (everywhere && session === undefined) throw createExpired()

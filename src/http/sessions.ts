@@ -5,8 +5,9 @@ import type { Endings } from '../session/endings.ts'
 import type { Session } from '../session/session.ts'
 import { isIn, toUserGroup } from '../session/session-groups.ts'
 import type { SessionStore } from '../session/store.ts'
-import { type BrowserSessions, currentSession } from './middleware/browser-session.ts'
+import { currentSession } from './middleware/browser-session.ts'
 import { toSessionView } from './session.ts'
+import type { SignOut } from './sign-out.ts'
 
 interface SessionListOptions {
   store: SessionStore
@@ -30,14 +31,14 @@ export function createSessionListHandler({ store, clock }: SessionListOptions): 
 }
 
 interface SessionEndOptions {
-  sessions: BrowserSessions
+  signOut: SignOut
   store: SessionStore
   endings: Endings
 }
 
 /** DELETE /api/sessions/{id}: ends one of the person's own sessions; nobody learns of anyone else's. */
 export function createSessionEndHandler({
-  sessions,
+  signOut,
   store,
   endings,
 }: SessionEndOptions): RequestHandler<{ id: string }> {
@@ -47,7 +48,7 @@ export function createSessionEndHandler({
     if (asked === undefined || !isIn(asked.identity, toUserGroup(session.identity))) {
       throw new AppError('not_found', 'You have no session of this id.')
     }
-    if (asked.handle === session.handle) await sessions.end(req, res)
+    if (asked.handle === session.handle) await signOut(req, res)
     else await endings.end(asked.handle)
     res.locals.log('session_ended_by_user', { session: asked.handle })
     res.status(204).end()

@@ -1,22 +1,25 @@
 import type { Clock } from '../clock.ts'
 import type { Config } from '../config/config.ts'
 import type { Sealer } from '../crypto/sealer.ts'
-import { AppError, type ErrorCode } from '../errors.ts'
+import { AppError, createSignedOut, type ErrorCode } from '../errors.ts'
 import type { Provider } from '../provider/provider.ts'
 import type { Providers } from '../provider/providers.ts'
-import { createSignedOut } from '../session/express-store.ts'
+import type { Endings } from '../session/endings.ts'
 import { type NewSession, type Session, toSessionHandle } from '../session/session.ts'
 import type { SessionStore } from '../session/store.ts'
 import { type Log, toLogText } from '../telemetry/logger.ts'
 import { createAnsweringProvider } from './answering-provider.ts'
+import type { LoginLedger } from './ledger.ts'
+import { createRivals } from './rivals.ts'
 import {
+  type CodeResponse,
   createMissingTransaction,
   openTransaction,
+  type SealedTransaction,
   type Transaction,
-  toLoginFingerprint,
+  toResponseFingerprint,
   toTransactionId,
 } from './transaction.ts'
-import type { Twins } from './twins.ts'
 
 /** The provider's answer to an authorization request, as the browser brought it (RFC 6749 4.1.2, RFC 9207). */
 export interface AuthorizationResponse {
@@ -33,12 +36,14 @@ export interface AuthorizationResponse {
 export interface Browser {
   /** The sealed transaction of this state, if the browser holds it. */
   sealedTransaction: string | undefined
+  /** Those of all its logins in progress. */
+  sealedTransactions: readonly SealedTransaction[]
   /** By what its person may recognise it later. */
-  seenAs: { device: string; address?: string }
+  readSeenAs(): { device: string; address?: string }
   readSession(): Promise<Session | undefined>
   /** Writes the session under a new id, ends the one the browser had, and sets the cookie; returns the new id. */
   startSession(session: NewSession): Promise<string>
-  /** Sets the cookie of a session that a twin of this request started. */
+  /** Sets the cookie of a session that another request with the very same response started, seconds ago. */
   adoptSession(sessionId: string): void
 }
 
@@ -63,10 +68,11 @@ export class FailedLogin extends Error {
 interface CompleteLoginOptions {
   providers: Providers
   config: Pick<Config, 'publicUrl'>
-  store: SessionStore
+  store: Pick<SessionStore, 'read'>
+  endings: Pick<Endings, 'end' | 'replace'>
   /** Opens transactions. */
   sealer: Sealer
-  twins: Twins
+  ledger: LoginLedger
   clock: Clock
 }
 
@@ -75,11 +81,13 @@ export function createCompleteLogin({
   providers,
   config,
   store,
+  endings,
   sealer,
-  twins,
+  ledger,
   clock,
 }: CompleteLoginOptions) {
   const findAnsweringProvider = createAnsweringProvider({ providers, publicUrl: config.publicUrl })
+  const settleRivals = createRivals({ ledger, endings, sealer, clock })
 
   /** The order matters: state and iss come before `error` and `code`, and the claim before the exchange. */
   async function finish(
@@ -89,38 +97,55 @@ export function createCompleteLogin({
     log: Log,
   ): Promise<SignedIn> {
     const provider = await findAnsweringProvider(response, transaction)
-    // A refusal makes nothing that a twin could make twice, so that it costs the store nothing either.
+    // A refusal makes nothing that could be made twice, so that it costs the store nothing either.
     const { code } = response
     if (code === undefined || response.error !== undefined) throw toRefusal(response, log)
-    const fingerprint = toLoginFingerprint(response.state)
-    if (!(await twins.claim(fingerprint))) return followTwin(fingerprint, browser, log)
-    const { returnTo } = transaction
+    const granted = { ...response, code }
+    if (!(await ledger.claim(response.state))) return follow(granted, browser, log)
     try {
-      const sessionId = await signIn(provider, { ...response, code }, transaction, fingerprint, browser)
-      const session = await readBack(sessionId)
-      await twins.publishOutcome(fingerprint, { sessionId, returnTo }, log)
-      log('login_succeeded', { sub: session.identity.subject, session: session.handle })
-      return { session, returnTo }
+      return await signIn(provider, granted, transaction, browser, log)
     } catch (error) {
       const { code, detail } =
         error instanceof AppError ? error : new AppError('internal_error', 'The sign-in failed.')
-      await twins.publishOutcome(fingerprint, { code, detail }, log)
+      await ledger.settle(granted, { code, detail }, log)
       throw error
     }
   }
 
   async function signIn(
     provider: Provider,
-    response: AuthorizationResponse & { code: string },
+    response: CodeResponse,
     transaction: Transaction,
-    fingerprint: string,
     browser: Browser,
-  ): Promise<string> {
-    const { state, nonce, codeVerifier, dpopKey, startedAt, maxAge, acrValues, returnTo, prompt } =
-      transaction
-    const { identity, tokens } = await provider.exchangeCode({
+    log: Log,
+  ): Promise<SignedIn> {
+    const arrivedAt = clock.now()
+    const { returnTo, startedAt } = transaction
+    const { identity, tokens } = await exchange(provider, response, transaction)
+    const fingerprint = toResponseFingerprint(response)
+    const login = { fingerprint, returnTo, startedAt, ...browser.readSeenAs() }
+    const started: NewSession = { identity: { ...identity, login }, tokens }
+    const sessionId = await browser.startSession(started)
+    const handle = toSessionHandle(sessionId)
+    const settled = await ledger.settle(response, { sessionId, returnTo }, log)
+    if (settled === undefined) {
+      await endings.end(handle)
+      throw createSignedOut()
+    }
+    await settleRivals(
+      { ...started, handle, state: response.state, arrivedAt, settledAt: settled.settledAt },
+      browser.sealedTransactions,
+    )
+    const session = await readBack(handle)
+    log('login_succeeded', { sub: session.identity.subject, session: handle })
+    return { session, returnTo }
+  }
+
+  function exchange(provider: Provider, response: CodeResponse, transaction: Transaction) {
+    const { nonce, codeVerifier, dpopKey, startedAt, maxAge, acrValues, prompt } = transaction
+    return provider.exchangeCode({
       code: response.code,
-      state,
+      state: response.state,
       nonce,
       codeVerifier,
       startedAt,
@@ -130,38 +155,40 @@ export function createCompleteLogin({
       ...(acrValues === undefined ? {} : { acrValues: acrValues.split(' ').filter((value) => value !== '') }),
       mustBeFresh: prompt === 'login',
     })
-    return browser.startSession({
-      identity: { ...identity, login: { fingerprint, returnTo, startedAt, ...browser.seenAs } },
-      tokens,
-    })
   }
 
   /** A session counts once the store gives it back. */
-  async function readBack(sessionId: string): Promise<Session> {
-    const session = await store.read(toSessionHandle(sessionId))
+  async function readBack(handle: string): Promise<Session> {
+    const session = await store.read(handle)
     // Ended already: by a logout, or by another login of this browser that came at the same time.
     if (session === undefined) throw createSignedOut()
     return session
   }
 
-  async function followTwin(fingerprint: string, browser: Browser, log: Log): Promise<SignedIn> {
-    const outcome = await twins.waitForOutcome(fingerprint)
+  /** Another request has taken this login: a reload, a double submit, or a callback that is sent again later. */
+  async function follow(response: CodeResponse, browser: Browser, log: Log): Promise<SignedIn> {
+    const own = await findRepeated(response, browser, log)
+    if (own !== undefined) return own
+    const outcome = await ledger.follow(response)
     if ('code' in outcome) {
       throw new AppError(outcome.code, outcome.detail, { reason: 'same as the first request' })
     }
     const session = await store.read(toSessionHandle(outcome.sessionId))
     if (session === undefined) throw createMissingTransaction('session of the first request has ended')
+    // The reload may have cost the browser the answer that set the cookie.
     browser.adoptSession(outcome.sessionId)
     log('login_replayed', { session: session.handle })
     return { session, returnTo: outcome.returnTo }
   }
 
-  /** Without its transaction, a callback may still be the repetition of the login that this browser's session came from. */
-  async function recognizeRepetition(state: string, browser: Browser, log: Log): Promise<SignedIn> {
+  /** The session this browser holds already, where it came from the very same response; no cookie is needed. */
+  async function findRepeated(
+    { state, code = '', iss }: AuthorizationResponse,
+    browser: Browser,
+    log: Log,
+  ): Promise<SignedIn | undefined> {
     const session = await browser.readSession()
-    if (session === undefined || session.identity.login.fingerprint !== toLoginFingerprint(state)) {
-      throw createMissingTransaction('no transaction cookie')
-    }
+    if (session?.identity.login.fingerprint !== toResponseFingerprint({ state, code, iss })) return undefined
     log('login_replayed', { session: session.handle })
     return { session, returnTo: session.identity.login.returnTo }
   }
@@ -179,7 +206,11 @@ export function createCompleteLogin({
     if (toTransactionId(response.state) === undefined) {
       throw new AppError('invalid_request', 'The state is malformed.')
     }
-    if (browser.sealedTransaction === undefined) return recognizeRepetition(response.state, browser, log)
+    if (browser.sealedTransaction === undefined) {
+      const repeated = await findRepeated(response, browser, log)
+      if (repeated !== undefined) return repeated
+      throw createMissingTransaction('no transaction cookie')
+    }
     const transaction = openTransaction(sealer, browser.sealedTransaction, response.state, clock)
     try {
       return await finish(response, transaction, browser, log)

@@ -80,14 +80,33 @@ export function toTransactionId(state: string): string | undefined {
 
 export const isTransactionId = (text: string): boolean => /^[0-9a-z]{9}[0-9a-f]{8}$/.test(text)
 
-/** Names a login in the store without holding its state. */
-export function toLoginFingerprint(state: string): string {
-  return createHash('sha256').update(state).digest('base64url')
+/** A provider's response that grants a code (RFC 6749 4.1.2, RFC 9207). */
+export interface CodeResponse {
+  state: string
+  code: string
+  iss?: string | undefined
 }
+
+const toDigest = (text: string) => createHash('sha256').update(text).digest('base64url')
+
+/** Names a login in the store without holding its state. */
+export const toLoginFingerprint = (state: string): string => toDigest(state)
+
+/** Tells one response from another with the same state, without holding its code. */
+export const toResponseFingerprint = ({ state, code, iss = '' }: CodeResponse): string =>
+  toDigest(JSON.stringify([state, code, iss]))
 
 export function sealTransaction(sealer: Sealer, transaction: Transaction): string {
   return sealer.seal(JSON.stringify(transaction), transaction.id)
 }
+
+/** A transaction as the browser holds it: the id names the cookie. */
+export interface SealedTransaction {
+  id: string
+  sealed: string
+}
+
+const isExpired = ({ startedAt }: Transaction, clock: Clock) => clock.now() - startedAt > transactionLifetime
 
 /**
  * Opens the sealed transaction of a state.
@@ -100,13 +119,26 @@ export function openTransaction(sealer: Sealer, sealed: string, state: string, c
   const { data: transaction } = sealedTransaction.safeParse(JSON.parse(text))
   if (transaction === undefined) throw createMissingTransaction('transaction is of another version')
   if (!isEqual(transaction.state, state)) throw createMissingTransaction('state is another one')
-  if (clock.now() - transaction.startedAt > transactionLifetime) {
+  if (isExpired(transaction, clock)) {
     throw new AppError(
       'login_transaction_expired',
       'This sign-in was begun more than ten minutes ago. Please start again.',
     )
   }
   return transaction
+}
+
+/** Opens all transactions of a browser that can still be finished; whatever else its cookies hold is left out. */
+export function openTransactions(
+  sealer: Sealer,
+  cookies: readonly SealedTransaction[],
+  clock: Clock,
+): Transaction[] {
+  return cookies.flatMap(({ id, sealed }) => {
+    const text = sealer.open(sealed, id)
+    const { data: transaction } = sealedTransaction.safeParse(text === undefined ? text : JSON.parse(text))
+    return transaction === undefined || isExpired(transaction, clock) ? [] : [transaction]
+  })
 }
 
 /** No login of this browser fits the response: reloaded after all was done, another browser, or an attack. */

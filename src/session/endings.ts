@@ -1,16 +1,23 @@
 import type { Revocations } from './revocations.ts'
-import type { NewSession, Session } from './session.ts'
-import { type SessionGroup, toUserGroup } from './session-groups.ts'
+import type { NewSession, Remains, Session } from './session.ts'
+import { isIn, type SessionGroup, toUserGroup } from './session-groups.ts'
 import type { Ended, Ending, SessionStore } from './store.ts'
 
 /** The one way sessions end: in the store first, for good; then their refresh tokens at the provider. */
 export interface Endings {
   end(handle: string, ending?: Ending): Promise<Ended>
+  /** Ends a session whose tokens are worth nothing any more. */
+  endQuietly(handle: string): Promise<Ended>
   /**
-   * Ends a session and leaves its tokens to themselves: its person stays signed in by another one of the same login at the
-   * provider, and many providers take the revocation of one refresh token for the end of all that came from that login.
+   * The browser of a session signs out: ends the session, and those that logins of the same person in this browser put in
+   * its place within the last seconds. Returns what the session itself left.
    */
-  endQuietly(handle: string, ending?: Ending): Promise<Ended>
+  signOut(handle: string): Promise<Remains | undefined>
+  /**
+   * Ends a session in whose browser a login made another one, and those that other logins of the same person put in its
+   * place within the last seconds. Returns when that browser signed out, in milliseconds since the epoch, if it did.
+   */
+  replace(handle: string, successor: NewSession & { handle: string }): Promise<number | undefined>
   /**
    * Ends every session of a group, and keeps logins under way from making another. Sessions that `isMeant` says no to
    * live on.
@@ -30,6 +37,9 @@ interface EndingsOptions {
   store: SessionStore
   revocations: Pick<Revocations, 'revoke'>
 }
+
+/** Sessions that requests of one browser may have put in each other's place while they crossed. */
+const maxSuccessors = 10
 
 /** Sessions that end at once: a person with thousands of them must not keep the store from everybody else. */
 const batch = 100
@@ -58,16 +68,58 @@ export function createEndings({ store, revocations }: EndingsOptions): Endings {
     return ended
   }
 
+  async function revokeLeft(handle: string): Promise<void> {
+    const remains = await store.readRemains(handle)
+    if (remains !== undefined) revocations.revoke(remains)
+  }
+
+  /**
+   * The new session of the same person answers for the old one's tokens: many providers take the revocation of one refresh
+   * token for the end of all that came from one sign-in. The tokens of another person are revoked now.
+   */
+  async function replaceOne(
+    old: string,
+    isSamePerson: boolean,
+    { handle: successor }: { handle: string },
+  ): Promise<Ended> {
+    if (!isSamePerson) return end(old)
+    const ended = await store.end(old, { successor })
+    if (ended.wasAlive && !(await store.inherit(successor, old))) await revokeLeft(old)
+    return ended
+  }
+
   return {
     end,
-    endQuietly: (handle, ending = {}) => store.end(handle, { ...ending, quietly: true }),
+    endQuietly: (handle) => store.end(handle, { quietly: true }),
+
+    async signOut(handle) {
+      const { remains, successor } = await end(handle, { byBrowser: true })
+      let next = successor
+      for (let count = 0; next !== undefined && count < maxSuccessors; count += 1) {
+        next = (await end(next, { byBrowser: true })).successor
+      }
+      return remains
+    },
+
+    async replace(handle, by) {
+      let next: string | undefined = handle
+      let signedOutAt: number | undefined
+      for (let count = 0; next !== undefined && count <= maxSuccessors; count += 1) {
+        const old = await store.read(next)
+        const isSamePerson = old !== undefined && isIn(old.identity, toUserGroup(by.identity))
+        // The browser's own session ends, whoever signed in; what took its place ends only with its own person's login.
+        if (next !== handle && old !== undefined && !isSamePerson) break
+        const ended: Ended = await replaceOne(next, isSamePerson, by)
+        signedOutAt = Math.max(signedOutAt ?? 0, ended.signedOutAt ?? 0) || undefined
+        next = ended.successor
+      }
+      return signedOutAt
+    },
+
     endAll,
     endOthers: (session) => endAll(toUserGroup(session.identity), ({ handle }) => handle !== session.handle),
 
-    async revokeLeft(handle) {
-      const remains = await store.readRemains(handle)
-      if (remains !== undefined) revocations.revoke(remains)
-    },
+    revokeLeft,
 
     async discard(handle, late) {
       const remains = await store.leave(handle, late)

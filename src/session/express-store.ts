@@ -1,5 +1,5 @@
 import { type SessionData, Store } from 'express-session'
-import { AppError } from '../errors.ts'
+import { AppError, createSignedOut } from '../errors.ts'
 import { type NewSession, toSessionHandle } from './session.ts'
 import type { SessionStore } from './store.ts'
 
@@ -9,10 +9,6 @@ declare module 'express-session' {
     login?: NewSession
   }
 }
-
-/** A logout came while a login was under way, and wins. */
-export const createSignedOut = (): AppError =>
-  new AppError('signed_out', 'You were signed out while this sign-in was under way. Please sign in again.')
 
 /**
  * Lets express-session write into our store, and nothing more. It never emits `disconnect` (express-session would

@@ -1,10 +1,12 @@
 import type { Clock } from '../clock.ts'
 import { AppError } from '../errors.ts'
 import { createExpiringMap } from './expiring-map.ts'
+import { createMemorySharedState } from './memory-shared-state.ts'
 import type { NewSession, Remains, Session } from './session.ts'
 import { isIn, type SessionGroup, toGroups } from './session-groups.ts'
-import type { SessionLifetimes, SharedText, Store } from './store.ts'
+import type { SessionLifetimes, Store } from './store.ts'
 import {
+  crossingTime,
   cutoffLifetime,
   idleExpiry,
   isDueForTouch,
@@ -38,8 +40,10 @@ interface Tombstone {
   remains?: Remains | undefined
   /** Counts the tokens that the session had. */
   version: number
-  signedOutAt: number | undefined
-  successor: string | undefined
+  signedOutAt?: number | undefined
+  successor?: string | undefined
+  /** When the successor took its place. */
+  replacedAt?: number | undefined
 }
 
 const toName = ({ by, issuer, value }: SessionGroup) => JSON.stringify([by, issuer, value])
@@ -52,10 +56,9 @@ export function createMemoryStore({ clock, lifetimes, capacity = 100_000 }: Memo
   /** When somebody may look after what a session left. */
   const pending = new Map<string, number>()
   const cutoffs = createExpiringMap<number>(clock, 10 * capacity)
-  const claims = createExpiringMap<true>(clock, 10 * capacity)
-  const publications = createExpiringMap<string>(clock, 10 * capacity)
-  const counts = createExpiringMap<{ hits: number; until: number }>(clock, 10 * capacity)
-  const shared = new Map<string, SharedText>()
+  /** Handles of the sessions for whose tokens a living session answers. */
+  const inherited = createExpiringMap<readonly string[]>(clock, capacity)
+  const shared = createMemorySharedState({ clock, capacity: 10 * capacity, assertRoom })
   let lastFence = 0
 
   function assertRoom(isKept: boolean): void {
@@ -83,11 +86,12 @@ export function createMemoryStore({ clock, lifetimes, capacity = 100_000 }: Memo
       .sort((a, b) => a.createdAt - b.createdAt)
   }
 
-  function bury(handle: string, tombstone: Tombstone): void {
+  /** Writes a tombstone; its tokens, if any, wait to be revoked, by default. */
+  function bury(handle: string, tombstone: Tombstone, { isPending = true } = {}): void {
     const { remains } = tombstone
     const lifetime = remains === undefined ? tombstoneLifetime : remainsLifetime
     tombstones.set(handle, tombstone, clock.now() + lifetime)
-    if (remains !== undefined) pending.set(handle, clock.now() + remainsGrace)
+    if (remains !== undefined && isPending) pending.set(handle, clock.now() + remainsGrace)
   }
 
   function isCutOff({ identity }: NewSession): boolean {
@@ -96,11 +100,12 @@ export function createMemoryStore({ clock, lifetimes, capacity = 100_000 }: Memo
   }
 
   return {
+    ...shared,
+
     async create(handle, session) {
       if (sessions.get(handle) !== undefined || tombstones.get(handle) !== undefined) return 'taken'
       if (isCutOff(session)) {
-        const remains = { ...session, handle, version: 1 }
-        bury(handle, { remains, version: 1, signedOutAt: undefined, successor: undefined })
+        bury(handle, { remains: { ...session, handle, version: 1, replaced: [] }, version: 1 })
         return 'cut-off'
       }
       const now = clock.now()
@@ -125,23 +130,36 @@ export function createMemoryStore({ clock, lifetimes, capacity = 100_000 }: Memo
       return touched
     },
 
-    async end(handle, { byBrowser = false, successor: next, quietly = false } = {}) {
+    async end(handle, { byBrowser = false, successor, quietly = false } = {}) {
       const session = sessions.get(handle)
       const before = tombstones.get(handle)
-      const signedOutAt = byBrowser ? clock.now() : before?.signedOutAt
-      const known = before?.successor
-      const successor = next ?? known
+      const now = clock.now()
+      // The first time counts: a cookie that is repeated for ever must not keep its browser from signing in.
+      const signedOutAt = before?.signedOutAt ?? (byBrowser ? now : undefined)
+      const isRecent = now - (before?.replacedAt ?? 0) <= crossingTime
+      const found = { successor: isRecent ? before?.successor : undefined, signedOutAt }
+      const news = successor === undefined ? { signedOutAt } : { signedOutAt, successor, replacedAt: now }
       if (session === undefined) {
-        const isNews = byBrowser || next !== undefined
-        if (isNews) bury(handle, { version: 0, ...before, signedOutAt, successor })
-        return { wasAlive: false, remains: undefined, successor: known, signedOutAt }
+        const isNews = successor !== undefined || signedOutAt !== before?.signedOutAt
+        if (isNews) bury(handle, { version: 0, ...before, ...news }, { isPending: false })
+        return { ...found, wasAlive: false, remains: undefined }
       }
+      const { identity, tokens, tokensVersion: version } = session
+      const replaced = inherited.get(handle) ?? []
       sessions.delete(handle)
       locks.delete(handle)
-      const { identity, tokens, tokensVersion: version } = session
-      const remains = quietly ? undefined : { identity, tokens, handle, version }
-      bury(handle, { remains, version, signedOutAt, successor })
-      return { wasAlive: true, remains, successor: known, signedOutAt }
+      inherited.delete(handle)
+      const remains = quietly ? undefined : { identity, tokens, handle, version, replaced }
+      bury(handle, { remains, version, ...news }, { isPending: successor === undefined })
+      return { ...found, wasAlive: true, remains }
+    },
+
+    async inherit(handle, replaced) {
+      const session = sessions.get(handle)
+      if (session === undefined) return false
+      const all = [...(inherited.get(handle) ?? []), replaced]
+      assertRoom(inherited.set(handle, all, session.absoluteExpiresAt))
+      return true
     },
 
     async find(group) {
@@ -154,11 +172,12 @@ export function createMemoryStore({ clock, lifetimes, capacity = 100_000 }: Memo
 
     async leave(handle, { identity, tokens }) {
       const before = tombstones.get(handle)
-      if (before?.successor !== undefined && before.signedOutAt === undefined) return undefined
+      const isReplaced = before?.successor !== undefined && before.signedOutAt === undefined
+      if (isReplaced && before.remains === undefined) return undefined
       const version = (before?.version ?? 0) + 1
-      const remains = { identity, tokens, handle, version }
-      bury(handle, { signedOutAt: undefined, successor: undefined, ...before, remains, version })
-      return remains
+      const remains = { identity, tokens, handle, version, replaced: before?.remains?.replaced ?? [] }
+      bury(handle, { ...before, remains, version }, { isPending: !isReplaced })
+      return isReplaced ? undefined : remains
     },
 
     async readRemains(handle) {
@@ -210,40 +229,9 @@ export function createMemoryStore({ clock, lifetimes, capacity = 100_000 }: Memo
       return 'committed'
     },
 
-    async claim(key, lifetime) {
-      if (claims.get(key) !== undefined) return false
-      assertRoom(claims.set(key, true, clock.now() + lifetime))
-      return true
-    },
-
-    async publish(key, text, lifetime) {
-      assertRoom(publications.set(key, text, clock.now() + lifetime))
-    },
-
-    async published(key) {
-      return publications.get(key)
-    },
-
-    async count(key, window) {
-      const now = clock.now()
-      const { hits, until } = counts.get(key) ?? { hits: 0, until: now + window }
-      assertRoom(counts.set(key, { hits: hits + 1, until }, until))
-      return { hits: hits + 1, remaining: until - now }
-    },
-
-    async readShared(name) {
-      return shared.get(name)
-    },
-
-    async writeShared(name, expectedVersion, text) {
-      if ((shared.get(name)?.version ?? 0) !== expectedVersion) return false
-      shared.set(name, { text, version: expectedVersion + 1 })
-      return true
-    },
-
     async ping() {},
     async close() {},
 
-    size: () => [sessions, locks, tombstones, claims, publications].reduce((sum, map) => sum + map.size(), 0),
+    size: () => [sessions, locks, tombstones, inherited, shared].reduce((sum, part) => sum + part.size(), 0),
   }
 }

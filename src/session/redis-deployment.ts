@@ -4,6 +4,7 @@ import type { RedisTarget } from '../config/redis-url.ts'
 /** The part of node-redis that the store uses; its clients for one server, for Sentinel and for Cluster all have it. */
 export interface RedisClient {
   get(key: string): Promise<string | null>
+  mGet(keys: string[]): Promise<(string | null)[]>
   set(key: string, value: string, options: SetOptions): Promise<string | null>
   del(key: string): Promise<number>
   hGetAll(key: string): Promise<Record<string, string>>

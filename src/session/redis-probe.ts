@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { AppError } from '../errors.ts'
 import { type RedisConnection, readInfo } from './redis-connection.ts'
-import { toSharedKey } from './redis-store.ts'
+import { toSharedKey } from './redis-shared-state.ts'
 
 /** What Redis says of itself, one item a server, and the sealed signing keys; or why it cannot be used. */
 export type RedisProbe =

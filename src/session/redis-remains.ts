@@ -3,7 +3,7 @@ import type { RedisConnection } from './redis-connection.ts'
 import { runScript } from './redis-script-runner.ts'
 import { awaitScript, claimRemainsScript, forgetScript, leaveScript } from './redis-scripts.ts'
 import type { Remains } from './session.ts'
-import type { SessionRecords } from './session-record.ts'
+import { readHandles, type SessionRecords } from './session-record.ts'
 import type { SessionStore } from './store.ts'
 import { remainsGrace, remainsLifetime, tombstoneLifetime } from './timeouts.ts'
 
@@ -43,6 +43,8 @@ export function createRemainsKeeper({
     await write(awaitScript, listKey, clock.now() + remainsGrace, handle, remainsLifetime)
   }
 
+  const unlist = (handle: string) => connection.run((client) => client.zRem(listKey, handle))
+
   return {
     await: list,
 
@@ -50,10 +52,16 @@ export function createRemainsKeeper({
       await list(handle)
       const sealed = [records.sealIdentity(handle, late), records.sealTokens(handle, late)]
       const args = [clock.now(), remainsLifetime, ...sealed]
-      const version = Number(await write(leaveScript, sessionKey(handle), ...args))
-      // Once more: who forgot older tokens in between has taken it off the list.
+      const answer = await write(leaveScript, sessionKey(handle), ...args)
+      const [version = 0, replaced = ''] = Array.isArray(answer) ? answer : []
+      if (Number(version) < 0) {
+        // The session that took its place answers for them.
+        await unlist(handle)
+        return undefined
+      }
+      // Once more: a process that forgot older tokens in between has taken it off the list.
       await list(handle)
-      return version < 0 ? undefined : { ...late, handle, version }
+      return { ...late, handle, version: Number(version), replaced: readHandles(String(replaced)) }
     },
 
     async read(handle) {
@@ -63,7 +71,7 @@ export function createRemainsKeeper({
 
     async forget(handle, version) {
       // The list first: tokens that come in between put the session on it again.
-      await connection.run((client) => client.zRem(listKey, handle))
+      await unlist(handle)
       const forgotten = await write(forgetScript, sessionKey(handle), version, tombstoneLifetime)
       if (forgotten !== 1) await list(handle)
     },

@@ -3,11 +3,11 @@
  *
  * v  format      i  sealed identity     t  sealed tokens      n  version of the tokens     f  last fencing number
  * c  created     l  last seen           x  idle expiry        a  absolute expiry           (milliseconds since the epoch)
- * g  the indexes that know it, with spaces between
+ * g  the indexes that know it    b  handles of the sessions it replaced, for whose tokens it answers (with spaces between)
  *
- * An ended session leaves a tombstone: `v = ended`, `i`, `t` and `n` until its tokens are revoked, `o`, when its own browser
- * signed out, and `r`, the handle of the session that a login put in its place. Whatever else stands under the key, such
- * as a value of a newer format, is no session.
+ * An ended session leaves a tombstone: `v = ended`, `i`, `t`, `n` and `b` until its tokens are revoked, `o`, when its own
+ * browser first signed out, `r`, the handle of the session that a login put in its place, and `s`, when it did. Whatever
+ * else stands under the key, such as a value of a newer format, is no session.
  *
  * Redis that is out of memory refuses a script's first write where it may need more (HSET), but not what follows a write
  * that needs none (DEL, PEXPIRE): those come first, so that sessions, limits and logout go on (fault F49).
@@ -47,21 +47,27 @@ return 1`
 
 /**
  * KEYS: session, lock. ARGV: now, milliseconds the tombstone stands without and with tokens, whether its own browser signs
- * out (1 or 0), the handle of its successor or nothing, whether nothing of its tokens is kept (1 or 0). Whether it was alive (1 or 0), when its browser had signed out,
- * the successor it had, the indexes that know it, and its tokens: i, t, n.
+ * out (1 or 0), the handle of its successor or nothing, whether nothing of its tokens is kept (1 or 0), milliseconds for
+ * which a successor counts. Whether it was alive (1 or 0), when its browser first signed out, the successor it got within
+ * that time, the indexes that know it, and what it left: i, t, n, b.
  */
 export const endScript = `${isAlive}
-local function note()
-  if ARGV[4] == '1' then redis.call('HSET', KEYS[1], 'o', ARGV[1]) end
-  if ARGV[5] ~= '' then redis.call('HSET', KEYS[1], 'r', ARGV[5]) end
-end
 local kind = redis.call('TYPE', KEYS[1]).ok
 local found = {}
-if kind == 'hash' then found = redis.call('HMGET', KEYS[1], 'v', 'g', 'i', 't', 'n', 'o', 'r') end
+if kind == 'hash' then
+  found = redis.call('HMGET', KEYS[1], 'v', 'g', 'i', 't', 'n', 'b', 'o', 'r', 's')
+end
+local signed_out = found[7] or (ARGV[4] == '1' and ARGV[1]) or ''
+local is_recent = tonumber(ARGV[1]) - (tonumber(found[9] or 0) or 0) <= tonumber(ARGV[7])
+local successor = is_recent and found[8] or ''
+local function note()
+  if ARGV[4] == '1' then redis.call('HSETNX', KEYS[1], 'o', ARGV[1]) end
+  if ARGV[5] ~= '' then redis.call('HSET', KEYS[1], 'r', ARGV[5], 's', ARGV[1]) end
+end
 if found[1] == 'ended' then
   ${touchTimeToLive}
   note()
-  return { 0, found[6] or '', found[7] or '', '', '', '', '' }
+  return { 0, signed_out, successor, '', '', '', '', '' }
 end
 if kind == 'none' then
   if ARGV[4] == '1' or ARGV[5] ~= '' then
@@ -71,35 +77,46 @@ if kind == 'none' then
       redis.call('PEXPIRE', KEYS[1], ARGV[2])
     end
   end
-  return { 0, '', '', '', '', '', '' }
+  return { 0, signed_out, '', '', '', '', '', '' }
 end
 local alive = is_alive(ARGV[1]) and 1 or 0
 local leaves = ARGV[6] ~= '1' and found[1] == '${recordFormat}' and found[3] and found[4] and found[5]
+local replaced = found[6] or ''
 redis.call('DEL', KEYS[1], KEYS[2])
 redis.call('HSET', KEYS[1], 'v', 'ended')
 note()
-if leaves then redis.call('HSET', KEYS[1], 'i', found[3], 't', found[4], 'n', found[5]) end
+if leaves then redis.call('HSET', KEYS[1], 'i', found[3], 't', found[4], 'n', found[5], 'b', replaced) end
 redis.call('PEXPIRE', KEYS[1], leaves and ARGV[3] or ARGV[2])
-if not leaves then return { alive, '', '', found[2] or '', '', '', '' } end
-return { alive, '', '', found[2] or '', found[3], found[4], found[5] }`
+if not leaves then return { alive, signed_out, '', found[2] or '', '', '', '', '' } end
+return { alive, signed_out, '', found[2] or '', found[3], found[4], found[5], replaced }`
+
+/** KEYS: session. ARGV: now, the handle of a session it replaced. 1 where the session lives. */
+export const inheritScript = `${isAlive}
+if not is_alive(ARGV[1]) then return 0 end
+local before = redis.call('HGET', KEYS[1], 'b')
+${touchTimeToLive}
+redis.call('HSET', KEYS[1], 'b', before and before .. ' ' .. ARGV[2] or ARGV[2])
+return 1`
 
 /**
- * KEYS: session. ARGV: now, milliseconds the tombstone stands with tokens, sealed identity, sealed tokens. Their version; 0
- * where something else stands there, -1 where another session has its place.
+ * KEYS: session. ARGV: now, milliseconds the tombstone stands with tokens, sealed identity, sealed tokens. Their version (0
+ * where something else stands there, -1 where another session has its place, and answers for the tokens if any are kept),
+ * and the handles of the sessions it had replaced.
  */
 export const leaveScript = `${isAlive}
 local kind = redis.call('TYPE', KEYS[1]).ok
-if kind ~= 'none' and kind ~= 'hash' then return 0 end
+if kind ~= 'none' and kind ~= 'hash' then return { 0, '' } end
 local format = kind == 'hash' and redis.call('HGET', KEYS[1], 'v')
-if is_alive(ARGV[1]) or (format and format ~= 'ended' and format ~= '${recordFormat}') then return 0 end
-local known = redis.call('HMGET', KEYS[1], 'n', 'o', 'r')
-if known[3] and not known[2] then return -1 end
+if is_alive(ARGV[1]) or (format and format ~= 'ended' and format ~= '${recordFormat}') then return { 0, '' } end
+local known = redis.call('HMGET', KEYS[1], 'n', 'o', 'r', 't', 'b')
+local is_replaced = known[3] and not known[2]
+if is_replaced and not known[4] then return { -1, '' } end
 local version = (tonumber(known[1] or 0) or 0) + 1
 if format == '${recordFormat}' then redis.call('DEL', KEYS[1]) end
 ${touchTimeToLive}
 redis.call('HSET', KEYS[1], 'v', 'ended', 'i', ARGV[3], 't', ARGV[4], 'n', version)
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
-return version`
+return { is_replaced and -1 or version, known[5] or '' }`
 
 /** KEYS: session. ARGV: version of the tokens, milliseconds the tombstone stands without. 0 where newer tokens came. */
 export const forgetScript = `
@@ -107,7 +124,7 @@ if redis.call('TYPE', KEYS[1]).ok ~= 'hash' then return 1 end
 local found = redis.call('HMGET', KEYS[1], 'v', 'n', 't')
 if found[1] ~= 'ended' or not found[3] then return 1 end
 if tonumber(found[2]) > tonumber(ARGV[1]) then return 0 end
-redis.call('HDEL', KEYS[1], 'i', 't')
+redis.call('HDEL', KEYS[1], 'i', 't', 'b')
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
 return 1`
 
@@ -173,6 +190,24 @@ redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', ARGV[1])
 redis.call('ZADD', KEYS[1], ARGV[2], ARGV[3])
 if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[4]) then redis.call('PEXPIRE', KEYS[1], ARGV[4]) end
 return 1`
+
+/** KEYS: claim, its text. ARGV: what the claim is now, the text, milliseconds the text lives. 0 where it was cancelled. */
+export const settleScript = `
+if redis.call('GET', KEYS[1]) == 'cancelled' then return 0 end
+local left = redis.call('PTTL', KEYS[1])
+redis.call('DEL', KEYS[2])
+redis.call('SET', KEYS[1], ARGV[1], 'PX', left > 0 and left or ARGV[3])
+redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[3])
+return 1`
+
+/**
+ * KEYS: claim. ARGV: milliseconds to live. What it was before, or false. One that is settled stays so; and where Redis is
+ * full, no login can succeed either, so that a logout need not fail for want of the mark.
+ */
+export const cancelScript = `
+local before = redis.call('GET', KEYS[1])
+if not before or before == 'held' then redis.pcall('SET', KEYS[1], 'cancelled', 'PX', ARGV[1]) end
+return before`
 
 /** KEYS: text. ARGV: the text, milliseconds to live. */
 export const setScript = `

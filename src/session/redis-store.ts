@@ -1,4 +1,3 @@
-import { createHmac } from 'node:crypto'
 import type { Clock } from '../clock.ts'
 import { deriveKeys } from '../crypto/derive-key.ts'
 import { createSealer } from '../crypto/sealer.ts'
@@ -9,11 +8,12 @@ import { createSessionIndex } from './redis-index.ts'
 import { createRemainsKeeper } from './redis-remains.ts'
 import { runScript } from './redis-script-runner.ts'
 import * as scripts from './redis-scripts.ts'
+import { createRedisSharedState } from './redis-shared-state.ts'
 import type { Session } from './session.ts'
 import { toGroups } from './session-groups.ts'
 import { createSessionRecords } from './session-record.ts'
 import type { Ended, Ending, SessionLifetimes, Store, TokenLock } from './store.ts'
-import { idleExpiry, isDueForTouch, remainsLifetime, tombstoneLifetime } from './timeouts.ts'
+import { crossingTime, idleExpiry, isDueForTouch, remainsLifetime, tombstoneLifetime } from './timeouts.ts'
 
 interface RedisStoreOptions {
   connection: RedisConnection
@@ -34,23 +34,16 @@ const lockKey = (handle: string) => `portico:lock:{${handle}}`
 /** For `then`: whether it came about. */
 const asBoolean = [() => true, () => false] as const
 
-/** Where a text that all replicas share is kept. */
-export const toSharedKey = (name: string): string => `portico:shared:{${name}}`
-
 /**
  * Creates the store that replicas share. Redis knows no token, no cookie and no name of a person: keys are made from
  * hashes, values are sealed with keys that the master secrets derive, and bound to their session.
  */
 export function createRedisStore({ connection, secrets, lifetimes, clock, log }: RedisStoreOptions): Store {
   const records = createSessionRecords(createSealer(secrets, 'session-at-rest'))
-  const [counterSecret = ''] = deriveKeys(secrets, 'store-index')
+  const [counterSecret = Buffer.alloc(0)] = deriveKeys(secrets, 'store-index')
 
   const write = (script: string, keys: string[], ...args: (string | number)[]) =>
     connection.run((client) => runScript(client, script, keys, args))
-
-  /** A name that may be guessed, such as an address, is worth nothing in a dump. */
-  const counterKey = (name: string) =>
-    `portico:count:{${createHmac('sha256', counterSecret).update(name).digest('base64url')}}`
 
   function readFields(handle: string): Promise<Record<string, string>> {
     return connection.run((client) =>
@@ -83,8 +76,9 @@ export function createRedisStore({ connection, secrets, lifetimes, clock, log }:
     const keys = [sessionKey(handle), lockKey(handle)]
     // First: whatever becomes of this process, somebody looks after what the session leaves. In a cluster the list may be
     // out of reach, and the session not: that stops no logout.
-    const isListed = quietly || (await remainsKeeper.await(handle).then(...asBoolean))
-    const flags = [byBrowser ? 1 : 0, successor ?? '', quietly ? 1 : 0]
+    const isUnlisted = quietly || successor !== undefined
+    const isListed = isUnlisted || (await remainsKeeper.await(handle).then(...asBoolean))
+    const flags = [byBrowser ? 1 : 0, successor ?? '', quietly ? 1 : 0, crossingTime]
     const answer = await write(
       scripts.endScript,
       keys,
@@ -93,20 +87,24 @@ export function createRedisStore({ connection, secrets, lifetimes, clock, log }:
       remainsLifetime,
       ...flags,
     )
-    const [alive, signedOut, before = '', indexes = '', i = '', t = '', n = ''] = Array.isArray(answer)
+    const [alive, signedOut, before = '', indexes = '', i = '', t = '', n = '', b = ''] = Array.isArray(
+      answer,
+    )
       ? answer.map(String)
       : []
     await index.remove(indexes.split(' ').filter(Boolean), handle)
     if (!isListed) await remainsKeeper.await(handle).catch(() => {})
     return {
       wasAlive: alive === '1',
-      remains: records.openRemains(handle, { i, t, n }),
+      remains: records.openRemains(handle, { i, t, n, b }),
       successor: before || undefined,
-      signedOutAt: byBrowser ? clock.now() : Number(signedOut) || undefined,
+      signedOutAt: Number(signedOut) || undefined,
     }
   }
 
   return {
+    ...createRedisSharedState({ connection, counterSecret }),
+
     async create(handle, session) {
       const groups = toGroups(session.identity)
       const indexes = index.keysOf(groups)
@@ -156,6 +154,11 @@ export function createRedisStore({ connection, secrets, lifetimes, clock, log }:
     },
 
     end,
+
+    async inherit(handle, replaced) {
+      return (await write(scripts.inheritScript, [sessionKey(handle)], clock.now(), replaced)) === 1
+    },
+
     find: index.find,
     cutOff: index.cutOff,
     leave: remainsKeeper.leave,
@@ -194,35 +197,6 @@ export function createRedisStore({ connection, secrets, lifetimes, clock, log }:
       )
       if (answer === 'committed' || answer === 'stale' || answer === 'fenced') return answer
       return 'ended'
-    },
-
-    async claim(key, lifetime) {
-      const options = { condition: 'NX', expiration: { type: 'PX', value: lifetime } } as const
-      return (await connection.run((client) => client.set(`portico:claim:{${key}}`, '1', options))) === 'OK'
-    },
-
-    async publish(key, text, lifetime) {
-      await write(scripts.setScript, [`portico:outcome:{${key}}`], text, lifetime)
-    },
-
-    async published(key) {
-      return (await connection.run((client) => client.get(`portico:outcome:{${key}}`))) ?? undefined
-    },
-
-    async count(key, window) {
-      const answer = await write(scripts.countScript, [counterKey(key)], window)
-      const [hits, remaining] = Array.isArray(answer) ? answer : []
-      return { hits: Number(hits), remaining: Number(remaining) }
-    },
-
-    async readShared(name) {
-      const { text, n: version } = await connection.run((client) => client.hGetAll(toSharedKey(name)))
-      return text === undefined ? undefined : { text, version: Number(version) }
-    },
-
-    async writeShared(name, expectedVersion, text) {
-      const key = toSharedKey(name)
-      return (await write(scripts.writeSharedScript, [key], expectedVersion, text)) === 1
     },
 
     async ping() {

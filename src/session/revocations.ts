@@ -43,14 +43,22 @@ export function createRevocations({ store, providers, log }: RevocationsOptions)
     return tracked
   }
 
+  /** Revokes the tokens of the sessions that one had replaced; false where something is left to do. */
+  async function revokeReplaced(handles: readonly string[]): Promise<boolean> {
+    const found = await Promise.all(handles.map((handle) => store.readRemains(handle)))
+    const outcomes = await Promise.all(found.map((remains) => remains === undefined || attempt(remains)))
+    return !outcomes.includes(false)
+  }
+
   /** Whether nothing is left to do. */
-  async function attempt({ handle, version, identity, tokens }: Remains): Promise<boolean> {
+  async function attempt({ handle, version, identity, tokens, replaced }: Remains): Promise<boolean> {
     // Another replica may know a provider that this one does not, in the middle of a rolling restart.
     const provider = providers.findOrigin(identity)
     if (provider === undefined) return false
     try {
       const outcome = await provider.revoke(tokens)
       if (outcome === 'revoked') log('refresh_token_revoked', { session: handle })
+      if (!(await revokeReplaced(replaced))) return false
       await store.forgetRemains(handle, version)
       return true
     } catch (error) {

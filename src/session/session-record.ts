@@ -48,7 +48,15 @@ const record = z.object({
 })
 
 /** The fields that an ended session may have left in its tombstone. */
-const remainsRecord = z.object({ i: z.string(), t: z.string(), n: z.coerce.number().int() })
+const remainsRecord = z.object({
+  i: z.string(),
+  t: z.string(),
+  n: z.coerce.number().int(),
+  b: z.string().default(''),
+})
+
+/** Handles from the text that holds them. */
+export const readHandles = (text: string): string[] => text.split(' ').filter((handle) => handle !== '')
 
 /** Turns sessions into the texts that Redis holds, and back. */
 export interface SessionRecords {
@@ -95,7 +103,7 @@ export function createSessionRecords(sealer: Sealer): SessionRecords {
       const { data } = remainsRecord.safeParse(fields)
       const session = data === undefined ? undefined : openBoth(handle, data)
       if (data === undefined || session === undefined) return undefined
-      return { ...session, handle, version: data.n }
+      return { ...session, handle, version: data.n, replaced: readHandles(data.b) }
     },
   }
 }

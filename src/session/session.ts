@@ -5,6 +5,7 @@ import type { ProviderIdentity, ProviderTokens } from '../provider/identity.ts'
 export interface Identity extends ProviderIdentity {
   /** The login that made this session: a repeated callback of it is recognised, and sent where it was sent first. */
   readonly login: {
+    /** Of the provider's response: code, state and issuer. */
     readonly fingerprint: string
     readonly returnTo: string
     /** What the person would call the browser it came from, such as "Firefox on Linux". */
@@ -27,6 +28,8 @@ export interface Remains extends NewSession {
   readonly handle: string
   /** Of the tokens; newer ones may come late. */
   readonly version: number
+  /** Handles of the sessions it had replaced, whose tokens are to be revoked as well. */
+  readonly replaced: readonly string[]
 }
 
 /** What the store gives back. Times are milliseconds since the epoch. */

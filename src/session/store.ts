@@ -28,7 +28,10 @@ export interface ExpectedTokens {
 export interface Ending {
   /** Its own browser signs out, and is told to drop the cookie. */
   byBrowser?: boolean
-  /** Handle of the session that a login of the same browser puts in its place. */
+  /**
+   * Handle of the session that a login of the same person in the same browser puts in its place. The tokens are kept, and
+   * revoked with those of the successor: see `inherit`.
+   */
   successor?: string
   /** Its tokens are not to be revoked: nothing of them is kept. */
   quietly?: boolean
@@ -40,9 +43,9 @@ export interface Ended {
   wasAlive: boolean
   /** What it leaves; undefined where it was over already, ended quietly, or cannot be read here. */
   remains: Remains | undefined
-  /** The session that a login had put in its place before. */
+  /** The session that a login put in its place within the last seconds (`crossingTime`). */
   successor: string | undefined
-  /** When its own browser signed out, in milliseconds since the epoch; undefined where it did not. */
+  /** When its own browser first signed out, in milliseconds since the epoch; undefined where it did not. */
   signedOutAt: number | undefined
 }
 
@@ -69,6 +72,12 @@ export interface SessionStore {
    * logout and a login of one browser that cross each other find out, whichever comes first.
    */
   end(handle: string, ending?: Ending): Promise<Ended>
+
+  /**
+   * Makes a session answer for the tokens of one it replaced: they are revoked with its own. False, and nothing changed,
+   * where it has ended.
+   */
+  inherit(handle: string, replaced: string): Promise<boolean>
 
   /** The living sessions of a group, oldest first. */
   find(group: SessionGroup): Promise<Session[]>
@@ -120,15 +129,37 @@ export interface SharedText {
   readonly version: number
 }
 
+/** What is known of a claim: not made yet, held, cancelled, or settled with what its holder left for others. */
+export type Claim =
+  | { readonly state: 'open' | 'held' | 'cancelled' }
+  | { readonly state: 'settled'; readonly note: string; readonly text: string | undefined }
+
+/** What the holder of a claim leaves for others: a note for as long as the claim stands, and a text for less. */
+export interface ClaimRecord {
+  note: string
+  text: string
+}
+
 /** What replicas share beside sessions. */
 export interface SharedState {
   /** Claims a key once for `lifetime` milliseconds: true for the first caller, false for every later one. */
   claim(key: string, lifetime: number): Promise<boolean>
 
-  /** Leaves a text under a claimed key for those who lost the claim, for `lifetime` milliseconds. */
+  /** Settles a claim; its text is gone after `textLifetime` milliseconds. False where the claim was cancelled before. */
+  settle(key: string, record: ClaimRecord, textLifetime: number): Promise<boolean>
+
+  /**
+   * Cancels a claim, made or not, for `lifetime` milliseconds: it can be neither made nor settled any more. Returns what
+   * was known of it before; one that is settled stays so.
+   */
+  cancelClaim(key: string, lifetime: number): Promise<Claim>
+
+  findClaim(key: string): Promise<Claim>
+
+  /** Publishes a text for all replicas, for `lifetime` milliseconds. */
   publish(key: string, text: string, lifetime: number): Promise<void>
 
-  /** What the winner of a claim published, if it has. */
+  /** The text that was published under a key, if it still stands. */
   published(key: string): Promise<string | undefined>
 
   /** Counts one more in a window of `window` milliseconds that began with the first; tells how long it still lasts. */

@@ -4,6 +4,12 @@ import type { SessionLifetimes } from './store.ts'
 /** Milliseconds a tombstone stands: longer than any request that might still hold the session. */
 export const tombstoneLifetime = 60 * 60_000
 
+/**
+ * Milliseconds in which requests of one browser can cross: one is sent before the answer to the other, with its
+ * cookies, has arrived. After that, cookies that were replaced are worth nothing.
+ */
+export const crossingTime = 15_000
+
 /** Milliseconds that an ended session's tokens wait for a provider that cannot be told to revoke them. */
 export const remainsLifetime = 24 * 60 * 60_000
 

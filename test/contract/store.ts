@@ -374,6 +374,7 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
         identity,
         tokens,
         version,
+        replaced: [] as string[],
       })
 
       test('is told once, and kept until it is forgotten', async () => {
@@ -494,6 +495,32 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
         expect(await store.end(h, { byBrowser: true })).toMatchObject({ successor: other })
       })
 
+      test('learns of it for seconds alone, however often it is asked', async () => {
+        const { store, passTime } = await create()
+        const [h, next] = [handle(), handle()]
+        await store.create(h, session)
+        await store.end(h, { successor: next })
+        await passTime(seconds(15))
+        expect(await store.end(h, { byBrowser: true })).toMatchObject({ successor: next })
+        await passTime(1)
+        for (let count = 0; count < 2; count += 1) {
+          expect(await store.end(h, { byBrowser: true })).toMatchObject({ successor: undefined })
+        }
+      })
+
+      test('the first logout counts: a cookie that is repeated for ever keeps no login out', async () => {
+        const { store, clock, passTime } = await create()
+        for (const isAlive of [true, false]) {
+          const h = handle()
+          if (isAlive) await store.create(h, session)
+          const signedOutAt = clock.now()
+          await store.end(h, { byBrowser: true })
+          await passTime(seconds(1))
+          expect(await store.end(h, { byBrowser: true })).toMatchObject({ signedOutAt })
+          expect(await store.end(h, { successor: handle() })).toMatchObject({ signedOutAt })
+        }
+      })
+
       test('the logout first: the login learns of it', async () => {
         const { store, clock, passTime } = await create()
         const [h, next] = [handle(), handle()]
@@ -547,6 +574,25 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
         expect(await store.readRemains(h)).toBeUndefined()
         await store.end(h, { byBrowser: true })
         expect(await store.leave(h, renewed)).toBeDefined()
+      })
+
+      test('the tokens of a session whose place a login took are kept, for the successor to answer for', async () => {
+        const { store, passTime } = await create()
+        const [h, next, last] = [handle(), handle(), handle()]
+        for (const one of [h, next, last]) await store.create(one, session)
+        await store.end(h, { successor: next })
+        expect(await store.inherit(next, h)).toBe(true)
+        expect(await store.leave(h, renewed)).toBeUndefined()
+        expect((await store.readRemains(h))?.tokens).toEqual(renewed.tokens)
+        await passTime(minutes(1))
+        expect(await store.claimRemains(100, minutes(1))).not.toContain(h)
+        await store.end(last, { successor: handle() })
+        expect(await store.inherit(next, last)).toBe(true)
+        expect((await store.end(next)).remains?.replaced).toEqual([h, last])
+        expect((await store.readRemains(next))?.replaced).toEqual([h, last])
+        expect((await store.leave(next, renewed))?.replaced).toEqual([h, last])
+        expect(await store.inherit(next, handle())).toBe(false)
+        expect(await store.inherit(handle(), h)).toBe(false)
       })
 
       test('late tokens do not make it forget how it ended', async () => {
@@ -624,15 +670,63 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
       expect(await store.claim(key, minutes(10))).toBe(true)
     })
 
-    test('what the winner published is there for the others, until its lifetime is over', async () => {
+    test('a text that was published is there until its lifetime is over', async () => {
       const { store, passTime } = await create()
       const key = handle()
       await store.claim(key, minutes(10))
       expect(await store.published(key)).toBeUndefined()
-      await store.publish(key, 'outcome', minutes(10))
-      expect(await store.published(key)).toBe('outcome')
+      await store.publish(key, 'text', minutes(10))
+      expect(await store.published(key)).toBe('text')
       await passTime(minutes(10))
       expect(await store.published(key)).toBeUndefined()
+    })
+
+    describe('a claim', () => {
+      const record = { note: 'a note', text: 'a text' }
+
+      test('that is settled keeps its note for as long as it stands, its text for less', async () => {
+        const { store, passTime } = await create()
+        const key = handle()
+        expect(await store.findClaim(key)).toEqual({ state: 'open' })
+        await store.claim(key, minutes(10))
+        expect(await store.findClaim(key)).toEqual({ state: 'held' })
+        await passTime(minutes(1))
+        expect(await store.settle(key, record, seconds(15))).toBe(true)
+        expect(await store.findClaim(key)).toEqual({ state: 'settled', ...record })
+        expect(await store.claim(key, minutes(10))).toBe(false)
+        await passTime(seconds(15))
+        expect(await store.findClaim(key)).toEqual({ state: 'settled', note: 'a note', text: undefined })
+        await passTime(minutes(9))
+        expect(await store.findClaim(key)).toEqual({ state: 'open' })
+      })
+
+      test('that is cancelled before or while it is held can be neither made nor settled', async () => {
+        const { store, passTime } = await create()
+        for (const state of ['open', 'held'] as const) {
+          const key = handle()
+          if (state === 'held') await store.claim(key, minutes(10))
+          expect(await store.cancelClaim(key, minutes(10))).toEqual({ state })
+          expect(await store.cancelClaim(key, minutes(10))).toEqual({ state: 'cancelled' })
+          expect(await store.claim(key, minutes(10))).toBe(false)
+          expect(await store.settle(key, record, seconds(15))).toBe(false)
+          expect(await store.findClaim(key)).toEqual({ state: 'cancelled' })
+          await passTime(minutes(10))
+          expect(await store.findClaim(key)).toEqual({ state: 'open' })
+        }
+      })
+
+      test('that is settled cannot be cancelled any more, and says so each time', async () => {
+        const { store } = await create()
+        const key = handle()
+        await store.claim(key, minutes(10))
+        await store.settle(key, record, seconds(15))
+        for (let count = 0; count < 2; count += 1) {
+          expect(await store.cancelClaim(key, minutes(10))).toMatchObject({
+            state: 'settled',
+            note: 'a note',
+          })
+        }
+      })
     })
 
     test('counts within a window that began with the first hit', async () => {

@@ -116,9 +116,9 @@ describe('a login that the store refuses', () => {
     expect(await readRefusal(twin)).toBe('503 store_unavailable')
   })
 
-  test('because its outcome cannot be left for twins: succeeds, and the log says so', async () => {
+  test('because its outcome cannot be left for other requests: succeeds, and the log says so', async () => {
     const { portico, failing } = await startOver()
-    failing.add('publish')
+    failing.add('settle')
     expect((await logInAtHostile(portico, idp)).response.status).toBe(200)
     expect(portico.logged.some(({ event }) => event === 'login_outcome_lost')).toBe(true)
   })

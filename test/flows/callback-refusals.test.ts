@@ -265,11 +265,11 @@ describe('the transaction', () => {
     const calls = idp.calls.token
     // Even where the cookie came back, as in a restored browser session.
     for (const [name, value] of cookies) browser.setCookie(portico.url, name, value)
-    expect((await callback(browser, `${second}`)).status).toBe(200)
+    expect(await readRefusal(await callback(browser, `${second}`))).toBe('400 login_transaction_missing')
     expect(idp.calls.token).toBe(calls)
   })
 
-  test('a failed first use is failed for its twins, too (R19)', async () => {
+  test('a failed first use is failed when the same callback is sent again, too (R19)', async () => {
     const browser = createTestBrowser()
     const parameters = idp.authorize(await startLogin(portico, browser))
     const cookies = new Map(browser.cookies(portico.url))

@@ -3,9 +3,9 @@ import type { CookieOptions, Request, RequestHandler, Response } from 'express'
 import session from 'express-session'
 import type { Config } from '../../config/config.ts'
 import { deriveKeys } from '../../crypto/derive-key.ts'
-import { AppError } from '../../errors.ts'
+import { AppError, createSignedOut } from '../../errors.ts'
 import type { Endings } from '../../session/endings.ts'
-import { createSignedOut, ExpressStore } from '../../session/express-store.ts'
+import { ExpressStore } from '../../session/express-store.ts'
 import {
   createSessionId,
   type NewSession,
@@ -13,7 +13,7 @@ import {
   type Session,
   toSessionHandle,
 } from '../../session/session.ts'
-import type { Ended, SessionStore } from '../../session/store.ts'
+import type { SessionStore } from '../../session/store.ts'
 import { createCookieNames, readCookies } from '../cookies.ts'
 
 /** The session of the browser in front of us. All methods may throw AppError `store_unavailable`. */
@@ -41,8 +41,8 @@ export interface BrowserSessions {
   /** Tells the browser to forget its cookie. */
   dropCookie(res: Response): void
   /**
-   * Ends the session for good, and any that a login put in its place meanwhile, then drops the cookie if there was one.
-   * What it left tells where to sign out at the provider.
+   * Ends the session for good, then drops the cookie if there was one. What the session left tells where to sign out at the
+   * provider; a session that took its place meanwhile ends as well, and tells nothing.
    */
   end(req: Request, res: Response): Promise<Remains | undefined>
 }
@@ -50,11 +50,8 @@ export interface BrowserSessions {
 interface BrowserSessionOptions {
   config: Config
   store: SessionStore
-  endings: Pick<Endings, 'end' | 'endQuietly' | 'revokeLeft'>
+  endings: Pick<Endings, 'end' | 'signOut' | 'replace' | 'revokeLeft'>
 }
-
-/** Logins of one browser that may have followed each other while a logout was on its way. */
-const mostSuccessors = 10
 
 /** Creates the browser sessions: a signed cookie that holds nothing but a random id. */
 export function createBrowserSessions({ config, store, endings }: BrowserSessionOptions): BrowserSessions {
@@ -83,23 +80,6 @@ export function createBrowserSessions({ config, store, endings }: BrowserSession
     }
     return undefined
   }
-
-  /** Ends a session, and those that logins put in its place one after the other. */
-  async function* follow(
-    first: string | undefined,
-    end: (handle: string) => Promise<Ended>,
-  ): AsyncGenerator<Ended> {
-    let next = first
-    for (let count = 0; next !== undefined && count <= mostSuccessors; count += 1) {
-      const ended: Ended = await end(next)
-      yield ended
-      next = ended.successor
-    }
-  }
-
-  /** Two logins at once may have found the same session: the later one ends what the earlier one put in its place. */
-  const replace = (previous: string, successor: string) =>
-    follow(previous, (handle) => endings.endQuietly(handle, { successor }))
 
   return {
     writable: session({
@@ -145,22 +125,19 @@ export function createBrowserSessions({ config, store, endings }: BrowserSession
       // express-session saves a regenerated session once more at the end of the response: with nothing to write then.
       Reflect.deleteProperty(req.session, 'login')
       if (previousId === undefined) return sessionId
-      const { startedAt } = login.identity.login
-      for await (const { signedOutAt = 0 } of replace(toSessionHandle(previousId), handle)) {
-        if (signedOutAt <= startedAt) continue
-        // The browser was told to drop that cookie while this login was under way: a logout wins.
-        await endings.end(handle)
-        throw createSignedOut()
-      }
-      return sessionId
+      const signedOutAt = await endings.replace(toSessionHandle(previousId), { ...login, handle })
+      if (signedOutAt === undefined || signedOutAt <= login.identity.login.startedAt) return sessionId
+      // The browser was told to drop that cookie while this login was under way: a logout wins.
+      await endings.end(handle)
+      throw createSignedOut()
     },
 
     async abandon(req) {
       Reflect.deleteProperty(req, 'session')
       const sessionId = started.get(req)
       if (sessionId === undefined) return
-      // Nobody will know its id: the store lets it time out where it cannot end it now.
-      await endings.endQuietly(toSessionHandle(sessionId)).catch(() => {})
+      // Its id goes to no browser: where the store cannot end it now, it times out.
+      await endings.end(toSessionHandle(sessionId)).catch(() => {})
     },
 
     adopt(req, sessionId) {
@@ -170,12 +147,8 @@ export function createBrowserSessions({ config, store, endings }: BrowserSession
 
     async end(req, res) {
       const id = readSessionId(req)
-      let left: Remains | undefined
       // By its id, not by what can be read of it: a session of a newer format ends as well.
-      const first = id === undefined ? undefined : toSessionHandle(id)
-      for await (const { remains } of follow(first, (handle) => endings.end(handle, { byBrowser: true }))) {
-        left = remains ?? left
-      }
+      const left = id === undefined ? undefined : await endings.signOut(toSessionHandle(id))
       // Without one, there may be one by the time this answer arrives: of a login that is under way.
       if (hasCookie(req)) dropCookie(res)
       return left

@@ -1,0 +1,28 @@
+import type { Request, Response } from 'express'
+import type { CancelLogins } from '../login/cancel.ts'
+import type { Remains } from '../session/session.ts'
+import type { TransactionCookies } from './cookies.ts'
+import type { BrowserSessions } from './middleware/browser-session.ts'
+
+/**
+ * Signs the browser out: its logins in progress are over, its session has ended, and its cookies are dropped. Returns what
+ * the session left. Throws AppError `store_unavailable`: then the browser may still be signed in.
+ */
+export type SignOut = (req: Request, res: Response) => Promise<Remains | undefined>
+
+interface SignOutOptions {
+  sessions: Pick<BrowserSessions, 'end'>
+  transactionCookies: Pick<TransactionCookies, 'readAll' | 'clearAll'>
+  cancelLogins: CancelLogins
+}
+
+/** Creates the way out that every logout of a browser takes. */
+export function createSignOut({ sessions, transactionCookies, cancelLogins }: SignOutOptions): SignOut {
+  return async (req, res) => {
+    // First: a login that is still under way must not put a session in the place of the one that ends.
+    await cancelLogins(transactionCookies.readAll(req))
+    const left = await sessions.end(req, res)
+    transactionCookies.clearAll(req, res)
+    return left
+  }
+}

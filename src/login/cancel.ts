@@ -1,0 +1,33 @@
+import type { Clock } from '../clock.ts'
+import type { Sealer } from '../crypto/sealer.ts'
+import type { Endings } from '../session/endings.ts'
+import { crossingTime } from '../session/timeouts.ts'
+import type { LoginLedger } from './ledger.ts'
+import { openTransactions, type SealedTransaction } from './transaction.ts'
+
+/** Cancels the logins in progress of one browser. Throws AppError `store_unavailable`: then they may still succeed. */
+export type CancelLogins = (transactions: readonly SealedTransaction[]) => Promise<void>
+
+interface CancelLoginsOptions {
+  ledger: Pick<LoginLedger, 'cancel'>
+  endings: Pick<Endings, 'end'>
+  /** Opens transactions. */
+  sealer: Sealer
+  clock: Clock
+}
+
+/**
+ * Creates the use case "a logout ends the logins of its browser". A login that succeeded seconds ago, so that the browser
+ * had not received its cookie when it sent the logout, loses its session; the session of an older one is safe from
+ * whoever kept a copy of the transaction.
+ */
+export function createCancelLogins({ ledger, endings, sealer, clock }: CancelLoginsOptions): CancelLogins {
+  async function cancel(state: string): Promise<void> {
+    const { handle, settledAt = 0 } = (await ledger.cancel(state)) ?? {}
+    if (handle !== undefined && clock.now() - settledAt <= crossingTime) await endings.end(handle)
+  }
+
+  return async (transactions) => {
+    await Promise.all(openTransactions(sealer, transactions, clock).map(({ state }) => cancel(state)))
+  }
+}
