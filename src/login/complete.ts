@@ -87,7 +87,7 @@ export function createCompleteLogin({
   clock,
 }: CompleteLoginOptions) {
   const findAnsweringProvider = createAnsweringProvider({ providers, publicUrl: config.publicUrl })
-  const settleRivals = createRivals({ ledger, endings, sealer, clock })
+  const settleRivals = createRivals({ ledger, store, endings, sealer, clock })
 
   /** The order matters: state and iss come before `error` and `code`, and the claim before the exchange. */
   async function finish(

@@ -3,6 +3,7 @@ import type { Sealer } from '../crypto/sealer.ts'
 import { createSignedOut } from '../errors.ts'
 import type { Endings } from '../session/endings.ts'
 import type { NewSession } from '../session/session.ts'
+import type { SessionStore } from '../session/store.ts'
 import { crossingTime } from '../session/timeouts.ts'
 import type { LoginLedger } from './ledger.ts'
 import { openTransactions, type SealedTransaction } from './transaction.ts'
@@ -18,7 +19,8 @@ interface FinishedLogin extends NewSession {
 
 interface RivalsOptions {
   ledger: Pick<LoginLedger, 'find'>
-  endings: Pick<Endings, 'end' | 'replace'>
+  store: Pick<SessionStore, 'read'>
+  endings: Pick<Endings, 'replace'>
   /** Opens transactions. */
   sealer: Sealer
   clock: Clock
@@ -33,21 +35,18 @@ interface RivalsOptions {
  *
  * The returned function throws AppError `signed_out` where this login is the one to give way, its session ended.
  */
-export function createRivals({ ledger, endings, sealer, clock }: RivalsOptions) {
+export function createRivals({ ledger, store, endings, sealer, clock }: RivalsOptions) {
   return async (mine: FinishedLogin, transactions: readonly SealedTransaction[]): Promise<void> => {
-    const rivals = openTransactions(sealer, transactions, clock).filter(({ state }) => state !== mine.state)
-    const found = await Promise.all(
-      rivals.map(async ({ state }) => ({ state, ...(await ledger.find(state)) })),
-    )
-    for (const { state, handle, settledAt = 0 } of found) {
-      // The cookie of a login that ended long ago was dropped with its answer: this one is a copy.
+    const others = openTransactions(sealer, transactions, clock).filter(({ state }) => state !== mine.state)
+    for (const { state } of others) {
+      const { handle, settledAt = 0 } = (await ledger.find(state)) ?? {}
+      // The answer to a login that ended long before dropped its transaction: this one is a copy.
       if (handle === undefined || mine.arrivedAt - settledAt > crossingTime) continue
+      const rival = await store.read(handle)
+      if (rival === undefined) continue
       const isMineLast = mine.settledAt > settledAt || (mine.settledAt === settledAt && mine.state > state)
-      if (isMineLast) await endings.replace(handle, mine)
-      else {
-        await endings.end(mine.handle)
-        throw createSignedOut()
-      }
+      await (isMineLast ? endings.replace(handle, mine) : endings.replace(mine.handle, rival))
+      if (!isMineLast) throw createSignedOut()
     }
   }
 }

@@ -104,7 +104,8 @@ export function createEndings({ store, revocations }: EndingsOptions): Endings {
     async replace(handle, by) {
       let next: string | undefined = handle
       let signedOutAt: number | undefined
-      for (let count = 0; next !== undefined && count <= maxSuccessors; count += 1) {
+      // The chain may end at the successor itself: two requests of the browser can come to the same conclusion.
+      for (let count = 0; next !== undefined && next !== by.handle && count <= maxSuccessors; count += 1) {
         const old = await store.read(next)
         const isSamePerson = old !== undefined && isIn(old.identity, toUserGroup(by.identity))
         // The browser's own session ends, whoever signed in; what took its place ends only with its own person's login.

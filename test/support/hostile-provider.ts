@@ -52,7 +52,11 @@ interface Grant {
   spent: boolean
   /** Seconds since the epoch. */
   authTime: number
+  sub: string
 }
+
+/** Who signs in where a test names no other person. */
+const grace = '00u-grace'
 
 const userClaims = {
   name: 'Grace Hopper',
@@ -107,13 +111,13 @@ export async function startHostileProvider({ path = '/oauth2/default', port = 0 
 
   async function mintIdToken(
     accessToken: string,
-    { parameters, authTime }: Grant,
+    { parameters, authTime, sub }: Grant,
     isRefresh: boolean,
   ): Promise<string> {
     const now = seconds()
     const claims: JWTPayload = {
       iss: issuer,
-      sub: '00u-grace',
+      sub,
       aud: 'portico-test',
       iat: now,
       exp: now + 3600,
@@ -160,7 +164,7 @@ export async function startHostileProvider({ path = '/oauth2/default', port = 0 
     return next()
   })
   app.get(`${path}/v1/userinfo`, (_req, res) => {
-    const claims = { sub: '00u-grace', ...userClaims }
+    const claims = { sub: grace, ...userClaims }
     return void res.json(defect.userinfo?.(claims) ?? claims)
   })
   app.post(`${path}/v1/token`, express.urlencoded({ extended: false }), async (req, res, next) => {
@@ -228,6 +232,8 @@ export async function startHostileProvider({ path = '/oauth2/default', port = 0 
     orgKey,
     /** Refresh tokens that could still be used. */
     livingRefreshTokens: () => refreshTokens.size,
+    /** The states of the logins whose refresh tokens could still be used. */
+    livingStates: () => new Set([...refreshTokens.values()].map(({ parameters }) => parameters.get('state'))),
     port: Number(new URL(server.origin).port),
     goodKey,
     calls,
@@ -255,10 +261,10 @@ export async function startHostileProvider({ path = '/oauth2/default', port = 0 
       published = keys.map(({ publicJwk }) => publicJwk)
     },
     /** The person signed in: the query the provider would send the browser back with. */
-    authorize(loginUrl: string): URLSearchParams {
+    authorize(loginUrl: string, sub = grace): URLSearchParams {
       const { searchParams: parameters } = new URL(loginUrl)
       const code = `code-${randomUUID()}`
-      grants.set(code, { parameters, spent: false, authTime: seconds() })
+      grants.set(code, { parameters, spent: false, authTime: seconds(), sub })
       return new URLSearchParams({ code, state: parameters.get('state') ?? '' })
     },
     close: () => server.close(),

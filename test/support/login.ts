@@ -6,7 +6,11 @@ import type { TestPortico } from './portico.ts'
 export const csrf = { 'x-csrf': '1' }
 
 /** Asks for a login URL, as the SPA does. */
-export async function startLogin(portico: TestPortico, browser: TestBrowser, query = ''): Promise<string> {
+export async function startLogin(
+  portico: Pick<TestPortico, 'url'>,
+  browser: TestBrowser,
+  query = '',
+): Promise<string> {
   const response = await browser.fetch(`${portico.url}/api/login${query}`)
   if (response.status !== 200) throw new Error(`login answered ${response.status}: ${await response.text()}`)
   return ((await response.json()) as { login_url: string }).login_url

@@ -1,0 +1,83 @@
+import { createHash } from 'node:crypto'
+import { createTestBrowser, type TestBrowser } from './browser.ts'
+import { startFleet } from './fleet.ts'
+import { type HostileProvider, startHostileProvider } from './hostile-provider.ts'
+import { startPortico, testSecret } from './portico.ts'
+
+/** Servers with all that tests about browsers need, whatever stands behind them. */
+export interface World {
+  /** Where browsers go. */
+  url: string
+  idp: HostileProvider
+  /** Lets time pass for all of them, in milliseconds. */
+  advance(milliseconds: number): Promise<void>
+  /** Whether an app token is good, as the servers say (RFC 7662). */
+  isActive(token: string): Promise<boolean>
+  close(): Promise<void>
+}
+
+const secret = testSecret()
+const hash = createHash('sha256').update(secret).digest('hex')
+const env = { INTROSPECTION_CLIENTS: `api:${hash}`, OIDC_CLIENT_SECRET: 'test-client-secret' }
+
+async function isActive(url: string, token: string): Promise<boolean> {
+  const response = await fetch(`${url}/api/introspect`, {
+    method: 'POST',
+    headers: { authorization: `Basic ${Buffer.from(`api:${secret}`).toString('base64')}` },
+    body: new URLSearchParams({ token }),
+  })
+  return ((await response.json()) as { active: boolean }).active
+}
+
+async function startInMemory(): Promise<World> {
+  const idp = await startHostileProvider()
+  const portico = await startPortico({ issuer: idp.issuer, env })
+  idp.follow(portico.clock)
+  return {
+    url: portico.url,
+    idp,
+    async advance(milliseconds) {
+      portico.clock.advance(milliseconds)
+    },
+    isActive: (token) => isActive(portico.url, token),
+    async close() {
+      await portico.close()
+      await idp.close()
+    },
+  }
+}
+
+const startWithRedis = (replicas: number) => async (): Promise<World> => {
+  const idp = await startHostileProvider()
+  const fleet = await startFleet({ replicas, env: { ...env, OIDC_ISSUER: idp.issuer } })
+  let travelled = 0
+  idp.follow({ now: () => Date.now() + travelled })
+  return {
+    url: fleet.balancer.url,
+    idp,
+    async advance(milliseconds) {
+      travelled += milliseconds
+      await fleet.advance(milliseconds)
+      await fleet.redis.passTime(milliseconds)
+    },
+    isActive: (token) => isActive(fleet.balancer.url, token),
+    async close() {
+      await fleet.close()
+      await idp.close()
+    },
+  }
+}
+
+/** One process with a store in memory; one, and three behind a balancer, with Redis. */
+export const worlds: [string, () => Promise<World>][] = [
+  ['in memory', startInMemory],
+  ['with Redis', startWithRedis(1)],
+  ['with Redis and three processes', startWithRedis(3)],
+]
+
+/** A browser that knows the same cookies: a tab whose request is under way, or what a thief copied. */
+export function copyBrowser(browser: TestBrowser, url: string): TestBrowser {
+  const copy = createTestBrowser()
+  for (const [name, value] of browser.cookies(url)) copy.setCookie(url, name, value)
+  return copy
+}
