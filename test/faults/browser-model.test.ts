@@ -1,0 +1,46 @@
+import fc from 'fast-check'
+import { afterAll, beforeAll, describe, test } from 'vitest'
+import { runSteps, type Step } from '../support/browser-model.ts'
+import { type World, worlds } from '../support/world.ts'
+
+/** How many random sequences each world is put through; the seed is of one's choice, and printed where a run fails. */
+const runs = Number(process.env.MODEL_RUNS ?? 40)
+const seed = process.env.MODEL_SEED === undefined ? 1 : Number(process.env.MODEL_SEED)
+
+const number = fc.nat({ max: 5 })
+const of = (weight: number, names: Step['do'][], more: Record<string, fc.Arbitrary<number>> = {}) => ({
+  weight,
+  arbitrary: fc.record({ do: fc.constantFrom(...names), ...more }) as unknown as fc.Arbitrary<Step>,
+})
+const person = { home: number, login: number, person: number }
+const copy = { copy: number }
+const step = fc.oneof(
+  of(8, ['begin'], { home: number }),
+  of(8, ['finish'], person),
+  of(4, ['lose-answer', 'cross-with-logout'], person),
+  of(3, ['finish-two-at-once'], { ...person, other: number }),
+  of(2, ['repeat', 'finish-with-guess'], { home: number, login: number }),
+  of(4, ['log-out'], { home: number }),
+  of(6, ['copy-cookies'], { home: number }),
+  of(1, ['thief-guesses'], { ...copy, login: number }),
+  of(8, ['thief-logs-out', 'thief-signs-in'], copy),
+  of(4, ['wait'], { seconds: fc.constantFrom(1, 10, 20, 60) }),
+)
+const steps = fc.array(step, { minLength: 20, maxLength: 40, size: 'max' })
+
+describe.each(worlds)('%s', (_name, start) => {
+  let world: World
+  beforeAll(async () => {
+    world = await start()
+  })
+  afterAll(() => world.close())
+
+  test('whatever browsers, people and a thief do, in any order, a session is its finisher’s alone and ends with a logout', {
+    timeout: 600_000,
+  }, async () => {
+    await fc.assert(
+      fc.asyncProperty(steps, (sequence) => runSteps(world, sequence)),
+      { numRuns: runs, seed },
+    )
+  })
+})

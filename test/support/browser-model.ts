@@ -1,0 +1,311 @@
+import { decodeJwt } from 'jose'
+import { createTestBrowser, type TestBrowser } from './browser.ts'
+import { seconds } from './clock.ts'
+import { csrf, type LoginAnswer } from './login.ts'
+import { copyBrowser, type World } from './world.ts'
+
+/**
+ * What browsers, the people at them and a thief may do, in any order. Numbers choose among what there is at that moment,
+ * so that every sequence makes sense.
+ */
+export type Step =
+  | { do: 'begin'; home: number }
+  | { do: 'finish' | 'lose-answer' | 'cross-with-logout'; home: number; login: number; person: number }
+  | { do: 'finish-two-at-once'; home: number; login: number; person: number; other: number }
+  | { do: 'repeat' | 'finish-with-guess'; home: number; login: number }
+  | { do: 'log-out'; home: number }
+  | { do: 'copy-cookies'; home: number }
+  | { do: 'thief-guesses'; copy: number; login: number }
+  | { do: 'thief-logs-out' | 'thief-signs-in'; copy: number }
+  | { do: 'wait'; seconds: number }
+
+const people = ['ann', 'bob']
+const sessionCookie = '__Host-bff_session'
+/** Milliseconds in which a copy of a browser's cookies still counts as the browser, with what real processes take. */
+const crossing = seconds(17)
+
+/** A login that a home began. */
+interface Login {
+  home: TestBrowser
+  state: string
+  loginUrl: string
+  parameters?: URLSearchParams
+  person?: string
+  /** A logout came before it was finished. */
+  isOver: boolean
+}
+
+/** A session that a login of a home made. */
+interface Made {
+  login: Login
+  /** The session cookie, as it was set. */
+  cookie: string
+  handle: string
+  person: string
+  at: number
+  /** Its cookie never reached a browser. */
+  isLost: boolean
+}
+
+interface SessionView {
+  active: boolean
+  user?: { sub: string }
+  session?: { id: string }
+}
+
+const pick = <T>(all: readonly T[], index: number): T | undefined => all[index % Math.max(1, all.length)]
+
+/**
+ * Runs steps against real servers and checks after each: no browser is given a session of a login it did not finish;
+ * one browser has one session; after a logout nothing of that browser lives; no answer holds anything of another person;
+ * and a thief with old cookies does nothing to anyone. Throws where a promise is broken, with all that was done.
+ */
+export async function runSteps(world: World, steps: readonly Step[]): Promise<void> {
+  const homes = [createTestBrowser(), createTestBrowser()] as const
+  /** Copies of cookies that a thief made, each with its home. */
+  const copies: { home: TestBrowser; jar: TestBrowser }[] = []
+  const logins: Login[] = []
+  const made: Made[] = []
+  let now = 0
+  const began = performance.now()
+  const time = () => now + (performance.now() - began)
+
+  const assert = (holds: boolean, promise: string) => {
+    if (!holds) throw new Error(promise)
+  }
+
+  const cookieOf = (browser: TestBrowser) => browser.cookies(world.url).get(sessionCookie)
+  async function view(cookie: string | undefined): Promise<SessionView> {
+    if (cookie === undefined) return { active: false }
+    const spy = createTestBrowser()
+    spy.setCookie(world.url, sessionCookie, cookie)
+    const response = await spy.fetch(`${world.url}/api/session?slide=false`, { headers: csrf })
+    return (await response.json()) as SessionView
+  }
+  const isAlive = async (one: Made) => (await view(one.cookie)).active
+
+  /** The session cookie that an answer sets. */
+  const setBy = (response: Response) =>
+    response.headers
+      .getSetCookie()
+      .map((line) => new RegExp(`^${sessionCookie}=([^;]+)`).exec(line)?.[1])
+      .find((value) => value !== undefined)
+
+  async function begin(browser: TestBrowser): Promise<{ state: string; loginUrl: string }> {
+    const response = await browser.fetch(`${world.url}/api/login`)
+    const { login_url: loginUrl } = (await response.json()) as { login_url: string }
+    return { loginUrl, state: new URL(loginUrl).searchParams.get('state') ?? '' }
+  }
+
+  const logOut = (browser: TestBrowser) =>
+    browser.fetch(`${world.url}/api/logout`, { method: 'POST', headers: csrf })
+
+  /** Whoever holds this jar may be told of the session in it, and of no other. */
+  async function checkLogout(response: Response, held: SessionView): Promise<void> {
+    const { logout_url: url } = (await response.json()) as { logout_url: string | null }
+    const hint = url === null ? null : new URL(url).searchParams.get('id_token_hint')
+    if (hint === null) return
+    assert(decodeJwt(hint).sub === held.user?.sub, 'a logout tells of another person')
+  }
+
+  const authorize = (login: Login, person: number): URLSearchParams => {
+    login.person ??= pick(people, person) ?? ''
+    login.parameters ??= world.idp.authorize(login.loginUrl, login.person)
+    return login.parameters
+  }
+
+  /** Sends the right callback from a jar, and notes the session it made. */
+  async function finish(jar: TestBrowser, login: Login, { isLost = false } = {}): Promise<void> {
+    const held = await view(cookieOf(jar))
+    const mayRepeat = made.some((one) => one.login === login)
+    const response = await jar.fetch(`${world.url}/api/callback?${login.parameters}`)
+    const cookie = setBy(response)
+    if (response.status !== 200) {
+      assert(cookie === undefined, 'a refusal sets a session cookie')
+      return
+    }
+    const { user, session } = (await response.json()) as LoginAnswer
+    assert(user.sub === login.person, 'a login signs in another person')
+    assert(!login.isOver || mayRepeat, 'a login begun before a logout succeeds after it')
+    if (mayRepeat) {
+      const before = made.find(({ handle }) => handle === session.id)
+      assert(before?.login === login, 'a repeated callback makes another session')
+      if (before !== undefined && cookie !== undefined && !isLost) before.isLost = false
+      assert(cookie !== undefined || held.session?.id === session.id, 'a session is shown without its cookie')
+      return
+    }
+    assert(cookie !== undefined, 'a login sets no cookie')
+    made.push({
+      login,
+      cookie: cookie ?? '',
+      handle: session.id,
+      person: user.sub,
+      at: time(),
+      isLost,
+    })
+  }
+
+  /** A jar for a request that is under way while the home's cookies change; its answer reaches the home. */
+  async function underWay(home: TestBrowser, act: (jar: TestBrowser) => Promise<unknown>): Promise<void> {
+    const jar = copyBrowser(home, world.url)
+    await act(jar)
+    for (const { cookie } of jar.setCookies) {
+      const value = jar.cookies(world.url).get(cookie.name)
+      home.setCookie(world.url, cookie.name, value)
+    }
+  }
+
+  const loginsOf = (home: TestBrowser) => logins.filter((login) => login.home === home)
+  const openOf = (home: TestBrowser) =>
+    loginsOf(home).filter((login) => !made.some((one) => one.login === login))
+
+  async function logOutHome(home: TestBrowser, jar: TestBrowser): Promise<void> {
+    const held = await view(cookieOf(jar))
+    const open = openOf(home)
+    const response = await logOut(jar)
+    assert(response.status === 200, 'a logout fails')
+    await checkLogout(response, held)
+    for (const login of open) login.isOver = true
+  }
+
+  /** After a logout nothing of that browser lives, but what was made too long ago for a cookie that never came. */
+  async function checkGone(home: TestBrowser): Promise<void> {
+    const mine = made.filter(({ login }) => login.home === home)
+    const gone = mine.filter((one) => !(one.isLost && time() - one.at > seconds(13)))
+    for (const one of gone) assert(!(await isAlive(one)), 'a session outlives the logout of its browser')
+    const states = gone.map(({ login }) => login.state)
+    const isLeft = () => states.some((state) => world.idp.livingStates().has(state))
+    // Revoked beside the answer.
+    for (let look = 0; look < 400 && isLeft(); look += 1) await new Promise((done) => setTimeout(done, 5))
+    assert(!isLeft(), 'a refresh token outlives the logout of its browser')
+  }
+
+  /** One browser, one session: what its other logins made has ended. */
+  async function checkOne(home: TestBrowser): Promise<void> {
+    const mine = made.filter(({ login, isLost }) => login.home === home && !isLost)
+    const living: Made[] = []
+    for (const one of mine) if (await isAlive(one)) living.push(one)
+    assert(living.length <= 1, 'one browser has two sessions')
+    const held = cookieOf(home)
+    assert(
+      living.every(({ cookie }) => cookie === held),
+      'a session lives that its browser does not hold',
+    )
+  }
+
+  /**
+   * Whether what a thief does with a copy must leave a session alone. A copy is the browser itself to a server: of the very
+   * session; and for as long as requests cross, of a login whose transaction it holds, and of the same person's next one.
+   */
+  function isSafeFrom({ home, jar }: { home: TestBrowser; jar: TestBrowser }, one: Made): boolean {
+    const cookie = cookieOf(jar)
+    if (cookie === one.cookie) return false
+    const [id = ''] = one.login.state.split('.')
+    const holdsTransaction = [...jar.cookies(world.url).keys()].some((name) => name.endsWith(id))
+    const before = made.find((other) => other.cookie === cookie)
+    const holdsPredecessor = before !== undefined && one.login.home === home && before.person === one.person
+    return time() - one.at > crossing || !(holdsTransaction || holdsPredecessor)
+  }
+
+  /** A thief uses a copy, which leaves alone all who are none of its business. */
+  async function asThief(index: number, act: (jar: TestBrowser) => Promise<void>): Promise<void> {
+    const copy = pick(copies, index)
+    if (copy === undefined) return
+    const safe: Made[] = []
+    for (const one of made) if (isSafeFrom(copy, one) && (await isAlive(one))) safe.push(one)
+    await act(copyBrowser(copy.jar, world.url))
+    for (const one of safe) assert(await isAlive(one), 'a thief ends the session of somebody else')
+  }
+
+  async function take(step: Step): Promise<void> {
+    const home = 'home' in step ? (pick(homes, step.home) ?? homes[0]) : homes[0]
+    switch (step.do) {
+      case 'begin': {
+        logins.push({ home, ...(await begin(home)), isOver: false })
+        return
+      }
+      case 'finish':
+      case 'lose-answer':
+      case 'cross-with-logout': {
+        const login = pick(openOf(home), step.login)
+        if (login === undefined) return
+        authorize(login, step.person)
+        if (step.do === 'finish') return finish(home, login)
+        if (step.do === 'lose-answer') return finish(copyBrowser(home, world.url), login, { isLost: true })
+        const jars = [copyBrowser(home, world.url), copyBrowser(home, world.url)] as const
+        await Promise.all([finish(jars[0], login), logOutHome(home, jars[1])])
+        for (const name of [...home.cookies(world.url).keys()]) home.setCookie(world.url, name, undefined)
+        return checkGone(home)
+      }
+      case 'finish-two-at-once': {
+        const open = openOf(home)
+        const [one, other] = [pick(open, step.login), pick(open, step.login + 1)]
+        if (one === undefined || other === undefined || one === other) return
+        authorize(one, step.person)
+        authorize(other, step.other)
+        await Promise.all([one, other].map((login) => underWay(home, (jar) => finish(jar, login))))
+        const both = made.filter(({ login }) => login === one || login === other)
+        const alive = await Promise.all(both.map(isAlive))
+        assert(both.length === 0 || alive.includes(true), 'two logins at once end each other')
+        return
+      }
+      case 'repeat': {
+        const login = pick(
+          loginsOf(home).filter(({ parameters }) => parameters !== undefined),
+          step.login,
+        )
+        return login && finish(home, login)
+      }
+      case 'finish-with-guess': {
+        const login = pick(loginsOf(home), step.login)
+        if (login === undefined) return
+        const jar = copyBrowser(home, world.url)
+        const guess = new URLSearchParams({ state: login.state, code: 'guess' })
+        const response = await jar.fetch(`${world.url}/api/callback?${guess}`)
+        assert(response.status !== 200 && setBy(response) === undefined, 'a guessed code signs in')
+        return
+      }
+      case 'log-out': {
+        await logOutHome(home, home)
+        assert([...home.cookies(world.url).keys()].length === 0, 'a logout leaves cookies')
+        return checkGone(home)
+      }
+      case 'copy-cookies': {
+        copies.push({ home, jar: copyBrowser(home, world.url) })
+        return
+      }
+      case 'thief-guesses': {
+        const login = pick(logins, step.login)
+        if (login?.parameters === undefined) return
+        const guess = new URLSearchParams({ state: login.state, code: 'guess' })
+        return asThief(step.copy, async (jar) => {
+          const held = cookieOf(jar)
+          const response = await jar.fetch(`${world.url}/api/callback?${guess}`)
+          assert(response.status !== 200, 'a thief gets an answer meant for somebody else')
+          assert(cookieOf(jar) === held, 'a thief gets a session')
+        })
+      }
+      case 'thief-logs-out':
+        return asThief(step.copy, async (jar) => {
+          const held = await view(cookieOf(jar))
+          await checkLogout(await logOut(jar), held)
+        })
+      case 'thief-signs-in':
+        return asThief(step.copy, async (jar) => {
+          const { loginUrl } = await begin(jar)
+          const parameters = world.idp.authorize(loginUrl, 'thief')
+          const response = await jar.fetch(`${world.url}/api/callback?${parameters}`)
+          const { user } = await view(cookieOf(jar))
+          assert(response.status !== 200 || user?.sub === 'thief', 'a thief signs in as somebody else')
+        })
+      case 'wait':
+        now += seconds(step.seconds)
+        return world.advance(seconds(step.seconds))
+    }
+  }
+
+  for (const step of steps) {
+    await take(step)
+    for (const home of homes) await checkOne(home)
+  }
+}
