@@ -64,7 +64,7 @@ export function createUniversalLogout({ config, providers, endings, once }: Univ
       })
     }
     const { universalLogoutIssuer: caller = '' } = provider
-    const { jti: name = token, goodUntil } = await provider.verifyRevocationCaller(
+    const { name, goodUntil } = await provider.verifyRevocationCaller(
       token,
       config.publicUrl + universalLogoutPath,
     )

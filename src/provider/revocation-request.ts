@@ -15,8 +15,8 @@ import { asymmetricAlgs } from './token-verifier.ts'
 
 /** A verified call of Universal Logout; its token is good once. */
 export interface RevocationCaller {
-  /** Undefined where the caller gave the token no name. */
-  jti: string | undefined
+  /** Tells the token from all others of its issuer, and is the same however its signature is written. */
+  name: string
   /** Milliseconds since the epoch. */
   goodUntil: number
 }
@@ -81,6 +81,12 @@ export function createRevocationCallerVerifier({
     if (exp > clock.now() / 1000 + longestLife) {
       throw createTokenError('invalid_token', 'exp lies more than a day ahead')
     }
-    return { jti, goodUntil: (exp + clockTolerance) * 1000 }
+    return { name: jti || toSigningInput(token), goodUntil: (exp + clockTolerance) * 1000 }
   }
 }
+
+/**
+ * Header and payload as they were signed (RFC 7515 2), which name a token that has no `jti`. The text of the
+ * signature does not: padding, spare bits of base64url and the second form of an ECDSA signature change it at will.
+ */
+const toSigningInput = (token: string) => token.slice(0, token.lastIndexOf('.'))

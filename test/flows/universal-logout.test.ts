@@ -202,6 +202,60 @@ describe('a caller who is not the provider: refused, and nothing ends (R76)', ()
     expect((await call(await makeToken(without('jti')), bySub('00u-nobody'))).status).toBe(204)
   })
 
+  describe('a token without a name that was used before, its signature written differently', () => {
+    const withSignature = (token: string, change: (signature: string) => string) => {
+      const at = token.lastIndexOf('.') + 1
+      return token.slice(0, at) + change(token.slice(at))
+    }
+    /** The last character holds two bits of the signature, and four that mean nothing. */
+    const changeSpareBits = (signature: string) =>
+      signature.slice(0, -1) + String.fromCharCode(signature.charCodeAt(signature.length - 1) + 1)
+    /** ECDSA takes s and n - s alike; n is the order of P-256. */
+    const mirror = (signature: string) => {
+      const bytes = Buffer.from(signature, 'base64url')
+      const n = BigInt('0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551')
+      const s = n - BigInt(`0x${bytes.subarray(32).toString('hex')}`)
+      const other = Buffer.from(s.toString(16).padStart(64, '0'), 'hex')
+      return Buffer.concat([bytes.subarray(0, 32), other]).toString('base64url')
+    }
+    /** What the same token gets, first as it is, then with its signature changed. */
+    async function replay(key: HostileProvider['goodKey'], change: (signature: string) => string) {
+      const { clock } = portico
+      idp.misbehave({ orgKeys: (_req, res) => void res.json({ keys: [key.publicJwk] }) })
+      const cold = await startPortico({ issuer: idp.issuer, replaced: { clock } })
+      const token = await makeToken({ ...without('jti'), key, header: { alg: key.alg } })
+      const changed = withSignature(token, change)
+      const first = await call(token, bySub('00u-nobody'), cold)
+      const second = await call(changed, bySub('00u-nobody'), cold)
+      idp.misbehave()
+      await cold.close()
+      expect(changed).not.toBe(token)
+      expect(first.status).toBe(204)
+      return [second.status, ((await second.json()) as { detail: string }).detail]
+    }
+    const refused = [401, expect.stringContaining('used before')]
+
+    test.each<[string, [alg: string, bits?: number], (signature: string) => string]>([
+      ['RS256, padded by ==', ['RS256'], (signature) => `${signature}==`],
+      ['RS256, padded by =', ['RS256', 2056], (signature) => `${signature}=`],
+      ['RS256, with another last character', ['RS256'], changeSpareBits],
+      ['ES256, padded by ==', ['ES256'], (signature) => `${signature}==`],
+      ['ES256, with another last character', ['ES256'], changeSpareBits],
+      ['ES256, with n - s in place of s', ['ES256'], mirror],
+    ])('%s', async (_way, key, change) => {
+      expect(await replay(await createProviderKey('org-2', ...key), change)).toEqual(refused)
+    })
+
+    test('and one whose name is empty is told apart from others without one', async () => {
+      const unnamed = () => makeToken(withClaims({ jti: '' }))
+      const token = await unnamed()
+      expect((await call(token, bySub('00u-nobody'))).status).toBe(204)
+      expect(await readRefusal(await call(token, bySub()))).toBe('401 invalid_token')
+      portico.clock.advance(seconds(1))
+      expect((await call(await unnamed(), bySub('00u-nobody'))).status).toBe(204)
+    })
+  })
+
   test('a shared secret in place of a key', async () => {
     const oct = { kty: 'oct', alg: 'HS256', kid: 'oct-1', k: Buffer.alloc(32, 7).toString('base64url') }
     idp.misbehave({ orgKeys: (_req, res) => void res.json({ keys: [idp.orgKey.publicJwk, oct] }) })

@@ -10,8 +10,12 @@ interface SigningKey {
   publicJwk: JWK
 }
 
-export async function createProviderKey(kid: string, alg = 'RS256'): Promise<SigningKey> {
-  const { privateKey, publicKey } = await generateKeyPair(alg)
+export async function createProviderKey(
+  kid: string,
+  alg = 'RS256',
+  modulusLength = 2048,
+): Promise<SigningKey> {
+  const { privateKey, publicKey } = await generateKeyPair(alg, { modulusLength })
   return { kid, alg, privateKey, publicJwk: { ...(await exportJWK(publicKey)), kid, alg, use: 'sig' } }
 }
 
