@@ -6,22 +6,29 @@ export interface ExpiringMap<V> {
   /** False, and nothing set, where there is no room for another key. `expiresAt` is milliseconds since the epoch. */
   set(key: string, value: V, expiresAt: number): boolean
   delete(key: string): boolean
-  /** Live values. */
-  values(): V[]
   /** Live entries and those not swept yet. */
   size(): number
 }
 
 const sweepInterval = 60_000
 
-export function createExpiringMap<V>(clock: Clock, capacity: number): ExpiringMap<V> {
+/** Creates the map; `onExpiry` learns the key of each entry that a sweep takes out. */
+export function createExpiringMap<V>(
+  clock: Clock,
+  capacity: number,
+  onExpiry: (key: string) => void = () => {},
+): ExpiringMap<V> {
   const entries = new Map<string, { value: V; expiresAt: number }>()
   let nextSweep = 0
 
   function sweep(): void {
     const now = clock.now()
     nextSweep = now + sweepInterval
-    for (const [key, { expiresAt }] of entries) if (expiresAt <= now) entries.delete(key)
+    for (const [key, { expiresAt }] of entries) {
+      if (expiresAt > now) continue
+      entries.delete(key)
+      onExpiry(key)
+    }
   }
 
   return {
@@ -38,10 +45,6 @@ export function createExpiringMap<V>(clock: Clock, capacity: number): ExpiringMa
       return true
     },
     delete: (key) => entries.delete(key),
-    values() {
-      sweep()
-      return [...entries.values()].map(({ value }) => value)
-    },
     size() {
       if (clock.now() >= nextSweep) sweep()
       return entries.size

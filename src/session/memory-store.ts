@@ -1,9 +1,10 @@
 import type { Clock } from '../clock.ts'
 import { AppError } from '../errors.ts'
 import { createExpiringMap } from './expiring-map.ts'
+import { createMemoryIndex, toGroupName } from './memory-index.ts'
 import { createMemorySharedState } from './memory-shared-state.ts'
 import type { NewSession, Remains, Session } from './session.ts'
-import { isIn, type SessionGroup, toGroups } from './session-groups.ts'
+import { toGroups } from './session-groups.ts'
 import type { SessionLifetimes, Store } from './store.ts'
 import {
   crossingTime,
@@ -25,6 +26,8 @@ interface MemoryStoreOptions {
 /** A store in this process's memory, with the number of its entries for tests and metrics. */
 export interface MemoryStore extends Store {
   size(): number
+  /** What its index of sessions by their groups knows. */
+  indexSize(): number
 }
 
 interface Lock {
@@ -46,11 +49,10 @@ interface Tombstone {
   replacedAt?: number | undefined
 }
 
-const toName = ({ by, issuer, value }: SessionGroup) => JSON.stringify([by, issuer, value])
-
 /** Creates the store for one process: sessions end with it. */
 export function createMemoryStore({ clock, lifetimes, capacity = 100_000 }: MemoryStoreOptions): MemoryStore {
-  const sessions = createExpiringMap<Session>(clock, capacity)
+  const index = createMemoryIndex()
+  const sessions = createExpiringMap<Session>(clock, capacity, index.delete)
   const locks = createExpiringMap<Lock>(clock, capacity)
   const tombstones = createExpiringMap<Tombstone>(clock, 10 * capacity)
   /** When somebody may look after what a session left. */
@@ -79,13 +81,6 @@ export function createMemoryStore({ clock, lifetimes, capacity = 100_000 }: Memo
     return lock?.fence === fence && !lock.isPause && lock.until > clock.now()
   }
 
-  function find(isWanted: (session: Session) => boolean): Session[] {
-    return sessions
-      .values()
-      .filter(isWanted)
-      .sort((a, b) => a.createdAt - b.createdAt)
-  }
-
   /** Writes a tombstone; its tokens, if any, wait to be revoked, by default. */
   function bury(handle: string, tombstone: Tombstone, { isPending = true } = {}): void {
     const { remains } = tombstone
@@ -96,7 +91,7 @@ export function createMemoryStore({ clock, lifetimes, capacity = 100_000 }: Memo
 
   function isCutOff({ identity }: NewSession): boolean {
     const { startedAt } = identity.login
-    return toGroups(identity).some((group) => (cutoffs.get(toName(group)) ?? -1) > startedAt)
+    return toGroups(identity).some((group) => (cutoffs.get(toGroupName(group)) ?? -1) > startedAt)
   }
 
   return {
@@ -113,6 +108,7 @@ export function createMemoryStore({ clock, lifetimes, capacity = 100_000 }: Memo
       const idleExpiresAt = idleExpiry(now, absoluteExpiresAt, lifetimes)
       const times = { createdAt: now, lastSeenAt: now, idleExpiresAt, absoluteExpiresAt }
       assertRoom(sessions.set(handle, { ...session, ...times, handle, tokensVersion: 1 }, idleExpiresAt))
+      index.set(handle, session.identity)
       return 'created'
     },
 
@@ -147,6 +143,7 @@ export function createMemoryStore({ clock, lifetimes, capacity = 100_000 }: Memo
       const { identity, tokens, tokensVersion: version } = session
       const replaced = inherited.get(handle) ?? []
       sessions.delete(handle)
+      index.delete(handle)
       locks.delete(handle)
       inherited.delete(handle)
       const remains = quietly ? undefined : { identity, tokens, handle, version, replaced }
@@ -163,11 +160,12 @@ export function createMemoryStore({ clock, lifetimes, capacity = 100_000 }: Memo
     },
 
     async find(group) {
-      return find(({ identity }) => isIn(identity, group))
+      const found = index.find(group).map((handle) => sessions.get(handle))
+      return found.filter((session) => session !== undefined).sort((a, b) => a.createdAt - b.createdAt)
     },
 
     async cutOff(group) {
-      assertRoom(cutoffs.set(toName(group), clock.now(), clock.now() + cutoffLifetime))
+      assertRoom(cutoffs.set(toGroupName(group), clock.now(), clock.now() + cutoffLifetime))
     },
 
     async leave(handle, { identity, tokens }) {
@@ -225,6 +223,7 @@ export function createMemoryStore({ clock, lifetimes, capacity = 100_000 }: Memo
       if (locks.get(handle)?.fence !== fence) return 'fenced'
       const renewed = { ...session, identity, tokens, tokensVersion: version + 1 }
       sessions.set(handle, renewed, session.idleExpiresAt)
+      index.set(handle, identity)
       setLock(handle, fence, 0)
       return 'committed'
     },
@@ -232,6 +231,7 @@ export function createMemoryStore({ clock, lifetimes, capacity = 100_000 }: Memo
     async ping() {},
     async close() {},
 
+    indexSize: () => index.size(),
     size: () => [sessions, locks, tombstones, inherited, shared].reduce((sum, part) => sum + part.size(), 0),
   }
 }
