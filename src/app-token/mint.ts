@@ -69,6 +69,7 @@ export function createAppTokenMinter({ config, keyRing, clock }: MinterOptions):
       iss: publicUrl,
       sub: identity.subject,
       aud: chooseAudience(audience),
+      idp: identity.provider,
       client_id: clientIds.get(identity.provider),
       scope: narrowScope(tokens.scope, scope).join(' '),
       iat: issuedAt,

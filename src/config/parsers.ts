@@ -105,7 +105,7 @@ export const origins: Parser<string[]> = list.transform((items, context) =>
 )
 
 const reservedClaims = new Set(
-  'iss sub aud exp nbf iat jti sid client_id scope auth_time acr amr cnf act azp nonce at_hash events'.split(
+  'iss sub aud exp nbf iat jti sid idp client_id scope auth_time acr amr cnf act azp nonce at_hash events'.split(
     ' ',
   ),
 )

@@ -17,6 +17,8 @@ export interface AppTokenClaims extends JWTPayload {
   scope: string
   /** Public handle of the session the token speaks for. */
   sid: string
+  /** The provider whose word the user claims are, `groups` too: its name in PROVIDERS_FILE, or `default`. */
+  idp?: string
   groups?: string[]
   /** The key the token is bound to, if it is (RFC 9449 6.1). */
   cnf?: { jkt?: string }

@@ -89,14 +89,40 @@ export function requireScope(...scopes: string[]): RequestHandler {
   }
 }
 
-/** Express middleware, after `requireAppToken`: 403 where the person is in none of the groups. */
-export function requireGroup(...groups: string[]): RequestHandler {
+/** Whose word counts for a membership. */
+export interface GroupSource {
+  /** The name of a provider in PROVIDERS_FILE (`default` for the one of the environment), or several. */
+  idp: string | readonly string[]
+}
+
+/**
+ * Express middleware, after `requireAppToken`: 403 where the person is in none of the groups, or not by the word of
+ * a provider that is asked for. Where none is, a group of that name at any provider will do.
+ *
+ * @example
+ * app.get('/audit', requireGroup('Admins', 'Auditors', { idp: 'okta' }), listEntries)
+ *
+ * @throws TypeError where `idp` names no provider
+ */
+export function requireGroup(...wanted: (string | GroupSource)[]): RequestHandler {
+  const groups = wanted.filter((item) => typeof item === 'string')
+  const idps = wanted.filter((item) => typeof item !== 'string').flatMap(readIdps)
   return (req, res, next) => {
     if (req.appToken === undefined) return refuseAnonymous(res, ['Bearer'])
-    const memberOf = [req.appToken.groups ?? []].flat()
-    if (groups.some((group) => memberOf.includes(group))) return next()
-    return refuse(res, 403, `Only for members of ${groups.join(' or ')}`)
+    const { idp = '', groups: memberOf = [] } = req.appToken
+    const isHeard = idps.length === 0 || idps.includes(idp)
+    if (isHeard && groups.some((group) => [memberOf].flat().includes(group))) return next()
+    const source = idps.length === 0 ? '' : `, by the word of ${idps.join(' or ')}`
+    return refuse(res, 403, `Only for members of ${groups.join(' or ')}${source}`)
   }
+}
+
+/** A name that is missing, such as that of an unset variable, must not let every provider's people in. */
+function readIdps({ idp }: GroupSource): string[] {
+  const names = [idp].flat()
+  const areNames = names.every((name) => typeof name === 'string' && name !== '')
+  if (areNames && names.length > 0) return names
+  throw new TypeError('idp must be the name of a provider, or a list of names')
 }
 
 /** A challenge with its parameters (RFC 9110 11.6.1); DPoP tells the algorithms it takes (RFC 9449 7.1). */

@@ -198,6 +198,7 @@ describe('problems (R11: no redirect URI, issuer or origin by plain http but on 
     ['APP_TOKEN_TTL', '16m'],
     ['APP_TOKEN_ALG', 'HS256'],
     ['APP_TOKEN_CLAIMS', 'name,sub'],
+    ['APP_TOKEN_CLAIMS', 'name,idp'],
     ['APP_TOKEN_AUDIENCE', ','],
     ['TRUST_PROXY', '10.0.0.0/99'],
     ['TRUST_PROXY', '0.0.0.0/0'],

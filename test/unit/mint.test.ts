@@ -16,15 +16,8 @@ test('no user claim can stand in for one that carries meaning in the app token',
     claims: [],
     keys: undefined,
   } as const
-  const config = {
-    publicUrl: 'https://app.example.com',
-    appToken,
-    providers: [{ name: 'default', clientId: 'c' }],
-  }
   const lifetimes = { idleTimeout: minutes(30), absoluteTimeout: hours(12) }
   const store = createMemoryStore({ clock, lifetimes })
-  const keyRing = createKeyRing({ config: appToken, store, secrets: [randomBytes(32)], clock, log: () => {} })
-  const mint = createAppTokenMinter({ config, keyRing, clock })
   const forged = {
     iss: 'evil',
     sub: 'root',
@@ -34,7 +27,15 @@ test('no user claim can stand in for one that carries meaning in the app token',
     client_id: 'evil',
     sid: 'evil',
     cnf: { jkt: 'evil' },
+    idp: 'evil',
   }
+  const config = {
+    publicUrl: 'https://app.example.com',
+    appToken,
+    providers: [{ name: 'default', clientId: 'c', claimNames: Object.keys(forged) }],
+  }
+  const keyRing = createKeyRing({ config: appToken, store, secrets: [randomBytes(32)], clock, log: () => {} })
+  const mint = createAppTokenMinter({ config, keyRing, clock })
   const { token } = await mint({
     handle: 'h',
     identity: {
@@ -59,6 +60,7 @@ test('no user claim can stand in for one that carries meaning in the app token',
     scope: 'openid',
     client_id: 'c',
     sid: 'h',
+    idp: 'default',
   })
   expect(decodeJwt(token)).not.toHaveProperty('cnf')
 })

@@ -132,6 +132,44 @@ test('a missing group: 403; with it: passes', async () => {
   expect((await call('/audit', await sign({ claims: { groups: ['Admins'] } }))).status).toBe(200)
 })
 
+describe('requireGroup with idp', () => {
+  /** What a member of Admins gets by the word of `idp`, where `wanted` is demanded. */
+  async function enter(wanted: Parameters<typeof requireGroup>, idp?: string, groups: unknown = ['Admins']) {
+    const guarded = express()
+    const jwksUri = keyServer.origin
+    guarded.use(requireAppToken({ issuer, audience: 'https://api.example.com', jwksUri, clock }))
+    guarded.get('/', requireGroup(...wanted), (_req, res) => void res.json({}))
+    const token = await sign({ claims: { groups, idp } })
+    const answer = await request(guarded).get('/').set('authorization', `Bearer ${token}`)
+    return answer.status === 200 ? 200 : `${answer.status} ${(answer.body as { title: string }).title}`
+  }
+
+  test('lets members in by the word of that provider', async () => {
+    expect(await enter(['Admins', { idp: 'okta' }], 'okta')).toBe(200)
+    expect(await enter(['Ops', 'Admins', { idp: ['ad', 'okta'] }], 'okta')).toBe(200)
+    expect(await enter(['Admins'], 'anyone')).toBe(200)
+  })
+
+  test('refuses members by the word of another, or of none: 403 that names whose counts', async () => {
+    const refusal = '403 Only for members of Admins or Ops, by the word of okta or ad'
+    for (const idp of ['toki', 'Okta', 'okta ', '', undefined]) {
+      expect(await enter(['Admins', 'Ops', { idp: ['okta', 'ad'] }], idp)).toBe(refusal)
+    }
+  })
+
+  test('refuses the people of that provider who are no members', async () => {
+    expect(await enter(['Admins', { idp: 'okta' }], 'okta', ['Everyone'])).toMatch(/^403 /)
+    expect(await enter([{ idp: 'okta' }], 'okta')).toMatch(/^403 /)
+  })
+
+  test.each([{ idp: undefined }, { idp: '' }, { idp: [] }, { idp: ['okta', ''] }, { ipd: 'okta' }, {}])(
+    '%j names no provider: a mistake told at once',
+    (source) => {
+      expect(() => requireGroup('Admins', source as { idp: string })).toThrow('idp must be the name')
+    },
+  )
+})
+
 test('requireScope and requireGroup without requireAppToken before them let nobody in', async () => {
   const bare = express()
   bare.get('/a', requireScope('x'), (_req, res) => void res.json({}))
