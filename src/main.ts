@@ -28,7 +28,8 @@ async function serve(): Promise<void> {
   const parts = createParts(readConfig(env))
   const { log } = parts
   const providers = parts.config.providers.map(({ name, issuer }) => `${name} ${issuer}`)
-  log('server_starting', { ...describeSettings(env), providers })
+  const claims = parts.config.providers.map(({ name, claimNames }) => `${name} ${claimNames.join(',')}`)
+  log('server_starting', { ...describeSettings(env), providers, claims })
   const unknown = findUnknownVariables(env)
   if (unknown.length > 0) log('config_unknown_variable', { variables: unknown })
   if (sharesLimits(parts.config)) log('config_limits_are_shared', { variable: 'TRUST_PROXY' })

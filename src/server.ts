@@ -45,9 +45,8 @@ export function createParts(config: Config, replaced: Partial<Parts> = {}): Part
 }
 
 function createConfiguredProviders(config: Config, clock: Clock, log: Log): Providers {
-  const { secrets, appToken } = config
-  const create = (one: ProviderConfig) =>
-    createProvider({ config: one, secrets, claimNames: appToken.claims, clock, log })
+  const { secrets } = config
+  const create = (one: ProviderConfig) => createProvider({ config: one, secrets, clock, log })
   const [first, ...others] = config.providers
   return createProviders([create(first), ...others.map(create)])
 }

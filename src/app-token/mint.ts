@@ -29,7 +29,7 @@ export type MintAppToken = (session: Session, request?: AppTokenRequest) => Prom
 
 interface MinterOptions {
   config: Pick<Config, 'publicUrl' | 'appToken'> & {
-    providers: readonly Pick<ProviderConfig, 'name' | 'clientId'>[]
+    providers: readonly Pick<ProviderConfig, 'name' | 'clientId' | 'claimNames'>[]
   }
   keyRing: KeyRing
   clock: Clock
@@ -45,10 +45,14 @@ function narrowScope(granted: readonly string[], asked: string | undefined): rea
   return scopes
 }
 
+/** The user claims that the provider may tell now: at the login it may have been allowed more. */
+const pickAllowed = ({ claims }: Session['identity'], allowed: readonly string[] = []) =>
+  Object.fromEntries(Object.entries(claims).filter(([name]) => allowed.includes(name)))
+
 /** Creates the minter of app tokens: JWTs of the profile RFC 9068, signed by the ring's key. */
 export function createAppTokenMinter({ config, keyRing, clock }: MinterOptions): MintAppToken {
   const { publicUrl, appToken, providers } = config
-  const clientIds = new Map(providers.map(({ name, clientId }) => [name, clientId]))
+  const byName = new Map(providers.map((provider) => [provider.name, provider]))
 
   function chooseAudience(asked: string | undefined): string {
     const audience = asked ?? appToken.audiences[0]
@@ -58,6 +62,7 @@ export function createAppTokenMinter({ config, keyRing, clock }: MinterOptions):
 
   return async (session, { audience, scope, keyThumbprint } = {}) => {
     const { identity, tokens, handle, absoluteExpiresAt } = session
+    const provider = byName.get(identity.provider)
     const now = clock.now()
     // A token never outlives the session it speaks for.
     const lifetime = Math.floor(Math.min(appToken.ttl, absoluteExpiresAt - now) / 1000)
@@ -65,12 +70,12 @@ export function createAppTokenMinter({ config, keyRing, clock }: MinterOptions):
     const key = await keyRing.signingKey()
     const token = await new SignJWT({
       // User claims come first: none of them can stand in for a claim that carries meaning here.
-      ...identity.claims,
+      ...pickAllowed(identity, provider?.claimNames),
       iss: publicUrl,
       sub: identity.subject,
       aud: chooseAudience(audience),
       idp: identity.provider,
-      client_id: clientIds.get(identity.provider),
+      client_id: provider?.clientId,
       scope: narrowScope(tokens.scope, scope).join(' '),
       iat: issuedAt,
       exp: issuedAt + lifetime,

@@ -1,4 +1,4 @@
-import { type SettingName, settings } from './settings.ts'
+import { entrySettings, type SettingName, settings } from './settings.ts'
 
 /** One thing wrong with the configuration. The value itself is never part of it. */
 export interface Problem {
@@ -21,7 +21,7 @@ export const withoutKnown = (found: readonly Problem[], known: readonly Problem[
 /** A line that would be accepted, as the place where it stands wants it. */
 export function toExample({ variable, provider, isSurplus }: Problem): string | undefined {
   if (isSurplus) return undefined
-  const { example } = settings[variable]
+  const { example } = { ...settings, ...entrySettings }[variable]
   return provider === undefined ? `${variable}=${example}` : `"${variable}": ${JSON.stringify(example)}`
 }
 

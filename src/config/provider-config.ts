@@ -1,4 +1,5 @@
 import type { PrivateJwk } from './private-jwk-set.ts'
+import { toClaimNames } from './provider-claims.ts'
 import type { ProviderSettingValues } from './settings.ts'
 
 /** How the client proves itself to the provider (RFC 6749 2.3, OpenID Connect Core 9, RFC 8705). */
@@ -51,6 +52,8 @@ export interface ProviderConfig {
   requiresLogoutTokenTyp: boolean
   /** Who may ask for a person's sessions to end (Okta Universal Logout): the org of an Okta server; undefined for nobody. */
   universalLogoutIssuer: string | undefined
+  /** The user claims that it may put into sessions and app tokens. */
+  claimNames: readonly string[]
   /** What stands before this provider's subjects in app tokens: its name and a colon where there are several. */
   subjectPrefix: string
 }
@@ -141,7 +144,7 @@ function toUniversalLogoutIssuer(
 /** The configuration of a provider whose settings have no problem. */
 export function toProviderConfig(
   values: ProviderSettingValues,
-  { name, publicUrl }: { name: string; publicUrl: string },
+  { name, publicUrl, appTokenClaims }: { name: string; publicUrl: string; appTokenClaims: readonly string[] },
 ): ProviderConfig {
   const endpoints = toEndpoints(values)
   const scopes = values.OIDC_SCOPES
@@ -165,6 +168,12 @@ export function toProviderConfig(
     timeout: values.OIDC_TIMEOUT,
     requiresLogoutTokenTyp: values.OIDC_LOGOUT_TOKEN_TYP === 'required',
     universalLogoutIssuer: toUniversalLogoutIssuer(values, verifiesIdToken),
+    claimNames: toClaimNames({
+      named: values.claims,
+      appTokenClaims,
+      isOnly: name === onlyProvider,
+      verifiesIdToken,
+    }),
     subjectPrefix: name === onlyProvider ? '' : `${name}:`,
   }
 }

@@ -6,6 +6,8 @@ import {
   type Environment,
   findProviderVariables,
   findUnknownProviderSettings,
+  type ParsedSettings,
+  readEntrySettings,
   readProviderSettings,
 } from './read-settings.ts'
 import type { ProviderSettingValues, ServerSettingValues } from './settings.ts'
@@ -21,7 +23,9 @@ export function readProviders(env: Environment, values: Partial<ServerSettingVal
   const { PROVIDERS_FILE: entries } = values
   // A file that was named but not understood has a problem of its own; the environment was not meant then.
   if (entries === undefined)
-    return env.PROVIDERS_FILE ? { providers: [], problems: [] } : readProvider(onlyProvider, env, values)
+    return env.PROVIDERS_FILE
+      ? { providers: [], problems: [] }
+      : toProvider(onlyProvider, readProviderSettings(env), values)
   const all = entries.map(({ name, settings }) => readEntry(name, settings, values))
   const outside = findProviderVariables(env).map(
     (variable): Problem => ({
@@ -41,7 +45,9 @@ export function readProviders(env: Environment, values: Partial<ServerSettingVal
 }
 
 function readEntry(name: string, settings: Environment, server: Partial<ServerSettingValues>): ReadProviders {
-  const { providers, problems } = readProvider(name, settings, server)
+  const { providers, problems } = toProvider(name, readEntrySettings(settings), server)
+  // An empty setting is an absent one, but an empty list asks for fewer claims, not for the default.
+  if (settings.claims === '') problems.push({ variable: 'claims', problem: 'must name at least one' })
   const unknown = findUnknownProviderSettings(settings)
   const held: Problem[] =
     unknown.length === 0
@@ -55,18 +61,18 @@ function readEntry(name: string, settings: Environment, server: Partial<ServerSe
   return { providers, problems: [...held, ...problems.map((problem) => ({ ...problem, provider: name }))] }
 }
 
-function readProvider(
+function toProvider(
   name: string,
-  settings: Environment,
+  { values, problems }: ParsedSettings<ProviderSettingValues>,
   server: Partial<ServerSettingValues>,
 ): ReadProviders {
-  const { PUBLIC_URL: publicUrl } = server
-  const { values, problems } = readProviderSettings(settings)
+  const { PUBLIC_URL: publicUrl, APP_TOKEN_CLAIMS: appTokenClaims = [] } = server
   const place = { name, publicUrl, allowedOrigins: toAllowedOrigins(server) }
   problems.push(...withoutKnown(findProviderContradictions(values, place), problems))
   if (problems.length > 0 || publicUrl === undefined) return { providers: [], problems }
   // Without a problem, every setting with a default has its value.
-  return { providers: [toProviderConfig(values as ProviderSettingValues, { name, publicUrl })], problems }
+  const all = values as ProviderSettingValues
+  return { providers: [toProviderConfig(all, { name, publicUrl, appTokenClaims })], problems }
 }
 
 /** An answer that comes to one address could be any provider's (BCP 4.4.2.2). */

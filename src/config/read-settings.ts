@@ -1,6 +1,7 @@
 import type { Problem } from './config-error.ts'
 import { readSecretFile } from './parsers.ts'
 import {
+  entrySettings,
   type ProviderSettingValues,
   providerSettings,
   type ServerSettingValues,
@@ -13,8 +14,13 @@ export type Environment = Readonly<Record<string, string | undefined>>
 
 type Entries = readonly [SettingName, Setting<unknown>][]
 
-const entries = Object.entries(settings) as [SettingName, Setting<unknown>][]
+const toEntries = (some: Partial<Record<SettingName, Setting<unknown>>>) =>
+  Object.entries(some) as [SettingName, Setting<unknown>][]
+
+const entries = toEntries(settings)
 const providerEntries = entries.filter(([name]) => name in providerSettings)
+/** What an entry of PROVIDERS_FILE may hold. */
+const fileEntries = [...providerEntries, ...toEntries(entrySettings)]
 const serverEntries = entries.filter(([name]) => !(name in providerSettings))
 
 /** The text given for a setting, from the variable or, for a secret, from the file that `X_FILE` names. */
@@ -47,8 +53,12 @@ export const readSettings = (env: Environment): ParsedSettings<ServerSettingValu
 export const readProviderSettings = (env: Environment): ParsedSettings<ProviderSettingValues> =>
   parseSettings(env, providerEntries)
 
+/** The same of a provider in PROVIDERS_FILE. */
+export const readEntrySettings = (entry: Environment): ParsedSettings<ProviderSettingValues> =>
+  parseSettings(entry, fileEntries)
+
 /** Values that parsed, and a problem for each one that did not or is missing. */
-interface ParsedSettings<Values> {
+export interface ParsedSettings<Values> {
   values: Partial<Values>
   problems: Problem[]
 }
@@ -62,7 +72,7 @@ export function findProviderVariables(env: Environment): SettingName[] {
 
 /** Names in an entry of PROVIDERS_FILE that are no setting of a provider. */
 export function findUnknownProviderSettings(given: Environment): string[] {
-  const known = providerEntries.flatMap(([name, { secret }]) => (secret ? [name, `${name}_FILE`] : [name]))
+  const known = fileEntries.flatMap(([name, { secret }]) => (secret ? [name, `${name}_FILE`] : [name]))
   return Object.keys(given).filter((name) => !known.some((other) => other === name))
 }
 

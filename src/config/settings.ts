@@ -82,6 +82,11 @@ export const providerSettings = {
   OIDC_TIMEOUT: setting(read.duration('1s', '30s'), { example: '5s', fallback: '3s' }),
 } as const satisfies Record<string, Setting<unknown>>
 
+/** What an entry of PROVIDERS_FILE may hold beside these, and the environment may not. */
+export const entrySettings = {
+  claims: setting(read.claimNames, { example: 'name,email,groups' }),
+} as const satisfies Record<string, Setting<unknown>>
+
 export const settings = {
   PUBLIC_URL: setting(read.origin, { example: 'https://app.example.com', required: true }),
   HOST: setting(read.text, { example: '127.0.0.1', fallback: '0.0.0.0' }),
@@ -129,9 +134,9 @@ export const settings = {
   }),
 } as const satisfies Record<string, Setting<unknown>>
 
-type Settings = typeof settings
+type Settings = typeof settings & typeof entrySettings
 export type SettingName = keyof Settings
-type ProviderSettingName = keyof typeof providerSettings
+type ProviderSettingName = keyof typeof providerSettings | keyof typeof entrySettings
 
 type Output<S> = S extends { parse: Parser<infer T> } ? T : never
 type IsAlwaysThere<S> = S extends { fallback: string } | { required: true } ? true : false

@@ -15,7 +15,7 @@ export interface ProviderIdentity {
   readonly subject: string
   /** What a plain OAuth 2.0 provider calls the user in its userinfo URL. */
   readonly userId?: string
-  /** The configured user claims (APP_TOKEN_CLAIMS) that the provider knows. */
+  /** The user claims that the provider knows, of those that it may tell. */
   readonly claims: UserClaims
   /** Seconds since the epoch at which the person last proved who they are (OpenID Connect Core 2). */
   readonly authTime?: number

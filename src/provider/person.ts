@@ -32,14 +32,14 @@ export interface PersonReader {
 
 interface PersonReaderOptions {
   config: ProviderConfig
-  /** Names of the user claims to keep from the ID token and, where missing there, from userinfo. */
-  claimNames: readonly string[]
   verifier: TokenVerifier
   log: Log
 }
 
 /** Creates the reader of one provider. */
-export function createPersonReader({ config, claimNames, verifier, log }: PersonReaderOptions): PersonReader {
+export function createPersonReader({ config, verifier, log }: PersonReaderOptions): PersonReader {
+  const { claimNames } = config
+
   /** Userinfo, where the ID token is thin and the provider has any. */
   async function readUserinfo(
     provider: DiscoveredProvider,
@@ -56,8 +56,9 @@ export function createPersonReader({ config, claimNames, verifier, log }: Person
     })
   }
 
-  function pick(idToken: JWTPayload, userinfo: JWTPayload): UserClaims {
-    const { claims, dropped } = pickUserClaims(claimNames, idToken, userinfo)
+  /** The claims that this provider may tell, each from the first source that has it. */
+  function pick(first: JWTPayload, second: JWTPayload = {}): UserClaims {
+    const { claims, dropped } = pickUserClaims(claimNames, first, second)
     if (dropped.length > 0) log('user_claims_dropped', { names: dropped, limit: maxUserClaims })
     return claims
   }
@@ -82,16 +83,16 @@ export function createPersonReader({ config, claimNames, verifier, log }: Person
     async renewClaims(provider, identity, idToken, access) {
       try {
         const userinfo = await readUserinfo(provider, idToken ?? {}, toSubject(identity), access)
-        const claims = pick(idToken ?? {}, userinfo)
         // What only an ID token told is as it was, where this refresh brought none.
         const isPartial = config.verifiesIdToken && idToken === undefined
-        return isPartial ? { ...identity.claims, ...claims } : claims
+        return isPartial ? pick(userinfo, identity.claims) : pick(idToken ?? {}, userinfo)
       } catch (error) {
         // Nothing but userinfo says whose tokens these are.
         if (error instanceof AnotherPerson && idToken === undefined) throw error
         // Tokens that came must not be lost because userinfo did not.
         log('user_claims_stale', { reason: toAppError(error).reason })
-        return identity.claims
+        // What the configuration does not allow any more goes all the same.
+        return pick(identity.claims)
       }
     },
   }

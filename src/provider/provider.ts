@@ -36,6 +36,8 @@ export interface Provider {
   readonly clientId: string
   /** Who may call Universal Logout for its people; undefined for nobody. */
   readonly universalLogoutIssuer: string | undefined
+  /** The user claims that it may tell of a person. */
+  readonly claimNames: readonly string[]
   /** What stands before its subjects in app tokens. */
   readonly subjectPrefix: string
   /** Whether its metadata is known, so that a login can begin. */
@@ -91,14 +93,12 @@ interface ProviderOptions {
   config: ProviderConfig
   /** Master secrets, newest first: the keys for DPoP come from them. */
   secrets: readonly Uint8Array[]
-  /** Names of the user claims to keep from the ID token and, where missing there, from userinfo. */
-  claimNames: readonly string[]
   clock: Clock
   log: Log
 }
 
 /** Creates the provider over openid-client. It starts no traffic until `start` or the first call. */
-export function createProvider({ config, secrets, claimNames, clock, log }: ProviderOptions): Provider {
+export function createProvider({ config, secrets, clock, log }: ProviderOptions): Provider {
   const http = createProviderFetch({ timeout: config.timeout, clock, ...toTls(config) })
   const discovery = createDiscovery({ config, fetch: http.fetch, clock, log })
   const secret = toSentSecret(config.clientAuth)
@@ -108,7 +108,7 @@ export function createProvider({ config, secrets, claimNames, clock, log }: Prov
   // learning of new keys.
   const openKeys = createKeySource({ fetchKeys, clock, log })
   const verifier = createTokenVerifier({ config, keys, clock })
-  const personReader = createPersonReader({ config, claimNames, verifier, log })
+  const personReader = createPersonReader({ config, verifier, log })
   const grants = createGrants({ config, discovery, dpopKeys, verifier, personReader, clock })
   const refreshBreaker = createCircuitBreaker({ clock, opensOn: ['silent', 'cut', 'busy'] })
   // A 429 or 500 here may be about one person's data, and must not touch the others.
@@ -140,6 +140,7 @@ export function createProvider({ config, secrets, claimNames, clock, log }: Prov
     redirectUri: config.redirectUri,
     clientId: config.clientId,
     universalLogoutIssuer: config.universalLogoutIssuer,
+    claimNames: config.claimNames,
     subjectPrefix: config.subjectPrefix,
     isReady: () => discovery.isReady(),
     start: () => discovery.start(),

@@ -9,17 +9,17 @@ export const maxUserClaims = 4_096
 /** A claim, never something that every object has. */
 const own = (claims: JWTPayload, name: string) => (Object.hasOwn(claims, name) ? claims[name] : undefined)
 
-/** Picks the named claims, from the ID token first; those that no longer fit are left out, the first named stay. */
+/** Picks the named claims, each from the first source that has it; those that no longer fit are left out. */
 export function pickUserClaims(
   names: readonly string[],
-  idToken: JWTPayload,
-  userinfo: JWTPayload,
+  first: JWTPayload,
+  second: JWTPayload,
 ): { claims: Record<string, unknown>; dropped: string[] } {
   const claims: Record<string, unknown> = {}
   const dropped: string[] = []
   let room = maxUserClaims
   for (const name of names) {
-    const value = own(idToken, name) ?? own(userinfo, name)
+    const value = own(first, name) ?? own(second, name)
     if (value === undefined || value === null) continue
     const length = JSON.stringify({ [name]: value }).length
     if (length > room) {

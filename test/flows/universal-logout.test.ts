@@ -345,6 +345,42 @@ describe('a call that cannot be understood or done: refused, and nothing ends', 
   })
 })
 
+test('an e-mail address that not all servers’ sessions know: 422, and no session ends', async () => {
+  const { clock } = portico
+  const other = await startHostileProvider({ path: '/oauth2/other' })
+  other.follow(clock)
+  const folder = mkdtempSync(join(tmpdir(), 'portico-'))
+  const path = join(folder, 'providers.json')
+  const start = (claims: string) => {
+    const client = { OIDC_CLIENT_ID: 'portico-test', OIDC_CLIENT_SECRET: 'test-client-secret' }
+    const one = { ...client, OIDC_ISSUER: idp.issuer, claims: 'name,email' }
+    const two = { ...client, OIDC_ISSUER: other.issuer, OIDC_UNIVERSAL_LOGOUT_ISSUER: idp.org, claims }
+    writeFileSync(path, JSON.stringify({ one, two }))
+    return startPortico({ env: { PROVIDERS_FILE: path }, replaced: { clock } })
+  }
+  const signInAtOne = async (at: TestPortico) => {
+    const browser = createTestBrowser()
+    const parameters = idp.authorize(await startLogin(at, browser, '?provider=one'))
+    expect((await browser.fetch(`${at.url}/api/callback/one?${parameters}`)).status).toBe(200)
+    return browser
+  }
+  const half = await start('name')
+  const browser = await signInAtOne(half)
+  const email = byEmail('grace@example.com')
+  expect(await readRefusal(await call(await makeToken(), email, half))).toBe('422 unprocessable')
+  expect(half.logged.findLast(({ event }) => event === 'universal_logout_refused')?.reason).toBe(
+    'the claims of provider two have no email',
+  )
+  expect(await isSignedIn(browser, half)).toBe(true)
+  expect((await call(await makeToken(), bySub('00u-grace'), half)).status).toBe(204)
+  const whole = await start('email')
+  const second = await signInAtOne(whole)
+  expect((await call(await makeToken(), email, whole)).status).toBe(204)
+  expect(await isSignedIn(second, whole)).toBe(false)
+  for (const server of [half, whole, other]) await server.close()
+  rmSync(folder, { recursive: true })
+})
+
 describe('who may call', () => {
   test('for an issuer that is its own org, or another provider: the issuer itself', async () => {
     const other = await startHostileProvider({ path: '/tenant' })

@@ -432,6 +432,71 @@ describe('PROVIDERS_FILE', () => {
     })
   })
 
+  describe('the claims of each provider', () => {
+    const described = {
+      OAUTH_AUTHORIZATION_ENDPOINT: plain.OAUTH_AUTHORIZATION_ENDPOINT,
+      OAUTH_TOKEN_ENDPOINT: plain.OAUTH_TOKEN_ENDPOINT,
+      OIDC_CLIENT_ID: 'c',
+      OIDC_SCOPES: 'profile',
+    }
+    const verified = {
+      ...described,
+      OIDC_SCOPES: 'openid',
+      OAUTH_ISSUER: 'https://idp.example.com',
+      OAUTH_JWKS_URI: 'https://idp.example.com/keys',
+    }
+    const all = ['name', 'email', 'email_verified', 'preferred_username', 'groups']
+    const claimsOf = (entry: Env, env: Env = {}) => first(withFile({ one: entry }, env)).claimNames
+
+    test.each<[string, Env, string[]]>([
+      ['with discovery: APP_TOKEN_CLAIMS', one, all],
+      ['with verified ID tokens: APP_TOKEN_CLAIMS', verified, all],
+      [
+        'with keys, but without openid: what describes',
+        { ...verified, OIDC_SCOPES: 'profile' },
+        ['name', 'email', 'preferred_username'],
+      ],
+      ['plain: what describes', described, ['name', 'email', 'preferred_username']],
+      ['that names its own: those', { ...described, claims: 'groups, roles' }, ['groups', 'roles']],
+      ['with discovery that names its own: those', { ...one, claims: 'nickname' }, ['nickname']],
+    ])('one %s', (_what, entry, expected) => {
+      expect(claimsOf(entry)).toEqual(expected)
+    })
+
+    test('what describes is of the standard claims alone, whatever else looks alike', () => {
+      const profile =
+        'name given_name family_name middle_name nickname preferred_username profile picture website gender'
+      const more = 'birthdate zoneinfo locale updated_at email phone_number address'
+      const describing = `${profile} ${more}`.split(' ')
+      const others = 'groups roles email_verified phone_number_verified Name entitlements constructor'
+      const APP_TOKEN_CLAIMS = [...others.split(' '), ...describing].join(',')
+      expect(claimsOf(described, { APP_TOKEN_CLAIMS })).toEqual(describing)
+    })
+
+    test('of the one in the environment: APP_TOKEN_CLAIMS, and a variable named claims says nothing', () => {
+      expect(first({ ...plain, claims: 'name' }).claimNames).toEqual(all)
+      expect(first({ ...oidc, claims: 'name' }).claimNames).toEqual(all)
+    })
+
+    test.each(['name,sub', 'idp', 'name,__proto__', ',', ''])('%j is refused by name', (claims) => {
+      expect(problemsOf(withFile({ one, two: { ...two, claims } }))).toEqual([
+        expect.stringMatching(/^claims of provider two must name (claims about the user|at least one)/),
+      ])
+    })
+
+    test('an example of them is printed as the file wants it', () => {
+      expect(() => readConfig(withFile({ one: { ...one, claims: 'iss' } }))).toThrow(
+        '"claims": "name,email,groups"',
+      )
+    })
+
+    test.each(['Claims', 'APP_TOKEN_CLAIMS'])('%s is not their name', (name) => {
+      expect(problemsOf(withFile({ one: { ...one, [name]: 'name' } }))).toEqual([
+        expect.stringMatching(`^PROVIDERS_FILE holds for provider one .*${name}`),
+      ])
+    })
+  })
+
   test.each([
     ['no JSON', '{', /^PROVIDERS_FILE names a file that is no JSON/],
     ['a list', [one], /^PROVIDERS_FILE names a file that is not of the form/],

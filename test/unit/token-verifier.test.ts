@@ -33,6 +33,7 @@ const config = {
   timeout: 1_000,
   requiresLogoutTokenTyp: false,
   universalLogoutIssuer: undefined,
+  claimNames: [],
 } as const
 const verifier = createTokenVerifier({ config, keys, clock })
 
