@@ -24,6 +24,7 @@ const errors = {
   csrf_check_failed: { status: 403, title: 'The request may come from another site' },
   not_found: { status: 404, title: 'There is nothing here' },
   method_not_allowed: { status: 405, title: 'This address does not take that method' },
+  request_timeout: { status: 408, title: 'The request took too long' },
   payload_too_large: { status: 413, title: 'The request body is too large' },
   unsupported_media_type: { status: 415, title: 'The request body has an unsupported type' },
   unprocessable: { status: 422, title: 'The request cannot be fulfilled here' },

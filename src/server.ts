@@ -1,14 +1,12 @@
-import { randomUUID } from 'node:crypto'
-import { createServer, type Server, STATUS_CODES } from 'node:http'
-import type { AddressInfo, Socket } from 'node:net'
+import type { Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { createApp, createOperatorApp, type Parts } from './app.ts'
 import { createKeyRing } from './app-token/key-ring.ts'
 import { type Clock, systemClock } from './clock.ts'
 import type { Config } from './config/config.ts'
 import type { ProviderConfig } from './config/provider-config.ts'
-import { AppError } from './errors.ts'
-import { toProblem } from './http/middleware/problem-details.ts'
+import { createHttpServer } from './http/wire/http-server.ts'
 import { createProvider } from './provider/provider.ts'
 import { createProviders, type Providers } from './provider/providers.ts'
 import { createEndings } from './session/endings.ts'
@@ -72,10 +70,7 @@ const finishWithin = 10_000
 /** Listens at once: a provider that is down is discovered later, in the background. */
 export async function startServer(parts: Parts): Promise<RunningServer> {
   const { config, providers, store, revocations, freshTokens, keyRing, log, lifecycle } = parts
-  const server = createServer({ requestTimeout: 30_000, headersTimeout: 10_000 }, createApp(parts))
-  // Longer than balancers keep idle connections, so that they close first and no request meets a closing one.
-  server.keepAliveTimeout = 65_000
-  server.on('clientError', answerUnreadable)
+  const server = createHttpServer(createApp(parts), parts)
   // While draining, clients and balancers are told to take their next request elsewhere.
   server.prependListener('request', (_req, res) => {
     if (lifecycle.draining) res.setHeader('Connection', 'close')
@@ -124,7 +119,7 @@ export async function startServer(parts: Parts): Promise<RunningServer> {
 async function startOperatorServer(parts: Parts): Promise<Server | undefined> {
   const { listen: address, operator } = parts.config
   if (operator === undefined) return undefined
-  const server = createServer({ requestTimeout: 30_000 }, createOperatorApp(parts, operator.secret))
+  const server = createHttpServer(createOperatorApp(parts, operator.secret), parts)
   await listen(server, { ...address, port: operator.port })
   const { port } = server.address() as AddressInfo
   parts.log('operator_listening', { host: address.host, port })
@@ -139,30 +134,4 @@ function listen(server: Server, { host, port }: Config['listen']): Promise<void>
       resolve()
     })
   })
-}
-
-/** What is no HTTP never reaches Express; it gets problem details all the same (RFC 9457). */
-function answerUnreadable(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) {
-    socket.destroy()
-    return
-  }
-  const refusal =
-    error.code === 'HPE_HEADER_OVERFLOW'
-      ? new AppError(
-          'headers_too_large',
-          'All headers together may have 16 kB. Old cookies may be in the way.',
-        )
-      : new AppError('invalid_request', 'This is no HTTP request that could be understood.')
-  const requestId = randomUUID()
-  const body = JSON.stringify(toProblem(refusal, requestId))
-  const head = [
-    `HTTP/1.1 ${refusal.status} ${STATUS_CODES[refusal.status]}`,
-    'Content-Type: application/problem+json; charset=utf-8',
-    'Cache-Control: no-store',
-    'Connection: close',
-    `X-Request-Id: ${requestId}`,
-    `Content-Length: ${Buffer.byteLength(body)}`,
-  ]
-  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`)
 }

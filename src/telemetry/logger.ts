@@ -17,6 +17,7 @@ const levels = {
   store_refuses: 'error',
   request_completed: 'info',
   probe_completed: 'debug',
+  request_refused: 'info',
   request_failed: 'error',
   login_started: 'info',
   login_succeeded: 'info',

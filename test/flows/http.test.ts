@@ -1,4 +1,3 @@
-import { connect } from 'node:net'
 import { gzipSync } from 'node:zlib'
 import request from 'supertest'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -6,6 +5,7 @@ import { createTestBrowser } from '../support/browser.ts'
 import { type HostileProvider, startHostileProvider } from '../support/hostile-provider.ts'
 import { csrf, logInAtHostile, readRefusal } from '../support/login.ts'
 import { publicUrl, startPortico, type TestPortico } from '../support/portico.ts'
+import { sendRaw } from '../support/raw.ts'
 
 const spaOrigin = 'https://spa.example.com'
 let idp: HostileProvider
@@ -280,7 +280,7 @@ describe('what is wrong is told as problem details (R85)', () => {
   test('an empty chunked body without a type is no body', async () => {
     const head =
       'POST /api/logout HTTP/1.1\r\nHost: x\r\nX-CSRF: 1\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n0\r\n\r\n'
-    expect(await sendRaw(head)).toMatch(/^HTTP\/1\.1 200 /)
+    expect(await sendRaw(portico.url, head)).toMatch(/^HTTP\/1\.1 200 /)
   })
 
   test('a person gets a page instead, which explains itself without any script or foreign content', async () => {
@@ -292,14 +292,16 @@ describe('what is wrong is told as problem details (R85)', () => {
   })
 
   test('HTTP that is none', async () => {
-    expect(await sendRaw('HELO portico\r\n\r\n')).toMatch(
+    expect(await sendRaw(portico.url, 'HELO portico\r\n\r\n')).toMatch(
       /^HTTP\/1\.1 400 .*application\/problem\+json.*"invalid_request"/s,
     )
   })
 
   test('headers beyond measure (F55)', async () => {
     const head = `GET /livez HTTP/1.1\r\nHost: x\r\nCookie: ${'a'.repeat(30_000)}\r\n\r\n`
-    expect(await sendRaw(head)).toMatch(/^HTTP\/1\.1 431 .*application\/problem\+json.*"headers_too_large"/s)
+    expect(await sendRaw(portico.url, head)).toMatch(
+      /^HTTP\/1\.1 431 .*application\/problem\+json.*"headers_too_large"/s,
+    )
   })
 
   test.each([
@@ -309,7 +311,7 @@ describe('what is wrong is told as problem details (R85)', () => {
     ],
     ['no Host', 'GET /livez HTTP/1.1\r\n\r\n'],
   ])('%s: 400 (F56)', async (_name, head) => {
-    expect(await sendRaw(head)).toMatch(/^HTTP\/1\.1 400 /)
+    expect(await sendRaw(portico.url, head)).toMatch(/^HTTP\/1\.1 400 /)
   })
 
   test('a defect of ours: one 500 with a request id, and the log names the place, not the message (F62)', async () => {
@@ -360,17 +362,3 @@ describe('health', () => {
     await other.close()
   })
 })
-
-/** Sends bytes and returns all that comes back. */
-function sendRaw(bytes: string): Promise<string> {
-  const { hostname, port } = new URL(portico.url)
-  return new Promise((resolve, reject) => {
-    const socket = connect(Number(port), hostname, () => socket.write(bytes))
-    let answer = ''
-    socket.on('data', (chunk) => {
-      answer += chunk.toString()
-    })
-    socket.on('close', () => resolve(answer))
-    socket.on('error', reject)
-  })
-}
