@@ -24,6 +24,7 @@ import { allowOnly, createProblemDetails, notFound } from './http/middleware/pro
 import { createRateLimit } from './http/middleware/rate-limit.ts'
 import { createRequestContext, noStore } from './http/middleware/request-context.ts'
 import { createSecurityHeaders } from './http/middleware/security-headers.ts'
+import { refuseMalformed } from './http/middleware/well-formed.ts'
 import { createOperatorGuard, createSubjectEndHandler } from './http/operator.ts'
 import { createProvidersHandler } from './http/providers.ts'
 import { createSessionHandler } from './http/session.ts'
@@ -147,7 +148,7 @@ export function createApp(parts: Parts): Express {
   // No answer of ours is ever "not modified", whatever a request's If-None-Match says.
   Object.defineProperty(app.request, 'fresh', { get: () => false })
 
-  app.use(createRequestContext(parts), createSecurityHeaders())
+  app.use(createRequestContext(parts), createSecurityHeaders(), refuseMalformed)
 
   app.route('/livez').get(livez).all(allowOnly('GET'))
   app.route('/readyz').get(createReadinessHandlers(parts)).all(allowOnly('GET'))
@@ -230,6 +231,7 @@ export function createOperatorApp(parts: Parts, secret: string): Express {
     .route('/operator/subjects/:sub/sessions')
     .delete(createSubjectEndHandler({ providers, endings }))
     .all(allowOnly('DELETE'))
+  app.use(refuseMalformed)
 
   app.use(notFound)
   app.use(createProblemDetails(config))

@@ -1,4 +1,4 @@
-import { createServer, type Server } from 'node:http'
+import { createServer, type IncomingMessage, type Server } from 'node:http'
 import { Socket } from 'node:net'
 import type { Express, Response } from 'express'
 import type { Config } from '../../config/config.ts'
@@ -6,6 +6,7 @@ import type { AppError } from '../../errors.ts'
 import type { Log } from '../../telemetry/logger.ts'
 import { createProblemDetails } from '../middleware/problem-details.ts'
 import { noTunnel, noteRefusal, refuseConnection, toRefusal } from './refusals.ts'
+import { toPath } from './request-target.ts'
 
 /** All durations are milliseconds. */
 const deadlines = {
@@ -30,10 +31,12 @@ export function createHttpServer(app: Express, { config, log }: HttpServerOption
   /** The last request of each connection, by the response that Express took over. */
   const responses = new WeakMap<Socket, Response>()
   const answerError = createProblemDetails(config)
-  const server = createServer(deadlines)
+  // Without Node's own check of Host, which answers by itself and leaves no line; `refuseMalformed` has it.
+  const server = createServer({ ...deadlines, requireHostHeader: false })
 
   server.on('request', (req, res: Response) => {
     responses.set(req.socket, res)
+    makeReadable(req)
     app(req, res)
   })
 
@@ -77,3 +80,8 @@ export function createHttpServer(app: Express, { config, log }: HttpServerOption
 }
 
 const isLost = ({ code }: NodeJS.ErrnoException) => code === 'ECONNRESET'
+
+/** Before Express, and all that stands on it, reads anything. */
+function makeReadable(req: IncomingMessage): void {
+  req.url = toPath(req.url ?? '')
+}
