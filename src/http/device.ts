@@ -1,5 +1,6 @@
 import type { Request } from 'express'
 import type { Config } from '../config/config.ts'
+import { readAddress } from './address.ts'
 
 /** Names browsers give of themselves, the telling ones first: most of them claim to be others as well. */
 const browsers: readonly [RegExp, string][] = [
@@ -33,14 +34,14 @@ export function toDeviceName(userAgent = ''): string {
 }
 
 /**
- * By what a person may recognise a session of theirs later: the device, and the address where somebody vouches for it.
- * Behind a proxy that TRUST_PROXY does not name, everybody comes from the proxy's address.
+ * By what a person may recognise a session of theirs later: the device, and the address where TRUST_PROXY vouches for it.
+ * Behind a proxy that it does not name, all people come from the proxy's address.
  */
 export function createSeenAsReader({ trustProxy, secureCookies }: Config) {
   const isVouchedFor = trustProxy.length > 0 || !secureCookies
   return (req: Request): { device: string; address?: string } => {
     const device = toDeviceName(req.get('user-agent'))
-    const address = req.ip?.replace(/^::ffff:(?=\d+\.)/, '')
+    const address = readAddress(req)
     return isVouchedFor && address !== undefined ? { device, address } : { device }
   }
 }

@@ -2,6 +2,7 @@ import type { RequestHandler } from 'express'
 import { z } from 'zod'
 import type { Introspect } from '../app-token/introspection.ts'
 import type { Config } from '../config/config.ts'
+import { readAddress } from './address.ts'
 import { readResourceServer } from './callers.ts'
 import { parameter, readInput } from './input.ts'
 
@@ -18,7 +19,7 @@ export function createIntrospectHandler({ config, introspect }: IntrospectOption
     try {
       readResourceServer(req, config.introspectionClients)
     } catch (error) {
-      res.locals.log('introspection_refused', { address: req.ip })
+      res.locals.log('introspection_refused', { address: readAddress(req) })
       throw error
     }
     const { token } = readInput(introspectionParameters, req.body)

@@ -3,13 +3,14 @@ import { AppError } from '../errors.ts'
 import type { Providers } from '../provider/providers.ts'
 import type { Endings } from '../session/endings.ts'
 import { toUserGroup } from '../session/session-groups.ts'
+import { readAddress } from './address.ts'
 import { bringsSecret } from './callers.ts'
 
 /** Middleware: lets only those pass who bring OPERATOR_SECRET as a bearer token. */
 export function createOperatorGuard(secret: string): RequestHandler {
   return (req, res, next) => {
     if (bringsSecret(req, secret)) return next()
-    res.locals.log('operator_refused', { address: req.ip })
+    res.locals.log('operator_refused', { address: readAddress(req) })
     throw new AppError('invalid_token', 'Send OPERATOR_SECRET as Bearer token.', {
       headers: { 'WWW-Authenticate': 'Bearer' },
     })

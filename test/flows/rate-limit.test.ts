@@ -156,6 +156,45 @@ describe('RATE_LIMIT_LOGIN', () => {
     expect(statuses(await from('2001:db8:1:1::1'))).toEqual([200])
   })
 
+  test('counts one address however a proxy writes it: with its port, in brackets, in quotes', async () => {
+    const portico = await start({ RATE_LIMIT_LOGIN: '1/1m', TRUST_PROXY: '127.0.0.1' })
+    const from = (address: string) => startLogins(portico, 1, { 'x-forwarded-for': address })
+    expect(statuses(await from('198.51.100.1:1024'))).toEqual([200])
+    for (const address of [
+      '198.51.100.1:1025',
+      '198.51.100.1',
+      '"198.51.100.1:1026"',
+      '::ffff:198.51.100.1',
+    ]) {
+      expect([address, statuses(await from(address))]).toEqual([address, [429]])
+    }
+    expect(statuses(await from('[2001:db8:0:1::1]:1024'))).toEqual([200])
+    for (const address of ['[2001:db8:0:1::1]:1025', '2001:db8:0:1::1%eth0', '"[2001:db8:0:1::1]"']) {
+      expect([address, statuses(await from(address))]).toEqual([address, [429]])
+    }
+    expect(statuses(await from('198.51.100.2:1024'))).toEqual([200])
+  })
+
+  test('finds the client behind a row of trusted proxies that write ports', async () => {
+    const portico = await start({ RATE_LIMIT_LOGIN: '1/1m', TRUST_PROXY: '127.0.0.1,10.0.0.0/8' })
+    const from = (port: number, address: string) =>
+      startLogins(portico, 1, { 'x-forwarded-for': `${address}:${port}, 10.0.0.1:${port}` })
+    expect(statuses(await from(1024, '198.51.100.1'))).toEqual([200])
+    expect(statuses(await from(1025, '198.51.100.1'))).toEqual([429])
+    expect(statuses(await from(1025, '198.51.100.2'))).toEqual([200])
+  })
+
+  test('counts all that is no address as one, so that it cannot be evaded by inventing some', async () => {
+    const portico = await start({ RATE_LIMIT_LOGIN: '1/1m', TRUST_PROXY: '127.0.0.1' })
+    const from = (address: string) => startLogins(portico, 1, { 'x-forwarded-for': address })
+    expect(statuses(await from('unknown'))).toEqual([200])
+    for (const address of ['_a', 'b', '198.51.100.1:x', '0x7f.1', '198.51.100.3, c', '']) {
+      expect([address, statuses(await from(address))]).toEqual([address, [429]])
+    }
+    const lines = portico.logged.filter(({ path }) => path === '/api/login')
+    expect(lines.map((line) => 'address' in line)).not.toContain(true)
+  })
+
   test('cannot be evaded by a forwarded address that nobody vouches for (F56)', async () => {
     const portico = await start({ RATE_LIMIT_LOGIN: '1/1m' })
     const from = (address: string) => startLogins(portico, 1, { 'x-forwarded-for': address })

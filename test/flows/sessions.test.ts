@@ -104,6 +104,13 @@ describe('the address', () => {
     expect(await signInThrough({ TRUST_PROXY: '127.0.0.1' }, '10.0.0.1, 2001:db8::7')).toBe('2001:db8::7')
   })
 
+  test('is told without the port that a proxy writes, and not at all where it is none', async () => {
+    const trusting = { TRUST_PROXY: '127.0.0.1' }
+    expect(await signInThrough(trusting, '203.0.113.7:4711')).toBe('203.0.113.7')
+    expect(await signInThrough(trusting, '"[2001:db8::7]:4711"')).toBe('2001:db8::7')
+    expect(await signInThrough(trusting, '203.0.113.7, <script>')).toBeNull()
+  })
+
   test('is nobody’s where no proxy is trusted: all would come from it', async () => {
     expect(await signInThrough({}, '203.0.113.7')).toBeNull()
   })
@@ -113,6 +120,7 @@ describe('the address', () => {
     [{ trustProxy: ['10.0.0.0/8'], secureCookies: true }, '::ffff:192.0.2.1', { address: '192.0.2.1' }],
     [{ trustProxy: ['10.0.0.0/8'], secureCookies: true }, '::1', { address: '::1' }],
     [{ trustProxy: ['10.0.0.0/8'], secureCookies: true }, undefined, {}],
+    [{ trustProxy: ['10.0.0.0/8'], secureCookies: true }, 'unknown', {}],
     [{ trustProxy: [], secureCookies: true }, '127.0.0.1', {}],
   ])('with %o, from %s', (config, ip, expected) => {
     const req = { ip, get: () => undefined } as unknown as Request

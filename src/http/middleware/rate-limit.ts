@@ -3,6 +3,7 @@ import { ipKeyGenerator, type Options, rateLimit } from 'express-rate-limit'
 import type { Config } from '../../config/config.ts'
 import { AppError } from '../../errors.ts'
 import type { SharedState } from '../../session/store.ts'
+import { readAddress } from '../address.ts'
 
 interface RateLimitOptions {
   /** Counts are kept apart by this name. */
@@ -42,7 +43,7 @@ export function createRateLimit({ name, rate, store, skip = () => false }: RateL
     legacyHeaders: false,
     identifier: name,
     skip,
-    keyGenerator: (req) => ipKeyGenerator(req.ip ?? ''),
+    keyGenerator: (req) => ipKeyGenerator(readAddress(req) ?? ''),
     // TRUST_PROXY is checked with the configuration; the library's own checks print to the console.
     validate: false,
     handler(_req, res, next) {

@@ -3,6 +3,7 @@ import type { RequestHandler } from 'express'
 import type { Clock } from '../../clock.ts'
 import type { Session } from '../../session/session.ts'
 import type { Log } from '../../telemetry/logger.ts'
+import { readAddress } from '../address.ts'
 
 declare global {
   namespace Express {
@@ -47,7 +48,7 @@ export function createRequestContext({ log, clock }: { log: Log; clock: Clock })
         path: path.slice(0, 200),
         status: res.headersSent ? res.statusCode : 0,
         duration_ms: clock.now() - startedAt,
-        address: req.ip,
+        address: readAddress(req),
         ...refusal,
       })
     })

@@ -5,6 +5,7 @@ import type { Config } from '../../config/config.ts'
 import type { AppError } from '../../errors.ts'
 import type { Log } from '../../telemetry/logger.ts'
 import { createProblemDetails } from '../middleware/problem-details.ts'
+import { toPlainForwardedFor } from './forwarded-for.ts'
 import { noTunnel, noteRefusal, refuseConnection, toRefusal } from './refusals.ts'
 import { toPath } from './request-target.ts'
 
@@ -84,4 +85,6 @@ const isLost = ({ code }: NodeJS.ErrnoException) => code === 'ECONNRESET'
 /** Before Express, and all that stands on it, reads anything. */
 function makeReadable(req: IncomingMessage): void {
   req.url = toPath(req.url ?? '')
+  const forwardedFor = req.headers['x-forwarded-for']
+  if (typeof forwardedFor === 'string') req.headers['x-forwarded-for'] = toPlainForwardedFor(forwardedFor)
 }
