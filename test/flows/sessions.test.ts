@@ -197,6 +197,19 @@ describe('the device', () => {
 
   test('is told from the browser that signed in', async () => {
     const { browser } = await logInAtOkta(portico)
+  test('is told from no more of a User-Agent than any browser sends', async () => {
+    const callback = (browser: TestBrowser, search: string, userAgent: string) =>
+      browser.fetch(`${portico.url}/api/callback${search}`, { headers: { 'user-agent': userAgent } })
+    const signIn = async (userAgent: string) => {
+      const browser = createTestBrowser()
+      const { search } = await signInAtOkta(browser, await startLogin(portico, browser))
+      expect((await callback(browser, search, userAgent)).status).toBe(200)
+      return (await list(browser)).at(-1)?.device
+    }
+    expect(await signIn(`${'x'.repeat(500)} Firefox/1`)).toBe('Firefox')
+    expect(await signIn(`${'x'.repeat(600)} Firefox/1`)).toBe('Unknown device')
+  })
+
     expect((await list(browser)).at(-1)?.device).toBe('Unknown device')
   })
 })

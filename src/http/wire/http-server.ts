@@ -6,6 +6,7 @@ import type { AppError } from '../../errors.ts'
 import type { Log } from '../../telemetry/logger.ts'
 import { createProblemDetails } from '../middleware/problem-details.ts'
 import { toPlainForwardedFor } from './forwarded-for.ts'
+import { cutHeaderValues } from './header-values.ts'
 import { noTunnel, noteRefusal, refuseConnection, toRefusal } from './refusals.ts'
 import { toPath } from './request-target.ts'
 
@@ -85,6 +86,7 @@ const isLost = ({ code }: NodeJS.ErrnoException) => code === 'ECONNRESET'
 /** Before Express, and all that stands on it, reads anything. */
 function makeReadable(req: IncomingMessage): void {
   req.url = toPath(req.url ?? '')
+  cutHeaderValues(req.headers)
   const forwardedFor = req.headers['x-forwarded-for']
   if (typeof forwardedFor === 'string') req.headers['x-forwarded-for'] = toPlainForwardedFor(forwardedFor)
 }
