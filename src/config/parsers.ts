@@ -177,9 +177,13 @@ export const port: Parser<number> = parser((text) => {
 
 export const text: Parser<string> = parser((value) => value)
 
+/** A path of one leading slash, or an absolute URL; all printable ASCII but the backslash. */
+const pathOrUrl =
+  /^(\/([\x21-\x2e\x30-\x5b\x5d-\x7e][\x21-\x5b\x5d-\x7e]*)?|https?:\/\/[\x21-\x5b\x5d-\x7e]*)$/
+
 /** A path on this server's own origin, or an absolute URL; which origins are fine is checked across settings. */
 export const returnTo: Parser<string> = parser((value) => {
-  if (!/^(\/(?![/\\])|https?:\/\/)[\x21-\x5b\x5d-\x7e]*$/.test(value)) {
+  if (!pathOrUrl.test(value)) {
     throw new Error('must be a path such as / or a URL on one of SPA_ORIGINS')
   }
   return value

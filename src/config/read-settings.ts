@@ -104,7 +104,7 @@ function parseSettings<Values>(env: Environment, entries: Entries): ParsedSettin
 
 /** What stands around a value and is not meant: PEM and JSON have lines of their own. */
 function findWrapping(text: string): string | undefined {
-  if (/^(["']).*\1$/s.test(text))
+  if (/^(".*"|'.*')$/s.test(text))
     return 'is in quotes, which count as a part of it (docker --env-file keeps them): drop them'
   const isPadded = text.trim() !== text && !/^\s*(\{|-----BEGIN)/.test(text)
   return isPadded ? 'begins or ends with a space or a line break: drop it' : undefined

@@ -2,28 +2,31 @@ import type { Request } from 'express'
 import type { Config } from '../config/config.ts'
 import { readAddress } from './address.ts'
 
+/** A name, and what must all be found for it. One pattern with a gap in it would take quadratic time. */
+type Names = [name: string, ...patterns: RegExp[]]
+
 /** Names browsers give of themselves, the telling ones first: most of them claim to be others as well. */
-const browsers: readonly [RegExp, string][] = [
-  [/\bEdg(?:e|A|iOS)?\//, 'Edge'],
-  [/\b(?:OPR|Opera)\//, 'Opera'],
-  [/\bSamsungBrowser\//, 'Samsung Internet'],
-  [/\b(?:Firefox|FxiOS)\//, 'Firefox'],
-  [/\b(?:Chrome|CriOS|Chromium|HeadlessChrome)\//, 'Chrome'],
-  [/\bVersion\/\S+ .*\bSafari\//, 'Safari'],
+const browsers: readonly Names[] = [
+  ['Edge', /\bEdg(?:e|A|iOS)?\//],
+  ['Opera', /\b(?:OPR|Opera)\//],
+  ['Samsung Internet', /\bSamsungBrowser\//],
+  ['Firefox', /\b(?:Firefox|FxiOS)\//],
+  ['Chrome', /\b(?:Chrome|CriOS|Chromium|HeadlessChrome)\//],
+  ['Safari', /\bVersion\//, /\bSafari\//],
 ]
 
-const systems: readonly [RegExp, string][] = [
-  [/\biPhone\b/, 'iPhone'],
-  [/\biPad\b/, 'iPad'],
-  [/\bAndroid\b/, 'Android'],
-  [/\bCrOS\b/, 'ChromeOS'],
-  [/\bWindows\b/, 'Windows'],
-  [/\bMac OS X\b|\bMacintosh\b/, 'macOS'],
-  [/\bLinux\b/, 'Linux'],
+const systems: readonly Names[] = [
+  ['iPhone', /\biPhone\b/],
+  ['iPad', /\biPad\b/],
+  ['Android', /\bAndroid\b/],
+  ['ChromeOS', /\bCrOS\b/],
+  ['Windows', /\bWindows\b/],
+  ['macOS', /\bMac OS X\b|\bMacintosh\b/],
+  ['Linux', /\bLinux\b/],
 ]
 
-const nameOf = (names: readonly [RegExp, string][], userAgent: string) =>
-  names.find(([pattern]) => pattern.test(userAgent))?.[1]
+const nameOf = (names: readonly Names[], userAgent: string) =>
+  names.find(([, ...patterns]) => patterns.every((pattern) => pattern.test(userAgent)))?.[0]
 
 /** What a person would call the browser they sit at, such as "Firefox on Linux"; nothing is ever decided by it. */
 export function toDeviceName(userAgent = ''): string {

@@ -1,7 +1,7 @@
 import { toLogText } from '../telemetry/logger.ts'
 
-/** Anything signed: an assertion, a proof, a token. */
-const jwtLike = /\beyJ[\w-]+\.[\w-]*(\.[\w-]*)*/g
+/** Anything signed: an assertion, a proof, a token; whole or not, because to look for its dots takes quadratic time. */
+const jwtLike = /\beyJ[\w.-]+/g
 
 /**
  * What a provider says of a refusal, made safe to log: it may repeat what it was sent, and `secrets` are what that was.
