@@ -1,4 +1,4 @@
-import express, { type Express } from 'express'
+import express, { type Express, type Request } from 'express'
 import { createDpopVerifier } from './app-token/dpop.ts'
 import { createIntrospection } from './app-token/introspection.ts'
 import type { KeyRing } from './app-token/key-ring.ts'
@@ -108,14 +108,19 @@ export function createApp(parts: Parts): Express {
   const requireSession = createRequireSession(sessions, store)
   const requireFreshTokens = createRequireFreshTokens(freshTokens)
   const limitLogins = createRateLimit({ name: 'login', rate: config.rateLimits.login, store })
-  const limitCallbacks = createRateLimit({
-    name: 'callback',
-    rate: config.rateLimits.login,
-    store,
-    // Nothing is asked of the store or the provider for anyone else; a foreign page's frames bring neither.
-    skip: (req) =>
-      !transactionCookies.hasAny(req) && !sessions.hasCookie(req) && req.get('dpop') === undefined,
-  })
+  // What another site's frames and images can send; all that asks the session store or the provider brings one of these.
+  const isStray = (req: Request) =>
+    !transactionCookies.hasAny(req) && !sessions.hasCookie(req) && req.get('dpop') === undefined
+  const limitCallbacks = [
+    createRateLimit({ name: 'callback', rate: config.rateLimits.login, store, skip: isStray }),
+    // A count of their own: another site may spend it, and costs its visitors neither a login nor a call.
+    createRateLimit({
+      name: 'stray-callback',
+      rate: config.rateLimits.api,
+      store,
+      skip: (req) => !isStray(req),
+    }),
+  ]
   const limitCalls = createRateLimit({ name: 'api', rate: config.rateLimits.api, store })
 
   const login = createLoginHandler({ config, beginLogin, transactionCookies })
@@ -226,12 +231,12 @@ export function createOperatorApp(parts: Parts, secret: string): Express {
   const app = express()
   app.disable('x-powered-by').disable('etag').enable('case sensitive routing').set('query parser', 'simple')
   app.use(createRequestContext(parts), createSecurityHeaders(), noStore, createOperatorGuard(secret))
+  app.use(refuseMalformed)
 
   app
     .route('/operator/subjects/:sub/sessions')
     .delete(createSubjectEndHandler({ providers, endings }))
     .all(allowOnly('DELETE'))
-  app.use(refuseMalformed)
 
   app.use(notFound)
   app.use(createProblemDetails(config))

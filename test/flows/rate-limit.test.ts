@@ -126,9 +126,9 @@ describe('RATE_LIMIT_LOGIN', () => {
       const visitor = createTestBrowser()
       for (const headers of [foreign, frame]) {
         expect((await visitor.visit(`${portico.url}/api/login`, { headers })).status).toBe(403)
-        expect((await visitor.visit(`${portico.url}/api/callback?state=x&code=y`, { headers })).status).toBe(
-          400,
-        )
+        // Counted as well, but apart from what the visitors do themselves.
+        const callback = await visitor.visit(`${portico.url}/api/callback?state=x&code=y`, { headers })
+        expect(callback.status).toBe(turn === 0 ? 400 : 429)
         expect((await visitor.visit(`${portico.url}/api/session`, { headers })).status).toBe(403)
       }
     }
@@ -228,6 +228,28 @@ describe('RATE_LIMIT_API', () => {
     portico.clock.advance(minutes(1))
     expect((await call('GET', '/api/session')).status).toBe(200)
   })
+
+  test.each(['GET', 'POST'] as const)(
+    'limits callbacks (%s) of who has no login in progress, apart from all else, and says when',
+    async (method) => {
+      const portico = await start({ RATE_LIMIT_API: '3/1m' })
+      const stray = () =>
+        createTestBrowser().fetch(`${portico.url}/api/callback?state=x&code=y`, {
+          method,
+          ...(method === 'POST' && { body: new URLSearchParams({ state: 'x', code: 'y' }) }),
+        })
+      expect(statuses([await stray(), await stray(), await stray()])).toEqual([400, 400, 400])
+      const refused = await stray()
+      expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0)
+      expect(await readRefusal(refused)).toBe('429 too_many_requests')
+      // Of the same address: neither its calls nor its logins are touched.
+      const { browser, response } = await logInAtHostile(portico, idp)
+      expect(response.status).toBe(200)
+      expect((await browser.fetch(`${portico.url}/api/session`, { headers: csrf })).status).toBe(200)
+      portico.clock.advance(minutes(1))
+      expect((await stray()).status).toBe(400)
+    },
+  )
 
   test('health and keys are never refused', async () => {
     const portico = await start({ RATE_LIMIT_API: '1/1m', RATE_LIMIT_LOGIN: '1/1m' })
