@@ -1,5 +1,12 @@
 import { createHash } from 'node:crypto'
-import { calculateJwkThumbprint, EmbeddedJWK, type JWTPayload, jwtVerify } from 'jose'
+import {
+  calculateJwkThumbprint,
+  EmbeddedJWK,
+  type JWK,
+  type JWTHeaderParameters,
+  type JWTPayload,
+  jwtVerify,
+} from 'jose'
 import type { Clock } from '../clock.ts'
 
 /** The proof does not show that the caller holds the key. `message` is safe to show. */
@@ -51,17 +58,33 @@ const hasAnId: Check = ({ jti }) => (typeof jti === 'string' && jti !== '' ? und
 
 const checks: readonly Check[] = [methodFits, addressFits, tokenFits, hasAnId]
 
+/** Bytes of the largest RSA modulus (4096 bits) and public exponent that a proof's key may have. */
+const longestModulus = 512
+const longestExponent = 4
+
+const lengthOf = (base64url = '') => Buffer.from(base64url, 'base64url').length
+
+/** The key in a proof is the caller's choice: a huge modulus or exponent makes its one check cost milliseconds. */
+function readSmallKey(header: JWTHeaderParameters & { jwk?: JWK }): ReturnType<typeof EmbeddedJWK> {
+  const { n, e } = header.jwk ?? {}
+  if (lengthOf(n) > longestModulus || lengthOf(e) > longestExponent) {
+    throw new InvalidDpopProof("The DPoP proof's key is larger than RSA of 4096 bits")
+  }
+  return EmbeddedJWK(header)
+}
+
 /** Creates the check of DPoP proofs; what was seen is remembered by `claimOnce`. */
 export function createDpopVerifier({ clock, claimOnce }: DpopVerifierOptions): VerifyDpopProof {
   return async (proof, request) => {
-    const { payload, protectedHeader } = await jwtVerify(proof, EmbeddedJWK, {
+    const { payload, protectedHeader } = await jwtVerify(proof, readSmallKey, {
       typ: 'dpop+jwt',
       algorithms: dpopAlgorithms,
       maxTokenAge: maxAge,
       clockTolerance,
       currentDate: new Date(clock.now()),
     }).catch((cause: unknown) => {
-      // Nothing is fetched here: whatever is thrown comes from the proof, also where its key cannot be imported.
+      if (cause instanceof InvalidDpopProof) throw cause
+      // Nothing is fetched here: whatever else is thrown comes from the proof, also where its key cannot be imported.
       throw new InvalidDpopProof('The DPoP proof does not verify, or is too old', { cause })
     })
     for (const check of checks) {
