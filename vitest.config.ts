@@ -7,7 +7,9 @@ const redis = { testTimeout: 60_000, hookTimeout: 60_000, globalSetup: './test/s
 /** Whole fleets of processes: after the others, two files at a time. */
 const fleets = ['login', 'logout', 'redis-failover'].map((name) => `test/faults/${name}.test.ts`)
 /** Figures that others' load would spoil: last of all, one file after the other. */
-const figures = ['provider-outage', 'redis', 'refresh'].map((name) => `test/faults/${name}.test.ts`)
+const figures = ['hostile-requests', 'provider-outage', 'redis', 'refresh'].map(
+  (name) => `test/faults/${name}.test.ts`,
+)
 
 export default defineConfig({
   test: {
