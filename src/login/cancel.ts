@@ -18,8 +18,8 @@ interface CancelLoginsOptions {
 
 /**
  * Creates the use case "a logout ends the logins of its browser". A login that succeeded seconds ago, so that the browser
- * had not received its cookie when it sent the logout, loses its session; the session of an older one is safe from
- * whoever kept a copy of the transaction.
+ * had not received its cookie when it sent the logout, loses its session. The session of an older one lives on: a browser
+ * that has its cookie has no transaction any more, so that the one here is a copy.
  */
 export function createCancelLogins({ ledger, endings, sealer, clock }: CancelLoginsOptions): CancelLogins {
   async function cancel(state: string): Promise<void> {

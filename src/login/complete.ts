@@ -1,16 +1,17 @@
 import type { Clock } from '../clock.ts'
 import type { Config } from '../config/config.ts'
 import type { Sealer } from '../crypto/sealer.ts'
-import { AppError, createSignedOut, type ErrorCode } from '../errors.ts'
+import { AppError, createSignedOut } from '../errors.ts'
 import type { Provider } from '../provider/provider.ts'
 import type { Providers } from '../provider/providers.ts'
 import type { Endings } from '../session/endings.ts'
 import { type NewSession, type Session, toSessionHandle } from '../session/session.ts'
 import type { SessionStore } from '../session/store.ts'
-import { type Log, toLogText } from '../telemetry/logger.ts'
+import type { Log } from '../telemetry/logger.ts'
 import { createAnsweringProvider } from './answering-provider.ts'
+import { createConcurrentLogins } from './concurrent-logins.ts'
 import type { LoginLedger } from './ledger.ts'
-import { createRivals } from './rivals.ts'
+import { toRefusal } from './provider-refusal.ts'
 import {
   type CodeResponse,
   createMissingTransaction,
@@ -87,7 +88,7 @@ export function createCompleteLogin({
   clock,
 }: CompleteLoginOptions) {
   const findAnsweringProvider = createAnsweringProvider({ providers, publicUrl: config.publicUrl })
-  const settleRivals = createRivals({ ledger, store, endings, sealer, clock })
+  const keepOneLogin = createConcurrentLogins({ ledger, store, endings, sealer, clock })
 
   /** The order matters: state and iss come before `error` and `code`, and the claim before the exchange. */
   async function finish(
@@ -132,7 +133,7 @@ export function createCompleteLogin({
       await endings.end(handle)
       throw createSignedOut()
     }
-    await settleRivals(
+    await keepOneLogin(
       { ...started, handle, state: response.state, arrivedAt, settledAt: settled.settledAt },
       browser.sealedTransactions,
     )
@@ -218,28 +219,4 @@ export function createCompleteLogin({
       throw error instanceof AppError ? new FailedLogin(error, transaction) : error
     }
   }
-}
-
-/** The provider's refusals (RFC 6749 4.1.2.1, OpenID Connect Core 3.1.2.6) by our codes. */
-const refusals: ReadonlyMap<string, [ErrorCode, string]> = new Map([
-  ['access_denied', ['access_denied', 'The provider did not let you in, or you cancelled.']],
-  ['login_required', ['login_required', 'You are not signed in at the provider.']],
-  ['consent_required', ['consent_required', 'The provider needs your consent first.']],
-  ['interaction_required', ['interaction_required', 'The provider needs you to interact with it first.']],
-  [
-    'account_selection_required',
-    ['interaction_required', 'The provider needs you to choose an account first.'],
-  ],
-  ['temporarily_unavailable', ['provider_unavailable', 'The provider is busy. Try again in a moment.']],
-])
-
-/** Our words for the provider's refusal; its own text is for the log alone, and may be anybody's. */
-function toRefusal({ error, errorDescription: description }: AuthorizationResponse, log: Log): AppError {
-  if (error === undefined) return new AppError('invalid_request', 'The answer holds neither code nor error.')
-  log('provider_refused_login', { error: toLogText(error), description: toLogText(description ?? '') })
-  const [code, detail] = refusals.get(error) ?? [
-    'provider_error',
-    'The provider could not finish this sign-in.',
-  ]
-  return new AppError(code, detail, { reason: toLogText(error) })
 }

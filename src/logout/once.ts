@@ -8,7 +8,7 @@ import type { SharedState } from '../session/store.ts'
  * that one of them would not have ended.
  */
 export interface OnceOnly {
-  /** `name` is the token's `jti`, or the token itself where it has none. */
+  /** `name` tells the token from all others of its issuer: by what its signature covers, never by its own text. */
   isUsed(issuer: string, name: string): Promise<boolean>
   /** `goodUntil` is when the token expires anyway, in milliseconds since the epoch. */
   remember(issuer: string, name: string, goodUntil: number): Promise<void>

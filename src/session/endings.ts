@@ -108,7 +108,7 @@ export function createEndings({ store, revocations }: EndingsOptions): Endings {
       for (let count = 0; next !== undefined && next !== by.handle && count <= maxSuccessors; count += 1) {
         const old = await store.read(next)
         const isSamePerson = old !== undefined && isIn(old.identity, toUserGroup(by.identity))
-        // The browser's own session ends, whoever signed in; what took its place ends only with its own person's login.
+        // The browser's own session ends in any case; one that took its place, only if it is of the same person.
         if (next !== handle && old !== undefined && !isSamePerson) break
         const ended: Ended = await replaceOne(next, isSamePerson, by)
         signedOutAt = Math.max(signedOutAt ?? 0, ended.signedOutAt ?? 0) || undefined

@@ -17,7 +17,7 @@ interface FinishedLogin extends NewSession {
   settledAt: number
 }
 
-interface RivalsOptions {
+interface ConcurrentLoginsOptions {
   ledger: Pick<LoginLedger, 'find'>
   store: Pick<SessionStore, 'read'>
   endings: Pick<Endings, 'replace'>
@@ -35,17 +35,17 @@ interface RivalsOptions {
  *
  * The returned function throws AppError `signed_out` where this login is the one to give way, its session ended.
  */
-export function createRivals({ ledger, store, endings, sealer, clock }: RivalsOptions) {
+export function createConcurrentLogins({ ledger, store, endings, sealer, clock }: ConcurrentLoginsOptions) {
   return async (mine: FinishedLogin, transactions: readonly SealedTransaction[]): Promise<void> => {
     const others = openTransactions(sealer, transactions, clock).filter(({ state }) => state !== mine.state)
     for (const { state } of others) {
       const { handle, settledAt = 0 } = (await ledger.find(state)) ?? {}
       // The answer to a login that ended long before dropped its transaction: this one is a copy.
       if (handle === undefined || mine.arrivedAt - settledAt > crossingTime) continue
-      const rival = await store.read(handle)
-      if (rival === undefined) continue
+      const other = await store.read(handle)
+      if (other === undefined) continue
       const isMineLast = mine.settledAt > settledAt || (mine.settledAt === settledAt && mine.state > state)
-      await (isMineLast ? endings.replace(handle, mine) : endings.replace(mine.handle, rival))
+      await (isMineLast ? endings.replace(handle, mine) : endings.replace(mine.handle, other))
       if (!isMineLast) throw createSignedOut()
     }
   }
