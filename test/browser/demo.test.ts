@@ -109,6 +109,8 @@ describe('the demo, where the SPA forwards the code', () => {
 
     await page.reload()
     await expectName(page, 'Ada Lovelace')
+    // The last that the page asks for: a logout before it would rightly be answered with 401.
+    await page.locator('#sessions li').first().waitFor()
     await page.getByRole('button', { name: 'Log out', exact: true }).click()
     await page.getByRole('button', { name: 'Log in', exact: true }).waitFor()
     await page.reload()

@@ -82,7 +82,7 @@ test.each([
   expect(session?.id).not.toBe(ended)
   expect([...person.cookies().keys()]).toEqual(['__Host-bff_session'])
   const dump = (await fleet.redis.dump()).filter(
-    (line) => line.includes(String(ended)) && line.includes('"v":"1"'),
+    (line) => line.startsWith(`portico:session:{${ended}}`) && line.includes('"v":"1"'),
   )
   expect(dump).toEqual([])
 })
