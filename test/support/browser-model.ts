@@ -6,17 +6,16 @@ import { copyBrowser, type World } from './world.ts'
 
 /**
  * What browsers, the people at them and a thief may do, in any order. Numbers choose among what there is at that moment,
- * so that every sequence makes sense.
+ * so that every sequence makes sense; `copied` is 1 where a thief copies the cookies afterwards.
  */
 export type Step =
-  | { do: 'begin'; home: number }
-  | { do: 'finish' | 'lose-answer' | 'cross-with-logout'; home: number; login: number; person: number }
+  | { do: 'begin'; home: number; copied: number }
+  | { do: 'finish'; home: number; login: number; person: number; copied: number }
+  | { do: 'lose-answer' | 'cross-with-logout'; home: number; login: number; person: number }
   | { do: 'finish-two-at-once'; home: number; login: number; person: number; other: number }
   | { do: 'repeat' | 'finish-with-guess'; home: number; login: number }
   | { do: 'log-out'; home: number }
-  | { do: 'copy-cookies'; home: number }
-  | { do: 'thief-guesses'; copy: number; login: number }
-  | { do: 'thief-logs-out' | 'thief-signs-in'; copy: number }
+  | { do: 'thief-guesses' | 'thief-logs-out' | 'thief-signs-in'; copy: number }
   | { do: 'wait'; seconds: number }
 
 const people = ['ann', 'bob']
@@ -193,26 +192,39 @@ export async function runSteps(world: World, steps: readonly Step[]): Promise<vo
     )
   }
 
+  function holdsTransaction(jar: TestBrowser, state: string): boolean {
+    const [id = ''] = state.split('.')
+    return [...jar.cookies(world.url).keys()].some((name) => name.endsWith(id))
+  }
+
   /**
    * Whether what a thief does with a copy must leave a session alone. A copy is the browser itself to a server: of the very
-   * session; and for as long as requests cross, of a login whose transaction it holds, and of the same person's next one.
+   * session; and for as long as requests cross, of a login whose transaction it holds. And a logout with it may end the same
+   * person's next session for as long.
    */
-  function isSafeFrom({ home, jar }: { home: TestBrowser; jar: TestBrowser }, one: Made): boolean {
+  function isSafeFrom(
+    { home, jar }: { home: TestBrowser; jar: TestBrowser },
+    one: Made,
+    isLogout: boolean,
+  ): boolean {
     const cookie = cookieOf(jar)
     if (cookie === one.cookie) return false
-    const [id = ''] = one.login.state.split('.')
-    const holdsTransaction = [...jar.cookies(world.url).keys()].some((name) => name.endsWith(id))
     const before = made.find((other) => other.cookie === cookie)
-    const holdsPredecessor = before !== undefined && one.login.home === home && before.person === one.person
-    return time() - one.at > crossing || !(holdsTransaction || holdsPredecessor)
+    const holdsPredecessor =
+      isLogout && before !== undefined && one.login.home === home && before.person === one.person
+    return time() - one.at > crossing || !(holdsTransaction(jar, one.login.state) || holdsPredecessor)
   }
 
   /** A thief uses a copy, which leaves alone all who are none of its business. */
-  async function asThief(index: number, act: (jar: TestBrowser) => Promise<void>): Promise<void> {
-    const copy = pick(copies, index)
+  async function asThief(
+    step: Step & { copy: number },
+    act: (jar: TestBrowser) => Promise<void>,
+  ): Promise<void> {
+    const copy = pick(copies.toReversed(), step.copy)
     if (copy === undefined) return
+    const isLogout = step.do === 'thief-logs-out'
     const safe: Made[] = []
-    for (const one of made) if (isSafeFrom(copy, one) && (await isAlive(one))) safe.push(one)
+    for (const one of made) if (isSafeFrom(copy, one, isLogout) && (await isAlive(one))) safe.push(one)
     await act(copyBrowser(copy.jar, world.url))
     for (const one of safe) assert(await isAlive(one), 'a thief ends the session of somebody else')
   }
@@ -222,6 +234,7 @@ export async function runSteps(world: World, steps: readonly Step[]): Promise<vo
     switch (step.do) {
       case 'begin': {
         logins.push({ home, ...(await begin(home)), isOver: false })
+        if (step.copied === 1) copies.push({ home, jar: copyBrowser(home, world.url) })
         return
       }
       case 'finish':
@@ -230,7 +243,11 @@ export async function runSteps(world: World, steps: readonly Step[]): Promise<vo
         const login = pick(openOf(home), step.login)
         if (login === undefined) return
         authorize(login, step.person)
-        if (step.do === 'finish') return finish(home, login)
+        if (step.do === 'finish') {
+          await finish(home, login)
+          if (step.copied === 1) copies.push({ home, jar: copyBrowser(home, world.url) })
+          return
+        }
         if (step.do === 'lose-answer') return finish(copyBrowser(home, world.url), login, { isLost: true })
         const jars = [copyBrowser(home, world.url), copyBrowser(home, world.url)] as const
         await Promise.all([finish(jars[0], login), logOutHome(home, jars[1])])
@@ -270,28 +287,23 @@ export async function runSteps(world: World, steps: readonly Step[]): Promise<vo
         assert([...home.cookies(world.url).keys()].length === 0, 'a logout leaves cookies')
         return checkGone(home)
       }
-      case 'copy-cookies': {
-        copies.push({ home, jar: copyBrowser(home, world.url) })
-        return
-      }
-      case 'thief-guesses': {
-        const login = pick(logins, step.login)
-        if (login?.parameters === undefined) return
-        const guess = new URLSearchParams({ state: login.state, code: 'guess' })
-        return asThief(step.copy, async (jar) => {
+      case 'thief-guesses':
+        return asThief(step, async (jar) => {
+          const login = logins.findLast(({ state }) => holdsTransaction(jar, state))
+          if (login === undefined) return
+          const guess = new URLSearchParams({ state: login.state, code: 'guess' })
           const held = cookieOf(jar)
           const response = await jar.fetch(`${world.url}/api/callback?${guess}`)
           assert(response.status !== 200, 'a thief gets an answer meant for somebody else')
           assert(cookieOf(jar) === held, 'a thief gets a session')
         })
-      }
       case 'thief-logs-out':
-        return asThief(step.copy, async (jar) => {
+        return asThief(step, async (jar) => {
           const held = await view(cookieOf(jar))
           await checkLogout(await logOut(jar), held)
         })
       case 'thief-signs-in':
-        return asThief(step.copy, async (jar) => {
+        return asThief(step, async (jar) => {
           const { loginUrl } = await begin(jar)
           const parameters = world.idp.authorize(loginUrl, 'thief')
           const response = await jar.fetch(`${world.url}/api/callback?${parameters}`)
