@@ -1,6 +1,5 @@
 import type { Clock } from '../clock.ts'
 import type { Sealer } from '../crypto/sealer.ts'
-import { createSignedOut } from '../errors.ts'
 import type { Endings } from '../session/endings.ts'
 import type { NewSession } from '../session/session.ts'
 import type { SessionStore } from '../session/store.ts'
@@ -31,9 +30,7 @@ interface ConcurrentLoginsOptions {
  * session stays, that of the login settled last. The other would outlive a logout.
  *
  * Each login brings the transactions of the others. It is settled before it looks for theirs, so that of two logins at
- * least one sees the other; and both would decide the same.
- *
- * The returned function throws AppError `signed_out` where this login is the one to give way, its session ended.
+ * least one sees the other; and both would decide the same. The session of this login may have ended afterwards.
  */
 export function createConcurrentLogins({ ledger, store, endings, sealer, clock }: ConcurrentLoginsOptions) {
   return async (mine: FinishedLogin, transactions: readonly SealedTransaction[]): Promise<void> => {
@@ -45,8 +42,11 @@ export function createConcurrentLogins({ ledger, store, endings, sealer, clock }
       const other = await store.read(handle)
       if (other === undefined) continue
       const isMineLast = mine.settledAt > settledAt || (mine.settledAt === settledAt && mine.state > state)
-      await (isMineLast ? endings.replace(handle, mine) : endings.replace(mine.handle, other))
-      if (!isMineLast) throw createSignedOut()
+      if (!isMineLast) {
+        await endings.replace(mine.handle, other)
+        return
+      }
+      await endings.replace(handle, mine)
     }
   }
 }

@@ -79,11 +79,9 @@ interface LoginLedgerOptions {
 export function createLoginLedger({ store, sealer, clock, patience }: LoginLedgerOptions): LoginLedger {
   const readNote = (note: string): SettledLogin => settledLogin.parse(JSON.parse(note))
 
-  /** The outcome, where it is of the same response and seconds old. */
-  function readOutcome(note: string, sealed: string | undefined, response: CodeResponse): Outcome {
-    // Redis keeps time by its own clock; this one decides.
-    const isOver = clock.now() - readNote(note).settledAt > crossingTime
-    const text = isOver ? undefined : sealer.open(sealed ?? '', toLoginFingerprint(response.state))
+  /** The outcome, where it is of the same response and seconds old: the store keeps it for no longer. */
+  function readOutcome(sealed: string | undefined, response: CodeResponse): Outcome {
+    const text = sealer.open(sealed ?? '', toLoginFingerprint(response.state))
     if (text === undefined) throw createMissingTransaction('the login was finished before')
     const settled = sealedOutcome.parse(JSON.parse(text))
     if (settled.response === toResponseFingerprint(response)) return settled.outcome
@@ -113,7 +111,7 @@ export function createLoginLedger({ store, sealer, clock, patience }: LoginLedge
         const claim = await store.findClaim(toLoginFingerprint(response.state))
         if (claim.state === 'cancelled') throw createSignedOut()
         if (claim.state === 'open') throw createMissingTransaction('the login is not known any more')
-        if (claim.state === 'settled') return readOutcome(claim.note, claim.text, response)
+        if (claim.state === 'settled') return readOutcome(claim.text, response)
         await delay(pollInterval)
       }
       throw new AppError(

@@ -12,8 +12,8 @@ import {
   idleExpiry,
   isDueForTouch,
   remainsGrace,
-  remainsLifetime,
   tombstoneLifetime,
+  toTokensLifetime,
 } from './timeouts.ts'
 
 interface MemoryStoreOptions {
@@ -83,8 +83,9 @@ export function createMemoryStore({ clock, lifetimes, capacity = 100_000 }: Memo
 
   /** Writes a tombstone; its tokens, if any, wait to be revoked, by default. */
   function bury(handle: string, tombstone: Tombstone, { isPending = true } = {}): void {
-    const { remains } = tombstone
-    const lifetime = remains === undefined ? tombstoneLifetime : remainsLifetime
+    const { remains, successor } = tombstone
+    const tokensLifetime = toTokensLifetime(successor !== undefined, lifetimes)
+    const lifetime = remains === undefined ? tombstoneLifetime : tokensLifetime
     tombstones.set(handle, tombstone, clock.now() + lifetime)
     if (remains !== undefined && isPending) pending.set(handle, clock.now() + remainsGrace)
   }

@@ -115,7 +115,7 @@ local version = (tonumber(known[1] or 0) or 0) + 1
 if format == '${recordFormat}' then redis.call('DEL', KEYS[1]) end
 ${touchTimeToLive}
 redis.call('HSET', KEYS[1], 'v', 'ended', 'i', ARGV[3], 't', ARGV[4], 'n', version)
-redis.call('PEXPIRE', KEYS[1], ARGV[2])
+if not is_replaced then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
 return { is_replaced and -1 or version, known[5] or '' }`
 
 /** KEYS: session. ARGV: version of the tokens, milliseconds the tombstone stands without. 0 where newer tokens came. */

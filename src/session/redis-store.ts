@@ -13,7 +13,7 @@ import type { Session } from './session.ts'
 import { toGroups } from './session-groups.ts'
 import { createSessionRecords } from './session-record.ts'
 import type { Ended, Ending, SessionLifetimes, Store, TokenLock } from './store.ts'
-import { crossingTime, idleExpiry, isDueForTouch, remainsLifetime, tombstoneLifetime } from './timeouts.ts'
+import { crossingTime, idleExpiry, isDueForTouch, tombstoneLifetime, toTokensLifetime } from './timeouts.ts'
 
 interface RedisStoreOptions {
   connection: RedisConnection
@@ -84,14 +84,11 @@ export function createRedisStore({ connection, secrets, lifetimes, clock, log }:
       keys,
       clock.now(),
       tombstoneLifetime,
-      remainsLifetime,
+      toTokensLifetime(successor !== undefined, lifetimes),
       ...flags,
     )
-    const [alive, signedOut, before = '', indexes = '', i = '', t = '', n = '', b = ''] = Array.isArray(
-      answer,
-    )
-      ? answer.map(String)
-      : []
+    const texts = Array.isArray(answer) ? answer.map(String) : []
+    const [alive, signedOut, before = '', indexes = '', i = '', t = '', n = '', b = ''] = texts
     await index.remove(indexes.split(' ').filter(Boolean), handle)
     if (!isListed) await remainsKeeper.await(handle).catch(() => {})
     return {

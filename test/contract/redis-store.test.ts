@@ -60,9 +60,9 @@ function describeDeployment(name: string, deploy: () => Promise<Deployment>): vo
       connection = await connect(deployment.url)
     }, 60_000)
 
-    const create = async () => {
+    const create = async (own = lifetimes) => {
       const clock = createTestClock()
-      const store = createRedisStore({ connection, secrets, lifetimes, clock, log: () => {} })
+      const store = createRedisStore({ connection, secrets, lifetimes: own, clock, log: () => {} })
       stores.push(store)
       return {
         store,

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import type { Clock } from '../../src/clock.ts'
 import type { NewSession } from '../../src/session/session.ts'
 import { toEmailGroup, toGroups, toProviderSidGroup, toUserGroup } from '../../src/session/session-groups.ts'
-import type { Store } from '../../src/session/store.ts'
+import type { SessionLifetimes, Store } from '../../src/session/store.ts'
 import { hours, minutes, seconds } from '../support/clock.ts'
 
 /** A store under test: idle timeout 30 minutes, absolute timeout 12 hours. */
@@ -62,7 +62,10 @@ async function lock(store: Store, handle: string): Promise<number> {
 }
 
 /** What every store must do; run against each of them. */
-export function describeStore(name: string, create: () => Promise<StoreUnderTest>): void {
+export function describeStore(
+  name: string,
+  create: (own?: SessionLifetimes) => Promise<StoreUnderTest>,
+): void {
   const handle = () => `h-${crypto.randomUUID()}`
 
   describe(`${name} as a store`, () => {
@@ -593,6 +596,21 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
         expect((await store.leave(next, renewed))?.replaced).toEqual([h, last])
         expect(await store.inherit(next, handle())).toBe(false)
         expect(await store.inherit(handle(), h)).toBe(false)
+      })
+
+      test('and for as long as the successor may live', async () => {
+        const { store, passTime } = await create({ ...lifetimes, absoluteTimeout: hours(72) })
+        const [h, other] = [handle(), handle()]
+        for (const one of [h, other]) await store.create(one, session)
+        await store.end(h, { successor: handle() })
+        await passTime(hours(1))
+        await store.leave(h, renewed)
+        await store.end(other)
+        await passTime(hours(70))
+        expect(await store.readRemains(other)).toBeUndefined()
+        expect((await store.readRemains(h))?.tokens).toEqual(renewed.tokens)
+        await passTime(hours(3))
+        expect(await store.readRemains(h)).toBeUndefined()
       })
 
       test('late tokens do not make it forget how it ended', async () => {
