@@ -9,6 +9,8 @@ export interface World {
   /** Where browsers go. */
   url: string
   idp: HostileProvider
+  /** Milliseconds since the epoch, as they see it. */
+  now(): number
   /** Lets time pass for all of them, in milliseconds. */
   advance(milliseconds: number): Promise<void>
   /** Whether an app token is good, as the servers say (RFC 7662). */
@@ -29,13 +31,16 @@ async function isActive(url: string, token: string): Promise<boolean> {
   return ((await response.json()) as { active: boolean }).active
 }
 
-async function startInMemory(): Promise<World> {
+type StartWorld = (more?: Record<string, string>) => Promise<World>
+
+const startInMemory: StartWorld = async (more) => {
   const idp = await startHostileProvider()
-  const portico = await startPortico({ issuer: idp.issuer, env })
+  const portico = await startPortico({ issuer: idp.issuer, env: { ...env, ...more } })
   idp.follow(portico.clock)
   return {
     url: portico.url,
     idp,
+    now: () => portico.clock.now(),
     async advance(milliseconds) {
       portico.clock.advance(milliseconds)
     },
@@ -47,29 +52,33 @@ async function startInMemory(): Promise<World> {
   }
 }
 
-const startWithRedis = (replicas: number) => async (): Promise<World> => {
-  const idp = await startHostileProvider()
-  const fleet = await startFleet({ replicas, env: { ...env, OIDC_ISSUER: idp.issuer } })
-  let travelled = 0
-  idp.follow({ now: () => Date.now() + travelled })
-  return {
-    url: fleet.balancer.url,
-    idp,
-    async advance(milliseconds) {
-      travelled += milliseconds
-      await fleet.advance(milliseconds)
-      await fleet.redis.passTime(milliseconds)
-    },
-    isActive: (token) => isActive(fleet.balancer.url, token),
-    async close() {
-      await fleet.close()
-      await idp.close()
-    },
+const startWithRedis =
+  (replicas: number): StartWorld =>
+  async (more) => {
+    const idp = await startHostileProvider()
+    const fleet = await startFleet({ replicas, env: { ...env, OIDC_ISSUER: idp.issuer, ...more } })
+    let travelled = 0
+    const now = () => Date.now() + travelled
+    idp.follow({ now })
+    return {
+      url: fleet.balancer.url,
+      idp,
+      now,
+      async advance(milliseconds) {
+        travelled += milliseconds
+        await fleet.advance(milliseconds)
+        await fleet.redis.passTime(milliseconds)
+      },
+      isActive: (token) => isActive(fleet.balancer.url, token),
+      async close() {
+        await fleet.close()
+        await idp.close()
+      },
+    }
   }
-}
 
 /** One process with a store in memory; one, and three behind a balancer, with Redis. */
-export const worlds: [string, () => Promise<World>][] = [
+export const worlds: [string, StartWorld][] = [
   ['in memory', startInMemory],
   ['with Redis', startWithRedis(1)],
   ['with Redis and three processes', startWithRedis(3)],
