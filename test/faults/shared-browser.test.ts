@@ -170,6 +170,17 @@ describe.each(worlds)('%s', (_name, start) => {
       await nothingLives()
     })
 
+    test('but not where another person signs in with it, not even then', async () => {
+      const browser = createTestBrowser()
+      await signIn(browser)
+      const kept = copy(browser)
+      await signIn(browser)
+      await signIn(kept, 'somebody-else')
+      expect([await whoIs(browser), await whoIs(kept)]).toEqual(['00u-grace', 'somebody-else'])
+      for (const one of [browser, kept]) await logOut(one)
+      await nothingLives()
+    })
+
     test('and not after them, however often it is used', async () => {
       const browser = createTestBrowser()
       await signIn(browser)
