@@ -19,7 +19,7 @@ interface SignOutOptions {
 /** Creates the way out that every logout of a browser takes. */
 export function createSignOut({ sessions, transactionCookies, cancelLogins }: SignOutOptions): SignOut {
   return async (req, res) => {
-    // First: a login that is still under way must not put a session in the place of the one that ends.
+    // First: where the store fails here, the session lives on, as the answer says.
     await cancelLogins(transactionCookies.readAll(req))
     const left = await sessions.end(req, res)
     transactionCookies.clearAll(req, res)

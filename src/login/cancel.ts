@@ -28,6 +28,6 @@ export function createCancelLogins({ ledger, endings, sealer, clock }: CancelLog
   }
 
   return async (transactions) => {
-    await Promise.all(openTransactions(sealer, transactions, clock).map(({ state }) => cancel(state)))
+    await Promise.all(openTransactions(sealer, transactions).map(({ state }) => cancel(state)))
   }
 }

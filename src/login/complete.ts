@@ -88,7 +88,7 @@ export function createCompleteLogin({
   clock,
 }: CompleteLoginOptions) {
   const findAnsweringProvider = createAnsweringProvider({ providers, publicUrl: config.publicUrl })
-  const keepOneLogin = createConcurrentLogins({ ledger, store, endings, sealer, clock })
+  const keepOneLogin = createConcurrentLogins({ ledger, store, endings, sealer })
 
   /** The order matters: state and iss come before `error` and `code`, and the claim before the exchange. */
   async function finish(

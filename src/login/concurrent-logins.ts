@@ -1,4 +1,3 @@
-import type { Clock } from '../clock.ts'
 import type { Sealer } from '../crypto/sealer.ts'
 import type { Endings } from '../session/endings.ts'
 import type { NewSession } from '../session/session.ts'
@@ -22,7 +21,6 @@ interface ConcurrentLoginsOptions {
   endings: Pick<Endings, 'replace'>
   /** Opens transactions. */
   sealer: Sealer
-  clock: Clock
 }
 
 /**
@@ -32,9 +30,9 @@ interface ConcurrentLoginsOptions {
  * Each login brings the transactions of the others. It is settled before it looks for theirs, so that of two logins at
  * least one sees the other; and both would decide the same. The session of this login may have ended afterwards.
  */
-export function createConcurrentLogins({ ledger, store, endings, sealer, clock }: ConcurrentLoginsOptions) {
+export function createConcurrentLogins({ ledger, store, endings, sealer }: ConcurrentLoginsOptions) {
   return async (mine: FinishedLogin, transactions: readonly SealedTransaction[]): Promise<void> => {
-    const others = openTransactions(sealer, transactions, clock).filter(({ state }) => state !== mine.state)
+    const others = openTransactions(sealer, transactions).filter(({ state }) => state !== mine.state)
     for (const { state } of others) {
       const { handle, settledAt = 0 } = (await ledger.find(state)) ?? {}
       // The answer to a login that ended long before dropped its transaction: this one is a copy.

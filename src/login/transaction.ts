@@ -106,8 +106,6 @@ export interface SealedTransaction {
   sealed: string
 }
 
-const isExpired = ({ startedAt }: Transaction, clock: Clock) => clock.now() - startedAt > transactionLifetime
-
 /**
  * Opens the sealed transaction of a state.
  *
@@ -119,7 +117,7 @@ export function openTransaction(sealer: Sealer, sealed: string, state: string, c
   const { data: transaction } = sealedTransaction.safeParse(JSON.parse(text))
   if (transaction === undefined) throw createMissingTransaction('transaction is of another version')
   if (!isEqual(transaction.state, state)) throw createMissingTransaction('state is another one')
-  if (isExpired(transaction, clock)) {
+  if (clock.now() - transaction.startedAt > transactionLifetime) {
     throw new AppError(
       'login_transaction_expired',
       'This sign-in was begun more than ten minutes ago. Please start again.',
@@ -128,16 +126,15 @@ export function openTransaction(sealer: Sealer, sealed: string, state: string, c
   return transaction
 }
 
-/** Opens all transactions of a browser that can still be finished; whatever else its cookies hold is left out. */
-export function openTransactions(
-  sealer: Sealer,
-  cookies: readonly SealedTransaction[],
-  clock: Clock,
-): Transaction[] {
+/**
+ * Opens all transactions of a browser; whatever else its cookies hold is left out. One that expired a moment ago counts: its
+ * callback may be under way.
+ */
+export function openTransactions(sealer: Sealer, cookies: readonly SealedTransaction[]): Transaction[] {
   return cookies.flatMap(({ id, sealed }) => {
     const text = sealer.open(sealed, id)
     const { data: transaction } = sealedTransaction.safeParse(text === undefined ? text : JSON.parse(text))
-    return transaction === undefined || isExpired(transaction, clock) ? [] : [transaction]
+    return transaction === undefined ? [] : [transaction]
   })
 }
 

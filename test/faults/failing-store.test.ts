@@ -168,6 +168,37 @@ describe('a store that fails is never "not signed in"', () => {
     },
   )
 
+  test('a logout that cannot cancel the logins in progress ends nothing, says so, and can be tried again', async () => {
+    const { portico, failing } = await startOver()
+    const { browser } = await logInAtHostile(portico, idp)
+    const parameters = idp.authorize(await startLogin(portico, browser))
+    const cookies = new Map(browser.cookies(portico.url))
+    const logOut = () => browser.fetch(`${portico.url}/api/logout`, { method: 'POST', headers: csrf })
+    failing.add('cancelClaim')
+    const refused = await logOut()
+    expect([refused.status, refused.headers.getSetCookie()]).toEqual([503, []])
+    expect(((await refused.json()) as { detail: string }).detail).toMatch(/^You are still signed in/)
+    failing.clear()
+    expect((await getSession(portico, browser)).active).toBe(true)
+    expect((await logOut()).status).toBe(200)
+    for (const [name, value] of cookies) browser.setCookie(portico.url, name, value)
+    const late = await browser.fetch(`${portico.url}/api/callback?${parameters}`)
+    expect(await readRefusal(late)).toBe('401 signed_out')
+  })
+
+  test.each(['read', 'end', 'inherit'] as const)(
+    'a login whose predecessor cannot be replaced because %s fails: 503, and its own session does not live on',
+    async (method) => {
+      const { portico, failing, memory, created } = await startOver({ failsOnce: true })
+      const { browser } = await logInAtHostile(portico, idp)
+      const parameters = idp.authorize(await startLogin(portico, browser))
+      failing.add(method)
+      const response = await browser.fetch(`${portico.url}/api/callback?${parameters}`)
+      expect(await readRefusal(response)).toBe('503 store_unavailable')
+      expect(await memory.read(created[1] ?? '')).toBeUndefined()
+    },
+  )
+
   test('F47: a logout that the store does not take says that the person is still signed in', async () => {
     const { portico, failing } = await startOver()
     const { browser } = await logInAtHostile(portico, idp)

@@ -122,18 +122,21 @@ describe.each(worlds)('%s', (_name, start) => {
 
     test('the very same response is repeated for seconds (F4), and then signs in whoever is signed in by it', async () => {
       const { shared, parameters } = await leaveOpen()
-      const [reloaded, late] = [copy(shared), copy(shared)]
+      const [reloaded, late, kept] = [copy(shared), copy(shared), copy(shared)]
       const { answer } = await finish(shared, parameters)
       await world.advance(seconds(14))
       expect((await finish(reloaded, parameters)).answer.session.id).toBe(answer.session.id)
       await world.advance(seconds(2))
       expect(await readRefusal(await callback(late, parameters))).toBe('400 login_transaction_missing')
       // A browser that holds the session needs no cookie, and gets none.
-      for (const name of transactionsOf(late)) {
-        shared.setCookie(world.url, name, late.cookies(world.url).get(name))
+      for (const name of transactionsOf(kept)) {
+        shared.setCookie(world.url, name, kept.cookies(world.url).get(name))
       }
-      const { response } = await finish(shared, parameters)
-      expect(response.headers.getSetCookie().join()).not.toContain(sessionCookie)
+      for (const brings of ['the transaction', 'no transaction']) {
+        expect([brings, transactionsOf(shared).length]).toEqual([brings, brings === 'no transaction' ? 0 : 1])
+        const { response } = await finish(shared, parameters)
+        expect(response.headers.getSetCookie().join()).not.toContain(sessionCookie)
+      }
       const guess = new URLSearchParams({ state: parameters.get('state') ?? '', code: 'any-code' })
       expect(await readRefusal(await callback(shared, guess))).toBe('400 login_transaction_missing')
       await logOut(shared)
@@ -259,6 +262,24 @@ describe.each(worlds)('%s', (_name, start) => {
         true,
       ])
       await logOut(late)
+      await nothingLives()
+    })
+
+    test('one of which took all its time, and has expired when the other one is finished', async () => {
+      const browser = createTestBrowser()
+      const first = world.idp.authorize(await begin(browser))
+      await world.advance(minutes(9) + seconds(50))
+      const second = world.idp.authorize(await begin(browser))
+      const [late, tab] = [copy(browser), copy(browser)]
+      const one = await finish(browser, first)
+      await world.advance(seconds(13))
+      const other = await finish(late, second)
+      expect(await Promise.all([one, other].map(({ answer }) => world.isActive(answer.token)))).toEqual([
+        false,
+        true,
+      ])
+      await logOut(tab)
+      expect(await world.isActive(other.answer.token)).toBe(false)
       await nothingLives()
     })
 

@@ -45,7 +45,6 @@ const createRule = () => {
     store,
     endings: createEndings({ store, revocations }),
     sealer,
-    clock,
   })
 }
 const living = async (handles: string[]) => {
