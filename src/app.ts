@@ -123,7 +123,7 @@ export function createApp(parts: Parts): Express {
   ]
   const limitCalls = createRateLimit({ name: 'api', rate: config.rateLimits.api, store })
 
-  const login = createLoginHandler({ config, beginLogin, transactionCookies })
+  const login = createLoginHandler({ config, beginLogin, cancelLogins, transactionCookies })
   const callback = createCallbackHandler({
     config,
     completeLogin,

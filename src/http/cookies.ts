@@ -28,8 +28,10 @@ export interface TransactionCookies {
   readAll(req: Request): SealedTransaction[]
   /** Whether the browser has a login in progress at all. */
   hasAny(req: Request): boolean
-  /** Sets the cookie of a new login and drops the oldest others beyond the limits. */
-  add(req: Request, res: Response, id: string, sealed: string): void
+  /** Those that have to give way to the cookie of a new login: the oldest ones beyond the limits. */
+  findSurplus(req: Request, added: SealedTransaction): SealedTransaction[]
+  /** Sets the cookie of a new login, and drops those that give way to it. */
+  add(req: Request, res: Response, added: SealedTransaction): void
   clear(res: Response, id: string): void
   /** Drops all that the request brought. */
   clearAll(req: Request, res: Response): void
@@ -47,16 +49,16 @@ export function createTransactionCookies(secure: boolean): TransactionCookies {
       .map(([name, sealed = '']) => ({ id: name.slice(prefix.length), sealed }))
   }
 
-  /** Ids to drop, given those that stay beside a new cookie of `length` characters; ids sort by age. */
-  function findSurplus(req: Request, length: number): string[] {
+  const lengthOf = ({ id, sealed }: SealedTransaction) => prefix.length + id.length + sealed.length + 3
+
+  function findSurplus(req: Request, added: SealedTransaction): SealedTransaction[] {
+    // Ids sort by age.
     const newestFirst = readAll(req).sort((a, b) => (a.id < b.id ? 1 : -1))
-    let characters = length
-    return newestFirst
-      .filter(({ id, sealed }, index) => {
-        characters += prefix.length + id.length + sealed.length + 3
-        return index >= maxTransactions - 1 || characters > maxTransactionCharacters
-      })
-      .map(({ id }) => id)
+    let characters = lengthOf(added)
+    return newestFirst.filter((one, index) => {
+      characters += lengthOf(one)
+      return index >= maxTransactions - 1 || characters > maxTransactionCharacters
+    })
   }
 
   const clear = (res: Response, id: string) => void res.clearCookie(prefix + id, options)
@@ -65,10 +67,10 @@ export function createTransactionCookies(secure: boolean): TransactionCookies {
     read: (req, id) => readCookies(req)[prefix + id],
     readAll,
     hasAny: (req) => Object.keys(readCookies(req)).some((name) => name.startsWith(prefix)),
-    add(req, res, id, sealed) {
-      const name = prefix + id
-      for (const surplus of findSurplus(req, name.length + sealed.length + 3)) clear(res, surplus)
-      res.cookie(name, sealed, { ...options, maxAge: transactionLifetime })
+    findSurplus,
+    add(req, res, added) {
+      for (const { id } of findSurplus(req, added)) clear(res, id)
+      res.cookie(prefix + added.id, added.sealed, { ...options, maxAge: transactionLifetime })
     },
     clear,
     clearAll: (req, res) => {

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import type { Config } from '../config/config.ts'
 import { AppError } from '../errors.ts'
 import type { createBeginLogin } from '../login/begin.ts'
+import type { CancelLogins } from '../login/cancel.ts'
 import type { TransactionCookies } from './cookies.ts'
 import { parameter, readInput } from './input.ts'
 import { isNavigation } from './navigation.ts'
@@ -38,6 +39,7 @@ const bodyParameters = z.object({
 interface LoginOptions {
   config: Config
   beginLogin: ReturnType<typeof createBeginLogin>
+  cancelLogins: Pick<CancelLogins, 'atOverflow'>
   transactionCookies: TransactionCookies
 }
 
@@ -45,7 +47,12 @@ interface LoginOptions {
  * GET and POST /api/login: begins a login and says where the browser has to go; a navigation goes there at once. Only
  * the body of a POST may hold a session token, so that no link can carry one.
  */
-export function createLoginHandler({ config, beginLogin, transactionCookies }: LoginOptions): RequestHandler {
+export function createLoginHandler({
+  config,
+  beginLogin,
+  cancelLogins,
+  transactionCookies,
+}: LoginOptions): RequestHandler {
   const read = (req: Request): z.infer<typeof bodyParameters> =>
     req.method === 'POST' ? readInput(bodyParameters, req.body) : readInput(queryParameters, req.query)
 
@@ -73,7 +80,8 @@ export function createLoginHandler({ config, beginLogin, transactionCookies }: L
       },
       res.locals.log,
     )
-    transactionCookies.add(req, res, login.transactionId, login.sealedTransaction)
+    await cancelLogins.atOverflow(transactionCookies.findSurplus(req, login.transaction))
+    transactionCookies.add(req, res, login.transaction)
     res.locals.log('login_started', { provider: login.provider })
     if (isNavigation(req)) res.redirect(302, login.loginUrl)
     else res.json({ login_url: login.loginUrl })

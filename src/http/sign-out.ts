@@ -13,14 +13,14 @@ export type SignOut = (req: Request, res: Response) => Promise<Remains | undefin
 interface SignOutOptions {
   sessions: Pick<BrowserSessions, 'end'>
   transactionCookies: Pick<TransactionCookies, 'readAll' | 'clearAll'>
-  cancelLogins: CancelLogins
+  cancelLogins: Pick<CancelLogins, 'atSignOut'>
 }
 
 /** Creates the way out that every logout of a browser takes. */
 export function createSignOut({ sessions, transactionCookies, cancelLogins }: SignOutOptions): SignOut {
   return async (req, res) => {
     // First: where the store fails here, the session lives on, as the answer says.
-    await cancelLogins(transactionCookies.readAll(req))
+    await cancelLogins.atSignOut(transactionCookies.readAll(req))
     const left = await sessions.end(req, res)
     transactionCookies.clearAll(req, res)
     return left

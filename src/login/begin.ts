@@ -6,7 +6,7 @@ import type { Provider } from '../provider/provider.ts'
 import type { Providers } from '../provider/providers.ts'
 import type { Log } from '../telemetry/logger.ts'
 import { readReturnTo } from './return-to.ts'
-import { createTransaction, sealTransaction, toCodeChallenge } from './transaction.ts'
+import { createTransaction, type SealedTransaction, sealTransaction, toCodeChallenge } from './transaction.ts'
 
 /** What the page that starts a login may ask for (OpenID Connect Core 3.1.2.1). */
 export interface LoginRequest {
@@ -29,8 +29,7 @@ export interface LoginRequest {
 export interface BegunLogin {
   loginUrl: string
   provider: string
-  transactionId: string
-  sealedTransaction: string
+  transaction: SealedTransaction
 }
 
 interface BeginLoginOptions {
@@ -81,8 +80,7 @@ export function createBeginLogin({ config, providers, sealer, clock }: BeginLogi
     return {
       loginUrl: url.href,
       provider: provider.name,
-      transactionId: transaction.id,
-      sealedTransaction: sealTransaction(sealer, transaction),
+      transaction: { id: transaction.id, sealed: sealTransaction(sealer, transaction) },
     }
   }
 }

@@ -5,8 +5,17 @@ import { crossingTime } from '../session/timeouts.ts'
 import type { LoginLedger } from './ledger.ts'
 import { openTransactions, type SealedTransaction } from './transaction.ts'
 
-/** Cancels the logins in progress of one browser. Throws AppError `store_unavailable`: then they may still succeed. */
-export type CancelLogins = (transactions: readonly SealedTransaction[]) => Promise<void>
+/** Cancels logins in progress of one browser. Throws AppError `store_unavailable`: then they may still succeed. */
+export interface CancelLogins {
+  /**
+   * The browser signs out. A login that succeeded seconds ago, so that the browser had not received its cookie when it sent
+   * the logout, loses its session. The session of an older one lives on: a browser that has its cookie has no transaction
+   * any more, so that the one here is a copy.
+   */
+  atSignOut(transactions: readonly SealedTransaction[]): Promise<void>
+  /** Their cookies give way to newer ones: no logout could bring them any more, and find the session they make. */
+  atOverflow(transactions: readonly SealedTransaction[]): Promise<void>
+}
 
 interface CancelLoginsOptions {
   ledger: Pick<LoginLedger, 'cancel'>
@@ -16,18 +25,20 @@ interface CancelLoginsOptions {
   clock: Clock
 }
 
-/**
- * Creates the use case "a logout ends the logins of its browser". A login that succeeded seconds ago, so that the browser
- * had not received its cookie when it sent the logout, loses its session. The session of an older one lives on: a browser
- * that has its cookie has no transaction any more, so that the one here is a copy.
- */
+/** Creates the use case "logins in progress are over". */
 export function createCancelLogins({ ledger, endings, sealer, clock }: CancelLoginsOptions): CancelLogins {
-  async function cancel(state: string): Promise<void> {
-    const { handle, settledAt = 0 } = (await ledger.cancel(state)) ?? {}
-    if (handle !== undefined && clock.now() - settledAt <= crossingTime) await endings.end(handle)
-  }
+  const cancel = (transactions: readonly SealedTransaction[]) =>
+    Promise.all(openTransactions(sealer, transactions).map(({ state }) => ledger.cancel(state)))
 
-  return async (transactions) => {
-    await Promise.all(openTransactions(sealer, transactions).map(({ state }) => cancel(state)))
+  return {
+    async atSignOut(transactions) {
+      for (const login of await cancel(transactions)) {
+        const isRecent = login !== undefined && clock.now() - login.settledAt <= crossingTime
+        if (isRecent && login.handle !== undefined) await endings.end(login.handle)
+      }
+    },
+    async atOverflow(transactions) {
+      await cancel(transactions)
+    },
   }
 }

@@ -70,7 +70,7 @@ interface CompleteLoginOptions {
   providers: Providers
   config: Pick<Config, 'publicUrl'>
   store: Pick<SessionStore, 'read'>
-  endings: Pick<Endings, 'end' | 'replace'>
+  endings: Pick<Endings, 'end' | 'giveWay'>
   /** Opens transactions. */
   sealer: Sealer
   ledger: LoginLedger
@@ -108,7 +108,8 @@ export function createCompleteLogin({
     } catch (error) {
       const { code, detail } =
         error instanceof AppError ? error : new AppError('internal_error', 'The sign-in failed.')
-      await ledger.settle(granted, { code, detail }, log)
+      // Only requests with the same response wait for it.
+      await ledger.settle(granted, { code, detail }).catch(() => log('login_outcome_lost'))
       throw error
     }
   }
@@ -128,7 +129,7 @@ export function createCompleteLogin({
     const started: NewSession = { identity: { ...identity, login }, tokens }
     const sessionId = await browser.startSession(started)
     const handle = toSessionHandle(sessionId)
-    const settled = await ledger.settle(response, { sessionId, returnTo }, log)
+    const settled = await ledger.settle(response, { sessionId, returnTo })
     if (settled === undefined) {
       await endings.end(handle)
       throw createSignedOut()

@@ -18,7 +18,7 @@ interface FinishedLogin extends NewSession {
 interface ConcurrentLoginsOptions {
   ledger: Pick<LoginLedger, 'find'>
   store: Pick<SessionStore, 'read'>
-  endings: Pick<Endings, 'replace'>
+  endings: Pick<Endings, 'giveWay'>
   /** Opens transactions. */
   sealer: Sealer
 }
@@ -37,14 +37,11 @@ export function createConcurrentLogins({ ledger, store, endings, sealer }: Concu
       const { handle, settledAt = 0 } = (await ledger.find(state)) ?? {}
       // The answer to a login that ended long before dropped its transaction: this one is a copy.
       if (handle === undefined || mine.arrivedAt - settledAt > crossingTime) continue
-      const other = await store.read(handle)
-      if (other === undefined) continue
+      const [own, other] = await Promise.all([store.read(mine.handle), store.read(handle)])
+      // One that has ended gives way to none, and takes no place.
+      if (own === undefined || other === undefined) continue
       const isMineLast = mine.settledAt > settledAt || (mine.settledAt === settledAt && mine.state > state)
-      if (!isMineLast) {
-        await endings.replace(mine.handle, other)
-        return
-      }
-      await endings.replace(handle, mine)
+      await (isMineLast ? endings.giveWay(other, own) : endings.giveWay(own, other))
     }
   }
 }

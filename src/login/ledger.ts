@@ -6,7 +6,6 @@ import { AppError, createSignedOut, type ErrorCode, isErrorCode } from '../error
 import { toSessionHandle } from '../session/session.ts'
 import type { SharedState } from '../session/store.ts'
 import { crossingTime } from '../session/timeouts.ts'
-import type { Log } from '../telemetry/logger.ts'
 import {
   type CodeResponse,
   createMissingTransaction,
@@ -24,10 +23,11 @@ export interface LoginLedger {
   /** Takes the login for this request; false where another request has taken it, or a logout has cancelled it. */
   claim(state: string): Promise<boolean>
   /**
-   * Records what became of the login. Undefined where a logout has cancelled it meanwhile. Other requests need the
-   * record, not this one: a store that does not take it does not undo a login.
+   * Records what became of the login. Undefined where a logout has cancelled it meanwhile.
+   *
+   * @throws AppError `store_unavailable`: then no logout would find the session
    */
-  settle(response: CodeResponse, outcome: Outcome, log: Log): Promise<SettledLogin | undefined>
+  settle(response: CodeResponse, outcome: Outcome): Promise<SettledLogin | undefined>
   /**
    * Waits for the outcome of the request that took the login.
    *
@@ -91,18 +91,13 @@ export function createLoginLedger({ store, sealer, clock, patience }: LoginLedge
   return {
     claim: (state) => store.claim(toLoginFingerprint(state), transactionLifetime),
 
-    async settle(response, outcome, log) {
+    async settle(response, outcome) {
       const fingerprint = toLoginFingerprint(response.state)
       const handle = 'sessionId' in outcome ? toSessionHandle(outcome.sessionId) : undefined
       const settled: SettledLogin = { handle, settledAt: clock.now() }
       const text = JSON.stringify({ response: toResponseFingerprint(response), outcome })
       const record = { note: JSON.stringify(settled), text: sealer.seal(text, fingerprint) }
-      try {
-        return (await store.settle(fingerprint, record, crossingTime)) ? settled : undefined
-      } catch {
-        log('login_outcome_lost')
-        return settled
-      }
+      return (await store.settle(fingerprint, record, crossingTime)) ? settled : undefined
     },
 
     async follow(response) {

@@ -41,7 +41,7 @@ export function createEndSession({ issuer, discovery, breaker, secret }: EndSess
     },
 
     /** RFC 7009, 2.1. A token that the provider does not know any more is revoked as well. */
-    async revoke({ refreshToken }: ProviderTokens): Promise<'revoked' | 'unsupported'> {
+    async revoke({ refreshToken }: Pick<ProviderTokens, 'refreshToken'>): Promise<'revoked' | 'unsupported'> {
       const { configuration, metadata } = await discovery.provider()
       if (refreshToken === undefined || metadata.revocation_endpoint === undefined) return 'unsupported'
       return breaker.guard(() =>

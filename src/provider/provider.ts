@@ -78,7 +78,7 @@ export interface Provider {
    *
    * @throws AppError `provider_error`
    */
-  revoke(tokens: ProviderTokens): Promise<'revoked' | 'unsupported'>
+  revoke(tokens: Pick<ProviderTokens, 'refreshToken'>): Promise<'revoked' | 'unsupported'>
   /** @throws AppError `invalid_logout_token` */
   verifyLogoutToken(token: string): Promise<LogoutRequest>
   /**

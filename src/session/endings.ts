@@ -1,23 +1,33 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { Revocations } from './revocations.ts'
-import type { NewSession, Remains, Session } from './session.ts'
+import { type NewSession, type Remains, type Session, toRefreshTokens } from './session.ts'
 import { isIn, type SessionGroup, toUserGroup } from './session-groups.ts'
 import type { Ended, Ending, SessionStore } from './store.ts'
+
+/** A session that takes the place of another one. */
+type Successor = NewSession & { readonly handle: string }
 
 /** The one way sessions end: in the store first, for good; then their refresh tokens at the provider. */
 export interface Endings {
   end(handle: string, ending?: Ending): Promise<Ended>
-  /** Ends a session whose tokens are worth nothing any more. */
+  /** Ends a session and revokes nothing: another session may live by the same grant at the provider. */
   endQuietly(handle: string): Promise<Ended>
   /**
-   * The browser of a session signs out: ends the session, and those that logins of the same person in this browser put in
-   * its place within the last seconds. Returns what the session itself left.
+   * Ends a session, and those that logins of the same person in its browser put in its place within the last seconds.
+   * Returns what the session itself left.
    */
-  signOut(handle: string): Promise<Remains | undefined>
+  endWithSuccessors(handle: string, ending?: Ending): Promise<Remains | undefined>
   /**
    * Ends a session in whose browser a login made another one, and those that other logins of the same person put in its
    * place within the last seconds. Returns when that browser signed out, in milliseconds since the epoch, if it did.
    */
-  replace(handle: string, successor: NewSession & { handle: string }): Promise<number | undefined>
+  replace(handle: string, successor: Successor): Promise<number | undefined>
+  /**
+   * Ends one session for another one of its browser. The new session of the same person inherits the refresh tokens: many
+   * providers take the revocation of one for the end of all that came from one sign-in. Those of another person are
+   * revoked. Undefined, and nothing done, where the successor has ended itself.
+   */
+  giveWay(old: Session, successor: Successor): Promise<Ended | undefined>
   /**
    * Ends every session of a group, and keeps logins under way from making another. Sessions that `isMeant` says no to
    * live on.
@@ -68,35 +78,40 @@ export function createEndings({ store, revocations }: EndingsOptions): Endings {
     return ended
   }
 
-  async function revokeLeft(handle: string): Promise<void> {
-    const remains = await store.readRemains(handle)
-    if (remains !== undefined) revocations.revoke(remains)
+  /** What ended in the meantime has no more to give than to be revoked. */
+  async function discard(handle: string, late: NewSession): Promise<void> {
+    let left = await store.leave(handle, late)
+    if (left.successor !== undefined) {
+      if (await store.inherit(left.successor, toRefreshTokens(late))) return
+      left = await store.leave(handle, late, { isOver: true })
+    }
+    if (left.remains !== undefined) revocations.revoke(left.remains)
   }
 
-  /**
-   * The new session of the same person answers for the old one's tokens: many providers take the revocation of one refresh
-   * token for the end of all that came from one sign-in. The tokens of another person are revoked now.
-   */
-  async function replaceOne(
-    old: string,
-    isSamePerson: boolean,
-    { handle: successor }: { handle: string },
-  ): Promise<Ended> {
-    if (!isSamePerson) return end(old)
-    const ended = await store.end(old, { successor })
-    if (ended.wasAlive && !(await store.inherit(successor, old))) await revokeLeft(old)
+  async function giveWay(old: Session, successor: Successor): Promise<Ended | undefined> {
+    if (!isIn(old.identity, toUserGroup(successor.identity))) return end(old.handle)
+    // First: whatever fails afterwards, the tokens are answered for.
+    const tokens = toRefreshTokens(old)
+    if (!(await store.inherit(successor.handle, tokens))) return undefined
+    const ended = await store.end(old.handle, { successor: successor.handle })
+    const { remains } = ended
+    // A refresh may have changed them in between.
+    if (remains !== undefined && !isDeepStrictEqual(toRefreshTokens(remains), tokens)) {
+      await discard(old.handle, remains)
+    }
     return ended
   }
 
   return {
     end,
     endQuietly: (handle) => store.end(handle, { quietly: true }),
+    giveWay,
 
-    async signOut(handle) {
-      const { remains, successor } = await end(handle, { byBrowser: true })
+    async endWithSuccessors(handle, ending) {
+      const { remains, successor } = await end(handle, ending)
       let next = successor
       for (let count = 0; next !== undefined && count < maxSuccessors; count += 1) {
-        next = (await end(next, { byBrowser: true })).successor
+        next = (await end(next, ending)).successor
       }
       return remains
     },
@@ -107,10 +122,13 @@ export function createEndings({ store, revocations }: EndingsOptions): Endings {
       // The chain may end at the successor itself: two requests of the browser can come to the same conclusion.
       for (let count = 0; next !== undefined && next !== by.handle && count <= maxSuccessors; count += 1) {
         const old = await store.read(next)
-        const isSamePerson = old !== undefined && isIn(old.identity, toUserGroup(by.identity))
+        const isOthers = old !== undefined && !isIn(old.identity, toUserGroup(by.identity))
         // The browser's own session ends in any case; one that took its place, only if it is of the same person.
-        if (next !== handle && old !== undefined && !isSamePerson) break
-        const ended: Ended = await replaceOne(next, isSamePerson, by)
+        if (next !== handle && isOthers) break
+        // One that has just run out may be of the same person, and share a grant with the successor.
+        const ended: Ended | undefined =
+          old === undefined ? await store.end(next, { quietly: true }) : await giveWay(old, by)
+        if (ended === undefined) break
         signedOutAt = Math.max(signedOutAt ?? 0, ended.signedOutAt ?? 0) || undefined
         next = ended.successor
       }
@@ -120,11 +138,11 @@ export function createEndings({ store, revocations }: EndingsOptions): Endings {
     endAll,
     endOthers: (session) => endAll(toUserGroup(session.identity), ({ handle }) => handle !== session.handle),
 
-    revokeLeft,
-
-    async discard(handle, late) {
-      const remains = await store.leave(handle, late)
+    async revokeLeft(handle) {
+      const remains = await store.readRemains(handle)
       if (remains !== undefined) revocations.revoke(remains)
     },
+
+    discard,
   }
 }

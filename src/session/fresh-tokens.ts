@@ -32,7 +32,7 @@ export interface FreshTokens {
 
 interface FreshTokensOptions {
   store: SessionStore
-  endings: Pick<Endings, 'endQuietly' | 'discard'>
+  endings: Pick<Endings, 'end' | 'discard'>
   providers: Pick<Providers, 'findOrigin'>
   clock: Clock
   log: Log
@@ -165,7 +165,7 @@ export function createFreshTokens({
 
   /** The provider no longer stands behind this session. */
   async function endRefused(session: Session): Promise<Freshness> {
-    const { wasAlive } = await endings.endQuietly(session.handle)
+    const { wasAlive } = await endings.end(session.handle)
     if (wasAlive) log('session_ended_by_provider', { session: session.handle })
     return { outcome: 'ended' }
   }

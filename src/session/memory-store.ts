@@ -12,8 +12,8 @@ import {
   idleExpiry,
   isDueForTouch,
   remainsGrace,
+  remainsLifetime,
   tombstoneLifetime,
-  toTokensLifetime,
 } from './timeouts.ts'
 
 interface MemoryStoreOptions {
@@ -58,8 +58,6 @@ export function createMemoryStore({ clock, lifetimes, capacity = 100_000 }: Memo
   /** When somebody may look after what a session left. */
   const pending = new Map<string, number>()
   const cutoffs = createExpiringMap<number>(clock, 10 * capacity)
-  /** Handles of the sessions for whose tokens a living session answers. */
-  const inherited = createExpiringMap<readonly string[]>(clock, capacity)
   const shared = createMemorySharedState({ clock, capacity: 10 * capacity, assertRoom })
   let lastFence = 0
 
@@ -81,13 +79,11 @@ export function createMemoryStore({ clock, lifetimes, capacity = 100_000 }: Memo
     return lock?.fence === fence && !lock.isPause && lock.until > clock.now()
   }
 
-  /** Writes a tombstone; its tokens, if any, wait to be revoked, by default. */
-  function bury(handle: string, tombstone: Tombstone, { isPending = true } = {}): void {
-    const { remains, successor } = tombstone
-    const tokensLifetime = toTokensLifetime(successor !== undefined, lifetimes)
-    const lifetime = remains === undefined ? tombstoneLifetime : tokensLifetime
+  function bury(handle: string, tombstone: Tombstone): void {
+    const { remains } = tombstone
+    const lifetime = remains === undefined ? tombstoneLifetime : remainsLifetime
     tombstones.set(handle, tombstone, clock.now() + lifetime)
-    if (remains !== undefined && isPending) pending.set(handle, clock.now() + remainsGrace)
+    if (remains !== undefined && !pending.has(handle)) pending.set(handle, clock.now() + remainsGrace)
   }
 
   function isCutOff({ identity }: NewSession): boolean {
@@ -101,7 +97,7 @@ export function createMemoryStore({ clock, lifetimes, capacity = 100_000 }: Memo
     async create(handle, session) {
       if (sessions.get(handle) !== undefined || tombstones.get(handle) !== undefined) return 'taken'
       if (isCutOff(session)) {
-        bury(handle, { remains: { ...session, handle, version: 1, replaced: [] }, version: 1 })
+        bury(handle, { remains: { ...session, handle, version: 1 }, version: 1 })
         return 'cut-off'
       }
       const now = clock.now()
@@ -138,25 +134,24 @@ export function createMemoryStore({ clock, lifetimes, capacity = 100_000 }: Memo
       const news = successor === undefined ? { signedOutAt } : { signedOutAt, successor, replacedAt: now }
       if (session === undefined) {
         const isNews = successor !== undefined || signedOutAt !== before?.signedOutAt
-        if (isNews) bury(handle, { version: 0, ...before, ...news }, { isPending: false })
+        if (isNews) bury(handle, { version: 0, ...before, ...news })
         return { ...found, wasAlive: false, remains: undefined }
       }
-      const { identity, tokens, tokensVersion: version } = session
-      const replaced = inherited.get(handle) ?? []
+      const { identity, tokens, inherited, tokensVersion: version } = session
       sessions.delete(handle)
       index.delete(handle)
       locks.delete(handle)
-      inherited.delete(handle)
-      const remains = quietly ? undefined : { identity, tokens, handle, version, replaced }
-      bury(handle, { remains, version, ...news }, { isPending: successor === undefined })
-      return { ...found, wasAlive: true, remains }
+      const remains = { identity, tokens, handle, version, ...(inherited && { inherited }) }
+      const isKept = !quietly && successor === undefined
+      bury(handle, { remains: isKept ? remains : undefined, version, ...news })
+      return { ...found, wasAlive: true, remains: quietly ? undefined : remains }
     },
 
-    async inherit(handle, replaced) {
+    async inherit(handle, tokens) {
       const session = sessions.get(handle)
       if (session === undefined) return false
-      const all = [...(inherited.get(handle) ?? []), replaced]
-      assertRoom(inherited.set(handle, all, session.absoluteExpiresAt))
+      const inherited = [...(session.inherited ?? []), ...tokens]
+      if (tokens.length > 0) sessions.set(handle, { ...session, inherited }, session.idleExpiresAt)
       return true
     },
 
@@ -169,14 +164,15 @@ export function createMemoryStore({ clock, lifetimes, capacity = 100_000 }: Memo
       assertRoom(cutoffs.set(toGroupName(group), clock.now(), clock.now() + cutoffLifetime))
     },
 
-    async leave(handle, { identity, tokens }) {
+    async leave(handle, { identity, tokens }, { isOver = false } = {}) {
       const before = tombstones.get(handle)
       const isReplaced = before?.successor !== undefined && before.signedOutAt === undefined
-      if (isReplaced && before.remains === undefined) return undefined
+      if (isReplaced && !isOver) return { successor: before.successor ?? '' }
       const version = (before?.version ?? 0) + 1
-      const remains = { identity, tokens, handle, version, replaced: before?.remains?.replaced ?? [] }
-      bury(handle, { ...before, remains, version }, { isPending: !isReplaced })
-      return isReplaced ? undefined : remains
+      const inherited = before?.remains?.inherited
+      const remains = { identity, tokens, handle, version, ...(inherited && { inherited }) }
+      bury(handle, { ...before, remains, version })
+      return { remains }
     },
 
     async readRemains(handle) {
@@ -233,6 +229,6 @@ export function createMemoryStore({ clock, lifetimes, capacity = 100_000 }: Memo
     async close() {},
 
     indexSize: () => index.size(),
-    size: () => [sessions, locks, tombstones, inherited, shared].reduce((sum, part) => sum + part.size(), 0),
+    size: () => [sessions, locks, tombstones, shared].reduce((sum, part) => sum + part.size(), 0),
   }
 }

@@ -2,9 +2,8 @@ import type { Clock } from '../clock.ts'
 import type { RedisConnection } from './redis-connection.ts'
 import { runScript } from './redis-script-runner.ts'
 import { awaitScript, claimRemainsScript, forgetScript, leaveScript } from './redis-scripts.ts'
-import type { Remains } from './session.ts'
-import { readHandles, type SessionRecords } from './session-record.ts'
-import type { SessionStore } from './store.ts'
+import type { SessionRecords } from './session-record.ts'
+import type { Left, SessionStore } from './store.ts'
 import { remainsGrace, remainsLifetime, tombstoneLifetime } from './timeouts.ts'
 
 /** What ended sessions left, in their tombstones, and the list of those whose tokens are not revoked yet. */
@@ -48,20 +47,18 @@ export function createRemainsKeeper({
   return {
     await: list,
 
-    async leave(handle, late): Promise<Remains | undefined> {
+    async leave(handle, late, { isOver = false } = {}): Promise<Left> {
       await list(handle)
       const sealed = [records.sealIdentity(handle, late), records.sealTokens(handle, late)]
-      const args = [clock.now(), remainsLifetime, ...sealed]
+      const args = [clock.now(), remainsLifetime, ...sealed, isOver ? 1 : 0]
       const answer = await write(leaveScript, sessionKey(handle), ...args)
-      const [version = 0, replaced = ''] = Array.isArray(answer) ? answer : []
-      if (Number(version) < 0) {
-        // The session that took its place answers for them.
-        await unlist(handle)
-        return undefined
-      }
+      const [version = 0, more = ''] = Array.isArray(answer) ? answer : []
+      if (Number(version) < 0) return { successor: String(more) }
       // Once more: a process that forgot older tokens in between has taken it off the list.
       await list(handle)
-      return { ...late, handle, version: Number(version), replaced: readHandles(String(replaced)) }
+      const { identity, tokens } = late
+      const inherited = records.openInherited(handle, String(more))
+      return { remains: { identity, tokens, handle, version: Number(version), ...inherited } }
     },
 
     async read(handle) {

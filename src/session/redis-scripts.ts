@@ -3,7 +3,7 @@
  *
  * v  format      i  sealed identity     t  sealed tokens      n  version of the tokens     f  last fencing number
  * c  created     l  last seen           x  idle expiry        a  absolute expiry           (milliseconds since the epoch)
- * g  the indexes that know it    b  handles of the sessions it replaced, for whose tokens it answers (with spaces between)
+ * g  the indexes that know it    b  sealed refresh tokens of the sessions it replaced (both with spaces between)
  *
  * An ended session leaves a tombstone: `v = ended`, `i`, `t`, `n` and `b` until its tokens are revoked, `o`, when its own
  * browser first signed out, `r`, the handle of the session that a login put in its place, and `s`, when it did. Whatever
@@ -81,42 +81,43 @@ if kind == 'none' then
 end
 local alive = is_alive(ARGV[1]) and 1 or 0
 local leaves = ARGV[6] ~= '1' and found[1] == '${recordFormat}' and found[3] and found[4] and found[5]
-local replaced = found[6] or ''
+local inherited = found[6] or ''
 redis.call('DEL', KEYS[1], KEYS[2])
 redis.call('HSET', KEYS[1], 'v', 'ended')
 note()
-if leaves then redis.call('HSET', KEYS[1], 'i', found[3], 't', found[4], 'n', found[5], 'b', replaced) end
-redis.call('PEXPIRE', KEYS[1], leaves and ARGV[3] or ARGV[2])
+local keeps = leaves and ARGV[5] == ''
+if keeps then redis.call('HSET', KEYS[1], 'i', found[3], 't', found[4], 'n', found[5], 'b', inherited) end
+redis.call('PEXPIRE', KEYS[1], keeps and ARGV[3] or ARGV[2])
 if not leaves then return { alive, signed_out, '', found[2] or '', '', '', '', '' } end
-return { alive, signed_out, '', found[2] or '', found[3], found[4], found[5], replaced }`
+return { alive, signed_out, '', found[2] or '', found[3], found[4], found[5], inherited }`
 
-/** KEYS: session. ARGV: now, the handle of a session it replaced. 1 where the session lives. */
+/** KEYS: session. ARGV: now, sealed tokens or nothing. 1 where the session lives. */
 export const inheritScript = `${isAlive}
 if not is_alive(ARGV[1]) then return 0 end
+if ARGV[2] == '' then return 1 end
 local before = redis.call('HGET', KEYS[1], 'b')
 ${touchTimeToLive}
 redis.call('HSET', KEYS[1], 'b', before and before .. ' ' .. ARGV[2] or ARGV[2])
 return 1`
 
 /**
- * KEYS: session. ARGV: now, milliseconds the tombstone stands with tokens, sealed identity, sealed tokens. Their version (0
- * where something else stands there, -1 where another session has its place, and answers for the tokens if any are kept),
- * and the handles of the sessions it had replaced.
+ * KEYS: session. ARGV: now, milliseconds the tombstone stands with tokens, sealed identity, sealed tokens, whether a session
+ * that took its place is over as well (1 or 0). Their version, or 0 where something else stands there, and the tokens it
+ * had inherited; or -1 and the session that took its place.
  */
 export const leaveScript = `${isAlive}
 local kind = redis.call('TYPE', KEYS[1]).ok
 if kind ~= 'none' and kind ~= 'hash' then return { 0, '' } end
 local format = kind == 'hash' and redis.call('HGET', KEYS[1], 'v')
 if is_alive(ARGV[1]) or (format and format ~= 'ended' and format ~= '${recordFormat}') then return { 0, '' } end
-local known = redis.call('HMGET', KEYS[1], 'n', 'o', 'r', 't', 'b')
-local is_replaced = known[3] and not known[2]
-if is_replaced and not known[4] then return { -1, '' } end
+local known = redis.call('HMGET', KEYS[1], 'n', 'o', 'r', 'b')
+if known[3] and not known[2] and ARGV[5] ~= '1' then return { -1, known[3] } end
 local version = (tonumber(known[1] or 0) or 0) + 1
 if format == '${recordFormat}' then redis.call('DEL', KEYS[1]) end
 ${touchTimeToLive}
 redis.call('HSET', KEYS[1], 'v', 'ended', 'i', ARGV[3], 't', ARGV[4], 'n', version)
-if not is_replaced then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end
-return { is_replaced and -1 or version, known[5] or '' }`
+redis.call('PEXPIRE', KEYS[1], ARGV[2])
+return { version, known[4] or '' }`
 
 /** KEYS: session. ARGV: version of the tokens, milliseconds the tombstone stands without. 0 where newer tokens came. */
 export const forgetScript = `

@@ -13,7 +13,7 @@ import type { Session } from './session.ts'
 import { toGroups } from './session-groups.ts'
 import { createSessionRecords } from './session-record.ts'
 import type { Ended, Ending, SessionLifetimes, Store, TokenLock } from './store.ts'
-import { crossingTime, idleExpiry, isDueForTouch, tombstoneLifetime, toTokensLifetime } from './timeouts.ts'
+import { crossingTime, idleExpiry, isDueForTouch, remainsLifetime, tombstoneLifetime } from './timeouts.ts'
 
 interface RedisStoreOptions {
   connection: RedisConnection
@@ -84,7 +84,7 @@ export function createRedisStore({ connection, secrets, lifetimes, clock, log }:
       keys,
       clock.now(),
       tombstoneLifetime,
-      toTokensLifetime(successor !== undefined, lifetimes),
+      remainsLifetime,
       ...flags,
     )
     const texts = Array.isArray(answer) ? answer.map(String) : []
@@ -152,8 +152,9 @@ export function createRedisStore({ connection, secrets, lifetimes, clock, log }:
 
     end,
 
-    async inherit(handle, replaced) {
-      return (await write(scripts.inheritScript, [sessionKey(handle)], clock.now(), replaced)) === 1
+    async inherit(handle, tokens) {
+      const sealed = tokens.length === 0 ? '' : records.sealInherited(handle, tokens)
+      return (await write(scripts.inheritScript, [sessionKey(handle)], clock.now(), sealed)) === 1
     },
 
     find: index.find,

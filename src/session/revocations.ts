@@ -2,7 +2,7 @@ import { AppError } from '../errors.ts'
 import { ProviderUnavailable } from '../provider/provider-unavailable.ts'
 import type { Providers } from '../provider/providers.ts'
 import type { Log } from '../telemetry/logger.ts'
-import type { Remains } from './session.ts'
+import { type RefreshToken, type Remains, toRefreshTokens } from './session.ts'
 import { toProviderSidGroup } from './session-groups.ts'
 import type { SessionStore } from './store.ts'
 
@@ -43,22 +43,19 @@ export function createRevocations({ store, providers, log }: RevocationsOptions)
     return tracked
   }
 
-  /** Revokes the tokens of the sessions that one had replaced; false where something is left to do. */
-  async function revokeReplaced(handles: readonly string[]): Promise<boolean> {
-    const found = await Promise.all(handles.map((handle) => store.readRemains(handle)))
-    const outcomes = await Promise.all(found.map((remains) => remains === undefined || attempt(remains)))
-    return !outcomes.includes(false)
-  }
-
   /** Whether nothing is left to do. */
-  async function attempt({ handle, version, identity, tokens, replaced }: Remains): Promise<boolean> {
-    // Another replica may know a provider that this one does not, in the middle of a rolling restart.
-    const provider = providers.findOrigin(identity)
-    if (provider === undefined) return false
+  async function attempt(
+    { handle, version, ...session }: Remains,
+    tokens: readonly RefreshToken[] = toRefreshTokens(session),
+  ): Promise<boolean> {
     try {
-      const outcome = await provider.revoke(tokens)
-      if (outcome === 'revoked') log('refresh_token_revoked', { session: handle })
-      if (!(await revokeReplaced(replaced))) return false
+      for (const token of tokens) {
+        // Another replica may know a provider that this one does not, in the middle of a rolling restart.
+        const provider = providers.findOrigin(token)
+        if (provider === undefined) return false
+        const outcome = await provider.revoke(token)
+        if (outcome === 'revoked') log('refresh_token_revoked', { session: handle })
+      }
       await store.forgetRemains(handle, version)
       return true
     } catch (error) {
@@ -70,20 +67,27 @@ export function createRevocations({ store, providers, log }: RevocationsOptions)
   }
 
   /**
-   * Who signed in again by the same session at the provider has another refresh token now, which many providers would end
-   * as well. Nobody holds the old one.
+   * A person who signed in again by the same session at the provider has another refresh token now, which many providers
+   * would end as well. The old one is held by no one else.
    */
-  async function isSignedInAgain({ identity: { issuer, providerSid } }: Remains): Promise<boolean> {
+  async function isSignedInAgain({ issuer, providerSid }: RefreshToken): Promise<boolean> {
     if (providerSid === undefined) return false
     return (await store.find(toProviderSidGroup(issuer, providerSid))).length > 0
   }
 
   async function lookAfter(handle: string): Promise<boolean> {
     const remains = await store.readRemains(handle)
-    if (remains !== undefined && !(await isSignedInAgain(remains))) return attempt(remains)
-    // Revoked before its entry was dropped, too long ago, or better left alone.
-    await store.forgetRemains(handle, remains?.version ?? 0)
-    return true
+    // Revoked before its entry was dropped, or too long ago.
+    if (remains === undefined) {
+      await store.forgetRemains(handle, 0)
+      return true
+    }
+    const tokens = toRefreshTokens(remains)
+    const isBetterLeft = await Promise.all(tokens.map(isSignedInAgain))
+    return attempt(
+      remains,
+      tokens.filter((_token, index) => !isBetterLeft[index]),
+    )
   }
 
   async function sweepAll(): Promise<void> {

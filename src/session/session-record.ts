@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { Sealer } from '../crypto/sealer.ts'
 import { recordFormat } from './redis-scripts.ts'
-import type { NewSession, Remains, Session } from './session.ts'
+import type { NewSession, RefreshToken, Remains, Session } from './session.ts'
 
 const sealedIdentity = z.object({
   provider: z.string(),
@@ -35,6 +35,15 @@ const sealedTokens = z.object({
   scope: z.array(z.string()),
 })
 
+const sealedInherited = z.array(
+  z.object({
+    provider: z.string(),
+    issuer: z.string(),
+    providerSid: z.string().exactOptional(),
+    refreshToken: z.string(),
+  }),
+)
+
 /** The fields of a session's hash in Redis; see `redis-scripts.ts`. */
 const record = z.object({
   v: z.literal(recordFormat),
@@ -45,6 +54,7 @@ const record = z.object({
   l: z.coerce.number(),
   x: z.coerce.number(),
   a: z.coerce.number(),
+  b: z.string().default(''),
 })
 
 /** The fields that an ended session may have left in its tombstone. */
@@ -55,14 +65,14 @@ const remainsRecord = z.object({
   b: z.string().default(''),
 })
 
-/** Handles from the text that holds them. */
-export const readHandles = (text: string): string[] => text.split(' ').filter((handle) => handle !== '')
-
 /** Turns sessions into the texts that Redis holds, and back. */
 export interface SessionRecords {
   /** What only this server may read, bound to the session it belongs to. */
   sealIdentity(handle: string, session: NewSession): string
   sealTokens(handle: string, session: NewSession): string
+  sealInherited(handle: string, tokens: readonly RefreshToken[]): string
+  /** The tokens of one text or more with spaces between; nothing where there are none. */
+  openInherited(handle: string, texts: string): { inherited?: readonly RefreshToken[] }
   /** The session, or undefined where the fields are not of this format, not of this session, or sealed by a stranger. */
   open(handle: string, fields: Record<string, string>): Session | undefined
   /** What an ended session left, or undefined where nothing is left that can be opened. */
@@ -77,6 +87,12 @@ export function createSessionRecords(sealer: Sealer): SessionRecords {
     return identity === undefined || tokens === undefined ? undefined : { identity, tokens }
   }
 
+  function openInherited(handle: string, texts: string): { inherited?: readonly RefreshToken[] } {
+    const parts = texts.split(' ').filter((text) => text !== '')
+    const inherited = parts.flatMap((text) => openWith(sealedInherited, text, `${handle} inherited`) ?? [])
+    return inherited.length === 0 ? {} : { inherited }
+  }
+
   function openWith<T>(schema: z.ZodType<T>, sealed: string, context: string): T | undefined {
     const text = sealer.open(sealed, context)
     return text === undefined ? undefined : schema.safeParse(JSON.parse(text)).data
@@ -85,6 +101,8 @@ export function createSessionRecords(sealer: Sealer): SessionRecords {
   return {
     sealIdentity: (handle, { identity }) => sealer.seal(JSON.stringify(identity), `${handle} identity`),
     sealTokens: (handle, { tokens }) => sealer.seal(JSON.stringify(tokens), `${handle} tokens`),
+    sealInherited: (handle, tokens) => sealer.seal(JSON.stringify(tokens), `${handle} inherited`),
+    openInherited,
     open(handle, fields) {
       const { data } = record.safeParse(fields)
       const session = data === undefined ? undefined : openBoth(handle, data)
@@ -97,13 +115,14 @@ export function createSessionRecords(sealer: Sealer): SessionRecords {
         idleExpiresAt: data.x,
         absoluteExpiresAt: data.a,
         tokensVersion: data.n,
+        ...openInherited(handle, data.b),
       }
     },
     openRemains(handle, fields) {
       const { data } = remainsRecord.safeParse(fields)
       const session = data === undefined ? undefined : openBoth(handle, data)
       if (data === undefined || session === undefined) return undefined
-      return { ...session, handle, version: data.n, replaced: readHandles(data.b) }
+      return { ...session, handle, version: data.n, ...openInherited(handle, data.b) }
     },
   }
 }

@@ -28,8 +28,30 @@ export interface Remains extends NewSession {
   readonly handle: string
   /** Of the tokens; newer ones may come late. */
   readonly version: number
-  /** Handles of the sessions it had replaced, whose tokens are to be revoked as well. */
-  readonly replaced: readonly string[]
+  readonly inherited?: readonly RefreshToken[]
+}
+
+/** A refresh token, and where it has to be revoked. */
+export interface RefreshToken {
+  readonly provider: string
+  readonly issuer: string
+  /** Of the session at the provider that it came from. */
+  readonly providerSid?: string
+  readonly refreshToken: string
+}
+
+/** Sessions that may have been replaced one after the other, and still be answered for. */
+const maxInherited = 20
+
+/** The refresh tokens of a session: those of the sessions it replaced, and its own. */
+export function toRefreshTokens({
+  identity: { provider, issuer, providerSid },
+  tokens: { refreshToken },
+  inherited = [],
+}: NewSession & { readonly inherited?: readonly RefreshToken[] }): RefreshToken[] {
+  const sid = providerSid === undefined ? {} : { providerSid }
+  const own = refreshToken === undefined ? [] : [{ provider, issuer, ...sid, refreshToken }]
+  return [...inherited, ...own].slice(-maxInherited)
 }
 
 /** What the store gives back. Times are milliseconds since the epoch. */
@@ -42,6 +64,8 @@ export interface Session extends NewSession {
   readonly absoluteExpiresAt: number
   /** Counts the changes of `tokens`; compare-and-set is against it. */
   readonly tokensVersion: number
+  /** Refresh tokens of the sessions it replaced, to be revoked with its own. */
+  readonly inherited?: readonly RefreshToken[]
 }
 
 /** Makes a session id of 256 random bits, the secret that the session cookie carries (ASVS 7.2.3). */

@@ -1,4 +1,4 @@
-import type { NewSession, Remains, Session } from './session.ts'
+import type { NewSession, RefreshToken, Remains, Session } from './session.ts'
 import type { SessionGroup } from './session-groups.ts'
 
 /** How long sessions live, in milliseconds. */
@@ -28,10 +28,7 @@ export interface ExpectedTokens {
 export interface Ending {
   /** Its own browser signs out, and is told to drop the cookie. */
   byBrowser?: boolean
-  /**
-   * Handle of the session that a login of the same person in the same browser puts in its place. The tokens are kept, and
-   * revoked with those of the successor: see `inherit`.
-   */
+  /** Handle of the session that a login of the same browser puts in its place, and that has inherited its tokens. */
   successor?: string
   /** Its tokens are not to be revoked: nothing of them is kept. */
   quietly?: boolean
@@ -41,13 +38,18 @@ export interface Ending {
 export interface Ended {
   /** False where it was over already, or never was. */
   wasAlive: boolean
-  /** What it leaves; undefined where it was over already, ended quietly, or cannot be read here. */
+  /** What it had; undefined where it was over already, ended quietly, or cannot be read here. */
   remains: Remains | undefined
   /** The session that a login put in its place within the last seconds (`crossingTime`). */
   successor: string | undefined
   /** When its own browser first signed out, in milliseconds since the epoch; undefined where it did not. */
   signedOutAt: number | undefined
 }
+
+/** What became of tokens that came late: kept to be revoked, or left to the session that took their session's place. */
+export type Left =
+  | { readonly remains: Remains; readonly successor?: undefined }
+  | { readonly remains?: undefined; readonly successor: string }
 
 /** Where sessions live. */
 export interface SessionStore {
@@ -74,10 +76,10 @@ export interface SessionStore {
   end(handle: string, ending?: Ending): Promise<Ended>
 
   /**
-   * Makes a session answer for the tokens of one it replaced: they are revoked with its own. False, and nothing changed,
-   * where it has ended.
+   * Makes a session answer for refresh tokens of one it replaces: they are revoked with its own. False, and nothing
+   * changed, where it has ended.
    */
-  inherit(handle: string, replaced: string): Promise<boolean>
+  inherit(handle: string, tokens: readonly RefreshToken[]): Promise<boolean>
 
   /** The living sessions of a group, oldest first. */
   find(group: SessionGroup): Promise<Session[]>
@@ -86,10 +88,10 @@ export interface SessionStore {
   cutOff(group: SessionGroup): Promise<void>
 
   /**
-   * Keeps tokens that came after their session had ended, in its tombstone, until they are revoked. Undefined, and nothing
-   * kept, where a login put another session in its place: its person is signed in.
+   * Keeps tokens that came after their session had ended, in its tombstone, until they are revoked. Where a login put
+   * another session in its place, keeps nothing and names that one, unless told that it `isOver` as well.
    */
-  leave(handle: string, late: NewSession): Promise<Remains | undefined>
+  leave(handle: string, late: NewSession, options?: { isOver?: boolean }): Promise<Left>
 
   /** What a session left that nobody has revoked yet. */
   readRemains(handle: string): Promise<Remains | undefined>

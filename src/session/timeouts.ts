@@ -13,10 +13,6 @@ export const crossingTime = 15_000
 /** Milliseconds that an ended session's tokens wait for a provider that cannot be told to revoke them. */
 export const remainsLifetime = 24 * 60 * 60_000
 
-/** Milliseconds for which an ended session's tokens are kept; while another session answers for them, as long as it may live. */
-export const toTokensLifetime = (isReplaced: boolean, { absoluteTimeout }: SessionLifetimes): number =>
-  isReplaced ? Math.max(remainsLifetime, absoluteTimeout) : remainsLifetime
-
 /** Milliseconds in which the process that ended a session revokes its tokens, before another one does. */
 export const remainsGrace = 15_000
 

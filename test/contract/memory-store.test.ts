@@ -3,10 +3,10 @@ import { createMemoryStore } from '../../src/session/memory-store.ts'
 import { createTestClock, hours, minutes } from '../support/clock.ts'
 import { describeStore, lifetimes } from './store.ts'
 
-describeStore('the memory store', async (own = lifetimes) => {
+describeStore('the memory store', async () => {
   const clock = createTestClock()
   const passTime = async (milliseconds: number) => clock.advance(milliseconds)
-  return { clock, passTime, store: createMemoryStore({ clock, lifetimes: own }) }
+  return { clock, passTime, store: createMemoryStore({ clock, lifetimes }) }
 })
 
 const login = {

@@ -116,10 +116,11 @@ describe('a login that the store refuses', () => {
     expect(await readRefusal(twin)).toBe('503 store_unavailable')
   })
 
-  test('because its outcome cannot be left for other requests: succeeds, and the log says so', async () => {
-    const { portico, failing } = await startOver()
+  test('because its outcome cannot be recorded: no logout would find its session, which ends', async () => {
+    const { portico, memory, failing, created } = await startOver()
     failing.add('settle')
-    expect((await logInAtHostile(portico, idp)).response.status).toBe(200)
+    expect(await readRefusal((await logInAtHostile(portico, idp)).response)).toBe('503 store_unavailable')
+    expect(await memory.read(created[0] ?? '')).toBeUndefined()
     expect(portico.logged.some(({ event }) => event === 'login_outcome_lost')).toBe(true)
   })
 })

@@ -38,7 +38,7 @@ test('a login that another request holds for too long: 503, and the record is as
 test('an outcome that something else than this server wrote is none', async () => {
   const { store, ledger } = create()
   await ledger.claim(response.state)
-  await ledger.settle(response, success, () => {})
+  await ledger.settle(response, success)
   const findClaim: Store['findClaim'] = async (key) => {
     const claim = await store.findClaim(key)
     return claim.state === 'settled' ? { ...claim, text: 'x'.repeat(80) } : claim

@@ -25,7 +25,7 @@ test('a session of a version that did not note when its login began is read', ()
 
 test('what an ended session left is opened for its own handle alone', () => {
   const fields = toFields(session)
-  expect(records.openRemains('h', fields)).toEqual({ ...session, handle: 'h', version: 3, replaced: [] })
+  expect(records.openRemains('h', fields)).toEqual({ ...session, handle: 'h', version: 3 })
   expect(records.openRemains('other', fields)).toBeUndefined()
   expect(records.openRemains('h', { v: 'ended', n: '3' })).toBeUndefined()
   expect(records.openRemains('h', { ...fields, t: fields.i })).toBeUndefined()

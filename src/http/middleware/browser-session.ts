@@ -50,7 +50,7 @@ export interface BrowserSessions {
 interface BrowserSessionOptions {
   config: Config
   store: SessionStore
-  endings: Pick<Endings, 'end' | 'signOut' | 'replace' | 'revokeLeft'>
+  endings: Pick<Endings, 'end' | 'endQuietly' | 'endWithSuccessors' | 'replace' | 'revokeLeft'>
 }
 
 /** Creates the browser sessions: a signed cookie that holds nothing but a random id. */
@@ -125,7 +125,13 @@ export function createBrowserSessions({ config, store, endings }: BrowserSession
       // express-session saves a regenerated session once more at the end of the response: with nothing to write then.
       Reflect.deleteProperty(req.session, 'login')
       if (previousId === undefined) return sessionId
-      const signedOutAt = await endings.replace(toSessionHandle(previousId), { ...login, handle })
+      const signedOutAt = await endings
+        .replace(toSessionHandle(previousId), { ...login, handle })
+        .catch(async (error: unknown) => {
+          // The session before may live on, by the same grant at the provider.
+          await endings.endQuietly(handle).catch(() => {})
+          throw error
+        })
       if (signedOutAt === undefined || signedOutAt <= login.identity.login.startedAt) return sessionId
       // The browser was told to drop that cookie while this login was under way: a logout wins.
       await endings.end(handle)
@@ -148,7 +154,10 @@ export function createBrowserSessions({ config, store, endings }: BrowserSession
     async end(req, res) {
       const id = readSessionId(req)
       // By its id, not by what can be read of it: a session of a newer format ends as well.
-      const left = id === undefined ? undefined : await endings.signOut(toSessionHandle(id))
+      const left =
+        id === undefined
+          ? undefined
+          : await endings.endWithSuccessors(toSessionHandle(id), { byBrowser: true })
       // Without one, there may be one by the time this answer arrives: of a login that is under way.
       if (hasCookie(req)) dropCookie(res)
       return left
