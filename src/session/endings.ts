@@ -6,12 +6,12 @@ import type { Ended, Ending, SessionStore } from './store.ts'
 
 /** A session that takes the place of another one. */
 type Successor = NewSession & { readonly handle: string }
+/** A session that gives its place. */
+type Heritable = Successor & Pick<Session, 'inherited'>
 
 /** The one way sessions end: in the store first, for good; then their refresh tokens at the provider. */
 export interface Endings {
   end(handle: string, ending?: Ending): Promise<Ended>
-  /** Ends a session and revokes nothing: another session may live by the same grant at the provider. */
-  endQuietly(handle: string): Promise<Ended>
   /**
    * Ends a session, and those that logins of the same person in its browser put in its place within the last seconds.
    * Returns what the session itself left.
@@ -27,7 +27,9 @@ export interface Endings {
    * providers take the revocation of one for the end of all that came from one sign-in. Those of another person are
    * revoked. Undefined, and nothing done, where the successor has ended itself.
    */
-  giveWay(old: Session, successor: Successor): Promise<Ended | undefined>
+  giveWay(old: Heritable, successor: Successor): Promise<Ended | undefined>
+  /** Undoes a replacement that failed halfway: the session before inherits if it lives, and the new one ends. */
+  giveBack(own: Successor, previous: string): Promise<void>
   /**
    * Ends every session of a group, and keeps logins under way from making another. Sessions that `isMeant` says no to
    * live on.
@@ -88,7 +90,7 @@ export function createEndings({ store, revocations }: EndingsOptions): Endings {
     if (left.remains !== undefined) revocations.revoke(left.remains)
   }
 
-  async function giveWay(old: Session, successor: Successor): Promise<Ended | undefined> {
+  async function giveWay(old: Heritable, successor: Successor): Promise<Ended | undefined> {
     if (!isIn(old.identity, toUserGroup(successor.identity))) return end(old.handle)
     // First: whatever fails afterwards, the tokens are answered for.
     const tokens = toRefreshTokens(old)
@@ -104,8 +106,13 @@ export function createEndings({ store, revocations }: EndingsOptions): Endings {
 
   return {
     end,
-    endQuietly: (handle) => store.end(handle, { quietly: true }),
     giveWay,
+
+    async giveBack(own, previous) {
+      const before = await store.read(previous)
+      const isGiven = before !== undefined && (await giveWay(own, before)) !== undefined
+      if (!isGiven) await end(own.handle)
+    },
 
     async endWithSuccessors(handle, ending) {
       const { remains, successor } = await end(handle, ending)

@@ -3,8 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { redisUrl } from '../../src/config/redis-url.ts'
-import { createRedisConnection, type RedisConnection } from '../../src/session/redis-connection.ts'
+import type { RedisConnection } from '../../src/session/redis-connection.ts'
 import { createRedisStore } from '../../src/session/redis-store.ts'
 import { toRefreshTokens } from '../../src/session/session.ts'
 import { toGroups, toUserGroup } from '../../src/session/session-groups.ts'
@@ -13,6 +12,7 @@ import { createCertificate, trust } from '../support/certificate.ts'
 import { createTestClock, hours, minutes, seconds } from '../support/clock.ts'
 import { freePort } from '../support/http-server.ts'
 import { startCluster, startRedis, type TestRedis } from '../support/redis.ts'
+import { connectRedis } from '../support/redis-connection.ts'
 import { describeStore, lifetimes, session } from './store.ts'
 
 const secrets = [randomBytes(32)]
@@ -31,21 +31,6 @@ const start = async (options?: Parameters<typeof startRedis>[0]) => {
   return server
 }
 
-/** Resolves once the connection takes commands: it is made in the background. */
-async function connect(url: string): Promise<RedisConnection> {
-  const connection = createRedisConnection(redisUrl.parse(url), () => {})
-  for (;;) {
-    const isUp = await connection
-      .run((client) => client.get('x'))
-      .then(
-        () => true,
-        () => false,
-      )
-    if (isUp) return connection
-    await new Promise((done) => setTimeout(done, 20))
-  }
-}
-
 interface Deployment {
   url: string
   /** Every server that holds keys. */
@@ -58,7 +43,7 @@ function describeDeployment(name: string, deploy: () => Promise<Deployment>): vo
     let connection: RedisConnection
     beforeAll(async () => {
       deployment = await deploy()
-      connection = await connect(deployment.url)
+      connection = await connectRedis(deployment.url)
     }, 60_000)
 
     const create = async () => {
@@ -149,7 +134,7 @@ describeDeployment('behind Sentinel', async () => {
 /** A store over a server of its own. */
 async function openAlone() {
   const server = await start()
-  const connection = await connect(server.url)
+  const connection = await connectRedis(server.url)
   const clock = createTestClock()
   const store = createRedisStore({ connection, secrets, lifetimes, clock, log: () => {} })
   stores.push(store)
@@ -226,7 +211,7 @@ test('an index entry whose session may be about to come is kept for a minute', a
 
 test('a shorter absolute timeout does not hide the sessions of before', async () => {
   const server = await start()
-  const connection = await connect(server.url)
+  const connection = await connectRedis(server.url)
   const clock = createTestClock()
   const open = (absoluteTimeout: number) =>
     createRedisStore({
@@ -263,7 +248,7 @@ test('a session restored without a time to live is not lost by a lock or a commi
 
 test('a replica whose clock is late does not bring the end of a session nearer', async () => {
   const server = await start()
-  const connection = await connect(server.url)
+  const connection = await connectRedis(server.url)
   const [clock, late] = [createTestClock(), createTestClock()]
   const open = (of: typeof clock) =>
     createRedisStore({ connection, secrets, lifetimes, clock: of, log: () => {} })
@@ -319,7 +304,7 @@ test('late tokens do not touch what is no ended session of this format', async (
 
 test('while BFF_SECRETS rotates, sessions and cut-offs of the older secret are found', async () => {
   const server = await start()
-  const connection = await connect(server.url)
+  const connection = await connectRedis(server.url)
   const clock = createTestClock()
   const [old, fresh] = [randomBytes(32), randomBytes(32)]
   const open = (...ring: Uint8Array[]) => {

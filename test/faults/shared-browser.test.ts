@@ -328,6 +328,21 @@ describe.each(worlds)('%s', (_name, start) => {
       await nothingLives()
     })
 
+    test('whose code is being exchanged while its transaction gives way to newer ones', async () => {
+      const browser = createTestBrowser()
+      const parameters = world.idp.authorize(await begin(browser))
+      const tab = copy(browser)
+      const exchange = holdExchanges(1)
+      const response = callback(tab, parameters)
+      await exchange.arrived
+      for (let count = 0; count < 5; count += 1) await begin(browser)
+      expect(transactionsOf(browser)).toHaveLength(5)
+      await logOut(browser)
+      exchange.release()
+      expect(await readRefusal(await response)).toBe('401 signed_out')
+      await nothingLives()
+    })
+
     test('whose answer has not reached the browser yet', async () => {
       const browser = createTestBrowser()
       const parameters = world.idp.authorize(await begin(browser))

@@ -135,6 +135,18 @@ test('a body that breaks off behind its answer: no second answer, no second line
   expect(lines.map(({ event, status }) => [event, status])).toEqual([['request_completed', 405]])
 })
 
+test('a body that breaks off while its handler goes on is no defect', async () => {
+  const waiting = await startPortico({ issuer: 'https://idp.invalid' })
+  const released: (() => void)[] = []
+  waiting.store.ping = () => new Promise<void>((resolve) => released.push(resolve))
+  const head = 'GET /readyz HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n'
+  expect(parseRaw(await sendRaw(waiting.url, `${head}Z\r\n`)).status).toBe(400)
+  for (const release of released) release()
+  await waiting.close()
+  const events = waiting.logged.map(({ event }) => event)
+  expect([events.includes('request_completed'), events.includes('request_failed')]).toEqual([true, false])
+})
+
 test('a person whose form breaks off sees a page', async () => {
   const head = 'POST /api/callback HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n'
   const body = 'Sec-Fetch-Mode: navigate\r\nTransfer-Encoding: chunked\r\n\r\n2\r\na=\r\ncanary\r\n'
@@ -142,19 +154,25 @@ test('a person whose form breaks off sees a page', async () => {
   expect([status, headers.get('content-type')]).toEqual([400, 'text/html; charset=utf-8'])
 })
 
-test('what comes behind a request whose answer is not out yet is not answered in its place', async () => {
-  const waiting = await startPortico({ issuer: 'https://idp.invalid' })
-  let release = () => {}
-  const released = new Promise<void>((resolve) => {
-    release = resolve
-  })
-  waiting.store.ping = () => released
-  const answer = sendRaw(waiting.url, 'GET /readyz HTTP/1.1\r\nHost: x\r\n\r\ncanary\r\n\r\n')
-  expect(await answer).toBe('')
-  release()
-  expect(waiting.logged.find(({ event }) => event === 'request_refused')).toMatchObject({ status: 400 })
-  await waiting.close()
-})
+test.each([
+  ['garbage', 'canary', 400],
+  ['a tunnel', 'CONNECT x:1 HTTP/1.1\r\nHost: x', 405],
+])(
+  '%s behind a request whose answer is not out yet is not answered in its place',
+  async (_what, more, status) => {
+    const waiting = await startPortico({ issuer: 'https://idp.invalid' })
+    let release = () => {}
+    const released = new Promise<void>((resolve) => {
+      release = resolve
+    })
+    waiting.store.ping = () => released
+    const answer = sendRaw(waiting.url, `GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n${more}\r\n\r\n`)
+    expect(await answer).toBe('')
+    release()
+    expect(waiting.logged.find(({ event }) => event === 'request_refused')).toMatchObject({ status })
+    await waiting.close()
+  },
+)
 
 test('a tunnel whose asker is gone at once harms nothing', async () => {
   const { hostname, port } = new URL(portico.url)

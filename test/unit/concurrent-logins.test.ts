@@ -86,6 +86,42 @@ test('of two people, the tokens of the one whose session ends are revoked', asyn
   expect(revoked).toEqual([first.handle])
 })
 
+test('a login whose session has ended ends no other, though it was settled last', async () => {
+  const transactions = [begin(), begin()] as const
+  const first = await settle(transactions[0], 'same')
+  clock.advance(1)
+  const second = await settle(transactions[1], 'same')
+  await store.end(second.handle, { successor: first.handle })
+  await createRule()(second, toCookies([...transactions]))
+  expect(await living([first.handle])).toEqual([first.handle])
+})
+
+test('of three that look in any order, the last one stays, and answers for all', async () => {
+  for (const order of [
+    [0, 1, 2],
+    [0, 2, 1],
+    [1, 0, 2],
+    [1, 2, 0],
+    [2, 0, 1],
+    [2, 1, 0],
+  ]) {
+    const transactions = [begin(), begin(), begin()]
+    const settled: Awaited<ReturnType<typeof settle>>[] = []
+    for (const transaction of transactions) {
+      settled.push(await settle(transaction, 'same'))
+      clock.advance(1)
+    }
+    const rule = createRule()
+    for (const index of order) {
+      const one = settled[index]
+      if (one !== undefined) await rule(one, toCookies(transactions))
+    }
+    const handles = settled.map(({ handle }) => handle)
+    expect(await living(handles)).toEqual(handles.slice(2))
+  }
+  expect(revoked).toEqual([])
+})
+
 test('a login that settled last takes no session from one that is over already', async () => {
   const transactions = [begin(), begin()] as const
   const first = await settle(transactions[0], 'same')

@@ -50,7 +50,7 @@ export interface BrowserSessions {
 interface BrowserSessionOptions {
   config: Config
   store: SessionStore
-  endings: Pick<Endings, 'end' | 'endQuietly' | 'endWithSuccessors' | 'replace' | 'revokeLeft'>
+  endings: Pick<Endings, 'end' | 'endWithSuccessors' | 'replace' | 'giveBack' | 'revokeLeft'>
 }
 
 /** Creates the browser sessions: a signed cookie that holds nothing but a random id. */
@@ -125,13 +125,12 @@ export function createBrowserSessions({ config, store, endings }: BrowserSession
       // express-session saves a regenerated session once more at the end of the response: with nothing to write then.
       Reflect.deleteProperty(req.session, 'login')
       if (previousId === undefined) return sessionId
-      const signedOutAt = await endings
-        .replace(toSessionHandle(previousId), { ...login, handle })
-        .catch(async (error: unknown) => {
-          // The session before may live on, by the same grant at the provider.
-          await endings.endQuietly(handle).catch(() => {})
-          throw error
-        })
+      const previous = toSessionHandle(previousId)
+      const own = { ...login, handle }
+      const signedOutAt = await endings.replace(previous, own).catch(async (error: unknown) => {
+        await endings.giveBack(own, previous).catch(() => {})
+        throw error
+      })
       if (signedOutAt === undefined || signedOutAt <= login.identity.login.startedAt) return sessionId
       // The browser was told to drop that cookie while this login was under way: a logout wins.
       await endings.end(handle)

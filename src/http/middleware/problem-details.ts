@@ -21,6 +21,8 @@ export function allowOnly(...methods: string[]): RequestHandler {
 /** Turns every error into problem details (RFC 9457), or into a page where a person reads it. */
 export function createProblemDetails(config: Config): ErrorRequestHandler {
   return (error: unknown, req, res, _next) => {
+    // Refused already for its body, while its handler went on: what the handler finds then is no news.
+    if (res.headersSent && res.locals.refusal !== undefined) return
     const refusal = toAppError(error)
     res.locals.refusal = { code: refusal.code, reason: refusal.reason }
     if (refusal.code === 'internal_error') logInternalError(error, res)

@@ -46,7 +46,7 @@ export function createHttpServer(app: Express, { config, log }: HttpServerOption
   server.on('checkExpectation', (req, res) => void server.emit('request', req, res))
 
   server.on('connect', (_req, socket) => {
-    if (socket instanceof Socket) refuseConnection(socket, noTunnel(), log)
+    if (socket instanceof Socket) refuseBehind(socket, responses.get(socket), noTunnel())
   })
 
   server.on('clientError', (error, socket) => {
@@ -57,16 +57,20 @@ export function createHttpServer(app: Express, { config, log }: HttpServerOption
     }
     const refusal = toRefusal(error)
     const res = responses.get(socket)
-    if (res !== undefined && !res.req.complete) {
-      refuseBody(res, socket, refusal)
-    } else if (res === undefined || res.writableFinished) {
-      refuseConnection(socket, refusal, log)
-    } else {
-      // It came behind a request whose answer is not out yet: an answer now would be taken for that one.
-      noteRefusal(socket, refusal, log)
-      socket.destroy()
-    }
+    if (res !== undefined && !res.req.complete) refuseBody(res, socket, refusal)
+    else refuseBehind(socket, res, refusal)
   })
+
+  /** Refuses what came behind the last request; its answer must not be taken for that of the request. */
+  function refuseBehind(socket: Socket, last: Response | undefined, refusal: AppError): void {
+    if (last === undefined || last.writableFinished) {
+      refuseConnection(socket, refusal, log)
+      return
+    }
+    noteRefusal(socket, refusal, log)
+    socket.on('error', () => {})
+    socket.destroy()
+  }
 
   /** Only the body is wrong: the request is with Express, and its answer and its line are as those of any other. */
   function refuseBody(res: Response, socket: Socket, refusal: AppError): void {
