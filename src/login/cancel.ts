@@ -8,9 +8,9 @@ import { openTransactions, type SealedTransaction } from './transaction.ts'
 /** Cancels logins in progress of one browser. Throws AppError `store_unavailable`: then they may still succeed. */
 export interface CancelLogins {
   /**
-   * The browser signs out. A login that succeeded seconds ago, so that the browser had not received its cookie when it sent
-   * the logout, loses its session. The session of an older one lives on: a browser that has its cookie has no transaction
-   * any more, so that the one here is a copy.
+   * The browser signs out. A login that succeeded seconds ago, so that the browser had not received its cookie when
+   * it sent the logout, loses its session. The session of an older one lives on: a browser that has its cookie has
+   * no transaction any more, so that the one here is a copy.
    */
   atSignOut(transactions: readonly SealedTransaction[]): Promise<void>
   /** Their cookies give way to newer ones: no logout could bring them any more, and find the session they make. */

@@ -127,8 +127,8 @@ export function openTransaction(sealer: Sealer, sealed: string, state: string, c
 }
 
 /**
- * Opens all transactions of a browser; whatever else its cookies hold is left out. One that expired a moment ago counts: its
- * callback may be under way.
+ * Opens all transactions of a browser; whatever else its cookies hold is left out. One that expired a moment ago
+ * counts: its callback may be under way.
  */
 export function openTransactions(sealer: Sealer, cookies: readonly SealedTransaction[]): Transaction[] {
   return cookies.flatMap(({ id, sealed }) => {

@@ -23,9 +23,9 @@ export interface Endings {
    */
   replace(handle: string, successor: Successor): Promise<number | undefined>
   /**
-   * Ends one session for another one of its browser. The new session of the same person inherits the refresh tokens: many
-   * providers take the revocation of one for the end of all that came from one sign-in. Those of another person are
-   * revoked. Undefined, and nothing done, where the successor has ended itself.
+   * Ends one session for another one of its browser. The new session of the same person inherits the refresh tokens:
+   * many providers take the revocation of one for the end of all that came from one sign-in. Those of another person
+   * are revoked. Undefined, and nothing done, where the successor has ended itself.
    */
   giveWay(old: Heritable, successor: Successor): Promise<Ended | undefined>
   /** Undoes a replacement that failed halfway: the session before inherits if it lives, and the new one ends. */
