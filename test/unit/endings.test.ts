@@ -1,4 +1,4 @@
-import { beforeEach, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test } from 'vitest'
 import { createEndings } from '../../src/session/endings.ts'
 import { createMemoryStore, type MemoryStore } from '../../src/session/memory-store.ts'
 import type { NewSession, Remains } from '../../src/session/session.ts'
@@ -85,4 +85,57 @@ test('an address that is no text is none', async () => {
   const identity = { ...session.identity, claims: { email: ['a@example.com'] } }
   expect(await store.create('a', { ...session, identity })).toBe('created')
   expect(await store.find(toUserGroup(identity))).toHaveLength(1)
+})
+
+describe('a session that gives way to another one of its person', () => {
+  const successor = { ...session, handle: 'next' }
+  const read = async (handle: string) => {
+    const found = await store.read(handle)
+    if (found === undefined) throw new Error(`${handle} is over`)
+    return found
+  }
+  const refreshTokens = async (handle: string) =>
+    (await store.read(handle))?.inherited?.map(({ refreshToken }) => refreshToken)
+  beforeEach(async () => {
+    await store.create('old', session)
+    await store.create('next', session)
+  })
+
+  test('leaves it its tokens', async () => {
+    await create().giveWay(await read('old'), successor)
+    expect(await store.read('old')).toBeUndefined()
+    expect(await refreshTokens('next')).toEqual(['rt1'])
+    expect(revoked).toEqual([])
+  })
+
+  test('lives on where that has ended itself', async () => {
+    await store.end('next')
+    expect(await create().giveWay(await read('old'), successor)).toBeUndefined()
+    expect(await store.read('old')).toBeDefined()
+  })
+
+  test('leaves it those that a refresh brought meanwhile as well', async () => {
+    const endings = create({
+      async inherit(...args) {
+        const isAlive = await store.inherit(...args)
+        const lock = await store.lockTokens('old', 1_000)
+        const fence = lock.state === 'locked' ? lock.fence : 0
+        const tokens = { ...session.tokens, refreshToken: 'rt2' }
+        await store.commitTokens('old', { version: 1, fence }, { ...session, tokens })
+        return isAlive
+      },
+    })
+    await endings.giveWay(await read('old'), successor)
+    expect(await refreshTokens('next')).toEqual(['rt1', 'rt2'])
+    expect(revoked).toEqual([])
+  })
+
+  test('hands on what it had inherited, the latest twenty at the most', async () => {
+    const { issuer, provider } = session.identity
+    const tokens = Array.from({ length: 30 }, (_, index) => ({ issuer, provider, refreshToken: `r${index}` }))
+    await store.inherit('old', tokens)
+    await create().giveWay(await read('old'), successor)
+    const names = await refreshTokens('next')
+    expect([names?.length, names?.[0], names?.at(-1)]).toEqual([20, 'r11', 'rt1'])
+  })
 })
