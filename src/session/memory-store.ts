@@ -83,7 +83,7 @@ export function createMemoryStore({ clock, lifetimes, capacity = 100_000 }: Memo
     const { remains } = tombstone
     const lifetime = remains === undefined ? tombstoneLifetime : remainsLifetime
     tombstones.set(handle, tombstone, clock.now() + lifetime)
-    if (remains !== undefined && !pending.has(handle)) pending.set(handle, clock.now() + remainsGrace)
+    if (remains !== undefined) pending.set(handle, clock.now() + remainsGrace)
   }
 
   function isCutOff({ identity }: NewSession): boolean {

@@ -86,15 +86,18 @@ test('of two people, the tokens of the one whose session ends are revoked', asyn
   expect(revoked).toEqual([first.handle])
 })
 
-test('a login whose session has ended ends no other, though it was settled last', async () => {
-  const transactions = [begin(), begin()] as const
-  const first = await settle(transactions[0], 'same')
-  clock.advance(1)
-  const second = await settle(transactions[1], 'same')
-  await store.end(second.handle, { successor: first.handle })
-  await createRule()(second, toCookies([...transactions]))
-  expect(await living([first.handle])).toEqual([first.handle])
-})
+test.each(['same', 'other'])(
+  'a login whose session has ended ends no other (%s), though it was settled last',
+  async (sub) => {
+    const transactions = [begin(), begin()] as const
+    const first = await settle(transactions[0], sub)
+    clock.advance(1)
+    const second = await settle(transactions[1], 'same')
+    await store.end(second.handle, { successor: first.handle })
+    await createRule()(second, toCookies([...transactions]))
+    expect(await living([first.handle])).toEqual([first.handle])
+  },
+)
 
 test('of three that look in any order, the last one stays, and answers for all', async () => {
   for (const order of [
