@@ -28,6 +28,8 @@ export interface Endings {
    * are revoked. Undefined, and nothing done, where the successor has ended itself.
    */
   giveWay(old: Heritable, successor: Successor): Promise<Ended | undefined>
+  /** Ends a session that came to nothing, and revokes nothing: one that lives may share its grant, or its tokens. */
+  endQuietly(handle: string): Promise<Ended>
   /** Undoes a replacement that failed halfway: the session before inherits if it lives, and the new one ends. */
   giveBack(own: Successor, previous: string): Promise<void>
   /**
@@ -80,14 +82,18 @@ export function createEndings({ store, revocations }: EndingsOptions): Endings {
     return ended
   }
 
-  /** What ended in the meantime has no more to give than to be revoked. */
+  const endQuietly = (handle: string) => store.end(handle, { quietly: true })
+
   async function discard(handle: string, late: NewSession): Promise<void> {
-    let left = await store.leave(handle, late)
-    if (left.successor !== undefined) {
-      if (await store.inherit(left.successor, toRefreshTokens(late))) return
-      left = await store.leave(handle, late, { isOver: true })
+    const { remains, successor } = await store.leave(handle, late)
+    let heir = successor
+    for (let count = 0; heir !== undefined && count < maxSuccessors; count += 1) {
+      if (await store.inherit(heir, toRefreshTokens(late))) return
+      // That one is over as well; another one may have taken its place.
+      heir = (await endQuietly(heir)).successor
     }
-    if (left.remains !== undefined) revocations.revoke(left.remains)
+    const left = remains ?? (await store.leave(handle, late, { isOver: true })).remains
+    if (left !== undefined) revocations.revoke(left)
   }
 
   async function giveWay(old: Heritable, successor: Successor): Promise<Ended | undefined> {
@@ -106,12 +112,14 @@ export function createEndings({ store, revocations }: EndingsOptions): Endings {
 
   return {
     end,
+    endQuietly,
     giveWay,
 
     async giveBack(own, previous) {
       const before = await store.read(previous)
       const isGiven = before !== undefined && (await giveWay(own, before)) !== undefined
-      if (!isGiven) await end(own.handle)
+      // Its tokens may be those of another session in the chain, which lives.
+      if (!isGiven) await endQuietly(own.handle)
     },
 
     async endWithSuccessors(handle, ending) {
@@ -133,8 +141,7 @@ export function createEndings({ store, revocations }: EndingsOptions): Endings {
         // The browser's own session ends in any case; one that took its place, only if it is of the same person.
         if (next !== handle && isOthers) break
         // One that has just run out may be of the same person, and share a grant with the successor.
-        const ended: Ended | undefined =
-          old === undefined ? await store.end(next, { quietly: true }) : await giveWay(old, by)
+        const ended: Ended | undefined = old === undefined ? await endQuietly(next) : await giveWay(old, by)
         if (ended === undefined) break
         signedOutAt = Math.max(signedOutAt ?? 0, ended.signedOutAt ?? 0) || undefined
         next = ended.successor

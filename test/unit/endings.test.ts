@@ -139,3 +139,34 @@ describe('a session that gives way to another one of its person', () => {
     expect([names?.length, names?.[0], names?.at(-1)]).toEqual([20, 'r11', 'rt1'])
   })
 })
+
+test('late tokens go to whichever session has taken the place in the end', async () => {
+  for (const handle of ['a', 'b', 'c']) await store.create(handle, session)
+  await store.end('a', { successor: 'b' })
+  await store.end('b', { successor: 'c' })
+  await create().discard('a', session)
+  expect((await store.read('c'))?.inherited).toHaveLength(1)
+  expect(revoked).toEqual([])
+  await store.end('c')
+  await create().discard('a', session)
+  expect(revoked.map(({ handle }) => handle)).toEqual(['a'])
+})
+
+test('a replacement that fails further down the chain revokes nothing of a session that lives', async () => {
+  for (const handle of ['a', 'b', 'c']) await store.create(handle, session)
+  await store.end('a', { successor: 'b' })
+  const own = { ...session, handle: 'c' }
+  const endings = create({
+    async end(handle, ending) {
+      if (handle === 'b') throw new Error('the store fails')
+      return store.end(handle, ending)
+    },
+  })
+  await expect(endings.replace('a', own)).rejects.toThrow('the store fails')
+  await endings.giveBack(own, 'a')
+  expect([await store.read('b'), await store.read('c')].map((one) => one !== undefined)).toEqual([
+    true,
+    false,
+  ])
+  expect(revoked).toEqual([])
+})

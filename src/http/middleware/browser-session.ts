@@ -50,7 +50,7 @@ export interface BrowserSessions {
 interface BrowserSessionOptions {
   config: Config
   store: SessionStore
-  endings: Pick<Endings, 'end' | 'endWithSuccessors' | 'replace' | 'giveBack' | 'revokeLeft'>
+  endings: Pick<Endings, 'end' | 'endQuietly' | 'endWithSuccessors' | 'replace' | 'giveBack' | 'revokeLeft'>
 }
 
 /** Creates the browser sessions: a signed cookie that holds nothing but a random id. */
@@ -142,7 +142,7 @@ export function createBrowserSessions({ config, store, endings }: BrowserSession
       const sessionId = started.get(req)
       if (sessionId === undefined) return
       // Its id goes to no browser: where the store cannot end it now, it times out.
-      await endings.end(toSessionHandle(sessionId)).catch(() => {})
+      await endings.endQuietly(toSessionHandle(sessionId)).catch(() => {})
     },
 
     adopt(req, sessionId) {
