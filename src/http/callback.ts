@@ -69,8 +69,7 @@ export function createCallbackHandler(options: CallbackOptions): RequestHandler<
     if (transactionId !== '') transactionCookies.clear(res, transactionId)
     const browser = {
       readSeenAs: () => readSeenAs(req),
-      sealedTransaction: transactionCookies.read(req, transactionId),
-      sealedTransactions: transactionCookies.readAll(req),
+      transactions: transactionCookies.readAll(req),
       readSession: async () => (await sessions.read(req)).session,
       startSession: (session: Parameters<BrowserSessions['start']>[1]) => sessions.start(req, session),
       adoptSession: (sessionId: string) => sessions.adopt(req, sessionId),

@@ -23,7 +23,6 @@ const maxTransactionCharacters = 4_000
 
 /** The sealed cookies of logins in progress, one for each. */
 export interface TransactionCookies {
-  read(req: Request, id: string): string | undefined
   /** All of them, unopened. */
   readAll(req: Request): SealedTransaction[]
   /** Whether the browser has a login in progress at all. */
@@ -31,10 +30,8 @@ export interface TransactionCookies {
   /** Those that have to give way to the cookie of a new login: the oldest ones beyond the limits. */
   findSurplus(req: Request, added: SealedTransaction): SealedTransaction[]
   /** Sets the cookie of a new login, and drops those that give way to it. */
-  add(req: Request, res: Response, added: SealedTransaction): void
+  add(res: Response, added: SealedTransaction, surplus: readonly SealedTransaction[]): void
   clear(res: Response, id: string): void
-  /** Drops all that the request brought. */
-  clearAll(req: Request, res: Response): void
 }
 
 /** Creates the cookies of the login transactions; `secure` follows PUBLIC_URL. */
@@ -64,17 +61,13 @@ export function createTransactionCookies(secure: boolean): TransactionCookies {
   const clear = (res: Response, id: string) => void res.clearCookie(prefix + id, options)
 
   return {
-    read: (req, id) => readCookies(req)[prefix + id],
     readAll,
     hasAny: (req) => Object.keys(readCookies(req)).some((name) => name.startsWith(prefix)),
     findSurplus,
-    add(req, res, added) {
-      for (const { id } of findSurplus(req, added)) clear(res, id)
+    add(res, added, surplus) {
+      for (const { id } of surplus) clear(res, id)
       res.cookie(prefix + added.id, added.sealed, { ...options, maxAge: transactionLifetime })
     },
     clear,
-    clearAll: (req, res) => {
-      for (const { id } of readAll(req)) clear(res, id)
-    },
   }
 }

@@ -80,8 +80,9 @@ export function createLoginHandler({
       },
       res.locals.log,
     )
-    await cancelLogins.atOverflow(transactionCookies.findSurplus(req, login.transaction))
-    transactionCookies.add(req, res, login.transaction)
+    const surplus = transactionCookies.findSurplus(req, login.transaction)
+    await cancelLogins.atOverflow(surplus)
+    transactionCookies.add(res, login.transaction, surplus)
     res.locals.log('login_started', { provider: login.provider })
     if (isNavigation(req)) res.redirect(302, login.loginUrl)
     else res.json({ login_url: login.loginUrl })

@@ -12,17 +12,18 @@ export type SignOut = (req: Request, res: Response) => Promise<Remains | undefin
 
 interface SignOutOptions {
   sessions: Pick<BrowserSessions, 'end'>
-  transactionCookies: Pick<TransactionCookies, 'readAll' | 'clearAll'>
+  transactionCookies: Pick<TransactionCookies, 'readAll' | 'clear'>
   cancelLogins: Pick<CancelLogins, 'atSignOut'>
 }
 
 /** Creates the way out that every logout of a browser takes. */
 export function createSignOut({ sessions, transactionCookies, cancelLogins }: SignOutOptions): SignOut {
   return async (req, res) => {
+    const transactions = transactionCookies.readAll(req)
     // First: where the store fails here, the session lives on, as the answer says.
-    await cancelLogins.atSignOut(transactionCookies.readAll(req))
+    await cancelLogins.atSignOut(transactions)
     const left = await sessions.end(req, res)
-    transactionCookies.clearAll(req, res)
+    for (const { id } of transactions) transactionCookies.clear(res, id)
     return left
   }
 }

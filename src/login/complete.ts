@@ -35,10 +35,8 @@ export interface AuthorizationResponse {
 
 /** The browser in front of us, as far as a login needs it. */
 export interface Browser {
-  /** The sealed transaction of this state, if the browser holds it. */
-  sealedTransaction: string | undefined
-  /** Those of all its logins in progress. */
-  sealedTransactions: readonly SealedTransaction[]
+  /** The sealed transactions of its logins in progress. */
+  transactions: readonly SealedTransaction[]
   /** By what its person may recognise it later. */
   readSeenAs(): { device: string; address?: string }
   readSession(): Promise<Session | undefined>
@@ -126,18 +124,15 @@ export function createCompleteLogin({
     const { identity, tokens } = await exchange(provider, response, transaction)
     const fingerprint = toResponseFingerprint(response)
     const login = { fingerprint, returnTo, startedAt, ...browser.readSeenAs() }
-    const started: NewSession = { identity: { ...identity, login }, tokens }
-    const sessionId = await browser.startSession(started)
+    const sessionId = await browser.startSession({ identity: { ...identity, login }, tokens })
     const handle = toSessionHandle(sessionId)
     const settled = await ledger.settle(response, { sessionId, returnTo })
     if (settled === undefined) {
       await endings.end(handle)
       throw createSignedOut()
     }
-    await keepOneLogin(
-      { ...started, handle, state: response.state, arrivedAt, settledAt: settled.settledAt },
-      browser.sealedTransactions,
-    )
+    const { settledAt } = settled
+    await keepOneLogin({ handle, state: response.state, arrivedAt, settledAt }, browser.transactions)
     const session = await readBack(handle)
     log('login_succeeded', { sub: session.identity.subject, session: handle })
     return { session, returnTo }
@@ -205,15 +200,17 @@ export function createCompleteLogin({
     browser: Browser,
     log: Log,
   ): Promise<SignedIn> {
-    if (toTransactionId(response.state) === undefined) {
+    const transactionId = toTransactionId(response.state)
+    if (transactionId === undefined) {
       throw new AppError('invalid_request', 'The state is malformed.')
     }
-    if (browser.sealedTransaction === undefined) {
+    const held = browser.transactions.find(({ id }) => id === transactionId)
+    if (held === undefined) {
       const repeated = await findRepeated(response, browser, log)
       if (repeated !== undefined) return repeated
       throw createMissingTransaction('no transaction cookie')
     }
-    const transaction = openTransaction(sealer, browser.sealedTransaction, response.state, clock)
+    const transaction = openTransaction(sealer, held.sealed, response.state, clock)
     try {
       return await finish(response, transaction, browser, log)
     } catch (error) {

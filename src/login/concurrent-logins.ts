@@ -1,13 +1,12 @@
 import type { Sealer } from '../crypto/sealer.ts'
 import type { Endings } from '../session/endings.ts'
-import type { NewSession } from '../session/session.ts'
 import type { SessionStore } from '../session/store.ts'
 import { crossingTime } from '../session/timeouts.ts'
 import type { LoginLedger } from './ledger.ts'
 import { openTransactions, type SealedTransaction } from './transaction.ts'
 
 /** A login that has just been settled with a session. Times are milliseconds since the epoch. */
-interface FinishedLogin extends NewSession {
+interface FinishedLogin {
   handle: string
   state: string
   /** When its callback came: what was settled long before that had reached the browser. */
