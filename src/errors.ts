@@ -19,6 +19,7 @@ const errors = {
   session_expired: { status: 401, title: 'Your session has ended' },
   session_required: { status: 401, title: 'You are not signed in' },
   signed_out: { status: 401, title: 'You were signed out meanwhile' },
+  unmet_authentication_requirements: { status: 401, title: 'A stronger or fresh sign-in is needed' },
   access_denied: { status: 403, title: 'The provider denied access' },
   insufficient_authorization: { status: 403, title: 'The caller may not do this' },
   csrf_check_failed: { status: 403, title: 'The request may come from another site' },
@@ -36,7 +37,7 @@ const errors = {
   invalid_userinfo: { status: 502, title: 'The provider sent userinfo that cannot be trusted' },
   invalid_token_response: { status: 502, title: 'The provider sent a malformed answer' },
   provider_error: { status: 502, title: 'The provider refused the request' },
-  provider_unavailable: { status: 503, title: 'The provider does not answer' },
+  provider_unavailable: { status: 503, title: 'The provider cannot be used right now' },
   store_unavailable: { status: 503, title: 'The session store does not answer' },
 } as const satisfies Record<string, { status: number; title: string }>
 

@@ -47,6 +47,14 @@ export interface ProviderConfig {
   dpop: 'auto' | 'required' | 'off'
   idTokenAlg: string
   accessToken: AccessTokenFormat
+  /** How long an access token counts as good where neither the provider nor the token says. */
+  accessTokenLifetime: number
+  /** Audiences that an ID token may name beside this client. */
+  trustedAudiences: readonly string[]
+  /** How far the provider's clock and ours may differ. */
+  clockTolerance: number
+  /** `auto`: asked where the ID token lacks a claim. */
+  userinfo: 'auto' | 'never'
   timeout: number
   /** Whether logout tokens must say `typ: logout+jwt` (ASVS 10.5.5), which older providers do not. */
   requiresLogoutTokenTyp: boolean
@@ -165,6 +173,10 @@ export function toProviderConfig(
     dpop: values.OIDC_DPOP,
     idTokenAlg: values.OIDC_ID_TOKEN_ALG,
     accessToken: toAccessTokenFormat(values),
+    accessTokenLifetime: values.OIDC_ACCESS_TOKEN_LIFETIME,
+    trustedAudiences: values.OIDC_TRUSTED_AUDIENCES ?? [],
+    clockTolerance: values.OIDC_CLOCK_TOLERANCE,
+    userinfo: values.OIDC_USERINFO,
     timeout: values.OIDC_TIMEOUT,
     requiresLogoutTokenTyp: values.OIDC_LOGOUT_TOKEN_TYP === 'required',
     universalLogoutIssuer: toUniversalLogoutIssuer(values, verifiesIdToken),

@@ -74,6 +74,10 @@ export const providerSettings = {
   ),
   OIDC_ACCESS_TOKEN: setting(read.oneOf('auto', 'jwt', 'opaque'), { example: 'jwt', fallback: 'auto' }),
   OIDC_ACCESS_TOKEN_AUDIENCE: setting(read.text, { example: 'api://default' }),
+  OIDC_ACCESS_TOKEN_LIFETIME: setting(read.duration('1m', '24h'), { example: '30m', fallback: '1h' }),
+  OIDC_TRUSTED_AUDIENCES: setting(read.list, { example: '259242039378444290' }),
+  OIDC_CLOCK_TOLERANCE: setting(read.duration('0s', '5m'), { example: '1m', fallback: '30s' }),
+  OIDC_USERINFO: setting(read.oneOf('auto', 'never'), { example: 'never', fallback: 'auto' }),
   OIDC_LOGOUT_TOKEN_TYP: setting(read.oneOf('optional', 'required'), {
     example: 'required',
     fallback: 'optional',

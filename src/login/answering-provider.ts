@@ -26,7 +26,9 @@ export function createAnsweringProvider({
   return async ({ iss, arrivedFor }: Arrival, transaction: Transaction): Promise<Provider> => {
     const provider = providers.findOrigin(transaction)
     if (provider === undefined) {
-      throw new AppError('issuer_mismatch', 'This sign-in was begun with another provider.')
+      throw new AppError('issuer_mismatch', 'This sign-in was begun with another provider.', {
+        reason: 'the provider it was begun with is not configured any more, or has another issuer',
+      })
     }
     const namesItself = await provider.assertResponseIssuer(iss)
     const mayUseCommon =
@@ -35,6 +37,7 @@ export function createAnsweringProvider({
     throw new AppError(
       'issuer_mismatch',
       `The answer came to another address than the one for this provider, /api/callback/${provider.name}.`,
+      { reason: `it came to the address of ${arrivedFor ?? 'all providers'}, and is for ${provider.name}` },
     )
   }
 }

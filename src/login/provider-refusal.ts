@@ -11,6 +11,10 @@ const refusals: ReadonlyMap<string, [ErrorCode, string]> = new Map([
     'account_selection_required',
     ['interaction_required', 'The provider needs you to choose an account first.'],
   ],
+  [
+    'unmet_authentication_requirements',
+    ['unmet_authentication_requirements', 'The provider cannot sign you in as this app demands.'],
+  ],
   ['temporarily_unavailable', ['provider_unavailable', 'The provider is busy. Try again in a moment.']],
 ])
 

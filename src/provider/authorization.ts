@@ -68,7 +68,7 @@ export function createAuthorizationStart({
         .catch((error: unknown) => {
           // The provider's remark is logged, and may repeat what it was sent.
           const sent = [request.state, request.nonce, ...Object.values(request.parameters)]
-          throw toAppError(error, [...sent, toSentSecret(config.clientAuth)])
+          throw toAppError(error, 'pushed authorization request', [...sent, toSentSecret(config.clientAuth)])
         })
     const url = usesPar(config, provider)
       ? await breaker.guard(push)

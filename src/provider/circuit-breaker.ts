@@ -60,8 +60,9 @@ export function createCircuitBreaker({ clock, opensOn }: CircuitBreakerOptions):
         opened = undefined
         return result
       } catch (error) {
-        if (error instanceof ProviderUnavailable && opensOn.includes(error.outage)) open(error, startedAt)
-        else if (!(error instanceof ProviderUnavailable)) opened = undefined
+        const outage = findOutage(error)
+        if (outage === undefined) opened = undefined
+        else if (opensOn.includes(outage.outage)) open(outage, startedAt)
         throw error
       } finally {
         if (isTrial) isTrying = false
@@ -69,3 +70,7 @@ export function createCircuitBreaker({ clock, opensOn }: CircuitBreakerOptions):
     },
   }
 }
+
+/** The outage that an error is, or was caused by. */
+const findOutage = (error: unknown): ProviderUnavailable | undefined =>
+  [error, error instanceof Error ? error.cause : undefined].find((one) => one instanceof ProviderUnavailable)

@@ -7,8 +7,8 @@ import { createClientAuth } from './client-auth.ts'
 import { toAppError } from './provider-errors.ts'
 import type { ProviderFetch } from './provider-fetch.ts'
 import { createUnavailable } from './provider-unavailable.ts'
-import { toStandardAnswers, toStaticMetadata } from './static-metadata.ts'
-import { clockTolerance } from './token-checks.ts'
+import { toStaticMetadata } from './static-metadata.ts'
+import { toStandardAnswers } from './token-answer.ts'
 
 interface DiscoveryOptions {
   config: ProviderConfig
@@ -61,13 +61,9 @@ function withoutEmpty(metadata: client.ServerMetadata): client.ServerMetadata {
 }
 
 /** What this client tells openid-client of itself. */
-function toClientMetadata({ idTokenAlg, clientAuth }: ProviderConfig): Partial<client.ClientMetadata> {
-  return {
-    id_token_signed_response_alg: idTokenAlg,
-    [client.clockTolerance]: clockTolerance,
-    use_mtls_endpoint_aliases: clientAuth.method === 'tls_client_auth',
-  }
-}
+const toClientMetadata = ({ clientAuth }: ProviderConfig): Partial<client.ClientMetadata> => ({
+  use_mtls_endpoint_aliases: clientAuth.method === 'tls_client_auth',
+})
 
 /** One discovery (OpenID Connect Discovery 1.0, section 4), strict about the issuer. */
 async function discover({ config, fetch, clock }: DiscoveryOptions): Promise<DiscoveredProvider> {
@@ -78,7 +74,7 @@ async function discover({ config, fetch, clock }: DiscoveryOptions): Promise<Dis
     toClientMetadata(config),
     createClientAuth(config.clientAuth, clock),
     {
-      [client.customFetch]: fetch,
+      [client.customFetch]: toStandardAnswers(fetch, config),
       // The configuration admits http on a loopback host only.
       execute: issuer.protocol === 'http:' ? [client.allowInsecureRequests] : [],
     },
@@ -118,9 +114,9 @@ function toKnownProvider(
 
 /** Whatever stops a discovery, the caller sees one thing: not available yet, try again. */
 function toUnavailable(error: unknown): AppError {
-  const cause = toAppError(error)
+  const cause = toAppError(error, 'discovery')
   if (cause.code === 'provider_unavailable') return cause
-  return createUnavailable(`discovery: ${cause.reason ?? cause.code}`, { cause: error })
+  return createUnavailable(cause.reason ?? `discovery: ${cause.code}`, { cause: error })
 }
 
 /** Creates the discovery of one provider; of a plain OAuth 2.0 provider there is nothing to discover. */

@@ -49,7 +49,7 @@ export function createEndSession({ issuer, discovery, breaker, secret }: EndSess
           () => 'revoked' as const,
           (error: unknown) => {
             if (isUnrevocable(error)) return 'unsupported' as const
-            throw toAppError(error, [refreshToken, secret])
+            throw toAppError(error, 'revocation', [refreshToken, secret])
           },
         ),
       )

@@ -1,15 +1,18 @@
+import type { JWTPayload } from 'jose'
 import * as client from 'openid-client'
 import type { Clock } from '../clock.ts'
 import type { ProviderConfig } from '../config/provider-config.ts'
-import type { AppError } from '../errors.ts'
+import { AppError } from '../errors.ts'
 import { isIssAdvertised, usesDpop } from './capabilities.ts'
 import type { DiscoveredProvider, Discovery } from './discovery.ts'
 import type { DpopKey, DpopKeys } from './dpop-keys.ts'
 import type { ProviderIdentity, ProviderTokens } from './identity.ts'
 import type { PersonReader } from './person.ts'
 import { createTokenError, isKeyMissing } from './provider-errors.ts'
-import { ProviderUnavailable } from './provider-unavailable.ts'
+import { createUnavailable } from './provider-unavailable.ts'
+import { idTokenMember } from './token-answer.ts'
 import type { TokenVerifier } from './token-verifier.ts'
+import { UnverifiedRefresh } from './unverified-refresh.ts'
 import { readUserId } from './user-id.ts'
 
 /** An authorization code, and what the login that it answers was begun with. */
@@ -42,23 +45,10 @@ export interface RefreshRequest {
   tokens: ProviderTokens
 }
 
-/**
- * A refresh whose answer cannot be verified for want of the right key. Nothing of it may be used but the next refresh
- * token: with rotation there is no other one. To the breaker it is an outage like others.
- */
-export class UnverifiedRefresh extends ProviderUnavailable {
-  readonly refreshToken: string
-
-  constructor(refreshToken: string, cause: AppError) {
-    super('busy', { reason: cause.reason ?? cause.code, cause })
-    this.refreshToken = refreshToken
-  }
-}
-
 /** The two grants that give tokens, each with every check of what comes back. They throw what openid-client throws, too. */
 export interface Grants {
   exchangeCode(exchange: CodeExchange): Promise<ProviderLogin>
-  /** @throws UnverifiedRefresh where the answer's key cannot be had */
+  /** @throws UnverifiedRefresh where tokens came that do not verify */
   refresh(request: RefreshRequest): Promise<ProviderLogin>
 }
 
@@ -92,14 +82,30 @@ export function createGrants({
     return url
   }
 
-  /** What openid-client checks of the response; an ID token that nothing can verify is not expected either. */
-  function toChecks(exchange: CodeExchange): client.AuthorizationCodeGrantChecks {
-    return {
-      expectedState: exchange.state,
-      ...(config.pkce ? { pkceCodeVerifier: exchange.codeVerifier } : {}),
-      ...(config.verifiesIdToken ? { expectedNonce: exchange.nonce } : {}),
-      ...(exchange.maxAge === undefined ? {} : { maxAge: exchange.maxAge }),
+  /** What openid-client checks of the response; the ID token is for the verifier to judge. */
+  const toChecks = (exchange: CodeExchange): client.AuthorizationCodeGrantChecks => ({
+    expectedState: exchange.state,
+    ...(config.pkce ? { pkceCodeVerifier: exchange.codeVerifier } : {}),
+  })
+
+  /** Verifies the ID token of a login, which must have come unless nothing could verify it. */
+  async function verifyIdToken(
+    { idToken, accessToken }: ProviderTokens,
+    exchange: CodeExchange,
+  ): Promise<JWTPayload | undefined> {
+    if (!config.verifiesIdToken) return undefined
+    if (idToken === undefined) {
+      throw createTokenError('invalid_token_response', 'token endpoint: no id_token (is openid allowed?)')
     }
+    const { nonce, startedAt, mustBeFresh, maxAge, acrValues } = exchange
+    return verifier.verifyIdToken(idToken, {
+      accessToken,
+      nonce,
+      startedAt,
+      mustBeFresh,
+      ...(maxAge === undefined ? {} : { maxAge }),
+      ...(acrValues === undefined ? {} : { acrValues }),
+    })
   }
 
   async function exchangeCode(exchange: CodeExchange): Promise<ProviderLogin> {
@@ -116,34 +122,33 @@ export function createGrants({
     const isUnbound = config.dpop !== 'required' && answer.token_type === 'bearer'
     const dpop = isUnbound ? undefined : offered
     const tokens = readTokenAnswer(answer, dpop)
-    const { accessToken, idToken = '' } = tokens
-    const claims = config.verifiesIdToken
-      ? await verifier.verifyIdToken(idToken, {
-          accessToken,
-          startedAt: exchange.startedAt,
-          mustBeFresh: exchange.mustBeFresh,
-          ...(exchange.acrValues === undefined ? {} : { acrValues: exchange.acrValues }),
-        })
-      : undefined
-    const granted = await verifier.verifyAccessToken(accessToken, dpop?.thumbprint)
-    const scope = granted ?? toScope(answer.scope) ?? config.scopes
+    const { accessToken } = tokens
+    const claims = await verifyIdToken(tokens, exchange)
+    const { scopes, expiresAt } = await verifier.verifyAccessToken(accessToken, dpop?.thumbprint)
     const userId = readAnsweredUserId(answer)
     return {
       identity: await personReader.identify(provider, { idToken: claims, userId }, { accessToken, dpop }),
-      tokens: { ...tokens, scope: [...new Set(scope)] },
+      tokens: {
+        ...tokens,
+        accessTokenExpiresAt: tokens.accessTokenExpiresAt ?? expiresAt ?? toAssumedExpiry(tokens),
+        scope: [...new Set(scopes ?? toScope(answer.scope) ?? config.scopes)],
+      },
     }
   }
+
+  /** Where neither the provider nor the token says how long it is good for, it counts as used up after a while. */
+  const toAssumedExpiry = ({ obtainedAt }: ProviderTokens) => obtainedAt + config.accessTokenLifetime
 
   /** Only a plain OAuth 2.0 provider names the user beside the tokens. */
   function readAnsweredUserId(answer: client.TokenEndpointResponse): string | undefined {
     return config.endpoints === undefined ? undefined : readUserId(answer, config.userIdField)
   }
 
-  /** The tokens of an answer, before any of them is verified. */
-  function readTokenAnswer(answer: client.TokenEndpointResponse, dpop: DpopKey | undefined) {
+  /** The tokens of an answer, before any of them is verified; their scope is not known yet. */
+  function readTokenAnswer(answer: client.TokenEndpointResponse, dpop: DpopKey | undefined): ProviderTokens {
     const {
       access_token: accessToken,
-      id_token: idToken,
+      [idTokenMember]: idToken,
       refresh_token: refreshToken,
       expires_in: lifetime,
     } = answer
@@ -152,15 +157,15 @@ export function createGrants({
     return {
       accessToken,
       obtainedAt,
+      scope: [],
       ...(dpop === undefined ? {} : { dpopKey: dpop.thumbprint }),
-      ...(idToken === undefined ? {} : { idToken }),
+      ...(typeof idToken === 'string' ? { idToken } : {}),
       ...(refreshToken === undefined ? {} : { refreshToken }),
       ...(lifetime === undefined ? {} : { accessTokenExpiresAt: obtainedAt + lifetime * 1000 }),
     }
   }
 
   async function refresh(request: RefreshRequest): Promise<ProviderLogin> {
-    const startedAt = clock.now()
     const provider = await discovery.provider()
     await verifier.prepare()
     // As at the login: what is bound stays bound, and the grant of an unbound session may not change.
@@ -173,38 +178,34 @@ export function createGrants({
       toOptions(dpop),
     )
     try {
-      return await verifyRefreshed({ provider, request, answer, dpop, startedAt })
+      return await verifyRefreshed(provider, request, answer, dpop)
     } catch (error) {
       const { refresh_token: refreshToken } = answer
-      if (isKeyMissing(error) && refreshToken !== undefined) throw new UnverifiedRefresh(refreshToken, error)
-      throw error
+      if (!(error instanceof AppError)) throw error
+      // To the breaker that is an outage: refresh tokens must not be rotated again and again meanwhile.
+      const refusal = isKeyMissing(error) ? createKeysMissing(error) : error
+      throw refreshToken === undefined ? refusal : new UnverifiedRefresh(refreshToken, refusal)
     }
   }
 
-  async function verifyRefreshed({
-    provider,
-    request: { identity, tokens: old },
-    answer,
-    dpop,
-    startedAt,
-  }: {
-    provider: DiscoveredProvider
-    request: RefreshRequest
-    answer: client.TokenEndpointResponse
-    dpop: DpopKey | undefined
-    startedAt: number
-  }): Promise<ProviderLogin> {
+  async function verifyRefreshed(
+    provider: DiscoveredProvider,
+    { identity, tokens: old }: RefreshRequest,
+    answer: client.TokenEndpointResponse,
+    dpop: DpopKey | undefined,
+  ): Promise<ProviderLogin> {
     const tokens = readTokenAnswer(answer, dpop)
     const { accessToken, idToken } = tokens
     const claims =
       idToken === undefined
         ? undefined
-        : await verifier.verifyRefreshedIdToken(idToken, { accessToken, startedAt, identity })
+        : await verifier.verifyRefreshedIdToken(idToken, { accessToken, identity })
     const userId = readAnsweredUserId(answer) ?? identity.userId
     if (identity.userId !== undefined && userId !== identity.userId) {
       throw createTokenError('invalid_token_response', 'OAUTH_USER_ID_FIELD is another one than at the login')
     }
-    const granted = (await verifier.verifyAccessToken(accessToken, dpop?.thumbprint)) ?? toScope(answer.scope)
+    const { scopes, expiresAt } = await verifier.verifyAccessToken(accessToken, dpop?.thumbprint)
+    const granted = scopes ?? toScope(answer.scope)
     const userClaims = await personReader.renewClaims(provider, identity, claims, { accessToken, dpop })
     return {
       identity: { ...identity, claims: userClaims },
@@ -213,6 +214,7 @@ export function createGrants({
         ...(old.refreshToken === undefined ? {} : { refreshToken: old.refreshToken }),
         ...(old.idToken === undefined ? {} : { idToken: old.idToken }),
         ...tokens,
+        accessTokenExpiresAt: tokens.accessTokenExpiresAt ?? expiresAt ?? toAssumedExpiry(tokens),
         // Never wider than before, whatever the provider says now.
         scope: granted === undefined ? old.scope : old.scope.filter((scope) => granted.includes(scope)),
       },
@@ -221,6 +223,12 @@ export function createGrants({
 
   return { exchangeCode, refresh }
 }
+
+const createKeysMissing = (cause: AppError) =>
+  createUnavailable(`keys to verify the refreshed tokens: ${cause.reason ?? cause.code}`, {
+    outage: 'busy',
+    cause,
+  })
 
 /** RFC 6749 3.3 puts spaces between scopes; GitHub, commas, which hardly any scope has in it. */
 const toScope = (scope: string | undefined) => scope?.split(/[ ,]+/).filter((item) => item !== '')

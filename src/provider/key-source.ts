@@ -155,9 +155,13 @@ async function verifyWithAny(
       try {
         return (await jwtVerify(token, key, options)).payload
       } catch (candidateError) {
-        if (!(candidateError instanceof errors.JWSSignatureVerificationFailed)) throw candidateError
+        if (!mayBeTheKeysFault(candidateError)) throw candidateError
       }
     }
     throw new errors.JWSSignatureVerificationFailed()
   }
 }
+
+/** Another key may do: this one did not sign the token, or cannot be used at all, which jose tells by errors of other kinds. */
+const mayBeTheKeysFault = (error: unknown) =>
+  error instanceof errors.JWSSignatureVerificationFailed || !(error instanceof errors.JOSEError)

@@ -3,7 +3,7 @@ import type { Clock } from '../clock.ts'
 import type { ProviderConfig } from '../config/provider-config.ts'
 import type { KeySource } from './key-source.ts'
 import { createTokenError, toTokenError } from './provider-errors.ts'
-import { audienceIsThisClientAlone, clockTolerance, wasNotIssuedInTheFuture } from './token-checks.ts'
+import { audiencesAreTrusted, wasNotIssuedInTheFuture } from './token-checks.ts'
 
 /** Whose sessions a verified logout token ends: those of one session at the provider, or all of a person. */
 export interface LogoutRequest {
@@ -58,7 +58,8 @@ interface LogoutTokenVerifierOptions {
  * @throws AppError `invalid_logout_token`, its reason naming the check; `provider_unavailable` where keys cannot be had
  */
 export function createLogoutTokenVerifier({ config, keys, clock }: LogoutTokenVerifierOptions) {
-  const { issuer, clientId, idTokenAlg: alg, requiresLogoutTokenTyp } = config
+  const { issuer, clientId, trustedAudiences, idTokenAlg: alg, requiresLogoutTokenTyp } = config
+  const clockTolerance = config.clockTolerance / 1000
 
   /** As it comes, `typ` may be missing or say no more than JWT; but never that the token is something else. */
   function assertType(token: string): void {
@@ -85,8 +86,8 @@ export function createLogoutTokenVerifier({ config, keys, clock }: LogoutTokenVe
       })
     assertType(token)
     const problem =
-      audienceIsThisClientAlone(claims, { clientId }) ??
-      wasNotIssuedInTheFuture(claims, { now }) ??
+      audiencesAreTrusted(claims, { clientId, trustedAudiences }) ??
+      wasNotIssuedInTheFuture(claims, { now, clockTolerance }) ??
       checks.map((check) => check(claims, now)).find((found) => found !== undefined)
     if (problem !== undefined) throw createTokenError('invalid_logout_token', problem)
     const { sub, sid, jti = '', exp = 0 } = claims

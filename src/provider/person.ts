@@ -4,11 +4,10 @@ import { AppError } from '../errors.ts'
 import type { Log } from '../telemetry/logger.ts'
 import type { DiscoveredProvider } from './discovery.ts'
 import { type ProviderIdentity, toIdentity, type UserClaims } from './identity.ts'
-import { createTokenError, toAppError } from './provider-errors.ts'
-import type { TokenVerifier } from './token-verifier.ts'
+import { createTokenError } from './provider-errors.ts'
 import { maxUserClaims, pickUserClaims } from './user-claims.ts'
 import { readUserinfoSubject } from './user-id.ts'
-import { type Access, AnotherPerson, fetchUserinfo, findUserinfoEndpoint, type Subject } from './userinfo.ts'
+import { type Access, AnotherPerson, type Subject, type Userinfo } from './userinfo.ts'
 
 /** Finds out who signed in, and what the provider says of them. */
 export interface PersonReader {
@@ -32,12 +31,12 @@ export interface PersonReader {
 
 interface PersonReaderOptions {
   config: ProviderConfig
-  verifier: TokenVerifier
+  userinfo: Userinfo
   log: Log
 }
 
 /** Creates the reader of one provider. */
-export function createPersonReader({ config, verifier, log }: PersonReaderOptions): PersonReader {
+export function createPersonReader({ config, userinfo, log }: PersonReaderOptions): PersonReader {
   const { claimNames } = config
 
   /** Userinfo, where the ID token is thin and the provider has any. */
@@ -48,12 +47,23 @@ export function createPersonReader({ config, verifier, log }: PersonReaderOption
     access: Access,
   ): Promise<JWTPayload> {
     const isThin = subject.sub === undefined || claimNames.some((name) => idToken[name] === undefined)
-    if (!isThin || findUserinfoEndpoint(config, provider) === undefined) return {}
-    const claims = await fetchUserinfo({ config, provider, verifier, access, subject })
+    if (!isThin || !userinfo.isThere(provider)) return {}
+    const claims = await userinfo.fetch(provider, access, subject)
     if (claims !== undefined) return claims
     throw new AppError('provider_error', 'The provider refused to tell who signed in.', {
-      reason: 'userinfo refused the access token',
+      reason: 'userinfo: status 401, it does not take the access token',
     })
+  }
+
+  /** Userinfo as a help: a person whom the tokens name is signed in without it, too. */
+  async function tryUserinfo(...request: Parameters<typeof readUserinfo>): Promise<JWTPayload> {
+    try {
+      return await readUserinfo(...request)
+    } catch (error) {
+      if (!(error instanceof AppError) || error instanceof AnotherPerson) throw error
+      log('userinfo_unavailable', { provider: config.name, reason: error.reason ?? error.code })
+      return {}
+    }
   }
 
   /** The claims that this provider may tell, each from the first source that has it. */
@@ -66,15 +76,16 @@ export function createPersonReader({ config, verifier, log }: PersonReaderOption
   return {
     async identify(provider, { idToken, userId }, access) {
       const subject = { sub: idToken?.sub ?? userId, userId }
-      const userinfo = await readUserinfo(provider, idToken ?? {}, subject, access)
-      const sub = subject.sub ?? readUserinfoSubject(userinfo, config.userIdField)
+      const askUserinfo = subject.sub === undefined ? readUserinfo : tryUserinfo
+      const told = await askUserinfo(provider, idToken ?? {}, subject, access)
+      const sub = subject.sub ?? readUserinfoSubject(told, config.userIdField)
       if (sub === undefined) {
         throw createTokenError(
           'invalid_token_response',
           'nothing names the user: no ID token, no OAUTH_USER_ID_FIELD, no userinfo',
         )
       }
-      const claims = pick(idToken ?? {}, userinfo)
+      const claims = pick(idToken ?? {}, told)
       // Without an ID token, the user is the user id, wherever it was told.
       const known = config.verifiesIdToken ? userId : sub
       return toIdentity(config, { ...idToken, sub }, { claims, userId: known })
@@ -82,15 +93,15 @@ export function createPersonReader({ config, verifier, log }: PersonReaderOption
 
     async renewClaims(provider, identity, idToken, access) {
       try {
-        const userinfo = await readUserinfo(provider, idToken ?? {}, toSubject(identity), access)
+        const told = await readUserinfo(provider, idToken ?? {}, toSubject(identity), access)
         // What only an ID token told is as it was, where this refresh brought none.
         const isPartial = config.verifiesIdToken && idToken === undefined
-        return isPartial ? pick(userinfo, identity.claims) : pick(idToken ?? {}, userinfo)
+        return isPartial ? pick(told, identity.claims) : pick(idToken ?? {}, told)
       } catch (error) {
         // Nothing but userinfo says whose tokens these are.
         if (error instanceof AnotherPerson && idToken === undefined) throw error
         // Tokens that came must not be lost because userinfo did not.
-        log('user_claims_stale', { reason: toAppError(error).reason })
+        log('user_claims_stale', { reason: error instanceof AppError ? error.reason : undefined })
         // What the configuration does not allow any more goes all the same.
         return pick(identity.claims)
       }

@@ -2,9 +2,11 @@ import { errors as jose } from 'jose'
 import { ClientError, ResponseBodyError, WWWAuthenticateChallengeError } from 'openid-client'
 import { AppError } from '../errors.ts'
 import { toLogText } from '../telemetry/logger.ts'
+import { isTemporary, meansBadCredentials, meansSignInAgain } from './oauth-errors.ts'
+import { createUnavailable, nameCall, ProviderUnavailable } from './provider-unavailable.ts'
 import { toRemark } from './remark.ts'
 
-const clocks = 'Check the clocks of this server and of the provider: they may differ by 30 seconds at most.'
+const clocks = 'The clocks of this server and of the provider may differ too much (OIDC_CLOCK_TOLERANCE).'
 
 type TokenErrorCode =
   | 'invalid_id_token'
@@ -15,11 +17,10 @@ type TokenErrorCode =
   | 'invalid_token'
 
 const details: Record<TokenErrorCode, string> = {
-  invalid_id_token: 'The ID token the provider sent did not pass verification, so nobody was signed in.',
-  invalid_access_token:
-    'The access token the provider sent did not pass verification, so nobody was signed in.',
+  invalid_id_token: 'The ID token the provider sent did not pass verification, so it was not used.',
+  invalid_access_token: 'The access token the provider sent did not pass verification, so it was not used.',
   invalid_token_response:
-    'The provider answered with something that its protocol does not allow, so nobody was signed in.',
+    'The provider answered with something that its protocol does not allow, so it was not used.',
   invalid_logout_token: 'The logout token did not pass verification, so nobody was signed out.',
   invalid_token: 'The token of this call did not pass verification, so nobody was signed out.',
   invalid_userinfo: 'What the provider said about the person did not pass verification, so it was not used.',
@@ -45,6 +46,9 @@ export function toTokenError(
   if (!(error instanceof jose.JOSEError)) {
     return createTokenError(code, 'a published key cannot be used', { cause: error })
   }
+  if (error instanceof jose.JOSEAlgNotAllowed && code === 'invalid_id_token') {
+    return createTokenError(code, 'its alg is not OIDC_ID_TOKEN_ALG', { cause: error })
+  }
   const claim = 'claim' in error && typeof error.claim === 'string' ? ` ${error.claim}` : ''
   const isClockProblem = claim === ' exp' || claim === ' nbf' || claim === ' iat'
   const hint =
@@ -54,33 +58,40 @@ export function toTokenError(
   return createTokenError(code, `${error.code}${claim}${hint}`, { isClockProblem, cause: error })
 }
 
+/** A call of the provider, as the log names it. */
+export type ProviderCall =
+  | 'discovery'
+  | 'pushed authorization request'
+  | 'token endpoint'
+  | 'userinfo'
+  | 'revocation'
+
 /**
- * Translates what openid-client throws; the only place that knows its errors. Their texts and causes hold tokens, so
- * nothing of them goes into `reason` but codes, and the provider's own remark without any of `secrets`.
+ * Translates what openid-client throws in a call; the only place that knows its errors. Their texts and causes hold
+ * tokens, so nothing of them goes into `reason` but codes, and the provider's own remark without any of `secrets`.
  */
-export function toAppError(error: unknown, secrets: readonly string[] = []): AppError {
+export function toAppError(error: unknown, call: ProviderCall, secrets: readonly string[] = []): AppError {
   if (error instanceof AppError) return error
   // openid-client wraps whatever our own fetch throws.
-  if (error instanceof Error && error.cause instanceof AppError) return error.cause
-  if (error instanceof ResponseBodyError) return toProviderError(error, secrets)
-  if (error instanceof WWWAuthenticateChallengeError) return toChallengeError(error)
+  const cause = error instanceof Error ? error.cause : undefined
+  if (cause instanceof ProviderUnavailable) return nameCall(cause, call)
+  if (cause instanceof AppError) return cause
+  if (error instanceof ResponseBodyError) return toProviderError(error, call, secrets)
+  if (error instanceof WWWAuthenticateChallengeError) return toChallengeError(error, call)
   if (!(error instanceof ClientError)) {
     return new AppError('internal_error', 'The sign-in failed.', { cause: error })
   }
-  const facts = toFacts(error)
-  if (error.code === 'OAUTH_JWT_TIMESTAMP_CHECK_FAILED') {
-    return createTokenError('invalid_id_token', error.code, { isClockProblem: true, cause: error })
-  }
-  if ('header' in facts) {
-    return createTokenError('invalid_id_token', 'its alg is not OIDC_ID_TOKEN_ALG', { cause: error })
-  }
-  const code = 'claims' in facts ? 'invalid_id_token' : 'invalid_token_response'
-  return createTokenError(code, `${error.code ?? 'unknown'}${toHint(facts)}`, { cause: error })
+  const reason = `${call}: ${error.code ?? 'unknown'}${toHint(toFacts(error))}`
+  const code = call === 'userinfo' ? 'invalid_userinfo' : 'invalid_token_response'
+  return createTokenError(code, reason, { cause: error })
 }
 
-/** Whether the provider refuses a refresh token for good: expired, revoked, or used before (RFC 6749 5.2). */
-export const isInvalidGrant = (error: unknown): boolean =>
-  error instanceof ResponseBodyError && error.error === 'invalid_grant'
+/** Whether the provider refuses a refresh for good, so that the person has to sign in again (RFC 6749 5.2). */
+export function isFinalRefusal(error: unknown): boolean {
+  if (error instanceof ResponseBodyError) return meansSignInAgain(error.error)
+  if (!(error instanceof WWWAuthenticateChallengeError)) return false
+  return error.cause.some(({ parameters }) => meansSignInAgain(parameters.error ?? ''))
+}
 
 /** What a provider says of a token that it will never revoke: of the wrong kind (RFC 7009 2.2.1), or not known to it. */
 const finalRefusals = ['unsupported_token_type', 'invalid_token', 'invalid_grant', 'invalid_request']
@@ -89,12 +100,11 @@ const finalRefusals = ['unsupported_token_type', 'invalid_token', 'invalid_grant
 export const isUnrevocable = (error: unknown): boolean =>
   error instanceof ResponseBodyError && finalRefusals.includes(error.error)
 
-/** Whether nobody can tell if a token is good: the keys cannot be had, or do not (yet) hold the one it names. */
-export const isKeyMissing = (error: unknown): error is AppError =>
-  error instanceof AppError &&
-  (error.code === 'provider_unavailable' || error.cause instanceof jose.JWKSNoMatchingKey)
+/** Whether a token cannot be judged, because the keys cannot be had or do not (yet) hold the one it names. */
+export const isKeyMissing = (error: AppError): boolean =>
+  error.code === 'provider_unavailable' || error.cause instanceof jose.JWKSNoMatchingKey
 
-/** openid-client tells a bad token from a bad answer only by what it attaches to the cause. */
+/** What openid-client attaches to the cause of an error. */
 function toFacts(error: ClientError): object {
   const { cause } = error
   const facts = cause instanceof Error ? cause.cause : cause
@@ -102,34 +112,38 @@ function toFacts(error: ClientError): object {
 }
 
 function toHint(facts: object): string {
-  if ('claim' in facts) return ` (${String(facts.claim)})`
   if ('status' in facts) return ` (status ${String(facts.status)})`
-  const body = 'body' in facts && typeof facts.body === 'object' && facts.body !== null ? facts.body : {}
-  if ('access_token' in body && !('id_token' in body)) return ' (no id_token: is openid allowed?)'
   if (!('attribute' in facts)) return ''
   const { attribute } = facts
+  const body = 'body' in facts && typeof facts.body === 'object' && facts.body !== null ? facts.body : {}
   return attribute === 'issuer' && 'issuer' in body
     ? ` (the document says issuer is ${toLogText(String(body.issuer))})`
     : ` (${String(attribute)})`
 }
 
-/** A 401 with a challenge, of the token endpoint to our credentials (RFC 6749 5.2). */
-function toChallengeError(error: WWWAuthenticateChallengeError): AppError {
-  const scheme = error.cause[0]?.scheme ?? 'unknown'
-  const hint = 'check OIDC_CLIENT_ID, OIDC_CLIENT_SECRET and OIDC_CLIENT_AUTH'
-  return new AppError('provider_error', 'The provider refused to finish this sign-in.', {
-    reason: `status ${error.status}, ${toLogText(scheme)} challenge: ${hint}`,
-    cause: error,
-  })
+const credentials = 'check OIDC_CLIENT_ID, OIDC_CLIENT_SECRET and OIDC_CLIENT_AUTH'
+
+/** A challenge (RFC 9110 11.6.1): of userinfo to our access token, of all others to our credentials (RFC 6749 5.2). */
+function toChallengeError(error: WWWAuthenticateChallengeError, call: ProviderCall): AppError {
+  const [{ scheme, parameters } = { scheme: 'unknown', parameters: {} }] = error.cause
+  const said = toRemark(parameters.error, parameters.error_description, [])
+  const hint = call === 'userinfo' ? said : credentials
+  const reason = `${call}: status ${error.status}, ${toLogText(scheme)} challenge`
+  return createRefusal(hint === '' ? reason : `${reason}: ${hint}`, error)
 }
 
-function toProviderError(error: ResponseBodyError, secrets: readonly string[]): AppError {
-  const detail =
-    error.error === 'invalid_grant'
-      ? 'The provider no longer accepts this code: it expired or was used already. Please sign in again.'
-      : 'The provider refused to finish this sign-in.'
-  return new AppError('provider_error', detail, {
-    reason: toRemark(error.error, error.error_description, secrets),
-    cause: error,
-  })
+function toProviderError(error: ResponseBodyError, call: ProviderCall, secrets: readonly string[]): AppError {
+  const said = `${call}: ${toRemark(error.error, error.error_description, secrets)}`
+  const reason = meansBadCredentials(error.error) ? `${said}: ${credentials}` : said
+  if (isTemporary(error.error)) return createUnavailable(reason, { outage: 'busy', cause: error })
+  return createRefusal(reason, error, error.error === 'invalid_grant')
 }
+
+const createRefusal = (reason: string, cause: Error, isSpent = false) =>
+  new AppError(
+    'provider_error',
+    isSpent
+      ? 'The provider no longer accepts this code: it expired or was used already. Please sign in again.'
+      : 'The provider refused to finish this sign-in.',
+    { reason, cause },
+  )

@@ -2,6 +2,7 @@ import { Agent, request } from 'undici'
 import type { Clock } from '../clock.ts'
 import type { ProviderConfig } from '../config/provider-config.ts'
 import { AppError } from '../errors.ts'
+import { meansSignInAgain } from './oauth-errors.ts'
 import { createUnavailable } from './provider-unavailable.ts'
 
 /** The part of `fetch` that talking with a provider needs. */
@@ -29,6 +30,20 @@ const cuts: ReadonlySet<string> = new Set(['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKE
 /** More than any discovery document, key set or token response needs. */
 const maxBytes = 1_000_000
 
+/** More than any error that says something. */
+const maxFailureBytes = 16_384
+
+/** Whether a failure says in the words of OAuth that a grant is over: some providers do with a status of 500. */
+function endsGrant(bytes: Uint8Array): boolean {
+  try {
+    const body: unknown = JSON.parse(Buffer.from(bytes).toString())
+    const error = typeof body === 'object' && body !== null && 'error' in body ? body.error : undefined
+    return typeof error === 'string' && meansSignInAgain(error)
+  } catch {
+    return false
+  }
+}
+
 /** Seconds a provider asks us to wait: Retry-After in seconds (RFC 9110 10.2.3) or Okta's X-Rate-Limit-Reset. */
 function readRetryAfter(headers: Headers, clock: Clock): number | undefined {
   const seconds = Number(headers.get('retry-after') ?? Number.NaN)
@@ -38,12 +53,12 @@ function readRetryAfter(headers: Headers, clock: Clock): number | undefined {
   return Math.min(Math.max(1, reset - Math.floor(clock.now() / 1000)), 300)
 }
 
-async function readCapped(body: AsyncIterable<Uint8Array>): Promise<Uint8Array<ArrayBuffer>> {
+async function readCapped(body: AsyncIterable<Uint8Array>, limit: number): Promise<Uint8Array<ArrayBuffer>> {
   const chunks: Uint8Array[] = []
   let length = 0
   for await (const chunk of body) {
     length += chunk.length
-    if (length > maxBytes) throw createUnavailable(`answer larger than ${maxBytes} bytes`)
+    if (length > limit) throw createUnavailable(`answer larger than ${limit} bytes`)
     chunks.push(chunk)
   }
   return Buffer.concat(chunks)
@@ -60,7 +75,7 @@ function toReason(error: unknown): string {
 
 /**
  * Creates the one way this server talks with a provider: a pool of kept-alive connections, a deadline and a size cap
- * for every call, redirects never followed. An answer of 429 or 5xx is no answer.
+ * for every call, redirects never followed. An answer of 429 or 5xx is no answer, unless it says that a grant is over.
  *
  * The returned function throws AppError `provider_unavailable`.
  */
@@ -85,15 +100,18 @@ export function createProviderFetch({ timeout, clock, tls }: ProviderFetchOption
         [value ?? []].flat().map((item): [string, string] => [name, item]),
       ),
     )
-    if (status === 429 || status >= 500) {
-      response.body.on('error', () => {}).destroy()
+    const isFailure = status === 429 || status >= 500
+    const bytes = await readCapped(response.body, isFailure ? maxFailureBytes : maxBytes).catch((error) => {
+      if (isFailure) return Buffer.of()
+      throw error
+    })
+    if (isFailure && !endsGrant(bytes)) {
       const retryAfter = readRetryAfter(answerHeaders, clock)
       throw createUnavailable(`status ${status}`, {
         outage: 'busy',
         ...(retryAfter === undefined ? {} : { retryAfter }),
       })
     }
-    const bytes = await readCapped(response.body)
     const hasBody = status !== 204 && status !== 304
     return new Response(hasBody ? bytes : null, { status, headers: answerHeaders })
   }

@@ -13,7 +13,7 @@ export class ProviderUnavailable extends AppError {
   constructor(outage: Outage, options: ConstructorParameters<typeof AppError>[2]) {
     super(
       'provider_unavailable',
-      'The identity provider does not answer right now. Try again in a moment.',
+      'The identity provider cannot be used right now. Try again in a moment.',
       options,
     )
     this.outage = outage
@@ -28,6 +28,17 @@ export function createUnavailable(
   return new ProviderUnavailable(outage, {
     reason,
     cause,
+    ...(retryAfter === undefined ? {} : { retryAfter }),
+  })
+}
+
+/** The same, its reason beginning with the call that came to nothing. */
+export function nameCall(error: ProviderUnavailable, call: string): ProviderUnavailable {
+  const { outage, reason = 'unknown', retryAfter } = error
+  const named = `${call}: ${reason}`
+  return createUnavailable(named, {
+    outage,
+    cause: error,
     ...(retryAfter === undefined ? {} : { retryAfter }),
   })
 }

@@ -20,12 +20,13 @@ import { fetchKeySet } from './key-set.ts'
 import { createKeySource } from './key-source.ts'
 import { createLogoutTokenVerifier, type LogoutRequest } from './logout-token.ts'
 import { createPersonReader, toSubject } from './person.ts'
-import { isInvalidGrant, toAppError } from './provider-errors.ts'
+import { isFinalRefusal, toAppError } from './provider-errors.ts'
 import { createProviderFetch, toTls } from './provider-fetch.ts'
 import { createUnavailable } from './provider-unavailable.ts'
 import { createRevocationCallerVerifier, type RevocationCaller } from './revocation-request.ts'
 import { createTokenVerifier } from './token-verifier.ts'
-import { fetchUserinfo, findUserinfoEndpoint } from './userinfo.ts'
+import { findUnverified } from './unverified-refresh.ts'
+import { createUserinfo } from './userinfo.ts'
 
 /** An identity provider. Every method may throw AppError `provider_unavailable`. */
 export interface Provider {
@@ -58,9 +59,9 @@ export interface Provider {
   assertReachable(): void
   /**
    * Renews the tokens (RFC 6749 6, OpenID Connect Core 12), and what they say of the person. `refused` where the
-   * provider takes this refresh token no more.
+   * provider renews them no more, so that the person has to sign in again.
    *
-   * @throws AppError as `exchangeCode` does, UnverifiedRefresh where the answer's key cannot be had
+   * @throws AppError as `exchangeCode` does, UnverifiedRefresh where tokens came that do not verify
    */
   refresh(request: RefreshRequest): Promise<ProviderLogin | 'refused'>
   /**
@@ -108,11 +109,12 @@ export function createProvider({ config, secrets, clock, log }: ProviderOptions)
   // learning of new keys.
   const openKeys = createKeySource({ fetchKeys, clock, log })
   const verifier = createTokenVerifier({ config, keys, clock })
-  const personReader = createPersonReader({ config, verifier, log })
-  const grants = createGrants({ config, discovery, dpopKeys, verifier, personReader, clock })
-  const refreshBreaker = createCircuitBreaker({ clock, opensOn: ['silent', 'cut', 'busy'] })
   // A 429 or 500 here may be about one person's data, and must not touch the others.
   const userinfoBreaker = createCircuitBreaker({ clock, opensOn: ['silent'] })
+  const userinfo = createUserinfo({ config, verifier, breaker: userinfoBreaker })
+  const personReader = createPersonReader({ config, userinfo, log })
+  const grants = createGrants({ config, discovery, dpopKeys, verifier, personReader, clock })
+  const refreshBreaker = createCircuitBreaker({ clock, opensOn: ['silent', 'cut', 'busy'] })
   const startAuthorization = createAuthorizationStart({
     config,
     discovery,
@@ -177,7 +179,7 @@ export function createProvider({ config, secrets, clock, log }: ProviderOptions)
     exchangeCode: (exchange) =>
       grants.exchangeCode(exchange).catch((error: unknown) => {
         // The provider's remark is logged, and may repeat what it was sent.
-        throw toAppError(error, [exchange.code, exchange.codeVerifier, secret])
+        throw toAppError(error, 'token endpoint', [exchange.code, exchange.codeVerifier, secret])
       }),
 
     assertReachable: () => refreshBreaker.assertClosed(),
@@ -185,26 +187,24 @@ export function createProvider({ config, secrets, clock, log }: ProviderOptions)
     refresh: (request) =>
       refreshBreaker.guard(() =>
         grants.refresh(request).catch((error: unknown) => {
-          if (isInvalidGrant(error)) return 'refused' as const
-          throw toAppError(error, [request.tokens.refreshToken ?? '', secret])
+          if (isFinalRefusal(error)) return 'refused' as const
+          throw findUnverified(error) ?? toRefreshError(error, [request.tokens.refreshToken ?? '', secret])
         }),
       ),
 
     async fetchUserinfo({ identity, tokens }) {
       const provider = await discovery.provider()
-      if (findUserinfoEndpoint(config, provider) === undefined) {
-        throw new AppError('not_found', 'This provider has no userinfo.')
-      }
+      if (!userinfo.isThere(provider)) throw new AppError('not_found', 'This provider has no userinfo.')
       const { accessToken, dpopKey } = tokens
       const dpop = dpopKey === undefined ? undefined : await dpopKeys.find(dpopKey)
-      const access = { accessToken, dpop }
-      return userinfoBreaker.guard(() =>
-        fetchUserinfo({ config, provider, verifier, access, subject: toSubject(identity) }).catch(
-          (error: unknown) => {
-            throw toAppError(error)
-          },
-        ),
-      )
+      return userinfo.fetch(provider, { accessToken, dpop }, toSubject(identity))
     },
   }
+}
+
+/** Something else than an answer of a token endpoint came, such as a page of a proxy: the same as none. */
+function toRefreshError(error: unknown, secrets: readonly string[]): AppError {
+  const refusal = toAppError(error, 'token endpoint', secrets)
+  const isNoAnswer = !(error instanceof AppError) && refusal.code === 'invalid_token_response'
+  return isNoAnswer ? createUnavailable(refusal.reason ?? refusal.code, { cause: refusal }) : refusal
 }

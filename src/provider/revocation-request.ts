@@ -10,7 +10,6 @@ import { longestLife } from './logout-token.ts'
 import { createTokenError, toTokenError } from './provider-errors.ts'
 import type { ProviderFetch } from './provider-fetch.ts'
 import { createUnavailable } from './provider-unavailable.ts'
-import { clockTolerance } from './token-checks.ts'
 import { asymmetricAlgs } from './token-verifier.ts'
 
 /** A verified call of Universal Logout; its token is good once. */
@@ -46,6 +45,7 @@ export function createRevocationCallerVerifier({
   log,
 }: RevocationCallerVerifierOptions) {
   const { universalLogoutIssuer: issuer, clientId } = config
+  const clockTolerance = config.clockTolerance / 1000
   const keys = issuer === config.issuer ? ownKeys : createKeySource({ fetchKeys: fetchOrgKeys, clock, log })
 
   async function fetchOrgKeys(): Promise<JSONWebKeySet> {

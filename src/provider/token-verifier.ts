@@ -1,7 +1,7 @@
 import type { JWTPayload } from 'jose'
 import type { Clock } from '../clock.ts'
 import type { ProviderConfig } from '../config/provider-config.ts'
-import type { ProviderIdentity } from './identity.ts'
+import { assertAuthentication } from './authentication-checks.ts'
 import type { KeySource } from './key-source.ts'
 import { toTokenError } from './provider-errors.ts'
 import {
@@ -9,20 +9,18 @@ import {
   assertIdTokenClaims,
   assertIssuedToClient,
   assertRefreshedIdTokenClaims,
-  clockTolerance,
   type ExpectedIdToken,
+  type ExpectedRefreshedIdToken,
   toScopes,
 } from './token-checks.ts'
+import { toStandardClaims } from './user-claims.ts'
 
 /** Verifies the provider's tokens against its keys and this client. */
 export interface TokenVerifier {
   /** Fetches keys where there are none yet and some are needed. Throws AppError `provider_unavailable` where they cannot be had. */
   prepare(): Promise<void>
-  /** @throws AppError `invalid_id_token` */
-  verifyIdToken(
-    token: string,
-    expected: Pick<ExpectedIdToken, 'accessToken' | 'startedAt' | 'acrValues' | 'mustBeFresh'>,
-  ): Promise<JWTPayload>
+  /** @throws AppError `invalid_id_token`, `unmet_authentication_requirements` */
+  verifyIdToken(token: string, expected: Omit<ExpectedIdToken, keyof OwnExpectations>): Promise<JWTPayload>
   /**
    * Verifies the ID token of a refresh, which must speak of the same login.
    *
@@ -30,7 +28,7 @@ export interface TokenVerifier {
    */
   verifyRefreshedIdToken(
     token: string,
-    expected: Pick<ExpectedIdToken, 'accessToken' | 'startedAt'> & { identity: ProviderIdentity },
+    expected: Omit<ExpectedRefreshedIdToken, keyof OwnExpectations>,
   ): Promise<JWTPayload>
   /**
    * Verifies a signed userinfo answer (OpenID Connect Core 5.3.2).
@@ -39,13 +37,27 @@ export interface TokenVerifier {
    */
   verifyUserinfo(token: string): Promise<JWTPayload>
   /**
-   * The scopes a JWT access token grants, if it names any; an opaque token is never looked into. With a thumbprint, it
-   * must be bound to that key (RFC 9449 6.1).
+   * What a JWT access token says of itself; an opaque token is never looked into. With a thumbprint, it must be bound to
+   * that key (RFC 9449 6.1).
    *
    * @throws AppError `invalid_access_token`
    */
-  verifyAccessToken(token: string, dpopKey?: string): Promise<string[] | undefined>
+  verifyAccessToken(token: string, dpopKey?: string): Promise<AccessTokenFacts>
 }
+
+/** What a verified access token tells. */
+interface AccessTokenFacts {
+  /** The scopes it grants, if it names any. */
+  scopes?: string[] | undefined
+  /** Milliseconds since the epoch. */
+  expiresAt?: number
+}
+
+/** What this client expects of every ID token. */
+type OwnExpectations = Pick<
+  ExpectedIdToken,
+  'clientId' | 'trustedAudiences' | 'alg' | 'clockTolerance' | 'now'
+>
 
 interface TokenVerifierOptions {
   config: ProviderConfig
@@ -58,13 +70,30 @@ export const asymmetricAlgs = 'RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 E
 
 /** Creates the verifier of one provider's tokens. */
 export function createTokenVerifier({ config, keys, clock }: TokenVerifierOptions): TokenVerifier {
-  const { clientId, idTokenAlg: alg, accessToken: accessTokenFormat } = config
+  const { issuer, clientId, trustedAudiences, idTokenAlg: alg, accessToken: accessTokenFormat } = config
+  const clockTolerance = config.clockTolerance / 1000
   const time = () => ({ clockTolerance, currentDate: new Date(clock.now()) })
 
   const verifySignature = (token: string) =>
-    keys.verify(token, { algorithms: [alg], ...time() }).catch((error: unknown) => {
-      throw toTokenError(error, 'invalid_id_token')
-    })
+    keys
+      .verify(token, {
+        issuer,
+        audience: clientId,
+        algorithms: [alg],
+        requiredClaims: ['exp', 'iat'],
+        ...time(),
+      })
+      .then(toStandardClaims, (error: unknown) => {
+        throw toTokenError(error, 'invalid_id_token')
+      })
+
+  const ownExpectations = (): OwnExpectations => ({
+    clientId,
+    trustedAudiences,
+    alg,
+    clockTolerance,
+    now: clock.now(),
+  })
 
   return {
     async prepare() {
@@ -73,26 +102,27 @@ export function createTokenVerifier({ config, keys, clock }: TokenVerifierOption
 
     async verifyIdToken(token, expected) {
       const claims = await verifySignature(token)
-      assertIdTokenClaims(claims, { ...expected, clientId, alg, now: clock.now() })
+      const all = { ...expected, ...ownExpectations() }
+      assertIdTokenClaims(claims, all)
+      assertAuthentication(claims, all)
       return claims
     },
 
     async verifyRefreshedIdToken(token, expected) {
       const claims = await verifySignature(token)
-      assertRefreshedIdTokenClaims(claims, { ...expected, clientId, alg, now: clock.now() })
+      assertRefreshedIdTokenClaims(claims, { ...expected, ...ownExpectations() })
       return claims
     },
 
     async verifyUserinfo(token) {
-      const options = { issuer: config.issuer, audience: clientId, algorithms: asymmetricAlgs, ...time() }
+      const options = { issuer, audience: clientId, algorithms: asymmetricAlgs, ...time() }
       return keys.verify(token, options).catch((error: unknown) => {
         throw toTokenError(error, 'invalid_userinfo')
       })
     },
 
     async verifyAccessToken(token, dpopKey) {
-      if (accessTokenFormat.format === 'opaque') return undefined
-      const { issuer } = config
+      if (accessTokenFormat.format === 'opaque') return {}
       const { audience } = accessTokenFormat
       const options = { issuer, audience, algorithms: asymmetricAlgs, requiredClaims: ['exp'], ...time() }
       const claims = await keys.verify(token, options).catch((error: unknown) => {
@@ -100,7 +130,7 @@ export function createTokenVerifier({ config, keys, clock }: TokenVerifierOption
       })
       assertIssuedToClient(claims, clientId)
       if (dpopKey !== undefined) assertBoundToKey(claims, dpopKey)
-      return toScopes(claims)
+      return { scopes: toScopes(claims), expiresAt: (claims.exp ?? 0) * 1000 }
     },
   }
 }

@@ -31,3 +31,17 @@ export function pickUserClaims(
   }
   return { claims, dropped }
 }
+
+const flags: ReadonlySet<string> = new Set(['email_verified', 'phone_number_verified'])
+
+/**
+ * Claims as they have to be (OpenID Connect Core 5.1), whatever habits the provider has: what is null is left out, and what
+ * says whether an address was verified is a boolean. Cognito and Apple send texts there, and "false" would count as true.
+ */
+export function toStandardClaims(claims: JWTPayload): JWTPayload {
+  const given = Object.entries(claims).filter(([, value]) => value !== null)
+  const read = given.map(([name, value]) => [name, flags.has(name) ? isTrue(value) : value])
+  return Object.fromEntries(read)
+}
+
+const isTrue = (value: unknown) => value === 1 || String(value).toLowerCase() === 'true'

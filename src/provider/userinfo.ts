@@ -2,10 +2,12 @@ import type { JWTPayload } from 'jose'
 import * as client from 'openid-client'
 import type { ProviderConfig } from '../config/provider-config.ts'
 import { AppError } from '../errors.ts'
+import type { CircuitBreaker } from './circuit-breaker.ts'
 import type { DiscoveredProvider } from './discovery.ts'
 import type { DpopKey } from './dpop-keys.ts'
-import { createTokenError } from './provider-errors.ts'
+import { createTokenError, toAppError } from './provider-errors.ts'
 import type { TokenVerifier } from './token-verifier.ts'
+import { toStandardClaims } from './user-claims.ts'
 import { readUserId, readUserinfoSubject, toUserinfoUrl } from './user-id.ts'
 
 /** An access token, and the key it is bound to. */
@@ -22,55 +24,80 @@ export interface Subject {
   userId: string | undefined
 }
 
+/** The provider's userinfo (OpenID Connect Core 5.3). */
+export interface Userinfo {
+  /** Whether there is any that may be asked. */
+  isThere(provider: DiscoveredProvider): boolean
+  /**
+   * Fetches it: the token goes into the header, a signed answer is verified, and one about another subject is discarded.
+   * Undefined where the provider does not take the token (401).
+   *
+   * @throws AppError `invalid_userinfo`, `provider_error`, `provider_unavailable`
+   */
+  fetch(provider: DiscoveredProvider, access: Access, subject: Subject): Promise<JWTPayload | undefined>
+}
+
 interface UserinfoOptions {
   config: ProviderConfig
-  provider: DiscoveredProvider
-  verifier: TokenVerifier
-  access: Access
-  subject: Subject
+  verifier: Pick<TokenVerifier, 'verifyUserinfo'>
+  breaker: CircuitBreaker
+}
+
+/** Creates the userinfo of one provider. */
+export function createUserinfo({ config, verifier, breaker }: UserinfoOptions): Userinfo {
+  /** The answer, unless the provider does not take the token. */
+  async function request(
+    provider: DiscoveredProvider,
+    { accessToken, dpop }: Access,
+    { userId }: Subject,
+  ): Promise<Response | undefined> {
+    const url = toUserinfoUrl(findUserinfoEndpoint(config, provider) ?? '', userId)
+    const headers = new Headers({ accept: 'application/json, application/jwt' })
+    const options = dpop === undefined ? {} : { DPoP: dpop.handle }
+    try {
+      const { configuration } = provider
+      const response = await client.fetchProtectedResource(
+        configuration,
+        accessToken,
+        url,
+        'GET',
+        null,
+        headers,
+        options,
+      )
+      return response.status === 401 ? undefined : response
+    } catch (error) {
+      if (error instanceof client.WWWAuthenticateChallengeError && error.status === 401) return undefined
+      throw toAppError(error, 'userinfo')
+    }
+  }
+
+  return {
+    isThere: (provider) => findUserinfoEndpoint(config, provider) !== undefined,
+
+    async fetch(provider, access, subject) {
+      const response = await breaker.guard(() => request(provider, access, subject))
+      if (response === undefined) return undefined
+      if (response.status !== 200)
+        throw createTokenError('invalid_userinfo', `userinfo: status ${response.status}`)
+      const claims = toStandardClaims(
+        isJwt(response) ? await verifier.verifyUserinfo(await response.text()) : await readClaims(response),
+      )
+      assertSamePerson(claims, subject, config)
+      return claims
+    },
+  }
 }
 
 /**
- * Fetches the userinfo (OpenID Connect Core 5.3): the token goes into the header, a signed answer is verified, and one
- * about another subject is discarded.
- *
- * Throws AppError `invalid_userinfo`, and what openid-client throws; undefined where the provider refuses the token.
+ * Where userinfo is, if the provider has any and it may be asked; a client with a certificate may have another door (RFC
+ * 8705 5).
  */
-export async function fetchUserinfo({
-  config,
-  provider,
-  verifier,
-  access: { accessToken, dpop },
-  subject,
-}: UserinfoOptions): Promise<JWTPayload | undefined> {
-  const response = await client
-    .fetchProtectedResource(
-      provider.configuration,
-      accessToken,
-      toUserinfoUrl(findUserinfoEndpoint(config, provider) ?? '', subject.userId),
-      'GET',
-      null,
-      new Headers({ accept: 'application/json, application/jwt' }),
-      dpop === undefined ? {} : { DPoP: dpop.handle },
-    )
-    .catch((error: unknown) => {
-      if (error instanceof client.WWWAuthenticateChallengeError && error.status === 401) return undefined
-      throw error
-    })
-  if (response === undefined || response.status === 401) return undefined
-  if (response.status !== 200) throw createTokenError('invalid_userinfo', `status ${response.status}`)
-  const claims = isJwt(response)
-    ? await verifier.verifyUserinfo(await response.text())
-    : await readClaims(response)
-  assertSamePerson(claims, subject, config)
-  return claims
-}
-
-/** Where userinfo is, if the provider has any; a client with a certificate may have another door (RFC 8705 5). */
 export function findUserinfoEndpoint(
-  { clientAuth }: ProviderConfig,
+  { clientAuth, userinfo }: ProviderConfig,
   { metadata }: DiscoveredProvider,
 ): string | undefined {
+  if (userinfo === 'never') return undefined
   const alias =
     clientAuth.method === 'tls_client_auth' ? metadata.mtls_endpoint_aliases?.userinfo_endpoint : undefined
   return alias ?? metadata.userinfo_endpoint
@@ -107,5 +134,5 @@ const isJwt = (response: Response) =>
 async function readClaims(response: Response): Promise<JWTPayload> {
   const body: unknown = await response.json().catch(() => undefined)
   if (typeof body === 'object' && body !== null && !Array.isArray(body)) return body as JWTPayload
-  throw createTokenError('invalid_userinfo', 'no JSON object')
+  throw createTokenError('invalid_userinfo', 'userinfo: no JSON object')
 }

@@ -1,11 +1,12 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Clock } from '../clock.ts'
 import { AppError } from '../errors.ts'
-import { UnverifiedRefresh } from '../provider/grants.ts'
 import type { Provider } from '../provider/provider.ts'
 import type { Providers } from '../provider/providers.ts'
+import { UnverifiedRefresh } from '../provider/unverified-refresh.ts'
 import type { Log } from '../telemetry/logger.ts'
 import type { Endings } from './endings.ts'
+import { createNotNow, toAnswer, toRefreshFailure } from './refresh-failure.ts'
 import type { NewSession, Session } from './session.ts'
 import type { SessionStore } from './store.ts'
 import { toAge } from './token-age.ts'
@@ -83,7 +84,7 @@ export function createFreshTokens({
     while (performance.now() < waitUntil) {
       const lock = await lease.acquire()
       if (lock.state === 'ended') return { outcome: 'ended' }
-      if (lock.state === 'paused') return toUnknown(createUnavailable('refresh is paused', lock.remaining))
+      if (lock.state === 'paused') return toUnknown(createNotNow('refresh is paused', lock.remaining))
       if (lock.state === 'held') await delay(lookEvery)
       else {
         try {
@@ -95,7 +96,7 @@ export function createFreshTokens({
         }
       }
     }
-    return toUnknown(createUnavailable('another refresh takes too long'))
+    return toUnknown(createNotNow('another refresh takes too long'))
   }
 
   /** Reads again, refreshes if that is still needed, and commits; undefined where the lock was lost before the call. */
@@ -135,7 +136,7 @@ export function createFreshTokens({
       return { tokens: answer.tokens, identity: { ...session.identity, ...answer.identity } }
     } catch (error) {
       if (error instanceof UnverifiedRefresh) return error
-      await noteFailure(session, lease, toAppError(error))
+      await noteFailure(session, lease, toRefreshFailure(error))
       throw error
     }
   }
@@ -143,24 +144,25 @@ export function createFreshTokens({
   async function noteFailure(
     session: Session,
     lease: TokenLease,
-    { reason, retryAfter = 0 }: AppError,
+    { code, reason, retryAfter = 0 }: AppError,
   ): Promise<void> {
-    log('token_refresh_failed', { session: session.handle, reason })
+    // What the provider refuses for another reason than the person is for the operator to mend.
+    const event = code === 'provider_error' ? 'token_refresh_rejected' : 'token_refresh_failed'
+    log(event, { session: session.handle, provider: session.identity.provider, code, reason })
     await lease.release(Math.max(failurePause, retryAfter * 1000)).catch(() => {})
   }
 
-  /** Nothing that came can be verified now, but the old refresh token is spent: the new one is kept for the next try. */
+  /** Nothing of what came may be used, but the old refresh token is spent: the new one is kept for the next try. */
   async function keepRefreshToken(
     session: Session,
     lease: TokenLease,
-    unverified: UnverifiedRefresh,
+    { refreshToken, refusal }: UnverifiedRefresh,
   ): Promise<Freshness> {
     const { identity, tokens } = session
-    const { refreshToken } = unverified
     const kept = await commit(session, lease, { identity, tokens: { ...tokens, refreshToken } })
-    if (kept.outcome !== 'ok' || toAge(kept.session.tokens, clock.now()) !== 'expired') return kept
-    if ((await lease.acquire()).state === 'locked') await noteFailure(session, lease, unverified)
-    return toUnknown(unverified)
+    if (kept.outcome !== 'ok') return kept
+    if ((await lease.acquire()).state === 'locked') await noteFailure(session, lease, refusal)
+    return toAge(kept.session.tokens, clock.now()) === 'expired' ? toUnknown(refusal) : kept
   }
 
   /** The provider no longer stands behind this session. */
@@ -192,7 +194,7 @@ export function createFreshTokens({
         }
         // Somebody took the lock over, and may be asking the provider now: these tokens count only if that fails.
         await lease.acquire()
-        if (performance.now() > giveUpAt) throw createUnavailable('the lock stays with others')
+        if (performance.now() > giveUpAt) throw createNotNow('the lock stays with others')
       } catch (error) {
         const isStore = error instanceof AppError && error.code === 'store_unavailable'
         if (!isStore || performance.now() > giveUpAt) {
@@ -208,8 +210,8 @@ export function createFreshTokens({
   async function withinPatience(attempt: Promise<Freshness>): Promise<Freshness> {
     const patience = new AbortController()
     const late = delay(timeout + leaseDuration + 500, undefined, { signal: patience.signal }).then(
-      () => toUnknown(createUnavailable('refresh takes too long')),
-      () => toUnknown(createUnavailable('not waited for')),
+      () => toUnknown(createNotNow('refresh takes too long')),
+      () => toUnknown(createNotNow('not waited for')),
     )
     const freshness = await Promise.race([attempt, late])
     patience.abort()
@@ -235,22 +237,5 @@ export function createFreshTokens({
   }
 }
 
-function toAppError(error: unknown): AppError {
-  if (error instanceof AppError) return error
-  return new AppError('internal_error', 'The refresh failed.', { cause: error })
-}
-
-function createUnavailable(reason: string, remaining?: number): AppError {
-  return new AppError(
-    'provider_unavailable',
-    'The identity provider does not answer right now, and your access has to be renewed. Try again in a moment.',
-    { reason, ...(remaining === undefined ? {} : { retryAfter: Math.ceil(remaining / 1000) }) },
-  )
-}
-
 /** Whatever stopped a refresh, nobody is logged out by it: the caller may try again. */
-function toUnknown(error: unknown): Freshness {
-  const cause = toAppError(error)
-  const isKnown = cause.code === 'store_unavailable' || cause.code === 'provider_unavailable'
-  return { outcome: 'unknown', error: isKnown ? cause : createUnavailable(cause.reason ?? cause.code) }
-}
+const toUnknown = (error: unknown): Freshness => ({ outcome: 'unknown', error: toAnswer(error) })

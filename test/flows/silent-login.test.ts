@@ -78,7 +78,7 @@ describe('step-up', () => {
     // The provider has a session, and lets it count for what it is.
     const callback = await goSilently(browser, `?acr_values=${twoFactors}`)
     const response = await browser.fetch(`${portico.url}/api/callback${callback.search}`)
-    expect(await readRefusal(response)).toBe('502 invalid_id_token')
+    expect(await readRefusal(response)).toBe('401 unmet_authentication_requirements')
     expect((await getSession(portico, browser)).session.id).toBe(answer.session.id)
   })
 

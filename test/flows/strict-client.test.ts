@@ -396,7 +396,7 @@ describe('DPoP towards the provider', () => {
     const { browser } = await logIn(portico)
     isBearer = true
     portico.clock.advance(seconds(19.5))
-    expect(await readRefusal(await post(portico, browser))).toBe('503 provider_unavailable')
+    expect(await readRefusal(await post(portico, browser))).toBe('502 invalid_token_response')
   })
 
   test('an unbound session stays so when the provider begins to offer proofs', async () => {
@@ -455,7 +455,7 @@ describe('DPoP towards the provider', () => {
     expect(callback.status).toBe(200)
     misbehave(() => ({ jkt: 'A'.repeat(43) }))
     portico.clock.advance(hours(1))
-    expect(await readRefusal(await post(portico, browser))).toBe('503 provider_unavailable')
+    expect(await readRefusal(await post(portico, browser))).toBe('502 invalid_access_token')
     expect(portico.logged.find(({ event }) => event === 'token_refresh_failed')?.reason).toMatch(/cnf\.jkt/)
   })
 
@@ -572,7 +572,8 @@ test('what a provider repeats of a pushed request is not logged', async () => {
   const response = await createTestBrowser().fetch(`${portico.url}/api/login?login_hint=canary%40example.com`)
   expect(await readRefusal(response)).toBe('502 provider_error')
   expect(portico.logged.find(({ event }) => event === 'request_completed')).toMatchObject({
-    reason: 'invalid_request: what is [redacted] [redacted] [redacted] [redacted]?',
+    reason:
+      'pushed authorization request: invalid_request: what is [redacted] [redacted] [redacted] [redacted]?',
   })
 })
 
@@ -599,14 +600,14 @@ test("what a provider repeats of the client's secret and assertion is not logged
   const { browser } = await logIn(refreshed.portico)
   refreshed.portico.clock.advance(seconds(19.5))
   expect(await readRefusal(await post(refreshed.portico, browser))).toBe('503 provider_unavailable')
-  expect(refreshed.portico.logged.find(({ event }) => event === 'token_refresh_failed')?.reason).toBe(
-    'invalid_request: [redacted] [redacted]',
+  expect(refreshed.portico.logged.find(({ event }) => event === 'token_refresh_rejected')?.reason).toBe(
+    'token endpoint: invalid_request: [redacted] [redacted]',
   )
   for (const auth of ['client_secret_post', 'private_key_jwt ES256'] as const) {
     const { portico } = await startWatched({ auth, before })
     expect(await readRefusal((await logIn(portico)).response)).toBe('502 provider_error')
     expect(portico.logged.find(({ event }) => event === 'login_failed')?.reason).toBe(
-      'invalid_request: [redacted] [redacted]',
+      'token endpoint: invalid_request: [redacted] [redacted]',
     )
   }
 })

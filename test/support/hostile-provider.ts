@@ -19,6 +19,12 @@ export async function createProviderKey(
   return { kid, alg, privateKey, publicJwk: { ...(await exportJWK(publicKey)), kid, alg, use: 'sig' } }
 }
 
+/** The same token without a signature. */
+export function unsigned(token: string): string {
+  const header = Buffer.from('{"alg":"none"}').toString('base64url')
+  return `${header}.${token.split('.')[1]}.`
+}
+
 /** What this provider does wrong; everything else it does right. */
 export interface Defect {
   idTokenClaims?: (claims: JWTPayload) => JWTPayload
@@ -31,6 +37,8 @@ export interface Defect {
   /** The key that signs, published or not. */
   key?: SigningKey
   tokenResponse?: (body: Record<string, unknown>) => unknown
+  /** Sends the token answer in another form than JSON. */
+  sendTokens?: (res: express.Response, body: unknown) => void
   /** Sees the token request. */
   onTokenRequest?: (body: Record<string, string>) => void
   /** Holds the token answer back until this is settled. */
@@ -209,7 +217,9 @@ export async function startHostileProvider({ path = '/oauth2/default', port = 0 
       refresh_token: refreshToken,
       id_token: await mintIdToken(accessToken, grant, isRefresh),
     }
-    return void res.json(defect.tokenResponse?.(answer) ?? answer)
+    const told = defect.tokenResponse?.(answer) ?? answer
+    if (defect.sendTokens) return defect.sendTokens(res, told)
+    return void res.json(told)
   })
   app.post(`${path}/v1/revoke`, express.urlencoded({ extended: false }), (req, res, next) => {
     calls.revocation += 1

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { AppError } from '../../src/errors.ts'
-import { UnverifiedRefresh } from '../../src/provider/grants.ts'
 import type { Provider } from '../../src/provider/provider.ts'
+import { UnverifiedRefresh } from '../../src/provider/unverified-refresh.ts'
 import { createEndings } from '../../src/session/endings.ts'
 import { createFreshTokens, type FreshTokens } from '../../src/session/fresh-tokens.ts'
 import { createMemoryStore, type MemoryStore } from '../../src/session/memory-store.ts'
@@ -258,12 +258,16 @@ describe('a refresh beside the request', () => {
 
 test('what is not the provider’s word never ends a session', async () => {
   const session = await expired()
-  for (const code of ['provider_error', 'invalid_id_token', 'internal_error'] as const) {
+  for (const [code, told] of [
+    ['provider_error', 'provider_unavailable'],
+    ['invalid_id_token', 'invalid_id_token'],
+    ['internal_error', 'provider_unavailable'],
+  ] as const) {
     answer = () => Promise.reject(new AppError(code, 'refused'))
     clock.advance(minutes(1))
     expect(await createReplica().ensure(session)).toMatchObject({
       outcome: 'unknown',
-      error: { code: 'provider_unavailable' },
+      error: { code: told },
     })
   }
   answer = () => Promise.reject(new TypeError('a defect of ours'))

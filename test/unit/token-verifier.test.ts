@@ -30,6 +30,10 @@ const config = {
   scopes: ['openid'],
   idTokenAlg: 'RS256',
   accessToken: { format: 'opaque' },
+  accessTokenLifetime: 3_600_000,
+  trustedAudiences: [],
+  clockTolerance: 30_000,
+  userinfo: 'auto',
   timeout: 1_000,
   requiresLogoutTokenTyp: false,
   universalLogoutIssuer: undefined,
@@ -38,8 +42,8 @@ const config = {
 const verifier = createTokenVerifier({ config, keys, clock })
 
 const now = Math.floor(clock.now() / 1000)
-const claims = { iss: 'https://idp.example', sub: 'u', aud: 'c', iat: now, exp: now + 60 }
-const expected = { accessToken: 'a', startedAt: clock.now() }
+const claims = { iss: 'https://idp.example', sub: 'u', aud: 'c', nonce: 'n', iat: now, exp: now + 60 }
+const expected = { accessToken: 'a', nonce: 'n', startedAt: clock.now() }
 const sign = (key: typeof rs256) =>
   new CompactSign(Buffer.from(JSON.stringify(claims)))
     .setProtectedHeader({ alg: key.alg, kid: key.kid })
