@@ -3,6 +3,7 @@ import { createDpopVerifier } from './app-token/dpop.ts'
 import { createIntrospection } from './app-token/introspection.ts'
 import type { KeyRing } from './app-token/key-ring.ts'
 import { createAppTokenMinter } from './app-token/mint.ts'
+import { createTokenClaimPicker } from './app-token/token-claims.ts'
 import type { Clock } from './clock.ts'
 import type { Config } from './config/config.ts'
 import { createSealer } from './crypto/sealer.ts'
@@ -73,7 +74,8 @@ export function createApp(parts: Parts): Express {
   const transactions = createSealer(config.secrets, 'login-transaction')
   const transactionCookies = createTransactionCookies(config.secureCookies)
   const sessions = createBrowserSessions(parts)
-  const mintAppToken = createAppTokenMinter(parts)
+  const pickTokenClaims = createTokenClaimPicker(config)
+  const mintAppToken = createAppTokenMinter({ config, pickTokenClaims, keyRing, clock })
   const claimOnce = (key: string, lifetime: number) => store.claim(key, lifetime)
   const readDpopKey = createDpopHeaderReader(config.publicUrl, createDpopVerifier({ clock, claimOnce }))
   const beginLogin = createBeginLogin({ config, providers, sealer: transactions, clock })
@@ -91,6 +93,7 @@ export function createApp(parts: Parts): Express {
     endings,
     sealer: transactions,
     ledger,
+    pickTokenClaims,
     clock,
   })
   const cancelLogins = createCancelLogins({ ledger, endings, sealer: transactions, clock })
@@ -136,7 +139,7 @@ export function createApp(parts: Parts): Express {
     clock,
   })
   const signOut = createSignOut({ sessions, transactionCookies, cancelLogins })
-  const session = createSessionHandler({ sessions, store, clock })
+  const session = createSessionHandler({ sessions, store, pickTokenClaims, clock })
   const listSessions = createSessionListHandler({ store, clock })
   const endSession = createSessionEndHandler({ signOut, store, endings })
   const endOtherSessions = createOtherSessionsEndHandler({ endings })

@@ -6,6 +6,7 @@ import type { ProviderConfig } from '../config/provider-config.ts'
 import { AppError } from '../errors.ts'
 import type { Session } from '../session/session.ts'
 import type { KeyRing } from './key-ring.ts'
+import type { PickTokenClaims } from './token-claims.ts'
 
 /** Narrows an app token; without them it has the default audience and every granted scope. */
 export interface AppTokenRequest {
@@ -29,8 +30,9 @@ export type MintAppToken = (session: Session, request?: AppTokenRequest) => Prom
 
 interface MinterOptions {
   config: Pick<Config, 'publicUrl' | 'appToken'> & {
-    providers: readonly Pick<ProviderConfig, 'name' | 'clientId' | 'claimNames'>[]
+    providers: readonly Pick<ProviderConfig, 'name' | 'clientId'>[]
   }
+  pickTokenClaims: PickTokenClaims
   keyRing: KeyRing
   clock: Clock
 }
@@ -45,14 +47,15 @@ function narrowScope(granted: readonly string[], asked: string | undefined): rea
   return scopes
 }
 
-/** The user claims that the provider may tell now: at the login it may have been allowed more. */
-const pickAllowed = ({ claims }: Session['identity'], allowed: readonly string[] = []) =>
-  Object.fromEntries(Object.entries(claims).filter(([name]) => allowed.includes(name)))
-
 /** Creates the minter of app tokens: JWTs of the profile RFC 9068, signed by the ring's key. */
-export function createAppTokenMinter({ config, keyRing, clock }: MinterOptions): MintAppToken {
+export function createAppTokenMinter({
+  config,
+  pickTokenClaims,
+  keyRing,
+  clock,
+}: MinterOptions): MintAppToken {
   const { publicUrl, appToken, providers } = config
-  const byName = new Map(providers.map((provider) => [provider.name, provider]))
+  const clientIds = new Map(providers.map(({ name, clientId }) => [name, clientId]))
 
   function chooseAudience(asked: string | undefined): string {
     const audience = asked ?? appToken.audiences[0]
@@ -62,7 +65,6 @@ export function createAppTokenMinter({ config, keyRing, clock }: MinterOptions):
 
   return async (session, { audience, scope, keyThumbprint } = {}) => {
     const { identity, tokens, handle, absoluteExpiresAt } = session
-    const provider = byName.get(identity.provider)
     const now = clock.now()
     // A token never outlives the session it speaks for.
     const lifetime = Math.floor(Math.min(appToken.ttl, absoluteExpiresAt - now) / 1000)
@@ -70,12 +72,12 @@ export function createAppTokenMinter({ config, keyRing, clock }: MinterOptions):
     const key = await keyRing.signingKey()
     const token = await new SignJWT({
       // User claims come first: none of them can stand in for a claim that carries meaning here.
-      ...pickAllowed(identity, provider?.claimNames),
+      ...pickTokenClaims(identity).claims,
       iss: publicUrl,
       sub: identity.subject,
       aud: chooseAudience(audience),
       idp: identity.provider,
-      client_id: provider?.clientId,
+      client_id: clientIds.get(identity.provider),
       scope: narrowScope(tokens.scope, scope).join(' '),
       iat: issuedAt,
       exp: issuedAt + lifetime,

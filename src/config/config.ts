@@ -32,6 +32,8 @@ export interface Config {
     ttl: number
     alg: 'ES256' | 'EdDSA' | 'RS256'
     claims: readonly string[]
+    /** Names and patterns of the groups that may go into app tokens; all where it is undefined. */
+    groups: readonly string[] | undefined
     rotation: number
     /** Signing keys of the operator's own; without them the server makes and rotates its own. */
     keys: readonly PrivateJwk[] | undefined
@@ -85,6 +87,7 @@ export function readConfig(env: Environment): Config {
       ttl: values.APP_TOKEN_TTL,
       alg: values.APP_TOKEN_ALG,
       claims: values.APP_TOKEN_CLAIMS,
+      groups: values.APP_TOKEN_GROUPS,
       rotation: values.APP_TOKEN_ROTATION,
       keys: values.APP_TOKEN_KEYS,
     },

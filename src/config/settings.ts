@@ -1,5 +1,6 @@
 import { introspectionClients, operatorSecret } from './callers.ts'
 import { certificate, certificateKey, clientKeys } from './client-credentials.ts'
+import { groupPatterns } from './group-patterns.ts'
 import type { Parser } from './parsers.ts'
 import * as read from './parsers.ts'
 import { privateJwkSet } from './private-jwk-set.ts'
@@ -117,6 +118,7 @@ export const settings = {
     example: 'name,email,groups',
     fallback: 'name,email,email_verified,preferred_username,groups',
   }),
+  APP_TOKEN_GROUPS: setting(groupPatterns, { example: 'Admins,portal-*' }),
   APP_TOKEN_ROTATION: setting(read.duration('1h', '365d'), { example: '30d', fallback: '30d' }),
   APP_TOKEN_KEYS: setting(privateJwkSet, {
     example: '{"keys":[{"kty":"EC","crv":"P-256","x":"...","y":"...","d":"..."}]}',

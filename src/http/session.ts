@@ -1,4 +1,5 @@
 import type { RequestHandler } from 'express'
+import type { PickTokenClaims } from '../app-token/token-claims.ts'
 import type { Clock } from '../clock.ts'
 import type { Session } from '../session/session.ts'
 import type { SessionStore } from '../session/store.ts'
@@ -24,11 +25,17 @@ export function toSessionView(session: Session, clock: Clock) {
 interface SessionOptions {
   sessions: BrowserSessions
   store: SessionStore
+  pickTokenClaims: PickTokenClaims
   clock: Clock
 }
 
 /** GET /api/session: who is signed in, if anyone (BBA 6.1.2.1). `?slide=false` asks without prolonging the session. */
-export function createSessionHandler({ sessions, store, clock }: SessionOptions): RequestHandler {
+export function createSessionHandler({
+  sessions,
+  store,
+  pickTokenClaims,
+  clock,
+}: SessionOptions): RequestHandler {
   return async (req, res) => {
     const { session: found } = await sessions.read(req)
     const slides = found !== undefined && req.query.slide !== 'false'
@@ -46,6 +53,7 @@ export function createSessionHandler({ sessions, store, clock }: SessionOptions)
         expires_in: accessTokenExpiresAt === undefined ? null : secondsUntil(accessTokenExpiresAt, clock),
         refreshable: refreshToken !== undefined,
       },
+      app_token: { left_out: pickTokenClaims(session.identity).leftOut },
     })
   }
 }

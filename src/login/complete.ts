@@ -1,3 +1,4 @@
+import { maxTokenClaims, type PickTokenClaims } from '../app-token/token-claims.ts'
 import type { Clock } from '../clock.ts'
 import type { Config } from '../config/config.ts'
 import type { Sealer } from '../crypto/sealer.ts'
@@ -72,6 +73,7 @@ interface CompleteLoginOptions {
   /** Opens transactions. */
   sealer: Sealer
   ledger: LoginLedger
+  pickTokenClaims: PickTokenClaims
   clock: Clock
 }
 
@@ -83,6 +85,7 @@ export function createCompleteLogin({
   endings,
   sealer,
   ledger,
+  pickTokenClaims,
   clock,
 }: CompleteLoginOptions) {
   const findAnsweringProvider = createAnsweringProvider({ providers, publicUrl: config.publicUrl })
@@ -135,6 +138,10 @@ export function createCompleteLogin({
     await keepOneLogin({ handle, state: response.state, arrivedAt, settledAt }, browser.transactions)
     const session = await readBack(handle)
     log('login_succeeded', { sub: session.identity.subject, session: handle })
+    const { leftOut } = pickTokenClaims(session.identity)
+    if (leftOut.length > 0) {
+      log('user_claims_dropped', { session: handle, names: leftOut, limit: maxTokenClaims })
+    }
     return { session, returnTo }
   }
 

@@ -5,7 +5,7 @@ import type { Log } from '../telemetry/logger.ts'
 import type { DiscoveredProvider } from './discovery.ts'
 import { type ProviderIdentity, toIdentity, type UserClaims } from './identity.ts'
 import { createTokenError } from './provider-errors.ts'
-import { maxUserClaims, pickUserClaims } from './user-claims.ts'
+import { maxSessionClaims, pickUserClaims } from './user-claims.ts'
 import { readUserinfoSubject } from './user-id.ts'
 import { type Access, AnotherPerson, type Subject, type Userinfo } from './userinfo.ts'
 
@@ -69,7 +69,7 @@ export function createPersonReader({ config, userinfo, log }: PersonReaderOption
   /** The claims that this provider may tell, each from the first source that has it. */
   function pick(first: JWTPayload, second: JWTPayload = {}): UserClaims {
     const { claims, dropped } = pickUserClaims(claimNames, first, second)
-    if (dropped.length > 0) log('user_claims_dropped', { names: dropped, limit: maxUserClaims })
+    if (dropped.length > 0) log('session_claims_dropped', { names: dropped, limit: maxSessionClaims })
     return claims
   }
 

@@ -1,32 +1,48 @@
 import type { JWTPayload } from 'jose'
+import type { UserClaims } from './identity.ts'
 
 /**
- * Characters of JSON that the user claims of one person may take. They travel in every app token, and an API refuses
- * a request whose headers are too large (Node: 16 kB, many proxies: 8 kB).
+ * Bytes of JSON that the user claims of one session may take: room for 2,000 groups with long names, and an end to what
+ * a provider can put into the store.
  */
-export const maxUserClaims = 4_096
+export const maxSessionClaims = 256 * 1_024
 
-/** A claim, never something that every object has. */
-const own = (claims: JWTPayload, name: string) => (Object.hasOwn(claims, name) ? claims[name] : undefined)
+/** User claims, and the names of those that found no room. */
+export interface FittingClaims {
+  claims: UserClaims
+  dropped: readonly string[]
+}
 
-/** Picks the named claims, each from the first source that has it; those that no longer fit are left out. */
-export function pickUserClaims(
-  names: readonly string[],
-  first: JWTPayload,
-  second: JWTPayload,
-): { claims: Record<string, unknown>; dropped: string[] } {
+/** Whether there is a claim of this name: what every object has is none, and null says nothing. */
+const tells = (claims: UserClaims, name: string) =>
+  Object.hasOwn(claims, name) && claims[name] !== undefined && claims[name] !== null
+
+/** The named claims with their names, each from the first source that has it. */
+export function findUserClaims(names: readonly string[], ...sources: UserClaims[]): [string, unknown][] {
+  return names.flatMap((name) =>
+    sources
+      .filter((source) => tells(source, name))
+      .slice(0, 1)
+      .map((source): [string, unknown] => [name, source[name]]),
+  )
+}
+
+/**
+ * Keeps the claims that fit into so many bytes of JSON (UTF-8) together, in their order. One that does not fit is
+ * dropped whole: a part of it would be an arbitrary answer.
+ */
+export function fitUserClaims(found: readonly [string, unknown][], limit: number): FittingClaims {
   const claims: Record<string, unknown> = {}
   const dropped: string[] = []
-  let room = maxUserClaims
-  for (const name of names) {
-    const value = own(first, name) ?? own(second, name)
-    if (value === undefined || value === null) continue
-    const length = JSON.stringify({ [name]: value }).length
-    if (length > room) {
+  // The opening brace; each claim then brings the comma or the closing brace behind it.
+  let size = 1
+  for (const [name, value] of found) {
+    const added = Buffer.byteLength(JSON.stringify({ [name]: value })) - 1
+    if (size + added > limit) {
       dropped.push(name)
       continue
     }
-    room -= length
+    size += added
     claims[name] = value
   }
   return { claims, dropped }
@@ -45,3 +61,10 @@ export function toStandardClaims(claims: JWTPayload): JWTPayload {
 }
 
 const isTrue = (value: unknown) => value === 1 || String(value).toLowerCase() === 'true'
+
+/** Picks the named claims for a session, each from the first source that has it. */
+export const pickUserClaims = (
+  names: readonly string[],
+  first: JWTPayload,
+  second: JWTPayload,
+): FittingClaims => fitUserClaims(findUserClaims(names, first, second), maxSessionClaims)

@@ -25,6 +25,7 @@ const levels = {
   login_failed: 'warn',
   login_outcome_lost: 'warn',
   user_claims_dropped: 'warn',
+  session_claims_dropped: 'warn',
   provider_refused_login: 'warn',
   return_to_refused: 'warn',
   app_token_issued: 'info',

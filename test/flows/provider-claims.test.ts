@@ -1,17 +1,16 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import express from 'express'
 import { decodeJwt } from 'jose'
-import request from 'supertest'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { type GroupSource, requireAppToken, requireGroup } from '../../src/verify/verify.ts'
+import type { GroupSource } from '../../src/verify/verify.ts'
 import { createTestBrowser, type TestBrowser } from '../support/browser.ts'
 import { hours, minutes } from '../support/clock.ts'
+import { enterAs } from '../support/group-api.ts'
 import { type HostileProvider, startHostileProvider } from '../support/hostile-provider.ts'
 import { csrf, getSession, type LoginAnswer, startLogin } from '../support/login.ts'
 import { startPlainOAuth } from '../support/plain-oauth.ts'
-import { publicUrl, startPortico, type TestPortico, testSecret } from '../support/portico.ts'
+import { startPortico, type TestPortico, testSecret } from '../support/portico.ts'
 
 /** The company's own provider, and a plain OAuth 2.0 one that says of its people what it likes. */
 const folder = mkdtempSync(join(tmpdir(), 'portico-claims-'))
@@ -95,13 +94,8 @@ async function getToken(portico: TestPortico, browser: TestBrowser): Promise<str
 }
 
 /** The status that a token gets at an API for administrators. */
-async function enter(portico: TestPortico, token: string, ...source: GroupSource[]): Promise<number> {
-  const api = express()
-  const { clock } = portico
-  api.use(requireAppToken({ issuer: publicUrl, jwksUri: `${portico.url}/.well-known/jwks.json`, clock }))
-  api.get('/', requireGroup('admins', ...source), (_req, res) => void res.json({}))
-  return (await request(api).get('/').set('authorization', `Bearer ${token}`)).status
-}
+const enter = (portico: TestPortico, token: string, ...source: GroupSource[]) =>
+  enterAs(portico, token, 'admins', ...source)
 
 const ofOkta = { idp: 'okta' }
 
@@ -177,6 +171,32 @@ describe('whose groups', () => {
     expect(decodeJwt(token)).toMatchObject({ idp: 'default', groups: ['admins'], email_verified: true })
     expect(await enter(portico, token, { idp: 'default' })).toBe(200)
     expect(await enter(portico, token, ofOkta)).toBe(403)
+  })
+})
+
+describe('APP_TOKEN_GROUPS is for all providers', () => {
+  const groups = ['admins', 'Everyone', 'admins-emeriti']
+  const tellGroups = () => {
+    okta.misbehave({ idTokenClaims: (claims) => ({ ...claims, groups }) })
+    toki.say({ userinfo: (claims) => ({ ...claims, groups }) })
+  }
+
+  test('of each that may tell groups, only those go into the app token', async () => {
+    tellGroups()
+    const portico = await startBoth({ toki: { claims: 'name,groups' } }, { APP_TOKEN_GROUPS: 'admins' })
+    for (const name of ['okta', 'toki'] as const) {
+      const { browser, answer } = await logIn(portico, name)
+      expect(decodeJwt(answer.token)).toMatchObject({ idp: name, groups: ['admins'] })
+      expect(await enterAs(portico, answer.token, 'admins', { idp: name })).toBe(200)
+      expect(await enterAs(portico, answer.token, 'Everyone', 'admins-emeriti')).toBe(403)
+      expect((await getSession(portico, browser)).user.groups).toEqual(groups)
+    }
+  })
+
+  test('and of one that may not tell groups, none', async () => {
+    tellGroups()
+    const { token } = (await logIn(await startBoth({}, { APP_TOKEN_GROUPS: '*' }), 'toki')).answer
+    expect(decodeJwt(token)).not.toHaveProperty('groups')
   })
 })
 

@@ -387,16 +387,6 @@ describe('thin ID tokens', () => {
     expect(idp.calls.userinfo).toBe(calls)
   })
 
-  test('claims beyond 4 kB are left out of the session, and the log says which', async () => {
-    const groups = Array.from({ length: 2_000 }, (_, index) => `group-${index}`)
-    idp.misbehave({ idTokenClaims: (claims) => ({ ...claims, groups }) })
-    const { response } = await logInAtHostile(portico, idp)
-    const { user } = (await response.json()) as { user: object }
-    expect(user).toMatchObject({ name: 'Grace Hopper' })
-    expect(user).not.toHaveProperty('groups')
-    expect(portico.logged.findLast(({ event }) => event === 'user_claims_dropped')?.names).toEqual(['groups'])
-  })
-
   test('R43: userinfo of another sub is refused (F33)', async () => {
     idp.misbehave({ ...thin, userinfo: (claims) => ({ ...claims, sub: 'someone-else' }) })
     await expectRefusal('invalid_userinfo')

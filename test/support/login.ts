@@ -41,7 +41,7 @@ export async function logInAtOkta(
 
 /** The same at the hostile provider, which needs no pages. */
 export async function logInAtHostile(
-  portico: TestPortico,
+  portico: Pick<TestPortico, 'url'>,
   idp: HostileProvider,
   { browser = createTestBrowser(), query = '' }: { browser?: TestBrowser; query?: string } = {},
 ) {
@@ -61,7 +61,10 @@ export async function readRefusal(response: Response): Promise<string> {
 }
 
 /** What GET /api/session says; where it is not active, only that is there. */
-export async function getSession(portico: TestPortico, browser: TestBrowser): Promise<SessionAnswer> {
+export async function getSession(
+  portico: Pick<TestPortico, 'url'>,
+  browser: TestBrowser,
+): Promise<SessionAnswer> {
   const response = await browser.fetch(`${portico.url}/api/session`, { headers: csrf })
   return (await response.json()) as SessionAnswer
 }
@@ -69,4 +72,5 @@ export async function getSession(portico: TestPortico, browser: TestBrowser): Pr
 interface SessionAnswer extends Pick<LoginAnswer, 'user' | 'session'> {
   active: boolean
   provider_token: { expires_in: number | null; refreshable: boolean }
+  app_token: { left_out: string[] }
 }

@@ -200,6 +200,18 @@ describe('problems (R11: no redirect URI, issuer or origin by plain http but on 
     ['APP_TOKEN_CLAIMS', 'name,sub'],
     ['APP_TOKEN_CLAIMS', 'name,idp'],
     ['APP_TOKEN_AUDIENCE', ','],
+    ['APP_TOKEN_GROUPS', ','],
+    ['APP_TOKEN_GROUPS', ' , '],
+    ['APP_TOKEN_GROUPS', 'Admins,'],
+    ['APP_TOKEN_GROUPS', ',Admins'],
+    ['APP_TOKEN_GROUPS', 'Admins,,Auditors'],
+    ['APP_TOKEN_GROUPS', 'Admins, ,Auditors'],
+    ['APP_TOKEN_GROUPS', 'Ad\tmins'],
+    ['APP_TOKEN_GROUPS', 'Admins,Aud\nitors'],
+    ['APP_TOKEN_GROUPS', 'Admins,Aud\u0000itors'],
+    ['APP_TOKEN_GROUPS', 'Admins\u0085*'],
+    ['APP_TOKEN_GROUPS', 'Admins\u007f'],
+    ['APP_TOKEN_GROUPS', 'Admins\n'],
     ['TRUST_PROXY', '10.0.0.0/99'],
     ['TRUST_PROXY', '0.0.0.0/0'],
     ['TRUST_PROXY', '10.0.0.0/0x8'],
@@ -266,6 +278,23 @@ describe('problems (R11: no redirect URI, issuer or origin by plain http but on 
   test('rates and "off" are understood', () => {
     const { rateLimits } = readConfig({ ...minimal, RATE_LIMIT_LOGIN: '5/10s', RATE_LIMIT_API: 'off' })
     expect(rateLimits).toEqual({ login: { limit: 5, window: 10_000 }, api: undefined })
+  })
+
+  test.each([
+    ['Admins', ['Admins']],
+    ['Admins, portal-*,Größe 管理', ['Admins', 'portal-*', 'Größe 管理']],
+    ['*', ['*']],
+    ['', undefined],
+    [undefined, undefined],
+  ])('APP_TOKEN_GROUPS=%s is understood', (value, expected) => {
+    expect(readConfig({ ...minimal, APP_TOKEN_GROUPS: value }).appToken.groups).toEqual(expected)
+  })
+
+  test.each([
+    ['Admins,,Auditors', 'must not have an empty entry: two commas in a row, or one at an end'],
+    ['Ad\tmins', 'must not hold control characters, such as tabs and line breaks'],
+  ])('APP_TOKEN_GROUPS=%j: the problem says what to change', (value, problem) => {
+    expect(problemsOf({ ...minimal, APP_TOKEN_GROUPS: value })).toEqual([`APP_TOKEN_GROUPS ${problem}`])
   })
 
   test.each([

@@ -13,6 +13,7 @@ const config: Config['appToken'] = {
   ttl: minutes(5),
   rotation: hours(24),
   audiences: ['a'],
+  groups: undefined,
   claims: [],
   keys: undefined,
 }

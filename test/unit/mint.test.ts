@@ -3,6 +3,7 @@ import { decodeJwt } from 'jose'
 import { expect, test } from 'vitest'
 import { createKeyRing } from '../../src/app-token/key-ring.ts'
 import { createAppTokenMinter } from '../../src/app-token/mint.ts'
+import { createTokenClaimPicker } from '../../src/app-token/token-claims.ts'
 import { createMemoryStore } from '../../src/session/memory-store.ts'
 import { createTestClock, hours, minutes } from '../support/clock.ts'
 
@@ -14,6 +15,7 @@ test('no user claim can stand in for one that carries meaning in the app token',
     rotation: hours(1),
     audiences: ['https://api.example.com'],
     claims: [],
+    groups: undefined,
     keys: undefined,
   } as const
   const lifetimes = { idleTimeout: minutes(30), absoluteTimeout: hours(12) }
@@ -35,7 +37,12 @@ test('no user claim can stand in for one that carries meaning in the app token',
     providers: [{ name: 'default', clientId: 'c', claimNames: Object.keys(forged) }],
   }
   const keyRing = createKeyRing({ config: appToken, store, secrets: [randomBytes(32)], clock, log: () => {} })
-  const mint = createAppTokenMinter({ config, keyRing, clock })
+  const mint = createAppTokenMinter({
+    config,
+    pickTokenClaims: createTokenClaimPicker(config),
+    keyRing,
+    clock,
+  })
   const { token } = await mint({
     handle: 'h',
     identity: {
