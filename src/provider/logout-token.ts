@@ -21,6 +21,9 @@ const logoutEvent = 'http://schemas.openid.net/event/backchannel-logout'
 /** Seconds that a token which may act once can be good for: each is remembered for as long. */
 export const longestLife = 24 * 60 * 60
 
+/** Seconds that a logout token without `exp` counts from its `iat`: what providers should give it at most (BCL 4). */
+const lifeWithoutExp = 2 * 60
+
 type Check = (claims: JWTPayload, now: number) => string | undefined
 
 const isObject = (value: unknown): value is Record<string, unknown> =>
@@ -43,7 +46,20 @@ const hasAnId: Check = ({ jti }) => (typeof jti === 'string' && jti !== '' ? und
 const endsSoon: Check = ({ exp = 0 }, now) =>
   exp <= now / 1000 + longestLife ? undefined : 'exp lies more than a day ahead'
 
-const checks: readonly Check[] = [hasTheEvent, namesSomebody, hasNoNonce, hasAnId, endsSoon]
+/** Not every provider sends an `exp`: the first edition of BCL had none. Where there is one, jose has checked it. */
+const isFreshWithoutExp: Check = ({ iat = 0, exp }, now) =>
+  exp !== undefined || iat + lifeWithoutExp > now / 1000 - clockTolerance
+    ? undefined
+    : 'iat lies more than two minutes back, and there is no exp'
+
+const checks: readonly Check[] = [
+  hasTheEvent,
+  namesSomebody,
+  hasNoNonce,
+  hasAnId,
+  endsSoon,
+  isFreshWithoutExp,
+]
 
 interface LogoutTokenVerifierOptions {
   config: ProviderConfig
@@ -77,7 +93,7 @@ export function createLogoutTokenVerifier({ config, keys, clock }: LogoutTokenVe
         issuer,
         audience: clientId,
         algorithms: [alg],
-        requiredClaims: ['iat', 'exp'],
+        requiredClaims: ['iat'],
         clockTolerance,
         currentDate: new Date(now),
       })
@@ -90,12 +106,13 @@ export function createLogoutTokenVerifier({ config, keys, clock }: LogoutTokenVe
       wasNotIssuedInTheFuture(claims, { now, clockTolerance }) ??
       checks.map((check) => check(claims, now)).find((found) => found !== undefined)
     if (problem !== undefined) throw createTokenError('invalid_logout_token', problem)
-    const { sub, sid, jti = '', exp = 0 } = claims
+    const { sub, sid, jti = '', iat = 0, exp = iat + lifeWithoutExp } = claims
     return {
       sub,
       sid: typeof sid === 'string' ? sid : undefined,
       jti,
-      goodUntil: (exp + clockTolerance) * 1000,
+      // In whole seconds, as jose counts: it takes a token until the last of them is over.
+      goodUntil: (Math.ceil(exp) + clockTolerance) * 1000,
     }
   }
 }

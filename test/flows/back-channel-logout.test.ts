@@ -97,10 +97,15 @@ describe('a logout token that is not right ends nothing: 400 (R71, BCL 2.6)', ()
     ['for another client as well', () => ({ claims: withClaims({ aud: ['portico-test', 'other'] }) })],
     ['without aud', () => ({ claims: without('aud') })],
     ['that has expired', () => ({ claims: () => withClaims({ exp: seconds1970(-31) })(base()) })],
-    ['without exp', () => ({ claims: without('exp') })],
+    ['whose exp is null', () => ({ claims: withClaims({ exp: null as unknown as number }) })],
+    ['whose exp is no number', () => ({ claims: withClaims({ exp: '9999999999' as unknown as number }) })],
     ['that is good for more than a day', () => ({ claims: withClaims({ exp: seconds1970(86_401) }) })],
     ['issued in the future', () => ({ claims: withClaims({ iat: seconds1970(31) }) })],
     ['without iat', () => ({ claims: without('iat') })],
+    [
+      'whose iat is no number',
+      () => ({ claims: withClaims({ iat: String(seconds1970(0)) as unknown as number }) }),
+    ],
     ['without jti', () => ({ claims: without('jti') })],
     ['with an empty jti', () => ({ claims: withClaims({ jti: '' }) })],
     ['without events', () => ({ claims: without('events') })],
@@ -278,6 +283,33 @@ describe('a logout token that is right', () => {
     expect(await describeAnswer(await post(token))).toBe('200')
   })
 
+  /** The claims of providers that tests do not have, as their sources make them. */
+  test.each<[string, () => TokenChange]>([
+    [
+      'Ory Hydra: no exp, no sub, aud a list, the usual typ',
+      () => ({
+        claims: (claims) => without('exp', 'sub')({ ...claims, aud: ['portico-test'] }),
+        header: { typ: 'JWT' },
+      }),
+    ],
+    [
+      'Keycloak: one event more',
+      () => ({ claims: withClaims({ events: { [event]: {}, revoke_offline_access: true } }) }),
+    ],
+    ['Keycloak up to 23.0.3: no exp', () => ({ claims: without('exp'), header: { typ: 'JWT' } })],
+    [
+      'LemonLDAP::NG: no exp, aud a list, sub and sid',
+      () => ({ claims: (claims) => without('exp')({ ...claims, aud: ['portico-test'] }) }),
+    ],
+    [
+      'Duende IdentityServer: nbf, good for five minutes',
+      () => ({ claims: withClaims({ nbf: seconds1970(0), exp: seconds1970(300) }) }),
+    ],
+  ])('of %s', async (_name, change) => {
+    expect(await describeAnswer(await post(await makeToken(change())))).toBe('200')
+    expect(await isSignedIn(browser)).toBe(false)
+  })
+
   test('beside parameters that nobody knows (R70)', async () => {
     expect(await describeAnswer(await post(await makeToken(), portico, { more: 'x' }))).toBe('200')
     expect(await isSignedIn(browser)).toBe(false)
@@ -326,6 +358,91 @@ describe('a logout token that is right', () => {
   })
 })
 
+describe('a logout token without exp counts for two minutes from its iat', () => {
+  beforeEach(() => {
+    // To the second, so that the edges are where they are said to be.
+    portico.clock.advance(1_000 - (portico.clock.now() % 1_000))
+  })
+  const issued = (ago: number) => ({
+    claims: (claims: JWTPayload) => without('exp')({ ...claims, iat: portico.clock.now() / 1000 - ago }),
+  })
+  const readReason = () =>
+    portico.logged.findLast((line) => line.event === 'backchannel_logout_refused')?.reason
+  const tooOld = 'iat lies more than two minutes back, and there is no exp'
+
+  test.each([-30, -29, 0, 1, 119, 119.5, 120, 149, 149.5])('taken, made %s s ago', async (ago) => {
+    expect(await describeAnswer(await post(await makeToken(issued(ago))))).toBe('200')
+    expect(await isSignedIn(browser)).toBe(false)
+  })
+
+  test.each([
+    [150, tooOld],
+    [150.5, tooOld],
+    [3_600, tooOld],
+    [1e9, tooOld],
+    [-30.5, 'iat lies in the future'],
+    [-31, 'iat lies in the future'],
+    [-86_400, 'iat lies in the future'],
+    [-1e12, 'iat lies in the future'],
+  ])('refused, made %s s ago', async (ago, reason) => {
+    expect(await describeAnswer(await post(await makeToken(issued(ago))))).toBe('400 invalid_logout_token')
+    expect(readReason()).toBe(reason)
+    expect(await isSignedIn(browser)).toBe(true)
+  })
+
+  test.each<[string, (claims: JWTPayload) => JWTPayload, string]>([
+    ['no iat either', without('iat', 'exp'), 'ERR_JWT_CLAIM_VALIDATION_FAILED iat'],
+    [
+      'an iat that is no number',
+      (claims) => without('exp')({ ...claims, iat: 'now' as unknown as number }),
+      'ERR_JWT_CLAIM_VALIDATION_FAILED iat',
+    ],
+    [
+      'an iat that is null',
+      (claims) => without('exp')({ ...claims, iat: null as unknown as number }),
+      'ERR_JWT_CLAIM_VALIDATION_FAILED iat',
+    ],
+    ['no jti', without('jti', 'exp'), 'jti is missing'],
+    [
+      'an nbf that lies ahead',
+      (claims) => without('exp')({ ...claims, nbf: seconds1970(60) }),
+      'ERR_JWT_CLAIM_VALIDATION_FAILED nbf',
+    ],
+  ])('refused, with %s', async (_name, claims, reason) => {
+    expect(await describeAnswer(await post(await makeToken({ claims })))).toBe('400 invalid_logout_token')
+    expect(readReason()).toBe(reason)
+    expect(await isSignedIn(browser)).toBe(true)
+  })
+
+  test('with an exp, an old iat says nothing', async () => {
+    const claims = withClaims({ iat: seconds1970(-3_600), exp: seconds1970(60) })
+    expect(await describeAnswer(await post(await makeToken({ claims })))).toBe('200')
+  })
+
+  test.each([0, 29, 60])(
+    'F42: and is good once, made %s s ago: as long as it is taken at all',
+    async (ago) => {
+      const token = await makeToken(issued(ago))
+      const endsAt = portico.clock.now() + seconds(150 - ago)
+      expect(await describeAnswer(await post(token))).toBe('200')
+      portico.clock.advance(1)
+      const again = await signIn({ sid })
+      for (const [at, reason] of [
+        [portico.clock.now(), 'jti was used before'],
+        [endsAt - seconds(31), 'jti was used before'],
+        [endsAt - 1, 'jti was used before'],
+        [endsAt, tooOld],
+        [endsAt + seconds(60), tooOld],
+      ] as const) {
+        portico.clock.advance(at - portico.clock.now())
+        expect(await describeAnswer(await post(token))).toBe('400 invalid_logout_token')
+        expect(readReason()).toBe(reason)
+      }
+      expect(await isSignedIn(again)).toBe(true)
+    },
+  )
+})
+
 test('what strangers send does not keep logins from learning of new keys (R38, F30)', async () => {
   const stranger = { ...(await createProviderKey('strange-1')), kid: 'unknown' }
   expect(await describeAnswer(await post(await makeToken({ key: stranger })))).toBe(
@@ -341,12 +458,22 @@ test('what strangers send does not keep logins from learning of new keys (R38, F
   portico.clock.advance(minutes(1))
 })
 
-test('a token whose times are no whole seconds is remembered as well', async () => {
-  const claims = withClaims({ exp: seconds1970(60) + 0.5 })
-  const token = await makeToken({ claims })
-  expect(await describeAnswer(await post(token))).toBe('200')
-  expect(await describeAnswer(await post(token))).toBe('400 invalid_logout_token')
-})
+test.each([
+  ['exp', () => withClaims({ exp: seconds1970(60) + 0.5 }), 90],
+  ['iat', () => (claims: JWTPayload) => without('exp')({ ...claims, iat: seconds1970(-60) + 0.5 }), 90],
+])(
+  'a token whose %s is no whole second is remembered until its last one is over',
+  async (_name, change, end) => {
+    portico.clock.advance(1_000 - (portico.clock.now() % 1_000))
+    const token = await makeToken({ claims: change() })
+    expect(await describeAnswer(await post(token))).toBe('200')
+    const endsAt = portico.clock.now() + seconds(end)
+    for (const at of [portico.clock.now(), endsAt, endsAt + 499, endsAt + 999, endsAt + 1_000]) {
+      portico.clock.advance(at - portico.clock.now())
+      expect(await describeAnswer(await post(token))).toBe('400 invalid_logout_token')
+    }
+  },
+)
 
 test('with OIDC_LOGOUT_TOKEN_TYP=required, typ must be logout+jwt (R74)', async () => {
   const { clock } = portico
