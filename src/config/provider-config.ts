@@ -1,3 +1,4 @@
+import type { AuthorizationParams } from './authorization-params.ts'
 import type { PrivateJwk } from './private-jwk-set.ts'
 import { toClaimNames } from './provider-claims.ts'
 import type { ProviderSettingValues } from './settings.ts'
@@ -39,6 +40,8 @@ export interface ProviderConfig {
   clientAuth: ClientAuth
   redirectUri: string
   scopes: readonly string[]
+  /** Sent with each authorization request, beside what a login asks for; a `resource` also with each token request. */
+  authorizationParams: AuthorizationParams
   /** PKCE (RFC 7636). Off, the state is all that ties the answer to the browser. */
   pkce: boolean
   /** `auto`: where the provider offers it (RFC 9126). */
@@ -168,6 +171,7 @@ export function toProviderConfig(
     clientAuth: toClientAuth(values),
     redirectUri: toRedirectUri(values, publicUrl, name),
     scopes,
+    authorizationParams: values.OIDC_AUTHORIZATION_PARAMS ?? [],
     pkce: values.OIDC_PKCE === 'on',
     par: values.OIDC_PAR,
     dpop: values.OIDC_DPOP,

@@ -1,3 +1,4 @@
+import { authorizationParams } from './authorization-params.ts'
 import { introspectionClients, operatorSecret } from './callers.ts'
 import { certificate, certificateKey, clientKeys } from './client-credentials.ts'
 import { groupPatterns } from './group-patterns.ts'
@@ -66,6 +67,7 @@ export const providerSettings = {
     example: 'openid profile email groups offline_access',
     fallback: 'openid profile email offline_access',
   }),
+  OIDC_AUTHORIZATION_PARAMS: setting(authorizationParams, { example: 'access_type=offline&prompt=consent' }),
   OIDC_PKCE: setting(read.oneOf('on', 'off'), { example: 'on', fallback: 'on' }),
   OIDC_PAR: setting(read.oneOf('auto', 'off'), { example: 'off', fallback: 'auto' }),
   OIDC_DPOP: setting(read.oneOf('auto', 'required', 'off'), { example: 'required', fallback: 'auto' }),

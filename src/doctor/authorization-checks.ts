@@ -63,6 +63,13 @@ function toRefused(refusal: ProbeRefusal, redirectUri: string): Finding {
       'let the provider mend it, or set OIDC_PAR=off',
     )
   }
+  if (refusal.error === 'invalid_target') {
+    return fail(
+      'resource',
+      says,
+      'let the provider know this resource for this client, or mend resource in OIDC_AUTHORIZATION_PARAMS',
+    )
+  }
   if (/redirect_uri/.test(text)) return toUnregistered(redirectUri, tellRefusal(refusal))
   if (/scope/.test(text)) {
     return fail(

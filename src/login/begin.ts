@@ -57,26 +57,25 @@ export function createBeginLogin({ config, providers, sealer, clock }: BeginLogi
   /** @throws AppError `invalid_request`, `provider_unavailable`, `provider_error` */
   return async function beginLogin(request: LoginRequest, log: Log): Promise<BegunLogin> {
     const provider = chooseProvider(request.provider)
-    const { prompt, maxAge, acrValues } = request
+    const { maxAge, acrValues } = request
     const begun = createTransaction(
       {
         provider: provider.name,
         issuer: provider.issuer,
         returnTo: chooseReturnTo(request.returnTo, log),
-        prompt,
         maxAge,
         acrValues,
       },
       clock,
     )
     const { state, nonce, codeVerifier } = begun
-    const { url, dpopKey } = await provider.startAuthorization({
+    const { url, dpopKey, prompt } = await provider.startAuthorization({
       state,
       nonce,
       codeChallenge: toCodeChallenge(codeVerifier),
       parameters: toParameters(request),
     })
-    const transaction = { ...begun, dpopKey }
+    const transaction = { ...begun, dpopKey, prompt }
     return {
       loginUrl: url.href,
       provider: provider.name,

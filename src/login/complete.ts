@@ -157,7 +157,7 @@ export function createCompleteLogin({
       ...(response.iss === undefined ? {} : { iss: response.iss }),
       ...(maxAge === undefined ? {} : { maxAge }),
       ...(acrValues === undefined ? {} : { acrValues: acrValues.split(' ').filter((value) => value !== '') }),
-      mustBeFresh: prompt === 'login',
+      mustBeFresh: prompt?.split(' ').includes('login') ?? false,
     })
   }
 

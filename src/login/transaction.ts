@@ -22,6 +22,7 @@ export interface Transaction {
   returnTo: string
   /** Milliseconds since the epoch. */
   startedAt: number
+  /** As it was sent to the provider, space-separated. */
   prompt?: string | undefined
   maxAge?: number | undefined
   /** Space-separated, as sent. */

@@ -6,6 +6,7 @@ import type { CircuitBreaker } from './circuit-breaker.ts'
 import { toSentSecret } from './client-auth.ts'
 import type { Discovery } from './discovery.ts'
 import type { DpopKey, DpopKeys } from './dpop-keys.ts'
+import { withConfigured } from './extra-parameters.ts'
 import { toAppError } from './provider-errors.ts'
 
 /** What an authorization request carries beside the client's own data (OpenID Connect Core 3.1.2.1). */
@@ -23,6 +24,8 @@ export interface StartedAuthorization {
   url: URL
   /** Thumbprint of the key that the code will be bound to (RFC 9449 10). */
   dpopKey: string | undefined
+  /** The `prompt` that was sent, of the request or of the configuration. */
+  prompt: string | undefined
 }
 
 interface AuthorizationStartOptions {
@@ -43,8 +46,8 @@ export function createAuthorizationStart({
   function toParameters(
     { state, nonce, codeChallenge, parameters }: AuthorizationRequest,
     dpop: DpopKey | undefined,
-  ): Record<string, string> {
-    return {
+  ): URLSearchParams {
+    return withConfigured(config, {
       ...parameters,
       response_type: 'code',
       redirect_uri: config.redirectUri,
@@ -53,7 +56,7 @@ export function createAuthorizationStart({
       ...(config.verifiesIdToken ? { nonce } : {}),
       ...(config.pkce ? { code_challenge: codeChallenge, code_challenge_method: 'S256' } : {}),
       ...(dpop === undefined ? {} : { dpop_jkt: dpop.thumbprint }),
-    }
+    })
   }
 
   return async (request: AuthorizationRequest): Promise<StartedAuthorization> => {
@@ -73,7 +76,7 @@ export function createAuthorizationStart({
     const url = usesPar(config, provider)
       ? await breaker.guard(push)
       : client.buildAuthorizationUrl(configuration, parameters)
-    return { url, dpopKey: dpop?.thumbprint }
+    return { url, dpopKey: dpop?.thumbprint, prompt: parameters.get('prompt') ?? undefined }
   }
 }
 

@@ -6,6 +6,7 @@ import { AppError } from '../errors.ts'
 import { isIssAdvertised, usesDpop } from './capabilities.ts'
 import type { DiscoveredProvider, Discovery } from './discovery.ts'
 import type { DpopKey, DpopKeys } from './dpop-keys.ts'
+import { toResourceParameters } from './extra-parameters.ts'
 import type { ProviderIdentity, ProviderTokens } from './identity.ts'
 import type { PersonReader } from './person.ts'
 import { createTokenError, isKeyMissing } from './provider-errors.ts'
@@ -115,7 +116,7 @@ export function createGrants({
       provider.configuration,
       toResponseUrl(exchange, isIssAdvertised(provider)),
       toChecks(exchange),
-      undefined,
+      toResourceParameters(config),
       toOptions(offered),
     )
     // A provider that takes proofs may bind the tokens of some clients alone.
@@ -174,7 +175,7 @@ export function createGrants({
     const answer = await client.refreshTokenGrant(
       provider.configuration,
       request.tokens.refreshToken ?? '',
-      undefined,
+      toResourceParameters(config),
       toOptions(dpop),
     )
     try {

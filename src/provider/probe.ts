@@ -9,6 +9,7 @@ import { createCircuitBreaker } from './circuit-breaker.ts'
 import { toSentSecret } from './client-auth.ts'
 import { createDiscovery, type DiscoveredProvider } from './discovery.ts'
 import { createDpopKeys } from './dpop-keys.ts'
+import { toResourceParameters } from './extra-parameters.ts'
 import { createProviderFetch, toTls } from './provider-fetch.ts'
 import { toRemark } from './remark.ts'
 import { toUserinfoUrl } from './user-id.ts'
@@ -94,9 +95,10 @@ export function createProviderProbe({ config, secrets, clock }: ProbeOptions): P
       const [state, code] = [randomText(), randomText()]
       const response = new URL(config.redirectUri)
       response.search = new URLSearchParams({ state, code, iss: config.issuer }).toString()
+      const resources = toResourceParameters(config)
       const checks = { expectedState: state, ...(config.pkce ? { pkceCodeVerifier: randomText() } : {}) }
       try {
-        await client.authorizationCodeGrant(provider.configuration, response, checks, undefined, dpop)
+        await client.authorizationCodeGrant(provider.configuration, response, checks, resources, dpop)
         return { error: 'none', description: 'a random code was accepted' }
       } catch (error) {
         return toRefusal(error, [code, toSentSecret(config.clientAuth)])

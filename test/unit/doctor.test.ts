@@ -255,6 +255,7 @@ describe('the authorization request', () => {
 
   test.each([
     ['invalid_scope', 'no such scope', /^fail scopes: .*invalid_scope \(no such scope\) → .*OIDC_SCOPES/],
+    ['invalid_target', 'no such scope there', /^fail resource: .* → .*OIDC_AUTHORIZATION_PARAMS/],
     ['invalid_request', 'use a pushed request', /^fail PAR: .* → set OIDC_PAR=auto/],
     ['invalid_request', 'request_uri is missing', /^fail PAR: .* → set OIDC_PAR=auto/],
     ['invalid_request', 'code_challenge is missing', /^fail PKCE: .* → set OIDC_PKCE=on/],

@@ -28,6 +28,7 @@ const config = {
   clientAuth: { method: 'none' },
   redirectUri: 'https://app.example.com/callback',
   scopes: ['openid'],
+  authorizationParams: [],
   idTokenAlg: 'RS256',
   accessToken: { format: 'opaque' },
   accessTokenLifetime: 3_600_000,
