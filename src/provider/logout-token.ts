@@ -24,7 +24,7 @@ export const longestLife = 24 * 60 * 60
 /** Seconds that a logout token without `exp` counts from its `iat`: what providers should give it at most (BCL 4). */
 const lifeWithoutExp = 2 * 60
 
-type Check = (claims: JWTPayload, now: number) => string | undefined
+type Check = (claims: JWTPayload, now: number, clockTolerance: number) => string | undefined
 
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
@@ -47,7 +47,7 @@ const endsSoon: Check = ({ exp = 0 }, now) =>
   exp <= now / 1000 + longestLife ? undefined : 'exp lies more than a day ahead'
 
 /** Not every provider sends an `exp`: the first edition of BCL had none. Where there is one, jose has checked it. */
-const isFreshWithoutExp: Check = ({ iat = 0, exp }, now) =>
+const isFreshWithoutExp: Check = ({ iat = 0, exp }, now, clockTolerance) =>
   exp !== undefined || iat + lifeWithoutExp > now / 1000 - clockTolerance
     ? undefined
     : 'iat lies more than two minutes back, and there is no exp'
@@ -104,7 +104,7 @@ export function createLogoutTokenVerifier({ config, keys, clock }: LogoutTokenVe
     const problem =
       audiencesAreTrusted(claims, { clientId, trustedAudiences }) ??
       wasNotIssuedInTheFuture(claims, { now, clockTolerance }) ??
-      checks.map((check) => check(claims, now)).find((found) => found !== undefined)
+      checks.map((check) => check(claims, now, clockTolerance)).find((found) => found !== undefined)
     if (problem !== undefined) throw createTokenError('invalid_logout_token', problem)
     const { sub, sid, jti = '', iat = 0, exp = iat + lifeWithoutExp } = claims
     return {

@@ -81,7 +81,7 @@ export function createRevocationCallerVerifier({
     if (exp > clock.now() / 1000 + longestLife) {
       throw createTokenError('invalid_token', 'exp lies more than a day ahead')
     }
-    return { name: jti || toSigningInput(token), goodUntil: (exp + clockTolerance) * 1000 }
+    return { name: jti || toSigningInput(token), goodUntil: (Math.ceil(exp) + clockTolerance) * 1000 }
   }
 }
 
