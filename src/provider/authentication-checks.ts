@@ -22,17 +22,18 @@ const contextIsAsAsked: Check = ({ acr }, { acrValues }) => {
 const isRecentAsAsked: Check = ({ auth_time: authTime }, { maxAge, now, clockTolerance }) => {
   if (maxAge === undefined) return undefined
   if (typeof authTime !== 'number') return `auth_time is missing, max_age was ${maxAge}`
-  const age = Math.round(now / 1000 - authTime)
-  return age <= maxAge + clockTolerance ? undefined : `auth_time lies ${age} s back, max_age was ${maxAge}`
+  const age = now / 1000 - authTime
+  if (age <= maxAge + clockTolerance) return undefined
+  return `auth_time lies ${Math.floor(age)} s back, max_age was ${maxAge}`
 }
 
 /** A provider that says when the person signed in cannot say "before" where prompt=login asked for it anew. */
 const isNewIfAsked: Check = ({ auth_time: authTime }, { mustBeFresh, startedAt, clockTolerance }) => {
   if (!mustBeFresh || authTime === undefined) return undefined
-  const before = Math.round(startedAt / 1000 - Number(authTime))
+  const before = startedAt / 1000 - Number(authTime)
   return before <= clockTolerance
     ? undefined
-    : `auth_time lies ${before} s before the login that asked to sign in anew (prompt=login)`
+    : `auth_time lies ${Math.floor(before)} s before the login that asked to sign in anew (prompt=login)`
 }
 
 const checks: readonly Check[] = [contextIsAsAsked, isRecentAsAsked, isNewIfAsked]

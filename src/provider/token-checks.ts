@@ -65,14 +65,14 @@ export const wasNotIssuedInTheFuture: Check<Pick<Expected, 'now' | 'clockToleran
   { iat = 0 },
   { now, clockTolerance },
 ) => {
-  const ahead = Math.round(iat - now / 1000)
-  return ahead <= clockTolerance ? undefined : `iat lies ${ahead} s in the future`
+  const ahead = iat - now / 1000
+  return ahead <= clockTolerance ? undefined : `iat lies ${Math.ceil(ahead)} s in the future`
 }
 
 /** What ties the token to this login is the nonce; its time only tells a fresh token from a stored one. */
 const wasIssuedLately: Check<Expected> = ({ iat = 0 }, { now }) => {
-  const age = Math.round(now / 1000 - iat)
-  return age <= longestAge ? undefined : `iat lies ${age} s back`
+  const age = now / 1000 - iat
+  return age <= longestAge ? undefined : `iat lies ${Math.ceil(age)} s back`
 }
 
 const nonceIsOfThisLogin: Check<ExpectedIdToken> = ({ nonce }, expected) => {

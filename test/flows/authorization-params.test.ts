@@ -132,7 +132,7 @@ describe('prompt=login of the configuration is held against the answer, as that 
     const portico = await start(params)
     yesterday()
     const { response } = await logInAtHostile(portico, idp, { query })
-    expect(await readRefusal(response)).toBe('502 invalid_id_token')
+    expect(await readRefusal(response)).toBe('401 unmet_authentication_requirements')
     expect(portico.logged.findLast(({ event }) => event === 'login_failed')?.reason).toBe(
       'auth_time lies before the login that asked to sign in anew',
     )
@@ -189,8 +189,8 @@ describe('at the token endpoint', () => {
     idp.misbehave({ tokenEndpoint: (_req, res) => void res.status(400).json({ error: 'invalid_target' }) })
     portico.clock.advance(seconds(61))
     expect(await readRefusal(await post(portico, browser))).toBe('503 provider_unavailable')
-    expect(portico.logged.findLast(({ event }) => event === 'token_refresh_failed')?.reason).toBe(
-      'invalid_target',
+    expect(portico.logged.findLast(({ event }) => event === 'token_refresh_rejected')?.reason).toBe(
+      'token endpoint: invalid_target',
     )
     expect((await getSession(portico, browser)).active).toBe(true)
   })

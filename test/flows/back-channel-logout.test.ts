@@ -380,13 +380,13 @@ describe('a logout token without exp counts for two minutes from its iat', () =>
     [150.5, tooOld],
     [3_600, tooOld],
     [1e9, tooOld],
-    [-30.5, 'iat lies in the future'],
-    [-31, 'iat lies in the future'],
-    [-86_400, 'iat lies in the future'],
-    [-1e12, 'iat lies in the future'],
+    [-30.5, /^iat lies \d+ s in the future$/],
+    [-31, /^iat lies \d+ s in the future$/],
+    [-86_400, /^iat lies \d+ s in the future$/],
+    [-1e12, /^iat lies \d+ s in the future$/],
   ])('refused, made %s s ago', async (ago, reason) => {
     expect(await describeAnswer(await post(await makeToken(issued(ago))))).toBe('400 invalid_logout_token')
-    expect(readReason()).toBe(reason)
+    expect(readReason()).toMatch(reason)
     expect(await isSignedIn(browser)).toBe(true)
   })
 

@@ -384,7 +384,7 @@ describe('at a provider that a test directs', () => {
       await nothingLives()
       expect(await portico.store.readRemains(session.id)).toBeUndefined()
       const reasons = portico.logged.filter(({ event }) => event === 'revocation_failed')
-      expect(reasons.at(-1)).toMatchObject({ session: session.id, reason: 'status 503' })
+      expect(reasons.at(-1)).toMatchObject({ session: session.id, reason: 'revocation: status 503' })
       expect(JSON.stringify(portico.logged)).not.toMatch(/"refresh-[0-9a-f]/)
     })
 
