@@ -58,12 +58,12 @@ export interface Provider {
   /** @throws AppError `provider_unavailable` where it did not answer lately: not worth asking now */
   assertReachable(): void
   /**
-   * Renews the tokens (RFC 6749 6, OpenID Connect Core 12), and what they say of the person. `refused` where the
+   * Renews the tokens (RFC 6749 6, OpenID Connect Core 12), and what they say of the person; or says why the
    * provider renews them no more, so that the person has to sign in again.
    *
    * @throws AppError as `exchangeCode` does, UnverifiedRefresh where tokens came that do not verify
    */
-  refresh(request: RefreshRequest): Promise<ProviderLogin | 'refused'>
+  refresh(request: RefreshRequest): Promise<ProviderLogin | RefusedRefresh>
   /**
    * The provider's userinfo, live; undefined where it takes this access token no more.
    *
@@ -187,8 +187,9 @@ export function createProvider({ config, secrets, clock, log }: ProviderOptions)
     refresh: (request) =>
       refreshBreaker.guard(() =>
         grants.refresh(request).catch((error: unknown) => {
-          if (isFinalRefusal(error)) return 'refused' as const
-          throw findUnverified(error) ?? toRefreshError(error, [request.tokens.refreshToken ?? '', secret])
+          const secrets = [request.tokens.refreshToken ?? '', secret]
+          if (isFinalRefusal(error)) return toRefusedRefresh(error, secrets)
+          throw findUnverified(error) ?? toRefreshError(error, secrets)
         }),
       ),
 
@@ -201,6 +202,16 @@ export function createProvider({ config, secrets, clock, log }: ProviderOptions)
     },
   }
 }
+
+/** A refresh token that the provider takes no more. */
+export interface RefusedRefresh {
+  /** The provider's words, for the log. */
+  refused: string
+}
+
+const toRefusedRefresh = (error: unknown, secrets: readonly string[]): RefusedRefresh => ({
+  refused: toAppError(error, 'token endpoint', secrets).reason ?? 'unknown',
+})
 
 /** Something else than an answer of a token endpoint came, such as a page of a proxy: the same as none. */
 function toRefreshError(error: unknown, secrets: readonly string[]): AppError {

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Clock } from '../clock.ts'
 import { AppError } from '../errors.ts'
-import type { Provider } from '../provider/provider.ts'
+import type { Provider, RefusedRefresh } from '../provider/provider.ts'
 import type { Providers } from '../provider/providers.ts'
 import { UnverifiedRefresh } from '../provider/unverified-refresh.ts'
 import type { Log } from '../telemetry/logger.ts'
@@ -114,9 +114,9 @@ export function createFreshTokens({
     if (!lease.isHeld()) return undefined
     const renewed = await callProvider(session, lease, provider)
     if (renewed instanceof UnverifiedRefresh) return keepRefreshToken(session, lease, renewed)
-    if (renewed === 'refused') {
+    if ('refused' in renewed) {
       // Somebody else may be renewing them right now, while this process slept: ask again under the lock.
-      return lease.isHeld() ? endRefused(session) : undefined
+      return lease.isHeld() ? endRefused(session, renewed) : undefined
     }
     log('tokens_refreshed', {
       session: session.handle,
@@ -129,10 +129,10 @@ export function createFreshTokens({
     session: Session,
     lease: TokenLease,
     provider: Provider,
-  ): Promise<NewSession | UnverifiedRefresh | 'refused'> {
+  ): Promise<NewSession | UnverifiedRefresh | RefusedRefresh> {
     try {
       const answer = await provider.refresh(session)
-      if (answer === 'refused') return answer
+      if ('refused' in answer) return answer
       return { tokens: answer.tokens, identity: { ...session.identity, ...answer.identity } }
     } catch (error) {
       if (error instanceof UnverifiedRefresh) return error
@@ -166,9 +166,9 @@ export function createFreshTokens({
   }
 
   /** The provider no longer stands behind this session. */
-  async function endRefused(session: Session): Promise<Freshness> {
+  async function endRefused(session: Session, { refused: reason }: RefusedRefresh): Promise<Freshness> {
     const { wasAlive } = await endings.end(session.handle)
-    if (wasAlive) log('session_ended_by_provider', { session: session.handle })
+    if (wasAlive) log('session_ended_by_provider', { session: session.handle, reason })
     return { outcome: 'ended' }
   }
 

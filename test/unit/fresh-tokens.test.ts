@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { AppError } from '../../src/errors.ts'
-import type { Provider } from '../../src/provider/provider.ts'
+import type { Provider, RefusedRefresh } from '../../src/provider/provider.ts'
 import { UnverifiedRefresh } from '../../src/provider/unverified-refresh.ts'
 import { createEndings } from '../../src/session/endings.ts'
 import { createFreshTokens, type FreshTokens } from '../../src/session/fresh-tokens.ts'
@@ -18,7 +18,7 @@ let events: string[]
 let calls: number
 /** What was handed to the provider to be revoked. */
 let revoked: Remains[]
-let answer: (session: NewSession) => Promise<NewSession | 'refused'>
+let answer: (session: NewSession) => Promise<NewSession | RefusedRefresh>
 let assertReachable: () => void
 
 beforeEach(async () => {
@@ -132,7 +132,7 @@ test('F37: who is refused after sleeping does not end what another replica renew
     sleepThroughLease()
     answer = async (again) => renew(again)
     await other.ensure(session)
-    return 'refused'
+    return { refused: 'invalid_grant' }
   }
   expect(await createReplica().ensure(session)).toMatchObject({
     outcome: 'ok',
@@ -280,7 +280,7 @@ test('a refusal that comes after a logout is not told as the end of the session'
   const session = await expired()
   answer = async () => {
     await store.end('h')
-    return 'refused'
+    return { refused: 'invalid_grant' }
   }
   expect(await createReplica().ensure(session)).toEqual({ outcome: 'ended' })
   expect(events).not.toContain('session_ended_by_provider')
