@@ -112,19 +112,25 @@ export class AnotherPerson extends AppError {
   }
 }
 
-/** OpenID Connect names the subject of the ID token; without one, a plain provider must not name another user. */
+/**
+ * OpenID Connect names the subject of the ID token (Core 5.3.2); without one, a plain provider must not name another user. An
+ * answer that names no person is not used, but it is not about another one either.
+ */
 function assertSamePerson(claims: JWTPayload, { sub, userId }: Subject, config: ProviderConfig): void {
   if (config.verifiesIdToken) {
-    const isLeftOut = config.endpoints !== undefined && claims.sub === undefined
-    if (claims.sub !== sub && !isLeftOut)
-      throw new AnotherPerson('sub is another one than that of the ID token')
+    const about = typeof claims.sub === 'number' ? String(claims.sub) : claims.sub
+    const mayBeLeftOut = config.endpoints !== undefined
+    if (about === undefined && !mayBeLeftOut)
+      throw createTokenError('invalid_userinfo', 'userinfo: sub is missing')
+    if (about !== undefined && about !== sub)
+      throw new AnotherPerson('userinfo: sub is another one than that of the ID token')
   }
   if (userId === undefined) return
   const named = config.verifiesIdToken
     ? readUserId(claims, config.userIdField)
     : readUserinfoSubject(claims, config.userIdField)
   if (named !== undefined && named !== userId) {
-    throw new AnotherPerson('OAUTH_USER_ID_FIELD names another user than at the login')
+    throw new AnotherPerson('userinfo: OAUTH_USER_ID_FIELD names another user than at the login')
   }
 }
 

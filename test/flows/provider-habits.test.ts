@@ -91,6 +91,7 @@ describe('userinfo is a help, not a gate', () => {
     ['503', (_req, res) => void res.status(503).end(), /status 503/],
     ['HTML', (_req, res) => void res.type('html').send('<h1>Sign in</h1>'), /no JSON object/],
     ['a list', (_req, res) => void res.json([]), /no JSON object/],
+    ['an object that names no person', (_req, res) => void res.json({ error: 'no' }), /sub is missing/],
     ['nothing in time', () => {}, /deadline/],
     ['a cut connection', (req) => void req.socket.destroy(), /UND_ERR_SOCKET|ECONNRESET/],
     [
@@ -132,6 +133,14 @@ describe('userinfo is a help, not a gate', () => {
     const { browser, response } = await logInAtHostile(portico, idp)
     expect(await readRefusal(response)).toBe('502 invalid_userinfo')
     expect(await getSession(portico, browser)).toEqual({ active: false })
+  })
+
+  test('a sub that is a number there and a text in the ID token is the same one', async () => {
+    idp.misbehave({
+      idTokenClaims: (claims) => withoutGroups({ ...claims, sub: '42' }),
+      userinfo: (claims) => ({ ...claims, sub: 42 }),
+    })
+    expect((await logIn()).user).toMatchObject({ sub: '42', groups: ['Navy'] })
   })
 
   test('OIDC_USERINFO=never does not ask, at the login or later', async () => {
