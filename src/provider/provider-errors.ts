@@ -50,7 +50,8 @@ export function toTokenError(
     return createTokenError(code, 'its alg is not OIDC_ID_TOKEN_ALG', { cause: error })
   }
   const claim = 'claim' in error && typeof error.claim === 'string' ? ` ${error.claim}` : ''
-  const isClockProblem = claim === ' exp' || claim === ' nbf' || claim === ' iat'
+  const isMissing = 'reason' in error && error.reason === 'missing'
+  const isClockProblem = !isMissing && (claim === ' exp' || claim === ' nbf' || claim === ' iat')
   const hint =
     error instanceof jose.JWSInvalid && code === 'invalid_access_token'
       ? ' (no JWT? then OIDC_ACCESS_TOKEN=opaque)'

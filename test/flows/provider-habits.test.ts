@@ -218,6 +218,14 @@ describe('time', () => {
     expect(lastReason()).toMatch(reason)
   })
 
+  test.each(['iat', 'exp'])('an ID token without %s is refused, and no clock is blamed', async (name) => {
+    idp.misbehave({ idTokenClaims: withClaims({ [name]: undefined }) })
+    const { response } = await logInAtHostile(portico, idp)
+    expect(await response.clone().text()).not.toContain('clocks')
+    expect(await readRefusal(response)).toBe('502 invalid_id_token')
+    expect(lastReason()).toContain(name)
+  })
+
   test('a login that took nine minutes: its time does not count, its nonce does', async () => {
     const browser = createTestBrowser()
     const { login_url: loginUrl } = (await (await browser.fetch(`${portico.url}/api/login`)).json()) as {
