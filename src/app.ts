@@ -16,6 +16,7 @@ import { createReadinessHandlers, type Lifecycle, livez } from './http/health.ts
 import { createIntrospectHandler } from './http/introspect.ts'
 import { createLoginHandler } from './http/login.ts'
 import { createLogoutCallbackHandler, createLogoutHandler } from './http/logout.ts'
+import { createLogoutRedirect } from './http/logout-redirect.ts'
 import { formBody, jsonBody, jsonOrFormBody } from './http/middleware/body.ts'
 import { createBrowserSessions, createRequireSession } from './http/middleware/browser-session.ts'
 import { createCors } from './http/middleware/cors.ts'
@@ -46,6 +47,7 @@ import { createLoginLedger } from './login/ledger.ts'
 import { createLogoutAtProvider } from './logout/at-provider.ts'
 import { createBackChannelLogout } from './logout/back-channel.ts'
 import { createOnceOnly } from './logout/once.ts'
+import { createLogoutTickets } from './logout/ticket.ts'
 import { createUniversalLogout } from './logout/universal.ts'
 import type { Providers } from './provider/providers.ts'
 import type { Endings } from './session/endings.ts'
@@ -100,6 +102,8 @@ export function createApp(parts: Parts): Express {
 
   const logoutStates = createSealer(config.secrets, 'logout-state')
   const logoutAtProvider = createLogoutAtProvider({ config, providers, sealer: logoutStates })
+  const ticketSealer = createSealer(config.secrets, 'logout-ticket')
+  const logoutTickets = createLogoutTickets({ config, store, sealer: ticketSealer, clock })
   const once = createOnceOnly({ store, clock })
   const logOutByBackChannel = createBackChannelLogout({ providers, endings, once })
   const logOutUniversally = createUniversalLogout({ config, providers, endings, once })
@@ -145,7 +149,8 @@ export function createApp(parts: Parts): Express {
   const endOtherSessions = createOtherSessionsEndHandler({ endings })
   const userinfo = createUserinfoHandler({ providers, freshTokens, clock })
   const token = createTokenHandler({ mintAppToken, readDpopKey })
-  const logout = createLogoutHandler({ config, signOut, sessions, endings, logoutAtProvider })
+  const logoutRedirect = createLogoutRedirect({ config, logoutTickets })
+  const logout = createLogoutHandler({ config, signOut, sessions, endings, logoutAtProvider, logoutRedirect })
 
   const app = express()
   app.disable('x-powered-by').disable('etag').enable('case sensitive routing').set('query parser', 'simple')
@@ -203,6 +208,11 @@ export function createApp(parts: Parts): Express {
     .all(allowOnly('GET', 'DELETE'))
   app.route('/api/sessions/:id').delete(csrf, limitCalls, requireSession, endSession).all(allowOnly('DELETE'))
   app.route('/api/logout').post(formCsrf, jsonOrFormBody, logout).all(allowOnly('POST'))
+  app
+    .route('/api/logout/provider')
+    .head(allowOnly('GET')) // a link checker must not spend the ticket
+    .get(logoutRedirect.handler)
+    .all(allowOnly('GET'))
   app.route('/api/logout/callback').get(createLogoutCallbackHandler(logoutAtProvider)).all(allowOnly('GET'))
 
   // From here on programs call, not browsers: no cookie counts.

@@ -157,7 +157,7 @@ const toLogoutSteps = ({ logout, idToken }) => [
     from: portico,
     to: spa,
     text: logout ? 'logout_url' : 'logout_url: null',
-    note: `The cookie is gone. App tokens of the session are inactive from now on.${logout ? '' : ' This provider has no logout.'}`,
+    note: `The cookie is gone. App tokens of the session are inactive from now on.${logout ? ' The address is of Portico, and holds no token.' : ' This provider has no logout.'}`,
   },
   ...(logout
     ? [
@@ -166,7 +166,7 @@ const toLogoutSteps = ({ logout, idToken }) => [
           from: spa,
           to: provider,
           text: `logout${idToken ? ' + id_token_hint' : ''}`,
-          note: 'The browser goes there, so that the session at the provider ends as well.',
+          note: 'The browser goes there by way of Portico, past all scripts, so that the session at the provider ends as well.',
         },
         {
           id: 'ended-there',

@@ -6,6 +6,7 @@ export type KeyPurpose =
   | 'login-transaction'
   | 'login-outcome'
   | 'logout-state'
+  | 'logout-ticket'
   | 'session-at-rest'
   | 'store-index'
   | 'signing-keys'

@@ -1,14 +1,23 @@
 import { parseCookie } from 'cookie'
 import type { CookieOptions, Request, Response } from 'express'
 import { isTransactionId, type SealedTransaction, transactionLifetime } from '../login/transaction.ts'
+import { ticketLifetime } from '../logout/ticket.ts'
 
 /**
  * The names and attributes of our cookies. `__Host-` makes the browser insist on Secure, Path=/ and no Domain, so
  * that no other host of the site can plant one (RFC 6265bis 4.1.3.2); http://localhost cannot have it.
  */
-export function createCookieNames(secure: boolean): { session: string; transactionPrefix: string } {
+export function createCookieNames(secure: boolean): {
+  session: string
+  transactionPrefix: string
+  logout: string
+} {
   const prefix = secure ? '__Host-' : ''
-  return { session: `${prefix}bff_session`, transactionPrefix: `${prefix}bff_tx.` }
+  return {
+    session: `${prefix}bff_session`,
+    transactionPrefix: `${prefix}bff_tx.`,
+    logout: `${prefix}bff_logout`,
+  }
 }
 
 /** The cookies of a request, parsed; empty where there are none. */
@@ -69,5 +78,24 @@ export function createTransactionCookies(secure: boolean): TransactionCookies {
       res.cookie(prefix + added.id, added.sealed, { ...options, maxAge: transactionLifetime })
     },
     clear,
+  }
+}
+
+/** The cookie that lets one browser alone use the ticket of its logout: it holds the secret that came with it. */
+export interface LogoutCookie {
+  read(req: Request): string | undefined
+  set(res: Response, secret: string): void
+  clear(res: Response): void
+}
+
+/** Creates the cookie of logout tickets; `secure` follows PUBLIC_URL. */
+export function createLogoutCookie(secure: boolean): LogoutCookie {
+  const { logout: name } = createCookieNames(secure)
+  // Strict: pages of this site alone send the browser on.
+  const options: CookieOptions = { httpOnly: true, secure, sameSite: 'strict', path: '/' }
+  return {
+    read: (req) => readCookies(req)[name],
+    set: (res, secret) => void res.cookie(name, secret, { ...options, maxAge: ticketLifetime }),
+    clear: (res) => void res.clearCookie(name, options),
   }
 }

@@ -6,8 +6,9 @@ import { readReturnTo } from '../login/return-to.ts'
 import type { LogoutAtProvider } from '../logout/at-provider.ts'
 import type { Endings } from '../session/endings.ts'
 import { readInput } from './input.ts'
+import type { LogoutRedirect } from './logout-redirect.ts'
 import { type BrowserSessions, createExpired } from './middleware/browser-session.ts'
-import { isNavigation } from './navigation.ts'
+import { isNavigation, redirectTo } from './navigation.ts'
 import type { SignOut } from './sign-out.ts'
 
 const logoutParameters = z.object({
@@ -24,6 +25,7 @@ interface LogoutOptions {
   sessions: Pick<BrowserSessions, 'read'>
   endings: Pick<Endings, 'endOthers'>
   logoutAtProvider: LogoutAtProvider
+  logoutRedirect: Pick<LogoutRedirect, 'issue'>
 }
 
 /**
@@ -36,6 +38,7 @@ export function createLogoutHandler({
   sessions,
   endings,
   logoutAtProvider,
+  logoutRedirect,
 }: LogoutOptions): RequestHandler {
   return async (req, res) => {
     const { return_to: asked = config.logoutReturnTo, everywhere = false } = readInput(
@@ -51,9 +54,10 @@ export function createLogoutHandler({
     res.locals.log('logout_succeeded', { session: session?.handle, others })
     // Whose other sessions these are, only a living session tells.
     if (everywhere && session === undefined) throw createExpired()
-    const logoutUrl = left && (await logoutAtProvider.begin(left, returnTo, res.locals.log))
-    if (isNavigation(req)) res.redirect(303, logoutUrl ?? returnTo)
-    else res.json({ logout_url: logoutUrl ?? null })
+    const providerUrl = left && (await logoutAtProvider.begin(left, returnTo, res.locals.log))
+    if (isNavigation(req)) return redirectTo(res, providerUrl ?? returnTo)
+    const logoutUrl = providerUrl && logoutRedirect.issue(res, { providerUrl, returnTo })
+    res.json({ logout_url: logoutUrl ?? null })
   }
 }
 
@@ -61,7 +65,7 @@ export function createLogoutHandler({
 export function createLogoutCallbackHandler(logoutAtProvider: LogoutAtProvider): RequestHandler {
   return (req, res) => {
     const { state } = req.query
-    res.redirect(303, logoutAtProvider.finish(typeof state === 'string' ? state : undefined))
+    redirectTo(res, logoutAtProvider.finish(typeof state === 'string' ? state : undefined))
   }
 }
 

@@ -2,10 +2,11 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { AppError } from '../../src/errors.ts'
 import { createMemoryStore, type MemoryStore } from '../../src/session/memory-store.ts'
 import type { Store } from '../../src/session/store.ts'
-import { createTestBrowser } from '../support/browser.ts'
+import { createTestBrowser, type TestBrowser } from '../support/browser.ts'
 import { createTestClock, hours, minutes, type TestClock } from '../support/clock.ts'
 import { type HostileProvider, startHostileProvider } from '../support/hostile-provider.ts'
 import { csrf, getSession, logInAtHostile, readRefusal, startLogin } from '../support/login.ts'
+import { readLogoutUrl, visitOurs } from '../support/logout.ts'
 import { publicUrl, startPortico, type TestPortico } from '../support/portico.ts'
 
 let idp: HostileProvider
@@ -39,7 +40,7 @@ async function startOver({ capacity = 100, failsOnce = false } = {}) {
   })
   const portico = await startPortico({ issuer: idp.issuer, replaced: { clock, store } })
   started.push(portico)
-  return { portico, memory, failing, created }
+  return { portico, memory, failing, created, clock }
 }
 
 const sessionCookies = (browser: ReturnType<typeof createTestBrowser>) =>
@@ -223,6 +224,25 @@ describe('a store that fails is never "not signed in"', () => {
     expect(await page.text()).toContain('You are still signed in')
     failing.clear()
     expect((await getSession(portico, browser)).active).toBe(true)
+  })
+
+  test('after a logout the way to the provider is open all the same, to this browser, for its minute', async () => {
+    const { portico, failing, clock } = await startOver()
+    const signOut = async () => {
+      const { browser } = await logInAtHostile(portico, idp)
+      const answer = await browser.fetch(`${portico.url}/api/logout`, { method: 'POST', headers: csrf })
+      return { browser, address: (await readLogoutUrl(answer)) ?? '' }
+    }
+    const [one, late] = [await signOut(), await signOut()]
+    const land = async (browser: TestBrowser, address: string) =>
+      (await visitOurs(portico, browser, address)).headers.get('location')
+    failing.add('claim')
+    const script = await one.browser.fetch(portico.url + one.address.slice(publicUrl.length))
+    expect(await readRefusal(script)).toBe('400 invalid_request')
+    expect(await land(createTestBrowser(), one.address)).toBe('/')
+    expect(await land(one.browser, one.address)).toMatch(`${idp.issuer}/v1/logout?id_token_hint=`)
+    clock.advance(minutes(1))
+    expect(await land(late.browser, late.address)).toBe('/')
   })
 
   test('readyz says no, and why', async () => {

@@ -5,6 +5,7 @@ import { createTestBrowser, type TestBrowser } from '../support/browser.ts'
 import { minutes, seconds } from '../support/clock.ts'
 import { type Answer, type Fleet, type Replica, startFleet } from '../support/fleet.ts'
 import { csrf } from '../support/login.ts'
+import { goToProvider, readLogoutUrl } from '../support/logout.ts'
 import { alan, signOutAtOkta } from '../support/okta.ts'
 import { testSecret } from '../support/portico.ts'
 
@@ -217,8 +218,8 @@ describe('a real provider tells by back channel', () => {
       const [phone, laptop] = [await bySub.signIn(), await bySub.signIn()]
       const other = await bySub.signIn({ person: alan })
       const answer = await phone.fetch(`${bySub.balancer.url}/api/logout`, { method: 'POST', headers: csrf })
-      const { logout_url: logoutUrl } = (await answer.json()) as { logout_url: string }
-      const back = await signOutAtOkta(phone, logoutUrl)
+      const logoutUrl = await readLogoutUrl(answer)
+      const back = await signOutAtOkta(phone, await goToProvider(bySub.balancer, phone, logoutUrl))
       expect(back.pathname).toBe('/api/logout/callback')
       const statuses = await Promise.all(
         bySub.replicas.flatMap(({ url }) => [bySub.askToken(laptop, url), bySub.askToken(other, url)]),

@@ -9,6 +9,7 @@ import { createTestBrowser, type TestBrowser } from '../support/browser.ts'
 import { hours, minutes, seconds } from '../support/clock.ts'
 import { type HostileProvider, startHostileProvider } from '../support/hostile-provider.ts'
 import { csrf, getSession, logInAtHostile, logInAtOkta, readRefusal, startLogin } from '../support/login.ts'
+import { goToProvider, readLogoutUrl } from '../support/logout.ts'
 import { ada, alan, signOutAtOkta, startOkta } from '../support/okta.ts'
 import { startPlainOAuth } from '../support/plain-oauth.ts'
 import { publicUrl, startPortico, type TestPortico } from '../support/portico.ts'
@@ -27,8 +28,6 @@ const postForm = (portico: TestPortico, browser: TestBrowser, fields: Record<str
     headers: { 'sec-fetch-site': 'same-origin', origin: publicUrl },
     body: new URLSearchParams(fields),
   })
-const readLogoutUrl = async (response: Response) =>
-  ((await response.json()) as { logout_url: string | null }).logout_url
 const askToken = (portico: TestPortico, browser: TestBrowser) =>
   browser.fetch(`${portico.url}/api/token`, { method: 'POST', headers: csrf })
 
@@ -49,9 +48,10 @@ describe('logout at the provider (R67)', () => {
 
   test('the whole way: out here, out there, back on the page that was asked for', async () => {
     const { browser, answer } = await logInAtOkta(portico)
-    const logoutUrl = (await readLogoutUrl(await logOut(portico, browser, { return_to: '/done?a=b' }))) ?? ''
-    const { searchParams: parameters } = new URL(logoutUrl)
-    expect(logoutUrl.startsWith(`${okta.issuer}/v1/logout?`)).toBe(true)
+    const logoutUrl = await readLogoutUrl(await logOut(portico, browser, { return_to: '/done?a=b' }))
+    const providerUrl = await goToProvider(portico, browser, logoutUrl)
+    const { searchParams: parameters } = new URL(providerUrl)
+    expect(providerUrl.startsWith(`${okta.issuer}/v1/logout?`)).toBe(true)
     expect([...parameters.keys()].sort()).toEqual([
       'client_id',
       'id_token_hint',
@@ -66,7 +66,7 @@ describe('logout at the provider (R67)', () => {
     expect(parameters.get('post_logout_redirect_uri')).toBe(`${publicUrl}/api/logout/callback`)
     expect(await portico.store.read(answer.session.id)).toBeUndefined()
 
-    const back = await signOutAtOkta(browser, logoutUrl)
+    const back = await signOutAtOkta(browser, providerUrl)
     const landed = await browser.visit(`${portico.url}${back.pathname}${back.search}`)
     expect([landed.status, landed.headers.get('location')]).toEqual([303, '/done?a=b'])
 
@@ -96,8 +96,9 @@ describe('logout at the provider (R67)', () => {
     ['no return_to', {}, '/bye'],
   ])('%s: back on a page of ours', async (_name, body, expected) => {
     const { browser } = await logInAtOkta(portico)
-    const logoutUrl = new URL((await readLogoutUrl(await logOut(portico, browser, body))) ?? '')
-    const state = logoutUrl.searchParams.get('state') ?? ''
+    const logoutUrl = await readLogoutUrl(await logOut(portico, browser, body))
+    const providerUrl = new URL(await goToProvider(portico, browser, logoutUrl))
+    const state = providerUrl.searchParams.get('state') ?? ''
     const landed = await browser.visit(`${portico.url}/api/logout/callback?state=${state}`)
     expect(landed.headers.get('location')).toBe(expected)
   })
@@ -124,7 +125,8 @@ describe('logout at the provider (R67)', () => {
     const narrow = await startPortico({ issuer: okta.issuer, env: secrets })
     const { browser } = await logInAtOkta(wide)
     const response = await logOut(wide, browser, { return_to: `${spa}/bye` })
-    const state = new URL((await readLogoutUrl(response)) ?? '').searchParams.get('state') ?? ''
+    const providerUrl = new URL(await goToProvider(wide, browser, await readLogoutUrl(response)))
+    const state = providerUrl.searchParams.get('state') ?? ''
     const land = async ({ url }: TestPortico) =>
       (await browser.visit(`${url}/api/logout/callback?state=${state}`)).headers.get('location')
     expect([await land(wide), await land(narrow)]).toEqual([`${spa}/bye`, '/'])
@@ -169,7 +171,10 @@ describe('logout at the provider (R67)', () => {
       const response = await ask(laptop)
       expect(response.status).toBe(status)
       // Its own session goes last, and tells where to sign out at the provider.
-      expect(response.headers.get('location') ?? (await readLogoutUrl(response))).toContain('id_token_hint=')
+      const location =
+        response.headers.get('location') ??
+        (await goToProvider(portico, laptop, await readLogoutUrl(response)))
+      expect(location).toContain('id_token_hint=')
       expect(await getSession(portico, phone)).toEqual({ active: false })
       expect(await getSession(portico, laptop)).toEqual({ active: false })
       expect((await getSession(portico, other)).active).toBe(true)
@@ -250,25 +255,30 @@ describe('a provider without a logout of its own', () => {
     await idp.close()
   })
 
-  test('one with a logout and without ID tokens is told who asks, and nothing of a token', async () => {
-    const idp = await startPlainOAuth()
-    const portico = await startPortico({
-      env: { ...idp.settings, OAUTH_END_SESSION_ENDPOINT: `${idp.origin}/bye?a=b` },
-    })
-    const browser = createTestBrowser()
-    const parameters = idp.authorize(await startLogin(portico, browser))
-    await browser.fetch(`${portico.url}/api/callback?${parameters}`)
-    const url = new URL((await readLogoutUrl(await logOut(portico, browser))) ?? '')
-    expect(url.pathname).toBe('/bye')
-    expect([...url.searchParams.keys()].sort()).toEqual([
-      'a',
-      'client_id',
-      'post_logout_redirect_uri',
-      'state',
-    ])
-    await portico.close()
-    await idp.close()
-  })
+  test.each(['auto', 'id_token', 'client_id'])(
+    'one with a logout and without ID tokens is told who asks, and nothing else, by OIDC_LOGOUT_HINT=%s',
+    async (OIDC_LOGOUT_HINT) => {
+      const idp = await startPlainOAuth()
+      const OAUTH_END_SESSION_ENDPOINT = `${idp.origin}/bye?a=b`
+      const portico = await startPortico({
+        env: { ...idp.settings, OAUTH_END_SESSION_ENDPOINT, OIDC_LOGOUT_HINT },
+      })
+      const browser = createTestBrowser()
+      const parameters = idp.authorize(await startLogin(portico, browser))
+      await browser.fetch(`${portico.url}/api/callback?${parameters}`)
+      const logoutUrl = await readLogoutUrl(await logOut(portico, browser))
+      const url = new URL(await goToProvider(portico, browser, logoutUrl))
+      expect(url.pathname).toBe('/bye')
+      expect([...url.searchParams.keys()].sort()).toEqual([
+        'a',
+        'client_id',
+        'post_logout_redirect_uri',
+        'state',
+      ])
+      await portico.close()
+      await idp.close()
+    },
+  )
 })
 
 test('of several providers, the browser goes to the one that the session came from', async () => {
@@ -285,7 +295,8 @@ test('of several providers, the browser goes to the one that the session came fr
   const browser = createTestBrowser()
   const parameters = two.authorize(await startLogin(portico, browser, '?provider=two'))
   expect((await browser.fetch(`${portico.url}/api/callback/two?${parameters}`)).status).toBe(200)
-  expect(await readLogoutUrl(await logOut(portico, browser))).toContain(`${two.issuer}/v1/logout?`)
+  const logoutUrl = await readLogoutUrl(await logOut(portico, browser))
+  expect(await goToProvider(portico, browser, logoutUrl)).toContain(`${two.issuer}/v1/logout?`)
   await expect.poll(() => two.livingRefreshTokens()).toBe(0)
   expect(one.calls.revocation).toBe(0)
   await portico.close()

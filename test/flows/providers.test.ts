@@ -8,6 +8,7 @@ import { createTestBrowser } from '../support/browser.ts'
 import { createCertificate, trust } from '../support/certificate.ts'
 import { seconds } from '../support/clock.ts'
 import { csrf, getSession, type LoginAnswer, startLogin } from '../support/login.ts'
+import { goToProvider, readLogoutUrl } from '../support/logout.ts'
 import { ada, signInAtOkta, signOutAtOkta } from '../support/okta.ts'
 import { publicUrl, startPortico } from '../support/portico.ts'
 import { type ClientAuthName, type MutualTls, startShapedProvider } from '../support/shapes.ts'
@@ -97,10 +98,10 @@ test.each(rows)(
       const logout = await browser.fetch(`${portico.url}/api/logout`, { method: 'POST', headers: csrf })
       expect(logout.status).toBe(200)
       expect(await getSession(portico, browser)).toEqual({ active: false })
-      const { logout_url: logoutUrl } = (await logout.json()) as { logout_url: string | null }
+      const logoutUrl = await readLogoutUrl(logout)
       expect(logoutUrl !== null).toBe(!shape.startsWith('toki'))
       if (logoutUrl !== null) {
-        const back = await signOutAtOkta(browser, logoutUrl)
+        const back = await signOutAtOkta(browser, await goToProvider(portico, browser, logoutUrl))
         expect(back.href).toMatch(`${publicUrl}/api/logout/callback?state=`)
       }
       const isRevoked = () => portico.logged.some(({ event }) => event === 'refresh_token_revoked')

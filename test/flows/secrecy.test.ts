@@ -3,7 +3,8 @@ import { createTestBrowser, type TestBrowser } from '../support/browser.ts'
 import { seconds } from '../support/clock.ts'
 import { type HostileProvider, startHostileProvider } from '../support/hostile-provider.ts'
 import { csrf, startLogin } from '../support/login.ts'
-import { startPortico, type TestPortico } from '../support/portico.ts'
+import { readLogoutUrl, visitOurs } from '../support/logout.ts'
+import { publicUrl, startPortico, type TestPortico } from '../support/portico.ts'
 
 /** Everything the provider hands out, at the login and at the refresh, and everything a login keeps to itself. */
 type Secrets = Record<string, string>
@@ -50,21 +51,48 @@ async function liveThrough(navigate: boolean): Promise<{ secrets: Secrets; outpu
     await browser.fetch(`${portico.url}/api/userinfo`, { headers: csrf }),
     await browser.fetch(`${portico.url}/api/sessions`, { headers: csrf }),
     await go(`${portico.url}/api/callback?${parameters}&state=twice`),
-    await browser.fetch(`${portico.url}/api/logout`, { method: 'POST', headers: csrf }),
+    ...(await (navigate ? logOutByForm(browser) : logOutByFetch(browser))),
     await go(`${portico.url}/api/callback?${parameters}`),
   ]
   idp.misbehave()
   const texts = await Promise.all(
     answers.map(async (answer) => `${JSON.stringify([...answer.headers])}\n${await answer.text()}`),
   )
-  // The one exception: the provider wants to see its ID token when a person signs out there (R67).
-  const logout = texts.findIndex((text) => text.includes('"logout_url"'))
-  const [hint = ''] = /id_token_hint=[^&"]+/.exec(texts[logout] ?? '') ?? []
-  expect(hint.length).toBeGreaterThan(100)
-  texts[logout] = texts[logout]?.replace(hint, '') ?? ''
   const secrets = { ...told, code: parameters.get('code') ?? '', client_secret: 'test-client-secret' }
   expect(Object.keys(secrets)).toHaveLength(9)
   return { secrets, output: [...texts, JSON.stringify(portico.logged)].join('\n') }
+}
+
+/**
+ * The redirect of a navigation to the provider, without the address it leads to: the provider wants to see its ID token when
+ * a person signs out there (R67), and the address of a navigation's redirect is told to no script.
+ */
+function withoutItsTarget(response: Response): Response {
+  expect(response.status).toBe(303)
+  expect(response.headers.get('location')).toMatch(
+    new RegExp(`^${idp.issuer}/v1/logout\\?id_token_hint=[\\w.-]{100}`),
+  )
+  response.headers.delete('location')
+  return response
+}
+
+/** Every answer of a logout by a script, which also tries to learn where its address leads. */
+async function logOutByFetch(browser: TestBrowser): Promise<Response[]> {
+  const answer = await browser.fetch(`${portico.url}/api/logout`, { method: 'POST', headers: csrf })
+  const address = (await readLogoutUrl(answer.clone())) ?? ''
+  const probe = await browser.fetch(portico.url + address.slice(publicUrl.length))
+  expect(probe.status).toBe(400)
+  const redirect = withoutItsTarget(await visitOurs(portico, browser, address))
+  return [answer, probe, redirect, await visitOurs(portico, browser, address)]
+}
+
+async function logOutByForm(browser: TestBrowser): Promise<Response[]> {
+  const answer = await browser.visit(`${portico.url}/api/logout`, {
+    method: 'POST',
+    headers: { 'sec-fetch-site': 'same-origin', origin: publicUrl },
+    body: new URLSearchParams(),
+  })
+  return [withoutItsTarget(answer)]
 }
 
 /** Asks for an app token once the provider's has expired. */

@@ -2,6 +2,7 @@ import { decodeJwt } from 'jose'
 import { createTestBrowser, type TestBrowser } from './browser.ts'
 import { seconds } from './clock.ts'
 import { csrf, type LoginAnswer } from './login.ts'
+import { goToProvider, readLogoutUrl } from './logout.ts'
 import { copyBrowser, type World } from './world.ts'
 
 /**
@@ -101,12 +102,14 @@ export async function runSteps(world: World, steps: readonly Step[]): Promise<vo
   const logOut = (browser: TestBrowser) =>
     browser.fetch(`${world.url}/api/logout`, { method: 'POST', headers: csrf })
 
-  /** Whoever holds this jar may be told of the session in it, and of no other. */
-  async function checkLogout(response: Response, held: SessionView): Promise<void> {
-    const { logout_url: url } = (await response.json()) as { logout_url: string | null }
-    const hint = url === null ? null : new URL(url).searchParams.get('id_token_hint')
-    if (hint === null) return
-    assert(decodeJwt(hint).sub === held.user?.sub, 'a logout tells of another person')
+  /** Whoever holds this jar may be taken to the provider for the session in it, and for no other. */
+  async function checkLogout(response: Response, held: SessionView, jar: TestBrowser): Promise<void> {
+    const logoutUrl = await readLogoutUrl(response)
+    if (logoutUrl === null) return
+    const { searchParams } = new URL(await goToProvider(world, jar, logoutUrl), world.url)
+    const hint = searchParams.get('id_token_hint')
+    assert(hint !== null, 'a logout does not lead to the provider')
+    assert(decodeJwt(hint ?? '').sub === held.user?.sub, 'a logout tells of another person')
   }
 
   const authorize = (login: Login, person: number): URLSearchParams => {
@@ -168,7 +171,7 @@ export async function runSteps(world: World, steps: readonly Step[]): Promise<vo
     }
     const response = await logOut(jar)
     assert(response.status === 200, 'a logout fails')
-    await checkLogout(response, held)
+    await checkLogout(response, held, jar)
     for (const login of open) login.isOver = true
   }
 
@@ -309,7 +312,7 @@ export async function runSteps(world: World, steps: readonly Step[]): Promise<vo
       case 'thief-logs-out':
         return asThief(step, async (jar) => {
           const held = await view(cookieOf(jar))
-          await checkLogout(await logOut(jar), held)
+          await checkLogout(await logOut(jar), held, jar)
         })
       case 'thief-signs-in':
         return asThief(step, async (jar) => {
