@@ -59,6 +59,8 @@ export interface ProviderConfig {
   /** `auto`: asked where the ID token lacks a claim. */
   userinfo: 'auto' | 'never'
   timeout: number
+  /** What a logout tells the provider of who leaves; `auto`: the ID token, where the address stays short with it. */
+  logoutHint: 'auto' | 'id_token' | 'client_id'
   /** Whether logout tokens must say `typ: logout+jwt` (ASVS 10.5.5), which older providers do not. */
   requiresLogoutTokenTyp: boolean
   /** Who may ask for a person's sessions to end (Okta Universal Logout): the org of an Okta server; undefined for nobody. */
@@ -182,6 +184,7 @@ export function toProviderConfig(
     clockTolerance: values.OIDC_CLOCK_TOLERANCE,
     userinfo: values.OIDC_USERINFO,
     timeout: values.OIDC_TIMEOUT,
+    logoutHint: values.OIDC_LOGOUT_HINT,
     requiresLogoutTokenTyp: values.OIDC_LOGOUT_TOKEN_TYP === 'required',
     universalLogoutIssuer: toUniversalLogoutIssuer(values, verifiesIdToken),
     claimNames: toClaimNames({

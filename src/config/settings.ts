@@ -81,6 +81,10 @@ export const providerSettings = {
   OIDC_TRUSTED_AUDIENCES: setting(read.list, { example: '259242039378444290' }),
   OIDC_CLOCK_TOLERANCE: setting(read.duration('0s', '5m'), { example: '1m', fallback: '30s' }),
   OIDC_USERINFO: setting(read.oneOf('auto', 'never'), { example: 'never', fallback: 'auto' }),
+  OIDC_LOGOUT_HINT: setting(read.oneOf('auto', 'id_token', 'client_id'), {
+    example: 'id_token',
+    fallback: 'auto',
+  }),
   OIDC_LOGOUT_TOKEN_TYP: setting(read.oneOf('optional', 'required'), {
     example: 'required',
     fallback: 'optional',

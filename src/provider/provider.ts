@@ -124,7 +124,7 @@ export function createProvider({ config, secrets, clock, log }: ProviderOptions)
   })
 
   const endSession = createEndSession({
-    issuer: config.issuer,
+    config,
     discovery,
     breaker: createCircuitBreaker({ clock, opensOn: ['silent', 'cut', 'busy'] }),
     secret,

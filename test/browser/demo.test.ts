@@ -70,6 +70,9 @@ async function signInAsAda(page: Page): Promise<void> {
 
 const expectName = (page: Page, name: string) =>
   expect.poll(() => page.locator('#name').textContent(), { timeout: 10_000 }).toBe(name)
+/** Once a login has come so far, the page asks for nothing more by itself. */
+const expectStatus = (page: Page, text: string) =>
+  expect.poll(() => page.locator('#status').textContent(), { timeout: 10_000 }).toBe(text)
 const result = (page: Page) => page.locator('#result')
 
 describe('the demo, where the SPA forwards the code', () => {
@@ -198,6 +201,109 @@ describe('the demo, where the SPA forwards the code', () => {
     await two.getByRole('button', { name: 'Log in', exact: true }).click()
     await two.getByLabel('Password').waitFor()
     expect(complaints).toEqual([])
+  })
+
+  describe.each([
+    ['with the ID token', '/', true],
+    // So long that the provider's address would have more than 2,000 characters.
+    ['without it, as its address would be too long', `/?${'x'.repeat(1_400)}`, false],
+  ])('logout %s', (_name, returnTo, isHinted) => {
+    /** Signs in, does as told, and goes through the provider's logout; returns the page, and all that the browser asked for. */
+    async function leave(act: (page: Page) => Promise<void>): Promise<{ page: Page; visited: string[] }> {
+      const page = await open()
+      await page.getByRole('button', { name: 'Log in', exact: true }).click()
+      await signInAsAda(page)
+      await expectStatus(page, 'Signed in as Ada Lovelace.')
+      const visited: string[] = []
+      page.on('request', (request) => void visited.push(request.url()))
+      await act(page)
+      // Who brings no ID token is asked.
+      if (!isHinted) await page.getByRole('button', { name: 'Sign out', exact: true }).click()
+      await page.getByRole('button', { name: 'Log in', exact: true }).waitFor()
+      return { page, visited }
+    }
+
+    /** The browser has been at the provider, whose session is gone, and the page it came back to is told nothing of that. */
+    async function expectGone({ page, visited }: { page: Page; visited: string[] }): Promise<void> {
+      expect(page.url()).toBe(url + returnTo)
+      const [there = '', ...more] = visited.filter((address) => address.includes('/v1/logout?'))
+      expect([there.includes('id_token_hint=eyJ'), there.includes('logout_hint=')]).toEqual([
+        isHinted,
+        !isHinted,
+      ])
+      expect([there.includes('client_id='), more]).toEqual([true, []])
+      const told = await page.evaluate<string>(
+        'document.referrer + document.cookie + JSON.stringify(performance.getEntries())',
+      )
+      expect(told).not.toMatch(/eyJ|v1\/logout/)
+      expect((await context.cookies(url)).map(({ name }) => name)).toEqual([])
+      await page.getByRole('button', { name: 'Log in', exact: true }).click()
+      await page.getByLabel('Password').waitFor()
+    }
+
+    test('by fetch: a script tries all it can, and never learns where the browser is to go (R67)', async () => {
+      const told: { address: string; answers: string[] }[] = []
+      const left = await leave(async (page) => {
+        // As the page of an attacker's script would.
+        const result = await page.evaluate<(typeof told)[0]>(`(async () => {
+          const headers = { 'X-CSRF': '1', 'Content-Type': 'application/json' }
+          const body = JSON.stringify({ return_to: ${JSON.stringify(returnTo)} })
+          const logout = await fetch('/api/logout', { method: 'POST', headers, body })
+          const address = (await logout.json()).logout_url
+          const answers = []
+          for (const redirect of ['follow', 'manual', 'error']) {
+            for (const mode of ['cors', 'same-origin', 'no-cors']) {
+              const answer = await fetch(address, { redirect, mode, headers: { Accept: 'text/html' } })
+              answers.push([answer.status, answer.type, answer.url, await answer.text()].join(' '))
+            }
+          }
+          const xhr = new XMLHttpRequest()
+          xhr.open('GET', address, false)
+          xhr.send()
+          answers.push([xhr.status, 'basic', xhr.responseURL, xhr.responseText].join(' '))
+          return { address, answers }
+        })()`)
+        told.push(result)
+        await page.evaluate(`location.assign(${JSON.stringify(result.address)})`)
+      })
+      const [{ address, answers } = { address: '', answers: [] }] = told
+      expect(address.startsWith(`${url}/api/logout/provider?ticket=`)).toBe(true)
+      expect(answers).toHaveLength(10)
+      for (const answer of answers) {
+        expect(answer.startsWith(`400 basic ${address} {`)).toBe(true)
+        expect(answer).not.toMatch(/eyJ|v1\/logout/)
+      }
+      await expectGone(left)
+      expect(complaints.filter((complaint) => !complaint.includes('400'))).toEqual([])
+    })
+
+    test('by a form of a page on the same origin: straight to the provider', async () => {
+      const left = await leave(async (page) => {
+        const field = `<input type="hidden" name="return_to" value="${returnTo}">`
+        const body = `<form method="post" action="/api/logout">${field}<button>Leave</button></form>`
+        await page.route(`${url}/leave`, (route) => route.fulfill({ contentType: 'text/html', body }))
+        await page.goto(`${url}/leave`)
+        await page.getByRole('button', { name: 'Leave' }).click()
+      })
+      expect(left.visited.filter((address) => address.includes('/api/logout/provider'))).toEqual([])
+      await expectGone(left)
+      expect(complaints).toEqual([])
+    })
+  })
+
+  test('back to the address of a logout that is over: on the page again, and no error', async () => {
+    const page = await open()
+    await page.getByRole('button', { name: 'Log in', exact: true }).click()
+    await signInAsAda(page)
+    await expectStatus(page, 'Signed in as Ada Lovelace.')
+    const visited: string[] = []
+    page.on('request', (request) => void visited.push(request.url()))
+    await page.getByRole('button', { name: 'Log out', exact: true }).click()
+    await page.getByRole('button', { name: 'Log in', exact: true }).waitFor()
+    const address = visited.find((each) => each.includes('/api/logout/provider?ticket=')) ?? ''
+    await page.goto(address)
+    await page.getByRole('button', { name: 'Log in', exact: true }).waitFor()
+    expect(page.url()).toBe(`${url}/`)
   })
 
   test('a tab that was told nothing notices within a second of being used (F40)', async () => {

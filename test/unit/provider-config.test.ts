@@ -73,6 +73,7 @@ describe('a plain OAuth 2.0 provider', () => {
     [{ OIDC_PKCE: 'off' }, 'OIDC_PKCE is off, which needs client authentication'],
     [{ OIDC_PKCE: 'off', OIDC_CLIENT_AUTH: 'none' }, 'OIDC_PKCE is off, which needs client authentication'],
     [{ OIDC_PKCE: 'maybe' }, 'OIDC_PKCE must be one of'],
+    [{ OIDC_LOGOUT_HINT: 'on' }, 'OIDC_LOGOUT_HINT must be one of: auto, id_token, client_id'],
     [{ OIDC_SCOPES: ' ' }, 'OIDC_SCOPES begins or ends with a space'],
     [{ OIDC_SCOPES: 'profile,email' }, 'OIDC_SCOPES must have spaces between the scopes, not commas'],
   ])('%o: %s', (env, expected) => {

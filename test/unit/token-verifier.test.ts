@@ -36,6 +36,7 @@ const config = {
   clockTolerance: 30_000,
   userinfo: 'auto',
   timeout: 1_000,
+  logoutHint: 'auto',
   requiresLogoutTokenTyp: false,
   universalLogoutIssuer: undefined,
   claimNames: [],
