@@ -1,6 +1,10 @@
 import { defineConfig } from 'vitest/config'
 
-const project = (name: string, include: string[], more = {}) => ({ test: { name, include, ...more } })
+/** What a test waits for may take a while on a busy machine; a second, the default, is too short for a browser there. */
+const patience = { expect: { poll: { timeout: 10_000 } } }
+const project = (name: string, include: string[], more = {}) => ({
+  test: { name, include, ...patience, ...more },
+})
 
 const redis = { testTimeout: 60_000, hookTimeout: 60_000, globalSetup: './test/support/redis.ts' }
 

@@ -1,8 +1,10 @@
+import express from 'express'
 import type { JWTPayload } from 'jose'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { createTestBrowser } from '../support/browser.ts'
 import { hours, minutes } from '../support/clock.ts'
 import { type Defect, type HostileProvider, startHostileProvider } from '../support/hostile-provider.ts'
+import { startTestServer } from '../support/http-server.ts'
 import { csrf, getSession, type LoginAnswer, logInAtHostile, readRefusal } from '../support/login.ts'
 import { startPlainOAuth } from '../support/plain-oauth.ts'
 import { startPortico, type TestPortico } from '../support/portico.ts'
@@ -172,9 +174,9 @@ describe('userinfo is a help, not a gate', () => {
     })
     afterAll(() => plain.close())
 
-    async function logInAtPlain(words: Parameters<typeof plain.say>[0]) {
+    async function logInAtPlain(words: Parameters<typeof plain.say>[0], env: Record<string, string> = {}) {
       plain.say(words)
-      const other = await startPortico({ env: plain.settings })
+      const other = await startPortico({ env: { ...plain.settings, ...env } })
       const browser = createTestBrowser()
       const { login_url: loginUrl } = (await (await browser.fetch(`${other.url}/api/login`)).json()) as {
         login_url: string
@@ -190,12 +192,25 @@ describe('userinfo is a help, not a gate', () => {
       expect(((await response.json()) as LoginAnswer).user).toEqual({ sub: 'u-1' })
     })
 
-    test('that has nothing else to name the user, it is needed', async () => {
-      const response = await logInAtPlain({
-        tokenResponse: ({ user_id: _, ...rest }) => rest,
-        userinfo: () => 'nothing',
-      })
-      expect(await readRefusal(response)).toBe('502 invalid_token_response')
+    test.each<[string, express.RequestHandler, string]>([
+      ['401', (_req, res) => void res.status(401).end(), '502 provider_error'],
+      ['403', (_req, res) => void res.status(403).end(), '502 invalid_userinfo'],
+      ['500', (_req, res) => void res.status(500).end(), '503 provider_unavailable'],
+      ['HTML', (_req, res) => void res.type('html').send('<h1>Hello</h1>'), '502 invalid_userinfo'],
+      [
+        'an object without a name',
+        (_req, res) => void res.json({ name: 'Grace' }),
+        '502 invalid_token_response',
+      ],
+    ])('that has nothing else to name the user, it is needed: %s', async (_answer, handler, refusal) => {
+      const server = await startTestServer()
+      server.serve(express().use(handler))
+      const response = await logInAtPlain(
+        { tokenResponse: ({ user_id: _, ...rest }) => rest },
+        { OAUTH_USERINFO_ENDPOINT: `${server.origin}/me` },
+      )
+      expect(await readRefusal(response)).toBe(refusal)
+      await server.close()
     })
   })
 })
