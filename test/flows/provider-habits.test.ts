@@ -377,6 +377,7 @@ describe('token answers', () => {
     ['refresh_token null', { refresh_token: null }],
     ['an empty refresh_token', { refresh_token: '' }],
     ['scope null', { scope: null }],
+    ['an error that is none', { error: 'none', error_description: '' }],
     ['an unknown member that is null', { ext_expires_in: null, foci: null }],
   ])('with %s are taken', async (_name, changes) => {
     idp.misbehave({ tokenResponse: (body) => ({ ...body, ...changes }) })
