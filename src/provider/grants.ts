@@ -131,14 +131,15 @@ export function createGrants({
       identity: await personReader.identify(provider, { idToken: claims, userId }, { accessToken, dpop }),
       tokens: {
         ...tokens,
-        accessTokenExpiresAt: tokens.accessTokenExpiresAt ?? expiresAt ?? toAssumedExpiry(tokens),
+        accessTokenExpiresAt: toExpiry(tokens, expiresAt),
         scope: [...new Set(scopes ?? toScope(answer.scope) ?? config.scopes)],
       },
     }
   }
 
-  /** Where neither the provider nor the token says how long it is good for, it counts as used up after a while. */
-  const toAssumedExpiry = ({ obtainedAt }: ProviderTokens) => obtainedAt + config.accessTokenLifetime
+  /** When the access token ends: by the answer, or by what a JWT says of itself, or else after a while. */
+  const toExpiry = ({ accessTokenExpiresAt, obtainedAt }: ProviderTokens, ownExpiry: number | undefined) =>
+    accessTokenExpiresAt ?? ownExpiry ?? obtainedAt + config.accessTokenLifetime
 
   /** Only a plain OAuth 2.0 provider names the user beside the tokens. */
   function readAnsweredUserId(answer: client.TokenEndpointResponse): string | undefined {
@@ -215,7 +216,7 @@ export function createGrants({
         ...(old.refreshToken === undefined ? {} : { refreshToken: old.refreshToken }),
         ...(old.idToken === undefined ? {} : { idToken: old.idToken }),
         ...tokens,
-        accessTokenExpiresAt: tokens.accessTokenExpiresAt ?? expiresAt ?? toAssumedExpiry(tokens),
+        accessTokenExpiresAt: toExpiry(tokens, expiresAt),
         // Never wider than before, whatever the provider says now.
         scope: granted === undefined ? old.scope : old.scope.filter((scope) => granted.includes(scope)),
       },
