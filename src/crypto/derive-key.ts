@@ -16,3 +16,11 @@ export type KeyPurpose =
 export function deriveKeys(secrets: readonly Uint8Array[], purpose: KeyPurpose): Buffer[] {
   return secrets.map((secret) => Buffer.from(hkdfSync('sha256', secret, '', `portico/v1/${purpose}`, 32)))
 }
+
+/**
+ * Derives a text of 256 bits in base64url (HKDF-SHA256, RFC 5869). It tells nothing of the seed, nor of the texts that the
+ * same seed yields for other purposes.
+ */
+export function deriveText(seed: Uint8Array, purpose: 'state' | 'nonce' | 'code-verifier'): string {
+  return Buffer.from(hkdfSync('sha256', seed, '', `portico/v1/${purpose}`, 32)).toString('base64url')
+}

@@ -25,10 +25,16 @@ export function readCookies(req: Request): Record<string, string | undefined> {
   return parseCookie(req.headers.cookie ?? '')
 }
 
-/** At most this many logins at once in one browser; the oldest gives way. */
-const maxTransactions = 5
-/** Characters that all transaction cookies may take in a request, names included. */
-const maxTransactionCharacters = 4_000
+/** As many logins at once as one browser has tabs; the oldest gives way. */
+const maxTransactions = 10
+/**
+ * Characters that all transaction cookies may take in a request, names included. A browser sends all its cookies in one
+ * header line; by default nginx takes 8 kB of a line (large_client_header_buffers), and Node 16 kB of all headers together.
+ * This leaves 3 kB to the session cookie (130 characters) and to the app's own cookies. The cookie of a login takes 270 to
+ * 340 characters, and four for every three of its `return_to`: ten with links of 100 characters fit, six with 350, two
+ * with 1,600.
+ */
+const maxTransactionCharacters = 5_000
 
 /** The sealed cookies of logins in progress, one for each. */
 export interface TransactionCookies {

@@ -8,15 +8,17 @@ import type { TransactionCookies } from './cookies.ts'
 import { parameter, readInput } from './input.ts'
 import { isNavigation } from './navigation.ts'
 
-/** Printable ASCII: what is sealed into a cookie must not grow when it is escaped. */
+/** Printable ASCII. */
 const text = (max: number) => parameter(max).regex(/^[\x20-\x7e]+$/)
+/** NQSCHAR of RFC 6749 A: no quote and no backslash. It is sealed into a cookie as JSON, and must not grow there. */
+const unquotedText = (max: number) => parameter(max).regex(/^[\x20\x21\x23-\x5b\x5d-\x7e]+$/)
 
 const parameters = {
   return_to: z.string().optional(),
   provider: parameter(32).optional(),
   prompt: z.enum(['none', 'login', 'consent', 'select_account']).optional(),
   login_hint: parameter(320).optional(),
-  acr_values: text(400).optional(),
+  acr_values: unquotedText(400).optional(),
   ui_locales: text(100).optional(),
   idp: text(100).optional(),
 }

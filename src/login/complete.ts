@@ -14,6 +14,7 @@ import { createConcurrentLogins } from './concurrent-logins.ts'
 import type { LoginLedger } from './ledger.ts'
 import { toRefusal } from './provider-refusal.ts'
 import {
+  assertInTime,
   type CodeResponse,
   createMissingTransaction,
   openTransaction,
@@ -217,8 +218,9 @@ export function createCompleteLogin({
       if (repeated !== undefined) return repeated
       throw createMissingTransaction('no transaction cookie')
     }
-    const transaction = openTransaction(sealer, held.sealed, response.state, clock)
+    const transaction = openTransaction(sealer, held, response.state)
     try {
+      assertInTime(transaction, clock)
       return await finish(response, transaction, browser, log)
     } catch (error) {
       throw error instanceof AppError ? new FailedLogin(error, transaction) : error

@@ -1,70 +1,68 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import { z } from 'zod'
 import type { Clock } from '../clock.ts'
+import { deriveText } from '../crypto/derive-key.ts'
 import type { Sealer } from '../crypto/sealer.ts'
 import { AppError } from '../errors.ts'
+
+/** What the cookie of a login holds: little, so that a browser can bring many. All of it is printable ASCII. */
+const sealedTransaction = z.object({
+  /** Base64url. State, nonce and code verifier are derived from it. */
+  seed: z.string(),
+  /** The provider's name in the configuration, and its issuer (BCP 4.4.2). */
+  provider: z.string(),
+  issuer: z.string(),
+  returnTo: z.string(),
+  /** As it was sent to the provider, space-separated. */
+  prompt: z.string().optional(),
+  /** Seconds. */
+  maxAge: z.number().optional(),
+  /** Space-separated, as sent. */
+  acrValues: z.string().optional(),
+  /** Thumbprint of the key that the code is bound to (RFC 9449 10). */
+  dpopKey: z.string().optional(),
+})
 
 /**
  * One login in progress. It lives sealed in a cookie of this browser alone: no store entry exists before a login
  * succeeds, two tabs do not clash, and any replica can finish it.
  */
-export interface Transaction {
+export interface Transaction extends z.infer<typeof sealedTransaction> {
   /** Names the cookie. Ids sort by age, so that the oldest cookie can be told without opening any. */
   id: string
+  /** Milliseconds since the epoch; the id tells. */
+  startedAt: number
   /** Ties the response to this browser, once (RFC 6749 10.12): the id, a dot, and the secret. */
   state: string
   nonce: string
   /** PKCE (RFC 7636 4.1). */
   codeVerifier: string
-  /** The provider's name in the configuration, and its issuer (BCP 4.4.2). */
-  provider: string
-  issuer: string
-  returnTo: string
-  /** Milliseconds since the epoch. */
-  startedAt: number
-  /** As it was sent to the provider, space-separated. */
-  prompt?: string | undefined
-  maxAge?: number | undefined
-  /** Space-separated, as sent. */
-  acrValues?: string | undefined
-  /** Thumbprint of the key that the code is bound to (RFC 9449 10). */
-  dpopKey?: string | undefined
 }
-
-const sealedTransaction: z.ZodType<Transaction> = z.object({
-  id: z.string(),
-  state: z.string(),
-  nonce: z.string(),
-  codeVerifier: z.string(),
-  provider: z.string(),
-  issuer: z.string(),
-  returnTo: z.string(),
-  startedAt: z.number(),
-  prompt: z.string().optional(),
-  maxAge: z.number().optional(),
-  acrValues: z.string().optional(),
-  dpopKey: z.string().optional(),
-})
 
 /** Milliseconds a login may take, and its cookie lives. */
 export const transactionLifetime = 10 * 60_000
 
-const secretText = () => randomBytes(32).toString('base64url')
+/** Characters of an id that tell when its login was begun, in base 36. */
+const ageLength = 9
 
 /** Begins a transaction with a fresh state, nonce and code verifier of 256 bits each. */
 export function createTransaction(
-  request: Omit<Transaction, 'id' | 'state' | 'nonce' | 'codeVerifier' | 'startedAt'>,
+  request: Omit<z.infer<typeof sealedTransaction>, 'seed'>,
   clock: Clock,
 ): Transaction {
-  const startedAt = clock.now()
-  const id = startedAt.toString(36).padStart(9, '0') + randomBytes(4).toString('hex')
+  const id = clock.now().toString(36).padStart(ageLength, '0') + randomBytes(4).toString('hex')
+  return toTransaction(id, { ...request, seed: randomBytes(32).toString('base64url') })
+}
+
+function toTransaction(id: string, held: z.infer<typeof sealedTransaction>): Transaction {
+  const seed = Buffer.from(held.seed, 'base64url')
   return {
-    ...request,
+    ...held,
     id,
-    state: `${id}.${secretText()}`,
-    nonce: secretText(),
-    codeVerifier: secretText(),
-    startedAt,
+    startedAt: Number.parseInt(id.slice(0, ageLength), 36),
+    state: `${id}.${deriveText(seed, 'state')}`,
+    nonce: deriveText(seed, 'nonce'),
+    codeVerifier: deriveText(seed, 'code-verifier'),
   }
 }
 
@@ -98,7 +96,7 @@ export const toResponseFingerprint = ({ state, code, iss = '' }: CodeResponse): 
   toDigest(JSON.stringify([state, code, iss]))
 
 export function sealTransaction(sealer: Sealer, transaction: Transaction): string {
-  return sealer.seal(JSON.stringify(transaction), transaction.id)
+  return sealer.seal(JSON.stringify(sealedTransaction.parse(transaction)), transaction.id)
 }
 
 /** A transaction as the browser holds it: the id names the cookie. */
@@ -108,23 +106,31 @@ export interface SealedTransaction {
 }
 
 /**
- * Opens the sealed transaction of a state.
+ * Opens the sealed transaction of a state, in time or not.
  *
- * @throws AppError `login_transaction_missing`, `login_transaction_expired`
+ * @throws AppError `login_transaction_missing`
  */
-export function openTransaction(sealer: Sealer, sealed: string, state: string, clock: Clock): Transaction {
-  const text = sealer.open(sealed, toTransactionId(state) ?? '')
+export function openTransaction(
+  sealer: Sealer,
+  { id, sealed }: SealedTransaction,
+  state: string,
+): Transaction {
+  const text = sealer.open(sealed, id)
   if (text === undefined) throw createMissingTransaction('transaction cookie does not open')
-  const { data: transaction } = sealedTransaction.safeParse(JSON.parse(text))
-  if (transaction === undefined) throw createMissingTransaction('transaction is of another version')
+  const { data: held } = sealedTransaction.safeParse(JSON.parse(text))
+  if (held === undefined) throw createMissingTransaction('transaction is of another version')
+  const transaction = toTransaction(id, held)
   if (!isEqual(transaction.state, state)) throw createMissingTransaction('state is another one')
-  if (clock.now() - transaction.startedAt > transactionLifetime) {
-    throw new AppError(
-      'login_transaction_expired',
-      'This sign-in was begun more than ten minutes ago. Please start again.',
-    )
-  }
   return transaction
+}
+
+/** @throws AppError `login_transaction_expired` */
+export function assertInTime({ startedAt }: Transaction, clock: Clock): void {
+  if (clock.now() - startedAt <= transactionLifetime) return
+  throw new AppError(
+    'login_transaction_expired',
+    'This sign-in was begun more than ten minutes ago. Please start again.',
+  )
 }
 
 /**
@@ -134,8 +140,8 @@ export function openTransaction(sealer: Sealer, sealed: string, state: string, c
 export function openTransactions(sealer: Sealer, cookies: readonly SealedTransaction[]): Transaction[] {
   return cookies.flatMap(({ id, sealed }) => {
     const text = sealer.open(sealed, id)
-    const { data: transaction } = sealedTransaction.safeParse(text === undefined ? text : JSON.parse(text))
-    return transaction === undefined ? [] : [transaction]
+    const { data: held } = sealedTransaction.safeParse(text === undefined ? text : JSON.parse(text))
+    return held === undefined ? [] : [toTransaction(id, held)]
   })
 }
 

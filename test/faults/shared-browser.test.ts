@@ -337,8 +337,8 @@ describe.each(worlds)('%s', (_name, start) => {
       const exchange = holdExchanges(1)
       const response = callback(tab, parameters)
       await exchange.arrived
-      for (let count = 0; count < 5; count += 1) await begin(browser)
-      expect(transactionsOf(browser)).toHaveLength(5)
+      for (let count = 0; count < 10; count += 1) await begin(browser)
+      expect(transactionsOf(browser)).toHaveLength(10)
       await logOut(browser)
       exchange.release()
       expect(await readRefusal(await response)).toBe('401 signed_out')
