@@ -1,22 +1,13 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core'
+import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { findChromium } from '../support/chromium.ts'
-import { root, startProcess, type TestProcess } from '../support/processes.ts'
+import { launchChromium } from '../support/chromium.ts'
+import { signInAsAda, startDemo as start } from '../support/demo.ts'
+import { root, type TestProcess } from '../support/processes.ts'
 import { startRedis } from '../support/redis.ts'
 import { startTcpProxy } from '../support/tcp-proxy.ts'
 
-/** Without the flags, Chromium talks to its maker in the background; as root it runs without its sandbox. */
-const quiet = [
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-]
 const pictures = join(root, 'test/output')
 
 let browser: Browser
@@ -26,9 +17,8 @@ let context: BrowserContext
 /** What the browser complained about: a blocked resource, a script error. */
 let complaints: string[] = []
 
-async function startDemo(args: string[] = [], env: Record<string, string> = {}): Promise<void> {
-  demo = startProcess('demo/main.ts', ['--port', '0', ...args], env)
-  url = (await demo.line(/http:\/\/localhost:/)).trim()
+async function startDemo(...options: Parameters<typeof start>): Promise<void> {
+  ;({ process: demo, url } = await start(...options))
 }
 
 async function openPage(): Promise<Page> {
@@ -43,7 +33,7 @@ async function openPage(): Promise<Page> {
 
 beforeAll(async () => {
   mkdirSync(pictures, { recursive: true })
-  browser = await chromium.launch({ executablePath: findChromium() ?? 'chromium', args: quiet })
+  browser = await launchChromium()
 })
 afterAll(() => browser.close())
 beforeEach(async () => {
@@ -60,12 +50,6 @@ async function open(): Promise<Page> {
   await page.goto(url)
   await page.getByRole('button', { name: 'Log in', exact: true }).waitFor()
   return page
-}
-
-async function signInAsAda(page: Page): Promise<void> {
-  await page.getByLabel('Username').fill('ada@example.com')
-  await page.getByLabel('Password').fill('analytical-engine')
-  await page.getByRole('button', { name: 'Sign in', exact: true }).click()
 }
 
 const expectName = (page: Page, name: string) =>

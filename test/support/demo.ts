@@ -1,0 +1,18 @@
+import type { Page } from 'playwright-core'
+import { startProcess, type TestProcess } from './processes.ts'
+
+/** Starts the demo on free ports; resolves with its process and the address of its page. */
+export async function startDemo(
+  args: string[] = [],
+  env: Record<string, string> = {},
+): Promise<{ process: TestProcess; url: string }> {
+  const process = startProcess('demo/main.ts', ['--port', '0', ...args], env)
+  return { process, url: (await process.line(/http:\/\/localhost:/)).trim() }
+}
+
+/** Fills in the sign-in page of the demo's provider, once it is there. */
+export async function signInAsAda(page: Page): Promise<void> {
+  await page.getByLabel('Username').fill('ada@example.com')
+  await page.getByLabel('Password').fill('analytical-engine')
+  await page.getByRole('button', { name: 'Sign in', exact: true }).click()
+}
