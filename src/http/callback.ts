@@ -4,10 +4,11 @@ import type { KeyRing } from '../app-token/key-ring.ts'
 import type { MintAppToken } from '../app-token/mint.ts'
 import type { Clock } from '../clock.ts'
 import type { Config } from '../config/config.ts'
-import { AppError } from '../errors.ts'
+import { AppError, type ErrorCode } from '../errors.ts'
 import { type createCompleteLogin, FailedLogin, type SignedIn } from '../login/complete.ts'
 import { toTransactionId } from '../login/transaction.ts'
 import type { Providers } from '../provider/providers.ts'
+import type { Session } from '../session/session.ts'
 import type { TransactionCookies } from './cookies.ts'
 import { createSeenAsReader } from './device.ts'
 import type { ReadDpopKey } from './dpop-header.ts'
@@ -90,6 +91,34 @@ export function createCallbackHandler(options: CallbackOptions): RequestHandler<
     res.json({ ...token, return_to: returnTo, ...views })
   }
 
+  /**
+   * The session of a person who has no need of a login that came to nothing: it was finished before, gave way to another
+   * one or took too long, and the browser is signed in.
+   */
+  async function findLivingSession(req: CallbackRequest, error: unknown): Promise<Session | undefined> {
+    if (error instanceof FailedLogin && error.successor !== undefined) return error.successor
+    const refusal = error instanceof FailedLogin ? error.refusal : error
+    if (!(refusal instanceof AppError && pastLogins.has(refusal.code))) return undefined
+    return (await sessions.read(req)).session
+  }
+
+  /** Logs why a login came to nothing; returns where its navigation goes on all the same, if it does. */
+  async function findWayOn(req: CallbackRequest, res: Response, error: unknown): Promise<string | undefined> {
+    const { refusal, transaction } =
+      error instanceof FailedLogin ? error : { refusal: error, transaction: undefined }
+    if (!(refusal instanceof AppError)) return undefined
+    const { code, reason } = refusal
+    const { returnTo = config.loginReturnTo, provider, prompt } = transaction ?? {}
+    const session = isNavigation(req) ? await findLivingSession(req, error) : undefined
+    if (session !== undefined) {
+      res.locals.log('login_not_needed', { code, reason, session: session.handle })
+      return returnTo
+    }
+    res.locals.log('login_failed', { code, reason })
+    res.locals.retry = { returnTo, provider }
+    return isNavigation(req) && prompt === 'none' && silentRefusals.has(code) ? returnTo : undefined
+  }
+
   return async (req, res) => {
     const isRepeated = req.query.again !== undefined
     if (isNavigation(req) && req.method === 'GET' && !isRepeated && sessions.mayBeWithheld(req)) {
@@ -98,33 +127,25 @@ export function createCallbackHandler(options: CallbackOptions): RequestHandler<
       res.type('html').send(renderContinuePage(`${pathname}${search}${search === '' ? '?' : '&'}again=1`))
       return
     }
-    // Until the transaction tells better, a person who has to start again lands on the default page.
+    // Unless the transaction tells better, a person who has to start again lands on the default page.
     res.locals.retry = { returnTo: config.loginReturnTo }
     try {
       await answer(req, res)
     } catch (error) {
       await sessions.abandon(req)
-      const silentReturnTo = noteFailure(error, res)
-      if (silentReturnTo !== undefined && isNavigation(req)) return res.redirect(303, silentReturnTo)
-      throw error instanceof FailedLogin ? error.refusal : error
+      const wayOn = await findWayOn(req, res, error)
+      if (wayOn === undefined) throw error instanceof FailedLogin ? error.refusal : error
+      res.redirect(303, wayOn)
     }
   }
 }
 
-const silentRefusals: ReadonlySet<string> = new Set([
+/** What a silent login (prompt=none) goes on without. */
+const silentRefusals: ReadonlySet<ErrorCode> = new Set([
   'login_required',
   'consent_required',
   'interaction_required',
 ])
 
-/** Logs why a login failed; returns where a silent login (prompt=none) goes on without one. */
-function noteFailure(error: unknown, res: Response): string | undefined {
-  const refusal = error instanceof FailedLogin ? error.refusal : error
-  if (refusal instanceof AppError) {
-    res.locals.log('login_failed', { code: refusal.code, reason: refusal.reason })
-  }
-  if (!(error instanceof FailedLogin)) return undefined
-  const { returnTo, prompt, provider } = error.transaction
-  res.locals.retry = { returnTo, provider }
-  return prompt === 'none' && silentRefusals.has(error.refusal.code) ? returnTo : undefined
-}
+/** What says that a login is over, and nothing of the person. */
+const pastLogins: ReadonlySet<ErrorCode> = new Set(['login_transaction_missing', 'login_transaction_expired'])

@@ -58,11 +58,14 @@ export class FailedLogin extends Error {
   override readonly name = 'FailedLogin'
   readonly refusal: AppError
   readonly transaction: Transaction
+  /** The living session that took its place: of another login of this browser, which came at the same time. */
+  readonly successor: Session | undefined
 
-  constructor(refusal: AppError, transaction: Transaction) {
+  constructor(refusal: AppError, transaction: Transaction, successor?: Session) {
     super(refusal.message, { cause: refusal })
     this.refusal = refusal
     this.transaction = transaction
+    this.successor = successor
   }
 }
 
@@ -70,7 +73,7 @@ interface CompleteLoginOptions {
   providers: Providers
   config: Pick<Config, 'publicUrl'>
   store: Pick<SessionStore, 'read'>
-  endings: Pick<Endings, 'end' | 'giveWay'>
+  endings: Pick<Endings, 'end' | 'findLiving' | 'giveWay'>
   /** Opens transactions. */
   sealer: Sealer
   ledger: LoginLedger
@@ -108,6 +111,8 @@ export function createCompleteLogin({
     try {
       return await signIn(provider, granted, transaction, browser, log)
     } catch (error) {
+      // Its outcome is known already.
+      if (error instanceof FailedLogin) throw error
       const { code, detail } =
         error instanceof AppError ? error : new AppError('internal_error', 'The sign-in failed.')
       // Only requests with the same response wait for it.
@@ -137,7 +142,7 @@ export function createCompleteLogin({
     }
     const { settledAt } = settled
     await keepOneLogin({ handle, state: response.state, arrivedAt, settledAt }, browser.transactions)
-    const session = await readBack(handle)
+    const session = await readBack(handle, transaction)
     log('login_succeeded', { sub: session.identity.subject, session: handle })
     const { leftOut } = pickTokenClaims(session.identity)
     if (leftOut.length > 0) {
@@ -163,10 +168,11 @@ export function createCompleteLogin({
   }
 
   /** A session counts once the store gives it back. */
-  async function readBack(handle: string): Promise<Session> {
-    const session = await store.read(handle)
-    // Ended already: by a logout, or by another login of this browser that came at the same time.
+  async function readBack(handle: string, transaction: Transaction): Promise<Session> {
+    const session = await endings.findLiving(handle)
+    // Ended already, by a logout; or by another login of this browser that came at the same time.
     if (session === undefined) throw createSignedOut()
+    if (session.handle !== handle) throw new FailedLogin(createSignedOut(), transaction, session)
     return session
   }
 

@@ -28,6 +28,8 @@ export interface Endings {
    * are revoked. Undefined, and nothing done, where the successor has ended itself.
    */
   giveWay(old: Heritable, successor: Successor): Promise<Ended | undefined>
+  /** The session; where it has ended, the living one that logins of the same person put in its place within the last seconds. */
+  findLiving(handle: string): Promise<Session | undefined>
   /** Ends a session that came to nothing, and revokes nothing: one that lives may share its grant, or its tokens. */
   endQuietly(handle: string): Promise<Ended>
   /** Undoes a replacement that failed halfway: the session before inherits if it lives, and the new one ends. */
@@ -147,6 +149,17 @@ export function createEndings({ store, revocations }: EndingsOptions): Endings {
         next = ended.successor
       }
       return signedOutAt
+    },
+
+    async findLiving(handle) {
+      let next: string | undefined = handle
+      for (let count = 0; next !== undefined && count <= maxSuccessors; count += 1) {
+        const session = await store.read(next)
+        if (session !== undefined) return session
+        // Over, and so it stays: this only asks for its successor.
+        next = (await endQuietly(next)).successor
+      }
+      return undefined
     },
 
     endAll,

@@ -23,6 +23,7 @@ const levels = {
   login_succeeded: 'info',
   login_replayed: 'info',
   login_failed: 'warn',
+  login_not_needed: 'info',
   login_outcome_lost: 'warn',
   user_claims_dropped: 'warn',
   session_claims_dropped: 'warn',

@@ -152,6 +152,59 @@ test('late tokens go to whichever session has taken the place in the end', async
   expect(revoked.map(({ handle }) => handle)).toEqual(['a'])
 })
 
+describe('what lives of a session, and of those that took its place', () => {
+  beforeEach(async () => {
+    for (const handle of ['a', 'b', 'c']) await store.create(handle, session)
+  })
+  const findLiving = async () => (await create().findLiving('a'))?.handle
+  const living = async () => (await store.find(group)).map(({ handle }) => handle)
+
+  test.each<[string, () => unknown, string | undefined]>([
+    ['itself, where it lives', () => {}, 'a'],
+    ['the next one', () => store.end('a', { successor: 'b' }), 'b'],
+    [
+      'the one after that',
+      async () => {
+        await store.end('a', { successor: 'b' })
+        await store.end('b', { successor: 'c' })
+      },
+      'c',
+    ],
+    ['nothing, where it ended by a logout', () => store.end('a', { byBrowser: true }), undefined],
+    ['nothing, where another person took its place', () => store.end('a'), undefined],
+    [
+      'nothing, where the next one ended by a logout',
+      async () => {
+        await store.end('a', { successor: 'b' })
+        await store.end('b', { byBrowser: true })
+      },
+      undefined,
+    ],
+    [
+      'nothing, once requests cannot cross any more',
+      async () => {
+        await store.end('a', { successor: 'b' })
+        clock.advance(15_001)
+      },
+      undefined,
+    ],
+    [
+      'nothing, where they took the place of each other',
+      async () => {
+        await store.end('a', { successor: 'b' })
+        await store.end('b', { successor: 'a' })
+      },
+      undefined,
+    ],
+  ])('%s', async (_what, happen, expected) => {
+    await happen()
+    const before = await living()
+    expect(await findLiving()).toBe(expected)
+    expect(await living()).toEqual(before)
+    expect(revoked).toEqual([])
+  })
+})
+
 test('a replacement that fails further down the chain revokes nothing of a session that lives', async () => {
   for (const handle of ['a', 'b', 'c']) await store.create(handle, session)
   await store.end('a', { successor: 'b' })

@@ -19,7 +19,7 @@ test('the largest transaction there can be fits a cookie of 4096 bytes, attribut
       // The longest name that DNS knows, with the path of an Okta authorization server.
       issuer: `https://${'i'.repeat(253)}/oauth2/default`,
       returnTo: `/${'r'.repeat(1_999)}`,
-      prompt: 'select_account',
+      prompt: 'login consent select_account',
       maxAge: 999_999_999,
       acrValues: 'a'.repeat(400),
     },
