@@ -3,11 +3,14 @@ import type { PrivateJwk } from './private-jwk-set.ts'
 import { toClaimNames } from './provider-claims.ts'
 import type { ProviderSettingValues } from './settings.ts'
 
+/** Whom assertions are made for: the issuer, the endpoint that is called, or always the token endpoint. */
+export type AssertionAudience = 'issuer' | 'endpoint' | 'token_endpoint'
+
 /** How the client proves itself to the provider (RFC 6749 2.3, OpenID Connect Core 9, RFC 8705). */
 export type ClientAuth =
   | { method: 'none' }
   | { method: 'client_secret_basic' | 'client_secret_post'; secret: string }
-  | { method: 'private_key_jwt'; keys: readonly PrivateJwk[]; audience: 'issuer' | 'endpoint' }
+  | { method: 'private_key_jwt'; keys: readonly PrivateJwk[]; audience: AssertionAudience }
   | { method: 'tls_client_auth'; certificate: string; key: string }
 
 /** Whether the provider's access tokens are JWTs that we verify, or texts we never look into. */

@@ -53,7 +53,7 @@ export const providerSettings = {
     example: '{"kty":"EC","crv":"P-256","kid":"...","x":"...","y":"...","d":"..."}',
     secret: true,
   }),
-  OIDC_CLIENT_ASSERTION_AUDIENCE: setting(read.oneOf('issuer', 'endpoint'), {
+  OIDC_CLIENT_ASSERTION_AUDIENCE: setting(read.oneOf('issuer', 'endpoint', 'token_endpoint'), {
     example: 'endpoint',
     fallback: 'issuer',
   }),

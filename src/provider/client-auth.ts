@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { importJWK, SignJWT } from 'jose'
 import * as client from 'openid-client'
 import type { Clock } from '../clock.ts'
-import type { ClientAuth } from '../config/provider-config.ts'
+import type { AssertionAudience, ClientAuth } from '../config/provider-config.ts'
 
 /** The secret that the client sends, if it sends one: nothing that may be printed may hold it. */
 export const toSentSecret = (auth: ClientAuth): string => ('secret' in auth ? auth.secret : '')
@@ -40,7 +40,7 @@ function createBasicAuth(secret: string): client.ClientAuth {
 
 /**
  * private_key_jwt (OpenID Connect Core 9): the first key signs. openid-client's own always names the issuer as audience;
- * Okta wants the endpoint that is called.
+ * Okta wants the endpoint that is called, and Ory Hydra the token endpoint, whichever is called.
  */
 function createAssertionAuth(
   { keys, audience }: Extract<ClientAuth, { method: 'private_key_jwt' }>,
@@ -57,7 +57,7 @@ function createAssertionAuth(
     const assertion = await new SignJWT({
       iss: id,
       sub: id,
-      aud: audience === 'issuer' ? server.issuer : toEndpoint(server, body),
+      aud: toAudience(audience, server, body),
       jti: randomUUID(),
       iat: now,
       exp: now + assertionLifetime,
@@ -67,6 +67,21 @@ function createAssertionAuth(
     body.set('client_id', id)
     body.set('client_assertion_type', 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer')
     body.set('client_assertion', assertion)
+  }
+}
+
+function toAudience(
+  audience: AssertionAudience,
+  server: client.ServerMetadata,
+  body: URLSearchParams,
+): string {
+  switch (audience) {
+    case 'issuer':
+      return server.issuer
+    case 'endpoint':
+      return toEndpoint(server, body)
+    case 'token_endpoint':
+      return server.token_endpoint ?? ''
   }
 }
 

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import express, { type RequestHandler, type Response } from 'express'
+import type { RequestHandler, Response } from 'express'
 import {
   calculateJwkThumbprint,
   decodeJwt,
@@ -11,23 +11,19 @@ import {
   generateKeyPair,
   type JWK,
 } from 'jose'
+import type { KoaContextWithOIDC } from 'oidc-provider'
 import { afterEach, describe, expect, test } from 'vitest'
+import { errors } from '../../demo/provider/oidc-provider.ts'
 import { createTestBrowser, type TestBrowser } from '../support/browser.ts'
 import { createCertificate } from '../support/certificate.ts'
 import { hours, seconds } from '../support/clock.ts'
 import { startPatient, tamper } from '../support/doctor.ts'
 import { startHostileProvider } from '../support/hostile-provider.ts'
 import { freePort } from '../support/http-server.ts'
-import {
-  csrf,
-  getSession,
-  type LoginAnswer,
-  logInAtHostile,
-  readRefusal,
-  startLogin,
-} from '../support/login.ts'
+import { csrf, getSession, logInAtHostile, readRefusal, startLogin } from '../support/login.ts'
 import { signInAtOkta } from '../support/okta.ts'
 import { startPortico, type TestPortico, testSecret } from '../support/portico.ts'
+import { logIn, type PatientOptions, startWatched as startWatchedBy } from '../support/watched.ts'
 
 /** Client assertions, pushed requests and DPoP, as the provider sees them. */
 
@@ -40,37 +36,12 @@ const keep = <T extends { close(): Promise<unknown> }>(one: T): T => {
   return one
 }
 
-interface Call {
-  path: string
-  body: Record<string, string>
-  dpop: string | undefined
-  authorization: string | undefined
-}
+const startWatched = (options: PatientOptions, env?: Record<string, string | undefined>) =>
+  startWatchedBy(keep, options, env)
 
-type PatientOptions = NonNullable<Parameters<typeof startPatient>[0]>
-
-/** A provider that is watched, and a Portico for it. */
-async function startWatched(options: PatientOptions, env: Record<string, string | undefined> = {}) {
-  const calls: Call[] = []
-  const watch: RequestHandler = (req, _res, next) => {
-    const { dpop, authorization } = req.headers
-    if (req.method === 'POST' || req.path.endsWith('userinfo')) {
-      calls.push({ path: req.path, body: req.body ?? {}, dpop: dpop?.toString(), authorization })
-    }
-    next()
-  }
-  const { before = (_req, _res, next) => next() } = options
-  const watched = express.Router().use(express.urlencoded({ extended: false }), watch, before)
-  const patient = keep(await startPatient({ ...options, before: watched }))
-  const start = async (more: Record<string, string | undefined> = {}, replaced = {}) =>
-    keep(await startPortico({ env: { ...patient.env, ...env, ...more }, replaced }))
-  return { calls, patient, start, portico: await start() }
-}
-
-async function logIn(portico: TestPortico, browser = createTestBrowser()) {
-  const callback = await signInAtOkta(browser, await startLogin(portico, browser))
-  const response = await browser.fetch(`${portico.url}/api/callback${callback.search}`)
-  return { browser, response, answer: (await response.clone().json()) as LoginAnswer }
+/** Ory Hydra takes an assertion for its token endpoint alone, at every endpoint. */
+function takeTokenEndpointAsAudience(ctx: KoaContextWithOIDC, { aud }: Record<string, unknown>): void {
+  if (aud !== ctx.oidc.urlFor('token')) throw new errors.InvalidClientAuth('aud is not the token endpoint')
 }
 
 const post = (portico: TestPortico, browser: TestBrowser, path = 'token') =>
@@ -107,6 +78,42 @@ describe('private_key_jwt', () => {
       expect(asserted.some(({ path }) => path.endsWith('/token'))).toBe(true)
     },
   )
+
+  test('at Ory Hydra each is made for the token endpoint, whichever endpoint is called: login and revocation', async () => {
+    const more: PatientOptions['provider'] = {
+      par: true,
+      more: { assertJwtClientAuthClaimsAndHeader: takeTokenEndpointAsAudience },
+    }
+    const { calls, patient, start, portico } = await startWatched(
+      { auth: 'private_key_jwt ES256', provider: more },
+      { OIDC_CLIENT_ASSERTION_AUDIENCE: 'token_endpoint' },
+    )
+    const soon = { timeout: 10_000 }
+    const eventsOf = ({ logged }: TestPortico) => logged.map(({ event }) => event)
+    const logOut = async (server: TestPortico) => {
+      const { browser, response } = await logIn(server)
+      expect(response.status).toBe(200)
+      await browser.fetch(`${server.url}/api/logout`, { method: 'POST', headers: csrf })
+      await expect.poll(() => eventsOf(server), soon).toContain('refresh_token_revoked')
+    }
+    await logOut(portico)
+    const asserted = calls.filter(({ body }) => body.client_assertion !== undefined)
+    expect(new Set(asserted.map(({ path }) => path.split('/').at(-1)))).toEqual(
+      new Set(['par', 'token', 'revoke']),
+    )
+    for (const { body } of asserted) {
+      expect(decodeJwt(body.client_assertion ?? '').aud).toBe(`${patient.env.OIDC_ISSUER}/v1/token`)
+    }
+    for (const audience of ['issuer', 'endpoint']) {
+      const other = await start({ OIDC_CLIENT_ASSERTION_AUDIENCE: audience, OIDC_PAR: 'off' })
+      const { browser, response } = await logIn(other)
+      // With the endpoint that is called there is a login, and no revocation.
+      expect([audience, response.status]).toEqual([audience, audience === 'issuer' ? 502 : 200])
+      if (response.status !== 200) continue
+      await browser.fetch(`${other.url}/api/logout`, { method: 'POST', headers: csrf })
+      await expect.poll(() => eventsOf(other), soon).toContain('revocation_failed')
+    }
+  })
 
   test('is dated by the clock of this server', async () => {
     const more = { clockTolerance: 60 }
