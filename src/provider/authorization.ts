@@ -1,13 +1,17 @@
 import * as client from 'openid-client'
 import type { ProviderConfig } from '../config/provider-config.ts'
 import { AppError } from '../errors.ts'
+import type { Log } from '../telemetry/logger.ts'
 import { usesDpop, usesPar } from './capabilities.ts'
 import type { CircuitBreaker } from './circuit-breaker.ts'
 import { toSentSecret } from './client-auth.ts'
-import type { Discovery } from './discovery.ts'
+import type { DiscoveredProvider, Discovery } from './discovery.ts'
 import type { DpopKey, DpopKeys } from './dpop-keys.ts'
 import { withConfigured } from './extra-parameters.ts'
-import { toAppError } from './provider-errors.ts'
+import { createTokenError, readStatus, toAppError } from './provider-errors.ts'
+
+/** What the log calls a pushed request. */
+const pushedRequest = 'pushed authorization request'
 
 /** What an authorization request carries beside the client's own data (OpenID Connect Core 3.1.2.1). */
 export interface AuthorizationRequest {
@@ -34,6 +38,7 @@ interface AuthorizationStartOptions {
   dpopKeys: DpopKeys
   /** Stands before pushed requests: a provider that hangs must not hold every login. */
   breaker: CircuitBreaker
+  log: Log
 }
 
 /** Creates the start of logins at one provider: pushed (RFC 9126) where it takes that, through the browser elsewhere. */
@@ -42,7 +47,11 @@ export function createAuthorizationStart({
   discovery,
   dpopKeys,
   breaker,
+  log,
 }: AuthorizationStartOptions) {
+  /** Providers that announce pushed requests and do not take them; metadata that is read anew is another one. */
+  const withoutPar = new WeakSet<DiscoveredProvider>()
+
   function toParameters(
     { state, nonce, codeChallenge, parameters }: AuthorizationRequest,
     dpop: DpopKey | undefined,
@@ -59,23 +68,46 @@ export function createAuthorizationStart({
     })
   }
 
+  /**
+   * Pushes the request; undefined where the provider has no such endpoint in spite of its metadata, and does not insist.
+   *
+   * @throws AppError `provider_error`, `provider_unavailable`, `invalid_token_response`
+   */
+  function push(
+    provider: DiscoveredProvider,
+    { state, nonce, parameters: given }: AuthorizationRequest,
+    parameters: URLSearchParams,
+    dpop: DpopKey | undefined,
+  ): Promise<URL | undefined> {
+    const { configuration, metadata } = provider
+    const options = dpop && { DPoP: dpop.handle }
+    return breaker.guard(() =>
+      client.buildAuthorizationUrlWithPAR(configuration, parameters, options).catch((error: unknown) => {
+        const reason = findMissingEndpoint(error)
+        if (reason === undefined) {
+          // The provider's remark is logged, and may repeat what it was sent.
+          const sent = [state, nonce, ...Object.values(given)]
+          throw toAppError(error, pushedRequest, [...sent, toSentSecret(config.clientAuth)])
+        }
+        if (metadata.require_pushed_authorization_requests === true) {
+          throw createTokenError('invalid_token_response', reason, { cause: error })
+        }
+        log('pushed_request_skipped', { issuer: config.issuer, reason })
+        // A filter in between may turn away what one person asks for, which says nothing of the others' requests.
+        if (Object.keys(given).length === 0) withoutPar.add(provider)
+        return undefined
+      }),
+    )
+  }
+
   return async (request: AuthorizationRequest): Promise<StartedAuthorization> => {
     assertProvable(request, config)
     const provider = await discovery.provider()
-    const { configuration } = provider
     const dpop = usesDpop(config, provider) ? await dpopKeys.find() : undefined
     const parameters = toParameters(request, dpop)
-    const push = () =>
-      client
-        .buildAuthorizationUrlWithPAR(configuration, parameters, dpop && { DPoP: dpop.handle })
-        .catch((error: unknown) => {
-          // The provider's remark is logged, and may repeat what it was sent.
-          const sent = [request.state, request.nonce, ...Object.values(request.parameters)]
-          throw toAppError(error, 'pushed authorization request', [...sent, toSentSecret(config.clientAuth)])
-        })
-    const url = usesPar(config, provider)
-      ? await breaker.guard(push)
-      : client.buildAuthorizationUrl(configuration, parameters)
+    const isPushed = usesPar(config, provider) && !withoutPar.has(provider)
+    const pushed = isPushed ? await push(provider, request, parameters, dpop) : undefined
+    const url = pushed ?? client.buildAuthorizationUrl(provider.configuration, parameters)
     return { url, dpopKey: dpop?.thumbprint, prompt: parameters.get('prompt') ?? undefined }
   }
 }
@@ -85,4 +117,11 @@ function assertProvable({ parameters }: AuthorizationRequest, { verifiesIdToken 
   const asked = ['max_age', 'acr_values'].find((name) => name in parameters)
   if (verifiesIdToken || asked === undefined) return
   throw new AppError('invalid_request', `This provider sends no ID token, which alone could prove ${asked}.`)
+}
+
+/** Why the endpoint for pushed requests is none: RFC 9126 2.3 knows neither redirects nor these statuses for a POST. */
+function findMissingEndpoint(error: unknown): string | undefined {
+  const status = readStatus(error) ?? 0
+  const isMissing = (status >= 300 && status < 400) || status === 404 || status === 405
+  return isMissing ? `${pushedRequest}: status ${status}` : undefined
 }

@@ -76,6 +76,7 @@ export function createProviderProbe({ config, secrets, clock }: ProbeOptions): P
     discovery,
     dpopKeys,
     breaker: createCircuitBreaker({ clock, opensOn: [] }),
+    log: () => {},
   })
 
   async function get(url: string): Promise<ProbedDocument> {

@@ -105,6 +105,14 @@ export const isUnrevocable = (error: unknown): boolean =>
 export const isKeyMissing = (error: AppError): boolean =>
   error.code === 'provider_unavailable' || error.cause instanceof jose.JWKSNoMatchingKey
 
+/** The HTTP status of an answer that openid-client refused for it, or for the error in it. */
+export function readStatus(error: unknown): number | undefined {
+  if (error instanceof ResponseBodyError) return error.status
+  if (!(error instanceof ClientError)) return undefined
+  const facts = toFacts(error)
+  return 'status' in facts && typeof facts.status === 'number' ? facts.status : undefined
+}
+
 /** What openid-client attaches to the cause of an error. */
 function toFacts(error: ClientError): object {
   const { cause } = error

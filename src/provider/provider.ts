@@ -121,6 +121,7 @@ export function createProvider({ config, secrets, clock, log }: ProviderOptions)
     dpopKeys,
     // What a 5xx says here may be about one person's parameters.
     breaker: createCircuitBreaker({ clock, opensOn: ['silent'] }),
+    log,
   })
 
   const endSession = createEndSession({

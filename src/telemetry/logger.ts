@@ -28,6 +28,7 @@ const levels = {
   user_claims_dropped: 'warn',
   session_claims_dropped: 'warn',
   provider_refused_login: 'warn',
+  pushed_request_skipped: 'warn',
   return_to_refused: 'warn',
   app_token_issued: 'info',
   logout_succeeded: 'info',
