@@ -1,5 +1,3 @@
-import type { ProbeRefusal } from '../provider/probe.ts'
-
 /** What to do, by what the reason of a failure looks like; the first that fits counts. */
 export type Advice = readonly (readonly [RegExp, string])[]
 
@@ -23,7 +21,3 @@ export const transportAdvice: Advice = [
   [/status 5\d\d/, 'the provider fails by itself: look at its log'],
   [/ is missing| is not https?:/, 'let the provider mend its discovery document'],
 ]
-
-/** A provider's refusal in one line. */
-export const tellRefusal = ({ error, description }: ProbeRefusal): string =>
-  description === '' ? error : `${error} (${description})`

@@ -1,9 +1,20 @@
-import type { AuthorizationAnswer, ProbeRefusal } from '../provider/probe.ts'
-import { tellRefusal } from './advice.ts'
-import { type Finding, fail, pass, unknown } from './finding.ts'
+import { usesPar } from '../provider/capabilities.ts'
+import type { DiscoveredProvider } from '../provider/discovery.ts'
+import type { AuthorizationAnswer } from '../provider/probe.ts'
+import type { ProbeRefusal } from '../provider/probe-refusal.ts'
+import {
+  type Circumstances,
+  check,
+  findReason,
+  isPushRequired,
+  toFollowing,
+  toRefused,
+  toUnclear,
+  toUnregistered,
+} from './authorization-refusals.ts'
+import { type Finding, fail, pass, unknown, warn } from './finding.ts'
 import type { Examination } from './provider-checks.ts'
-
-const check = 'redirect URI'
+import { isUnrecognised, tellRefusal } from './refusals.ts'
 
 /** What a provider answers to `prompt=none` of a request it would otherwise take (OpenID Connect Core 3.1.2.6). */
 const nothingElseIsWrong = new Set([
@@ -14,88 +25,101 @@ const nothingElseIsWrong = new Set([
 ])
 
 /** Whether the provider takes our authorization request, by a silent login that nobody takes part in. */
-export async function checkAuthorization({ provider, probe }: Examination): Promise<Finding[]> {
-  const answer = await probe.tryAuthorization()
+export async function checkAuthorization(
+  examination: Examination,
+  found: DiscoveredProvider,
+  failed: ReadonlySet<string>,
+): Promise<Finding[]> {
+  const answer = await examination.probe.tryAuthorization()
+  return [...toPushed(answer, examination, found), toFinding(answer, { ...examination, found, failed })]
+}
+
+/** Whether the request was pushed, where that was to be. */
+function toPushed(
+  { outcome, unpushed }: AuthorizationAnswer,
+  { provider }: Examination,
+  found: DiscoveredProvider,
+): Finding[] {
+  if (unpushed !== undefined) {
+    return [
+      warn(
+        'PAR',
+        `the provider announces pushed requests and does not take them (${unpushed}): logins go through the browser`,
+        'let the provider mend its metadata, or set OIDC_PAR=off',
+      ),
+    ]
+  }
+  return usesPar(provider, found) && outcome !== 'push refused' ? [pass('PAR', 'logins are pushed')] : []
+}
+
+function toFinding(answer: AuthorizationAnswer, circumstances: Circumstances): Finding {
+  const { redirectUri } = circumstances.provider
   switch (answer.outcome) {
     case 'returned':
-      return [toReturned(answer.refusal, provider.redirectUri)]
+      return toReturned(answer.refusal, circumstances)
     case 'push refused':
-      return [toPushRefused(answer.refusal, provider.redirectUri)]
+      return toPushRefused(answer.refusal, circumstances)
+    case 'sent to an error':
+      return toSentToError(answer, circumstances)
     case 'page':
-      return [toPage(answer, provider.redirectUri)]
+      return toPage(answer, redirectUri)
     case 'sent elsewhere':
-      return [
-        unknown(
-          check,
-          'the provider sends the browser to a page of its own first',
-          'log in once to see it come back',
-        ),
-      ]
+      return sentElsewhere
   }
 }
 
-function toReturned(refusal: ProbeRefusal, redirectUri: string): Finding {
+const sentElsewhere = unknown(
+  check,
+  'the provider sends the browser to a page of its own first',
+  'log in once to see it come back',
+)
+
+function toReturned(refusal: ProbeRefusal, circumstances: Circumstances): Finding {
+  const { redirectUri } = circumstances.provider
   if (nothingElseIsWrong.has(refusal.error)) {
     return pass(check, `the provider knows ${redirectUri}, and takes our authorization request`)
   }
   if (refusal.error === 'none') return pass(check, `the provider knows ${redirectUri}`)
-  return toRefused(refusal, redirectUri)
+  return toFollowing(refusal, circumstances) ?? toRefused(refusal, circumstances)
 }
 
-/** A client that is not recognised gets no further; why is told with its authentication. */
-function toPushRefused(refusal: ProbeRefusal, redirectUri: string): Finding {
-  if (refusal.error !== 'invalid_client') return toRefused(refusal, redirectUri)
+function toPushRefused(refusal: ProbeRefusal, circumstances: Circumstances): Finding {
+  const following = toFollowing(refusal, circumstances)
+  if (following !== undefined) return following
+  // A redirect, even to a sign-in page, is no endpoint for pushed requests.
+  if (!isUnrecognised(refusal) || refusal.leadsTo !== undefined) return toRefused(refusal, circumstances)
+  const { provider, found } = circumstances
+  const ways = [
+    'let the client push at the provider',
+    ...(provider.clientAuth.method === 'private_key_jwt'
+      ? ['try another OIDC_CLIENT_ASSERTION_AUDIENCE']
+      : []),
+    ...(isPushRequired(found) ? [] : ['set OIDC_PAR=off']),
+  ]
+  return fail(
+    'PAR',
+    `the token endpoint recognises this client, and the endpoint for pushed requests does not: ${tellRefusal(refusal)}`,
+    ways.join(', or '),
+  )
+}
+
+/** The address of a page of the provider's own tells what is wrong (Ory Hydra); a sign-in page may name what it waits for. */
+function toSentToError(
+  { refusal, text }: Extract<AuthorizationAnswer, { outcome: 'sent to an error' }>,
+  circumstances: Circumstances,
+): Finding {
+  const { redirectUri } = circumstances.provider
+  if (nothingElseIsWrong.has(refusal.error)) return sentElsewhere
+  const reason = findReason(refusal, circumstances, text)
+  if (reason !== undefined) return reason
+  const told = tellRefusal(refusal)
+  if (refusal.error === 'invalid_request') return toUnclear(redirectUri, `an error page of its own: ${told}`)
   return unknown(
     check,
-    'not tried: the provider does not recognise this client',
-    'mend client authentication first',
+    `the provider sends the browser to a page of its own, which says ${told}`,
+    'log in once to see it come back',
   )
 }
-
-/** The request was understood, and refused for something else than the missing person. */
-function toRefused(refusal: ProbeRefusal, redirectUri: string): Finding {
-  const says = `the provider refuses our authorization request: ${tellRefusal(refusal)}`
-  const text = `${refusal.error} ${refusal.description}`
-  if (refusal.error === 'malformed') {
-    return fail(
-      'PAR',
-      `the endpoint for pushed requests answers with something else: ${refusal.description}`,
-      'let the provider mend it, or set OIDC_PAR=off',
-    )
-  }
-  if (refusal.error === 'invalid_target') {
-    return fail(
-      'resource',
-      says,
-      'let the provider know this resource for this client, or mend resource in OIDC_AUTHORIZATION_PARAMS',
-    )
-  }
-  if (/redirect_uri/.test(text)) return toUnregistered(redirectUri, tellRefusal(refusal))
-  if (/scope/.test(text)) {
-    return fail(
-      'scopes',
-      says,
-      'define the scope at the provider for this client, or drop it from OIDC_SCOPES',
-    )
-  }
-  if (/pushed|request_uri/i.test(text)) return fail('PAR', says, 'set OIDC_PAR=auto')
-  if (/code_challenge|PKCE/i.test(text)) return fail('PKCE', says, 'set OIDC_PKCE=on')
-  if (/invalid_client|unauthorized_client/.test(text)) {
-    return fail(
-      'client',
-      says,
-      'allow this client the authorization code flow at the provider, and check OIDC_CLIENT_ID',
-    )
-  }
-  return fail('authorization request', says, 'look for this error in the log of the provider')
-}
-
-const toUnregistered = (redirectUri: string, told: string): Finding =>
-  fail(
-    check,
-    `the provider does not know ${redirectUri}: ${told}`,
-    'register exactly this URI for the client at the provider, or mend OIDC_REDIRECT_URI',
-  )
 
 /** Without a redirect there is a page: an error, or a sign-in page in spite of `prompt=none`. */
 function toPage(
@@ -125,9 +149,5 @@ function toPage(
       'copy it anew from the console of the provider',
     )
   }
-  return fail(
-    check,
-    `the provider refuses our authorization request with a page: ${told}`,
-    `check OIDC_CLIENT_ID, and that exactly ${redirectUri} is registered for it`,
-  )
+  return toUnclear(redirectUri, `a page: ${told}`)
 }

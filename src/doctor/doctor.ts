@@ -13,13 +13,15 @@ export async function examine(env: Environment, clock: Clock): Promise<Finding[]
   const config = readWhole(env)
   if (Array.isArray(config)) return [...config, ...checkEnvironment(env)]
   const isOne = config.providers.length === 1
+  const publicUrl = checkPublicUrl(config, clock)
+  const isServed = publicUrl.then((findings) => findings.every(({ status }) => status === 'pass'))
   const found = await Promise.all([
     checkEnvironment(env),
     checkServer(config, env),
-    checkPublicUrl(config, clock),
+    publicUrl,
     checkRedis(config),
     ...config.providers.map(async (provider) => {
-      const findings = await checkProvider({ provider, config, clock })
+      const findings = await checkProvider({ provider, config, clock, isServed })
       return isOne ? findings : findings.map((finding) => ({ ...finding, provider: provider.name }))
     }),
   ])

@@ -1,20 +1,11 @@
 import { isOktaCustomServer, isOktaHost, type ProviderConfig } from '../config/provider-config.ts'
-import type { DiscoveredProvider } from '../provider/discovery.ts'
 import { toLogText } from '../telemetry/logger.ts'
 import { type Finding, fail, pass, unknown, warn } from './finding.ts'
-
-type ServerMetadata = DiscoveredProvider['metadata']
+import { readList, type ServerMetadata, tellList as tell } from './metadata-lists.ts'
+import { checkScopes } from './scope-checks.ts'
 
 /** Holds what a provider says of itself against what is configured. */
-type Check = (metadata: ServerMetadata, provider: ProviderConfig) => Finding | undefined
-
-/** A list of the metadata as texts, undefined where the provider does not tell. */
-function readList(metadata: ServerMetadata, name: string): string[] | undefined {
-  const list: unknown = Reflect.get(metadata, name)
-  return Array.isArray(list) ? list.filter((item) => typeof item === 'string') : undefined
-}
-
-const tell = (list: readonly string[]) => toLogText(list.join(', ')) || 'none'
+type Check = (metadata: ServerMetadata, provider: ProviderConfig) => Finding | Finding[] | undefined
 
 const responseType: Check = (metadata) => {
   const offered = readList(metadata, 'response_types_supported')
@@ -73,29 +64,6 @@ const pkce: Check = (metadata, provider) => {
   )
 }
 
-const clientAuthMethod: Check = (metadata, { clientAuth: { method } }) => {
-  // Basic is what a provider offers that does not tell (OpenID Connect Discovery 1.0, 3).
-  const offered = readList(metadata, 'token_endpoint_auth_methods_supported')
-  if (offered === undefined || offered.includes(method)) return undefined
-  return fail(
-    'client authentication',
-    `the provider offers ${tell(offered)}, not ${method}`,
-    `set OIDC_CLIENT_AUTH to one of these, with its credentials`,
-  )
-}
-
-const assertionAlg: Check = (metadata, { clientAuth }) => {
-  const offered = readList(metadata, 'token_endpoint_auth_signing_alg_values_supported')
-  if (clientAuth.method !== 'private_key_jwt' || offered === undefined) return undefined
-  const alg = clientAuth.keys[0]?.alg ?? ''
-  if (offered.includes(alg)) return undefined
-  return fail(
-    'client authentication',
-    `the provider verifies assertions by ${tell(offered)}, not ${alg}`,
-    'put a key of one of these algorithms into OIDC_CLIENT_KEY',
-  )
-}
-
 const oktaAssertionAudience: Check = (_metadata, { clientAuth, issuer }) => {
   const isOkta = isOktaCustomServer(issuer) || isOktaHost(issuer)
   if (clientAuth.method !== 'private_key_jwt' || clientAuth.audience === 'endpoint' || !isOkta)
@@ -107,27 +75,14 @@ const oktaAssertionAudience: Check = (_metadata, { clientAuth, issuer }) => {
   )
 }
 
-const scopes: Check = (metadata, provider) => {
-  const offered = readList(metadata, 'scopes_supported')
-  if (offered === undefined) return undefined
-  const missing = provider.scopes.filter((scope) => !offered.includes(scope))
-  if (missing.length === 0) return pass('scopes', provider.scopes.join(' '))
-  // Okta's custom servers do not list scopes that are kept out of the metadata.
-  return warn(
-    'scopes',
-    `the provider does not list ${missing.join(', ')}`,
-    'define them at the provider (Okta: Security > API > Scopes), or drop them from OIDC_SCOPES',
-  )
-}
-
 const par: Check = (metadata, provider) => {
   const isOffered = metadata.pushed_authorization_request_endpoint !== undefined
   const isRequired = metadata.require_pushed_authorization_requests === true
   if (isRequired && provider.par === 'off') {
     return fail('PAR', 'the provider requires pushed requests, but OIDC_PAR=off', 'set OIDC_PAR=auto')
   }
-  if (!isOffered) return undefined
-  return pass('PAR', provider.par === 'off' ? 'offered, and off by OIDC_PAR' : 'logins are pushed')
+  // Whether the provider takes them is seen where the request is tried.
+  return isOffered && provider.par === 'off' ? pass('PAR', 'offered, and off by OIDC_PAR') : undefined
 }
 
 const dpop: Check = (metadata, provider) => {
@@ -136,7 +91,7 @@ const dpop: Check = (metadata, provider) => {
   if (provider.dpop === 'off') {
     return unknown(
       'DPoP',
-      'offered, and off by OIDC_DPOP; whether this client must use it is known to the provider alone',
+      'offered, and off by OIDC_DPOP: a client that must use it is refused',
       'set OIDC_DPOP=auto where it must',
     )
   }
@@ -149,14 +104,22 @@ const dpop: Check = (metadata, provider) => {
   )
 }
 
-const idTokenAlg: Check = (metadata, provider) => {
+const idTokenAlg: Check = (metadata, { verifiesIdToken, idTokenAlg: ours }) => {
   const offered = readList(metadata, 'id_token_signing_alg_values_supported')
-  if (!provider.verifiesIdToken || offered === undefined) return undefined
-  if (offered.includes(provider.idTokenAlg)) return pass('ID token', `signed by ${provider.idTokenAlg}`)
-  const [other = 'another one'] = offered.filter((alg) => /^(RS|PS|ES)\d|^EdDSA$/.test(alg))
+  if (!verifiesIdToken || offered === undefined) return undefined
+  const others = offered.filter((alg) => alg !== ours && alg !== 'none')
+  if (offered.includes(ours)) {
+    if (others.length === 0) return pass('ID token', `signed by ${ours}`)
+    return unknown(
+      'ID token',
+      `the provider can sign by ${ours}, and by ${tell(others)}: which it uses for this client is seen in a login only`,
+      'log in once; where login_failed says "its alg is not OIDC_ID_TOKEN_ALG", set that to the one of this client there',
+    )
+  }
+  const [other = 'another one'] = others.filter((alg) => /^(RS|PS|ES)\d|^EdDSA$/.test(alg))
   return fail(
     'ID token',
-    `the provider signs by ${tell(offered)}, not ${provider.idTokenAlg}`,
+    `the provider signs by ${tell(offered)}, not ${ours}`,
     `set OIDC_ID_TOKEN_ALG=${toLogText(other)}`,
   )
 }
@@ -190,10 +153,8 @@ const checks: readonly Check[] = [
   responseType,
   grantTypes,
   pkce,
-  clientAuthMethod,
-  assertionAlg,
   oktaAssertionAudience,
-  scopes,
+  checkScopes,
   par,
   dpop,
   idTokenAlg,

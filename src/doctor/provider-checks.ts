@@ -10,8 +10,9 @@ import { checkCertificate, checkClientAuth } from './client-auth-checks.ts'
 import { checkDiscovery } from './discovery-checks.ts'
 import { type Finding, fail, unknown } from './finding.ts'
 import { checkKeys } from './key-checks.ts'
-import { checkLogout, checkRevocation } from './logout-checks.ts'
+import { checkLogout } from './logout-checks.ts'
 import { checkMetadata } from './metadata-checks.ts'
+import { checkRevocation } from './revocation-checks.ts'
 import { checkUserinfo } from './userinfo-checks.ts'
 
 /** What every check of one provider may use. */
@@ -19,6 +20,8 @@ export interface Examination {
   provider: ProviderConfig
   config: Config
   clock: Clock
+  /** Whether Portico answers at PUBLIC_URL now, as seen from here. */
+  isServed: Promise<boolean>
   probe: ProviderProbe
   /** The same for another way to ask, to see whether that one works. */
   probeAs(change: Partial<ProviderConfig>): ProviderProbe
@@ -37,27 +40,33 @@ export async function checkProvider(options: Omit<Examination, 'probe' | 'probeA
   try {
     const { found, findings } = await checkDiscovery(examination)
     if (found === undefined) return findings
-    const checks: [string, () => Finding[] | Promise<Finding[]>][] = [
+    const checks: [string, Run][] = [
       ['metadata', () => checkMetadata(found.metadata, provider)],
       ['certificate', () => checkCertificate(examination)],
       ['JWKS', () => checkKeys(examination, found)],
-      ['client authentication', () => checkClientAuth(examination)],
-      ['authorization request', () => checkAuthorization(examination)],
-      ['userinfo', () => checkUserinfo(examination)],
+      ['client authentication', () => checkClientAuth(examination, found)],
+      ['authorization request', (failed) => checkAuthorization(examination, found, failed)],
+      ['userinfo', () => checkUserinfo(examination, found)],
       ['logout', () => checkLogout(examination, found)],
-      ['revocation', () => checkRevocation(examination, found)],
+      ['revocation', (failed) => checkRevocation(examination, found, failed)],
     ]
-    for (const [check, run] of checks) findings.push(...(await attempt(check, run)))
+    for (const [check, run] of checks) findings.push(...(await attempt(check, run, findFailed(findings))))
     return [...findings, ...tellLimits(provider, found)]
   } finally {
     await Promise.all(probes.map((probe) => probe.close()))
   }
 }
 
+/** One check; `failed` names those before it that failed. */
+type Run = (failed: ReadonlySet<string>) => Finding[] | Promise<Finding[]>
+
+const findFailed = (findings: readonly Finding[]): ReadonlySet<string> =>
+  new Set(findings.filter(({ status }) => status === 'fail').map(({ check }) => check))
+
 /** A provider that does not answer one call may answer the next. */
-async function attempt(check: string, run: () => Finding[] | Promise<Finding[]>): Promise<Finding[]> {
+async function attempt(check: string, run: Run, failed: ReadonlySet<string>): Promise<Finding[]> {
   try {
-    return await run()
+    return await run(failed)
   } catch (error) {
     if (!(error instanceof AppError)) return [toUnexpected(check, error)]
     const reason = error.reason ?? error.code

@@ -35,8 +35,8 @@ export async function checkPublicUrl({ publicUrl }: Config, clock: Clock): Promi
     return [
       unknown(
         check,
-        `nothing answers at ${publicUrl} from here (${reason}), as long as the server does not run`,
-        'run the doctor again beside the running server',
+        `nothing answers at ${publicUrl} from here (${reason}), which is as it should be before the first start`,
+        'where the server runs already, mend the way to it; else run the doctor again beside it',
       ),
     ]
   } finally {

@@ -10,8 +10,9 @@ import { toSentSecret } from './client-auth.ts'
 import { createDiscovery, type DiscoveredProvider } from './discovery.ts'
 import { createDpopKeys } from './dpop-keys.ts'
 import { toResourceParameters } from './extra-parameters.ts'
+import { isRefusal, type ProbeRefusal, toRefusal } from './probe-refusal.ts'
+import { readRedirect } from './probed-redirect.ts'
 import { createProviderFetch, toTls } from './provider-fetch.ts'
-import { toRemark } from './remark.ts'
 import { toUserinfoUrl } from './user-id.ts'
 import { findUserinfoEndpoint } from './userinfo.ts'
 
@@ -24,22 +25,21 @@ export interface ProbedDocument {
   at: number
 }
 
-/** What the provider said to a request that cannot succeed; its words are made safe to print. */
-export interface ProbeRefusal {
-  error: string
-  description: string
-}
-
 /** What became of a login that nobody takes part in. */
-export type AuthorizationAnswer =
+type Outcome =
   /** The provider sent the browser back to us. */
   | { outcome: 'returned'; refusal: ProbeRefusal }
   /** It refused the pushed request (RFC 9126 2.3). */
   | { outcome: 'push refused'; refusal: ProbeRefusal }
   /** It sent the browser to a page of its own. */
   | { outcome: 'sent elsewhere' }
+  /** It sent the browser to a page of its own with an error in the address; `text` is all that it says there. */
+  | { outcome: 'sent to an error'; refusal: ProbeRefusal; text: string }
   /** It showed a page. */
   | { outcome: 'page'; status: number; text: string }
+
+/** The same, and why the request was not pushed, where the provider only announces that. */
+export type AuthorizationAnswer = Outcome & { unpushed?: string }
 
 /**
  * Looks at a provider from outside, by the same means as a login but without anybody signing in. Every method may throw
@@ -51,6 +51,8 @@ export interface ProviderProbe {
   discover(): Promise<DiscoveredProvider>
   /** Asks for tokens with a code that cannot be good: the refusal tells whether the client was recognised. */
   tryCode(): Promise<ProbeRefusal>
+  /** Revokes a token that cannot be good (RFC 7009 2.2): undefined where nothing is said against it. */
+  tryRevocation(): Promise<ProbeRefusal | undefined>
   /** Begins a silent login (`prompt=none`), and sees where a browser without a session would end. */
   tryAuthorization(): Promise<AuthorizationAnswer>
   /** The status of userinfo for a token that cannot be good; undefined where there is no userinfo. */
@@ -71,13 +73,7 @@ export function createProviderProbe({ config, secrets, clock }: ProbeOptions): P
   const http = createProviderFetch({ timeout: config.timeout, clock, ...toTls(config) })
   const discovery = createDiscovery({ config, fetch: http.fetch, clock, log: () => {} })
   const dpopKeys = createDpopKeys(secrets)
-  const startAuthorization = createAuthorizationStart({
-    config,
-    discovery,
-    dpopKeys,
-    breaker: createCircuitBreaker({ clock, opensOn: [] }),
-    log: () => {},
-  })
+  const secret = toSentSecret(config.clientAuth)
 
   async function get(url: string): Promise<ProbedDocument> {
     const sentAt = clock.now()
@@ -102,11 +98,32 @@ export function createProviderProbe({ config, secrets, clock }: ProbeOptions): P
         await client.authorizationCodeGrant(provider.configuration, response, checks, resources, dpop)
         return { error: 'none', description: 'a random code was accepted' }
       } catch (error) {
-        return toRefusal(error, [code, toSentSecret(config.clientAuth)])
+        return toRefusal(error, [code, secret])
+      }
+    },
+
+    async tryRevocation() {
+      const { configuration } = await discovery.provider()
+      const token = randomText()
+      try {
+        await client.tokenRevocation(configuration, token, { token_type_hint: 'refresh_token' })
+        return undefined
+      } catch (error) {
+        return toRefusal(error, [token, secret])
       }
     },
 
     async tryAuthorization() {
+      let unpushed: { unpushed?: string } = {}
+      const startAuthorization = createAuthorizationStart({
+        config,
+        discovery,
+        dpopKeys,
+        breaker: createCircuitBreaker({ clock, opensOn: [] }),
+        log: (_event, { reason } = {}) => {
+          unpushed = { unpushed: String(reason) }
+        },
+      })
       const request = {
         state: randomText(),
         nonce: randomText(),
@@ -115,12 +132,11 @@ export function createProviderProbe({ config, secrets, clock }: ProbeOptions): P
       }
       try {
         const { url } = await startAuthorization(request)
-        return toAuthorizationAnswer(await get(url.href), config.redirectUri)
+        return { ...toOutcome(await get(url.href), url, config.redirectUri), ...unpushed }
       } catch (error) {
-        const isRefusal = error instanceof AppError && error.cause instanceof client.ClientError
-        const isAnswer = error instanceof AppError && error.cause instanceof client.ResponseBodyError
-        if (!isRefusal && !isAnswer) throw error
-        return { outcome: 'push refused', refusal: toRefusal(error.cause, [toSentSecret(config.clientAuth)]) }
+        const cause = error instanceof AppError ? error.cause : undefined
+        if (!isRefusal(cause)) throw error
+        return { outcome: 'push refused', refusal: toRefusal(cause, [secret]) }
       }
     },
 
@@ -139,40 +155,14 @@ export function createProviderProbe({ config, secrets, clock }: ProbeOptions): P
   }
 }
 
-/** The provider's refusal. Throws what is none. */
-function toRefusal(error: unknown, secrets: readonly string[]): ProbeRefusal {
-  if (error instanceof client.ResponseBodyError) {
-    return {
-      error: toRemark(error.error, '', []),
-      description: toRemark('', error.error_description, secrets),
-    }
+function toOutcome(document: ProbedDocument, url: URL, redirectUri: string): Outcome {
+  const redirect = readRedirect(document, url)
+  if (redirect === undefined) return { outcome: 'page', status: document.status, text: document.text }
+  const { to, refusal, text } = redirect
+  if (to.origin + to.pathname === redirectUri) {
+    return { outcome: 'returned', refusal: refusal ?? { error: 'none', description: '' } }
   }
-  if (error instanceof client.WWWAuthenticateChallengeError) {
-    return { error: 'invalid_client', description: `status ${error.status} with a challenge` }
-  }
-  if (error instanceof Error && error.cause instanceof AppError) throw error.cause
-  if (error instanceof client.ClientError) return toMalformed(error)
-  throw error
-}
-
-/** An answer that no token endpoint gives. */
-function toMalformed({ code = '', cause }: client.ClientError): ProbeRefusal {
-  const status = cause instanceof Response ? ` (status ${cause.status})` : ''
-  return { error: 'malformed', description: `${code}${status}` }
-}
-
-function toAuthorizationAnswer(
-  { status, headers, text }: ProbedDocument,
-  redirectUri: string,
-): AuthorizationAnswer {
-  const location = headers.get('location')
-  if (status < 300 || status >= 400 || location === null) return { outcome: 'page', status, text }
-  const url = URL.parse(location)
-  if (url === null || url.origin + url.pathname !== redirectUri) return { outcome: 'sent elsewhere' }
-  const error = url.searchParams.get('error') ?? 'none'
-  const description = url.searchParams.get('error_description') ?? ''
-  return {
-    outcome: 'returned',
-    refusal: { error: toRemark(error, '', []), description: toRemark('', description, []) },
-  }
+  return refusal === undefined
+    ? { outcome: 'sent elsewhere' }
+    : { outcome: 'sent to an error', refusal, text }
 }

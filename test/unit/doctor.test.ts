@@ -4,72 +4,35 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { readConfig } from '../../src/config/config.ts'
-import { checkAuthorization } from '../../src/doctor/authorization-checks.ts'
-import { checkCertificate, checkClientAuth } from '../../src/doctor/client-auth-checks.ts'
+import { checkCertificate } from '../../src/doctor/client-auth-checks.ts'
 import { checkServer } from '../../src/doctor/config-checks.ts'
 import { checkDiscovery } from '../../src/doctor/discovery-checks.ts'
 import { examine } from '../../src/doctor/doctor.ts'
-import type { Finding } from '../../src/doctor/finding.ts'
 import { checkKeys } from '../../src/doctor/key-checks.ts'
-import { checkLogout, checkRevocation } from '../../src/doctor/logout-checks.ts'
 import { checkMetadata } from '../../src/doctor/metadata-checks.ts'
-import type { Examination } from '../../src/doctor/provider-checks.ts'
-import { checkUserinfo } from '../../src/doctor/userinfo-checks.ts'
-import type { DiscoveredProvider } from '../../src/provider/discovery.ts'
-import type { AuthorizationAnswer, ProbeRefusal, ProviderProbe } from '../../src/provider/probe.ts'
+import type { ProviderProbe } from '../../src/provider/probe.ts'
 import { createUnavailable } from '../../src/provider/provider-unavailable.ts'
 import { createCertificate } from '../support/certificate.ts'
+import {
+  answered,
+  createExamination,
+  discovered,
+  type Env,
+  good,
+  plain,
+  tell,
+} from '../support/examination.ts'
 import { testSecret } from '../support/portico.ts'
 
-/** How the doctor reads what a provider says; `test/flows/doctor.test.ts` shows that real ones say so. */
+/** How the doctor reads settings, and what a provider publishes; `test/unit/doctor-answers.test.ts`, what it answers. */
 
 const folder = mkdtempSync(join(tmpdir(), 'portico-doctor-unit-'))
 afterAll(() => rmSync(folder, { recursive: true }))
 
-type Env = Record<string, string | undefined>
-const good: Env = {
-  PUBLIC_URL: 'https://app.example.com',
-  BFF_SECRETS: testSecret(),
-  OIDC_ISSUER: 'https://idp.example.com',
-  OIDC_CLIENT_ID: 'portico',
-  OIDC_SCOPES: 'openid offline_access',
-  TRUST_PROXY: '10.0.0.1',
-}
 const ecKey = JSON.stringify(
   generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ format: 'jwk' }),
 )
 const providerOf = (env: Env) => readConfig({ ...good, ...env }).providers[0]
-
-const nobody = () => Promise.reject(new Error('nobody asks that'))
-function createExamination(
-  env: Env,
-  probe: Partial<ProviderProbe>,
-  as: Partial<ProviderProbe> = {},
-): Examination {
-  const config = readConfig({ ...good, ...env })
-  const silent = {
-    get: nobody,
-    discover: nobody,
-    tryCode: nobody,
-    tryAuthorization: nobody,
-    tryUserinfo: nobody,
-    close: async () => {},
-  }
-  return {
-    config,
-    provider: config.providers[0],
-    clock: { now: () => 1_800_000_000_000 },
-    probe: { ...silent, ...probe },
-    probeAs: () => ({ ...silent, ...as }),
-  }
-}
-
-const tell = ({ status, check, says, fix }: Finding) =>
-  `${status} ${check}: ${says}${fix === undefined ? '' : ` → ${fix}`}`
-const discovered = (metadata: object) => ({ metadata, configuration: {} }) as unknown as DiscoveredProvider
-const answered = (text: string, { status = 200, headers = {} as Record<string, string> } = {}) => ({
-  get: async () => ({ status, headers: new Headers(headers), text, at: 1_800_000_000_000 }),
-})
 
 describe('metadata', () => {
   const metadata = {
@@ -104,18 +67,6 @@ describe('metadata', () => {
       /^fail response type: the provider offers none, not code/,
     ],
     [
-      'a method of its own',
-      secret,
-      { token_endpoint_auth_methods_supported: ['private_key_jwt'] },
-      /^fail client authentication: the provider offers private_key_jwt, not client_secret_basic/,
-    ],
-    [
-      'an algorithm of its own',
-      key,
-      { token_endpoint_auth_signing_alg_values_supported: ['RS256', 'PS256'] },
-      /^fail client authentication: .*RS256, PS256, not ES256 → .*OIDC_CLIENT_KEY/,
-    ],
-    [
       'Okta, by its domain',
       { ...okta, ...key },
       {},
@@ -146,12 +97,11 @@ describe('metadata', () => {
       { pushed_authorization_request_endpoint: 'https://x' },
       /^pass PAR: offered, and off by OIDC_PAR$/,
     ],
-    ['PAR', {}, { pushed_authorization_request_endpoint: 'https://x' }, /^pass PAR: logins are pushed$/],
     [
       'DPoP off',
       { OIDC_DPOP: 'off' },
       { dpop_signing_alg_values_supported: ['ES256'] },
-      /^unknown DPoP: offered, and off by OIDC_DPOP/,
+      /^unknown DPoP: offered, and off by OIDC_DPOP: a client that must use it is refused/,
     ],
     ['DPoP of others', {}, { dpop_signing_alg_values_supported: ['PS256'] }, /^warn DPoP: .*proofs by PS256/],
     [
@@ -203,6 +153,18 @@ describe('metadata', () => {
       /client authentication/,
     ],
     [
+      'a method that only the list leaves out',
+      secret,
+      { token_endpoint_auth_methods_supported: ['private_key_jwt'] },
+      /client authentication/,
+    ],
+    [
+      'an algorithm that only the list leaves out',
+      key,
+      { token_endpoint_auth_signing_alg_values_supported: ['RS256', 'PS256'] },
+      /client authentication/,
+    ],
+    [
       'the right audience at Okta',
       { ...okta, ...key, OIDC_CLIENT_ASSERTION_AUDIENCE: 'endpoint' },
       {},
@@ -217,6 +179,7 @@ describe('metadata', () => {
       /client authentication/,
     ],
     ['no PAR', { OIDC_PAR: 'off' }, {}, /PAR/],
+    ['PAR, which is tried', {}, { pushed_authorization_request_endpoint: 'https://x' }, /PAR/],
     ['no DPoP', { OIDC_DPOP: 'off' }, { dpop_signing_alg_values_supported: [] }, /DPoP/],
     [
       'JWTs of a custom server',
@@ -228,114 +191,74 @@ describe('metadata', () => {
     expect(check(env, change)).not.toContainEqual(expect.stringMatching(unexpected))
   })
 
+  describe('an algorithm that is listed is certain only where it is the only one (Keycloak lists all it can)', () => {
+    const algs = (list: string[], ours = 'RS256') =>
+      check({ OIDC_ID_TOKEN_ALG: ours }, { id_token_signing_alg_values_supported: list })
+
+    test.each([[['RS256']], [['RS256', 'none']]])('%j', (list) => {
+      expect(algs(list)).toContainEqual('pass ID token: signed by RS256')
+    })
+
+    test.each([
+      [['RS256', 'PS256'], 'RS256', 'PS256'],
+      [['none', 'PS384', 'ES256', 'RS256', 'HS256'], 'ES256', 'PS384, RS256, HS256'],
+    ])('%j, %s', (list, ours, others) => {
+      const says = `the provider can sign by ${ours}, and by ${others}: which it uses for this client is seen in a login only`
+      expect(algs(list, ours)).toContainEqual(
+        expect.stringMatching(new RegExp(`^unknown ID token: ${says} → log in once; .*OIDC_ID_TOKEN_ALG`)),
+      )
+    })
+  })
+
+  describe('offline_access', () => {
+    const offline = /^warn scopes: this looks like Keycloak/
+    const token_endpoint = 'https://sso.example.com/protocol/openid-connect/token'
+
+    test.each<[string, string, object]>([
+      ['by its issuer', 'https://sso.example.com/realms/shop', {}],
+      ['an old one', 'https://sso.example.com/auth/realms/shop', {}],
+      ['behind a name of its own', 'https://login.example.com', { token_endpoint }],
+    ])('at Keycloak, %s, has consequences, and is not needed', (_what, issuer, metadata) => {
+      const ask = (scopes: string) => check({ OIDC_ISSUER: issuer, OIDC_SCOPES: scopes }, metadata)
+      const [told, ...more] = ask('openid offline_access profile').filter((line) => offline.test(line))
+      expect(more).toEqual([])
+      expect(told).toMatch(
+        /back-channel logout never reaches us.*administrator.*single sign-on and prompt=none/,
+      )
+      expect(told).toMatch(/ → set OIDC_SCOPES="openid profile": Keycloak gives refresh tokens without it$/)
+      expect(ask('openid profile')).not.toContainEqual(expect.stringMatching(offline))
+    })
+
+    test.each([
+      'https://acme.okta.com',
+      'https://idp.example.com/realms',
+      'https://idp.example.com/realms/shop/more',
+      'https://idp.example.com/my-realms/shop',
+    ])('at %s is as it should be', (issuer) => {
+      expect(check({ OIDC_ISSUER: issuer }, {})).not.toContainEqual(expect.stringMatching(offline))
+    })
+
+    test.each<[string[], RegExp]>([
+      [
+        ['authorization_code', 'refresh_token'],
+        /or drop them from OIDC_SCOPES; it offers refresh tokens, which may need no/,
+      ],
+      [['authorization_code'], /or drop them from OIDC_SCOPES$/],
+    ])('that is not listed, with grants %j (Spring, Google)', (grants, fix) => {
+      const list = { scopes_supported: ['openid'], grant_types_supported: grants }
+      expect(check({}, list)).toContainEqual(
+        expect.stringMatching(/^warn scopes: .*does not list offline_access/),
+      )
+      expect(check({}, list)).toContainEqual(expect.stringMatching(fix))
+    })
+  })
+
   test('lists are made safe to print', () => {
     expect(check({}, { response_types_supported: ['a\u001b[2J'] }).join()).not.toContain('\u001b')
   })
 })
 
-describe('the authorization request', () => {
-  const check = async (answer: AuthorizationAnswer) =>
-    (await checkAuthorization(createExamination({}, { tryAuthorization: async () => answer })))
-      .map(tell)
-      .join()
-  const refused = (outcome: 'returned' | 'push refused', error: string, description = '') =>
-    check({ outcome, refusal: { error, description } })
-
-  test.each([
-    'login_required',
-    'interaction_required',
-    'consent_required',
-    'account_selection_required',
-    'none',
-  ])('that comes back with %s is right', async (error) => {
-    expect(await refused('returned', error)).toMatch(
-      /^pass redirect URI: the provider knows https:\/\/app\.example\.com/,
-    )
-  })
-
-  test.each([
-    ['invalid_scope', 'no such scope', /^fail scopes: .*invalid_scope \(no such scope\) → .*OIDC_SCOPES/],
-    ['invalid_target', 'no such scope there', /^fail resource: .* → .*OIDC_AUTHORIZATION_PARAMS/],
-    ['invalid_request', 'use a pushed request', /^fail PAR: .* → set OIDC_PAR=auto/],
-    ['invalid_request', 'request_uri is missing', /^fail PAR: .* → set OIDC_PAR=auto/],
-    ['invalid_request', 'code_challenge is missing', /^fail PKCE: .* → set OIDC_PKCE=on/],
-    ['invalid_request', 'PKCE is required', /^fail PKCE: .* → set OIDC_PKCE=on/],
-    ['unauthorized_client', '', /^fail client: /],
-    ['server_error', '', /^fail authorization request: .*server_error → look for this error/],
-    [
-      'invalid_redirect_uri',
-      'redirect_uri is not registered',
-      /^fail redirect URI: the provider does not know/,
-    ],
-  ])('%s (%s)', async (error, description, expected) => {
-    expect(await refused('returned', error, description)).toMatch(expected)
-    expect(await refused('push refused', error, description)).toMatch(expected)
-  })
-
-  test('of a client that is not recognised goes no further: why is told elsewhere', async () => {
-    expect(await refused('returned', 'invalid_client')).toMatch(/^fail client: /)
-    expect(await refused('push refused', 'invalid_client')).toMatch(/^unknown redirect URI: not tried/)
-  })
-
-  test.each([404, 405])('that ends with status %d went to a wrong address', async (status) => {
-    expect(await check({ outcome: 'page', status, text: 'no such client' })).toMatch(
-      /^fail authorization endpoint/,
-    )
-  })
-
-  test('pushed, it is not right because a person is missing', async () => {
-    expect(await refused('push refused', 'login_required')).toMatch(/^fail authorization request/)
-  })
-
-  test.each([
-    [200, 'Sign in', /^unknown redirect URI: the provider shows a page/],
-    [400, 'bad redirect_uri', /^fail redirect URI: the provider does not know .*: status 400/],
-    [400, 'The redirect URL is unknown', /^fail redirect URI: the provider does not know/],
-    [400, 'no such client', /^fail client: .*OIDC_CLIENT_ID: status 400/],
-    [403, 'no', /^fail redirect URI: .*with a page: status 403/],
-  ])('that ends on a page of status %d (%s)', async (status, text, expected) => {
-    expect(await check({ outcome: 'page', status, text })).toMatch(expected)
-  })
-
-  test('that leads elsewhere cannot be judged', async () => {
-    expect(await check({ outcome: 'sent elsewhere' })).toMatch(/^unknown redirect URI/)
-  })
-})
-
-describe('client authentication', () => {
-  const check = async (refusal: ProbeRefusal, alternative = 'invalid_client', env: Env = {}) =>
-    (
-      await checkClientAuth(
-        createExamination(
-          { OIDC_CLIENT_SECRET: 'a-secret-of-some-length', ...env },
-          { tryCode: async () => refusal },
-          { tryCode: async () => ({ error: alternative, description: '' }) },
-        ),
-      )
-    )
-      .map(tell)
-      .join()
-
-  test.each([
-    ['invalid_grant', /^pass client authentication/],
-    ['invalid_client', /^fail client authentication: .*: invalid_client \(why\) → copy/],
-    ['unauthorized_client', /^fail client authentication: .*may not use/],
-    ['invalid_dpop_proof', /^fail DPoP: .* → set OIDC_DPOP=auto/],
-    ['use_dpop_nonce', /^fail DPoP: /],
-    ['malformed', /^fail token endpoint: /],
-    ['invalid_request', /^unknown client authentication: /],
-  ])('%s', async (error, expected) => {
-    expect(await check({ error, description: 'why' })).toMatch(expected)
-  })
-
-  test('another way counts only where it is recognised', async () => {
-    const refusal = { error: 'invalid_client', description: '' }
-    expect(await check(refusal, 'invalid_grant')).toMatch(
-      /invalid_client → set OIDC_CLIENT_AUTH=client_secret_post$/,
-    )
-    expect(await check(refusal, 'invalid_request')).toMatch(/ → copy /)
-  })
-
+describe('the certificate of a client', () => {
   const { certificate, key } = createCertificate(folder, 'client')
   const mutual = { OIDC_CLIENT_CERT: certificate, OIDC_CLIENT_CERT_KEY: key }
   test.each([
@@ -418,15 +341,13 @@ describe('keys', () => {
   })
 
   test('where nothing is verified by them, no key has to fit', async () => {
-    const plain = {
-      OIDC_ISSUER: undefined,
-      OAUTH_AUTHORIZATION_ENDPOINT: 'https://idp.example.com/a',
-      OAUTH_TOKEN_ENDPOINT: 'https://idp.example.com/t',
+    const unverified = {
+      ...plain,
       OAUTH_ISSUER: 'https://idp.example.com',
       OAUTH_JWKS_URI: 'https://idp.example.com/keys',
       OIDC_SCOPES: 'profile',
     }
-    expect(await check(set(toJwk(ec)), plain)).toEqual([expect.stringMatching(/^pass JWKS/)])
+    expect(await check(set(toJwk(ec)), unverified)).toEqual([expect.stringMatching(/^pass JWKS/)])
   })
 })
 
@@ -507,11 +428,6 @@ describe('discovery', () => {
   })
 
   test('the clock is held against a plain provider as well', async () => {
-    const plain = {
-      OIDC_ISSUER: undefined,
-      OAUTH_AUTHORIZATION_ENDPOINT: 'https://idp.example.com/a',
-      OAUTH_TOKEN_ENDPOINT: 'https://idp.example.com/t',
-    }
     const date = new Date(1_800_000_100_000).toUTCString()
     expect(await check(answered('', { headers: { date } }), plain)).toContainEqual(
       expect.stringMatching(/^fail clock/),
@@ -520,28 +436,6 @@ describe('discovery', () => {
     expect(await check({ get }, plain)).toEqual([
       expect.stringMatching(/^fail endpoints: OAUTH_TOKEN_ENDPOINT: .*ECONNREFUSED/),
     ])
-  })
-})
-
-describe('userinfo', () => {
-  const plain = {
-    OIDC_ISSUER: undefined,
-    OAUTH_AUTHORIZATION_ENDPOINT: 'https://idp.example.com/a',
-    OAUTH_TOKEN_ENDPOINT: 'https://idp.example.com/t',
-  }
-  test.each<[number | undefined, Env, RegExp]>([
-    [401, {}, /^pass userinfo/],
-    [403, {}, /^pass userinfo/],
-    [400, {}, /^pass userinfo/],
-    [404, {}, /^warn userinfo: answers 404 .* → let the provider mend/],
-    [404, plain, /^warn userinfo: answers 404 .* → mend OAUTH_USERINFO_ENDPOINT/],
-    [200, {}, /^fail userinfo: it answers to a token/],
-    [200, plain, /^fail userinfo: .* → mend OAUTH_USERINFO_ENDPOINT/],
-    [undefined, {}, /^warn userinfo: .*must be in the ID token/],
-    [undefined, plain, /^warn userinfo: .* → set OAUTH_USERINFO_ENDPOINT/],
-  ])('status %s', async (status, env, expected) => {
-    const examination = createExamination(env, { tryUserinfo: async () => status })
-    expect((await checkUserinfo(examination)).map(tell).join()).toMatch(expected)
   })
 })
 
@@ -554,48 +448,6 @@ test('a date that a cache has kept is no clock that is wrong', async () => {
     createExamination({}, { discover: async () => discovered({}), ...probe }),
   )
   expect(findings.map(tell)).toContainEqual(expect.stringMatching(/^pass clock/))
-})
-
-describe('logout', () => {
-  const check = async (status: number, text: string) =>
-    (
-      await checkLogout(
-        createExamination({}, answered(text, { status })),
-        discovered({ end_session_endpoint: 'https://idp.example.com/logout?a=b' }),
-      )
-    )
-      .map(tell)
-      .join()
-
-  test.each([
-    [200, '', /^pass logout/],
-    [302, '', /^pass logout/],
-    [400, 'post_logout_redirect_uri is not registered', /^warn logout: .*does not know/],
-    [400, 'id_token_hint and post_logout_redirect_uri', /^unknown logout/],
-    [400, 'no', /^unknown logout/],
-  ])('status %d, %s', async (status, text, expected) => {
-    expect(await check(status, text)).toMatch(expected)
-  })
-})
-
-test.each<[Env, object, string[]]>([
-  [{}, { revocation_endpoint: 'https://idp.example.com/revoke' }, ['pass']],
-  [{}, {}, ['warn']],
-  [{ OIDC_SCOPES: 'openid' }, {}, []],
-])('the revocation endpoint: %o, %o', (env, metadata, statuses) => {
-  const found = checkRevocation(createExamination(env, {}), discovered(metadata))
-  expect(found.map(({ status }) => status)).toEqual(statuses)
-})
-
-test('a plain provider’s revocation endpoint is a setting', () => {
-  const plain = {
-    OIDC_ISSUER: undefined,
-    OAUTH_AUTHORIZATION_ENDPOINT: 'https://idp.example.com/authorize',
-    OAUTH_TOKEN_ENDPOINT: 'https://idp.example.com/token',
-  }
-  expect(checkRevocation(createExamination(plain, {}), discovered({}))[0]?.fix).toContain(
-    'OAUTH_REVOCATION_ENDPOINT',
-  )
 })
 
 describe('the server', () => {
