@@ -29,7 +29,7 @@ export async function checkDiscovery({ provider, probe }: Examination): Promise<
       findings: [
         pass(check, `${address} names exactly this issuer`),
         ...tellKind(provider.issuer),
-        ...checkClock(document),
+        ...checkClock(document, provider),
       ],
     }
   } catch (error) {
@@ -104,8 +104,8 @@ function tellKind(issuer: string): Finding[] {
   ]
 }
 
-/** Tokens are held against our clock; 30 seconds are forgiven. */
-function checkClock({ headers, at }: ProbedDocument): Finding[] {
+/** Tokens are held against our clock; OIDC_CLOCK_TOLERANCE is forgiven. */
+function checkClock({ headers, at }: ProbedDocument, { clockTolerance }: ProviderConfig): Finding[] {
   const date = Date.parse(headers.get('date') ?? '')
   if (Number.isNaN(date)) return []
   // What a cache in between has kept is as much older.
@@ -113,18 +113,20 @@ function checkClock({ headers, at }: ProbedDocument): Finding[] {
   const seconds = Math.round((at - date) / 1000) - age
   const says = `this machine is ${Math.abs(seconds)} s ${seconds > 0 ? 'ahead of' : 'behind'} the provider`
   const fix = 'let this machine follow NTP'
-  if (Math.abs(seconds) > 30) return [fail('clock', `${says}: tokens will be refused`, fix)]
+  if (Math.abs(seconds) * 1000 > clockTolerance) {
+    return [fail('clock', `${says}: tokens will be refused`, `${fix}, or raise OIDC_CLOCK_TOLERANCE`)]
+  }
   return Math.abs(seconds) > 5 ? [warn('clock', says, fix)] : [pass('clock', 'within 5 s of the provider')]
 }
 
 /** A plain OAuth 2.0 provider says nothing of itself; what its token endpoint answers is seen with the client. */
-async function checkStatic({ endpoints }: ProviderConfig, probe: ProviderProbe): Promise<Discovered> {
-  const { token = '' } = endpoints ?? {}
+async function checkStatic(provider: ProviderConfig, probe: ProviderProbe): Promise<Discovered> {
+  const { token = '' } = provider.endpoints ?? {}
   try {
     const answer = await probe.get(token)
     return {
       found: await probe.discover(),
-      findings: [pass('endpoints', `${new URL(token).origin} answers`), ...checkClock(answer)],
+      findings: [pass('endpoints', `${new URL(token).origin} answers`), ...checkClock(answer, provider)],
     }
   } catch (error) {
     if (!(error instanceof AppError)) throw error

@@ -148,6 +148,23 @@ const accessToken: Check = (_metadata, { accessToken: { format }, issuer, endpoi
   return pass('access token', format === 'jwt' ? 'verified as a JWT' : 'opaque: never looked into')
 }
 
+/** Zitadel's endpoints lie below its own paths, whatever the host. */
+const isZitadel = ({ token_endpoint: token = '', userinfo_endpoint: userinfo = '' }: ServerMetadata) =>
+  token.endsWith('/oauth/v2/token') && userinfo.endsWith('/oidc/v1/userinfo')
+
+const audiences: Check = (metadata, { trustedAudiences, verifiesIdToken }) => {
+  if (!verifiesIdToken) return undefined
+  if (trustedAudiences.length > 0) {
+    return pass('audiences', `ID tokens may name ${tell(trustedAudiences)} beside the client`)
+  }
+  if (!isZitadel(metadata)) return undefined
+  return warn(
+    'audiences',
+    'this looks like Zitadel, whose ID tokens name the project beside the client: they will be refused',
+    "set OIDC_TRUSTED_AUDIENCES to the project's id (login_failed in the log names each audience)",
+  )
+}
+
 /** Nothing is found where a check returns nothing: it does not apply. */
 const checks: readonly Check[] = [
   responseType,
@@ -159,6 +176,7 @@ const checks: readonly Check[] = [
   dpop,
   idTokenAlg,
   unverifiedIdToken,
+  audiences,
   accessToken,
 ]
 

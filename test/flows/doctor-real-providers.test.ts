@@ -521,3 +521,38 @@ describe('offline_access at Keycloak', () => {
     expect((await examineAt(options, { OIDC_SCOPES })).of('scopes')).toEqual([`pass scopes: ${OIDC_SCOPES}`])
   })
 })
+
+describe('audiences beside the client', () => {
+  const zitadel: Options = {
+    before: both(
+      tamper(discovery, (document) => ({
+        ...document,
+        token_endpoint: `${String(document.issuer)}/oauth/v2/token`,
+        userinfo_endpoint: `${String(document.issuer)}/oidc/v1/userinfo`,
+      })),
+      (req, _res, next) => {
+        req.url = req.url.replace('/oauth/v2/token', '/v1/token').replace('/oidc/v1/userinfo', '/v1/userinfo')
+        next()
+      },
+    ),
+  }
+
+  test('at Zitadel are a warning that names the setting', async () => {
+    const { of } = await examineAt(zitadel)
+    expect(of('audiences')).toEqual([
+      expect.stringMatching(/^warn audiences: this looks like Zitadel.* → set OIDC_TRUSTED_AUDIENCES/),
+    ])
+  })
+
+  test.each<[string, Options, Record<string, string>, string[]]>([
+    [
+      'where they are trusted',
+      zitadel,
+      { OIDC_TRUSTED_AUDIENCES: 'project-7,other' },
+      ['pass audiences: ID tokens may name project-7, other beside the client'],
+    ],
+    ['at another provider', {}, {}, []],
+  ])('%s are none', async (_what, options, env, findings) => {
+    expect((await examineAt(options, env)).of('audiences')).toEqual(findings)
+  })
+})

@@ -384,6 +384,17 @@ describe('discovery', () => {
   })
 
   test.each([
+    [100, '2m', /^warn clock/],
+    [121, '2m', /^fail clock.* → let this machine follow NTP, or raise OIDC_CLOCK_TOLERANCE$/],
+    [6, '5s', /^fail clock/],
+  ])('a clock %d s ahead, with a tolerance of %s', async (seconds, OIDC_CLOCK_TOLERANCE, expected) => {
+    const date = new Date(1_800_000_000_000 - seconds * 1000).toUTCString()
+    expect(await check(answered(document, { headers: { date } }), { OIDC_CLOCK_TOLERANCE })).toContainEqual(
+      expect.stringMatching(expected),
+    )
+  })
+
+  test.each([
     ['null', 'null'],
     ['no JSON', '<h1>'],
     ['an issuer that is no text', '{"issuer":7}'],
