@@ -16,6 +16,8 @@ interface Alternative {
 export interface Unlisted {
   says: string
   fix: string
+  /** False for `none`, which providers leave out although they have public clients. */
+  isCertain: boolean
 }
 
 /**
@@ -29,6 +31,7 @@ export function findUnlisted(metadata: ServerMetadata, { clientAuth }: ProviderC
     return {
       says: `its metadata lists ${tellList(methods)}, not ${method}`,
       fix: 'set OIDC_CLIENT_AUTH to one that it lists, with its credentials',
+      isCertain: method !== 'none',
     }
   }
   const algs = readList(metadata, 'token_endpoint_auth_signing_alg_values_supported')
@@ -37,6 +40,7 @@ export function findUnlisted(metadata: ServerMetadata, { clientAuth }: ProviderC
   return {
     says: `its metadata lists ${tellList(algs)} for assertions, not ${alg}`,
     fix: 'put a key for one that it lists into OIDC_CLIENT_KEY',
+    isCertain: true,
   }
 }
 
@@ -117,8 +121,13 @@ export async function adviseKeys({ config: { publicUrl }, isServed }: Examinatio
     : `${register}; a provider that fetches keys there (jwks_uri) gets none before Portico runs: start it, and try again`
 }
 
-async function adviseCredentials(examination: Examination): Promise<string> {
-  switch (examination.provider.clientAuth.method) {
+async function adviseCredentials(examination: Examination, { description }: ProbeRefusal): Promise<string> {
+  const { method } = examination.provider.clientAuth
+  // Keycloak names the parameter that it misses.
+  if (method !== 'private_key_jwt' && /client_assertion/.test(description)) {
+    return 'the provider wants a signed assertion: set OIDC_CLIENT_KEY in place of the secret, or let this client have a secret there'
+  }
+  switch (method) {
     case 'none':
       return 'check OIDC_CLIENT_ID; let the provider have it as a public client with PKCE, or set the OIDC_CLIENT_SECRET that it has there'
     case 'client_secret_basic':
@@ -141,7 +150,7 @@ export async function explainUnrecognised(
   const says = `the provider does not recognise this client by ${method}: ${tellRefusal(refusal)}`
   const alternative = await findAlternative(examination)
   if (alternative !== undefined) return fail('client authentication', says, alternative)
-  const fix = await adviseCredentials(examination)
+  const fix = await adviseCredentials(examination, refusal)
   if (unlisted === undefined) return fail('client authentication', says, fix)
   return fail('client authentication', `${says}; ${unlisted.says}`, `${unlisted.fix}; or ${fix}`)
 }

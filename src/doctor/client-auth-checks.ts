@@ -30,9 +30,12 @@ async function toFinding(
   const { method } = provider.clientAuth
   const unlisted = findUnlisted(found.metadata, provider)
   const aside = unlisted === undefined ? '' : `; ${unlisted.says}`
-  if (refusal.error === 'invalid_grant')
-    return pass(check, `the provider knows this client (${method})${aside}`)
   if (isUnrecognised(refusal)) return explainUnrecognised(examination, refusal, unlisted)
+  if (refusal.error === 'invalid_grant') {
+    const says = `the provider knows this client (${method})${aside}`
+    // A provider may look at the code before it looks at an assertion; public clients are left out of many a list.
+    return unlisted?.isCertain ? warn(check, says, unlisted.fix) : pass(check, says)
+  }
   if (isAboutDpop(refusal)) return toDpopRefused(refusal, provider, found)
   if (refusal.error === 'unauthorized_client') {
     return fail(

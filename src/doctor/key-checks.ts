@@ -1,7 +1,8 @@
 import { createPublicKey } from 'node:crypto'
 import type { DiscoveredProvider } from '../provider/discovery.ts'
 import { toLogText } from '../telemetry/logger.ts'
-import { type Finding, fail, pass, warn } from './finding.ts'
+import { type Finding, fail, pass, unknown, warn } from './finding.ts'
+import { isKeycloak } from './known-providers.ts'
 import type { Examination } from './provider-checks.ts'
 
 const check = 'JWKS'
@@ -11,8 +12,9 @@ type Jwk = Record<string, unknown>
 /** Whether the keys that verify tokens are there, are keys, and one of them fits OIDC_ID_TOKEN_ALG. */
 export async function checkKeys(
   { provider, probe }: Examination,
-  { metadata: { jwks_uri: uri } }: DiscoveredProvider,
+  { metadata }: DiscoveredProvider,
 ): Promise<Finding[]> {
+  const { jwks_uri: uri } = metadata
   if (uri === undefined) return []
   const { status, text } = await probe.get(uri)
   const keys = status === 200 ? readKeys(text) : undefined
@@ -34,12 +36,13 @@ export async function checkKeys(
   ]
   if (provider.verifiesIdToken && !keys.some((key) => fits(key, provider.idTokenAlg))) {
     const algs = keys.map(({ alg, kty }) => String(alg ?? kty))
+    const says = `none of the keys (${toLogText(algs.join(', '))}) is for ${provider.idTokenAlg}`
+    const fix = 'set OIDC_ID_TOKEN_ALG to the algorithm of the ID tokens'
+    // Keycloak makes a key of an algorithm when it signs by it for the first time.
     findings.push(
-      fail(
-        check,
-        `none of the keys (${toLogText(algs.join(', '))}) is for ${provider.idTokenAlg}`,
-        'set OIDC_ID_TOKEN_ALG to the algorithm of the ID tokens',
-      ),
+      isKeycloak(provider.issuer, metadata)
+        ? unknown(check, `${says} so far`, `log in once, and run the doctor again; or ${fix}`)
+        : fail(check, says, fix),
     )
   }
   const kids = keys.map(({ kid }) => kid)

@@ -1,6 +1,7 @@
 import { isOktaCustomServer, isOktaHost, type ProviderConfig } from '../config/provider-config.ts'
 import { toLogText } from '../telemetry/logger.ts'
 import { type Finding, fail, pass, unknown, warn } from './finding.ts'
+import { isZitadel } from './known-providers.ts'
 import { readList, type ServerMetadata, tellList as tell } from './metadata-lists.ts'
 import { checkScopes } from './scope-checks.ts'
 
@@ -147,10 +148,6 @@ const accessToken: Check = (_metadata, { accessToken: { format }, issuer, endpoi
   }
   return pass('access token', format === 'jwt' ? 'verified as a JWT' : 'opaque: never looked into')
 }
-
-/** Zitadel's endpoints lie below its own paths, whatever the host. */
-const isZitadel = ({ token_endpoint: token = '', userinfo_endpoint: userinfo = '' }: ServerMetadata) =>
-  token.endsWith('/oauth/v2/token') && userinfo.endsWith('/oidc/v1/userinfo')
 
 const audiences: Check = (metadata, { trustedAudiences, verifiesIdToken }) => {
   if (!verifiesIdToken) return undefined

@@ -12,12 +12,17 @@ export function tellRefusal({ error, description }: ProbeRefusal): string {
 }
 
 /** Whether the provider does not know who is asking, whatever it calls that. */
-export function isUnrecognised({ error, description, status, leadsTo }: ProbeRefusal): boolean {
-  // Spring asks for a sign-in, or says nothing but the status.
+export function isUnrecognised(refusal: ProbeRefusal): boolean {
+  const { error, description, status, leadsTo } = refusal
+  if (isAboutDpop(refusal)) return false
+  // Spring asks for a sign-in, or says nothing but the status; Keycloak's pushed requests say `invalid_request`.
   if (error === 'malformed') return status === 401 || isSignIn(leadsTo)
+  // zitadel says so of an assertion by an unknown key.
+  if (error === 'invalid_grant') return /\bsignature\b/i.test(description)
   // Keycloak says `unauthorized_client` of a wrong secret; elsewhere, and by RFC 6749 5.2, it is about the grant.
   const isCertain = error !== 'unauthorized_client' || status === 401
-  return meansBadCredentials(error) && (isCertain || /credential|secret|invalid client/i.test(description))
+  if (meansBadCredentials(error)) return isCertain || /credential|secret|invalid client/i.test(description)
+  return status === 401
 }
 
 /** Whether an address is that of a page where people sign in, by its path. */

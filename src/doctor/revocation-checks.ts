@@ -1,5 +1,6 @@
 import type { DiscoveredProvider } from '../provider/discovery.ts'
-import { findAlternative } from './client-auth-advice.ts'
+import type { ProbeRefusal } from '../provider/probe-refusal.ts'
+import { explainUnrecognised, findAlternative } from './client-auth-advice.ts'
 import { type Finding, pass, warn } from './finding.ts'
 import type { Examination } from './provider-checks.ts'
 import { isUnrecognised, notTried, tellRefusal } from './refusals.ts'
@@ -21,15 +22,26 @@ export async function checkRevocation(
   if (refusal === undefined || !(isOdd || isUnrecognised(refusal))) {
     return [pass(check, 'refresh tokens of people who log out are revoked')]
   }
+  const alternative = await findAlternative(examination, { mustRevoke: true })
+  const { method } = examination.provider.clientAuth
+  if (alternative === undefined && method !== 'none' && blamesCredentials(refusal)) {
+    return [await explainUnrecognised(examination, refusal, undefined)]
+  }
   return [
     warn(
       check,
       `the provider does not let this client revoke tokens, so that those of people who log out stay good: ${tellRefusal(refusal)}`,
-      (await findAlternative(examination, { mustRevoke: true })) ??
-        'let this client revoke its tokens at the provider',
+      alternative ?? 'let this client revoke its tokens at the provider',
     ),
   ]
 }
+
+/**
+ * Whether the words of a refusal are about what this client authenticates with. A token endpoint that looks at the code before the
+ * client (zitadel) tells nothing of it.
+ */
+const blamesCredentials = ({ description }: ProbeRefusal) =>
+  /client_id|client_secret|credential|signature/i.test(description)
 
 function toMissing({ provider }: Examination): Finding[] {
   if (!provider.scopes.includes('offline_access')) return []

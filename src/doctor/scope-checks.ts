@@ -1,5 +1,6 @@
 import type { ProviderConfig } from '../config/provider-config.ts'
 import { type Finding, pass, warn } from './finding.ts'
+import { isKeycloak } from './known-providers.ts'
 import { readList, type ServerMetadata } from './metadata-lists.ts'
 
 const check = 'scopes'
@@ -39,8 +40,3 @@ function checkOfflineAccess(metadata: ServerMetadata, { issuer, scopes }: Provid
     ),
   ]
 }
-
-/** Keycloak's issuers are `https://{host}/realms/{name}`, with `/auth` before that where it is old. */
-const isKeycloak = (issuer: string, { token_endpoint: token = '' }: ServerMetadata): boolean =>
-  /\/realms\/[^/]+$/.test(URL.parse(issuer)?.pathname ?? '') ||
-  /\/protocol\/openid-connect\/token$/.test(URL.parse(token)?.pathname ?? '')

@@ -8,7 +8,7 @@ import { toSentSecret } from './client-auth.ts'
 import type { DiscoveredProvider, Discovery } from './discovery.ts'
 import type { DpopKey, DpopKeys } from './dpop-keys.ts'
 import { withConfigured } from './extra-parameters.ts'
-import { createTokenError, readStatus, toAppError } from './provider-errors.ts'
+import { createTokenError, isWordless, readStatus, toAppError } from './provider-errors.ts'
 
 /** What the log calls a pushed request. */
 const pushedRequest = 'pushed authorization request'
@@ -83,7 +83,7 @@ export function createAuthorizationStart({
     const options = dpop && { DPoP: dpop.handle }
     return breaker.guard(() =>
       client.buildAuthorizationUrlWithPAR(configuration, parameters, options).catch((error: unknown) => {
-        const reason = findMissingEndpoint(error)
+        const reason = findMissingEndpoint(error, config)
         if (reason === undefined) {
           // The provider's remark is logged, and may repeat what it was sent.
           const sent = [state, nonce, ...Object.values(given)]
@@ -119,9 +119,13 @@ function assertProvable({ parameters }: AuthorizationRequest, { verifiesIdToken 
   throw new AppError('invalid_request', `This provider sends no ID token, which alone could prove ${asked}.`)
 }
 
-/** Why the endpoint for pushed requests is none: RFC 9126 2.3 knows neither redirects nor these statuses for a POST. */
-function findMissingEndpoint(error: unknown): string | undefined {
+/**
+ * Why the endpoint for pushed requests is none for us: RFC 9126 2.3 knows neither redirects nor these statuses for a POST, and
+ * one that takes no public clients says 401 and nothing else (Spring Authorization Server).
+ */
+function findMissingEndpoint(error: unknown, { clientAuth }: ProviderConfig): string | undefined {
   const status = readStatus(error) ?? 0
   const isMissing = (status >= 300 && status < 400) || status === 404 || status === 405
-  return isMissing ? `${pushedRequest}: status ${status}` : undefined
+  const isForOthers = status === 401 && clientAuth.method === 'none' && isWordless(error)
+  return isMissing || isForOthers ? `${pushedRequest}: status ${status}` : undefined
 }

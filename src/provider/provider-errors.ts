@@ -46,9 +46,6 @@ export function toTokenError(
   if (!(error instanceof jose.JOSEError)) {
     return createTokenError(code, 'a published key cannot be used', { cause: error })
   }
-  if (error instanceof jose.JOSEAlgNotAllowed && code === 'invalid_id_token') {
-    return createTokenError(code, 'its alg is not OIDC_ID_TOKEN_ALG', { cause: error })
-  }
   const claim = 'claim' in error && typeof error.claim === 'string' ? ` ${error.claim}` : ''
   const isMissing = 'reason' in error && error.reason === 'missing'
   const isClockProblem = !isMissing && (claim === ' exp' || claim === ' nbf' || claim === ' iat')
@@ -113,6 +110,9 @@ export function readStatus(error: unknown): number | undefined {
   return 'status' in facts && typeof facts.status === 'number' ? facts.status : undefined
 }
 
+/** Whether an answer that openid-client refused says neither an OAuth error nor a challenge. */
+export const isWordless = (error: unknown): boolean => error instanceof ClientError
+
 /** What openid-client attaches to the cause of an error. */
 function toFacts(error: ClientError): object {
   const { cause } = error
@@ -143,7 +143,8 @@ function toChallengeError(error: WWWAuthenticateChallengeError, call: ProviderCa
 
 function toProviderError(error: ResponseBodyError, call: ProviderCall, secrets: readonly string[]): AppError {
   const said = `${call}: ${toRemark(error.error, error.error_description, secrets)}`
-  const reason = meansBadCredentials(error.error) ? `${said}: ${credentials}` : said
+  const isUnrecognised = meansBadCredentials(error.error) || (error.status === 401 && call !== 'userinfo')
+  const reason = isUnrecognised && !meansSignInAgain(error.error) ? `${said}: ${credentials}` : said
   if (isTemporary(error.error)) return createUnavailable(reason, { outage: 'busy', cause: error })
   return createRefusal(reason, error, error.error === 'invalid_grant')
 }

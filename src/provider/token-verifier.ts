@@ -1,9 +1,10 @@
-import type { JWTPayload } from 'jose'
+import { decodeProtectedHeader, errors, type JWTPayload } from 'jose'
 import type { Clock } from '../clock.ts'
 import type { ProviderConfig } from '../config/provider-config.ts'
+import { toLogText } from '../telemetry/logger.ts'
 import { assertAuthentication } from './authentication-checks.ts'
 import type { KeySource } from './key-source.ts'
-import { toTokenError } from './provider-errors.ts'
+import { createTokenError, toTokenError } from './provider-errors.ts'
 import {
   assertBoundToKey,
   assertIdTokenClaims,
@@ -84,6 +85,7 @@ export function createTokenVerifier({ config, keys, clock }: TokenVerifierOption
         ...time(),
       })
       .then(toStandardClaims, (error: unknown) => {
+        if (error instanceof errors.JOSEAlgNotAllowed) throw createWrongAlg(token, alg)
         throw toTokenError(error, 'invalid_id_token')
       })
 
@@ -134,3 +136,9 @@ export function createTokenVerifier({ config, keys, clock }: TokenVerifierOption
     },
   }
 }
+
+const createWrongAlg = (token: string, expected: string) =>
+  createTokenError(
+    'invalid_id_token',
+    `its alg is not OIDC_ID_TOKEN_ALG: ${toLogText(String(decodeProtectedHeader(token).alg))}, not ${expected}`,
+  )

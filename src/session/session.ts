@@ -43,7 +43,10 @@ export interface RefreshToken {
 /** Sessions that may have been replaced one after the other, and still be answered for. */
 const maxInherited = 20
 
-/** The refresh tokens of a session: those of the sessions it replaced, and its own. */
+/**
+ * The refresh tokens of a session: those of the sessions it replaced, and its own. Logins of one browser that finish at the
+ * same moment hand the same ones on in several ways: each counts once, so that none is pushed out by another's copies.
+ */
 export function toRefreshTokens({
   identity: { provider, issuer, providerSid },
   tokens: { refreshToken },
@@ -51,8 +54,12 @@ export function toRefreshTokens({
 }: NewSession & { readonly inherited?: readonly RefreshToken[] }): RefreshToken[] {
   const sid = providerSid === undefined ? {} : { providerSid }
   const own = refreshToken === undefined ? [] : [{ provider, issuer, ...sid, refreshToken }]
-  return [...inherited, ...own].slice(-maxInherited)
+  const byName = new Map([...inherited, ...own].map((token) => [toName(token), token]))
+  return [...byName.values()].slice(-maxInherited)
 }
+
+const toName = ({ provider, issuer, refreshToken }: RefreshToken) =>
+  JSON.stringify([provider, issuer, refreshToken])
 
 /** What the store gives back. Times are milliseconds since the epoch. */
 export interface Session extends NewSession {

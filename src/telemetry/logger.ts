@@ -84,7 +84,10 @@ export function createLog(level: LogLevel, write?: (line: string) => void): Log 
 
 const unprintable = /[^\x20-\x7e]+/g
 
-/** Makes a foreign text safe for one log field: printable ASCII, at most 200 characters. */
+/** Characters of a foreign text that are told: what matters comes behind 130 of others in what Ory Hydra says. */
+const longestText = 400
+
+/** Makes a foreign text safe for one log field: printable ASCII, and no more than 400 characters. */
 export function toLogText(text: string): string {
-  return text.replace(unprintable, ' ').slice(0, 200)
+  return text.replace(unprintable, ' ').slice(0, longestText)
 }

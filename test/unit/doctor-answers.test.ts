@@ -366,7 +366,7 @@ describe('client authentication', () => {
     test.each([
       [
         'invalid_grant',
-        /^pass client authentication: .*\(private_key_jwt\); its metadata lists RS256, PS256 for assertions, not ES256$/,
+        /^warn client authentication: .*\(private_key_jwt\); its metadata lists RS256, PS256 for assertions, not ES256 → put/,
       ],
       [
         'invalid_client',
@@ -376,6 +376,20 @@ describe('client authentication', () => {
       const algs = { token_endpoint_auth_signing_alg_values_supported: ['RS256', 'PS256'] }
       expect(await check({ error }, { env: key, metadata: algs })).toMatch(expected)
     })
+  })
+
+  test('one that wants a signed assertion says so (Keycloak)', async () => {
+    const missing = { error: 'invalid_client', description: 'Parameter client_assertion_type is missing' }
+    expect(await check({ ...missing, status: 401 })).toMatch(
+      / → the provider wants a signed assertion: set OIDC_CLIENT_KEY in place of the secret/,
+    )
+  })
+
+  test.each([
+    ['invalid_request', 401, /^fail client authentication: the provider does not recognise this client/],
+    ['invalid_request', 400, /^unknown client authentication/],
+  ])('%s with status %d', async (error, status, expected) => {
+    expect(await check({ error, description: 'Authentication failed.', status })).toMatch(expected)
   })
 
   describe('DPoP', () => {
@@ -550,6 +564,37 @@ describe('revocation', () => {
       `warn revocation: the provider does not let this client revoke tokens, so that those of people who log out stay good: ${told} → let this client revoke its tokens at the provider`,
     ])
   })
+
+  test.each<[string, Env, ProbeRefusal, RegExp]>([
+    [
+      'a wrong secret',
+      secret,
+      { error: 'invalid_client', description: 'invalid client_id / client_secret', status: 401 },
+      /^fail client authentication: the provider does not recognise this client by client_secret_basic: .* → copy/,
+    ],
+    [
+      'an assertion by an unknown key',
+      key,
+      {
+        error: 'invalid_grant',
+        description: 'invalid signature (error in cryptographic primitive)',
+        status: 400,
+      },
+      /^fail client authentication: the provider does not recognise this client by private_key_jwt: .* → check/,
+    ],
+    [
+      'a public client, which may have to stay one',
+      {},
+      { error: 'invalid_client', description: 'no credentials', status: 401 },
+      /^warn revocation: /,
+    ],
+  ])(
+    'tells of the client what a token endpoint that looks at the code first does not: %s',
+    async (...row) => {
+      const [, env, refusal, expected] = row
+      expect(await check(refusal, { env })).toEqual([expect.stringMatching(expected)])
+    },
+  )
 
   test('of a client that is not recognised is not tried', async () => {
     expect(await check(undefined, { failed: ['client authentication'] })).toEqual([
