@@ -97,8 +97,11 @@ export function createCallbackHandler(options: CallbackOptions): RequestHandler<
    */
   async function findLivingSession(req: CallbackRequest, error: unknown): Promise<Session | undefined> {
     if (error instanceof FailedLogin && error.successor !== undefined) return error.successor
-    const refusal = error instanceof FailedLogin ? error.refusal : error
+    const { refusal, transaction } =
+      error instanceof FailedLogin ? error : { refusal: error, transaction: undefined }
     if (!(refusal instanceof AppError && pastLogins.has(refusal.code))) return undefined
+    // The living session does not prove what that login was to prove.
+    if (transaction !== undefined && demandsMore(transaction)) return undefined
     return (await sessions.read(req)).session
   }
 
@@ -146,6 +149,10 @@ const silentRefusals: ReadonlySet<ErrorCode> = new Set([
   'consent_required',
   'interaction_required',
 ])
+
+/** Whether a login asks for a stronger or a fresh sign-in. */
+const demandsMore = ({ acrValues, maxAge, prompt = '' }: FailedLogin['transaction']) =>
+  acrValues !== undefined || maxAge !== undefined || prompt.split(' ').includes('login')
 
 /** What says that a login is over, and nothing of the person. */
 const pastLogins: ReadonlySet<ErrorCode> = new Set(['login_transaction_missing', 'login_transaction_expired'])

@@ -1,7 +1,6 @@
 import type { JWTPayload } from 'jose'
 import { AppError } from '../errors.ts'
-import { toLogText } from '../telemetry/logger.ts'
-import type { ExpectedIdToken } from './token-checks.ts'
+import { type ExpectedIdToken, quote } from './token-checks.ts'
 
 type Expected = Pick<
   ExpectedIdToken,
@@ -14,8 +13,8 @@ type Check = (claims: JWTPayload, expected: Expected) => string | undefined
 /** acr_values (OpenID Connect Core 3.1.2.1). */
 const contextIsAsAsked: Check = ({ acr }, { acrValues }) => {
   if (acrValues === undefined || acrValues.some((asked) => asked === acr)) return undefined
-  const said = acr === undefined ? 'acr is missing' : `acr is "${toLogText(String(acr))}"`
-  return `${said}, asked for was "${toLogText(acrValues.join(' '))}"`
+  const said = acr === undefined ? 'acr is missing' : `acr is ${quote(acr)}`
+  return `${said}, asked for was ${quote(acrValues.join(' '))}`
 }
 
 /** max_age: the person signed in at most so many seconds ago. */

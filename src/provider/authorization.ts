@@ -1,4 +1,5 @@
 import * as client from 'openid-client'
+import type { Clock } from '../clock.ts'
 import type { ProviderConfig } from '../config/provider-config.ts'
 import { AppError } from '../errors.ts'
 import type { Log } from '../telemetry/logger.ts'
@@ -9,6 +10,9 @@ import type { DiscoveredProvider, Discovery } from './discovery.ts'
 import type { DpopKey, DpopKeys } from './dpop-keys.ts'
 import { withConfigured } from './extra-parameters.ts'
 import { createTokenError, isWordless, readStatus, toAppError } from './provider-errors.ts'
+
+/** Milliseconds without another try: it may have been one bad moment of something in between. */
+const unpushedFor = 60_000
 
 /** What the log calls a pushed request. */
 const pushedRequest = 'pushed authorization request'
@@ -38,6 +42,7 @@ interface AuthorizationStartOptions {
   dpopKeys: DpopKeys
   /** Stands before pushed requests: a provider that hangs must not hold every login. */
   breaker: CircuitBreaker
+  clock: Clock
   log: Log
 }
 
@@ -47,10 +52,11 @@ export function createAuthorizationStart({
   discovery,
   dpopKeys,
   breaker,
+  clock,
   log,
 }: AuthorizationStartOptions) {
-  /** Providers that announce pushed requests and do not take them; metadata that is read anew is another one. */
-  const withoutPar = new WeakSet<DiscoveredProvider>()
+  /** Until when requests to a provider that announces pushed ones, and did not take one, are not pushed. */
+  let unpushedUntil = 0
 
   function toParameters(
     { state, nonce, codeChallenge, parameters }: AuthorizationRequest,
@@ -89,12 +95,12 @@ export function createAuthorizationStart({
           const sent = [state, nonce, ...Object.values(given)]
           throw toAppError(error, pushedRequest, [...sent, toSentSecret(config.clientAuth)])
         }
-        if (metadata.require_pushed_authorization_requests === true) {
+        if (String(metadata.require_pushed_authorization_requests) === 'true') {
           throw createTokenError('invalid_token_response', reason, { cause: error })
         }
         log('pushed_request_skipped', { issuer: config.issuer, reason })
         // A filter in between may turn away what one person asks for, which says nothing of the others' requests.
-        if (Object.keys(given).length === 0) withoutPar.add(provider)
+        if (Object.keys(given).length === 0) unpushedUntil = clock.now() + unpushedFor
         return undefined
       }),
     )
@@ -105,7 +111,7 @@ export function createAuthorizationStart({
     const provider = await discovery.provider()
     const dpop = usesDpop(config, provider) ? await dpopKeys.find() : undefined
     const parameters = toParameters(request, dpop)
-    const isPushed = usesPar(config, provider) && !withoutPar.has(provider)
+    const isPushed = usesPar(config, provider) && clock.now() >= unpushedUntil
     const pushed = isPushed ? await push(provider, request, parameters, dpop) : undefined
     const url = pushed ?? client.buildAuthorizationUrl(provider.configuration, parameters)
     return { url, dpopKey: dpop?.thumbprint, prompt: parameters.get('prompt') ?? undefined }

@@ -3,11 +3,13 @@ import * as client from 'openid-client'
 import type { Clock } from '../clock.ts'
 import type { ProviderConfig } from '../config/provider-config.ts'
 import { AppError } from '../errors.ts'
+import { readTokens, toExpiry, toScope } from './answered-tokens.ts'
 import { isIssAdvertised, usesDpop } from './capabilities.ts'
 import type { DiscoveredProvider, Discovery } from './discovery.ts'
 import type { DpopKey, DpopKeys } from './dpop-keys.ts'
 import { toResourceParameters } from './extra-parameters.ts'
 import type { ProviderIdentity, ProviderTokens } from './identity.ts'
+import { peekClaims } from './peek-claims.ts'
 import type { PersonReader } from './person.ts'
 import { createTokenError, isKeyMissing } from './provider-errors.ts'
 import { createUnavailable } from './provider-unavailable.ts'
@@ -15,6 +17,7 @@ import { idTokenMember } from './token-answer.ts'
 import type { TokenVerifier } from './token-verifier.ts'
 import { UnverifiedRefresh } from './unverified-refresh.ts'
 import { readUserId } from './user-id.ts'
+import { AnotherPerson } from './userinfo.ts'
 
 /** An authorization code, and what the login that it answers was begun with. */
 export interface CodeExchange {
@@ -122,7 +125,7 @@ export function createGrants({
     // A provider that takes proofs may bind the tokens of some clients alone.
     const isUnbound = config.dpop !== 'required' && answer.token_type === 'bearer'
     const dpop = isUnbound ? undefined : offered
-    const tokens = readTokenAnswer(answer, dpop)
+    const tokens = readTokens(answer, dpop, clock.now())
     const { accessToken } = tokens
     const claims = await verifyIdToken(tokens, exchange)
     const { scopes, expiresAt } = await verifier.verifyAccessToken(accessToken, dpop?.thumbprint)
@@ -131,40 +134,15 @@ export function createGrants({
       identity: await personReader.identify(provider, { idToken: claims, userId }, { accessToken, dpop }),
       tokens: {
         ...tokens,
-        accessTokenExpiresAt: toExpiry(tokens, expiresAt),
+        accessTokenExpiresAt: toExpiry(tokens, expiresAt, config.accessTokenLifetime),
         scope: [...new Set(scopes ?? toScope(answer.scope) ?? config.scopes)],
       },
     }
   }
 
-  /** When the access token ends: by the answer, or by what a JWT says of itself, or else after a while. */
-  const toExpiry = ({ accessTokenExpiresAt, obtainedAt }: ProviderTokens, ownExpiry: number | undefined) =>
-    accessTokenExpiresAt ?? ownExpiry ?? obtainedAt + config.accessTokenLifetime
-
   /** Only a plain OAuth 2.0 provider names the user beside the tokens. */
   function readAnsweredUserId(answer: client.TokenEndpointResponse): string | undefined {
     return config.endpoints === undefined ? undefined : readUserId(answer, config.userIdField)
-  }
-
-  /** The tokens of an answer, before any of them is verified; their scope is not known yet. */
-  function readTokenAnswer(answer: client.TokenEndpointResponse, dpop: DpopKey | undefined): ProviderTokens {
-    const {
-      access_token: accessToken,
-      [idTokenMember]: idToken,
-      refresh_token: refreshToken,
-      expires_in: lifetime,
-    } = answer
-    assertTokenType(answer.token_type, dpop)
-    const obtainedAt = clock.now()
-    return {
-      accessToken,
-      obtainedAt,
-      scope: [],
-      ...(dpop === undefined ? {} : { dpopKey: dpop.thumbprint }),
-      ...(typeof idToken === 'string' ? { idToken } : {}),
-      ...(refreshToken === undefined ? {} : { refreshToken }),
-      ...(lifetime === undefined ? {} : { accessTokenExpiresAt: obtainedAt + lifetime * 1000 }),
-    }
   }
 
   async function refresh(request: RefreshRequest): Promise<ProviderLogin> {
@@ -183,10 +161,10 @@ export function createGrants({
       return await verifyRefreshed(provider, request, answer, dpop)
     } catch (error) {
       const { refresh_token: refreshToken } = answer
-      if (!(error instanceof AppError)) throw error
-      // To the breaker that is an outage: refresh tokens must not be rotated again and again meanwhile.
-      const refusal = isKeyMissing(error) ? createKeysMissing(error) : error
-      throw refreshToken === undefined ? refusal : new UnverifiedRefresh(refreshToken, refusal)
+      const refusal = toRefusal(error)
+      const isAnothers = error instanceof AnotherPerson || isOfAnother(answer, request.identity)
+      const isKept = refreshToken !== undefined && !isAnothers
+      throw isKept ? new UnverifiedRefresh(refreshToken, refusal) : refusal
     }
   }
 
@@ -196,7 +174,7 @@ export function createGrants({
     answer: client.TokenEndpointResponse,
     dpop: DpopKey | undefined,
   ): Promise<ProviderLogin> {
-    const tokens = readTokenAnswer(answer, dpop)
+    const tokens = readTokens(answer, dpop, clock.now())
     const { accessToken, idToken } = tokens
     const claims =
       idToken === undefined
@@ -216,14 +194,32 @@ export function createGrants({
         ...(old.refreshToken === undefined ? {} : { refreshToken: old.refreshToken }),
         ...(old.idToken === undefined ? {} : { idToken: old.idToken }),
         ...tokens,
-        accessTokenExpiresAt: toExpiry(tokens, expiresAt),
+        accessTokenExpiresAt: toExpiry(tokens, expiresAt, config.accessTokenLifetime),
         // Never wider than before, whatever the provider says now.
         scope: granted === undefined ? old.scope : old.scope.filter((scope) => granted.includes(scope)),
       },
     }
   }
 
+  /** Whether an answer names another person: then its refresh token is that person's, and no use to this session. */
+  function isOfAnother(answer: client.TokenEndpointResponse, { sub, userId }: ProviderIdentity): boolean {
+    const idToken = answer[idTokenMember]
+    const named = typeof idToken === 'string' ? peekClaims(idToken)?.sub : undefined
+    const answeredId = readAnsweredUserId(answer)
+    const isOtherUser = userId !== undefined && answeredId !== undefined && answeredId !== userId
+    return isOtherUser || (named !== undefined && named !== sub)
+  }
+
   return { exchangeCode, refresh }
+}
+
+/** Why an answer may not be used. */
+function toRefusal(error: unknown): AppError {
+  if (!(error instanceof AppError)) {
+    return new AppError('internal_error', 'The refresh failed.', { cause: error })
+  }
+  // To the breaker that is an outage: refresh tokens must not be rotated again and again meanwhile.
+  return isKeyMissing(error) ? createKeysMissing(error) : error
 }
 
 const createKeysMissing = (cause: AppError) =>
@@ -232,14 +228,4 @@ const createKeysMissing = (cause: AppError) =>
     cause,
   })
 
-/** RFC 6749 3.3 puts spaces between scopes; GitHub, commas, which hardly any scope has in it. */
-const toScope = (scope: string | undefined) => scope?.split(/[ ,]+/).filter((item) => item !== '')
-
 const toOptions = (dpop: DpopKey | undefined) => (dpop === undefined ? {} : { DPoP: dpop.handle })
-
-/** A refresh of bound tokens must bring bound ones: Bearer would be a downgrade (RFC 9449 5). */
-function assertTokenType(type: string, dpop: DpopKey | undefined): void {
-  if (type === (dpop === undefined ? 'bearer' : 'dpop')) return
-  const reason = dpop === undefined ? 'token_type is not Bearer' : 'token_type is not DPoP'
-  throw createTokenError('invalid_token_response', reason)
-}

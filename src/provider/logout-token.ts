@@ -1,4 +1,4 @@
-import { decodeJwt, decodeProtectedHeader, type JWTPayload } from 'jose'
+import { decodeProtectedHeader, type JWTPayload } from 'jose'
 import type { Clock } from '../clock.ts'
 import type { ProviderConfig } from '../config/provider-config.ts'
 import type { KeySource } from './key-source.ts'
@@ -114,14 +114,5 @@ export function createLogoutTokenVerifier({ config, keys, clock }: LogoutTokenVe
       // In whole seconds, as jose counts: it takes a token until the last of them is over.
       goodUntil: (Math.ceil(exp) + clockTolerance) * 1000,
     }
-  }
-}
-
-/** The claims of a token that nobody has verified, to find who may verify it; undefined where it is no JWT. */
-export function peekClaims(token: string): JWTPayload | undefined {
-  try {
-    return decodeJwt(token)
-  } catch {
-    return undefined
   }
 }

@@ -103,7 +103,7 @@ export function createPersonReader({ config, userinfo, log }: PersonReaderOption
         // Tokens that came must not be lost because userinfo did not.
         log('user_claims_stale', { reason: error instanceof AppError ? error.reason : undefined })
         // What the configuration does not allow any more goes all the same.
-        return pick(identity.claims)
+        return pick(idToken ?? {}, identity.claims)
       }
     },
   }

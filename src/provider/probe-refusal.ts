@@ -29,7 +29,7 @@ export const isRefusal = (error: unknown): boolean =>
 export function toRefusal(error: unknown, secrets: readonly string[]): ProbeRefusal {
   if (error instanceof client.ResponseBodyError) {
     return {
-      error: toRemark(error.error, '', []),
+      error: toRemark(error.error, '', secrets),
       description: toRemark('', error.error_description, secrets),
       status: error.status,
     }

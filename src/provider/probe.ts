@@ -118,6 +118,7 @@ export function createProviderProbe({ config, secrets, clock }: ProbeOptions): P
       const startAuthorization = createAuthorizationStart({
         config,
         discovery,
+        clock,
         dpopKeys,
         breaker: createCircuitBreaker({ clock, opensOn: [] }),
         log: (_event, { reason } = {}) => {

@@ -75,7 +75,7 @@ export function toAppError(error: unknown, call: ProviderCall, secrets: readonly
   if (cause instanceof ProviderUnavailable) return nameCall(cause, call)
   if (cause instanceof AppError) return cause
   if (error instanceof ResponseBodyError) return toProviderError(error, call, secrets)
-  if (error instanceof WWWAuthenticateChallengeError) return toChallengeError(error, call)
+  if (error instanceof WWWAuthenticateChallengeError) return toChallengeError(error, call, secrets)
   if (!(error instanceof ClientError)) {
     return new AppError('internal_error', 'The sign-in failed.', { cause: error })
   }
@@ -85,11 +85,8 @@ export function toAppError(error: unknown, call: ProviderCall, secrets: readonly
 }
 
 /** Whether the provider refuses a refresh for good, so that the person has to sign in again (RFC 6749 5.2). */
-export function isFinalRefusal(error: unknown): boolean {
-  if (error instanceof ResponseBodyError) return meansSignInAgain(error.error)
-  if (!(error instanceof WWWAuthenticateChallengeError)) return false
-  return error.cause.some(({ parameters }) => meansSignInAgain(parameters.error ?? ''))
-}
+export const isFinalRefusal = (error: unknown): boolean =>
+  error instanceof ResponseBodyError && meansSignInAgain(error.error)
 
 /** What a provider says of a token that it will never revoke: of the wrong kind (RFC 7009 2.2.1), or not known to it. */
 const finalRefusals = ['unsupported_token_type', 'invalid_token', 'invalid_grant', 'invalid_request']
@@ -133,9 +130,13 @@ function toHint(facts: object): string {
 const credentials = 'check OIDC_CLIENT_ID, OIDC_CLIENT_SECRET and OIDC_CLIENT_AUTH'
 
 /** A challenge (RFC 9110 11.6.1): of userinfo to our access token, of all others to our credentials (RFC 6749 5.2). */
-function toChallengeError(error: WWWAuthenticateChallengeError, call: ProviderCall): AppError {
+function toChallengeError(
+  error: WWWAuthenticateChallengeError,
+  call: ProviderCall,
+  secrets: readonly string[],
+): AppError {
   const [{ scheme, parameters } = { scheme: 'unknown', parameters: {} }] = error.cause
-  const said = toRemark(parameters.error, parameters.error_description, [])
+  const said = toRemark(parameters.error, parameters.error_description, secrets)
   const hint = call === 'userinfo' ? said : credentials
   const reason = `${call}: status ${error.status}, ${toLogText(scheme)} challenge`
   return createRefusal(hint === '' ? reason : `${reason}: ${hint}`, error)

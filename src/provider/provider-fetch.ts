@@ -2,7 +2,7 @@ import { Agent, request } from 'undici'
 import type { Clock } from '../clock.ts'
 import type { ProviderConfig } from '../config/provider-config.ts'
 import { AppError } from '../errors.ts'
-import { meansSignInAgain } from './oauth-errors.ts'
+import { meansSpent } from './oauth-errors.ts'
 import { createUnavailable } from './provider-unavailable.ts'
 
 /** The part of `fetch` that talking with a provider needs. */
@@ -38,7 +38,7 @@ function endsGrant(bytes: Uint8Array): boolean {
   try {
     const body: unknown = JSON.parse(Buffer.from(bytes).toString())
     const error = typeof body === 'object' && body !== null && 'error' in body ? body.error : undefined
-    return typeof error === 'string' && meansSignInAgain(error)
+    return typeof error === 'string' && meansSpent(error)
   } catch {
     return false
   }

@@ -111,13 +111,14 @@ export function createProvider({ config, secrets, clock, log }: ProviderOptions)
   const verifier = createTokenVerifier({ config, keys, clock })
   // A 429 or 500 here may be about one person's data, and must not touch the others.
   const userinfoBreaker = createCircuitBreaker({ clock, opensOn: ['silent'] })
-  const userinfo = createUserinfo({ config, verifier, breaker: userinfoBreaker })
+  const userinfo = createUserinfo({ config, verifier })
   const personReader = createPersonReader({ config, userinfo, log })
   const grants = createGrants({ config, discovery, dpopKeys, verifier, personReader, clock })
   const refreshBreaker = createCircuitBreaker({ clock, opensOn: ['silent', 'cut', 'busy'] })
   const startAuthorization = createAuthorizationStart({
     config,
     discovery,
+    clock,
     dpopKeys,
     // What a 5xx says here may be about one person's parameters.
     breaker: createCircuitBreaker({ clock, opensOn: ['silent'] }),
@@ -199,7 +200,7 @@ export function createProvider({ config, secrets, clock, log }: ProviderOptions)
       if (!userinfo.isThere(provider)) throw new AppError('not_found', 'This provider has no userinfo.')
       const { accessToken, dpopKey } = tokens
       const dpop = dpopKey === undefined ? undefined : await dpopKeys.find(dpopKey)
-      return userinfo.fetch(provider, { accessToken, dpop }, toSubject(identity))
+      return userinfoBreaker.guard(() => userinfo.fetch(provider, { accessToken, dpop }, toSubject(identity)))
     },
   }
 }

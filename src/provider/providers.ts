@@ -1,4 +1,4 @@
-import { peekClaims } from './logout-token.ts'
+import { peekClaims } from './peek-claims.ts'
 import type { Provider } from './provider.ts'
 
 /** The configured providers, in the order of the configuration. */

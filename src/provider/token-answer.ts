@@ -62,14 +62,15 @@ const asText = (value: unknown) => (typeof value === 'string' && value !== '' ? 
  */
 function readError(body: Body, status: number): ErrorAnswer | undefined {
   const { error, error_description: description, message } = body
-  const isRefusal = status >= 400 || !('access_token' in body)
+  const isRefusal = status >= 400 || asText(body.access_token) === undefined
   if (!isRefusal) return undefined
   const nested = typeof error === 'object' && error !== null ? (error as Body) : {}
   const said = asText(message) ?? asText(nested.message)
   if (said?.toLowerCase() === 'invalid refresh token')
     return { error: 'invalid_grant', error_description: said }
-  const name =
-    asText(error) ?? asText(nested.code) ?? asText(nested.type) ?? (status >= 400 ? said : undefined)
+  // A message alone names no error that could mean anything more.
+  const wordless = status >= 400 && said !== undefined ? 'refused' : undefined
+  const name = asText(error) ?? asText(nested.code) ?? asText(nested.type) ?? wordless
   if (name === undefined) return undefined
   const explained = asText(description) ?? said
   return { error: name, ...(explained === undefined ? {} : { error_description: explained }) }
@@ -90,7 +91,7 @@ function toJson(body: object, status: number, headers: Headers): Response {
 
 const text = z.string('is no text').min(1, 'is empty')
 
-/** A duration; one that is not positive says nothing. */
+/** A duration; one of less than a second says nothing. */
 const seconds = z
   .union(
     [
@@ -102,7 +103,7 @@ const seconds = z
     ],
     'is no number',
   )
-  .transform((value) => (value > 0 ? value : undefined))
+  .transform((value) => (value >= 1 ? value : undefined))
 
 /** The members that this server reads (RFC 6749 5.1); all others pass as they are. */
 const tokenAnswer = z.looseObject({

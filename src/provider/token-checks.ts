@@ -42,7 +42,9 @@ type Check<What> = (claims: JWTPayload, expected: What) => string | undefined
 /** How long ago an ID token may have been made, in seconds: Entra ID dates its tokens five minutes back. */
 const longestAge = 600
 
-const quote = (value: unknown) => `"${toLogText(String(value))}"`
+/** Anything, as the log may show it. */
+export const quote = (value: unknown) =>
+  `"${toLogText(typeof value === 'string' ? value : (JSON.stringify(value) ?? 'undefined'))}"`
 
 const subjectIsThere: Check<Expected> = ({ sub }) =>
   typeof sub === 'string' && sub !== '' && sub.length <= 255 ? undefined : 'sub is empty or not a text'

@@ -17,14 +17,26 @@ export interface FittingClaims {
 const tells = (claims: UserClaims, name: string) =>
   Object.hasOwn(claims, name) && claims[name] !== undefined && claims[name] !== null
 
-/** The named claims with their names, each from the first source that has it. */
+/** Claims that say whether an address was verified, and which one. */
+const addresses: ReadonlyMap<string, string> = new Map([
+  ['email_verified', 'email'],
+  ['phone_number_verified', 'phone_number'],
+])
+
+/**
+ * The named claims with their names, each from the first source that has it. Whether an address was verified is told by a
+ * source that tells the same address: what one says of an old address must not count for a new one.
+ */
 export function findUserClaims(names: readonly string[], ...sources: UserClaims[]): [string, unknown][] {
-  return names.flatMap((name) =>
-    sources
-      .filter((source) => tells(source, name))
-      .slice(0, 1)
-      .map((source): [string, unknown] => [name, source[name]]),
-  )
+  const findSource = (name: string) => sources.find((source) => tells(source, name))
+  return names.flatMap((name): [string, unknown][] => {
+    const address = addresses.get(name) ?? name
+    const told = findSource(address)?.[address]
+    const source = sources.find(
+      (one) => tells(one, name) && (told === undefined || one[address] === told || address === name),
+    )
+    return source === undefined ? [] : [[name, source[name]]]
+  })
 }
 
 /**
@@ -60,7 +72,8 @@ export function toStandardClaims(claims: JWTPayload): JWTPayload {
   return Object.fromEntries(read)
 }
 
-const isTrue = (value: unknown) => value === 1 || String(value).toLowerCase() === 'true'
+const isTrue = (value: unknown) =>
+  value === true || value === 1 || (typeof value === 'string' && value.toLowerCase() === 'true')
 
 /** Picks the named claims for a session, each from the first source that has it. */
 export const pickUserClaims = (

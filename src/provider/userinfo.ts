@@ -2,7 +2,6 @@ import type { JWTPayload } from 'jose'
 import * as client from 'openid-client'
 import type { ProviderConfig } from '../config/provider-config.ts'
 import { AppError } from '../errors.ts'
-import type { CircuitBreaker } from './circuit-breaker.ts'
 import type { DiscoveredProvider } from './discovery.ts'
 import type { DpopKey } from './dpop-keys.ts'
 import { createTokenError, toAppError } from './provider-errors.ts'
@@ -40,11 +39,10 @@ export interface Userinfo {
 interface UserinfoOptions {
   config: ProviderConfig
   verifier: Pick<TokenVerifier, 'verifyUserinfo'>
-  breaker: CircuitBreaker
 }
 
 /** Creates the userinfo of one provider. */
-export function createUserinfo({ config, verifier, breaker }: UserinfoOptions): Userinfo {
+export function createUserinfo({ config, verifier }: UserinfoOptions): Userinfo {
   /** The answer, unless the provider does not take the token. */
   async function request(
     provider: DiscoveredProvider,
@@ -68,7 +66,7 @@ export function createUserinfo({ config, verifier, breaker }: UserinfoOptions): 
       return response.status === 401 ? undefined : response
     } catch (error) {
       if (error instanceof client.WWWAuthenticateChallengeError && error.status === 401) return undefined
-      throw toAppError(error, 'userinfo')
+      throw toAppError(error, 'userinfo', [accessToken])
     }
   }
 
@@ -76,7 +74,7 @@ export function createUserinfo({ config, verifier, breaker }: UserinfoOptions): 
     isThere: (provider) => findUserinfoEndpoint(config, provider) !== undefined,
 
     async fetch(provider, access, subject) {
-      const response = await breaker.guard(() => request(provider, access, subject))
+      const response = await request(provider, access, subject)
       if (response === undefined) return undefined
       if (response.status !== 200)
         throw createTokenError('invalid_userinfo', `userinfo: status ${response.status}`)
@@ -118,7 +116,7 @@ export class AnotherPerson extends AppError {
  */
 function assertSamePerson(claims: JWTPayload, { sub, userId }: Subject, config: ProviderConfig): void {
   if (config.verifiesIdToken) {
-    const about = typeof claims.sub === 'number' ? String(claims.sub) : claims.sub
+    const about = Number.isSafeInteger(claims.sub) ? String(claims.sub) : claims.sub
     const mayBeLeftOut = config.endpoints !== undefined
     if (about === undefined && !mayBeLeftOut)
       throw createTokenError('invalid_userinfo', 'userinfo: sub is missing')

@@ -43,6 +43,8 @@ interface FreshTokensOptions {
 
 /** Milliseconds during which nobody tries again after a refresh that failed; what the provider asks for goes first. */
 const failurePause = 1_000
+/** The same after an answer or a refusal that the next try will hardly change: each may cost a rotation. */
+const refusalPause = 30_000
 /** Milliseconds between two looks for a lock that somebody else holds. */
 const lookEvery = 40
 /** Milliseconds for which tokens that came are offered to a store that does not take them. */
@@ -149,7 +151,8 @@ export function createFreshTokens({
     // What the provider refuses for another reason than the person is for the operator to mend.
     const event = code === 'provider_error' ? 'token_refresh_rejected' : 'token_refresh_failed'
     log(event, { session: session.handle, provider: session.identity.provider, code, reason })
-    await lease.release(Math.max(failurePause, retryAfter * 1000)).catch(() => {})
+    const pause = code === 'provider_unavailable' ? failurePause : refusalPause
+    await lease.release(Math.max(pause, retryAfter * 1000)).catch(() => {})
   }
 
   /** Nothing of what came may be used, but the old refresh token is spent: the new one is kept for the next try. */

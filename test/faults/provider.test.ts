@@ -200,14 +200,14 @@ describe('the keys', () => {
     }
   })
 
-  test.each<[string, unknown]>([
-    ['null among the keys', [null]],
-    ['a key that is none', [{ kty: 'RSA', kid: 'good-1', n: '!', e: 'AQAB' }]],
-  ])('%s: refused, not a 500', async (_name, keys) => {
+  test.each<[string, unknown, number]>([
+    ['nothing but null', [null], 503],
+    ['a key that is none', [{ kty: 'RSA', kid: 'good-1', n: '!', e: 'AQAB' }], 502],
+  ])('%s: refused, not a 500', async (_name, keys, status) => {
     const idp = await startIdp()
     idp.misbehave({ jwks: () => ({ keys }) })
     const portico = await start(idp.issuer)
-    expect((await logInAtHostile(portico, idp)).response.status).toBe(502)
+    expect((await logInAtHostile(portico, idp)).response.status).toBe(status)
   })
 
   test('a new key under the old kid, or without any, is found at once', async () => {

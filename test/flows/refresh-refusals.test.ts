@@ -56,10 +56,6 @@ describe('a refresh that only a new sign-in can heal ends the session (R63)', ()
     ['invalid_grant without a type', (_req, res) => void res.status(400).end(JSON.stringify(invalidGrant))],
     ['invalid_grant as a form', text(400, 'application/x-www-form-urlencoded', form)],
     ['invalid_grant beside a challenge', json(401, invalidGrant, { 'www-authenticate': 'Basic realm="x"' })],
-    [
-      'invalid_token in a challenge alone',
-      (_req, res) => void res.status(401).set('www-authenticate', 'Bearer error="invalid_token"').end(),
-    ],
     ['bad_refresh_token with 200 (GitHub)', json(200, { error: 'bad_refresh_token' })],
     ['invalid_refresh_token with 200 (Slack)', json(200, { ok: false, error: 'invalid_refresh_token' })],
     ['a message alone (Twitch)', json(400, { status: 400, message: 'Invalid refresh token' })],
@@ -116,6 +112,21 @@ describe('what the operator has to mend is 503, and the log says it loudly; the 
       'invalid client secret',
     ],
     [
+      'a message that is the name of an error',
+      json(403, { message: 'access_denied' }),
+      'refused: access_denied',
+    ],
+    [
+      'a challenge that a gateway sends with its page',
+      (_req, res) =>
+        void res
+          .status(401)
+          .set('www-authenticate', 'Bearer error="invalid_token"')
+          .type('html')
+          .send('<h1>Sign in</h1>'),
+      'status 401, bearer challenge: check OIDC_CLIENT_ID',
+    ],
+    [
       'a challenge without a body',
       (_req, res) => void res.status(401).set('www-authenticate', 'Basic realm="x"').end(),
       'status 401, basic challenge: check OIDC_CLIENT_ID',
@@ -138,6 +149,11 @@ describe('what the operator has to mend is 503, and the log says it loudly; the 
 
 describe('what heals by itself is 503, and a warning; the session stays', () => {
   test.each<[string, RequestHandler]>([
+    // A gateway in between says such things of its own trouble, for everyone at once.
+    ['access_denied with 429', json(429, { error: 'access_denied' }, { 'retry-after': '30' })],
+    ['access_denied with 503', json(503, { error: 'access_denied' }, { 'retry-after': '30' })],
+    ['invalid_token with 502', json(502, { error: 'invalid_token' })],
+    ['login_required with 500', json(500, { error: 'login_required' })],
     ['temporarily_unavailable', json(400, { error: 'temporarily_unavailable' })],
     ['server_error', json(500, { error: 'server_error' })],
     ['server_error with 400', json(400, { error: 'server_error' })],
@@ -177,9 +193,54 @@ describe('an answer that cannot be used brings a new refresh token all the same'
     expect(String(logged('token_refresh_failed')?.reason)).toMatch(reason)
     // The spent one would be taken for theft.
     idp.misbehave()
-    portico.clock.advance(seconds(2))
+    portico.clock.advance(seconds(31))
     expect((await askToken()).status).toBe(200)
   })
+})
+
+test('a refused answer costs one rotation in half a minute, not one for each call', async () => {
+  idp.misbehave({ idTokenClaims: (claims) => ({ ...claims, aud: 'other' }) })
+  const before = idp.calls.refresh
+  for (let second = 0; second < 29; second += 1) {
+    await askToken()
+    portico.clock.advance(seconds(1))
+  }
+  expect(idp.calls.refresh).toBe(before + 1)
+  idp.misbehave()
+  portico.clock.advance(seconds(2))
+  expect((await askToken()).status).toBe(200)
+})
+
+describe('an answer about another person is refused, and its refresh token is not this session’s', () => {
+  test('by its ID token', async () => {
+    const { session } = await getSession(portico, browser)
+    const before = (await portico.store.read(session.id))?.tokens
+    idp.misbehave({ idTokenClaims: (claims) => ({ ...claims, sub: 'mallory' }) })
+    expect(await readRefusal(await askToken())).toBe('502 invalid_id_token')
+    expect((await portico.store.read(session.id))?.tokens).toEqual(before)
+    // The provider has mixed people up: the spent token ends the session.
+    idp.misbehave()
+    portico.clock.advance(minutes(1))
+    expect(await readRefusal(await askToken())).toBe('401 session_expired')
+  })
+})
+
+test('an answer that no check foresees brings its new refresh token all the same', async () => {
+  idp.misbehave({ idTokenClaims: (claims) => ({ ...claims, azp: { toString: 1 } }) })
+  expect((await askToken()).status).toBeGreaterThanOrEqual(500)
+  idp.misbehave()
+  portico.clock.advance(minutes(1))
+  expect((await askToken()).status).toBe(200)
+})
+
+test('an access token that is said to have run out already is not renewed for each call', async () => {
+  idp.misbehave({
+    tokenResponse: ({ expires_in: _, ...body }) => body,
+    accessTokenClaims: (claims) => ({ ...claims, exp: Math.floor(portico.clock.now() / 1000) - 5 }),
+  })
+  const before = idp.calls.refresh
+  for (let turn = 0; turn < 10; turn += 1) expect((await askToken()).status).toBe(200)
+  expect(idp.calls.refresh).toBe(before + 1)
 })
 
 test('a person who signs in again in another app of the same single sign-on keeps this session', async () => {

@@ -278,6 +278,18 @@ describe('what is told to a person who is signed in all the same', () => {
   })
 })
 
+test.each(['acr_values=gold', 'max_age=60', 'prompt=login'])(
+  'an expired login that asked for more (%s) goes nowhere: the session does not prove it',
+  async (demand) => {
+    const { browser } = await logInAtHostile(portico, idp)
+    const parameters = idp.authorize(await startLogin(portico, browser, `?return_to=/deep&${demand}`))
+    portico.clock.advance(minutes(10) + 1)
+    const response = await browser.arrive(address(parameters))
+    expect(response.status).toBe(400)
+    expect(await response.text()).toContain('login_transaction_expired')
+  },
+)
+
 test('an expired login whose person is not signed in can be begun anew, at its provider and with its return_to', async () => {
   const browser = createTestBrowser()
   const parameters = await begin(browser, '/deep?a=1')
