@@ -37,7 +37,7 @@ interface Answer {
   text: string
 }
 
-/** Asks for a logout that nobody takes part in. */
+/** Asks for a logout in which no person takes part. */
 async function ask(
   probe: ProviderProbe,
   { endpoint, clientId, returnUri }: { endpoint: string; clientId: string; returnUri: string },

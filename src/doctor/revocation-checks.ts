@@ -7,7 +7,7 @@ import { isUnrecognised, notTried, tellRefusal } from './refusals.ts'
 
 const check = 'revocation'
 
-/** Whether refresh tokens can be revoked when somebody logs out (RFC 7009): tried, with a token that cannot be good. */
+/** Whether refresh tokens can be revoked at a logout (RFC 7009): tried, with a token that cannot be good. */
 export async function checkRevocation(
   examination: Examination,
   { metadata: { revocation_endpoint: endpoint } }: DiscoveredProvider,

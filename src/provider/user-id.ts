@@ -2,7 +2,7 @@ import type { JWTPayload } from 'jose'
 import { userIdPlaceholder } from '../config/parsers.ts'
 import { createTokenError } from './provider-errors.ts'
 
-/** Two segments that mean something in a path, and nobody's name: they must not get into the userinfo URL. */
+/** Two segments that mean something in a path, and no user's id: they must not get into the userinfo URL. */
 const dots: ReadonlySet<string> = new Set(['.', '..'])
 
 /** A user id as a text, from a text or a whole number; undefined where there is none. */

@@ -5,7 +5,14 @@ import { createTestBrowser } from '../support/browser.ts'
 import { hours, minutes } from '../support/clock.ts'
 import { type Defect, type HostileProvider, startHostileProvider } from '../support/hostile-provider.ts'
 import { startTestServer } from '../support/http-server.ts'
-import { csrf, getSession, type LoginAnswer, logInAtHostile, readRefusal } from '../support/login.ts'
+import {
+  csrf,
+  getSession,
+  type LoginAnswer,
+  logInAtHostile,
+  readRefusal,
+  startLogin,
+} from '../support/login.ts'
 import { startPlainOAuth } from '../support/plain-oauth.ts'
 import { startPortico, type TestPortico } from '../support/portico.ts'
 
@@ -218,9 +225,7 @@ describe('userinfo is a help, not a gate', () => {
       plain.say(words)
       const other = await startPortico({ env: { ...plain.settings, ...env } })
       const browser = createTestBrowser()
-      const { login_url: loginUrl } = (await (await browser.fetch(`${other.url}/api/login`)).json()) as {
-        login_url: string
-      }
+      const loginUrl = await startLogin(other, browser)
       const response = await browser.fetch(`${other.url}/api/callback?${plain.authorize(loginUrl)}`)
       await other.close()
       return response
@@ -283,9 +288,7 @@ describe('time', () => {
 
   test('a login that took nine minutes: its time does not count, its nonce does', async () => {
     const browser = createTestBrowser()
-    const { login_url: loginUrl } = (await (await browser.fetch(`${portico.url}/api/login`)).json()) as {
-      login_url: string
-    }
+    const loginUrl = await startLogin(portico, browser)
     portico.clock.advance(minutes(9))
     const response = await browser.fetch(`${portico.url}/api/callback?${idp.authorize(loginUrl)}`)
     expect(response.status).toBe(200)
@@ -602,8 +605,7 @@ describe('an authentication that falls short of what the app demands (R34, R35)'
 
   test('said by the provider itself, it has the same code', async () => {
     const browser = createTestBrowser()
-    const login = await browser.fetch(`${portico.url}/api/login?acr_values=gold`)
-    const { login_url: loginUrl } = (await login.json()) as { login_url: string }
+    const loginUrl = await startLogin(portico, browser, '?acr_values=gold')
     const state = new URL(loginUrl).searchParams.get('state')
     const response = await browser.fetch(
       `${portico.url}/api/callback?error=unmet_authentication_requirements&state=${state}`,

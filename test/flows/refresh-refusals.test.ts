@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { createTestBrowser, type TestBrowser } from '../support/browser.ts'
 import { hours, minutes, seconds } from '../support/clock.ts'
 import { type HostileProvider, startHostileProvider } from '../support/hostile-provider.ts'
-import { csrf, getSession, logInAtHostile, readRefusal } from '../support/login.ts'
+import { csrf, getSession, logInAtHostile, readRefusal, startLogin } from '../support/login.ts'
 import { startPlainOAuth } from '../support/plain-oauth.ts'
 import { startPortico, type TestPortico } from '../support/portico.ts'
 
@@ -257,8 +257,7 @@ test('the words of GitHub at a plain OAuth 2.0 provider', async () => {
   const plain = await startPlainOAuth()
   const other = await startPortico({ env: plain.settings })
   const person = createTestBrowser()
-  const login = await person.fetch(`${other.url}/api/login`)
-  const { login_url: loginUrl } = (await login.json()) as { login_url: string }
+  const loginUrl = await startLogin(other, person)
   await person.fetch(`${other.url}/api/callback?${plain.authorize(loginUrl)}`)
   plain.say({
     refreshResponse: () => ({ error: 'bad_refresh_token', error_description: 'incorrect or expired' }),

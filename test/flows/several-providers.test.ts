@@ -237,6 +237,9 @@ describe('a mix-up of providers (BCP 4.4)', () => {
     const query = new URLSearchParams({ state: parameters.get('state') ?? '', error: 'login_required' })
     const response = await browser.fetch(`${portico.url}/api/callback/two?${query}`)
     expect(await readRefusal(response)).toBe('400 issuer_mismatch')
+    expect(portico.logged.findLast(({ event }) => event === 'login_failed')?.reason).toBe(
+      'it came to the address of two, and is for one',
+    )
   })
 
   test('one that names itself may answer at the common address, by its own name alone (R13)', async () => {
@@ -332,6 +335,9 @@ describe('a mix-up of providers (BCP 4.4)', () => {
     for (const [name, cookie] of browser.cookies(before.url)) browser.setCookie(after.url, name, cookie)
     const response = await browser.fetch(`${after.url}/api/callback/two?${parameters}`)
     expect(await readRefusal(response)).toBe('400 issuer_mismatch')
+    expect(after.logged.findLast(({ event }) => event === 'login_failed')?.reason).toBe(
+      'the provider it was begun with is not configured any more, or has another issuer',
+    )
     await after.close()
   })
 })
