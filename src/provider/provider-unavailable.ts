@@ -6,16 +6,14 @@ import { AppError } from '../errors.ts'
  */
 export type Outage = 'silent' | 'cut' | 'busy' | 'useless' | 'unasked'
 
+const detail = 'The identity provider cannot be used right now. Try again in a moment.'
+
 /** The provider gave no usable answer (`provider_unavailable`). */
 export class ProviderUnavailable extends AppError {
   readonly outage: Outage
 
   constructor(outage: Outage, options: ConstructorParameters<typeof AppError>[2]) {
-    super(
-      'provider_unavailable',
-      'The identity provider cannot be used right now. Try again in a moment.',
-      options,
-    )
+    super('provider_unavailable', detail, options)
     this.outage = outage
   }
 }
@@ -42,3 +40,7 @@ export function nameCall(error: ProviderUnavailable, call: string): ProviderUnav
     ...(retryAfter === undefined ? {} : { retryAfter }),
   })
 }
+
+/** Something came that is no answer to the call, such as a page of a proxy. To a breaker, that is no outage. */
+export const createUnanswered = ({ reason = 'unknown', cause }: AppError): AppError =>
+  new AppError('provider_unavailable', detail, { reason, cause })

@@ -22,7 +22,7 @@ import { createLogoutTokenVerifier, type LogoutRequest } from './logout-token.ts
 import { createPersonReader, toSubject } from './person.ts'
 import { isFinalRefusal, toAppError } from './provider-errors.ts'
 import { createProviderFetch, toTls } from './provider-fetch.ts'
-import { createUnavailable } from './provider-unavailable.ts'
+import { createUnanswered, createUnavailable } from './provider-unavailable.ts'
 import { createRevocationCallerVerifier, type RevocationCaller } from './revocation-request.ts'
 import { createTokenVerifier } from './token-verifier.ts'
 import { findUnverified } from './unverified-refresh.ts'
@@ -219,5 +219,5 @@ const toRefusedRefresh = (error: unknown, secrets: readonly string[]): RefusedRe
 function toRefreshError(error: unknown, secrets: readonly string[]): AppError {
   const refusal = toAppError(error, 'token endpoint', secrets)
   const isNoAnswer = !(error instanceof AppError) && refusal.code === 'invalid_token_response'
-  return isNoAnswer ? createUnavailable(refusal.reason ?? refusal.code, { cause: refusal }) : refusal
+  return isNoAnswer ? createUnanswered(refusal) : refusal
 }
