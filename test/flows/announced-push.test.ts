@@ -123,6 +123,15 @@ describe('pushed requests that are announced and not taken (Spring)', () => {
     expect(skipped(portico)).toHaveLength(1)
   })
 
+  test('a 401 that says what is wrong is a refusal, for public clients as well', async () => {
+    const { portico } = await startAnnouncing((res) => res.status(401).json({ error: 'invalid_client' }), {
+      auth: 'none',
+    })
+    const response = await createTestBrowser().fetch(`${portico.url}/api/login`)
+    expect(await readRefusal(response)).toBe('502 provider_error')
+    expect(skipped(portico)).toEqual([])
+  })
+
   test('"true" as a text requires them as well', async () => {
     const { portico } = await startAnnouncing((res) => res.redirect('/login'), { isRequired: 'true' })
     const response = await createTestBrowser().fetch(`${portico.url}/api/login`)

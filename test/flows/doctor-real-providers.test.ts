@@ -556,3 +556,18 @@ describe('audiences beside the client', () => {
     expect((await examineAt(options, env)).of('audiences')).toEqual(findings)
   })
 })
+
+test('a provider that answers with the client secret, in whatever field, does not make the doctor print it', async () => {
+  const canary = 'S3cret-canary-of-some-length'
+  for (const body of [
+    { error: `not ${canary}` },
+    { error: 'invalid_client', error_description: canary },
+    { error: { code: canary, message: canary } },
+    { message: `client secret ${canary} is wrong` },
+  ]) {
+    const tell = answer('/v1/token', (_req, res) => void res.status(400).json(body))
+    const { of, failed } = await examineAt({ before: tell }, { OIDC_CLIENT_SECRET: canary })
+    expect(of('client authentication').join()).toContain('[redacted]')
+    expect([...failed, ...of('client authentication')].join()).not.toContain(canary)
+  }
+})

@@ -360,6 +360,7 @@ describe('the life of an access token', () => {
     ['0', 0],
     ['"0"', '0'],
     ['negative', -1],
+    ['a moment', 0.001],
     ['an empty text', ''],
   ]
 

@@ -56,6 +56,7 @@ describe('a refresh that only a new sign-in can heal ends the session (R63)', ()
     ['invalid_grant without a type', (_req, res) => void res.status(400).end(JSON.stringify(invalidGrant))],
     ['invalid_grant as a form', text(400, 'application/x-www-form-urlencoded', form)],
     ['invalid_grant beside a challenge', json(401, invalidGrant, { 'www-authenticate': 'Basic realm="x"' })],
+    ['invalid_grant beside a token that is null', json(200, { access_token: null, error: 'invalid_grant' })],
     ['bad_refresh_token with 200 (GitHub)', json(200, { error: 'bad_refresh_token' })],
     ['invalid_refresh_token with 200 (Slack)', json(200, { ok: false, error: 'invalid_refresh_token' })],
     ['a message alone (Twitch)', json(400, { status: 400, message: 'Invalid refresh token' })],
@@ -97,6 +98,11 @@ describe('what the operator has to mend is 503, and the log says it loudly; the 
       'invalid_request',
       json(400, { error: 'invalid_request', error_description: 'no scope' }),
       'invalid_request: no scope',
+    ],
+    [
+      'invalid_request with 401',
+      json(401, { error: 'invalid_request' }),
+      'invalid_request: check OIDC_CLIENT_ID',
     ],
     ['invalid_scope', json(400, { error: 'invalid_scope' }), 'invalid_scope'],
     ['unsupported_grant_type', json(400, { error: 'unsupported_grant_type' }), 'unsupported_grant_type'],
@@ -178,6 +184,21 @@ describe('what heals by itself is 503, and a warning; the session stays', () => 
   })
 })
 
+test('a page in place of an answer closes the breaker: something answered', async () => {
+  const readPause = async () => (await askToken()).headers.get('retry-after')
+  idp.misbehave({ tokenEndpoint: json(500, {}) })
+  await askToken()
+  expect(await readPause()).toBe('1')
+  portico.clock.advance(seconds(31))
+  idp.misbehave({ tokenEndpoint: text(200, 'text/html', '<h1>Busy</h1>') })
+  await askToken()
+  portico.clock.advance(seconds(31))
+  idp.misbehave({ tokenEndpoint: json(500, {}) })
+  await askToken()
+  // Open again after a success or an answer, it would be two.
+  expect(await readPause()).toBe('1')
+})
+
 describe('an answer that cannot be used brings a new refresh token all the same', () => {
   test.each<[string, Record<string, unknown>, RegExp]>([
     ['expires_in a word', { expires_in: 'soon' }, /expires_in is no number/],
@@ -226,7 +247,7 @@ describe('an answer about another person is refused, and its refresh token is no
 })
 
 test('an answer that no check foresees brings its new refresh token all the same', async () => {
-  idp.misbehave({ idTokenClaims: (claims) => ({ ...claims, azp: { toString: 1 } }) })
+  idp.misbehave({ idTokenClaims: (claims) => ({ ...claims, auth_time: { valueOf: 1, toString: 1 } }) })
   expect((await askToken()).status).toBeGreaterThanOrEqual(500)
   idp.misbehave()
   portico.clock.advance(minutes(1))

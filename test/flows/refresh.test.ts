@@ -495,12 +495,15 @@ describe('what the refresh says of the person counts (R65)', () => {
   test('where no ID token came, nothing else says whose the tokens are: they are refused with it', async () => {
     const browser = await signIn()
     await passAnHour(browser)
+    const { session } = await getSession(portico, browser)
+    const before = await portico.store.read(session.id)
     idp.misbehave({
       tokenResponse: ({ id_token: _, ...answer }) => answer,
       userinfo: (claims) => ({ ...claims, sub: 'someone-else', groups: ['Admins'] }),
     })
     expect(await readRefusal(await askToken(browser))).toBe('502 invalid_userinfo')
     expect((await getSession(portico, browser)).user.groups).toEqual(['Navy'])
+    expect((await portico.store.read(session.id))?.tokens).toEqual(before?.tokens)
   })
 })
 

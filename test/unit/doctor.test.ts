@@ -327,6 +327,15 @@ describe('keys', () => {
     ])
   })
 
+  test('a key that Keycloak has not made yet is seen in a login', async () => {
+    const keycloak = { OIDC_ISSUER: 'https://idp.example.com/realms/staff', OIDC_ID_TOKEN_ALG: 'PS256' }
+    const rs256 = set(toJwk(rsa, { alg: 'RS256' }))
+    expect((await check(rs256, keycloak)).join()).toMatch(
+      /unknown JWKS: none of the keys \(RS256\) is for PS256 so far → log in once/,
+    )
+    expect((await check(rs256, { OIDC_ID_TOKEN_ALG: 'PS256' })).join()).toMatch(/fail JWKS: none of the keys/)
+  })
+
   test('one key needs no name; two need two', async () => {
     expect(await check(set(toJwk(rsa, { kid: undefined })))).toHaveLength(1)
     expect(await check(set(toJwk(rsa), toJwk(ec)))).toContainEqual(
