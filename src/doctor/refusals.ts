@@ -17,8 +17,8 @@ export function isUnrecognised(refusal: ProbeRefusal): boolean {
   if (isAboutDpop(refusal)) return false
   // Spring asks for a sign-in, or says nothing but the status; Keycloak's pushed requests say `invalid_request`.
   if (error === 'malformed') return status === 401 || isSignIn(leadsTo)
-  // zitadel says so of an assertion by an unknown key.
-  if (error === 'invalid_grant') return /\bsignature\b/i.test(description)
+  // zitadel says so of an assertion by an unknown key, or for another audience.
+  if (error === 'invalid_grant') return /\b(signature|audience)\b/i.test(description)
   // Keycloak says `unauthorized_client` of a wrong secret; elsewhere, and by RFC 6749 5.2, it is about the grant.
   const isCertain = error !== 'unauthorized_client' || status === 401
   if (meansBadCredentials(error)) return isCertain || /credential|secret|invalid client/i.test(description)

@@ -583,6 +583,12 @@ describe('revocation', () => {
       /^fail client authentication: the provider does not recognise this client by private_key_jwt: .* → check/,
     ],
     [
+      'an assertion for another audience, where no other one is taken either',
+      key,
+      { error: 'invalid_grant', description: 'audience is not valid', status: 400 },
+      /^warn revocation: /,
+    ],
+    [
       'a public client, which may have to stay one',
       {},
       { error: 'invalid_client', description: 'no credentials', status: 401 },
