@@ -145,10 +145,11 @@ export async function explainUnrecognised(
   examination: Examination,
   refusal: ProbeRefusal,
   unlisted: Unlisted | undefined,
+  options: { mustRevoke?: boolean } = {},
 ): Promise<Finding> {
   const { method } = examination.provider.clientAuth
   const says = `the provider does not recognise this client by ${method}: ${tellRefusal(refusal)}`
-  const alternative = await findAlternative(examination)
+  const alternative = await findAlternative(examination, options)
   if (alternative !== undefined) return fail('client authentication', says, alternative)
   const fix = await adviseCredentials(examination, refusal)
   if (unlisted === undefined) return fail('client authentication', says, fix)

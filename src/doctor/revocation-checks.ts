@@ -25,7 +25,7 @@ export async function checkRevocation(
   const alternative = await findAlternative(examination, { mustRevoke: true })
   const { method } = examination.provider.clientAuth
   if (alternative === undefined && method !== 'none' && blamesCredentials(refusal)) {
-    return [await explainUnrecognised(examination, refusal, undefined)]
+    return [await explainUnrecognised(examination, refusal, undefined, { mustRevoke: true })]
   }
   return [
     warn(

@@ -533,13 +533,22 @@ describe('revocation', () => {
   const endpoint = { revocation_endpoint: 'https://idp.example.com/revoke' }
   const check = async (
     refusal: ProbeRefusal | undefined,
-    { env = secret as Env, metadata = endpoint as object, failed = [] as string[] } = {},
+    {
+      env = secret as Env,
+      metadata = endpoint as object,
+      failed = [] as string[],
+      others = 'invalid_client',
+    } = {},
   ) => {
     const examination = createExamination(
       env,
       { tryRevocation: async () => refusal },
       {
-        probeAs: () => ({ tryCode: async () => ({ error: 'invalid_client', description: '' }) }),
+        probeAs: () => ({
+          tryCode: async () => ({ error: others, description: '' }),
+          discover: async () => discovered(metadata),
+          tryRevocation: async () => refusal,
+        }),
       },
     )
     return (await checkRevocation(examination, discovered(metadata), new Set(failed))).map(tell)
@@ -599,6 +608,10 @@ describe('revocation', () => {
     async (...row) => {
       const [, env, refusal, expected] = row
       expect(await check(refusal, { env })).toEqual([expect.stringMatching(expected)])
+      // No other way is recommended because the token endpoint looks at nothing but the code.
+      expect(await check(refusal, { env, others: 'invalid_grant' })).toEqual([
+        expect.stringMatching(expected),
+      ])
     },
   )
 
