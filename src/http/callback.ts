@@ -95,11 +95,13 @@ export function createCallbackHandler(options: CallbackOptions): RequestHandler<
    * The session of a person who has no need of a login that came to nothing: it was finished before, gave way to another
    * one or took too long, and the browser is signed in.
    */
-  async function findLivingSession(req: CallbackRequest, error: unknown): Promise<Session | undefined> {
-    if (error instanceof FailedLogin && error.successor !== undefined) return error.successor
-    const { refusal, transaction } =
-      error instanceof FailedLogin ? error : { refusal: error, transaction: undefined }
-    if (!(refusal instanceof AppError && pastLogins.has(refusal.code))) return undefined
+  async function findLivingSession(
+    req: CallbackRequest,
+    { code }: AppError,
+    { transaction, successor }: Partial<FailedLogin>,
+  ): Promise<Session | undefined> {
+    if (successor !== undefined) return successor
+    if (!pastLogins.has(code)) return undefined
     // The living session does not prove what that login was to prove.
     if (transaction !== undefined && demandsMore(transaction)) return undefined
     return (await sessions.read(req)).session
@@ -107,12 +109,12 @@ export function createCallbackHandler(options: CallbackOptions): RequestHandler<
 
   /** Logs why a login came to nothing; returns where its navigation goes on all the same, if it does. */
   async function findWayOn(req: CallbackRequest, res: Response, error: unknown): Promise<string | undefined> {
-    const { refusal, transaction } =
-      error instanceof FailedLogin ? error : { refusal: error, transaction: undefined }
+    const failed: Partial<FailedLogin> = error instanceof FailedLogin ? error : {}
+    const refusal = failed.refusal ?? error
     if (!(refusal instanceof AppError)) return undefined
     const { code, reason } = refusal
-    const { returnTo = config.loginReturnTo, provider, prompt } = transaction ?? {}
-    const session = isNavigation(req) ? await findLivingSession(req, error) : undefined
+    const { returnTo = config.loginReturnTo, provider, prompt } = failed.transaction ?? {}
+    const session = isNavigation(req) ? await findLivingSession(req, refusal, failed) : undefined
     if (session !== undefined) {
       res.locals.log('login_not_needed', { code, reason, session: session.handle })
       return returnTo
