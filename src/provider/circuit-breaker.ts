@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.ts'
+import { findCause } from './find-cause.ts'
 import { createUnavailable, type Outage, ProviderUnavailable } from './provider-unavailable.ts'
 
 /** Keeps calls away from a provider that does not answer, so that a hanging one costs one deadline and then nothing. */
@@ -60,7 +61,8 @@ export function createCircuitBreaker({ clock, opensOn }: CircuitBreakerOptions):
         opened = undefined
         return result
       } catch (error) {
-        const outage = findOutage(error)
+        // One that was caused by an outage counts as one.
+        const outage = findCause(error, ProviderUnavailable)
         if (outage === undefined) opened = undefined
         else if (opensOn.includes(outage.outage)) open(outage, startedAt)
         throw error
@@ -70,7 +72,3 @@ export function createCircuitBreaker({ clock, opensOn }: CircuitBreakerOptions):
     },
   }
 }
-
-/** The outage that an error is, or was caused by. */
-const findOutage = (error: unknown): ProviderUnavailable | undefined =>
-  [error, error instanceof Error ? error.cause : undefined].find((one) => one instanceof ProviderUnavailable)

@@ -2,7 +2,7 @@ import type { JWTPayload } from 'jose'
 import * as client from 'openid-client'
 import type { Clock } from '../clock.ts'
 import type { ProviderConfig } from '../config/provider-config.ts'
-import { AppError } from '../errors.ts'
+import type { AppError } from '../errors.ts'
 import { readTokens, toExpiry, toScope } from './answered-tokens.ts'
 import { isIssAdvertised, usesDpop } from './capabilities.ts'
 import type { DiscoveredProvider, Discovery } from './discovery.ts'
@@ -15,7 +15,7 @@ import { createTokenError, isKeyMissing } from './provider-errors.ts'
 import { createUnavailable } from './provider-unavailable.ts'
 import { idTokenMember } from './token-answer.ts'
 import type { TokenVerifier } from './token-verifier.ts'
-import { UnverifiedRefresh } from './unverified-refresh.ts'
+import { toRefreshFailure, UnverifiedRefresh } from './unverified-refresh.ts'
 import { readUserId } from './user-id.ts'
 import { AnotherPerson } from './userinfo.ts'
 
@@ -180,8 +180,7 @@ export function createGrants({
       idToken === undefined
         ? undefined
         : await verifier.verifyRefreshedIdToken(idToken, { accessToken, identity })
-    const userId = readAnsweredUserId(answer) ?? identity.userId
-    if (identity.userId !== undefined && userId !== identity.userId) {
+    if (namesAnotherUser(answer, identity)) {
       throw createTokenError('invalid_token_response', 'OAUTH_USER_ID_FIELD is another one than at the login')
     }
     const { scopes, expiresAt } = await verifier.verifyAccessToken(accessToken, dpop?.thumbprint)
@@ -201,13 +200,17 @@ export function createGrants({
     }
   }
 
+  /** Whether a user id stands beside the tokens, and is not that of the login. */
+  function namesAnotherUser(answer: client.TokenEndpointResponse, { userId }: ProviderIdentity): boolean {
+    const answered = readAnsweredUserId(answer)
+    return userId !== undefined && answered !== undefined && answered !== userId
+  }
+
   /** Whether an answer names another person: then its refresh token is that person's, and no use to this session. */
-  function isOfAnother(answer: client.TokenEndpointResponse, { sub, userId }: ProviderIdentity): boolean {
+  function isOfAnother(answer: client.TokenEndpointResponse, identity: ProviderIdentity): boolean {
     const idToken = answer[idTokenMember]
-    const named = typeof idToken === 'string' ? peekClaims(idToken)?.sub : undefined
-    const answeredId = readAnsweredUserId(answer)
-    const isOtherUser = userId !== undefined && answeredId !== undefined && answeredId !== userId
-    return isOtherUser || (named !== undefined && named !== sub)
+    const sub = typeof idToken === 'string' ? peekClaims(idToken)?.sub : undefined
+    return namesAnotherUser(answer, identity) || (sub !== undefined && sub !== identity.sub)
   }
 
   return { exchangeCode, refresh }
@@ -215,11 +218,9 @@ export function createGrants({
 
 /** Why an answer may not be used. */
 function toRefusal(error: unknown): AppError {
-  if (!(error instanceof AppError)) {
-    return new AppError('internal_error', 'The refresh failed.', { cause: error })
-  }
+  const failure = toRefreshFailure(error)
   // To the breaker that is an outage: refresh tokens must not be rotated again and again meanwhile.
-  return isKeyMissing(error) ? createKeysMissing(error) : error
+  return isKeyMissing(failure) ? createKeysMissing(failure) : failure
 }
 
 const createKeysMissing = (cause: AppError) =>

@@ -14,6 +14,7 @@ import { toSentSecret } from './client-auth.ts'
 import { createDiscovery } from './discovery.ts'
 import { createDpopKeys } from './dpop-keys.ts'
 import { createEndSession, type EndSessionRequest } from './end-session.ts'
+import { findCause } from './find-cause.ts'
 import { type CodeExchange, createGrants, type ProviderLogin, type RefreshRequest } from './grants.ts'
 import type { ProviderTokens } from './identity.ts'
 import { fetchKeySet } from './key-set.ts'
@@ -25,7 +26,7 @@ import { createProviderFetch, toTls } from './provider-fetch.ts'
 import { createUnanswered, createUnavailable } from './provider-unavailable.ts'
 import { createRevocationCallerVerifier, type RevocationCaller } from './revocation-request.ts'
 import { createTokenVerifier } from './token-verifier.ts'
-import { findUnverified } from './unverified-refresh.ts'
+import { UnverifiedRefresh } from './unverified-refresh.ts'
 import { createUserinfo } from './userinfo.ts'
 
 /** An identity provider. Every method may throw AppError `provider_unavailable`. */
@@ -191,7 +192,7 @@ export function createProvider({ config, secrets, clock, log }: ProviderOptions)
         grants.refresh(request).catch((error: unknown) => {
           const secrets = [request.tokens.refreshToken ?? '', secret]
           if (isFinalRefusal(error)) return toRefusedRefresh(error, secrets)
-          throw findUnverified(error) ?? toRefreshError(error, secrets)
+          throw findCause(error, UnverifiedRefresh) ?? toRefreshError(error, secrets)
         }),
       ),
 

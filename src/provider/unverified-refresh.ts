@@ -1,4 +1,4 @@
-import type { AppError } from '../errors.ts'
+import { AppError } from '../errors.ts'
 
 /**
  * A refresh whose answer is refused, or cannot be verified for want of the right key. Nothing of it may be used but the next
@@ -16,6 +16,8 @@ export class UnverifiedRefresh extends Error {
   }
 }
 
-/** The same where openid-client has wrapped it. */
-export const findUnverified = (error: unknown): UnverifiedRefresh | undefined =>
-  [error, error instanceof Error ? error.cause : undefined].find((one) => one instanceof UnverifiedRefresh)
+/** What stopped a refresh; what is no AppError is a defect. */
+export function toRefreshFailure(error: unknown): AppError {
+  if (error instanceof AppError) return error
+  return new AppError('internal_error', 'The refresh failed.', { cause: error })
+}

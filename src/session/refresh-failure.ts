@@ -1,10 +1,5 @@
 import { AppError } from '../errors.ts'
-
-/** What stopped a refresh. */
-export function toRefreshFailure(error: unknown): AppError {
-  if (error instanceof AppError) return error
-  return new AppError('internal_error', 'The refresh failed.', { cause: error })
-}
+import { toRefreshFailure } from '../provider/unverified-refresh.ts'
 
 /** A refresh that could not be tried or finished; `remaining` is the time to wait in milliseconds. */
 export function createNotNow(reason: string, remaining?: number): AppError {
