@@ -1,4 +1,4 @@
-import { usesPar } from '../provider/capabilities.ts'
+import { requiresPar, usesPar } from '../provider/capabilities.ts'
 import type { DiscoveredProvider } from '../provider/discovery.ts'
 import type { AuthorizationAnswer } from '../provider/probe.ts'
 import type { ProbeRefusal } from '../provider/probe-refusal.ts'
@@ -6,7 +6,6 @@ import {
   type Circumstances,
   check,
   findReason,
-  isPushRequired,
   toFollowing,
   toRefused,
   toUnclear,
@@ -94,7 +93,7 @@ function toPushRefused(refusal: ProbeRefusal, circumstances: Circumstances): Fin
     ...(provider.clientAuth.method === 'private_key_jwt'
       ? ['try another OIDC_CLIENT_ASSERTION_AUDIENCE']
       : []),
-    ...(isPushRequired(found) ? [] : ['set OIDC_PAR=off']),
+    ...(requiresPar(found) ? [] : ['set OIDC_PAR=off']),
   ]
   return fail(
     'PAR',

@@ -1,3 +1,4 @@
+import { requiresPar } from '../provider/capabilities.ts'
 import type { DiscoveredProvider } from '../provider/discovery.ts'
 import type { ProbeRefusal } from '../provider/probe-refusal.ts'
 import { type Finding, fail } from './finding.ts'
@@ -38,10 +39,6 @@ export const toRefused = (refusal: ProbeRefusal, circumstances: Circumstances): 
 const toSays = (refusal: ProbeRefusal) =>
   `the provider refuses our authorization request: ${tellRefusal(refusal)}`
 
-/** Whether the provider takes nothing but pushed requests (RFC 9126 5). */
-export const isPushRequired = ({ metadata }: DiscoveredProvider): boolean =>
-  metadata.require_pushed_authorization_requests === true
-
 /** What a refusal is about, where its words tell; `text` is all of them. */
 export function findReason(
   refusal: ProbeRefusal,
@@ -53,7 +50,7 @@ export function findReason(
     return fail(
       'PAR',
       `the endpoint for pushed requests answers with something else: ${tellRefusal(refusal)}`,
-      isPushRequired(found)
+      requiresPar(found)
         ? 'let the provider mend it: it takes no others'
         : 'let the provider mend it, or set OIDC_PAR=off',
     )

@@ -1,4 +1,5 @@
 import { isOktaCustomServer, isOktaHost, type ProviderConfig } from '../config/provider-config.ts'
+import { requiresPar } from '../provider/capabilities.ts'
 import { toLogText } from '../telemetry/logger.ts'
 import { type Finding, fail, pass, unknown, warn } from './finding.ts'
 import { isZitadel } from './known-providers.ts'
@@ -78,7 +79,7 @@ const oktaAssertionAudience: Check = (_metadata, { clientAuth, issuer }) => {
 
 const par: Check = (metadata, provider) => {
   const isOffered = metadata.pushed_authorization_request_endpoint !== undefined
-  const isRequired = metadata.require_pushed_authorization_requests === true
+  const isRequired = requiresPar({ metadata })
   if (isRequired && provider.par === 'off') {
     return fail('PAR', 'the provider requires pushed requests, but OIDC_PAR=off', 'set OIDC_PAR=auto')
   }

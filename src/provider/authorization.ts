@@ -3,7 +3,7 @@ import type { Clock } from '../clock.ts'
 import type { ProviderConfig } from '../config/provider-config.ts'
 import { AppError } from '../errors.ts'
 import type { Log } from '../telemetry/logger.ts'
-import { usesDpop, usesPar } from './capabilities.ts'
+import { requiresPar, usesDpop, usesPar } from './capabilities.ts'
 import type { CircuitBreaker } from './circuit-breaker.ts'
 import { toSentSecret } from './client-auth.ts'
 import type { DiscoveredProvider, Discovery } from './discovery.ts'
@@ -85,24 +85,25 @@ export function createAuthorizationStart({
     parameters: URLSearchParams,
     dpop: DpopKey | undefined,
   ): Promise<URL | undefined> {
-    const { configuration, metadata } = provider
     const options = dpop && { DPoP: dpop.handle }
     return breaker.guard(() =>
-      client.buildAuthorizationUrlWithPAR(configuration, parameters, options).catch((error: unknown) => {
-        const reason = findMissingEndpoint(error, config)
-        if (reason === undefined) {
-          // The provider's remark is logged, and may repeat what it was sent.
-          const sent = [state, nonce, ...Object.values(given)]
-          throw toAppError(error, pushedRequest, [...sent, toSentSecret(config.clientAuth)])
-        }
-        if (String(metadata.require_pushed_authorization_requests) === 'true') {
-          throw createTokenError('invalid_token_response', reason, { cause: error })
-        }
-        log('pushed_request_skipped', { issuer: config.issuer, reason })
-        // A filter in between may turn away what one person asks for, which says nothing of the others' requests.
-        if (Object.keys(given).length === 0) unpushedUntil = clock.now() + unpushedFor
-        return undefined
-      }),
+      client
+        .buildAuthorizationUrlWithPAR(provider.configuration, parameters, options)
+        .catch((error: unknown) => {
+          const reason = findMissingEndpoint(error, config)
+          if (reason === undefined) {
+            // The provider's remark is logged, and may repeat what it was sent.
+            const sent = [state, nonce, ...Object.values(given)]
+            throw toAppError(error, pushedRequest, [...sent, toSentSecret(config.clientAuth)])
+          }
+          if (requiresPar(provider)) {
+            throw createTokenError('invalid_token_response', reason, { cause: error })
+          }
+          log('pushed_request_skipped', { issuer: config.issuer, reason })
+          // A filter in between may turn away what one person asks for, which says nothing of the others' requests.
+          if (Object.keys(given).length === 0) unpushedUntil = clock.now() + unpushedFor
+          return undefined
+        }),
     )
   }
 

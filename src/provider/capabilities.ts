@@ -12,6 +12,11 @@ export function usesPar({ par }: ProviderConfig, { metadata }: DiscoveredProvide
   return par === 'auto' && metadata.pushed_authorization_request_endpoint !== undefined
 }
 
+/** Whether the provider takes nothing but pushed requests (RFC 9126 5); some write a text there. */
+export function requiresPar({ metadata }: Pick<DiscoveredProvider, 'metadata'>): boolean {
+  return String(metadata.require_pushed_authorization_requests) === 'true'
+}
+
 /** Whether tokens are asked for with a proof of our key (RFC 9449 5.1). */
 export function usesDpop({ dpop }: ProviderConfig, { metadata }: DiscoveredProvider): boolean {
   const offered: unknown = metadata.dpop_signing_alg_values_supported

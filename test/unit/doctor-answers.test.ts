@@ -159,6 +159,7 @@ describe('the authorization request', () => {
         'let the client push at the provider, or try another OIDC_CLIENT_ASSERTION_AUDIENCE, or set OIDC_PAR=off',
       ],
       [secret, { require_pushed_authorization_requests: true }, 'let the client push at the provider'],
+      [secret, { require_pushed_authorization_requests: 'true' }, 'let the client push at the provider'],
     ])(
       'a client that only the endpoint for pushed requests does not recognise is told there, %#',
       async (env, metadata, fix) => {
