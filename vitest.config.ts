@@ -6,7 +6,7 @@ const project = (name: string, include: string[], more = {}) => ({
   test: { name, include, ...patience, ...more },
 })
 
-const redis = { testTimeout: 60_000, hookTimeout: 60_000, globalSetup: './test/support/redis.ts' }
+const redis = { testTimeout: 60_000, hookTimeout: 60_000, globalSetup: './test/support/redis/start-redis.ts' }
 
 /** Whole fleets of processes: after the others, two files at a time. */
 const fleets = ['login', 'logout', 'redis-failover'].map((name) => `test/faults/${name}.test.ts`)
@@ -31,7 +31,7 @@ export default defineConfig({
       project('browser', ['test/browser/**/*.test.ts'], {
         testTimeout: 60_000,
         hookTimeout: 240_000,
-        globalSetup: ['./test/support/chromium.ts', './test/support/redis.ts'],
+        globalSetup: ['./test/support/chromium.ts', './test/support/redis/start-redis.ts'],
       }),
       project('fleets', fleets, { ...redis, sequence: { groupOrder: 1 } }),
       project('figures', figures, { ...redis, maxWorkers: 1, sequence: { groupOrder: 2 } }),

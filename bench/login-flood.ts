@@ -2,11 +2,11 @@ import { spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Agent, request } from 'undici'
-import { startHostileProvider } from '../test/support/hostile-provider.ts'
+import { startHostileProvider } from '../test/support/providers/scripted-provider.ts'
 import { freePort } from '../test/support/http-server.ts'
 import { testSecret } from '../test/support/portico.ts'
-import { root } from '../test/support/processes.ts'
-import { startRedis } from '../test/support/redis.ts'
+import { root } from '../test/support/processes/start-process.ts'
+import { startRedis } from '../test/support/redis/start-redis.ts'
 
 /**
  * Anonymous login starts against a real server process with a real Redis, rate limits off: what stays behind in Redis,

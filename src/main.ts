@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { createHash, randomBytes } from 'node:crypto'
 import { systemClock } from './clock.ts'
-import { isClientId } from './config/callers.ts'
+import { isClientId } from './config/values/caller-secrets.ts'
 import { readConfig, sharesLimits } from './config/config.ts'
 import { ConfigError } from './config/config-error.ts'
 import { readEnvironment } from './config/environment.ts'
@@ -110,7 +110,7 @@ try {
     const isPortTaken = error instanceof Error && 'code' in error && error.code === 'EADDRINUSE'
     const isNotHere = error instanceof Error && /ENOTFOUND|EADDRNOTAVAIL/.test(error.message)
     const hint = isPortTaken
-      ? ' Choose another PORT (or METRICS_PORT), or stop what listens there.'
+      ? ' Choose another PORT (or OPERATOR_PORT), or stop what listens there.'
       : isNotHere
         ? ' HOST must be an address of this machine, such as 0.0.0.0.'
         : ''

@@ -1,7 +1,7 @@
 import type { Express, RequestHandler, Response } from 'express'
 import { type CryptoKey, errors, jwtVerify } from 'jose'
 import type { default as OidcProvider } from 'oidc-provider'
-import { createDpopVerifier, InvalidDpopProof } from '../../src/app-token/dpop.ts'
+import { createDpopVerifier, InvalidDpopProof } from '../../src/app-token/dpop-proof.ts'
 import { systemClock } from '../../src/clock.ts'
 import { findPerson, toClaims } from './people.ts'
 

@@ -1,7 +1,7 @@
 import type { Config } from '../config/config.ts'
-import type { ProviderConfig } from '../config/provider-config.ts'
-import type { ProviderIdentity, UserClaims } from '../provider/identity.ts'
-import { findUserClaims, fitUserClaims } from '../provider/user-claims.ts'
+import type { ProviderConfig } from '../config/providers/provider-config.ts'
+import type { ProviderIdentity, UserClaims } from '../provider/types.ts'
+import { findUserClaims, fitUserClaims } from '../provider/identity/user-claims.ts'
 import { createGroupFilter, type IsGroupAllowed } from './group-filter.ts'
 
 /**

@@ -1,13 +1,13 @@
 import type { LogLevel } from '../telemetry/logger.ts'
-import type { IntrospectionClients } from './callers.ts'
+import type { IntrospectionClients } from './values/caller-secrets.ts'
 import { ConfigError, withoutKnown } from './config-error.ts'
-import { findContradictions, toAllowedOrigins } from './contradictions.ts'
-import type { RateLimit } from './parsers.ts'
-import type { PrivateJwk } from './private-jwk-set.ts'
-import type { ProviderConfig } from './provider-config.ts'
-import { readProviders } from './read-providers.ts'
+import { findContradictions, toAllowedOrigins } from './cross-checks.ts'
+import type { RateLimit } from './values/parsers.ts'
+import type { PrivateJwk } from './values/private-jwk-set.ts'
+import type { ProviderConfig } from './providers/provider-config.ts'
+import { readProviders } from './providers/read-providers.ts'
 import { type Environment, readSettings } from './read-settings.ts'
-import type { RedisTarget } from './redis-url.ts'
+import type { RedisTarget } from './values/redis-url.ts'
 import type { ServerSettingValues } from './settings.ts'
 
 /** The whole configuration, checked. All durations are milliseconds; origins have no trailing slash. */
@@ -98,7 +98,7 @@ export function readConfig(env: Environment): Config {
     operator:
       values.OPERATOR_SECRET === undefined
         ? undefined
-        : { port: values.METRICS_PORT, secret: values.OPERATOR_SECRET },
+        : { port: values.OPERATOR_PORT, secret: values.OPERATOR_SECRET },
     shutdownDrain: values.SHUTDOWN_DRAIN,
     logLevel: values.LOG_LEVEL,
   })

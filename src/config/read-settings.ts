@@ -1,5 +1,5 @@
 import type { Problem } from './config-error.ts'
-import { readSecretFile } from './parsers.ts'
+import { readSecretFile } from './values/parsers.ts'
 import {
   entrySettings,
   type ProviderSettingValues,

@@ -1,12 +1,12 @@
-import { authorizationParams } from './authorization-params.ts'
-import { introspectionClients, operatorSecret } from './callers.ts'
-import { certificate, certificateKey, clientKeys } from './client-credentials.ts'
-import { groupPatterns } from './group-patterns.ts'
-import type { Parser } from './parsers.ts'
-import * as read from './parsers.ts'
-import { privateJwkSet } from './private-jwk-set.ts'
-import { providersFile } from './providers-file.ts'
-import { redisUrl } from './redis-url.ts'
+import { authorizationParams } from './values/authorization-params.ts'
+import { introspectionClients, operatorSecret } from './values/caller-secrets.ts'
+import { certificate, certificateKey, clientKeys } from './providers/client-credentials.ts'
+import { groupPatterns } from './values/group-patterns.ts'
+import type { Parser } from './values/parsers.ts'
+import * as read from './values/parsers.ts'
+import { privateJwkSet } from './values/private-jwk-set.ts'
+import { providersFile } from './providers/providers-file.ts'
+import { redisUrl } from './values/redis-url.ts'
 
 /** One environment variable. `README.md` and `.env.example` list the same names and defaults; a test compares. */
 export interface Setting<T> {
@@ -138,7 +138,7 @@ export const settings = {
   RATE_LIMIT_API: setting(read.rateLimit, { example: '600/1m', fallback: '600/1m' }),
   TRUST_PROXY: setting(read.cidrs, { example: '10.0.0.0/8' }),
   SHUTDOWN_DRAIN: setting(read.duration('0s', '5m'), { example: '10s', fallback: '5s' }),
-  METRICS_PORT: setting(read.port, { example: '9464', fallback: '9464' }),
+  OPERATOR_PORT: setting(read.port, { example: '9464', fallback: '9464' }),
   OPERATOR_SECRET: setting(operatorSecret, { example: 'at least 32 random characters', secret: true }),
   LOG_LEVEL: setting(read.oneOf('debug', 'info', 'warn', 'error', 'silent'), {
     example: 'debug',

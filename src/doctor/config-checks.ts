@@ -1,5 +1,5 @@
 import { type Config, sharesLimits } from '../config/config.ts'
-import { isLoopback } from '../config/parsers.ts'
+import { isLoopback } from '../config/values/parsers.ts'
 import { type Environment, findUnknownVariables } from '../config/read-settings.ts'
 import { type Finding, pass, warn } from './finding.ts'
 

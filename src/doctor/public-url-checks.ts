@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.ts'
 import type { Config } from '../config/config.ts'
 import { AppError } from '../errors.ts'
-import { createProviderFetch } from '../provider/provider-fetch.ts'
+import { createProviderFetch } from '../provider/transport/fetch.ts'
 import { type Finding, pass, unknown, warn } from './finding.ts'
 
 const check = 'public address'

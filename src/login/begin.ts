@@ -5,7 +5,7 @@ import { AppError } from '../errors.ts'
 import type { Provider } from '../provider/provider.ts'
 import type { Providers } from '../provider/providers.ts'
 import type { Log } from '../telemetry/logger.ts'
-import { readReturnTo } from './return-to.ts'
+import { readReturnTo } from '../redirects/return-to.ts'
 import { createTransaction, type SealedTransaction, sealTransaction, toCodeChallenge } from './transaction.ts'
 
 /** What the page that starts a login may ask for (OpenID Connect Core 3.1.2.1). */

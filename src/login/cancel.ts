@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.ts'
 import type { Sealer } from '../crypto/sealer.ts'
-import type { Endings } from '../session/endings.ts'
+import type { Endings } from '../session/termination/session-termination.ts'
 import { crossingTime } from '../session/timeouts.ts'
 import type { LoginLedger } from './ledger.ts'
 import { openTransactions, type SealedTransaction } from './transaction.ts'

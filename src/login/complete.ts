@@ -5,14 +5,14 @@ import type { Sealer } from '../crypto/sealer.ts'
 import { AppError, createSignedOut } from '../errors.ts'
 import type { Provider } from '../provider/provider.ts'
 import type { Providers } from '../provider/providers.ts'
-import type { Endings } from '../session/endings.ts'
+import type { Endings } from '../session/termination/session-termination.ts'
 import { type NewSession, type Session, toSessionHandle } from '../session/session.ts'
 import type { SessionStore } from '../session/store.ts'
 import type { Log } from '../telemetry/logger.ts'
-import { createAnsweringProvider } from './answering-provider.ts'
+import { createAnsweringProvider } from './mix-up-defense.ts'
 import { createConcurrentLogins } from './concurrent-logins.ts'
 import type { LoginLedger } from './ledger.ts'
-import { toRefusal } from './provider-refusal.ts'
+import { toRefusal } from './authorization-error.ts'
 import {
   assertInTime,
   type CodeResponse,

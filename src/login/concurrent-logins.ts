@@ -1,5 +1,5 @@
 import type { Sealer } from '../crypto/sealer.ts'
-import type { Endings } from '../session/endings.ts'
+import type { Endings } from '../session/termination/session-termination.ts'
 import type { SessionStore } from '../session/store.ts'
 import { crossingTime } from '../session/timeouts.ts'
 import type { LoginLedger } from './ledger.ts'

@@ -1,10 +1,10 @@
 import { AppError } from '../errors.ts'
-import type { LogoutRequest } from '../provider/logout-token.ts'
+import type { LogoutRequest } from '../provider/tokens/logout-token.ts'
 import type { Providers } from '../provider/providers.ts'
-import type { Endings } from '../session/endings.ts'
+import type { Endings } from '../session/termination/session-termination.ts'
 import { toProviderSidGroup, toUserGroup } from '../session/session-groups.ts'
 import type { Log } from '../telemetry/logger.ts'
-import type { OnceOnly } from './once.ts'
+import type { OnceOnly } from './replay-detection.ts'
 
 interface BackChannelLogoutOptions {
   providers: Pick<Providers, 'findAddressed'>

@@ -4,7 +4,7 @@ import type { Clock } from '../clock.ts'
 import type { Config } from '../config/config.ts'
 import type { Sealer } from '../crypto/sealer.ts'
 import { AppError } from '../errors.ts'
-import { readReturnTo } from '../login/return-to.ts'
+import { readReturnTo } from '../redirects/return-to.ts'
 import type { SharedState } from '../session/store.ts'
 import type { Log } from '../telemetry/logger.ts'
 

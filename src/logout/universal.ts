@@ -2,11 +2,11 @@ import type { Config } from '../config/config.ts'
 import { AppError } from '../errors.ts'
 import type { Provider } from '../provider/provider.ts'
 import type { Providers } from '../provider/providers.ts'
-import type { Endings } from '../session/endings.ts'
+import type { Endings } from '../session/termination/session-termination.ts'
 import type { Session } from '../session/session.ts'
 import { type SessionGroup, toEmailGroup, toUserGroup } from '../session/session-groups.ts'
 import type { Log } from '../telemetry/logger.ts'
-import type { OnceOnly } from './once.ts'
+import type { OnceOnly } from './replay-detection.ts'
 
 /** Who has to be signed out (RFC 9493 3.2.2, 3.2.4). */
 export type RevokedSubject =

@@ -1,4 +1,4 @@
-import { peekClaims } from './peek-claims.ts'
+import { peekClaims } from './tokens/peek-claims.ts'
 import type { Provider } from './provider.ts'
 
 /** The configured providers, in the order of the configuration. */

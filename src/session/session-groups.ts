@@ -1,4 +1,4 @@
-import type { ProviderIdentity } from '../provider/identity.ts'
+import type { ProviderIdentity } from '../provider/types.ts'
 
 /**
  * Sessions that end together: all of one person, all that came from one session at the provider (the ID token's `sid`),

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
-import type { ProviderIdentity, ProviderTokens } from '../provider/identity.ts'
+import type { ProviderIdentity, ProviderTokens } from '../provider/types.ts'
 
 /** Who signed in, and by which login; written once. */
 export interface Identity extends ProviderIdentity {

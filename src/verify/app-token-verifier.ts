@@ -1,8 +1,8 @@
 import { errors, type JSONWebKeySet, type JWTPayload } from 'jose'
-import { createDpopVerifier, InvalidDpopProof, type ProvenRequest } from '../app-token/dpop.ts'
+import { createDpopVerifier, InvalidDpopProof, type ProvenRequest } from '../app-token/dpop-proof.ts'
 import { type Clock, systemClock } from '../clock.ts'
-import { createKeySource } from '../provider/key-source.ts'
-import { createExpiringMap } from '../session/expiring-map.ts'
+import { createKeySource } from '../jwks/jwks-cache.ts'
+import { createExpiringMap } from '../expiring-map.ts'
 import { createIntrospectionClient, type IntrospectionOptions } from './introspection.ts'
 
 /** The claims of a verified app token (RFC 9068 2.2). */

@@ -1,5 +1,5 @@
 import type { Clock } from '../clock.ts'
-import { createExpiringMap } from '../session/expiring-map.ts'
+import { createExpiringMap } from '../expiring-map.ts'
 import type { AppTokenClaims } from './app-token-verifier.ts'
 
 /** How an API asks Portico whether a token's session is still alive (RFC 7662). */

@@ -1,5 +1,5 @@
 import type { Request, RequestHandler, Response } from 'express'
-import { dpopAlgorithms } from '../app-token/dpop.ts'
+import { dpopAlgorithms } from '../app-token/dpop-proof.ts'
 import {
   type AppTokenClaims,
   type AppTokenVerifierOptions,

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { createMemoryStore } from '../../src/session/memory-store.ts'
+import { createMemoryStore } from '../../src/session/memory/store.ts'
 import { createTestClock, hours, minutes } from '../support/clock.ts'
 import { describeStore, lifetimes } from './store.ts'
 

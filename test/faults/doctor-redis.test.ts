@@ -10,7 +10,7 @@ import { checkRedis } from '../../src/doctor/redis-checks.ts'
 import { createCertificate, trust } from '../support/certificate.ts'
 import { freePort } from '../support/http-server.ts'
 import { testSecret } from '../support/portico.ts'
-import { startRedis, type TestRedis } from '../support/redis.ts'
+import { startRedis, type TestRedis } from '../support/redis/start-redis.ts'
 
 /** What the doctor says of a real Redis. */
 let redis: TestRedis

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { createTestBrowser, type TestBrowser } from '../support/browser.ts'
 import { type Fleet, type Replica, startFleet } from '../support/fleet.ts'
 import { csrf, readRefusal } from '../support/login.ts'
-import { alan, signInAtOkta } from '../support/okta.ts'
+import { alan, signInAtOkta } from '../support/providers/okta.ts'
 import { testSecret } from '../support/portico.ts'
 
 const oldSecret = testSecret()

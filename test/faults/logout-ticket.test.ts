@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { createTestBrowser, type TestBrowser } from '../support/browser.ts'
 import { minutes, seconds } from '../support/clock.ts'
-import { type HostileProvider, startHostileProvider } from '../support/hostile-provider.ts'
+import { type HostileProvider, startHostileProvider } from '../support/providers/scripted-provider.ts'
 import { csrf, getSession, logInAtHostile, readRefusal, startLogin } from '../support/login.ts'
 import { goToProvider, readLogoutUrl, visitOurs } from '../support/logout.ts'
 import { publicUrl, startPortico, type TestPortico, testSecret } from '../support/portico.ts'

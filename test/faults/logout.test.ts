@@ -6,7 +6,7 @@ import { minutes, seconds } from '../support/clock.ts'
 import { type Answer, type Fleet, type Replica, startFleet } from '../support/fleet.ts'
 import { csrf } from '../support/login.ts'
 import { goToProvider, readLogoutUrl } from '../support/logout.ts'
-import { alan, signOutAtOkta } from '../support/okta.ts'
+import { alan, signOutAtOkta } from '../support/providers/okta.ts'
 import { testSecret } from '../support/portico.ts'
 
 /** Logouts of each race. */
@@ -22,7 +22,7 @@ beforeAll(async () => {
     env: {
       INTROSPECTION_CLIENTS: `api:${createHash('sha256').update(apiSecret).digest('hex')}`,
       OPERATOR_SECRET: operatorSecret,
-      METRICS_PORT: '0',
+      OPERATOR_PORT: '0',
     },
     provider: { FAMILIES: 'false' },
   })

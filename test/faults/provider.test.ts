@@ -12,7 +12,7 @@ import {
   type Defect,
   type HostileProvider,
   startHostileProvider,
-} from '../support/hostile-provider.ts'
+} from '../support/providers/scripted-provider.ts'
 import { startTestServer } from '../support/http-server.ts'
 import { csrf, getSession, logInAtHostile, readRefusal } from '../support/login.ts'
 import { startPortico, type TestPortico } from '../support/portico.ts'

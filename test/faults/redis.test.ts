@@ -4,7 +4,7 @@ import type { TestBrowser } from '../support/browser.ts'
 import { seconds } from '../support/clock.ts'
 import { type Answer, type Fleet, startFleet } from '../support/fleet.ts'
 import { csrf, readRefusal } from '../support/login.ts'
-import { signInAtOkta } from '../support/okta.ts'
+import { signInAtOkta } from '../support/providers/okta.ts'
 
 let fleet: Fleet
 let browser: TestBrowser

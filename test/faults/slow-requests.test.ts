@@ -9,7 +9,7 @@ let operatorUrl: string
 beforeAll(async () => {
   portico = await startPortico({
     issuer: 'https://idp.invalid',
-    env: { OPERATOR_SECRET: testSecret(), METRICS_PORT: '0' },
+    env: { OPERATOR_SECRET: testSecret(), OPERATOR_PORT: '0' },
   })
   const port = portico.logged.find(({ event }) => event === 'operator_listening')?.port
   operatorUrl = `http://127.0.0.1:${port}`

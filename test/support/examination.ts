@@ -1,8 +1,8 @@
 import { readConfig } from '../../src/config/config.ts'
 import type { Finding } from '../../src/doctor/finding.ts'
 import type { Examination } from '../../src/doctor/provider-checks.ts'
-import type { DiscoveredProvider } from '../../src/provider/discovery.ts'
-import type { ProviderProbe } from '../../src/provider/probe.ts'
+import type { DiscoveredProvider } from '../../src/provider/metadata/discovery.ts'
+import type { ProviderProbe } from '../../src/provider/probe/probe.ts'
 import { testSecret } from './portico.ts'
 
 export type Env = Record<string, string | undefined>

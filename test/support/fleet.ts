@@ -1,12 +1,12 @@
 import { Agent, request } from 'undici'
 import { type Balancer, startBalancer } from './balancer.ts'
 import { createTestBrowser, type TestBrowser } from './browser.ts'
-import type { ProviderOrder, ProviderState } from './faulty-provider.ts'
+import type { ProviderOrder, ProviderState } from './processes/rotating-provider.ts'
 import { csrf } from './login.ts'
-import { type ada, signInAtOkta } from './okta.ts'
+import { type ada, signInAtOkta } from './providers/okta.ts'
 import { publicUrl, testSecret } from './portico.ts'
-import { startProcess, type TestProcess } from './processes.ts'
-import { startRedis, type TestRedis } from './redis.ts'
+import { startProcess, type TestProcess } from './processes/start-process.ts'
+import { startRedis, type TestRedis } from './redis/start-redis.ts'
 import { startTcpProxy, type TcpProxy } from './tcp-proxy.ts'
 
 /** One server process, with a proxy of its own before Redis. */
@@ -90,7 +90,7 @@ export async function startFleet({
   const balancer = await startBalancer(() => replicas.filter(isRunning).map(({ port }) => port))
   const travelling = { timeTravel: true }
   const providerProcess = startProcess(
-    'test/support/faulty-provider.ts',
+    'test/support/processes/rotating-provider.ts',
     [],
     {
       CLIENT_ID: 'portico-test',

@@ -1,6 +1,6 @@
 import { createTestBrowser, type TestBrowser } from './browser.ts'
-import type { HostileProvider } from './hostile-provider.ts'
-import { type ada, signInAtOkta } from './okta.ts'
+import type { HostileProvider } from './providers/scripted-provider.ts'
+import { type ada, signInAtOkta } from './providers/okta.ts'
 import type { TestPortico } from './portico.ts'
 
 export const csrf = { 'x-csrf': '1' }

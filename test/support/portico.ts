@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { Parts } from '../../src/app.ts'
 import { readConfig } from '../../src/config/config.ts'
 import { createParts, startServer } from '../../src/server.ts'
-import { createMemoryStore, type MemoryStore } from '../../src/session/memory-store.ts'
+import { createMemoryStore, type MemoryStore } from '../../src/session/memory/store.ts'
 import { createLog } from '../../src/telemetry/logger.ts'
 import { createTestClock, type TestClock } from './clock.ts'
 

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { createTestBrowser, type TestBrowser } from './browser.ts'
 import { startFleet } from './fleet.ts'
-import { type HostileProvider, startHostileProvider } from './hostile-provider.ts'
+import { type HostileProvider, startHostileProvider } from './providers/scripted-provider.ts'
 import { startPortico, testSecret } from './portico.ts'
 
 /** Servers with all that tests about browsers need, whatever stands behind them. */

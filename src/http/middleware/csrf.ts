@@ -1,7 +1,7 @@
 import type { Request, RequestHandler } from 'express'
 import type { Config } from '../../config/config.ts'
 import { AppError } from '../../errors.ts'
-import { isNavigation } from '../navigation.ts'
+import { isNavigation } from '../request/navigation.ts'
 
 /**
  * Defends every call that acts on the session cookie (BBA 6.1.3.3). A foreign page cannot send a custom header

@@ -1,7 +1,7 @@
 import type { ErrorRequestHandler, RequestHandler, Response } from 'express'
 import type { Config } from '../../config/config.ts'
 import { AppError } from '../../errors.ts'
-import { isNavigation } from '../navigation.ts'
+import { isNavigation } from '../request/navigation.ts'
 import { renderErrorPage } from '../pages.ts'
 import type { Retry } from './request-context.ts'
 

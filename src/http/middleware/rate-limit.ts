@@ -3,7 +3,7 @@ import { ipKeyGenerator, type Options, rateLimit } from 'express-rate-limit'
 import type { Config } from '../../config/config.ts'
 import { AppError } from '../../errors.ts'
 import type { SharedState } from '../../session/store.ts'
-import { readAddress } from '../address.ts'
+import { readAddress } from '../request/address.ts'
 
 interface RateLimitOptions {
   /** Counts are kept apart by this name. */

@@ -3,7 +3,7 @@ import type { RequestHandler } from 'express'
 import type { Clock } from '../../clock.ts'
 import type { Session } from '../../session/session.ts'
 import type { Log } from '../../telemetry/logger.ts'
-import { readAddress } from '../address.ts'
+import { readAddress } from '../request/address.ts'
 
 declare global {
   namespace Express {

@@ -1,4 +1,4 @@
-import { toPlainAddress } from '../address.ts'
+import { toPlainAddress } from '../request/address.ts'
 
 /** More proxies stand in no row: what lies before the last entries is made up by the client. */
 const mostEntries = 20

@@ -1,0 +1,87 @@
+import { type Problem, withoutKnown } from '../config-error.ts'
+import { toAllowedOrigins } from '../cross-checks.ts'
+import { onlyProvider, type ProviderConfig, toProviderConfig } from './provider-config.ts'
+import { findProviderContradictions } from './cross-checks.ts'
+import {
+  type Environment,
+  findProviderVariables,
+  findUnknownProviderSettings,
+  type ParsedSettings,
+  readEntrySettings,
+  readProviderSettings,
+} from '../read-settings.ts'
+import type { ProviderSettingValues, ServerSettingValues } from '../settings.ts'
+
+interface ReadProviders {
+  /** Those without a problem. */
+  providers: ProviderConfig[]
+  problems: Problem[]
+}
+
+/** The providers, from PROVIDERS_FILE or the one of the environment. */
+export function readProviders(env: Environment, values: Partial<ServerSettingValues>): ReadProviders {
+  const { PROVIDERS_FILE: entries } = values
+  // A file that was named but not understood has a problem of its own; the environment was not meant then.
+  if (entries === undefined)
+    return env.PROVIDERS_FILE
+      ? { providers: [], problems: [] }
+      : toProvider(onlyProvider, readProviderSettings(env), values)
+  const all = entries.map(({ name, settings }) => readEntry(name, settings, values))
+  const outside = findProviderVariables(env).map(
+    (variable): Problem => ({
+      variable,
+      isSurplus: true,
+      problem: 'is set beside PROVIDERS_FILE: move it into the file, to the provider it is for',
+    }),
+  )
+  return {
+    providers: all.flatMap(({ providers }) => providers),
+    problems: [
+      ...outside,
+      ...all.flatMap(({ problems }) => problems),
+      ...findSharedRedirectUris(all.flatMap(({ providers }) => providers)),
+    ],
+  }
+}
+
+function readEntry(name: string, settings: Environment, server: Partial<ServerSettingValues>): ReadProviders {
+  const { providers, problems } = toProvider(name, readEntrySettings(settings), server)
+  // An empty setting is an absent one, but an empty list asks for fewer claims, not for the default.
+  if (settings.claims === '') problems.push({ variable: 'claims', problem: 'must name at least one' })
+  const unknown = findUnknownProviderSettings(settings)
+  const held: Problem[] =
+    unknown.length === 0
+      ? []
+      : [
+          {
+            variable: 'PROVIDERS_FILE',
+            problem: `holds for provider ${name} what is no setting of a provider: ${unknown.join(', ')}`,
+          },
+        ]
+  return { providers, problems: [...held, ...problems.map((problem) => ({ ...problem, provider: name }))] }
+}
+
+function toProvider(
+  name: string,
+  { values, problems }: ParsedSettings<ProviderSettingValues>,
+  server: Partial<ServerSettingValues>,
+): ReadProviders {
+  const { PUBLIC_URL: publicUrl, APP_TOKEN_CLAIMS: appTokenClaims = [] } = server
+  const place = { name, publicUrl, allowedOrigins: toAllowedOrigins(server) }
+  problems.push(...withoutKnown(findProviderContradictions(values, place), problems))
+  if (problems.length > 0 || publicUrl === undefined) return { providers: [], problems }
+  // Without a problem, every setting with a default has its value.
+  const all = values as ProviderSettingValues
+  return { providers: [toProviderConfig(all, { name, publicUrl, appTokenClaims })], problems }
+}
+
+/** An answer that comes to one address could be any provider's (BCP 4.4.2.2). */
+function findSharedRedirectUris(providers: readonly ProviderConfig[]): Problem[] {
+  const uris = providers.map(({ redirectUri }) => redirectUri)
+  return providers.flatMap(({ name, redirectUri }, index): Problem[] => {
+    const first = uris.indexOf(redirectUri)
+    if (first === index) return []
+    const problem = `is that of provider ${providers[first]?.name}, too: each needs one of its own`
+    return [{ variable: 'OIDC_REDIRECT_URI', problem, provider: name }]
+  })
+}

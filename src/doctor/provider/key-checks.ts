@@ -1,0 +1,87 @@
+import { createPublicKey } from 'node:crypto'
+import type { DiscoveredProvider } from '../../provider/metadata/discovery.ts'
+import { toLogText } from '../../telemetry/logger.ts'
+import { type Finding, fail, pass, unknown, warn } from '../finding.ts'
+import { isKeycloak } from '../advice/known-providers.ts'
+import type { Examination } from '../provider-checks.ts'
+
+const check = 'JWKS'
+
+type Jwk = Record<string, unknown>
+
+/** Whether the keys that verify tokens are there, are keys, and one of them fits OIDC_ID_TOKEN_ALG. */
+export async function checkKeys(
+  { provider, probe }: Examination,
+  { metadata }: DiscoveredProvider,
+): Promise<Finding[]> {
+  const { jwks_uri: uri } = metadata
+  if (uri === undefined) return []
+  const { status, text } = await probe.get(uri)
+  const keys = status === 200 ? readKeys(text) : undefined
+  if (keys === undefined) {
+    return [
+      fail(
+        check,
+        `${uri} holds no key set (status ${status})`,
+        'mend the address, or let the provider mend it',
+      ),
+    ]
+  }
+  const unusable = keys.filter((key) => !isUsable(key))
+  if (keys.length === 0 || unusable.length === keys.length) {
+    return [fail(check, `${uri} holds no key that can be used`, 'let the provider publish its signing keys')]
+  }
+  const findings = [
+    pass(check, `${keys.length - unusable.length} ${keys.length === 1 ? 'key' : 'keys'} at ${uri}`),
+  ]
+  if (provider.verifiesIdToken && !keys.some((key) => fits(key, provider.idTokenAlg))) {
+    const algs = keys.map(({ alg, kty }) => String(alg ?? kty))
+    const says = `none of the keys (${toLogText(algs.join(', '))}) is for ${provider.idTokenAlg}`
+    const fix = 'set OIDC_ID_TOKEN_ALG to the algorithm of the ID tokens'
+    // Keycloak makes a key of an algorithm when it signs by it for the first time.
+    findings.push(
+      isKeycloak(provider.issuer, metadata)
+        ? unknown(check, `${says} so far`, `log in once, and run the doctor again; or ${fix}`)
+        : fail(check, says, fix),
+    )
+  }
+  const kids = keys.map(({ kid }) => kid)
+  if (keys.length > 1 && (kids.includes(undefined) || new Set(kids).size < kids.length)) {
+    findings.push(
+      warn(
+        check,
+        'keys without a kid, or two of one kid: they are tried one after the other',
+        'let the provider name its keys',
+      ),
+    )
+  }
+  return findings
+}
+
+function readKeys(text: string): Jwk[] | undefined {
+  try {
+    const set: unknown = JSON.parse(text)
+    const keys = typeof set === 'object' && set !== null && 'keys' in set ? set.keys : undefined
+    return Array.isArray(keys)
+      ? keys.filter((key): key is Jwk => typeof key === 'object' && key !== null)
+      : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function isUsable(jwk: Jwk): boolean {
+  try {
+    return createPublicKey({ key: jwk as never, format: 'jwk' }).asymmetricKeyType !== undefined
+  } catch {
+    return false
+  }
+}
+
+const families = { R: 'RSA', P: 'RSA', E: 'EC' } as const
+
+/** Whether a key may have made signatures of an algorithm, by what it says of itself (RFC 7517 4). */
+function fits({ alg, kty, use }: Jwk, wanted: string): boolean {
+  const family = wanted === 'EdDSA' ? 'OKP' : families[wanted[0] as keyof typeof families]
+  return kty === family && (alg === undefined || alg === wanted) && (use === undefined || use === 'sig')
+}

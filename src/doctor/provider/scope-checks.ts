@@ -1,0 +1,42 @@
+import type { ProviderConfig } from '../../config/providers/provider-config.ts'
+import { type Finding, pass, warn } from '../finding.ts'
+import { isKeycloak } from '../advice/known-providers.ts'
+import { readList, type ServerMetadata } from './metadata-lists.ts'
+
+const check = 'scopes'
+
+/** Whether the scopes are such that the provider has, and mean there what they are asked for. */
+export function checkScopes(metadata: ServerMetadata, provider: ProviderConfig): Finding[] {
+  return [...checkListed(metadata, provider), ...checkOfflineAccess(metadata, provider)]
+}
+
+function checkListed(metadata: ServerMetadata, { scopes }: ProviderConfig): Finding[] {
+  const offered = readList(metadata, 'scopes_supported')
+  if (offered === undefined) return []
+  const missing = scopes.filter((scope) => !offered.includes(scope))
+  if (missing.length === 0) return [pass(check, scopes.join(' '))]
+  const grants = readList(metadata, 'grant_types_supported') ?? []
+  const isOtherwise = missing.includes('offline_access') && grants.includes('refresh_token')
+  // Okta's custom servers do not list scopes that are kept out of the metadata.
+  const fix = 'define them at the provider (Okta: Security > API > Scopes), or drop them from OIDC_SCOPES'
+  return [
+    warn(
+      check,
+      `the provider does not list ${missing.join(', ')}`,
+      isOtherwise ? `${fix}; it offers refresh tokens, which may need no offline_access there` : fix,
+    ),
+  ]
+}
+
+/** Keycloak makes an offline session of it, and since 26.1 ends the one that single sign-on lives by. */
+function checkOfflineAccess(metadata: ServerMetadata, { issuer, scopes }: ProviderConfig): Finding[] {
+  if (!scopes.includes('offline_access') || !isKeycloak(issuer, metadata)) return []
+  const others = scopes.filter((scope) => scope !== 'offline_access').join(' ')
+  return [
+    warn(
+      check,
+      'this looks like Keycloak, where offline_access makes an offline session: back-channel logout never reaches us, a person signed out by an administrator stays in, single sign-on and prompt=none fail',
+      `set OIDC_SCOPES="${others}": Keycloak gives refresh tokens without it`,
+    ),
+  ]
+}

@@ -1,0 +1,92 @@
+import type { Request, RequestHandler } from 'express'
+import { z } from 'zod'
+import type { Config } from '../../config/config.ts'
+import { AppError } from '../../errors.ts'
+import type { createBeginLogin } from '../../login/begin.ts'
+import type { CancelLogins } from '../../login/cancel.ts'
+import type { TransactionCookies } from '../request/cookies.ts'
+import { parameter, readInput } from '../request/parameters.ts'
+import { isNavigation } from '../request/navigation.ts'
+
+/** Printable ASCII. */
+const text = (max: number) => parameter(max).regex(/^[\x20-\x7e]+$/)
+/** NQSCHAR of RFC 6749 A: no quote and no backslash. It is sealed into a cookie as JSON, and must not grow there. */
+const unquotedText = (max: number) => parameter(max).regex(/^[\x20\x21\x23-\x5b\x5d-\x7e]+$/)
+
+const parameters = {
+  return_to: z.string().optional(),
+  provider: parameter(32).optional(),
+  prompt: z.enum(['none', 'login', 'consent', 'select_account']).optional(),
+  login_hint: parameter(320).optional(),
+  acr_values: unquotedText(400).optional(),
+  ui_locales: text(100).optional(),
+  idp: text(100).optional(),
+}
+
+const queryParameters = z.object({
+  ...parameters,
+  max_age: z
+    .string()
+    .regex(/^\d{1,9}$/)
+    .transform(Number)
+    .optional(),
+})
+
+const bodyParameters = z.object({
+  ...parameters,
+  max_age: z.int().min(0).max(999_999_999).optional(),
+  session_token: text(500).optional(),
+})
+
+interface LoginOptions {
+  config: Config
+  beginLogin: ReturnType<typeof createBeginLogin>
+  cancelLogins: Pick<CancelLogins, 'atOverflow'>
+  transactionCookies: TransactionCookies
+}
+
+/**
+ * GET and POST /api/login: begins a login and says where the browser has to go; a navigation goes there at once. Only
+ * the body of a POST may hold a session token, so that no link can carry one.
+ */
+export function createLoginHandler({
+  config,
+  beginLogin,
+  cancelLogins,
+  transactionCookies,
+}: LoginOptions): RequestHandler {
+  const read = (req: Request): z.infer<typeof bodyParameters> =>
+    req.method === 'POST' ? readInput(bodyParameters, req.body) : readInput(queryParameters, req.query)
+
+  /** Begins it; what the provider does not allow is told in the log like any other login that failed. */
+  const begin: typeof beginLogin = (request, log) =>
+    beginLogin(request, log).catch((error: unknown) => {
+      if (error instanceof AppError) log('login_failed', { code: error.code, reason: error.reason })
+      throw error
+    })
+
+  return async (req, res) => {
+    const input = read(req)
+    res.locals.retry = { returnTo: config.loginReturnTo, provider: input.provider }
+    const login = await begin(
+      {
+        returnTo: input.return_to,
+        provider: input.provider,
+        prompt: input.prompt,
+        loginHint: input.login_hint,
+        maxAge: input.max_age,
+        acrValues: input.acr_values,
+        uiLocales: input.ui_locales,
+        idp: input.idp,
+        sessionToken: input.session_token,
+      },
+      res.locals.log,
+    )
+    const surplus = transactionCookies.findSurplus(req, login.transaction)
+    await cancelLogins.atOverflow(surplus)
+    transactionCookies.add(res, login.transaction, surplus)
+    res.locals.log('login_started', { provider: login.provider })
+    if (isNavigation(req)) res.redirect(302, login.loginUrl)
+    else res.json({ login_url: login.loginUrl })
+  }
+}

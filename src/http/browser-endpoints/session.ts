@@ -1,0 +1,59 @@
+import type { RequestHandler } from 'express'
+import type { PickTokenClaims } from '../../app-token/token-claims.ts'
+import type { Clock } from '../../clock.ts'
+import type { Session } from '../../session/session.ts'
+import type { SessionStore } from '../../session/store.ts'
+import type { BrowserSessions } from '../session/browser-sessions.ts'
+
+const secondsUntil = (time: number, clock: Clock) => Math.max(0, Math.floor((time - clock.now()) / 1000))
+
+/** The person, as the SPA sees them. */
+export function toUserView({ identity }: Session) {
+  return { sub: identity.subject, ...identity.claims }
+}
+
+/** The session, as the SPA sees it; its id is the public handle, and durations are seconds. */
+export function toSessionView(session: Session, clock: Clock) {
+  return {
+    id: session.handle,
+    created_at: new Date(session.createdAt).toISOString(),
+    idle_expires_in: secondsUntil(session.idleExpiresAt, clock),
+    absolute_expires_in: secondsUntil(session.absoluteExpiresAt, clock),
+  }
+}
+
+interface SessionOptions {
+  sessions: BrowserSessions
+  store: SessionStore
+  pickTokenClaims: PickTokenClaims
+  clock: Clock
+}
+
+/** GET /api/session: who is signed in, if anyone (BBA 6.1.2.1). `?slide=false` asks without prolonging the session. */
+export function createSessionHandler({
+  sessions,
+  store,
+  pickTokenClaims,
+  clock,
+}: SessionOptions): RequestHandler {
+  return async (req, res) => {
+    const { session: found } = await sessions.read(req)
+    const slides = found !== undefined && req.query.slide !== 'false'
+    const session = slides ? await store.touch(found) : found
+    if (session === undefined) {
+      res.json({ active: false })
+      return
+    }
+    const { accessTokenExpiresAt, refreshToken } = session.tokens
+    res.json({
+      active: true,
+      user: toUserView(session),
+      session: toSessionView(session, clock),
+      provider_token: {
+        expires_in: accessTokenExpiresAt === undefined ? null : secondsUntil(accessTokenExpiresAt, clock),
+        refreshable: refreshToken !== undefined,
+      },
+      app_token: { left_out: pickTokenClaims(session.identity).leftOut },
+    })
+  }
+}

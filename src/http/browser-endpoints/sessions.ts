@@ -1,0 +1,68 @@
+import type { RequestHandler } from 'express'
+import type { Clock } from '../../clock.ts'
+import { AppError } from '../../errors.ts'
+import type { Endings } from '../../session/termination/session-termination.ts'
+import type { Session } from '../../session/session.ts'
+import { isIn, toUserGroup } from '../../session/session-groups.ts'
+import type { SessionStore } from '../../session/store.ts'
+import { currentSession } from '../session/browser-sessions.ts'
+import { toSessionView } from './session.ts'
+import type { SignOut } from './sign-out.ts'
+
+interface SessionListOptions {
+  store: SessionStore
+  clock: Clock
+}
+
+/** GET /api/sessions: where the person is signed in, oldest first. */
+export function createSessionListHandler({ store, clock }: SessionListOptions): RequestHandler {
+  const toListed = (session: Session, current: string) => ({
+    ...toSessionView(session, clock),
+    device: session.identity.login.device,
+    address: session.identity.login.address ?? null,
+    last_seen_at: new Date(session.lastSeenAt).toISOString(),
+    current: session.handle === current,
+  })
+  return async (_req, res) => {
+    const session = currentSession(res)
+    const found = await store.find(toUserGroup(session.identity))
+    res.json({ sessions: found.map((one) => toListed(one, session.handle)) })
+  }
+}
+
+interface SessionEndOptions {
+  signOut: SignOut
+  store: SessionStore
+  endings: Endings
+}
+
+/** DELETE /api/sessions/{id}: ends one of the person's own sessions; nobody learns of anyone else's. */
+export function createSessionEndHandler({
+  signOut,
+  store,
+  endings,
+}: SessionEndOptions): RequestHandler<{ id: string }> {
+  return async (req, res) => {
+    const session = currentSession(res)
+    const asked = await store.read(req.params.id)
+    if (asked === undefined || !isIn(asked.identity, toUserGroup(session.identity))) {
+      throw new AppError('not_found', 'You have no session of this id.')
+    }
+    if (asked.handle === session.handle) await signOut(req, res)
+    else await endings.endWithSuccessors(asked.handle)
+    res.locals.log('session_ended_by_user', { session: asked.handle })
+    res.status(204).end()
+  }
+}
+
+/** DELETE /api/sessions: ends all of the person's sessions but this one. */
+export function createOtherSessionsEndHandler({
+  endings,
+}: Pick<SessionEndOptions, 'endings'>): RequestHandler {
+  return async (_req, res) => {
+    const session = currentSession(res)
+    const ended = await endings.endOthers(session)
+    for (const handle of ended) res.locals.log('session_ended_by_user', { session: handle })
+    res.json({ ended: ended.length })
+  }
+}

@@ -1,0 +1,28 @@
+import type { RequestHandler } from 'express'
+import { z } from 'zod'
+import type { MintAppToken } from '../../app-token/mint.ts'
+import type { ReadDpopKey } from '../request/dpop-header.ts'
+import { parameter, readInput } from '../request/parameters.ts'
+import { currentSession } from '../session/browser-sessions.ts'
+
+/** Strict: a misspelt name would give a wider token than was meant. */
+const tokenParameters = z.strictObject({
+  audience: parameter(500).optional(),
+  scope: z.string().max(2_000).optional(),
+})
+
+interface TokenOptions {
+  mintAppToken: MintAppToken
+  readDpopKey: ReadDpopKey
+}
+
+/** POST /api/token: a fresh app token, after `requireSession`; the body may narrow it, a DPoP proof binds it. */
+export function createTokenHandler({ mintAppToken, readDpopKey }: TokenOptions): RequestHandler {
+  return async (req, res) => {
+    const session = currentSession(res)
+    const narrowed = readInput(tokenParameters, req.body)
+    const token = await mintAppToken(session, { ...narrowed, keyThumbprint: await readDpopKey(req) })
+    res.locals.log('app_token_issued', { session: session.handle })
+    res.json(token)
+  }
+}

@@ -1,0 +1,57 @@
+import type { RequestHandler } from 'express'
+import { dpopAlgorithms } from '../../app-token/dpop-proof.ts'
+import type { KeyRing } from '../../app-token/key-ring.ts'
+import { toPublicMembers } from '../../app-token/signing-key.ts'
+import type { Config } from '../../config/config.ts'
+
+/** Resource servers may keep these for a while; keys are published long before they sign. */
+const cacheable = 'public, max-age=300'
+
+/** GET /.well-known/jwks.json: the public keys of the app token (RFC 7517 5). */
+export function createJwksHandler(keyRing: KeyRing): RequestHandler {
+  return async (_req, res) => {
+    const keys = await keyRing.publicKeys()
+    res.set('Cache-Control', cacheable).json(keys)
+  }
+}
+
+/** GET /.well-known/client-jwks.json: the public halves of OIDC_CLIENT_KEY, for providers that fetch them (`jwks_uri`). */
+export function createClientJwksHandler({ providers }: Config): RequestHandler {
+  const all = providers.flatMap(({ clientAuth }) =>
+    clientAuth.method === 'private_key_jwt' ? clientAuth.keys : [],
+  )
+  const published = all.map((jwk) => ({
+    ...toPublicMembers(jwk),
+    ...(jwk.kid === undefined ? {} : { kid: jwk.kid }),
+    alg: jwk.alg,
+    use: 'sig',
+  }))
+  // Two providers may know this client by one key.
+  const keys = [...new Map(published.map((jwk) => [JSON.stringify(jwk), jwk])).values()]
+  return (_req, res) => void res.set('Cache-Control', cacheable).json({ keys })
+}
+
+/** GET /.well-known/oauth-authorization-server: lets ordinary JWT middleware configure itself (RFC 8414). */
+export function createMetadataHandler({
+  publicUrl,
+  providers,
+  introspectionClients,
+}: Config): RequestHandler {
+  const introspection = {
+    introspection_endpoint: `${publicUrl}/api/introspect`,
+    introspection_endpoint_auth_methods_supported: ['client_secret_basic', 'client_secret_post'],
+  }
+  const metadata = {
+    issuer: publicUrl,
+    jwks_uri: `${publicUrl}/.well-known/jwks.json`,
+    scopes_supported: [...new Set(providers.flatMap(({ scopes }) => scopes))],
+    // App tokens are minted for sessions; there is no endpoint that takes a grant.
+    response_types_supported: [],
+    grant_types_supported: [],
+    dpop_signing_alg_values_supported: dpopAlgorithms,
+    ...(introspectionClients.size === 0 ? {} : introspection),
+  }
+  return (_req, res) => {
+    res.set('Cache-Control', cacheable).json(metadata)
+  }
+}

@@ -1,0 +1,95 @@
+import { randomUUID } from 'node:crypto'
+import { importJWK, SignJWT } from 'jose'
+import * as client from 'openid-client'
+import type { Clock } from '../../clock.ts'
+import type { AssertionAudience, ClientAuth } from '../../config/providers/provider-config.ts'
+
+/** The secret that the client sends, if it sends one: nothing that may be printed may hold it. */
+export const toSentSecret = (auth: ClientAuth): string => ('secret' in auth ? auth.secret : '')
+
+/** Seconds an assertion is good for: it is made for one call. */
+const assertionLifetime = 60
+
+/** How this client proves itself, as openid-client applies it to each call (RFC 6749 2.3, RFC 7523, RFC 8705). */
+export function createClientAuth(auth: ClientAuth, clock: Clock): client.ClientAuth {
+  switch (auth.method) {
+    case 'none':
+      return client.None()
+    case 'client_secret_basic':
+      return createBasicAuth(auth.secret)
+    case 'client_secret_post':
+      return client.ClientSecretPost(auth.secret)
+    case 'private_key_jwt':
+      return createAssertionAuth(auth, clock)
+    case 'tls_client_auth':
+      return client.TlsClientAuth()
+  }
+}
+
+/**
+ * HTTP Basic (RFC 6749 2.3.1). openid-client's own escapes "-" and "_" as well, which form encoding leaves alone and
+ * servers that do not decode refuse.
+ */
+function createBasicAuth(secret: string): client.ClientAuth {
+  const encode = (text: string) => new URLSearchParams([['', text]]).toString().slice(1)
+  return (_server, { client_id: id }, _body, headers) => {
+    const credentials = Buffer.from(`${encode(id)}:${encode(secret)}`).toString('base64')
+    headers.set('authorization', `Basic ${credentials}`)
+  }
+}
+
+/**
+ * private_key_jwt (OpenID Connect Core 9): the first key signs. openid-client's own always names the issuer as audience;
+ * Okta wants the endpoint that is called, and Ory Hydra the token endpoint, whichever is called.
+ */
+function createAssertionAuth(
+  { keys, audience }: Extract<ClientAuth, { method: 'private_key_jwt' }>,
+  clock: Clock,
+): client.ClientAuth {
+  const [jwk] = keys
+  if (jwk === undefined) throw new TypeError('private_key_jwt needs a key')
+  const header = { alg: jwk.alg, ...(jwk.kid === undefined ? {} : { kid: jwk.kid }) }
+  const { alg, use: _use, ...members } = jwk
+  const privateKey = importJWK({ ...members, key_ops: ['sign'], ext: false }, alg)
+
+  return async (server, { client_id: id }, body) => {
+    const now = Math.floor(clock.now() / 1000)
+    const assertion = await new SignJWT({
+      iss: id,
+      sub: id,
+      aud: toAudience(audience, server, body),
+      jti: randomUUID(),
+      iat: now,
+      exp: now + assertionLifetime,
+    })
+      .setProtectedHeader(header)
+      .sign(await privateKey)
+    body.set('client_id', id)
+    body.set('client_assertion_type', 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer')
+    body.set('client_assertion', assertion)
+  }
+}
+
+function toAudience(
+  audience: AssertionAudience,
+  server: client.ServerMetadata,
+  body: URLSearchParams,
+): string {
+  switch (audience) {
+    case 'issuer':
+      return server.issuer
+    case 'endpoint':
+      return toEndpoint(server, body)
+    case 'token_endpoint':
+      return server.token_endpoint ?? ''
+  }
+}
+
+/** The endpoint that a body is for: a grant has a grant_type, a revocation a token, a pushed request neither. */
+function toEndpoint(server: client.ServerMetadata, body: URLSearchParams): string {
+  if (body.has('grant_type')) return server.token_endpoint ?? ''
+  const endpoint = body.has('token')
+    ? server.revocation_endpoint
+    : server.pushed_authorization_request_endpoint
+  return endpoint ?? ''
+}

@@ -1,0 +1,169 @@
+import { randomBytes } from 'node:crypto'
+import * as client from 'openid-client'
+import type { Clock } from '../../clock.ts'
+import type { ProviderConfig } from '../../config/providers/provider-config.ts'
+import { AppError } from '../../errors.ts'
+import { createAuthorizationStart } from '../grants/authorization-request.ts'
+import { usesDpop } from '../metadata/capabilities.ts'
+import { createCircuitBreaker } from '../transport/circuit-breaker.ts'
+import { toSentSecret } from '../client/client-authentication.ts'
+import { createDiscovery, type DiscoveredProvider } from '../metadata/discovery.ts'
+import { createDpopKeys } from '../client/dpop-keys.ts'
+import { toResourceParameters } from '../grants/configured-parameters.ts'
+import { isRefusal, type ProbeRefusal, toRefusal } from './probe-refusal.ts'
+import { readRedirect } from './probed-redirect.ts'
+import { createProviderFetch, toTls } from '../transport/fetch.ts'
+import { toUserinfoUrl } from '../identity/user-id.ts'
+import { findUserinfoEndpoint } from '../identity/userinfo.ts'
+
+/** What came back from an address. */
+export interface ProbedDocument {
+  status: number
+  headers: Headers
+  text: string
+  /** The middle of the call, in milliseconds since the epoch. */
+  at: number
+}
+
+/** What became of a login that nobody takes part in. */
+type Outcome =
+  /** The provider sent the browser back to us. */
+  | { outcome: 'returned'; refusal: ProbeRefusal }
+  /** It refused the pushed request (RFC 9126 2.3). */
+  | { outcome: 'push refused'; refusal: ProbeRefusal }
+  /** It sent the browser to a page of its own. */
+  | { outcome: 'sent elsewhere' }
+  /** It sent the browser to a page of its own with an error in the address; `text` is all that it says there. */
+  | { outcome: 'sent to an error'; refusal: ProbeRefusal; text: string }
+  /** It showed a page. */
+  | { outcome: 'page'; status: number; text: string }
+
+/** The same, and why the request was not pushed, where the provider only announces that. */
+export type AuthorizationAnswer = Outcome & { unpushed?: string }
+
+/**
+ * Looks at a provider from outside, by the same means as a login but without anybody signing in. Every method may throw
+ * AppError `provider_unavailable`.
+ */
+export interface ProviderProbe {
+  get(url: string): Promise<ProbedDocument>
+  /** The provider, found and judged as the server would do it. */
+  discover(): Promise<DiscoveredProvider>
+  /** Asks for tokens with a code that cannot be good: the refusal tells whether the client was recognised. */
+  tryCode(): Promise<ProbeRefusal>
+  /** Revokes a token that cannot be good (RFC 7009 2.2): undefined where nothing is said against it. */
+  tryRevocation(): Promise<ProbeRefusal | undefined>
+  /** Begins a silent login (`prompt=none`), and sees where a browser without a session would end. */
+  tryAuthorization(): Promise<AuthorizationAnswer>
+  /** The status of userinfo for a token that cannot be good; undefined where there is no userinfo. */
+  tryUserinfo(): Promise<number | undefined>
+  close(): Promise<void>
+}
+
+interface ProbeOptions {
+  config: ProviderConfig
+  secrets: readonly Uint8Array[]
+  clock: Clock
+}
+
+const randomText = () => randomBytes(32).toString('base64url')
+
+/** Creates the probe of one provider. */
+export function createProviderProbe({ config, secrets, clock }: ProbeOptions): ProviderProbe {
+  const http = createProviderFetch({ timeout: config.timeout, clock, ...toTls(config) })
+  const discovery = createDiscovery({ config, fetch: http.fetch, clock, log: () => {} })
+  const dpopKeys = createDpopKeys(secrets)
+  const secret = toSentSecret(config.clientAuth)
+
+  async function get(url: string): Promise<ProbedDocument> {
+    const sentAt = clock.now()
+    const response = await http.fetch(url, { headers: { accept: 'application/json, text/html;q=0.9' } })
+    const at = (sentAt + clock.now()) / 2
+    return { status: response.status, headers: response.headers, text: await response.text(), at }
+  }
+
+  return {
+    get,
+    discover: () => discovery.provider(),
+
+    async tryCode() {
+      const provider = await discovery.provider()
+      const dpop = usesDpop(config, provider) ? { DPoP: (await dpopKeys.find()).handle } : {}
+      const [state, code] = [randomText(), randomText()]
+      const response = new URL(config.redirectUri)
+      response.search = new URLSearchParams({ state, code, iss: config.issuer }).toString()
+      const resources = toResourceParameters(config)
+      const checks = { expectedState: state, ...(config.pkce ? { pkceCodeVerifier: randomText() } : {}) }
+      try {
+        await client.authorizationCodeGrant(provider.configuration, response, checks, resources, dpop)
+        return { error: 'none', description: 'a random code was accepted' }
+      } catch (error) {
+        return toRefusal(error, [code, secret])
+      }
+    },
+
+    async tryRevocation() {
+      const { configuration } = await discovery.provider()
+      const token = randomText()
+      try {
+        await client.tokenRevocation(configuration, token, { token_type_hint: 'refresh_token' })
+        return undefined
+      } catch (error) {
+        return toRefusal(error, [token, secret])
+      }
+    },
+
+    async tryAuthorization() {
+      let unpushed: { unpushed?: string } = {}
+      const startAuthorization = createAuthorizationStart({
+        config,
+        discovery,
+        clock,
+        dpopKeys,
+        breaker: createCircuitBreaker({ clock, opensOn: [] }),
+        log: (_event, { reason } = {}) => {
+          unpushed = { unpushed: String(reason) }
+        },
+      })
+      const request = {
+        state: randomText(),
+        nonce: randomText(),
+        codeChallenge: randomText(),
+        parameters: { prompt: 'none' },
+      }
+      try {
+        const { url } = await startAuthorization(request)
+        return { ...toOutcome(await get(url.href), url, config.redirectUri), ...unpushed }
+      } catch (error) {
+        const cause = error instanceof AppError ? error.cause : undefined
+        if (!isRefusal(cause)) throw error
+        return { outcome: 'push refused', refusal: toRefusal(cause, [secret]) }
+      }
+    },
+
+    async tryUserinfo() {
+      const endpoint = findUserinfoEndpoint(config, await discovery.provider())
+      if (endpoint === undefined) return undefined
+      const headers = { accept: 'application/json', authorization: `Bearer ${randomText()}` }
+      const { status } = await http.fetch(toUserinfoUrl(endpoint, 'portico-doctor').href, { headers })
+      return status
+    },
+
+    async close() {
+      discovery.stop()
+      await http.close()
+    },
+  }
+}
+
+function toOutcome(document: ProbedDocument, url: URL, redirectUri: string): Outcome {
+  const redirect = readRedirect(document, url)
+  if (redirect === undefined) return { outcome: 'page', status: document.status, text: document.text }
+  const { to, refusal, text } = redirect
+  if (to.origin + to.pathname === redirectUri) {
+    return { outcome: 'returned', refusal: refusal ?? { error: 'none', description: '' } }
+  }
+  return refusal === undefined
+    ? { outcome: 'sent elsewhere' }
+    : { outcome: 'sent to an error', refusal, text }
+}

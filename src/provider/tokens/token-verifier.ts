@@ -1,0 +1,144 @@
+import { decodeProtectedHeader, errors, type JWTPayload } from 'jose'
+import type { Clock } from '../../clock.ts'
+import type { ProviderConfig } from '../../config/providers/provider-config.ts'
+import { toLogText } from '../../telemetry/logger.ts'
+import { assertAuthentication } from './authentication-checks.ts'
+import type { KeySource } from '../../jwks/jwks-cache.ts'
+import { createTokenError, toTokenError } from '../transport/errors.ts'
+import {
+  assertBoundToKey,
+  assertIdTokenClaims,
+  assertIssuedToClient,
+  assertRefreshedIdTokenClaims,
+  type ExpectedIdToken,
+  type ExpectedRefreshedIdToken,
+  toScopes,
+} from './claim-checks.ts'
+import { toStandardClaims } from '../identity/user-claims.ts'
+
+/** Verifies the provider's tokens against its keys and this client. */
+export interface TokenVerifier {
+  /** Fetches keys where there are none yet and some are needed. Throws AppError `provider_unavailable` where they cannot be had. */
+  prepare(): Promise<void>
+  /** @throws AppError `invalid_id_token`, `unmet_authentication_requirements` */
+  verifyIdToken(token: string, expected: Omit<ExpectedIdToken, keyof OwnExpectations>): Promise<JWTPayload>
+  /**
+   * Verifies the ID token of a refresh, which must speak of the same login.
+   *
+   * @throws AppError `invalid_id_token`
+   */
+  verifyRefreshedIdToken(
+    token: string,
+    expected: Omit<ExpectedRefreshedIdToken, keyof OwnExpectations>,
+  ): Promise<JWTPayload>
+  /**
+   * Verifies a signed userinfo answer (OpenID Connect Core 5.3.2).
+   *
+   * @throws AppError `invalid_userinfo`
+   */
+  verifyUserinfo(token: string): Promise<JWTPayload>
+  /**
+   * What a JWT access token says of itself; an opaque token is never looked into. With a thumbprint, it must be bound to
+   * that key (RFC 9449 6.1).
+   *
+   * @throws AppError `invalid_access_token`
+   */
+  verifyAccessToken(token: string, dpopKey?: string): Promise<AccessTokenFacts>
+}
+
+/** What a verified access token tells. */
+interface AccessTokenFacts {
+  /** The scopes it grants, if it names any. */
+  scopes?: string[] | undefined
+  /** Milliseconds since the epoch. */
+  expiresAt?: number
+}
+
+/** What this client expects of every ID token. */
+type OwnExpectations = Pick<
+  ExpectedIdToken,
+  'clientId' | 'trustedAudiences' | 'alg' | 'clockTolerance' | 'now'
+>
+
+interface TokenVerifierOptions {
+  config: ProviderConfig
+  keys: KeySource
+  clock: Clock
+}
+
+/** Signature algorithms that a token may have where none is pinned: asymmetric ones; its key fixes which (RFC 8725 3.1). */
+export const asymmetricAlgs = 'RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 EdDSA'.split(' ')
+
+/** Creates the verifier of one provider's tokens. */
+export function createTokenVerifier({ config, keys, clock }: TokenVerifierOptions): TokenVerifier {
+  const { issuer, clientId, trustedAudiences, idTokenAlg: alg, accessToken: accessTokenFormat } = config
+  const clockTolerance = config.clockTolerance / 1000
+  const time = () => ({ clockTolerance, currentDate: new Date(clock.now()) })
+
+  const verifySignature = (token: string) =>
+    keys
+      .verify(token, {
+        issuer,
+        audience: clientId,
+        algorithms: [alg],
+        requiredClaims: ['exp', 'iat'],
+        ...time(),
+      })
+      .then(toStandardClaims, (error: unknown) => {
+        if (error instanceof errors.JOSEAlgNotAllowed) throw createWrongAlg(token, alg)
+        throw toTokenError(error, 'invalid_id_token')
+      })
+
+  const ownExpectations = (): OwnExpectations => ({
+    clientId,
+    trustedAudiences,
+    alg,
+    clockTolerance,
+    now: clock.now(),
+  })
+
+  return {
+    async prepare() {
+      if (config.verifiesIdToken || accessTokenFormat.format === 'jwt') await keys.prepare()
+    },
+
+    async verifyIdToken(token, expected) {
+      const claims = await verifySignature(token)
+      const all = { ...expected, ...ownExpectations() }
+      assertIdTokenClaims(claims, all)
+      assertAuthentication(claims, all)
+      return claims
+    },
+
+    async verifyRefreshedIdToken(token, expected) {
+      const claims = await verifySignature(token)
+      assertRefreshedIdTokenClaims(claims, { ...expected, ...ownExpectations() })
+      return claims
+    },
+
+    async verifyUserinfo(token) {
+      const options = { issuer, audience: clientId, algorithms: asymmetricAlgs, ...time() }
+      return keys.verify(token, options).catch((error: unknown) => {
+        throw toTokenError(error, 'invalid_userinfo')
+      })
+    },
+
+    async verifyAccessToken(token, dpopKey) {
+      if (accessTokenFormat.format === 'opaque') return {}
+      const { audience } = accessTokenFormat
+      const options = { issuer, audience, algorithms: asymmetricAlgs, requiredClaims: ['exp'], ...time() }
+      const claims = await keys.verify(token, options).catch((error: unknown) => {
+        throw toTokenError(error, 'invalid_access_token')
+      })
+      assertIssuedToClient(claims, clientId)
+      if (dpopKey !== undefined) assertBoundToKey(claims, dpopKey)
+      return { scopes: toScopes(claims), expiresAt: (claims.exp ?? 0) * 1000 }
+    },
+  }
+}
+
+const createWrongAlg = (token: string, expected: string) =>
+  createTokenError(
+    'invalid_id_token',
+    `its alg is not OIDC_ID_TOKEN_ALG: ${toLogText(String(decodeProtectedHeader(token).alg))}, not ${expected}`,
+  )

@@ -1,0 +1,160 @@
+import { errors as jose } from 'jose'
+import { ClientError, ResponseBodyError, WWWAuthenticateChallengeError } from 'openid-client'
+import { AppError } from '../../errors.ts'
+import { toLogText } from '../../telemetry/logger.ts'
+import { isTemporary, meansBadCredentials, meansSignInAgain } from './oauth-errors.ts'
+import { createUnavailable, nameCall, ProviderUnavailable } from './unavailable.ts'
+import { toRemark } from './redact.ts'
+
+const clocks = 'The clocks of this server and of the provider may differ too much (OIDC_CLOCK_TOLERANCE).'
+
+type TokenErrorCode =
+  | 'invalid_id_token'
+  | 'invalid_access_token'
+  | 'invalid_token_response'
+  | 'invalid_userinfo'
+  | 'invalid_logout_token'
+  | 'invalid_token'
+
+const details: Record<TokenErrorCode, string> = {
+  invalid_id_token: 'The ID token the provider sent did not pass verification, so it was not used.',
+  invalid_access_token: 'The access token the provider sent did not pass verification, so it was not used.',
+  invalid_token_response:
+    'The provider answered with something that its protocol does not allow, so it was not used.',
+  invalid_logout_token: 'The logout token did not pass verification, so nobody was signed out.',
+  invalid_token: 'The token of this call did not pass verification, so nobody was signed out.',
+  invalid_userinfo: 'What the provider said about the person did not pass verification, so it was not used.',
+}
+
+/** A token that failed one of our own checks; `reason` says which, in words of ours. */
+export function createTokenError(
+  code: TokenErrorCode,
+  reason: string,
+  { isClockProblem = false, cause }: { isClockProblem?: boolean; cause?: unknown } = {},
+): AppError {
+  const detail = isClockProblem ? `${details[code]} ${clocks}` : details[code]
+  return new AppError(code, detail, { reason, cause })
+}
+
+/** Translates what jose throws while it verifies a token. */
+export function toTokenError(
+  error: unknown,
+  code: Exclude<TokenErrorCode, 'invalid_token_response'>,
+): AppError {
+  if (error instanceof AppError) return error
+  // Everything else that can be thrown there comes from key material that no one can use.
+  if (!(error instanceof jose.JOSEError)) {
+    return createTokenError(code, 'a published key cannot be used', { cause: error })
+  }
+  const claim = 'claim' in error && typeof error.claim === 'string' ? ` ${error.claim}` : ''
+  const isMissing = 'reason' in error && error.reason === 'missing'
+  const isClockProblem = !isMissing && (claim === ' exp' || claim === ' nbf' || claim === ' iat')
+  const hint =
+    error instanceof jose.JWSInvalid && code === 'invalid_access_token'
+      ? ' (no JWT? then OIDC_ACCESS_TOKEN=opaque)'
+      : ''
+  return createTokenError(code, `${error.code}${claim}${hint}`, { isClockProblem, cause: error })
+}
+
+/** A call of the provider, as the log names it. */
+export type ProviderCall =
+  | 'discovery'
+  | 'pushed authorization request'
+  | 'token endpoint'
+  | 'userinfo'
+  | 'revocation'
+
+/**
+ * Translates what openid-client throws in a call; the only place that knows its errors. Their texts and causes hold
+ * tokens, so nothing of them goes into `reason` but codes, and the provider's own remark without any of `secrets`.
+ */
+export function toAppError(error: unknown, call: ProviderCall, secrets: readonly string[] = []): AppError {
+  if (error instanceof AppError) return error
+  // openid-client wraps whatever our own fetch throws.
+  const cause = error instanceof Error ? error.cause : undefined
+  if (cause instanceof ProviderUnavailable) return nameCall(cause, call)
+  if (cause instanceof AppError) return cause
+  if (error instanceof ResponseBodyError) return toProviderError(error, call, secrets)
+  if (error instanceof WWWAuthenticateChallengeError) return toChallengeError(error, call, secrets)
+  if (!(error instanceof ClientError)) {
+    return new AppError('internal_error', 'The sign-in failed.', { cause: error })
+  }
+  const reason = `${call}: ${error.code ?? 'unknown'}${toHint(toFacts(error))}`
+  const code = call === 'userinfo' ? 'invalid_userinfo' : 'invalid_token_response'
+  return createTokenError(code, reason, { cause: error })
+}
+
+/** Whether the provider refuses a refresh for good, so that the person has to sign in again (RFC 6749 5.2). */
+export const isFinalRefusal = (error: unknown): boolean =>
+  error instanceof ResponseBodyError && meansSignInAgain(error.error)
+
+/** What a provider says of a token that it will never revoke: of the wrong kind (RFC 7009 2.2.1), or not known to it. */
+const finalRefusals = ['unsupported_token_type', 'invalid_token', 'invalid_grant', 'invalid_request']
+
+/** Whether asking the provider to revoke a token is of no use, now or later. */
+export const isUnrevocable = (error: unknown): boolean =>
+  error instanceof ResponseBodyError && finalRefusals.includes(error.error)
+
+/** Whether a token cannot be judged, because the keys cannot be had or do not (yet) hold the one it names. */
+export const isKeyMissing = (error: AppError): boolean =>
+  error.code === 'provider_unavailable' || error.cause instanceof jose.JWKSNoMatchingKey
+
+/** The HTTP status of an answer that openid-client refused for it, or for the error in it. */
+export function readStatus(error: unknown): number | undefined {
+  if (error instanceof ResponseBodyError) return error.status
+  if (!(error instanceof ClientError)) return undefined
+  const facts = toFacts(error)
+  return 'status' in facts && typeof facts.status === 'number' ? facts.status : undefined
+}
+
+/** Whether an answer that openid-client refused says neither an OAuth error nor a challenge. */
+export const isWordless = (error: unknown): boolean => error instanceof ClientError
+
+/** What openid-client attaches to the cause of an error. */
+function toFacts(error: ClientError): object {
+  const { cause } = error
+  const facts = cause instanceof Error ? cause.cause : cause
+  return typeof facts === 'object' && facts !== null ? facts : {}
+}
+
+function toHint(facts: object): string {
+  if ('status' in facts) return ` (status ${String(facts.status)})`
+  if (!('attribute' in facts)) return ''
+  const { attribute } = facts
+  const body = 'body' in facts && typeof facts.body === 'object' && facts.body !== null ? facts.body : {}
+  return attribute === 'issuer' && 'issuer' in body
+    ? ` (the document says issuer is ${toLogText(String(body.issuer))})`
+    : ` (${String(attribute)})`
+}
+
+const credentials = 'check OIDC_CLIENT_ID, OIDC_CLIENT_SECRET and OIDC_CLIENT_AUTH'
+
+/** A challenge (RFC 9110 11.6.1): of userinfo to our access token, of all others to our credentials (RFC 6749 5.2). */
+function toChallengeError(
+  error: WWWAuthenticateChallengeError,
+  call: ProviderCall,
+  secrets: readonly string[],
+): AppError {
+  const [{ scheme, parameters } = { scheme: 'unknown', parameters: {} }] = error.cause
+  const said = toRemark(parameters.error, parameters.error_description, secrets)
+  const hint = call === 'userinfo' ? said : credentials
+  const reason = `${call}: status ${error.status}, ${toLogText(scheme)} challenge`
+  return createRefusal(hint === '' ? reason : `${reason}: ${hint}`, error)
+}
+
+function toProviderError(error: ResponseBodyError, call: ProviderCall, secrets: readonly string[]): AppError {
+  const said = `${call}: ${toRemark(error.error, error.error_description, secrets)}`
+  const isUnrecognised = meansBadCredentials(error.error) || (error.status === 401 && call !== 'userinfo')
+  const reason = isUnrecognised && !meansSignInAgain(error.error) ? `${said}: ${credentials}` : said
+  if (isTemporary(error.error)) return createUnavailable(reason, { outage: 'busy', cause: error })
+  return createRefusal(reason, error, error.error === 'invalid_grant')
+}
+
+const createRefusal = (reason: string, cause: Error, isSpent = false) =>
+  new AppError(
+    'provider_error',
+    isSpent
+      ? 'The provider no longer accepts this code: it expired or was used already. Please sign in again.'
+      : 'The provider refused to finish this sign-in.',
+    { reason, cause },
+  )

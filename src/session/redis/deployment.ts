@@ -1,0 +1,119 @@
+import { createClient, createCluster, createSentinel } from '@redis/client'
+import type { RedisTarget } from '../../config/values/redis-url.ts'
+
+/** The part of node-redis that the store uses; its clients for one server, for Sentinel and for Cluster all have it. */
+export interface RedisClient {
+  get(key: string): Promise<string | null>
+  mGet(keys: string[]): Promise<(string | null)[]>
+  set(key: string, value: string, options: SetOptions): Promise<string | null>
+  del(key: string): Promise<number>
+  hGetAll(key: string): Promise<Record<string, string>>
+  zRangeWithScores(key: string, from: number, to: number): Promise<{ value: string; score: number }[]>
+  zRem(key: string, members: string | string[]): Promise<number>
+  eval(script: string, options: { keys: string[]; arguments: string[] }): Promise<unknown>
+  evalSha(sha: string, options: { keys: string[]; arguments: string[] }): Promise<unknown>
+}
+
+interface SetOptions {
+  condition?: 'NX'
+  expiration: { type: 'PX'; value: number }
+}
+
+/** A client, with what differs between the three kinds of deployment. */
+export interface Deployment {
+  client: RedisClient
+  connect(): Promise<unknown>
+  destroy(): void
+  /** INFO of every server that holds keys. */
+  info(section: string): Promise<string[]>
+}
+
+/**
+ * Milliseconds after which a command counts as unanswered: more than a slow network takes (500 ms of latency work), and
+ * little enough that people are told 503 within 1.5 s.
+ */
+export const deadline = 1_000
+/** Milliseconds between attempts to connect. */
+export const reconnectDelay = 250
+
+/**
+ * For each socket. A socket timeout helps while connecting only: node-redis starts it anew with each command it writes,
+ * so that under load a frozen Redis never runs into it. `run` has the deadline that holds.
+ */
+const socket = {
+  connectTimeout: deadline,
+  socketTimeout: deadline,
+  reconnectStrategy: () => reconnectDelay,
+}
+const toSocket = (tls: boolean) => (tls ? { ...socket, tls: true as const } : socket)
+/** With a ping now and then, connections nobody uses are not taken for dead ones. */
+const nodeOptions = { disableOfflineQueue: true, pingInterval: deadline / 2, socket } as const
+
+/** Creates a client that is not connected yet; `attempt` counts those made so far: each begins with another sentinel. */
+export function createDeployment(
+  target: RedisTarget,
+  attempt: number,
+  onError: (error: unknown) => void,
+): Deployment {
+  switch (target.kind) {
+    case 'standalone': {
+      const client = createClient({ ...nodeOptions, url: target.url, socket: toSocket(target.tls) })
+      client.on('error', onError)
+      return {
+        client,
+        connect: () => client.connect(),
+        destroy: () => client.destroy(),
+        info: async (section) => [await client.info(section)],
+      }
+    }
+    case 'cluster': {
+      const { urls, tls, credentials } = target
+      const cluster = createCluster({
+        rootNodes: urls.map((url) => ({ ...nodeOptions, url, socket: toSocket(tls) })),
+        defaults: { ...nodeOptions, ...credentials, socket: toSocket(tls) },
+        // One node that does not answer must not keep the others from being used.
+        minimizeConnections: true,
+        topologyRefreshOnReconnectionAttemptStrategy: deadline,
+      })
+      cluster.on('error', onError)
+      return {
+        client: cluster,
+        connect: () => cluster.connect(),
+        destroy: () => cluster.destroy(),
+        info: (section) =>
+          Promise.all(cluster.masters.map(async (node) => (await cluster.nodeClient(node)).info(section))),
+      }
+    }
+    case 'sentinel': {
+      const { master, nodes, database, credentials, tls } = target
+      const first = attempt % nodes.length
+      const sentinel = createSentinel({
+        name: master,
+        sentinelRootNodes: [...nodes.slice(first), ...nodes.slice(0, first)],
+        nodeClientOptions: { ...nodeOptions, ...credentials, database, socket: toSocket(tls) },
+        sentinelClientOptions: { ...nodeOptions, socket: toSocket(tls) },
+        scanInterval: deadline,
+        passthroughClientErrorEvents: true,
+      })
+      sentinel.on('error', onError)
+      return {
+        client: sentinel,
+        connect: () => sentinel.connect(),
+        destroy: () => void sentinel.destroy().catch(() => {}),
+        info: async (section) => [await sentinel.info(section)],
+      }
+    }
+  }
+}
+
+/** Where Redis is, for the log: without user names and passwords. */
+export function toAddress(target: RedisTarget): string {
+  switch (target.kind) {
+    case 'standalone':
+      return new URL(target.url).host
+    case 'cluster':
+      return target.urls.map((url) => new URL(url).host).join()
+    case 'sentinel':
+      return `${target.nodes.map(({ host, port }) => `${host}:${port}`).join()}/${target.master}`
+  }
+}

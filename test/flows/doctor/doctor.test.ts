@@ -1,0 +1,760 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:https'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { exportJWK, generateKeyPair } from 'jose'
+import { afterAll, afterEach, describe, expect, test } from 'vitest'
+import type { Clock } from '../../../src/clock.ts'
+import { systemClock } from '../../../src/clock.ts'
+import { examine } from '../../../src/doctor/doctor.ts'
+import type { Finding } from '../../../src/doctor/finding.ts'
+import { countFindings, renderJson, renderTable } from '../../../src/doctor/report.ts'
+import { createCertificate } from '../../support/certificate.ts'
+import { startPatient, tamper } from '../../support/doctor.ts'
+import { freePort, startTestServer } from '../../support/http-server.ts'
+import { testSecret } from '../../support/portico.ts'
+import { root, startProcess } from '../../support/processes/start-process.ts'
+
+type Patient = Awaited<ReturnType<typeof startPatient>>
+type Options = Parameters<typeof startPatient>[0]
+type Env = Patient['env']
+
+const folder = mkdtempSync(join(tmpdir(), 'portico-doctor-'))
+afterAll(() => rmSync(folder, { recursive: true }))
+
+const opened: { close(): Promise<unknown> }[] = []
+afterEach(async () => {
+  for (const one of opened.splice(0)) await one.close()
+})
+const keep = <T extends { close(): Promise<unknown> }>(one: T): T => {
+  opened.push(one)
+  return one
+}
+
+const summarise = (findings: Finding[]) =>
+  findings.map(({ status, check, says }) => `${status} ${check}: ${says}`)
+
+describe('a good configuration passes', () => {
+  test.each([
+    ['okta', 'client_secret_basic'],
+    ['okta', 'none'],
+    ['okta-org', 'client_secret_post'],
+    ['toki', 'none'],
+    ['toki-secret', 'client_secret_post'],
+    ['strict', 'private_key_jwt ES256'],
+  ] as const)('%s with %s', async (shape, auth) => {
+    const { env } = keep(await startPatient({ shape, auth }))
+    const findings = await examine(env, systemClock)
+    expect(summarise(findings.filter(({ status }) => status === 'fail'))).toEqual([])
+    expect(findings).toContainEqual(
+      expect.objectContaining({ check: 'client authentication', status: 'pass' }),
+    )
+    expect(findings).toContainEqual(expect.objectContaining({ check: 'redirect URI', status: 'pass' }))
+    // What needs a person is told, not guessed.
+    expect(countFindings(findings).unknown).toBeGreaterThan(0)
+  })
+
+  test('Okta with private_key_jwt, pushed requests and DPoP', async () => {
+    const patient = keep(
+      await startPatient({ auth: 'private_key_jwt RS256', provider: { par: true, dpop: true } }),
+    )
+    const findings = await examine(
+      { ...patient.env, OIDC_CLIENT_ASSERTION_AUDIENCE: 'endpoint' },
+      systemClock,
+    )
+    expect(summarise(findings.filter(({ status }) => status === 'fail'))).toEqual([])
+    for (const check of ['PAR', 'DPoP']) {
+      expect(findings).toContainEqual(expect.objectContaining({ check, status: 'pass' }))
+    }
+  })
+})
+
+interface Planted {
+  what: string
+  patient?: Options
+  /** Spoils the settings. */
+  spoil?: (patient: Patient) => Env | Promise<Env>
+  clock?: Clock
+  check: string
+  status?: Finding['status']
+  says: RegExp
+  fix: RegExp
+}
+
+const discovery = '/.well-known/openid-configuration'
+const metadata = (change: Record<string, unknown>) =>
+  ({ before: tamper(discovery, (document) => ({ ...document, ...change })) }) satisfies Options
+
+async function otherKey(): Promise<string> {
+  const { privateKey } = await generateKeyPair('ES256', { extractable: true })
+  return JSON.stringify({ ...(await exportJWK(privateKey)), kid: 'portico-demo-1', alg: 'ES256' })
+}
+
+function writeFile(name: string, text: string): string {
+  const path = join(folder, name)
+  writeFileSync(path, text)
+  return path
+}
+
+const planted: Planted[] = [
+  {
+    what: 'an issuer with a trailing slash too many',
+    spoil: ({ env }) => ({ ...env, OIDC_ISSUER: `${env.OIDC_ISSUER}/` }),
+    check: 'discovery',
+    says: /one "\/" at the end/,
+    fix: /set OIDC_ISSUER=http:\/\/127\.0\.0\.1:\d+\/oauth2\/default,/,
+  },
+  {
+    what: 'the discovery document of another issuer',
+    patient: metadata({ issuer: 'https://other.example.com' }),
+    check: 'discovery',
+    says: /names another issuer: https:\/\/other\.example\.com/,
+    fix: /set OIDC_ISSUER=https:\/\/other\.example\.com, if/,
+  },
+  {
+    what: 'the org server named where there is only a custom one',
+    spoil: ({ env, origin }) => ({ ...env, OIDC_ISSUER: origin }),
+    check: 'discovery',
+    says: /no discovery document.*status 404/,
+    fix: /set OIDC_ISSUER=http:\/\/127\.0\.0\.1:\d+\/oauth2\/default,/,
+  },
+  {
+    what: 'a provider that is no OpenID Connect provider',
+    patient: { shape: 'toki', auth: 'none' },
+    spoil: ({ env, origin }) => ({
+      ...env,
+      OIDC_ISSUER: origin,
+      OIDC_SCOPES: 'openid',
+      ...Object.fromEntries(
+        Object.keys(env)
+          .filter((name) => name.startsWith('OAUTH_'))
+          .map((name) => [name, undefined]),
+      ),
+    }),
+    check: 'discovery',
+    says: /no discovery document/,
+    fix: /OAUTH_AUTHORIZATION_ENDPOINT and OAUTH_TOKEN_ENDPOINT/,
+  },
+  {
+    what: 'a provider where nothing listens',
+    spoil: async ({ env }) => ({ ...env, OIDC_ISSUER: `http://127.0.0.1:${await freePort()}` }),
+    check: 'discovery',
+    says: /ECONNREFUSED/,
+    fix: /host and port/,
+  },
+  {
+    what: 'a host name with a slip',
+    spoil: ({ env }) => ({ ...env, OIDC_ISSUER: 'https://portico.invalid/oauth2/default' }),
+    check: 'discovery',
+    says: /ENOTFOUND|EAI_AGAIN/,
+    fix: /host name/,
+  },
+  {
+    what: 'a certificate nobody here trusts',
+    spoil: async ({ env }) => {
+      const { key, certificate } = createCertificate(folder, 'localhost')
+      const server = createServer({ key, cert: certificate }).listen(0, '127.0.0.1')
+      await new Promise((done) => server.once('listening', done))
+      keep({ close: async () => server.close() })
+      return { ...env, OIDC_ISSUER: `https://localhost:${(server.address() as AddressInfo).port}` }
+    },
+    check: 'discovery',
+    says: /SELF_SIGNED/,
+    fix: /NODE_EXTRA_CA_CERTS/,
+  },
+  {
+    what: 'an endpoint that is not https at an https issuer, or missing',
+    patient: metadata({ jwks_uri: undefined }),
+    check: 'discovery',
+    says: /jwks_uri is missing/,
+    fix: /mend its discovery document/,
+  },
+  {
+    what: 'a wrong client secret',
+    spoil: ({ env }) => ({ ...env, OIDC_CLIENT_SECRET: testSecret() }),
+    check: 'client authentication',
+    says: /does not recognise this client by client_secret_basic: invalid_client/,
+    fix: /copy OIDC_CLIENT_ID and OIDC_CLIENT_SECRET anew/,
+  },
+  {
+    what: 'a client id that is not known',
+    spoil: ({ env }) => ({ ...env, OIDC_CLIENT_ID: 'somebody-else' }),
+    check: 'client',
+    says: /does not take OIDC_CLIENT_ID/,
+    fix: /copy it anew/,
+  },
+  {
+    what: 'the secret in the header where the provider wants it in the body',
+    patient: {
+      auth: 'client_secret_post',
+      // oidc-provider takes either one.
+      before: (req, res, next) =>
+        /^Basic /.test(req.get('authorization') ?? '')
+          ? void res.status(401).json({ error: 'invalid_client' })
+          : next(),
+    },
+    spoil: ({ env }) => ({ ...env, OIDC_CLIENT_AUTH: 'client_secret_basic' }),
+    check: 'client authentication',
+    says: /does not recognise/,
+    fix: /^set OIDC_CLIENT_AUTH=client_secret_post$/,
+  },
+  {
+    what: 'a secret for a public client',
+    patient: { auth: 'none' },
+    spoil: ({ env }) => ({ ...env, OIDC_CLIENT_AUTH: undefined, OIDC_CLIENT_SECRET: testSecret() }),
+    check: 'client authentication',
+    says: /does not recognise/,
+    fix: /public client: drop OIDC_CLIENT_SECRET/,
+  },
+  {
+    what: 'assertions for the issuer where Okta wants the endpoint',
+    patient: { auth: 'private_key_jwt ES256' },
+    check: 'client authentication',
+    says: /does not recognise/,
+    fix: /^set OIDC_CLIENT_ASSERTION_AUDIENCE=endpoint$/,
+  },
+  {
+    what: 'assertions for the endpoint where a strict provider wants the issuer',
+    patient: { shape: 'strict', auth: 'private_key_jwt ES256' },
+    spoil: ({ env }) => ({ ...env, OIDC_CLIENT_ASSERTION_AUDIENCE: 'endpoint' }),
+    check: 'client authentication',
+    says: /does not recognise/,
+    fix: /^set OIDC_CLIENT_ASSERTION_AUDIENCE=issuer$/,
+  },
+  {
+    what: 'a key that the provider does not know',
+    patient: { shape: 'strict', auth: 'private_key_jwt ES256' },
+    spoil: async ({ env }) => ({ ...env, OIDC_CLIENT_KEY: await otherKey() }),
+    check: 'client authentication',
+    says: /does not recognise/,
+    fix: /register the public half of OIDC_CLIENT_KEY/,
+  },
+  {
+    what: 'a rotation of keys begun here, but not at the provider',
+    patient: { shape: 'strict', auth: 'private_key_jwt ES256' },
+    spoil: async ({ env }) => {
+      const old = JSON.parse(env.OIDC_CLIENT_KEY ?? '') as Record<string, unknown>
+      const next = { ...(JSON.parse(await otherKey()) as object), kid: 'next' }
+      return { ...env, OIDC_CLIENT_KEY: JSON.stringify({ keys: [next, old] }) }
+    },
+    check: 'client authentication',
+    says: /does not recognise/,
+    fix: /key number 2 of OIDC_CLIENT_KEY: move it to the front/,
+  },
+  {
+    what: 'a redirect URI that is not registered',
+    spoil: ({ env }) => ({ ...env, OIDC_REDIRECT_URI: `${env.PUBLIC_URL}/signed-in` }),
+    check: 'redirect URI',
+    says: /does not know https:\/\/localhost:1\/signed-in/,
+    fix: /register exactly this URI/,
+  },
+  {
+    what: 'the same at a provider that takes pushed requests',
+    patient: { provider: { par: true } },
+    spoil: ({ env }) => ({ ...env, OIDC_REDIRECT_URI: `${env.PUBLIC_URL}/signed-in` }),
+    check: 'redirect URI',
+    says: /does not know https:\/\/localhost:1\/signed-in/,
+    fix: /register exactly this URI/,
+  },
+  {
+    what: 'a post-logout redirect URI that is not registered',
+    patient: { client: { post_logout_redirect_uris: [] } },
+    check: 'logout',
+    status: 'warn',
+    says: /does not know https:\/\/localhost:1\/api\/logout\/callback/,
+    fix: /register exactly this post-logout redirect URI/,
+  },
+  {
+    what: 'a scope that the provider does not have',
+    spoil: ({ env }) => ({ ...env, OIDC_SCOPES: 'openid orders:delete' }),
+    check: 'scopes',
+    status: 'warn',
+    says: /does not list orders:delete/,
+    fix: /define them at the provider/,
+  },
+  {
+    what: 'offline_access where there are no refresh tokens',
+    patient: metadata({ grant_types_supported: ['authorization_code'] }),
+    check: 'grant types',
+    status: 'warn',
+    says: /no refresh tokens/,
+    fix: /drop offline_access/,
+  },
+  {
+    what: 'a client that may not use the code flow',
+    patient: {
+      // As Okta says it.
+      before: (req, res, next) =>
+        req.path.endsWith('/v1/token') ? void res.status(400).json({ error: 'unauthorized_client' }) : next(),
+    },
+    check: 'client authentication',
+    says: /may not use the authorization code grant/,
+    fix: /allow Authorization Code/,
+  },
+  {
+    what: 'a provider without the code flow',
+    patient: metadata({ response_types_supported: ['id_token'] }),
+    check: 'response type',
+    says: /offers id_token, not code/,
+    fix: /allow the authorization code flow/,
+  },
+  {
+    what: 'PKCE off at a provider that has it',
+    spoil: ({ env }) => ({ ...env, OIDC_PKCE: 'off' }),
+    check: 'PKCE',
+    says: /off, although the provider offers S256/,
+    fix: /set OIDC_PKCE=on/,
+  },
+  {
+    what: 'a provider with plain PKCE only',
+    patient: metadata({ code_challenge_methods_supported: ['plain'] }),
+    check: 'PKCE',
+    says: /offers plain, not S256/,
+    fix: /let the provider offer S256/,
+  },
+  {
+    what: 'pushed requests off where they are required',
+    patient: { shape: 'strict', auth: 'private_key_jwt ES256' },
+    spoil: ({ env }) => ({ ...env, OIDC_PAR: 'off' }),
+    check: 'PAR',
+    says: /requires pushed requests/,
+    fix: /set OIDC_PAR=auto/,
+  },
+  {
+    what: 'proofs by algorithms that are not ours',
+    patient: metadata({ dpop_signing_alg_values_supported: ['RS256'] }),
+    check: 'DPoP',
+    status: 'warn',
+    says: /takes proofs by RS256/,
+    fix: /take ES256/,
+  },
+  {
+    what: 'another algorithm for ID tokens than the provider has',
+    spoil: ({ env }) => ({ ...env, OIDC_ID_TOKEN_ALG: 'PS384' }),
+    check: 'ID token',
+    says: /not PS384/,
+    fix: /set OIDC_ID_TOKEN_ALG=RS256/,
+  },
+  {
+    what: 'metadata of other types than they should be',
+    patient: metadata({
+      scopes_supported: [{ toString: 1, valueOf: 1 }, 7],
+      dpop_signing_alg_values_supported: { length: 1 },
+      token_endpoint_auth_methods_supported: 'client_secret_basic',
+    }),
+    check: 'scopes',
+    status: 'warn',
+    says: /does not list openid/,
+    fix: /define them/,
+  },
+  {
+    what: 'an endpoint for pushed requests that is none',
+    patient: {
+      provider: { par: true },
+      before: (req, res, next) => (req.path.endsWith('/par') ? void res.status(200).json({}) : next()),
+    },
+    check: 'PAR',
+    says: /answers with something else/,
+    fix: /OIDC_PAR=off/,
+  },
+  {
+    what: 'a provider that repeats the secret in its error',
+    patient: {
+      auth: 'client_secret_post',
+      before: (req, res, next) =>
+        req.path.endsWith('/v1/token')
+          ? void req.on('data', (data: Buffer) => {
+              const secret = new URLSearchParams(data.toString()).get('client_secret')
+              res.status(400).json({ error: 'invalid_request', error_description: `wrong: ${secret}` })
+            })
+          : next(),
+    },
+    check: 'client authentication',
+    status: 'unknown',
+    says: /invalid_request \(wrong: \[redacted\]\)/,
+    fix: /log in once/,
+  },
+  {
+    what: 'an error_description that is no text',
+    patient: {
+      before: (req, res, next) =>
+        req.path.endsWith('/v1/token')
+          ? void res.status(400).json({ error: 'invalid_client', error_description: ['x'] })
+          : next(),
+    },
+    check: 'client authentication',
+    says: /invalid_client/,
+    fix: /OIDC_CLIENT_SECRET/,
+  },
+  {
+    what: 'a userinfo endpoint with a slip',
+    patient: { shape: 'toki', auth: 'none' },
+    spoil: ({ env, origin }) => ({ ...env, OAUTH_USERINFO_ENDPOINT: `${origin}/oauth2/usrinfo/{user_id}` }),
+    check: 'userinfo',
+    status: 'warn',
+    says: /answers 404/,
+    fix: /OAUTH_USERINFO_ENDPOINT/,
+  },
+  {
+    what: 'an authorization endpoint with a slip',
+    patient: { shape: 'toki', auth: 'none' },
+    spoil: ({ env, origin }) => ({ ...env, OAUTH_AUTHORIZATION_ENDPOINT: `${origin}/oauth2/authorise` }),
+    check: 'authorization endpoint',
+    says: /status 404/,
+    fix: /OAUTH_AUTHORIZATION_ENDPOINT/,
+  },
+  {
+    what: 'https where the provider speaks http',
+    spoil: ({ env }) => ({ ...env, OIDC_ISSUER: env.OIDC_ISSUER?.replace('http:', 'https:') }),
+    check: 'discovery',
+    says: /WRONG_VERSION_NUMBER/,
+    fix: /protocol or the port/,
+  },
+  {
+    what: 'a wrong secret at a provider that answers errors with status 200',
+    patient: {
+      shape: 'toki-secret',
+      auth: 'client_secret_post',
+      before: (req, res, next) =>
+        req.path.endsWith('/token') ? void res.json({ error: 'incorrect_client_credentials' }) : next(),
+    },
+    check: 'client authentication',
+    says: /does not recognise this client/,
+    fix: /OIDC_CLIENT_SECRET/,
+  },
+  {
+    what: 'a public address whose name nobody knows',
+    spoil: ({ env }) => ({
+      ...env,
+      PUBLIC_URL: 'https://app.portico.invalid',
+      OIDC_REDIRECT_URI: 'https://app.portico.invalid/api/callback',
+    }),
+    check: 'public address',
+    status: 'warn',
+    says: /ENOTFOUND|EAI_AGAIN/,
+    fix: /mend the name/,
+  },
+  {
+    what: 'two ways to name one provider',
+    spoil: ({ env }) => ({ ...env, OAUTH_TOKEN_ENDPOINT: 'https://idp.example.com/token' }),
+    check: 'configuration',
+    says: /OIDC_ISSUER is set beside/,
+    fix: /^drop what is too much$/,
+  },
+  {
+    what: 'a key set that is none',
+    patient: { before: tamper('/v1/keys', () => ['no', 'keys']) },
+    check: 'JWKS',
+    says: /holds no key set \(status 200\)/,
+    fix: /mend the address/,
+  },
+  {
+    what: 'a key set that nobody could foresee',
+    patient: {
+      before: tamper('/v1/keys', ({ keys }) => ({
+        keys: (keys as object[]).map((key) => ({ ...key, alg: { toString: 1, valueOf: 1 } })),
+      })),
+    },
+    check: 'JWKS',
+    says: /could not be understood \(TypeError\)/,
+    fix: /look at its answers yourself/,
+  },
+  {
+    what: 'an empty key set',
+    patient: { before: tamper('/v1/keys', () => ({ keys: [] })) },
+    check: 'JWKS',
+    says: /no key that can be used/,
+    fix: /publish its signing keys/,
+  },
+  {
+    what: 'a key set without a key for the algorithm of ID tokens',
+    patient: {
+      before: tamper('/v1/keys', ({ keys }) => ({
+        keys: (keys as object[]).map((key) => ({ ...key, alg: 'PS256' })),
+      })),
+    },
+    check: 'JWKS',
+    says: /none of the keys \(PS256\) is for RS256/,
+    fix: /set OIDC_ID_TOKEN_ALG/,
+  },
+  {
+    what: 'two keys without a name',
+    patient: {
+      before: tamper('/v1/keys', ({ keys }) => ({
+        keys: [...(keys as object[]), ...(keys as object[])].map((key) => ({ ...key, kid: undefined })),
+      })),
+    },
+    check: 'JWKS',
+    status: 'warn',
+    says: /without a kid/,
+    fix: /name its keys/,
+  },
+  {
+    what: 'a clock two minutes ahead',
+    clock: { now: () => Date.now() + 120_000 },
+    check: 'clock',
+    says: /1(19|20|21) s ahead of the provider/,
+    fix: /NTP/,
+  },
+  {
+    what: 'a clock ten seconds late',
+    clock: { now: () => Date.now() - 10_000 },
+    check: 'clock',
+    status: 'warn',
+    says: /(9|10|11) s behind the provider/,
+    fix: /NTP/,
+  },
+  {
+    what: 'a token endpoint with a slip',
+    patient: { shape: 'toki', auth: 'none' },
+    spoil: ({ env, origin }) => ({ ...env, OAUTH_TOKEN_ENDPOINT: `${origin}/oauth/token` }),
+    check: 'token endpoint',
+    says: /status 404/,
+    fix: /OAUTH_TOKEN_ENDPOINT/,
+  },
+  {
+    what: 'openid at a provider whose keys are not configured',
+    patient: { shape: 'toki', auth: 'none' },
+    spoil: ({ env }) => ({ ...env, OIDC_SCOPES: 'openid profile' }),
+    check: 'ID token',
+    status: 'warn',
+    says: /without OAUTH_JWKS_URI/,
+    fix: /OAUTH_ISSUER and OAUTH_JWKS_URI/,
+  },
+  {
+    what: 'a client secret that could be guessed',
+    patient: { client: { client_secret: 'changeme' } },
+    spoil: ({ env }) => ({ ...env, OIDC_CLIENT_SECRET: 'changeme' }),
+    check: 'secrets',
+    status: 'warn',
+    says: /could be guessed/,
+    fix: /make a new one/,
+  },
+  {
+    what: 'plain http in production',
+    spoil: ({ env }) => ({
+      ...env,
+      PUBLIC_URL: 'http://localhost:1',
+      NODE_ENV: 'production',
+      ALLOW_MEMORY_STORE: 'true',
+    }),
+    check: 'cookies',
+    status: 'warn',
+    says: /not Secure/,
+    fix: /https origin/,
+  },
+  {
+    what: 'limits that everybody shares',
+    spoil: ({ env }) => ({ ...env, TRUST_PROXY: undefined }),
+    check: 'limits',
+    status: 'warn',
+    says: /shares the rate limits/,
+    fix: /TRUST_PROXY/,
+  },
+  {
+    what: 'a misspelt variable',
+    spoil: ({ env }) => ({ ...env, OIDC_SCOPE: 'openid' }),
+    check: 'configuration',
+    status: 'warn',
+    says: /OIDC_SCOPE is no setting/,
+    fix: /spelling/,
+  },
+  {
+    what: 'something else at PUBLIC_URL',
+    spoil: async ({ env }) => {
+      const server = keep(await startTestServer())
+      server.serve((_req, res) => void res.end('<h1>Welcome</h1>'))
+      const publicUrl = server.origin
+      return { ...env, PUBLIC_URL: publicUrl, OIDC_REDIRECT_URI: `${publicUrl}/api/callback` }
+    },
+    check: 'public address',
+    status: 'warn',
+    says: /something else than Portico/,
+    fix: /pass \/api\//,
+  },
+  {
+    what: 'a missing secret',
+    spoil: ({ env }) => ({ ...env, BFF_SECRETS: undefined }),
+    check: 'configuration',
+    says: /BFF_SECRETS is required/,
+    fix: /keys/,
+  },
+  {
+    what: 'a secret that is too short',
+    spoil: ({ env }) => ({ ...env, BFF_SECRETS: 'abc' }),
+    check: 'configuration',
+    says: /BFF_SECRETS must be at least 32 random bytes/,
+    fix: /BFF_SECRETS=/,
+  },
+  {
+    what: 'an app on another site',
+    spoil: ({ env }) => ({ ...env, SPA_ORIGINS: 'https://spa.example.com' }),
+    check: 'configuration',
+    says: /another site than PUBLIC_URL/,
+    fix: /SPA_ORIGINS=/,
+  },
+  {
+    what: 'PKCE off without client authentication',
+    patient: { auth: 'none' },
+    spoil: ({ env }) => ({ ...env, OIDC_PKCE: 'off' }),
+    check: 'configuration',
+    says: /OIDC_PKCE is off, which needs client authentication/,
+    fix: /OIDC_PKCE=on/,
+  },
+  {
+    what: 'a key file that holds no key',
+    spoil: ({ env }) => ({
+      ...env,
+      OIDC_CLIENT_AUTH: 'private_key_jwt',
+      OIDC_CLIENT_SECRET: undefined,
+      OIDC_CLIENT_KEY_FILE: writeFile(
+        'bad-key.pem',
+        '-----BEGIN PRIVATE KEY-----\nMIGH\n-----END PRIVATE KEY-----\n',
+      ),
+    }),
+    check: 'configuration',
+    says: /OIDC_CLIENT_KEY must be a private key/,
+    fix: /OIDC_CLIENT_KEY=/,
+  },
+  {
+    what: 'a certificate with the key of another',
+    spoil: ({ env }) => {
+      const [one, other] = [createCertificate(folder, 'one'), createCertificate(folder, 'other')]
+      return {
+        ...env,
+        OIDC_CLIENT_AUTH: 'tls_client_auth',
+        OIDC_CLIENT_SECRET: undefined,
+        OIDC_CLIENT_CERT: one.certificate,
+        OIDC_CLIENT_CERT_KEY: other.key,
+      }
+    },
+    check: 'configuration',
+    says: /OIDC_CLIENT_CERT_KEY is not the key of OIDC_CLIENT_CERT/,
+    fix: /OIDC_CLIENT_CERT_KEY=/,
+  },
+  {
+    what: 'a client certificate that ends soon',
+    spoil: ({ env }) => {
+      const { certificate, key } = createCertificate(folder, 'soon')
+      return {
+        ...env,
+        OIDC_CLIENT_AUTH: 'tls_client_auth',
+        OIDC_CLIENT_SECRET: undefined,
+        OIDC_CLIENT_CERT: certificate,
+        OIDC_CLIENT_CERT_KEY: key,
+      }
+    },
+    check: 'certificate',
+    status: 'warn',
+    says: /ends in 0 days/,
+    fix: /renew/,
+  },
+  {
+    what: 'Redis where nothing listens',
+    spoil: async ({ env }) => ({ ...env, REDIS_URL: `redis://127.0.0.1:${await freePort()}` }),
+    check: 'redis',
+    says: /ECONNREFUSED/,
+    fix: /start Redis/,
+  },
+]
+
+describe('what is misconfigured is found, and the fix is named', () => {
+  test.each(planted)('$what', async ({ patient: options, spoil, clock = systemClock, ...expected }) => {
+    const patient = keep(await startPatient(options))
+    const env = (await spoil?.(patient)) ?? patient.env
+    const findings = await examine(env, clock)
+    const { check, status = 'fail', says, fix } = expected
+    const found = findings.filter((one) => one.check === check && one.status === status)
+    expect(found, summarise(findings).join('\n')).toContainEqual(
+      expect.objectContaining({ says: expect.stringMatching(says), fix: expect.stringMatching(fix) }),
+    )
+    // No secret, and no stack.
+    const printed = renderTable(findings) + renderJson(findings)
+    for (const name of ['BFF_SECRETS', 'OIDC_CLIENT_SECRET', 'OIDC_CLIENT_KEY']) {
+      const secret = env[name]
+      if (secret !== undefined && secret.length > 8) expect(printed).not.toContain(secret)
+    }
+    expect(printed).not.toMatch(/\n\s+at /)
+  })
+})
+
+test('a terminal does not obey what a provider writes', () => {
+  const table = renderTable([
+    { check: 'JWKS', status: 'fail', says: 'keys at https://h/\u001b[2Jpass', fix: 'a\nb' },
+  ])
+  expect(table).toContain('keys at https://h/ [2Jpass')
+  expect(table).toContain('→ a b')
+})
+
+test('of several providers each is examined, under its name', async () => {
+  const [okta, toki] = [keep(await startPatient()), keep(await startPatient({ shape: 'toki', auth: 'none' }))]
+  const pick = ({ env }: Patient) =>
+    Object.fromEntries(Object.entries(env).filter(([name]) => /^O(IDC|AUTH)_/.test(name)))
+  const file = writeFile('providers.json', JSON.stringify({ okta: pick(okta), toki: pick(toki) }))
+  const findings = await examine(
+    {
+      PUBLIC_URL: 'https://localhost:1',
+      BFF_SECRETS: testSecret(),
+      TRUST_PROXY: '127.0.0.1',
+      PROVIDERS_FILE: file,
+    },
+    systemClock,
+  )
+  for (const provider of ['okta', 'toki']) {
+    expect(findings).toContainEqual(
+      expect.objectContaining({ provider, check: 'client authentication', status: 'pass' }),
+    )
+    // Each has a redirect URI of its own now, which nobody registered.
+    expect(findings).toContainEqual(
+      expect.objectContaining({
+        provider,
+        check: 'redirect URI',
+        status: 'fail',
+        says: expect.stringContaining(`/api/callback/${provider}`),
+      }),
+    )
+  }
+})
+
+describe('the command', () => {
+  const run = async (env: Env, ...args: string[]) => {
+    const given = Object.entries(env).filter((entry): entry is [string, string] => entry[1] !== undefined)
+    const child = startProcess('src/main.ts', ['doctor', ...args], Object.fromEntries(given))
+    return { code: await child.exited, text: child.output.text }
+  }
+
+  test('prints a table and exits with 0 where no check failed', async () => {
+    const { env } = keep(await startPatient())
+    const { code, text } = await run(env)
+    expect(code).toBe(0)
+    expect(text).toMatch(/^pass {2}discovery +http/m)
+    expect(text).toMatch(/\d+ pass, \d+ warn, 0 fail, \d+ unknown\n$/)
+  })
+
+  test('exits with 1 where one failed, and says the same in JSON for pipelines', async () => {
+    const { env } = keep(await startPatient())
+    const { code, text } = await run({ ...env, OIDC_CLIENT_SECRET: testSecret() }, '--json')
+    expect(code).toBe(1)
+    const report = JSON.parse(text) as { healthy: boolean; counts: { fail: number }; findings: Finding[] }
+    expect(report).toMatchObject({ healthy: false, counts: { fail: 1 } })
+    expect(report.findings).toContainEqual(
+      expect.objectContaining({ check: 'client authentication', status: 'fail', fix: expect.any(String) }),
+    )
+  })
+
+  test('with no configuration at all says what is missing, and exits with 1', async () => {
+    const { code, text } = await run({})
+    expect(code).toBe(1)
+    expect(text).toMatch(/FAIL {2}configuration +PUBLIC_URL is required/)
+  })
+
+  test('takes no other option', async () => {
+    expect((await run({}, '--jason')).code).toBe(64)
+  })
+
+  test('is in the image: npm start -- doctor and portico-bff doctor are the same file', async () => {
+    const { scripts, bin } = (await import(join(root, 'package.json'), { with: { type: 'json' } })).default
+    expect([scripts.start, bin['portico-bff']]).toEqual(['node src/main.ts', 'dist/main.js'])
+  })
+})

@@ -1,0 +1,236 @@
+import { createHash } from 'node:crypto'
+import { createServer } from 'node:net'
+import { createRemoteJWKSet, jwtVerify } from 'jose'
+import { afterEach, describe, expect, test } from 'vitest'
+import { introspectionClients } from '../../../src/config/values/caller-secrets.ts'
+import { createTestBrowser, type TestBrowser } from '../../support/browser.ts'
+import { startHostileProvider } from '../../support/providers/scripted-provider.ts'
+import { freePort } from '../../support/http-server.ts'
+import { csrf } from '../../support/login.ts'
+import { testSecret } from '../../support/portico.ts'
+import { startProcess, type TestProcess } from '../../support/processes/start-process.ts'
+
+const running: TestProcess[] = []
+const start = (...args: Parameters<typeof startProcess>): TestProcess => {
+  const started = startProcess(...args)
+  running.push(started)
+  return started
+}
+afterEach(async () => {
+  for (const one of running.splice(0)) await one.stop('SIGKILL')
+})
+
+const clientSecret = testSecret()
+const masterSecret = testSecret()
+
+async function startServer(issuer: string, env: Record<string, string> = {}) {
+  const port = env.PORT ?? String(await freePort())
+  const publicUrl = `http://127.0.0.1:${port}`
+  const server = start('src/main.ts', ['serve'], {
+    PUBLIC_URL: publicUrl,
+    HOST: '127.0.0.1',
+    PORT: port,
+    BFF_SECRETS: masterSecret,
+    OIDC_ISSUER: issuer,
+    OIDC_CLIENT_ID: 'portico-test',
+    OIDC_CLIENT_SECRET: clientSecret,
+    OIDC_SCOPES: 'openid profile email',
+    SHUTDOWN_DRAIN: '0s',
+    ...env,
+  })
+  await server.line(/"server_listening"/)
+  return { server, publicUrl }
+}
+
+/** Through oidc-provider's own pages: sign in, consent, and back; returns where it sends the browser in the end. */
+async function signInAtPlainProvider(browser: TestBrowser, loginUrl: string, home: string): Promise<URL> {
+  const forms = [{ prompt: 'login', login: 'grace', password: 'any' }, { prompt: 'consent' }]
+  let url = loginUrl
+  for (let step = 0; step < 12; step += 1) {
+    const response = await browser.visit(url)
+    const location = response.headers.get('location')
+    if (location === null) {
+      const action = /action="([^"]+)"/.exec(await response.text())?.[1] ?? ''
+      const posted = await browser.visit(new URL(action, url).href, {
+        method: 'POST',
+        body: new URLSearchParams(forms.shift()),
+      })
+      url = new URL(posted.headers.get('location') ?? '', url).href
+    } else {
+      url = new URL(location, url).href
+    }
+    if (url.startsWith(home)) return new URL(url)
+  }
+  throw new Error('the provider never came to an end')
+}
+
+test('npm start with a separate provider process: the seed flow by plain HTTP calls', async () => {
+  const port = await freePort()
+  const provider = start('test/support/processes/oidc-provider.ts', [], {
+    CLIENT_ID: 'portico-test',
+    CLIENT_SECRET: clientSecret,
+    REDIRECT_URI: `http://127.0.0.1:${port}/api/callback`,
+  })
+  const issuer = await provider.line(/^http:/)
+  const { server, publicUrl } = await startServer(issuer, { PORT: String(port) })
+  const browser = createTestBrowser()
+
+  const { login_url: loginUrl } = (await (await browser.fetch(`${publicUrl}/api/login`)).json()) as {
+    login_url: string
+  }
+  const callback = await signInAtPlainProvider(browser, loginUrl, publicUrl)
+  const response = await browser.fetch(callback.href)
+  const answer = (await response.json()) as { token: string; user: unknown }
+
+  expect(answer.user).toMatchObject({ sub: 'grace', name: 'Person grace', email: 'grace@example.com' })
+  const keys = createRemoteJWKSet(new URL(`${publicUrl}/.well-known/jwks.json`))
+  const { payload } = await jwtVerify(answer.token, keys, {
+    issuer: publicUrl,
+    audience: publicUrl,
+    typ: 'at+jwt',
+  })
+  expect(payload.sub).toBe('grace')
+  expect((await browser.fetch(`${publicUrl}/api/token`, { method: 'POST', headers: csrf })).status).toBe(200)
+
+  expect(await server.stop()).toBe(0)
+  for (const secret of [callback.searchParams.get('code') ?? '', clientSecret, masterSecret, answer.token]) {
+    expect(secret.length).toBeGreaterThan(20)
+    expect(server.output.text).not.toContain(secret)
+  }
+  expect(server.output.text).toContain('"BFF_SECRETS":"[redacted]"')
+})
+
+test('without PKCE every start warns, by the name of the provider and the setting', async () => {
+  const { server } = await startServer('https://idp.invalid', {
+    OIDC_CLIENT_SECRET: clientSecret,
+    OIDC_PKCE: 'off',
+  })
+  const line = await server.line(/config_pkce_is_off/)
+  expect(JSON.parse(line)).toMatchObject({ level: 'warn', provider: 'default', variable: 'OIDC_PKCE' })
+  await server.stop()
+})
+
+describe('npm start', () => {
+  test('with no configuration: exit 78, every missing variable with an example, and the way to the demo', async () => {
+    const server = start('src/main.ts', [], {})
+    expect(await server.exited).toBe(78)
+    for (const name of ['PUBLIC_URL', 'BFF_SECRETS', 'OIDC_ISSUER', 'OIDC_CLIENT_ID']) {
+      expect(server.output.text).toMatch(new RegExp(`${name} is required.*\\n +for example: ${name}=\\S`))
+    }
+    expect(server.output.text).toContain('npm run demo')
+    expect(server.output.text).not.toMatch(/^ +at /m)
+  })
+
+  test('with a port in use: a plain sentence and exit 1', async () => {
+    const taken = createServer()
+    await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve))
+    const { port } = taken.address() as { port: number }
+    await expect(startServer('http://127.0.0.1:1/', { PORT: String(port) })).rejects.toThrow(
+      'Choose another PORT',
+    )
+    expect(await running[0]?.exited).toBe(1)
+    // Nothing that waits for Redis keeps the process from ending.
+    const env = { PORT: String(port), REDIS_URL: 'redis://127.0.0.1:1' }
+    await expect(startServer('http://127.0.0.1:1/', env)).rejects.toThrow('Choose another PORT')
+    expect(await running[1]?.exited).toBe(1)
+    taken.close()
+  })
+
+  test('says what an operator should know: sessions in memory, limits that everybody shares', async () => {
+    const { server } = await startServer('http://127.0.0.1:1/x')
+    await server.line(/"store_in_memory"/)
+    expect(server.output.text).not.toContain('config_limits_are_shared')
+    const other = start('src/main.ts', [], {
+      PUBLIC_URL: 'https://app.example.com',
+      HOST: '127.0.0.1',
+      PORT: '0',
+      BFF_SECRETS: masterSecret,
+      OIDC_ISSUER: 'http://127.0.0.1:1/x',
+      OIDC_CLIENT_ID: 'c',
+      REDIS_URL: 'redis://user:very-secret@127.0.0.1:1',
+    })
+    await other.line(/"config_limits_are_shared"/)
+    expect(await other.line(/"store_unavailable"/)).toMatch(/"redis":"127.0.0.1:1","reason":"ECONNREFUSED"/)
+    expect(other.output.text).not.toMatch(/store_in_memory|very-secret/)
+  })
+
+  test('with a misspelt variable: starts, and says so', async () => {
+    const { server } = await startServer('http://127.0.0.1:1/x', { OIDC_CLIENT_SECERT: 'x' })
+    expect(await server.line(/config_unknown_variable/)).toContain('OIDC_CLIENT_SECERT')
+  })
+
+  test('keys: prints a line that BFF_SECRETS takes', async () => {
+    const printed = start('src/main.ts', ['keys'], {})
+    expect(await printed.exited).toBe(0)
+    expect(printed.output.text).toMatch(/^BFF_SECRETS=[\w-]{43}\n$/)
+  })
+
+  test('client: prints a secret, and the entry that knows it by its hash alone', async () => {
+    const printed = start('src/main.ts', ['client', 'orders-api'], {})
+    expect(await printed.exited).toBe(0)
+    const [, secret = '', entry = ''] =
+      /^For orders-api, shown this once:\n {2}([\w-]{43})\nFor Portico:\n {2}INTROSPECTION_CLIENTS=(.+)\n$/.exec(
+        printed.output.text,
+      ) ?? []
+    expect(introspectionClients.parse(entry).get('orders-api')).toEqual(
+      createHash('sha256').update(secret).digest(),
+    )
+  })
+
+  test('the operator’s port is in use: ends, and says so', async () => {
+    const taken = createServer()
+    const port = await freePort()
+    await new Promise<void>((done) => taken.listen(port, '127.0.0.1', done))
+    const server = start('src/main.ts', ['serve'], {
+      PUBLIC_URL: 'http://127.0.0.1:3000',
+      HOST: '127.0.0.1',
+      PORT: '0',
+      OPERATOR_PORT: String(port),
+      OPERATOR_SECRET: testSecret(),
+      BFF_SECRETS: masterSecret,
+      OIDC_ISSUER: 'http://127.0.0.1:1/x',
+      OIDC_CLIENT_ID: 'x',
+    })
+    expect(await server.exited).toBe(1)
+    expect(server.output.text).toContain('EADDRINUSE')
+    taken.close()
+  })
+
+  test.each([
+    [['fly']],
+    [['serve', '--fast']],
+    [['keys', 'x']],
+    [['client']],
+    [['client', 'two words']],
+    [['client', 'a', 'b']],
+    [['doctor', '--fast']],
+  ])('%j is no command: exit 64 and the usage', async (args) => {
+    const server = start('src/main.ts', args, {})
+    expect(await server.exited).toBe(64)
+    expect(server.output.text).toContain('Usage:')
+  })
+})
+
+test('SIGTERM during the exchange: the login completes, then the process ends (F16)', async () => {
+  const idp = await startHostileProvider()
+  const { server, publicUrl } = await startServer(idp.issuer, { OIDC_CLIENT_SECRET: 'test-client-secret' })
+  const browser = createTestBrowser()
+  const { login_url: loginUrl } = (await (await browser.fetch(`${publicUrl}/api/login`)).json()) as {
+    login_url: string
+  }
+  // The signal goes out while the provider holds the code and has not answered yet.
+  idp.misbehave({
+    onTokenRequest: () => void server.child.kill('SIGTERM'),
+    tokenDelay: server.line(/"server_draining"/),
+  })
+  const response = await browser.fetch(`${publicUrl}/api/callback?${idp.authorize(loginUrl)}`)
+  expect(response.status).toBe(200)
+  expect(await server.exited).toBe(0)
+  await idp.close()
+})
+
+test('the demo refuses to run with NODE_ENV=production', async () => {
+  const demo = start('demo/main.ts', [], { NODE_ENV: 'production' })
+  expect(await demo.exited).toBe(1)
+  expect(demo.output.text).toContain('production')
+})

@@ -1,0 +1,62 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { join, resolve } from 'node:path'
+
+export const root = resolve(import.meta.dirname, '../../..')
+
+/** A process of ours, with all it has printed so far. */
+export interface TestProcess {
+  child: ChildProcess
+  output: { text: string }
+  /** Resolves with the exit code. */
+  exited: Promise<number | null>
+  /** The first line of its output that matches; rejects where it ends without one. */
+  line(pattern: RegExp): Promise<string>
+  stop(signal?: NodeJS.Signals): Promise<number | null>
+}
+
+const timeTravelPreload = ['--import', join(root, 'test/support/processes/time-travel.ts')]
+
+/** Starts a TypeScript file of this tree with exactly this environment; with `timeTravel`, its clock can be moved. */
+export function startProcess(
+  file: string,
+  args: string[],
+  env: Record<string, string>,
+  { timeTravel = false } = {},
+): TestProcess {
+  const preload = timeTravel ? timeTravelPreload : []
+  const child = spawn(process.execPath, [...preload, join(root, file), ...args], {
+    env,
+    cwd: join(root, 'test'),
+    stdio: timeTravel ? ['ignore', 'pipe', 'pipe', 'ipc'] : ['ignore', 'pipe', 'pipe'],
+  })
+  const output = { text: '' }
+  const watchers = new Set<() => void>()
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.on('data', (chunk: Buffer) => {
+      output.text += chunk.toString()
+      for (const watch of watchers) watch()
+    })
+  }
+  const exited = new Promise<number | null>((done) => child.once('close', (code) => done(code)))
+  return {
+    child,
+    output,
+    exited,
+    line: (pattern) =>
+      new Promise((found, failed) => {
+        const look = () => {
+          const line = output.text.split('\n').find((candidate) => pattern.test(candidate))
+          if (line === undefined) return
+          watchers.delete(look)
+          found(line)
+        }
+        watchers.add(look)
+        look()
+        void exited.then((code) => failed(new Error(`${file} ended with ${code}:\n${output.text}`)))
+      }),
+    stop(signal = 'SIGTERM') {
+      child.kill(signal)
+      return exited
+    },
+  }
+}

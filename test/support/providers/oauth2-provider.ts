@@ -1,0 +1,73 @@
+import { createHash, randomUUID } from 'node:crypto'
+import express from 'express'
+import { startTestServer } from '../http-server.ts'
+
+/** What this provider says otherwise than it should. */
+interface Words {
+  tokenResponse?: (body: Record<string, unknown>) => unknown
+  refreshResponse?: (body: Record<string, unknown>) => unknown
+  userinfo?: (claims: Record<string, unknown>) => unknown
+}
+
+/** A plain OAuth 2.0 provider that says what a test wants: no discovery, a user id beside the tokens. */
+export async function startPlainOAuth() {
+  const server = await startTestServer()
+  const codes = new Map<string, URLSearchParams>()
+  const requests: { path: string; body: Record<string, string> }[] = []
+  let words: Words = {}
+
+  const app = express()
+  app.post('/token', express.urlencoded({ extended: false }), (req, res) => {
+    const body = req.body as Record<string, string>
+    requests.push({ path: req.originalUrl, body })
+    const isRefresh = body.grant_type === 'refresh_token'
+    const begun = codes.get(body.code ?? '')
+    const challenge = begun?.get('code_challenge')
+    const isProven =
+      challenge === null ||
+      challenge ===
+        createHash('sha256')
+          .update(body.code_verifier ?? '')
+          .digest('base64url')
+    if (!isRefresh && (begun === undefined || !isProven))
+      return void res.status(400).json({ error: 'invalid_grant' })
+    const answer = {
+      access_token: randomUUID(),
+      token_type: 'bearer',
+      expires_in: 60,
+      refresh_token: randomUUID(),
+      user_id: 'u-1',
+    }
+    const say = isRefresh ? (words.refreshResponse ?? words.tokenResponse) : words.tokenResponse
+    res.json(say?.(answer) ?? answer)
+  })
+  app.use('/users', (req, res) => {
+    requests.push({ path: req.originalUrl, body: {} })
+    const claims = { user_id: 'u-1', name: 'Grace Hopper' }
+    res.json(words.userinfo?.(claims) ?? claims)
+  })
+  server.serve(app)
+
+  return {
+    origin: server.origin,
+    requests,
+    settings: {
+      OAUTH_AUTHORIZATION_ENDPOINT: `${server.origin}/authorize`,
+      OAUTH_TOKEN_ENDPOINT: `${server.origin}/token`,
+      OAUTH_USERINFO_ENDPOINT: `${server.origin}/users/{user_id}`,
+      OIDC_CLIENT_ID: 'plain',
+      OIDC_SCOPES: 'profile offline_access',
+    },
+    say(next: Words = {}) {
+      words = next
+    },
+    /** The provider's answer to a login URL. */
+    authorize(loginUrl: string): URLSearchParams {
+      const asked = new URL(loginUrl).searchParams
+      const code = randomUUID()
+      codes.set(code, asked)
+      return new URLSearchParams({ code, state: asked.get('state') ?? '' })
+    },
+    close: () => server.close(),
+  }
+}

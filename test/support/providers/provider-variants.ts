@@ -1,0 +1,65 @@
+import { createDemoClient, type DemoClient, type DemoClientAuth } from '../../../demo/provider/clients.ts'
+import { type ShapeName, type ShapeOptions, shapes } from '../../../demo/provider/shapes.ts'
+import type { TestCertificate } from '../certificate.ts'
+import { publicUrl } from '../portico.ts'
+import { startProcess } from '../processes/start-process.ts'
+import type { ShapedProviderOptions } from '../processes/provider-variant.ts'
+
+/** Every way to authenticate that Portico knows. */
+export type ClientAuthName = DemoClientAuth | 'tls_client_auth'
+
+/** Two certificates that a provider and a client of it show to each other. */
+export interface MutualTls {
+  server: TestCertificate
+  client: TestCertificate
+}
+
+async function createClient(
+  shape: ShapeName,
+  auth: ClientAuthName,
+  { client }: MutualTls,
+): Promise<DemoClient> {
+  const redirectUris = [`${publicUrl}/api/callback`]
+  if (auth !== 'tls_client_auth') return createDemoClient(auth, redirectUris)
+  const { metadata, settings } = await createDemoClient('none', redirectUris)
+  return {
+    metadata: {
+      ...metadata,
+      token_endpoint_auth_method: auth,
+      tls_client_auth_subject_dn: 'CN=portico-demo',
+      // The strict one binds tokens to the DPoP key instead.
+      tls_client_certificate_bound_access_tokens: shape !== 'strict',
+    },
+    settings: {
+      ...settings,
+      OIDC_CLIENT_AUTH: auth,
+      OIDC_CLIENT_CERT: client.certificate,
+      OIDC_CLIENT_CERT_KEY: client.key,
+    },
+  }
+}
+
+/** Starts a provider of a shape in a process of its own, with one client; returns the settings of Portico for it. */
+export async function startShapedProvider(
+  shape: ShapeName,
+  auth: ClientAuthName,
+  certificates: MutualTls,
+  options: ShapeOptions & { thin?: boolean } = {},
+) {
+  const client = await createClient(shape, auth, certificates)
+  const handed: ShapedProviderOptions = {
+    shape,
+    ...options,
+    clients: [{ ...client.metadata, post_logout_redirect_uris: [`${publicUrl}/api/logout/callback`] }],
+    accessTokenLifetime: 20,
+    ...(auth === 'tls_client_auth' ? { tls: certificates } : {}),
+  }
+  const process = startProcess('test/support/processes/provider-variant.ts', [], { OPTIONS: JSON.stringify(handed) })
+  const origin = await process.line(/^https?:/)
+  return {
+    origin,
+    process,
+    settings: { ...shapes[shape].toSettings(origin), ...client.settings },
+    close: () => process.stop('SIGKILL'),
+  }
+}

@@ -1,0 +1,288 @@
+import { createHash, randomUUID } from 'node:crypto'
+import express from 'express'
+import { CompactSign, type CryptoKey, exportJWK, generateKeyPair, type JWK, type JWTPayload } from 'jose'
+import { startTestServer } from '../http-server.ts'
+
+interface SigningKey {
+  kid: string
+  alg: string
+  privateKey: CryptoKey
+  publicJwk: JWK
+}
+
+export async function createProviderKey(
+  kid: string,
+  alg = 'RS256',
+  modulusLength = 2048,
+): Promise<SigningKey> {
+  const { privateKey, publicKey } = await generateKeyPair(alg, { modulusLength })
+  return { kid, alg, privateKey, publicJwk: { ...(await exportJWK(publicKey)), kid, alg, use: 'sig' } }
+}
+
+/** The same token without a signature. */
+export function unsigned(token: string): string {
+  const header = Buffer.from('{"alg":"none"}').toString('base64url')
+  return `${header}.${token.split('.')[1]}.`
+}
+
+/** What this provider does wrong; everything else it does right. */
+export interface Defect {
+  idTokenClaims?: (claims: JWTPayload) => JWTPayload
+  idTokenHeader?: (header: Record<string, unknown>) => Record<string, unknown>
+  /** Changes the signed compact token. */
+  idToken?: (token: string) => string
+  accessTokenClaims?: (claims: JWTPayload) => JWTPayload
+  accessToken?: (token: string) => string
+  accessTokenKey?: SigningKey
+  /** The key that signs, published or not. */
+  key?: SigningKey
+  tokenResponse?: (body: Record<string, unknown>) => unknown
+  /** Sends the token answer in another form than JSON. */
+  sendTokens?: (res: express.Response, body: unknown) => void
+  /** Sees the token request. */
+  onTokenRequest?: (body: Record<string, string>) => void
+  /** Holds the token answer back until this is settled. */
+  tokenDelay?: Promise<unknown>
+  /** Sees a refresh that is right, before it is answered. */
+  onRefresh?: () => unknown
+  /** Answers the token call in full. */
+  tokenEndpoint?: express.RequestHandler
+  jwks?: (keys: JWK[]) => unknown
+  metadata?: (document: Record<string, unknown>) => unknown
+  discovery?: express.RequestHandler
+  userinfoEndpoint?: express.RequestHandler
+  revocationEndpoint?: express.RequestHandler
+  /** Answers for the discovery document of its org. */
+  orgMetadata?: express.RequestHandler
+  /** Answers for the keys of its org. */
+  orgKeys?: express.RequestHandler
+  userinfo?: (claims: Record<string, unknown>) => unknown
+}
+
+interface Grant {
+  parameters: URLSearchParams
+  spent: boolean
+  /** Seconds since the epoch. */
+  authTime: number
+  sub: string
+}
+
+/** Who signs in where a test names no other person. */
+const grace = '00u-grace'
+
+const userClaims = {
+  name: 'Grace Hopper',
+  email: 'grace@example.com',
+  email_verified: true,
+  preferred_username: 'grace@example.com',
+  groups: ['Navy'],
+}
+
+/** A complete little provider that validates like a real one, and has one defect when a test says so. */
+export async function startHostileProvider({ path = '/oauth2/default', port = 0 } = {}) {
+  const server = await startTestServer(port)
+  const issuer = `${server.origin}${path}`
+  const goodKey = await createProviderKey('good-1')
+  /** Of the Okta org that this authorization server belongs to. */
+  const orgKey = await createProviderKey('org-1')
+  const grants = new Map<string, Grant>()
+  /** Grants by the one refresh token that is good for them; each is good once. */
+  const refreshTokens = new Map<string, Grant>()
+  const calls = { discovery: 0, token: 0, refresh: 0, jwks: 0, userinfo: 0, revocation: 0 }
+  let clock: { now(): number } = Date
+  let rotates = true
+  let defect: Defect = {}
+  let published: JWK[] = [goodKey.publicJwk]
+
+  const halfHash = (text: string) =>
+    createHash('sha256').update(text).digest().subarray(0, 16).toString('base64url')
+  const sign = (key: SigningKey, header: Record<string, unknown>, claims: JWTPayload) =>
+    new CompactSign(Buffer.from(JSON.stringify(claims)))
+      .setProtectedHeader({ ...header, alg: String(header.alg) })
+      .sign(key.privateKey)
+
+  const seconds = () => Math.floor(clock.now() / 1000)
+
+  async function mintAccessToken(scope: string[]): Promise<string> {
+    const now = seconds()
+    const claims = {
+      ver: 1,
+      jti: randomUUID(),
+      iss: issuer,
+      aud: 'api://default',
+      iat: now,
+      exp: now + 3600,
+      cid: 'portico-test',
+      uid: 'u1',
+      scp: scope,
+      sub: 'grace',
+    }
+    const key = defect.accessTokenKey ?? goodKey
+    return sign(key, { alg: key.alg, kid: key.kid }, defect.accessTokenClaims?.(claims) ?? claims)
+  }
+
+  async function mintIdToken(
+    accessToken: string,
+    { parameters, authTime, sub }: Grant,
+    isRefresh: boolean,
+  ): Promise<string> {
+    const now = seconds()
+    const claims: JWTPayload = {
+      iss: issuer,
+      sub,
+      aud: 'portico-test',
+      iat: now,
+      exp: now + 3600,
+      auth_time: authTime,
+      nonce: isRefresh ? undefined : (parameters.get('nonce') ?? undefined),
+      at_hash: halfHash(accessToken),
+      ...(parameters.has('acr_values') ? { acr: parameters.get('acr_values') } : {}),
+      ...userClaims,
+    }
+    const key = defect.key ?? goodKey
+    const header = { alg: key.alg, kid: key.kid }
+    const token = await sign(
+      key,
+      { ...header, ...defect.idTokenHeader?.(header) },
+      defect.idTokenClaims?.(claims) ?? claims,
+    )
+    return defect.idToken?.(token) ?? token
+  }
+
+  const app = express()
+  app.get(`${path}/.well-known/openid-configuration`, (req, res, next) => {
+    calls.discovery += 1
+    if (defect.discovery) return defect.discovery(req, res, next)
+    const document = {
+      issuer,
+      authorization_endpoint: `${issuer}/v1/authorize`,
+      token_endpoint: `${issuer}/v1/token`,
+      jwks_uri: `${issuer}/v1/keys`,
+      userinfo_endpoint: `${issuer}/v1/userinfo`,
+      revocation_endpoint: `${issuer}/v1/revoke`,
+      end_session_endpoint: `${issuer}/v1/logout`,
+      response_types_supported: ['code'],
+      id_token_signing_alg_values_supported: ['RS256', 'none'],
+    }
+    return void res.json(defect.metadata?.(document) ?? document)
+  })
+  app.get(`${path}/v1/keys`, (_req, res) => {
+    calls.jwks += 1
+    res.json(defect.jwks?.(published) ?? { keys: published })
+  })
+  app.get(`${path}/v1/userinfo`, (req, res, next) => {
+    calls.userinfo += 1
+    if (defect.userinfoEndpoint) return defect.userinfoEndpoint(req, res, next)
+    return next()
+  })
+  app.get(`${path}/v1/userinfo`, (_req, res) => {
+    const claims = { sub: grace, ...userClaims }
+    return void res.json(defect.userinfo?.(claims) ?? claims)
+  })
+  app.post(`${path}/v1/token`, express.urlencoded({ extended: false }), async (req, res, next) => {
+    const body = req.body as Record<string, string>
+    const isRefresh = body.grant_type === 'refresh_token'
+    calls[isRefresh ? 'refresh' : 'token'] += 1
+    if (defect.tokenEndpoint) return defect.tokenEndpoint(req, res, next)
+    defect.onTokenRequest?.(body)
+    await defect.tokenDelay
+    const grant = isRefresh ? refreshTokens.get(body.refresh_token ?? '') : grants.get(body.code ?? '')
+    // Not decoded, as by many a real server: the client must not escape what needs no escaping.
+    const basic = `Basic ${Buffer.from('portico-test:test-client-secret').toString('base64')}`
+    const challenge = createHash('sha256')
+      .update(body.code_verifier ?? '')
+      .digest('base64url')
+    const isRight =
+      grant !== undefined &&
+      req.get('authorization') === basic &&
+      (isRefresh ||
+        (!grant.spent &&
+          grant.parameters.get('code_challenge') === challenge &&
+          grant.parameters.get('redirect_uri') === body.redirect_uri))
+    if (!isRight) {
+      return void res.status(400).json({ error: 'invalid_grant', error_description: 'canary <script>' })
+    }
+    grant.spent = true
+    if (rotates) refreshTokens.delete(body.refresh_token ?? '')
+    if (isRefresh) await defect.onRefresh?.()
+    const refreshToken = `refresh-${randomUUID()}`
+    refreshTokens.set(refreshToken, grant)
+    const scope = (grant.parameters.get('scope') ?? '').split(' ')
+    const accessToken = await mintAccessToken(scope)
+    const answer = {
+      access_token: defect.accessToken?.(accessToken) ?? accessToken,
+      token_type: 'Bearer',
+      expires_in: 3600,
+      scope: scope.join(' '),
+      refresh_token: refreshToken,
+      id_token: await mintIdToken(accessToken, grant, isRefresh),
+    }
+    const told = defect.tokenResponse?.(answer) ?? answer
+    if (defect.sendTokens) return defect.sendTokens(res, told)
+    return void res.json(told)
+  })
+  app.post(`${path}/v1/revoke`, express.urlencoded({ extended: false }), (req, res, next) => {
+    calls.revocation += 1
+    if (defect.revocationEndpoint) return defect.revocationEndpoint(req, res, next)
+    const { token, token_type_hint: hint } = req.body as Record<string, string>
+    const basic = `Basic ${Buffer.from('portico-test:test-client-secret').toString('base64')}`
+    if (req.get('authorization') !== basic || hint !== 'refresh_token') return void res.status(401).end()
+    refreshTokens.delete(token ?? '')
+    return void res.status(200).end()
+  })
+  app.get('/.well-known/openid-configuration', (req, res, next) => {
+    if (defect.orgMetadata) return defect.orgMetadata(req, res, next)
+    return void res.json({ issuer: server.origin, jwks_uri: `${server.origin}/oauth2/v1/keys` })
+  })
+  app.get('/oauth2/v1/keys', (req, res, next) => {
+    if (defect.orgKeys) return defect.orgKeys(req, res, next)
+    return void res.json({ keys: [orgKey.publicJwk] })
+  })
+  server.serve(app)
+
+  return {
+    issuer,
+    org: server.origin,
+    orgKey,
+    /** Refresh tokens that could still be used. */
+    livingRefreshTokens: () => refreshTokens.size,
+    /** The states of the logins whose refresh tokens could still be used. */
+    livingStates: () => new Set([...refreshTokens.values()].map(({ parameters }) => parameters.get('state'))),
+    port: Number(new URL(server.origin).port),
+    goodKey,
+    calls,
+    /** Has this one defect from now on; none by default. */
+    misbehave(next: Defect = {}) {
+      defect = next
+    },
+    sign,
+    /** Lives by this clock from now on. */
+    follow(other: { now(): number }) {
+      clock = other
+    },
+    /** Does not rotate refresh tokens, until the returned function is called. */
+    keepRefreshTokens() {
+      rotates = false
+      return () => {
+        rotates = true
+      }
+    },
+    /** Takes no refresh token any more: the person was disabled, or signed out there. */
+    revokeAll() {
+      refreshTokens.clear()
+    },
+    publish(...keys: SigningKey[]) {
+      published = keys.map(({ publicJwk }) => publicJwk)
+    },
+    /** The person signed in: the query the provider would send the browser back with. */
+    authorize(loginUrl: string, sub = grace): URLSearchParams {
+      const { searchParams: parameters } = new URL(loginUrl)
+      const code = `code-${randomUUID()}`
+      grants.set(code, { parameters, spent: false, authTime: seconds(), sub })
+      return new URLSearchParams({ code, state: parameters.get('state') ?? '' })
+    },
+    close: () => server.close(),
+  }
+}
+
+export type HostileProvider = Awaited<ReturnType<typeof startHostileProvider>>

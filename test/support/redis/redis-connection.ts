@@ -1,0 +1,17 @@
+import { redisUrl } from '../../../src/config/values/redis-url.ts'
+import { createRedisConnection, type RedisConnection } from '../../../src/session/redis/connection.ts'
+
+/** Resolves once the connection takes commands: it is made in the background. */
+export async function connectRedis(url: string): Promise<RedisConnection> {
+  const connection = createRedisConnection(redisUrl.parse(url), () => {})
+  for (;;) {
+    const isUp = await connection
+      .run((client) => client.get('x'))
+      .then(
+        () => true,
+        () => false,
+      )
+    if (isUp) return connection
+    await new Promise((done) => setTimeout(done, 20))
+  }
+}

@@ -1,0 +1,133 @@
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createClient } from '@redis/client'
+import { freePort } from '../http-server.ts'
+
+/** Finds redis-server, or installs Debian's and says so; never skips the tests that need it. */
+export default function setUp(): void {
+  if (spawnSync('redis-server', ['--version']).status === 0) return
+  const canInstall = process.getuid?.() === 0 && spawnSync('apt-get', ['--version']).status === 0
+  if (!canInstall) throw new Error('These tests need redis-server on the PATH: install it.')
+  process.stdout.write('redis-server is not installed; installing it with apt-get for these tests.\n')
+  const options = { stdio: 'inherit', env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } } as const
+  execFileSync('apt-get', ['update', '-qq'], options)
+  execFileSync('apt-get', ['install', '-y', '-qq', '--no-install-recommends', 'redis-server'], options)
+}
+
+/** Lets `ARGV[1]` milliseconds pass for every key that has a time to live. */
+const passTimeScript = `
+for _, key in ipairs(redis.call('KEYS', '*')) do
+  local left = redis.call('PTTL', key)
+  if left >= 0 then redis.call('PEXPIRE', key, math.max(0, left - ARGV[1])) end
+end`
+
+/** A real redis-server, with what a test does to it. */
+export interface TestRedis {
+  port: number
+  url: string
+  command(...args: string[]): Promise<unknown>
+  /** Lets time pass for all it holds, in milliseconds. */
+  passTime(milliseconds: number): Promise<void>
+  /** Every key with its value, as texts. */
+  dump(): Promise<string[]>
+  /** It goes on existing, and does nothing (SIGSTOP). */
+  freeze(): void
+  thaw(): void
+  kill(): Promise<void>
+  /** Starts it again, empty, on the same port. */
+  restart(): Promise<void>
+  close(): Promise<void>
+}
+
+interface RedisOptions {
+  port?: number
+  args?: string[]
+  /** How a client reaches it, where not by plain TCP. */
+  url?: (port: number) => string
+}
+
+export async function startRedis({
+  port: wanted,
+  args = [],
+  url: toUrl = (port) => `redis://127.0.0.1:${port}`,
+}: RedisOptions = {}): Promise<TestRedis> {
+  const port = wanted ?? (await freePort())
+  const url = toUrl(port)
+  // A folder of its own: replicas write what they get to disk.
+  const folder = mkdtempSync(join(tmpdir(), 'portico-redis-'))
+  let child: ChildProcess
+  let exited: Promise<unknown>
+  const admin = createClient({ url, socket: { reconnectStrategy: () => 20 } })
+  admin.on('error', () => {})
+
+  async function launch(): Promise<void> {
+    const plain = args.includes('--tls-port') ? [] : ['--port', String(port)]
+    child = spawn(
+      'redis-server',
+      [...args, ...plain, '--save', '', '--appendonly', 'no', '--bind', '127.0.0.1', '--dir', folder],
+      {
+        stdio: 'ignore',
+      },
+    )
+    exited = new Promise((done) => child.once('exit', done))
+    if (!admin.isOpen) await admin.connect()
+    while ((await admin.ping().catch(() => undefined)) === undefined) {}
+  }
+
+  async function kill(): Promise<void> {
+    child.kill('SIGKILL')
+    await exited
+  }
+
+  await launch()
+  return {
+    port,
+    url,
+    command: (...parts) => admin.sendCommand(parts),
+    async passTime(milliseconds) {
+      await admin.eval(passTimeScript, { keys: [], arguments: [String(milliseconds)] })
+    },
+    async dump() {
+      const keys = await admin.keys('*')
+      const values = await Promise.all(
+        keys.map(async (key) => {
+          const type = await admin.type(key)
+          if (type === 'hash') return JSON.stringify(await admin.hGetAll(key))
+          if (type === 'zset') return JSON.stringify(await admin.zRange(key, 0, -1))
+          return String(await admin.get(key))
+        }),
+      )
+      return keys.map((key, index) => `${key} = ${values[index]}`)
+    },
+    freeze: () => void child.kill('SIGSTOP'),
+    thaw: () => void child.kill('SIGCONT'),
+    kill,
+    restart: launch,
+    async close() {
+      admin.destroy()
+      child.kill('SIGCONT')
+      await kill()
+      rmSync(folder, { recursive: true })
+    },
+  }
+}
+
+/** Three nodes that make one cluster; `keep` sees each of them. */
+export async function startCluster(keep: (server: TestRedis) => TestRedis): Promise<TestRedis[]> {
+  const nodes = await Promise.all(
+    [1, 2, 3].map(async () => keep(await startRedis({ args: ['--cluster-enabled', 'yes'] }))),
+  )
+  for (const [index, node] of nodes.entries()) {
+    const bounds = [Math.floor((index * 16_384) / 3), Math.floor(((index + 1) * 16_384) / 3) - 1]
+    await node.command('CLUSTER', 'ADDSLOTSRANGE', ...bounds.map(String))
+  }
+  for (const { port } of nodes.slice(1)) await nodes[0]?.command('CLUSTER', 'MEET', '127.0.0.1', String(port))
+  for (const node of nodes) {
+    for (const wanted of ['cluster_known_nodes:3', 'cluster_state:ok']) {
+      while (!String(await node.command('CLUSTER', 'INFO')).includes(wanted)) {}
+    }
+  }
+  return nodes
+}

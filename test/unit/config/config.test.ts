@@ -1,0 +1,382 @@
+import { mkdtempSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { readConfig } from '../../../src/config/config.ts'
+import { ConfigError } from '../../../src/config/config-error.ts'
+import { describeSettings, findUnknownVariables } from '../../../src/config/read-settings.ts'
+import { testSecret } from '../../support/portico.ts'
+
+const secret = testSecret()
+const minimal = {
+  PUBLIC_URL: 'https://app.example.com',
+  BFF_SECRETS: secret,
+  OIDC_ISSUER: 'https://example.okta.com/oauth2/default',
+  OIDC_CLIENT_ID: 'client',
+}
+
+function problemsOf(env: Record<string, string | undefined>): string[] {
+  try {
+    readConfig(env)
+    return []
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    return error.problems.map(({ variable, problem }) => `${variable} ${problem}`)
+  }
+}
+
+const twice = testSecret()
+
+describe('defaults', () => {
+  test('a minimal configuration', () => {
+    expect(readConfig(minimal)).toMatchObject({
+      publicUrl: 'https://app.example.com',
+      secureCookies: true,
+      listen: { host: '0.0.0.0', port: 3000 },
+      providers: [
+        {
+          clientAuth: { method: 'none' },
+          redirectUri: 'https://app.example.com/api/callback',
+          scopes: ['openid', 'profile', 'email', 'offline_access'],
+          idTokenAlg: 'RS256',
+          accessToken: { format: 'jwt', audience: 'api://default' },
+          timeout: 3_000,
+        },
+      ],
+      allowedOrigins: ['https://app.example.com'],
+      session: { idleTimeout: 1_800_000, absoluteTimeout: 43_200_000, sameSite: 'strict' },
+      appToken: {
+        audiences: ['https://app.example.com'],
+        ttl: 300_000,
+        alg: 'ES256',
+        rotation: 2_592_000_000,
+      },
+    })
+  })
+
+  test('is frozen', () => {
+    expect(Object.isFrozen(readConfig(minimal))).toBe(true)
+  })
+
+  test.each([
+    ['https://example.okta.com/oauth2/aus123', {}, { format: 'jwt', audience: 'api://default' }],
+    ['https://example.okta.com', {}, { format: 'opaque' }],
+    [
+      'https://example.okta.com',
+      { OIDC_ACCESS_TOKEN_AUDIENCE: 'api://x' },
+      { format: 'jwt', audience: 'api://x' },
+    ],
+    ['https://idp.example/realms/a', {}, { format: 'opaque' }],
+    ['https://example.okta.com/oauth2/default', { OIDC_ACCESS_TOKEN: 'opaque' }, { format: 'opaque' }],
+  ])('access tokens of %s with %o', (issuer, env, expected) => {
+    expect(readConfig({ ...minimal, OIDC_ISSUER: issuer, ...env }).providers[0].accessToken).toEqual(expected)
+  })
+
+  test.each([
+    [{ OIDC_CLIENT_SECRET: 's' }, 'client_secret_basic'],
+    [{ OIDC_CLIENT_SECRET: 's', OIDC_CLIENT_AUTH: 'client_secret_post' }, 'client_secret_post'],
+    [{ OIDC_CLIENT_AUTH: 'none' }, 'none'],
+  ])('client authentication by what is given: %o', (env, method) => {
+    expect(readConfig({ ...minimal, ...env }).providers[0].clientAuth.method).toBe(method)
+  })
+})
+
+describe('programs that call', () => {
+  test('resource servers, each with the hash of its secret', () => {
+    const { introspectionClients } = readConfig({
+      ...minimal,
+      INTROSPECTION_CLIENTS: `orders-api:${'0a'.repeat(32)}, b.c~d_e:${'FF'.repeat(32)}`,
+    })
+    expect([...introspectionClients.keys()]).toEqual(['orders-api', 'b.c~d_e'])
+    expect(introspectionClients.get('orders-api')).toEqual(Buffer.from('0a'.repeat(32), 'hex'))
+    expect(readConfig(minimal).introspectionClients.size).toBe(0)
+  })
+
+  test('operators, who need a secret and a port of their own', () => {
+    const operator = { OPERATOR_SECRET: secret }
+    expect(readConfig(minimal).operator).toBeUndefined()
+    expect(readConfig({ ...minimal, OPERATOR_PORT: '3000' }).operator).toBeUndefined()
+    expect(readConfig({ ...minimal, ...operator }).operator).toEqual({ port: 9464, secret })
+    expect(readConfig({ ...minimal, ...operator, PORT: '0', OPERATOR_PORT: '0' }).operator?.port).toBe(0)
+    expect(problemsOf({ ...minimal, ...operator, OPERATOR_PORT: '3000' })).toEqual([
+      'OPERATOR_PORT must not be PORT: browsers must not reach the operator API',
+    ])
+  })
+
+  test('their secrets and hashes are not in the start log', () => {
+    const env = { OPERATOR_SECRET: secret, INTROSPECTION_CLIENTS: `a:${'0'.repeat(64)}` }
+    const told = JSON.stringify(describeSettings(env))
+    for (const value of Object.values(env)) expect(told).not.toContain(value)
+  })
+
+  test.each([
+    [{}, 'https://example.okta.com'],
+    [{ OIDC_ISSUER: 'https://example.okta.com' }, 'https://example.okta.com'],
+    [{ OIDC_ISSUER: 'https://idp.example/realms/a' }, 'https://idp.example/realms/a'],
+    [{ OIDC_UNIVERSAL_LOGOUT_ISSUER: 'https://x.okta.com' }, 'https://x.okta.com'],
+    [
+      {
+        OIDC_ISSUER: undefined,
+        OAUTH_AUTHORIZATION_ENDPOINT: 'https://idp.example/a',
+        OAUTH_TOKEN_ENDPOINT: 'https://idp.example/t',
+        OAUTH_ISSUER: 'https://idp.example',
+        OIDC_SCOPES: 'profile',
+      },
+      undefined,
+    ],
+  ])('Universal Logout with %o: %s', (env, issuer) => {
+    expect(readConfig({ ...minimal, ...env }).providers[0].universalLogoutIssuer).toBe(issuer)
+  })
+})
+
+describe('problems (R11: no redirect URI, issuer or origin by plain http but on loopback)', () => {
+  test('every missing variable at once, with an example and the way to the demo', () => {
+    expect(problemsOf({})).toEqual([
+      'PUBLIC_URL is required',
+      'BFF_SECRETS is required',
+      expect.stringContaining('OIDC_ISSUER is required'),
+      'OIDC_CLIENT_ID is required',
+    ])
+    expect(() => readConfig({})).toThrow(/PUBLIC_URL=https:\/\/.*npm run demo/s)
+  })
+
+  test('wrong values and contradictions together', () => {
+    const problems = problemsOf({ ...minimal, PORT: 'x', OIDC_CLIENT_AUTH: 'client_secret_basic' })
+    expect(problems).toHaveLength(2)
+  })
+
+  test.each([
+    ['PUBLIC_URL', 'ftp://app.example.com'],
+    ['PUBLIC_URL', 'http://app.example.com'],
+    ['PUBLIC_URL', 'https://app.example.com/path'],
+    ['PUBLIC_URL', 'https://user@app.example.com'],
+    ['PUBLIC_URL', 'app.example.com'],
+    ['PORT', '70000'],
+    ['BFF_SECRETS', 'short'],
+    ['BFF_SECRETS', 'not base64url!'.repeat(5)],
+    ['BFF_SECRETS', 'A'.repeat(43)],
+    ['BFF_SECRETS', `${twice},${twice}`],
+    ['BFF_SECRETS', `${testSecret()},short`],
+    ['OIDC_ISSUER', 'http://idp.example.com'],
+    ['OIDC_ISSUER', 'https://idp.example.com/.well-known/openid-configuration'],
+    ['OIDC_ISSUER', 'https://idp.example.com?a=b'],
+    ['OIDC_ISSUER', 'https://idp.example.com#a'],
+    ['OIDC_CLIENT_AUTH', 'magic'],
+    ['OIDC_REDIRECT_URI', 'http://app.example.com/callback'],
+    ['OIDC_REDIRECT_URI', 'https://app.example.com/callback?a=b'],
+    ['OIDC_REDIRECT_URI', 'https://elsewhere.example/callback'],
+    ['OIDC_SCOPES', 'profile email'],
+    ['OIDC_SCOPES', 'openid "quoted"'],
+    ['OIDC_ID_TOKEN_ALG', 'none'],
+    ['OIDC_ID_TOKEN_ALG', 'HS256'],
+    ['OIDC_LOGOUT_TOKEN_TYP', 'on'],
+    ['OIDC_UNIVERSAL_LOGOUT_ISSUER', 'http://example.okta.com'],
+    ['INTROSPECTION_CLIENTS', 'orders-api'],
+    ['INTROSPECTION_CLIENTS', `:${'0'.repeat(64)}`],
+    ['INTROSPECTION_CLIENTS', `orders api:${'0'.repeat(64)}`],
+    ['INTROSPECTION_CLIENTS', `${'a'.repeat(101)}:${'0'.repeat(64)}`],
+    ['INTROSPECTION_CLIENTS', `orders-api:${'0'.repeat(63)}`],
+    ['INTROSPECTION_CLIENTS', `orders-api:${'g'.repeat(64)}`],
+    ['INTROSPECTION_CLIENTS', `a:${'0'.repeat(64)},a:${'1'.repeat(64)}`],
+    ['INTROSPECTION_CLIENTS', `a:${'0'.repeat(64)},`],
+    ['OPERATOR_PORT', '-1'],
+    ['OPERATOR_SECRET', 'short'],
+    ['OPERATOR_SECRET', 'ab'.repeat(20)],
+    ['OPERATOR_SECRET', 'with a space, but otherwise long enough'],
+    ['OIDC_TIMEOUT', '3'],
+    ['OIDC_TIMEOUT', '5m'],
+    ['SPA_ORIGINS', 'https://spa.example.com/'.concat('path')],
+    ['SPA_ORIGINS', 'https://another-site.example'],
+    ['SPA_ORIGINS', 'http://spa.example.com'],
+    ['SPA_ORIGINS', '*'],
+    ['LOGIN_DEFAULT_RETURN_TO', '//evil.example'],
+    ['LOGIN_DEFAULT_RETURN_TO', 'https://evil.example/'],
+    ['LOGOUT_RETURN_TO', 'javascript:alert(1)'],
+    ['ALLOW_MEMORY_STORE', 'yes'],
+    ['SESSION_IDLE_TIMEOUT', '13h'],
+    ['SESSION_COOKIE_SAMESITE', 'none'],
+    ['APP_TOKEN_TTL', '16m'],
+    ['APP_TOKEN_ALG', 'HS256'],
+    ['APP_TOKEN_CLAIMS', 'name,sub'],
+    ['APP_TOKEN_CLAIMS', 'name,idp'],
+    ['APP_TOKEN_AUDIENCE', ','],
+    ['APP_TOKEN_GROUPS', ','],
+    ['APP_TOKEN_GROUPS', ' , '],
+    ['APP_TOKEN_GROUPS', 'Admins,'],
+    ['APP_TOKEN_GROUPS', ',Admins'],
+    ['APP_TOKEN_GROUPS', 'Admins,,Auditors'],
+    ['APP_TOKEN_GROUPS', 'Admins, ,Auditors'],
+    ['APP_TOKEN_GROUPS', 'Ad\tmins'],
+    ['APP_TOKEN_GROUPS', 'Admins,Aud\nitors'],
+    ['APP_TOKEN_GROUPS', 'Admins,Aud\u0000itors'],
+    ['APP_TOKEN_GROUPS', 'Admins\u0085*'],
+    ['APP_TOKEN_GROUPS', 'Admins\u007f'],
+    ['APP_TOKEN_GROUPS', 'Admins\n'],
+    ['TRUST_PROXY', '10.0.0.0/99'],
+    ['TRUST_PROXY', '0.0.0.0/0'],
+    ['TRUST_PROXY', '10.0.0.0/0x8'],
+    ['TRUST_PROXY', '10.0.0.0/8/8'],
+    ['APP_TOKEN_CLAIMS', '__proto__'],
+    ['LOGIN_DEFAULT_RETURN_TO', '/api/login'],
+    ['LOGIN_DEFAULT_RETURN_TO', '/./api/login'],
+    ['LOGIN_DEFAULT_RETURN_TO', 'https://app.example.com/api/login'],
+    ['PUBLIC_URL', 'localhost:3000'],
+    ['TRUST_PROXY', 'everyone'],
+    ['LOG_LEVEL', 'loud'],
+    ['REDIS_URL', 'localhost:6379'],
+    ['REDIS_URL', 'https://redis.example.com'],
+    ['REDIS_URL', 'redis://host/not-a-number'],
+    ['REDIS_URL', 'redis://host?db=1'],
+    ['REDIS_URL', 'redis://:pa%zz@host'],
+    ['REDIS_URL', 'redis://a:6379,rediss://b:6379'],
+    ['REDIS_URL', 'redis://:one@a:6379,redis://:other@b:6379'],
+    ['REDIS_URL', 'redis://a:6379/1,redis://b:6379/1'],
+    ['REDIS_URL', 'redis+sentinel://host:26379'],
+    ['REDIS_URL', 'redis+sentinel://user:1?2@host/master'],
+    ['REDIS_URL', 'redis+sentinel://:p%zz@host/master'],
+    ['RATE_LIMIT_LOGIN', '30'],
+    ['RATE_LIMIT_LOGIN', '0/1m'],
+    ['RATE_LIMIT_LOGIN', '30/1'],
+    ['RATE_LIMIT_API', '600/1m/2'],
+    ['RATE_LIMIT_API', '600/2d'],
+  ])('%s=%s is refused by name', (variable, value) => {
+    const problems = problemsOf({ ...minimal, [variable]: value })
+    expect(problems).toHaveLength(1)
+    expect(problems[0]).toMatch(new RegExp(`^${variable} `))
+  })
+
+  test.each([
+    ['redis://host', { kind: 'standalone', url: 'redis://host', tls: false }],
+    ['rediss://u:p%40s@host:1/3', { kind: 'standalone', url: 'rediss://u:p%40s@host:1/3', tls: true }],
+    [
+      'rediss://:p%40s@a:1, rediss://:p%40s@b:2',
+      {
+        kind: 'cluster',
+        urls: ['rediss://:p%40s@a:1', 'rediss://:p%40s@b:2'],
+        tls: true,
+        credentials: { password: 'p@s' },
+      },
+    ],
+    [
+      'redis+sentinel://u:p%40s@a:1,[::1]/the-master/2',
+      {
+        kind: 'sentinel',
+        master: 'the-master',
+        nodes: [
+          { host: 'a', port: 1 },
+          { host: '::1', port: 26_379 },
+        ],
+        database: 2,
+        tls: false,
+        credentials: { username: 'u', password: 'p@s' },
+      },
+    ],
+  ])('REDIS_URL=%s is understood', (value, expected) => {
+    expect(readConfig({ ...minimal, REDIS_URL: value }).redis).toEqual(expected)
+  })
+
+  test('rates and "off" are understood', () => {
+    const { rateLimits } = readConfig({ ...minimal, RATE_LIMIT_LOGIN: '5/10s', RATE_LIMIT_API: 'off' })
+    expect(rateLimits).toEqual({ login: { limit: 5, window: 10_000 }, api: undefined })
+  })
+
+  test.each([
+    ['Admins', ['Admins']],
+    ['Admins, portal-*,Größe 管理', ['Admins', 'portal-*', 'Größe 管理']],
+    ['*', ['*']],
+    ['', undefined],
+    [undefined, undefined],
+  ])('APP_TOKEN_GROUPS=%s is understood', (value, expected) => {
+    expect(readConfig({ ...minimal, APP_TOKEN_GROUPS: value }).appToken.groups).toEqual(expected)
+  })
+
+  test.each([
+    ['Admins,,Auditors', 'must not have an empty entry: two commas in a row, or one at an end'],
+    ['Ad\tmins', 'must not hold control characters, such as tabs and line breaks'],
+  ])('APP_TOKEN_GROUPS=%j: the problem says what to change', (value, problem) => {
+    expect(problemsOf({ ...minimal, APP_TOKEN_GROUPS: value })).toEqual([`APP_TOKEN_GROUPS ${problem}`])
+  })
+
+  test.each([
+    [{ OIDC_CLIENT_AUTH: 'client_secret_post' }, 'OIDC_CLIENT_SECRET is needed'],
+    [{ OIDC_CLIENT_AUTH: 'none', OIDC_CLIENT_SECRET: 's' }, 'OIDC_CLIENT_AUTH is none'],
+    [
+      { OIDC_ACCESS_TOKEN: 'jwt', OIDC_ISSUER: 'https://example.okta.com' },
+      'OIDC_ACCESS_TOKEN_AUDIENCE is needed',
+    ],
+    [{ NODE_ENV: 'production' }, 'REDIS_URL is required'],
+  ])('%o: %s', (env, expected) => {
+    expect(problemsOf({ ...minimal, ...env })).toEqual([expect.stringContaining(expected)])
+  })
+
+  test.each(['https://spa.example.com', 'https://app.example.com:8443'])(
+    'an SPA of the same site is fine: %s',
+    (origin) => {
+      expect(problemsOf({ ...minimal, SPA_ORIGINS: origin })).toEqual([])
+    },
+  )
+
+  test.each(['co.uk', 'github.io'])('two tenants of the public suffix %s are two sites', (suffix) => {
+    const env = { ...minimal, PUBLIC_URL: `https://a.${suffix}`, SPA_ORIGINS: `https://b.${suffix}` }
+    expect(problemsOf(env)).toEqual([expect.stringContaining('another site')])
+  })
+})
+
+describe('secrets', () => {
+  test('can come from a mounted file', () => {
+    const file = join(mkdtempSync(join(tmpdir(), 'portico-')), 'secret')
+    writeFileSync(file, 'from-a-file\n')
+    expect(readConfig({ ...minimal, OIDC_CLIENT_SECRET_FILE: file }).providers[0].clientAuth).toMatchObject({
+      secret: 'from-a-file',
+    })
+  })
+
+  test('given twice, or in a file that cannot be read, are problems that name the variable', () => {
+    const file = { OIDC_CLIENT_SECRET_FILE: '/does/not/exist' }
+    expect(problemsOf({ ...minimal, ...file })).toEqual([
+      expect.stringContaining('OIDC_CLIENT_SECRET cannot be read'),
+    ])
+    expect(problemsOf({ ...minimal, ...file, OIDC_CLIENT_SECRET: 's' })).toEqual([
+      expect.stringContaining('given twice'),
+    ])
+  })
+
+  test('are never printed, neither in problems nor in the start log', () => {
+    const canary = 'canary-canary-canary'
+    const env = { ...minimal, BFF_SECRETS: canary, OIDC_CLIENT_SECRET: canary }
+    expect(() => readConfig(env)).toThrow(
+      expect.not.objectContaining({ message: expect.stringContaining(canary) }),
+    )
+    const described = describeSettings(env)
+    expect(JSON.stringify(described)).not.toContain(canary)
+    expect(described).toMatchObject({ BFF_SECRETS: '[redacted]', OIDC_CLIENT_ID: 'client', PORT: '3000' })
+  })
+})
+
+test.each([
+  'OIDC_CLIENT_SECERT',
+  'OIDC_SOMETHING',
+  'OAUTH_SOMETHING',
+  'SESSION_ABSOLUTE_TIMEOUTS',
+  'TRUSTED_PROXY',
+  'PUBLIC_URLS',
+  'SESION_IDLE_TIMEOUT',
+])('the variable %s is told to be none of ours', (name) => {
+  expect(findUnknownVariables({ ...minimal, [name]: 'x' })).toEqual([name])
+})
+
+test("other programs' variables are left alone", () => {
+  const others = [
+    'PATH',
+    'HOME',
+    'SESSION_MANAGER',
+    'PORTS',
+    'LOGNAME',
+    'LOG_LEVELS_DIR',
+    'NODE_ENV',
+    'PUBLIC_DIRECTORY',
+  ]
+  expect(
+    findUnknownVariables({ ...minimal, ...Object.fromEntries(others.map((name) => [name, 'x'])) }),
+  ).toEqual([])
+})

@@ -1,0 +1,138 @@
+import express from 'express'
+import request from 'supertest'
+import { beforeEach, describe, expect, test } from 'vitest'
+import { createFrontChannelLogoutHandler } from '../../../src/http/machine-endpoints/front-channel-logout.ts'
+import type { Provider } from '../../../src/provider/provider.ts'
+import { createEndings } from '../../../src/session/termination/session-termination.ts'
+import { createMemoryStore, type MemoryStore } from '../../../src/session/memory/store.ts'
+import type { NewSession } from '../../../src/session/session.ts'
+import { toEmailGroup, toProviderSidGroup, toUserGroup } from '../../../src/session/session-groups.ts'
+import { createTestClock, hours, minutes, seconds, type TestClock } from '../../support/clock.ts'
+
+const issuer = 'https://idp.example'
+const lifetimes = { idleTimeout: minutes(30), absoluteTimeout: hours(12) }
+const tokens = { accessToken: 'a', obtainedAt: 1, idToken: 'i', scope: [] }
+const login = { fingerprint: 'f', returnTo: '/', device: 'd', startedAt: 1 }
+
+let clock: TestClock
+let store: MemoryStore
+beforeEach(() => {
+  clock = createTestClock()
+  store = createMemoryStore({ clock, lifetimes })
+})
+
+/** A session of a person; `email` may change. */
+const toSession = (sub: string, email = `${sub}@example.com`): NewSession => ({
+  identity: {
+    provider: 'default',
+    issuer,
+    sub,
+    subject: sub,
+    claims: { email },
+    providerSid: `sid-${sub}`,
+    login,
+  },
+  tokens,
+})
+const findHandles = async (group: Parameters<MemoryStore['find']>[0]) =>
+  (await store.find(group)).map(({ handle }) => handle)
+
+async function renew(handle: string, renewed: NewSession) {
+  const lock = await store.lockTokens(handle, seconds(20))
+  if (lock.state !== 'locked') throw new Error(`the lock is ${lock.state}`)
+  const version = (await store.read(handle))?.tokensVersion ?? 0
+  return store.commitTokens(handle, { version, fence: lock.fence }, renewed)
+}
+
+describe('with 5,000 sessions of 5,000 people', () => {
+  /** The handles of all sessions whose identity was looked into. */
+  let looked: Set<string>
+  beforeEach(async () => {
+    looked = new Set()
+    for (let count = 0; count < 5_000; count += 1) {
+      const { identity } = toSession(`u${count}`)
+      const counting = new Proxy(identity, {
+        get(target, name, receiver) {
+          looked.add(target.sub)
+          return Reflect.get(target, name, receiver) as unknown
+        },
+      })
+      await store.create(`h${count}`, { identity: counting, tokens })
+    }
+    expect(looked.size).toBe(5_000)
+    looked.clear()
+  })
+
+  test.each([
+    ['person', toUserGroup({ issuer, sub: 'u7' })],
+    ['session at the provider', toProviderSidGroup(issuer, 'sid-u7')],
+    ['e-mail address', toEmailGroup(issuer, 'U7@example.com')],
+  ])('a look for one %s reads no session but theirs', async (_what, group) => {
+    const found = await store.find(group)
+    expect(found.map(({ handle }) => handle)).toEqual(['h7'])
+    expect([...looked].filter((sub) => sub !== 'u7')).toEqual([])
+  })
+
+  test('a front-channel logout reads no session but theirs, and a guess reads none', async () => {
+    const provider = { issuer, findOrigins: async () => [] } as unknown as Provider
+    const app = express()
+    app.use((_req, res, next) => {
+      res.locals.log = () => {}
+      next()
+    })
+    const endings = createEndings({ store, revocations: { revoke: () => {} } })
+    const findByIssuer = () => [provider]
+    app.get('/', createFrontChannelLogoutHandler({ providers: { findByIssuer }, store, endings }))
+    await request(app).get('/').query({ iss: issuer, sid: 'sid-guessed' }).expect(200)
+    expect([...looked]).toEqual([])
+    await request(app).get('/').query({ iss: issuer, sid: 'sid-u7' }).expect(200)
+    expect([...looked].filter((sub) => sub !== 'u7')).toEqual([])
+    expect(await store.read('h7')).toBeUndefined()
+    expect(await store.read('h8')).toBeDefined()
+  })
+})
+
+describe('the index follows', () => {
+  test('a refresh: the groups are those of what the provider says now', async () => {
+    await store.create('h', toSession('u', 'old@example.com'))
+    const before = store.indexSize()
+    expect(await renew('h', toSession('u', 'new@example.com'))).toBe('committed')
+    expect(await findHandles(toEmailGroup(issuer, 'old@example.com'))).toEqual([])
+    expect(await findHandles(toEmailGroup(issuer, 'new@example.com'))).toEqual(['h'])
+    expect(await findHandles(toUserGroup({ issuer, sub: 'u' }))).toEqual(['h'])
+    expect(store.indexSize()).toBe(before)
+  })
+
+  test('a session that ends, or was cut off before it began: nothing of it stays', async () => {
+    await store.create('h', toSession('u'))
+    await store.end('h')
+    await store.cutOff(toUserGroup({ issuer, sub: 'u' }))
+    expect(await store.create('late', toSession('u'))).toBe('cut-off')
+    expect(store.indexSize()).toBe(0)
+  })
+
+  test('a session that the store has no room for: nothing of it stays', async () => {
+    const full = createMemoryStore({ clock, lifetimes, capacity: 1 })
+    await full.create('h', toSession('u'))
+    const before = full.indexSize()
+    await expect(full.create('h2', toSession('u2'))).rejects.toMatchObject({ code: 'store_unavailable' })
+    expect(full.indexSize()).toBe(before)
+  })
+
+  test('time: expired sessions are not found, and a sweep leaves nothing of them', async () => {
+    for (let count = 0; count < 100; count += 1) await store.create(`h${count}`, toSession(`u${count % 10}`))
+    clock.advance(minutes(30))
+    expect(await findHandles(toUserGroup({ issuer, sub: 'u1' }))).toEqual([])
+    expect(store.size()).toBe(0)
+    expect(store.indexSize()).toBe(0)
+  })
+
+  test('a new session under the handle of an expired one: in its own groups alone', async () => {
+    await store.create('h', toSession('u'))
+    clock.advance(minutes(30))
+    expect(await store.create('h', toSession('other'))).toBe('created')
+    expect(await findHandles(toUserGroup({ issuer, sub: 'u' }))).toEqual([])
+    expect(await findHandles(toUserGroup({ issuer, sub: 'other' }))).toEqual(['h'])
+    expect(store.indexSize()).toBe(1 + 3)
+  })
+})

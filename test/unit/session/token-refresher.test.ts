@@ -1,0 +1,288 @@
+import { beforeEach, describe, expect, test } from 'vitest'
+import { AppError } from '../../../src/errors.ts'
+import type { Provider, RefusedRefresh } from '../../../src/provider/provider.ts'
+import { UnverifiedRefresh } from '../../../src/provider/grants/unverified-refresh.ts'
+import { createEndings } from '../../../src/session/termination/session-termination.ts'
+import { createFreshTokens, type FreshTokens } from '../../../src/session/refresh/token-refresher.ts'
+import { createMemoryStore, type MemoryStore } from '../../../src/session/memory/store.ts'
+import type { NewSession, Remains, Session } from '../../../src/session/session.ts'
+import type { SessionStore } from '../../../src/session/store.ts'
+import { leaseDuration } from '../../../src/session/refresh/token-lease.ts'
+import { session as anySession } from '../../contract/store.ts'
+import { createTestClock, hours, minutes, type TestClock } from '../../support/clock.ts'
+
+/** Replicas over one store, with a provider whose answers a test directs. */
+let clock: TestClock
+let store: MemoryStore
+let events: string[]
+let calls: number
+/** What was handed to the provider to be revoked. */
+let revoked: Remains[]
+let answer: (session: NewSession) => Promise<NewSession | RefusedRefresh>
+let assertReachable: () => void
+
+beforeEach(async () => {
+  clock = createTestClock()
+  store = createMemoryStore({ clock, lifetimes: { idleTimeout: hours(2), absoluteTimeout: hours(12) } })
+  events = []
+  calls = 0
+  revoked = []
+  answer = async (session) => renew(session)
+  assertReachable = () => {}
+  const now = clock.now()
+  const tokens = { ...anySession.tokens, obtainedAt: now, accessTokenExpiresAt: now + hours(1) }
+  await store.create('h', { ...anySession, tokens })
+})
+
+function renew({ identity, tokens }: NewSession): NewSession {
+  const now = clock.now()
+  return {
+    identity,
+    tokens: { ...tokens, accessToken: `at ${calls}`, obtainedAt: now, accessTokenExpiresAt: now + hours(1) },
+  }
+}
+
+function createReplica(replaced: Partial<SessionStore> = {}): FreshTokens {
+  const provider = {
+    assertReachable: () => assertReachable(),
+    refresh(session: NewSession) {
+      calls += 1
+      return answer(session)
+    },
+  }
+  const log = (event: string) => void events.push(event)
+  const all = { ...store, ...replaced }
+  const revocations = { revoke: (remains: Remains) => void revoked.push(remains) }
+  return createFreshTokens({
+    store: all,
+    endings: createEndings({ store: all, revocations }),
+    providers: { findOrigin: () => provider as unknown as Provider },
+    clock,
+    log,
+    timeout: 3_000,
+  })
+}
+
+async function expired(): Promise<Session> {
+  clock.advance(hours(1))
+  return stored()
+}
+
+async function stored(): Promise<Session> {
+  const session = await store.read('h')
+  if (session === undefined) throw new Error('the session has ended')
+  return session
+}
+
+/** This process does nothing for longer than a lease, as if it were stopped (SIGSTOP). */
+function sleepThroughLease(): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, leaseDuration + 50)
+  clock.advance(leaseDuration + 50)
+}
+
+test('requests of one process share one attempt, and one lock', async () => {
+  const session = await expired()
+  let locks = 0
+  const replica = createReplica({
+    lockTokens(...args) {
+      locks += 1
+      return store.lockTokens(...args)
+    },
+  })
+  const outcomes = await Promise.all(Array.from({ length: 150 }, () => replica.ensure(session)))
+  expect(outcomes.every(({ outcome }) => outcome === 'ok')).toBe(true)
+  expect([calls, locks]).toEqual([1, 1])
+})
+
+test('while the breaker is open, the store is not asked either', async () => {
+  const session = await expired()
+  assertReachable = () => {
+    throw new AppError('provider_unavailable', 'down', { retryAfter: 7 })
+  }
+  const replica = createReplica({ lockTokens: () => Promise.reject(new Error('asked')) })
+  expect(await replica.ensure(session)).toMatchObject({
+    outcome: 'unknown',
+    error: { code: 'provider_unavailable', retryAfter: 7 },
+  })
+})
+
+test('F37: who slept before the call does not use a refresh token that another replica has used', async () => {
+  const session = await expired()
+  const other = createReplica()
+  let hasSlept = false
+  const sleeper = createReplica({
+    async read(handle) {
+      const found = await store.read(handle)
+      if (!hasSlept) {
+        hasSlept = true
+        sleepThroughLease()
+        await other.ensure(session)
+      }
+      return found
+    },
+  })
+  expect(await sleeper.ensure(session)).toMatchObject({ outcome: 'ok', session: { tokensVersion: 2 } })
+  expect(calls).toBe(1)
+})
+
+test('F37: who is refused after sleeping does not end what another replica renewed', async () => {
+  const session = await expired()
+  const other = createReplica()
+  answer = async () => {
+    sleepThroughLease()
+    answer = async (again) => renew(again)
+    await other.ensure(session)
+    return { refused: 'invalid_grant' }
+  }
+  expect(await createReplica().ensure(session)).toMatchObject({
+    outcome: 'ok',
+    session: { tokensVersion: 2 },
+  })
+  expect((await stored()).tokensVersion).toBe(2)
+})
+
+test('F36: whose lock went to a replica that died, still keeps the tokens that came', async () => {
+  const session = await expired()
+  answer = async (asked) => {
+    sleepThroughLease()
+    expect(await store.lockTokens('h', leaseDuration)).toMatchObject({ state: 'locked' })
+    setTimeout(() => clock.advance(leaseDuration), 100)
+    return renew(asked)
+  }
+  expect(await createReplica().ensure(session)).toMatchObject({ outcome: 'ok' })
+  expect((await stored()).tokens.accessToken).toBe('at 1')
+  expect(calls).toBe(1)
+})
+
+test('F52: tokens that came are offered until the store takes them', async () => {
+  const session = await expired()
+  let failures = 5
+  const replica = createReplica({
+    commitTokens(...args) {
+      failures -= 1
+      if (failures >= 0) return Promise.reject(new AppError('store_unavailable', 'down'))
+      return store.commitTokens(...args)
+    },
+  })
+  expect(await replica.ensure(session)).toMatchObject({ outcome: 'ok' })
+  expect((await stored()).tokens.accessToken).toBe('at 1')
+  expect(events).not.toContain('refreshed_tokens_lost')
+})
+
+test('F52: a commit whose answer was lost counts', async () => {
+  const session = await expired()
+  let isFirst = true
+  const replica = createReplica({
+    async commitTokens(...args) {
+      const result = await store.commitTokens(...args)
+      if (!isFirst) return result
+      isFirst = false
+      throw new AppError('store_unavailable', 'cut')
+    },
+  })
+  expect(await replica.ensure(session)).toMatchObject({ outcome: 'ok', session: { tokensVersion: 2 } })
+  expect(calls).toBe(1)
+})
+
+test('F38: a session that was ended during the refresh stays dead, and nobody goes on renewing its lock', async () => {
+  const session = await expired()
+  let renewals = 0
+  const replica = createReplica({
+    renewTokenLock(...args) {
+      renewals += 1
+      return store.renewTokenLock(...args)
+    },
+  })
+  answer = async (asked) => {
+    await store.end('h')
+    while (renewals === 0) await new Promise((done) => setTimeout(done, 20))
+    return renew(asked)
+  }
+  expect(await replica.ensure(session)).toEqual({ outcome: 'ended' })
+  expect(await store.read('h')).toBeUndefined()
+  await new Promise((done) => setTimeout(done, 1_100))
+  expect(renewals).toBe(1)
+})
+
+test('tokens that were changed but not renewed are refreshed all the same', async () => {
+  const session = await expired()
+  answer = () =>
+    Promise.reject(new UnverifiedRefresh('the next one', new AppError('provider_unavailable', 'no keys')))
+  expect(await createReplica().ensure(session)).toMatchObject({ outcome: 'unknown' })
+  expect((await stored()).tokens).toEqual({ ...session.tokens, refreshToken: 'the next one' })
+  expect(await createReplica().ensure(session)).toMatchObject({ outcome: 'unknown' })
+  expect(calls).toBe(1)
+  clock.advance(1_000)
+  answer = async (asked) => renew(asked)
+  // Whoever still holds the session of before has seen another version of its tokens.
+  expect(await createReplica().ensure(session)).toMatchObject({
+    outcome: 'ok',
+    session: { tokensVersion: 3 },
+  })
+  expect(calls).toBe(2)
+})
+
+describe('a refresh beside the request', () => {
+  test('is waited for before the process ends', async () => {
+    clock.advance(minutes(59) + 30_000)
+    let release = () => {}
+    const held = new Promise<void>((done) => {
+      release = done
+    })
+    answer = async (asked) => {
+      await held
+      return renew(asked)
+    }
+    const replica = createReplica()
+    expect(await replica.ensure(await stored())).toMatchObject({
+      outcome: 'ok',
+      session: { tokensVersion: 1 },
+    })
+    await expect.poll(() => calls).toBe(1)
+    const settled = replica.settle()
+    release()
+    await settled
+    expect((await stored()).tokensVersion).toBe(2)
+  })
+
+  test('that fails is nobody’s failure, and leaves a pause', async () => {
+    clock.advance(minutes(59) + 30_000)
+    answer = () => Promise.reject(new AppError('provider_unavailable', 'down', { reason: 'status 500' }))
+    const replica = createReplica()
+    expect(await replica.ensure(await stored())).toMatchObject({ outcome: 'ok' })
+    await replica.settle()
+    expect(events).toEqual(['token_refresh_failed'])
+    expect(await store.lockTokens('h', 1_000)).toMatchObject({ state: 'paused' })
+  })
+})
+
+test('what is not the provider’s word never ends a session', async () => {
+  const session = await expired()
+  for (const [code, told] of [
+    ['provider_error', 'provider_unavailable'],
+    ['invalid_id_token', 'invalid_id_token'],
+    ['internal_error', 'provider_unavailable'],
+  ] as const) {
+    answer = () => Promise.reject(new AppError(code, 'refused'))
+    clock.advance(minutes(1))
+    expect(await createReplica().ensure(session)).toMatchObject({
+      outcome: 'unknown',
+      error: { code: told },
+    })
+  }
+  answer = () => Promise.reject(new TypeError('a defect of ours'))
+  clock.advance(minutes(1))
+  expect(await createReplica().ensure(session)).toMatchObject({ outcome: 'unknown' })
+  expect((await stored()).tokensVersion).toBe(1)
+})
+
+test('a refusal that comes after a logout is not told as the end of the session', async () => {
+  const session = await expired()
+  answer = async () => {
+    await store.end('h')
+    return { refused: 'invalid_grant' }
+  }
+  expect(await createReplica().ensure(session)).toEqual({ outcome: 'ended' })
+  expect(events).not.toContain('session_ended_by_provider')
+  expect(revoked).toEqual([])
+})

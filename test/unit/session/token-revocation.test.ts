@@ -1,0 +1,196 @@
+import { beforeEach, describe, expect, test } from 'vitest'
+import { AppError } from '../../../src/errors.ts'
+import type { Provider } from '../../../src/provider/provider.ts'
+import { createUnavailable } from '../../../src/provider/transport/unavailable.ts'
+import { createMemoryStore, type MemoryStore } from '../../../src/session/memory/store.ts'
+import { createRevocations } from '../../../src/session/termination/token-revocation.ts'
+import type { SessionStore } from '../../../src/session/store.ts'
+import { session } from '../../contract/store.ts'
+import { createTestClock, hours, minutes, seconds, type TestClock } from '../../support/clock.ts'
+
+let clock: TestClock
+let store: MemoryStore
+let calls: number
+let answer: () => Promise<'revoked' | 'unsupported'>
+let isKnown: boolean
+let events: { event: string; reason: unknown }[]
+beforeEach(() => {
+  clock = createTestClock()
+  store = createMemoryStore({ clock, lifetimes: { idleTimeout: minutes(30), absoluteTimeout: hours(12) } })
+  calls = 0
+  answer = async () => 'revoked'
+  isKnown = true
+  events = []
+})
+
+const create = (replaced: Partial<SessionStore> = {}) =>
+  createRevocations({
+    store: { ...store, ...replaced },
+    providers: {
+      findOrigin: () =>
+        isKnown
+          ? ({
+              revoke() {
+                calls += 1
+                return answer()
+              },
+            } as unknown as Provider)
+          : undefined,
+    },
+    log: (event, fields) => void events.push({ event, reason: fields?.reason }),
+  })
+
+/** Sessions that ended, whose process died before it revoked anything. */
+async function leave(count: number): Promise<void> {
+  for (let index = 0; index < count; index += 1) {
+    await store.create(`h${index}`, session)
+    await store.end(`h${index}`)
+  }
+  clock.advance(seconds(15))
+}
+const countLeft = async (count: number) => {
+  const all = Array.from({ length: count }, (_, index) => store.readRemains(`h${index}`))
+  return (await Promise.all(all)).filter((remains) => remains !== undefined).length
+}
+
+describe('a sweep', () => {
+  test('takes care of all there is, however much', async () => {
+    await leave(45)
+    await create().sweep()
+    expect([calls, await countLeft(45)]).toEqual([45, 0])
+    expect(events.filter(({ event }) => event === 'refresh_token_revoked')).toHaveLength(45)
+  })
+
+  test('asks a provider that is down for some at the most, and for each of them once a minute', async () => {
+    await leave(45)
+    answer = () => Promise.reject(createUnavailable('down', { outage: 'silent' }))
+    const revocations = create()
+    await revocations.sweep()
+    expect(calls).toBe(20)
+    clock.advance(minutes(1) - 1)
+    await revocations.sweep()
+    await revocations.sweep()
+    expect(calls).toBe(45)
+    answer = async () => 'revoked'
+    clock.advance(1)
+    await revocations.sweep()
+    expect(await countLeft(45)).toBeLessThanOrEqual(25)
+    clock.advance(minutes(1))
+    await revocations.sweep()
+    expect(await countLeft(45)).toBe(0)
+  })
+
+  test('asks one as a trial before the others', async () => {
+    await leave(10)
+    let isUnderWay = false
+    let atOnce = 0
+    answer = async () => {
+      if (isUnderWay) atOnce += 1
+      isUnderWay = calls === 1
+      await Promise.resolve()
+      isUnderWay = false
+      return 'revoked'
+    }
+    await create().sweep()
+    expect([calls, atOnce]).toEqual([10, 0])
+  })
+
+  test('one that fails does not hold up the others', async () => {
+    await leave(45)
+    answer = () =>
+      calls % 2 === 0 ? Promise.reject(new AppError('provider_error', 'no')) : Promise.resolve('revoked')
+    await create().sweep()
+    expect(calls).toBe(45)
+  })
+
+  test('one at a time: a slow provider does not make them pile up', async () => {
+    await leave(1)
+    let release = () => {}
+    answer = () =>
+      new Promise((done) => {
+        release = () => done('revoked')
+      })
+    const revocations = create()
+    const first = revocations.sweep()
+    await expect.poll(() => calls).toBe(1)
+    clock.advance(minutes(2))
+    await revocations.sweep()
+    expect(calls).toBe(1)
+    release()
+    await first
+  })
+
+  test('while the store does not answer, nothing is thrown, and the next one goes on', async () => {
+    await leave(1)
+    let isDown = true
+    const revocations = create({
+      claimRemains: (...args) =>
+        isDown ? Promise.reject(new AppError('store_unavailable', 'down')) : store.claimRemains(...args),
+    })
+    await revocations.sweep()
+    isDown = false
+    await revocations.sweep()
+    expect(await countLeft(1)).toBe(0)
+  })
+})
+
+test('what a provider does not revoke is forgotten, and not told as revoked', async () => {
+  await leave(1)
+  answer = async () => 'unsupported'
+  await create().sweep()
+  expect(await countLeft(1)).toBe(0)
+  expect(events).toEqual([])
+})
+
+test('what belongs to a provider that nobody here knows is left to who does', async () => {
+  await leave(1)
+  isKnown = false
+  const revocations = create()
+  await revocations.sweep()
+  expect([calls, await countLeft(1)]).toEqual([0, 1])
+  isKnown = true
+  clock.advance(minutes(1))
+  await revocations.sweep()
+  expect(await countLeft(1)).toBe(0)
+})
+
+test.each<[string, unknown, unknown]>([
+  ['an outage', createUnavailable('status 503', { outage: 'busy' }), 'status 503'],
+  ['a refusal', new AppError('provider_error', 'no', { reason: 'invalid_client' }), 'invalid_client'],
+  ['a refusal without a reason', new AppError('provider_error', 'no'), 'provider_error'],
+  ['a defect of ours', new Error('secret text'), 'internal_error'],
+])('%s is told with its reason', async (_name, error, reason) => {
+  await leave(1)
+  answer = () => Promise.reject(error)
+  await create().sweep()
+  expect(events).toEqual([{ event: 'revocation_failed', reason }])
+})
+
+test('that nobody was asked is no news', async () => {
+  await leave(1)
+  answer = () => Promise.reject(createUnavailable('breaker is open', { outage: 'unasked' }))
+  await create().sweep()
+  expect([events, await countLeft(1)]).toEqual([[], 1])
+})
+
+test('stopping waits for what is under way, and sweeps no more', async () => {
+  await store.create('h0', session)
+  const { remains } = await store.end('h0')
+  let release = () => {}
+  answer = () =>
+    new Promise((done) => {
+      release = () => done('revoked')
+    })
+  const revocations = create()
+  revocations.start()
+  if (remains !== undefined) revocations.revoke(remains)
+  let isStopped = false
+  const stopping = revocations.stop().then(() => {
+    isStopped = true
+  })
+  await new Promise((done) => setImmediate(done))
+  expect(isStopped).toBe(false)
+  release()
+  await stopping
+  expect(await countLeft(1)).toBe(0)
+})

@@ -1,0 +1,260 @@
+import type { RequestListener } from 'node:http'
+import express from 'express'
+import { SignJWT } from 'jose'
+import request from 'supertest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import {
+  createAppTokenVerifier,
+  requireAppToken,
+  requireGroup,
+  requireScope,
+} from '../../../src/verify/verify.ts'
+import { createTestClock } from '../../support/clock.ts'
+import { createProviderKey } from '../../support/providers/scripted-provider.ts'
+import { startTestServer, type TestServer } from '../../support/http-server.ts'
+
+const issuer = 'https://app.example.com'
+const clock = createTestClock()
+const key = await createProviderKey('k1', 'ES256')
+const rsaKey = await createProviderKey('k2', 'RS256')
+let keyServer: TestServer
+let api: express.Express
+let areKeysUp = true
+
+beforeAll(async () => {
+  keyServer = await startTestServer()
+  keyServer.serve((_req, res) => {
+    res.statusCode = areKeysUp ? 200 : 503
+    res.setHeader('content-type', 'application/json')
+    res.end(JSON.stringify({ keys: [key.publicJwk, rsaKey.publicJwk] }))
+  })
+  api = express()
+  api.use(requireAppToken({ issuer, audience: 'https://api.example.com', jwksUri: keyServer.origin, clock }))
+  api.get('/orders', requireScope('orders:read'), (req, res) => void res.json({ sub: req.appToken?.sub }))
+  api.get('/both', requireScope('orders:read', 'orders:write'), (_req, res) => void res.json({}))
+  api.get('/audit', requireGroup('Admins'), (_req, res) => void res.json({}))
+})
+afterAll(() => keyServer.close())
+
+interface Changes {
+  claims?: Record<string, unknown>
+  header?: Record<string, unknown>
+  signWith?: typeof key
+}
+
+function sign({ claims = {}, header = {}, signWith = key }: Changes = {}): Promise<string> {
+  const now = Math.floor(clock.now() / 1000)
+  return new SignJWT({
+    iss: issuer,
+    sub: 'u1',
+    aud: 'https://api.example.com',
+    client_id: 'c',
+    scope: 'openid orders:read',
+    groups: ['Everyone'],
+    sid: 's',
+    jti: 'j',
+    iat: now,
+    exp: now + 300,
+    ...claims,
+  })
+    .setProtectedHeader({ alg: signWith.alg, kid: signWith.kid, typ: 'at+jwt', ...header })
+    .sign(signWith.privateKey)
+}
+
+const call = (path: string, token?: string) => {
+  const get = request(api).get(path)
+  return token === undefined ? get : get.set('authorization', `Bearer ${token}`)
+}
+
+test('a good token passes, and its claims are at hand', async () => {
+  expect((await call('/orders', await sign())).body).toEqual({ sub: 'u1' })
+})
+
+test('without a token: 401 with a bare challenge (RFC 6750 3.1)', async () => {
+  const answer = await call('/orders')
+  expect([answer.status, answer.headers['www-authenticate']]).toEqual([401, 'Bearer'])
+})
+
+test.each(['Basic dXNlcjpwYXNz', 'Bearer', 'Bearer a b', 'Token x'])(
+  '%s is no token',
+  async (authorization) => {
+    const answer = await request(api).get('/orders').set('authorization', authorization)
+    expect(answer.status).toBe(401)
+  },
+)
+
+describe('a token is refused with 401 invalid_token (R78)', () => {
+  test.each<[string, Changes]>([
+    ['another issuer', { claims: { iss: 'https://evil.example' } }],
+    ['another audience', { claims: { aud: 'https://other.example.com' } }],
+    ['expired', { claims: { exp: Math.floor(clock.now() / 1000) - 10 } }],
+    ['no exp', { claims: { exp: undefined } }],
+    ['no sub', { claims: { sub: undefined } }],
+    ['no jti', { claims: { jti: undefined } }],
+    ['an empty sub', { claims: { sub: '' } }],
+    ['a scope that is no text', { claims: { scope: ['orders:read'] } }],
+    ['no scope', { claims: { scope: undefined } }],
+    ['no client_id', { claims: { client_id: undefined } }],
+    ['an ID token or any other JWT: typ JWT (R79)', { header: { typ: 'JWT' } }],
+    ['no typ (R79)', { header: { typ: undefined } }],
+    ['a logout token (R79)', { header: { typ: 'logout+jwt' } }],
+    ['another algorithm than the expected one', { signWith: rsaKey }],
+  ])('%s', async (_name, changes) => {
+    const answer = await call('/orders', await sign(changes))
+    expect(answer.status).toBe(401)
+    expect(answer.headers['www-authenticate']).toMatch(
+      /^Bearer error="invalid_token", error_description="[^"\\]+"$/,
+    )
+  })
+
+  test('a key of someone else under our kid', async () => {
+    const other = await createProviderKey('k1', 'ES256')
+    expect((await call('/orders', await sign({ signWith: other }))).status).toBe(401)
+  })
+
+  test('alg none', async () => {
+    const [, payload] = (await sign()).split('.')
+    const header = Buffer.from(JSON.stringify({ alg: 'none', typ: 'at+jwt' })).toString('base64url')
+    expect((await call('/orders', `${header}.${payload}.`)).status).toBe(401)
+  })
+})
+
+test('a missing scope: 403 insufficient_scope that names it', async () => {
+  const answer = await call('/both', await sign())
+  expect(answer.status).toBe(403)
+  expect(answer.headers['www-authenticate']).toContain('error="insufficient_scope"')
+  expect(answer.headers['www-authenticate']).toContain('scope="orders:read orders:write"')
+})
+
+test('a missing group: 403; with it: passes', async () => {
+  expect((await call('/audit', await sign())).status).toBe(403)
+  expect((await call('/audit', await sign({ claims: { groups: undefined } }))).status).toBe(403)
+  expect((await call('/audit', await sign({ claims: { groups: ['Admins'] } }))).status).toBe(200)
+})
+
+describe('requireGroup with idp', () => {
+  /** What a member of Admins gets by the word of `idp`, where `wanted` is demanded. */
+  async function enter(wanted: Parameters<typeof requireGroup>, idp?: string, groups: unknown = ['Admins']) {
+    const guarded = express()
+    const jwksUri = keyServer.origin
+    guarded.use(requireAppToken({ issuer, audience: 'https://api.example.com', jwksUri, clock }))
+    guarded.get('/', requireGroup(...wanted), (_req, res) => void res.json({}))
+    const token = await sign({ claims: { groups, idp } })
+    const answer = await request(guarded).get('/').set('authorization', `Bearer ${token}`)
+    return answer.status === 200 ? 200 : `${answer.status} ${(answer.body as { title: string }).title}`
+  }
+
+  test('lets members in by the word of that provider', async () => {
+    expect(await enter(['Admins', { idp: 'okta' }], 'okta')).toBe(200)
+    expect(await enter(['Ops', 'Admins', { idp: ['ad', 'okta'] }], 'okta')).toBe(200)
+    expect(await enter(['Admins'], 'anyone')).toBe(200)
+  })
+
+  test('refuses members by the word of another, or of none: 403 that names whose counts', async () => {
+    const refusal = '403 Only for members of Admins or Ops, by the word of okta or ad'
+    for (const idp of ['toki', 'Okta', 'okta ', '', undefined]) {
+      expect(await enter(['Admins', 'Ops', { idp: ['okta', 'ad'] }], idp)).toBe(refusal)
+    }
+  })
+
+  test('refuses the people of that provider who are no members', async () => {
+    expect(await enter(['Admins', { idp: 'okta' }], 'okta', ['Everyone'])).toMatch(/^403 /)
+    expect(await enter([{ idp: 'okta' }], 'okta')).toMatch(/^403 /)
+  })
+
+  test.each([{ idp: undefined }, { idp: '' }, { idp: [] }, { idp: ['okta', ''] }, { ipd: 'okta' }, {}])(
+    '%j names no provider: a mistake told at once',
+    (source) => {
+      expect(() => requireGroup('Admins', source as { idp: string })).toThrow('idp must be the name')
+    },
+  )
+})
+
+test('requireScope and requireGroup without requireAppToken before them let nobody in', async () => {
+  const bare = express()
+  bare.get('/a', requireScope('x'), (_req, res) => void res.json({}))
+  bare.get('/b', requireGroup('x'), (_req, res) => void res.json({}))
+  for (const path of ['/a', '/b']) expect((await request(bare).get(path)).status).toBe(401)
+})
+
+test('keys that cannot be had are 503, not a refused token; keys known once go on', async () => {
+  areKeysUp = false
+  const fresh = express()
+  fresh.use(requireAppToken({ issuer, jwksUri: keyServer.origin, clock }))
+  const token = await sign()
+  expect((await request(fresh).get('/').set('authorization', `Bearer ${token}`)).status).toBe(503)
+  expect((await call('/orders', token)).status).toBe(200)
+  areKeysUp = true
+})
+
+test.each([undefined, '', 'app.example.com', 'https://app.example.com/'])(
+  'the issuer %j is a mistake told at once',
+  (wrong) => {
+    expect(() => requireAppToken({ issuer: wrong as string })).toThrow('issuer must be an origin')
+  },
+)
+
+test.each(['', 'api.example.com', 'https://api.example.com/'])(
+  'the publicUrl %j is a mistake told at once',
+  (publicUrl) => {
+    expect(() => requireAppToken({ issuer, publicUrl })).toThrow('publicUrl must be an origin')
+  },
+)
+
+/** What a good token gets at an API whose issuer answers for its keys like this. */
+async function askWithKeys(listener: RequestListener): Promise<number> {
+  const server = await startTestServer()
+  server.serve(listener)
+  const other = express()
+  other.use(requireAppToken({ issuer, audience: 'https://api.example.com', jwksUri: server.origin, clock }))
+  const token = await sign()
+  const answer = await request(other).get('/').set('authorization', `Bearer ${token}`)
+  await server.close()
+  return answer.status
+}
+
+test('an empty key set is a fault of the issuer, not of the token', async () => {
+  expect(await askWithKeys((_req, res) => void res.end(JSON.stringify({ keys: [] })))).toBe(503)
+})
+
+test('keys are not followed to another address', async () => {
+  expect(
+    await askWithKeys((_req, res) => void res.writeHead(302, { location: keyServer.origin }).end()),
+  ).toBe(503)
+})
+
+test('texts that are no tokens fetch no keys, and keys that cannot be had are not asked for at each call', async () => {
+  let fetches = 0
+  const server = await startTestServer()
+  server.serve((_req, res) => {
+    fetches += 1
+    res.writeHead(500).end()
+  })
+  const cold = express()
+  const causes: unknown[] = []
+  const onUnavailable = (cause: unknown) => void causes.push(cause)
+  cold.use(requireAppToken({ issuer, jwksUri: server.origin, clock, onUnavailable }))
+  for (let index = 0; index < 10; index += 1) {
+    expect((await request(cold).get('/').set('authorization', 'Bearer junk')).status).toBe(401)
+  }
+  expect(fetches).toBe(0)
+  const token = await sign()
+  for (let index = 0; index < 10; index += 1) {
+    expect((await request(cold).get('/').set('authorization', `Bearer ${token}`)).status).toBe(503)
+  }
+  expect(fetches).toBe(1)
+  expect(causes).toHaveLength(10)
+  expect(String(causes[0])).toContain('500')
+  await server.close()
+})
+
+test('the plain function does the same without Express', async () => {
+  const verify = createAppTokenVerifier({
+    issuer,
+    audience: 'https://api.example.com',
+    jwksUri: keyServer.origin,
+    clock,
+  })
+  expect(await verify(await sign())).toMatchObject({ sub: 'u1' })
+  await expect(verify('x')).rejects.toMatchObject({ name: 'InvalidAppToken' })
+})
