@@ -2,10 +2,10 @@ import { spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Agent, request } from 'undici'
-import { startHostileProvider } from '../test/support/providers/scripted-provider.ts'
 import { freePort } from '../test/support/http-server.ts'
 import { testSecret } from '../test/support/portico.ts'
 import { root } from '../test/support/processes/start-process.ts'
+import { startScriptedProvider } from '../test/support/providers/scripted-provider.ts'
 import { startRedis } from '../test/support/redis/start-redis.ts'
 
 /**
@@ -17,7 +17,7 @@ const wanted = Number(process.argv[2] ?? 1_000_000)
 const heap = 256
 
 const print = (text: string) => process.stdout.write(`${text}\n`)
-const idp = await startHostileProvider()
+const idp = await startScriptedProvider()
 const redis = await startRedis()
 const port = await freePort()
 const url = `http://127.0.0.1:${port}`

@@ -5,7 +5,7 @@ import { parseArgs } from 'node:util'
 import express from 'express'
 import { createApp } from '../src/app.ts'
 import { readConfig } from '../src/config/config.ts'
-import { createParts } from '../src/server.ts'
+import { createComponents } from '../src/server.ts'
 import { createLog } from '../src/telemetry/logger.ts'
 import { createSampleApi } from './api.ts'
 import { createDemoClient, type DemoClientAuth } from './provider/clients.ts'
@@ -113,15 +113,15 @@ async function main(): Promise<void> {
     ...client.settings,
     ...shapes[shape].toSettings(origin),
   })
-  const parts = createParts(config, { log: createLog(verbose ? 'info' : 'error') })
+  const components = createComponents(config, { log: createLog(verbose ? 'info' : 'error') })
 
   const { title, facts } = shapes[shape]
   const site = express().disable('x-powered-by')
   site.use(createSpa({ apiUrl, redirect, provider: { title, facts } }))
-  site.use(createApp(parts))
+  site.use(createApp(components))
   idp.serve(provider)
   api.serve(createSampleApi({ issuer: publicUrl, spaOrigin: publicUrl, clientSecret: apiSecret }))
-  parts.revocations.start()
+  components.tokenRevocation.start()
   bff.serve(site)
   process.stdout.write(
     `\nPortico's demo is running. Open this page and log in:\n\n    ${publicUrl}\n\nCtrl+C ends it.\n`,

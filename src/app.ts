@@ -7,27 +7,10 @@ import { createTokenClaimPicker } from './app-token/token-claims.ts'
 import type { Clock } from './clock.ts'
 import type { Config } from './config/config.ts'
 import { createSealer } from './crypto/sealer.ts'
-import { answerBackChannelError, createBackChannelLogoutHandler } from './http/machine-endpoints/back-channel-logout.ts'
 import { createCallbackHandler } from './http/browser-endpoints/callback.ts'
-import { createTransactionCookies } from './http/request/cookies.ts'
-import { createDpopHeaderReader } from './http/request/dpop-header.ts'
-import { createFrontChannelLogoutHandler } from './http/machine-endpoints/front-channel-logout.ts'
-import { createReadinessHandlers, type Lifecycle, livez } from './http/machine-endpoints/health.ts'
-import { createIntrospectHandler } from './http/machine-endpoints/introspect.ts'
 import { createLoginHandler } from './http/browser-endpoints/login.ts'
 import { createLogoutCallbackHandler, createLogoutHandler } from './http/browser-endpoints/logout.ts'
 import { createLogoutRedirect } from './http/browser-endpoints/logout-redirect.ts'
-import { formBody, jsonBody, jsonOrFormBody } from './http/middleware/body.ts'
-import { createBrowserSessions, createRequireSession } from './http/session/browser-sessions.ts'
-import { createCors } from './http/middleware/cors.ts'
-import { createCsrfGuard, createFormCsrfGuard, createLoginGuard } from './http/middleware/csrf.ts'
-import { createRequireFreshTokens } from './http/middleware/require-fresh-tokens.ts'
-import { allowOnly, createProblemDetails, notFound } from './http/middleware/problem-details.ts'
-import { createRateLimit } from './http/middleware/rate-limit.ts'
-import { createRequestContext, noStore } from './http/middleware/request-context.ts'
-import { createSecurityHeaders } from './http/middleware/security-headers.ts'
-import { refuseMalformed } from './http/middleware/well-formed.ts'
-import { createOperatorGuard, createSubjectEndHandler } from './http/machine-endpoints/operator.ts'
 import { createProvidersHandler } from './http/browser-endpoints/providers.ts'
 import { createSessionHandler } from './http/browser-endpoints/session.ts'
 import {
@@ -37,49 +20,79 @@ import {
 } from './http/browser-endpoints/sessions.ts'
 import { createSignOut } from './http/browser-endpoints/sign-out.ts'
 import { createTokenHandler } from './http/browser-endpoints/token.ts'
-import { createUniversalLogoutHandler, noteUniversalLogoutError } from './http/machine-endpoints/universal-logout.ts'
 import { createUserinfoHandler } from './http/browser-endpoints/userinfo.ts'
-import { createClientJwksHandler, createJwksHandler, createMetadataHandler } from './http/machine-endpoints/well-known.ts'
+import {
+  answerBackChannelError,
+  createBackChannelLogoutHandler,
+} from './http/machine-endpoints/back-channel-logout.ts'
+import { createFrontChannelLogoutHandler } from './http/machine-endpoints/front-channel-logout.ts'
+import { createReadinessHandlers, type Lifecycle, livez } from './http/machine-endpoints/health.ts'
+import { createIntrospectHandler } from './http/machine-endpoints/introspect.ts'
+import { createOperatorGuard, createSubjectEndHandler } from './http/machine-endpoints/operator.ts'
+import {
+  createUniversalLogoutHandler,
+  noteUniversalLogoutError,
+} from './http/machine-endpoints/universal-logout.ts'
+import {
+  createClientJwksHandler,
+  createJwksHandler,
+  createMetadataHandler,
+} from './http/machine-endpoints/well-known.ts'
+import { formBody, jsonBody, jsonOrFormBody } from './http/middleware/body.ts'
+import { createCors } from './http/middleware/cors.ts'
+import { createCsrfGuard, createFormCsrfGuard, createLoginGuard } from './http/middleware/csrf.ts'
+import { allowOnly, createProblemDetails, notFound } from './http/middleware/problem-details.ts'
+import { createRateLimit } from './http/middleware/rate-limit.ts'
+import { createRequestContext, noStore } from './http/middleware/request-context.ts'
+import { createRequireFreshTokens } from './http/middleware/require-fresh-tokens.ts'
+import { createSecurityHeaders } from './http/middleware/security-headers.ts'
+import { refuseMalformed } from './http/middleware/well-formed.ts'
+import { createTransactionCookies } from './http/request/cookies.ts'
+import { createDpopHeaderReader } from './http/request/dpop-header.ts'
+import { createBrowserSessions, createRequireSession } from './http/session/browser-sessions.ts'
 import { createBeginLogin } from './login/begin.ts'
 import { createCancelLogins } from './login/cancel.ts'
 import { createCompleteLogin } from './login/complete.ts'
 import { createLoginLedger } from './login/ledger.ts'
-import { createLogoutAtProvider } from './logout/rp-initiated.ts'
 import { createBackChannelLogout } from './logout/back-channel.ts'
-import { createOnceOnly } from './logout/replay-detection.ts'
+import { createReplayDetection } from './logout/replay-detection.ts'
+import { createRpInitiatedLogout } from './logout/rp-initiated.ts'
 import { createLogoutTickets } from './logout/ticket.ts'
 import { createUniversalLogout } from './logout/universal.ts'
 import type { Providers } from './provider/providers.ts'
-import type { Endings } from './session/termination/session-termination.ts'
-import type { FreshTokens } from './session/refresh/token-refresher.ts'
-import type { Revocations } from './session/termination/token-revocation.ts'
+import type { TokenRefresher } from './session/refresh/token-refresher.ts'
 import type { Store } from './session/store.ts'
+import type { SessionTermination } from './session/termination/session-termination.ts'
+import type { TokenRevocation } from './session/termination/token-revocation.ts'
 import type { Log } from './telemetry/logger.ts'
 
 /** What the app stands on; `server.ts` makes them, tests hand in their own. */
-export interface Parts {
+export interface Components {
   config: Config
   clock: Clock
   log: Log
   store: Store
   providers: Providers
-  endings: Endings
-  revocations: Revocations
-  freshTokens: FreshTokens
+  termination: SessionTermination
+  tokenRevocation: TokenRevocation
+  tokenRefresher: TokenRefresher
   keyRing: KeyRing
   lifecycle: Lifecycle
 }
 
 /** Creates the app: every route, and the order of every guard, on this page. */
-export function createApp(parts: Parts): Express {
-  const { config, clock, store, providers, endings, freshTokens, keyRing } = parts
+export function createApp(components: Components): Express {
+  const { config, clock, store, providers, termination, tokenRefresher, keyRing } = components
   const transactions = createSealer(config.secrets, 'login-transaction')
   const transactionCookies = createTransactionCookies(config.secureCookies)
-  const sessions = createBrowserSessions(parts)
+  const sessions = createBrowserSessions(components)
   const pickTokenClaims = createTokenClaimPicker(config)
   const mintAppToken = createAppTokenMinter({ config, pickTokenClaims, keyRing, clock })
-  const claimOnce = (key: string, lifetime: number) => store.claim(key, lifetime)
-  const readDpopKey = createDpopHeaderReader(config.publicUrl, createDpopVerifier({ clock, claimOnce }))
+  const reserveOnce = (key: string, lifetime: number) => store.reserveOnce(key, lifetime)
+  const readDpopThumbprint = createDpopHeaderReader(
+    config.publicUrl,
+    createDpopVerifier({ clock, reserveOnce }),
+  )
   const beginLogin = createBeginLogin({ config, providers, sealer: transactions, clock })
   const ledger = createLoginLedger({
     store,
@@ -92,28 +105,28 @@ export function createApp(parts: Parts): Express {
     providers,
     config,
     store,
-    endings,
+    termination,
     sealer: transactions,
     ledger,
     pickTokenClaims,
     clock,
   })
-  const cancelLogins = createCancelLogins({ ledger, endings, sealer: transactions, clock })
+  const cancelLogins = createCancelLogins({ ledger, termination, sealer: transactions, clock })
 
   const logoutStates = createSealer(config.secrets, 'logout-state')
-  const logoutAtProvider = createLogoutAtProvider({ config, providers, sealer: logoutStates })
+  const rpInitiatedLogout = createRpInitiatedLogout({ config, providers, sealer: logoutStates })
   const ticketSealer = createSealer(config.secrets, 'logout-ticket')
   const logoutTickets = createLogoutTickets({ config, store, sealer: ticketSealer, clock })
-  const once = createOnceOnly({ store, clock })
-  const logOutByBackChannel = createBackChannelLogout({ providers, endings, once })
-  const logOutUniversally = createUniversalLogout({ config, providers, endings, once })
+  const replayDetection = createReplayDetection({ store, clock })
+  const logOutByBackChannel = createBackChannelLogout({ providers, termination, replayDetection })
+  const logOutUniversally = createUniversalLogout({ config, providers, termination, replayDetection })
   const introspect = createIntrospection({ config, keyRing, store, clock })
 
   const csrf = createCsrfGuard(config.allowedOrigins)
   const formCsrf = createFormCsrfGuard(config.allowedOrigins)
   const loginGuard = createLoginGuard(config)
   const requireSession = createRequireSession(sessions, store)
-  const requireFreshTokens = createRequireFreshTokens(freshTokens)
+  const requireFreshTokens = createRequireFreshTokens(tokenRefresher)
   const limitLogins = createRateLimit({ name: 'login', rate: config.rateLimits.login, store })
   // What another site's frames and images can send; all that asks the session store or the provider brings one of these.
   const isStray = (req: Request) =>
@@ -138,19 +151,26 @@ export function createApp(parts: Parts): Express {
     sessions,
     providers,
     transactionCookies,
-    readDpopKey,
+    readDpopThumbprint,
     keyRing,
     clock,
   })
   const signOut = createSignOut({ sessions, transactionCookies, cancelLogins })
   const session = createSessionHandler({ sessions, store, pickTokenClaims, clock })
   const listSessions = createSessionListHandler({ store, clock })
-  const endSession = createSessionEndHandler({ signOut, store, endings })
-  const endOtherSessions = createOtherSessionsEndHandler({ endings })
-  const userinfo = createUserinfoHandler({ providers, freshTokens, clock })
-  const token = createTokenHandler({ mintAppToken, readDpopKey })
+  const endSession = createSessionEndHandler({ signOut, store, termination })
+  const endOtherSessions = createOtherSessionsEndHandler({ termination })
+  const userinfo = createUserinfoHandler({ providers, tokenRefresher, clock })
+  const token = createTokenHandler({ mintAppToken, readDpopThumbprint })
   const logoutRedirect = createLogoutRedirect({ config, logoutTickets })
-  const logout = createLogoutHandler({ config, signOut, sessions, endings, logoutAtProvider, logoutRedirect })
+  const logout = createLogoutHandler({
+    config,
+    signOut,
+    sessions,
+    termination,
+    rpInitiatedLogout,
+    logoutRedirect,
+  })
 
   const app = express()
   app.disable('x-powered-by').disable('etag').enable('case sensitive routing').set('query parser', 'simple')
@@ -161,10 +181,10 @@ export function createApp(parts: Parts): Express {
   // No answer of ours is ever "not modified", whatever a request's If-None-Match says.
   Object.defineProperty(app.request, 'fresh', { get: () => false })
 
-  app.use(createRequestContext(parts), createSecurityHeaders(), refuseMalformed)
+  app.use(createRequestContext(components), createSecurityHeaders(), refuseMalformed)
 
   app.route('/livez').get(livez).all(allowOnly('GET'))
-  app.route('/readyz').get(createReadinessHandlers(parts)).all(allowOnly('GET'))
+  app.route('/readyz').get(createReadinessHandlers(components)).all(allowOnly('GET'))
   app.route('/.well-known/jwks.json').get(createJwksHandler(keyRing)).all(allowOnly('GET'))
   app.route('/.well-known/client-jwks.json').get(createClientJwksHandler(config)).all(allowOnly('GET'))
   app
@@ -213,7 +233,7 @@ export function createApp(parts: Parts): Express {
     .head(allowOnly('GET')) // a link checker must not spend the ticket
     .get(logoutRedirect.handler)
     .all(allowOnly('GET'))
-  app.route('/api/logout/callback').get(createLogoutCallbackHandler(logoutAtProvider)).all(allowOnly('GET'))
+  app.route('/api/logout/callback').get(createLogoutCallbackHandler(rpInitiatedLogout)).all(allowOnly('GET'))
 
   // From here on programs call, not browsers: no cookie counts.
   app
@@ -222,7 +242,7 @@ export function createApp(parts: Parts): Express {
     .all(allowOnly('POST'))
   app
     .route('/api/frontchannel-logout')
-    .get(limitCalls, createFrontChannelLogoutHandler({ providers, store, endings }))
+    .get(limitCalls, createFrontChannelLogoutHandler({ providers, store, termination }))
     .all(allowOnly('GET'))
   app
     .route('/api/universal-logout')
@@ -239,16 +259,16 @@ export function createApp(parts: Parts): Express {
 }
 
 /** Creates what operators reach on a port of their own, never browsers. */
-export function createOperatorApp(parts: Parts, secret: string): Express {
-  const { config, providers, endings } = parts
+export function createOperatorApp(components: Components, secret: string): Express {
+  const { config, providers, termination } = components
   const app = express()
   app.disable('x-powered-by').disable('etag').enable('case sensitive routing').set('query parser', 'simple')
-  app.use(createRequestContext(parts), createSecurityHeaders(), noStore, createOperatorGuard(secret))
+  app.use(createRequestContext(components), createSecurityHeaders(), noStore, createOperatorGuard(secret))
   app.use(refuseMalformed)
 
   app
     .route('/operator/subjects/:sub/sessions')
-    .delete(createSubjectEndHandler({ providers, endings }))
+    .delete(createSubjectEndHandler({ providers, termination }))
     .all(allowOnly('DELETE'))
 
   app.use(notFound)

@@ -83,5 +83,5 @@ export class AppError extends Error {
 }
 
 /** A logout of the same browser or person came while this sign-in was under way, and wins. */
-export const createSignedOut = (): AppError =>
+export const signedOut = (): AppError =>
   new AppError('signed_out', 'You were signed out while this sign-in was under way. Please sign in again.')

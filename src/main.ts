@@ -1,14 +1,14 @@
 #!/usr/bin/env node
 import { createHash, randomBytes } from 'node:crypto'
 import { systemClock } from './clock.ts'
-import { isClientId } from './config/values/caller-secrets.ts'
 import { readConfig, sharesLimits } from './config/config.ts'
 import { ConfigError } from './config/config-error.ts'
 import { readEnvironment } from './config/environment.ts'
 import { describeSettings, findUnknownVariables } from './config/read-settings.ts'
+import { isClientId } from './config/values/caller-secrets.ts'
 import { examine } from './doctor/doctor.ts'
 import { countFindings, renderJson, renderTable } from './doctor/report.ts'
-import { createParts, startServer } from './server.ts'
+import { createComponents, startServer } from './server.ts'
 
 const usage = `Usage: portico-bff [command]
 
@@ -25,21 +25,24 @@ const exitUsage = 64
 
 async function serve(): Promise<void> {
   const env = readEnvironment()
-  const parts = createParts(readConfig(env))
-  const { log } = parts
-  const providers = parts.config.providers.map(({ name, issuer }) => `${name} ${issuer}`)
-  const claims = parts.config.providers.map(({ name, claimNames }) => `${name} ${claimNames.join(',')}`)
+  const components = createComponents(readConfig(env))
+  const { log } = components
+  const providers = components.config.providers.map(({ name, issuer }) => `${name} ${issuer}`)
+  const claims = components.config.providers.map(({ name, claimNames }) => `${name} ${claimNames.join(',')}`)
   log('server_starting', { ...describeSettings(env), providers, claims })
   const unknown = findUnknownVariables(env)
   if (unknown.length > 0) log('config_unknown_variable', { variables: unknown })
-  if (sharesLimits(parts.config)) log('config_limits_are_shared', { variable: 'TRUST_PROXY' })
-  for (const { name, pkce } of parts.config.providers) {
+  if (sharesLimits(components.config)) log('config_limits_are_shared', { variable: 'TRUST_PROXY' })
+  for (const { name, pkce } of components.config.providers) {
     if (!pkce) log('config_pkce_is_off', { provider: name, variable: 'OIDC_PKCE' })
   }
-  if (parts.config.redis === undefined) log('store_in_memory', { variable: 'REDIS_URL' })
-  const server = await startServer(parts).catch(async (error: unknown) => {
+  if (components.config.redis === undefined) log('store_in_memory', { variable: 'REDIS_URL' })
+  const server = await startServer(components).catch(async (error: unknown) => {
     // An open connection to Redis would keep the process from ending.
-    await Promise.all([...parts.providers.all.map((provider) => provider.close()), parts.store.close()])
+    await Promise.all([
+      ...components.providers.all.map((provider) => provider.close()),
+      components.store.close(),
+    ])
     throw error
   })
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {

@@ -1,7 +1,7 @@
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
-import { createApp, createOperatorApp, type Parts } from './app.ts'
+import { type Components, createApp, createOperatorApp } from './app.ts'
 import { createKeyRing } from './app-token/key-ring.ts'
 import { type Clock, systemClock } from './clock.ts'
 import type { Config } from './config/config.ts'
@@ -9,23 +9,23 @@ import type { ProviderConfig } from './config/providers/provider-config.ts'
 import { createHttpServer } from './http/wire/http-server.ts'
 import { createProvider } from './provider/provider.ts'
 import { createProviders, type Providers } from './provider/providers.ts'
-import { createEndings } from './session/termination/session-termination.ts'
-import { createFreshTokens } from './session/refresh/token-refresher.ts'
 import { createMemoryStore } from './session/memory/store.ts'
 import { createRedisConnection } from './session/redis/connection.ts'
 import { createRedisStore } from './session/redis/store.ts'
-import { createRevocations } from './session/termination/token-revocation.ts'
+import { createTokenRefresher } from './session/refresh/token-refresher.ts'
 import type { Store } from './session/store.ts'
+import { createSessionTermination } from './session/termination/session-termination.ts'
+import { createTokenRevocation } from './session/termination/token-revocation.ts'
 import { createLog, type Log } from './telemetry/logger.ts'
 
 /** Makes every part from the configuration; `replaced` ones are taken as they are. */
-export function createParts(config: Config, replaced: Partial<Parts> = {}): Parts {
+export function createComponents(config: Config, replaced: Partial<Components> = {}): Components {
   const { clock = systemClock, log = createLog(config.logLevel) } = replaced
   const { secrets, appToken } = config
   const store = replaced.store ?? createStore(config, clock, log)
   const providers = replaced.providers ?? createConfiguredProviders(config, clock, log)
-  const revocations = replaced.revocations ?? createRevocations({ store, providers, log })
-  const endings = replaced.endings ?? createEndings({ store, revocations })
+  const tokenRevocation = replaced.tokenRevocation ?? createTokenRevocation({ store, providers, log })
+  const termination = replaced.termination ?? createSessionTermination({ store, tokenRevocation })
   const { longestTimeout: timeout } = config
   return {
     config,
@@ -33,10 +33,10 @@ export function createParts(config: Config, replaced: Partial<Parts> = {}): Part
     log,
     store,
     providers,
-    revocations,
-    endings,
-    freshTokens:
-      replaced.freshTokens ?? createFreshTokens({ store, endings, providers, clock, log, timeout }),
+    tokenRevocation,
+    termination,
+    tokenRefresher:
+      replaced.tokenRefresher ?? createTokenRefresher({ store, termination, providers, clock, log, timeout }),
     keyRing: replaced.keyRing ?? createKeyRing({ config: appToken, store, secrets, clock, log }),
     lifecycle: { draining: false },
   }
@@ -68,16 +68,16 @@ export interface RunningServer {
 const finishWithin = 10_000
 
 /** Listens at once: a provider that is down is discovered later, in the background. */
-export async function startServer(parts: Parts): Promise<RunningServer> {
-  const { config, providers, store, revocations, freshTokens, keyRing, log, lifecycle } = parts
-  const server = createHttpServer(createApp(parts), parts)
+export async function startServer(components: Components): Promise<RunningServer> {
+  const { config, providers, store, tokenRevocation, tokenRefresher, keyRing, log, lifecycle } = components
+  const server = createHttpServer(createApp(components), components)
   // While draining, clients and balancers are told to take their next request elsewhere.
   server.prependListener('request', (_req, res) => {
     if (lifecycle.draining) res.setHeader('Connection', 'close')
   })
   await listen(server, config.listen)
   const { port } = server.address() as AddressInfo
-  const operatorServer = await startOperatorServer(parts).catch(async (error: unknown) => {
+  const operatorServer = await startOperatorServer(components).catch(async (error: unknown) => {
     server.close()
     throw error
   })
@@ -85,7 +85,7 @@ export async function startServer(parts: Parts): Promise<RunningServer> {
   for (const provider of providers.all) provider.start()
   // The first token should not wait for keys to be made.
   keyRing.signingKey().catch(() => {})
-  revocations.start()
+  tokenRevocation.start()
 
   return {
     port,
@@ -106,7 +106,7 @@ export async function startServer(parts: Parts): Promise<RunningServer> {
       operatorServer?.closeAllConnections()
       // Tokens that were renewed beside a request are written before the process ends, and those of sessions that
       // ended are revoked; what is not done in time, another replica does.
-      const settled = freshTokens.settle().then(() => revocations.stop())
+      const settled = tokenRefresher.settle().then(() => tokenRevocation.stop())
       await Promise.race([settled, delay(finishWithin, undefined, { ref: false })])
       await Promise.all(providers.all.map((provider) => provider.close()))
       await store.close()
@@ -116,13 +116,13 @@ export async function startServer(parts: Parts): Promise<RunningServer> {
 }
 
 /** The operator API has a port of its own, which no browser needs to reach; none without a secret. */
-async function startOperatorServer(parts: Parts): Promise<Server | undefined> {
-  const { listen: address, operator } = parts.config
+async function startOperatorServer(components: Components): Promise<Server | undefined> {
+  const { listen: address, operator } = components.config
   if (operator === undefined) return undefined
-  const server = createHttpServer(createOperatorApp(parts, operator.secret), parts)
+  const server = createHttpServer(createOperatorApp(components, operator.secret), components)
   await listen(server, { ...address, port: operator.port })
   const { port } = server.address() as AddressInfo
-  parts.log('operator_listening', { host: address.host, port })
+  components.log('operator_listening', { host: address.host, port })
   return server
 }
 

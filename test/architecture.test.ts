@@ -25,10 +25,12 @@ const floors = [
   ['app'],
   ['http'],
   ['login', 'logout', 'verify'],
-  ['app-token'],
+  ['redirects', 'app-token'],
   ['session'],
-  ['provider', 'config', 'crypto'],
-  ['telemetry', 'errors', 'clock'],
+  ['provider'],
+  ['jwks', 'config', 'crypto'],
+  ['expiring-map', 'telemetry', 'errors'],
+  ['clock'],
 ]
 const roomOf = (file: string) => file.split('/')[0]?.replace(/\.ts$/, '') ?? ''
 const floorOf = (room: string) => floors.findIndex((rooms) => rooms.includes(room))
@@ -57,11 +59,11 @@ describe('only some may know', () => {
     [
       'Express',
       /from '(express|express-session|express-rate-limit|helmet|cors|cookie|cookie-signature)'/,
-      /^(http\/|app\.ts|verify\/verify\.ts|session\/express-store\.ts)/,
+      /^(http\/|app\.ts|verify\/verify\.ts)/,
     ],
     ['openid-client', /from 'openid-client'/, /^provider\//],
-    ['node-redis', /from '@redis\/client'/, /^session\/redis-deployment\.ts$/],
-    ['jose', /from 'jose'/, /^(provider|app-token|verify)\//],
+    ['node-redis', /from '@redis\/client'/, /^session\/redis\/deployment\.ts$/],
+    ['jose', /from 'jose'/, /^(provider|jwks|app-token|verify)\//],
     ['pino', /from 'pino'/, /^telemetry\//],
     ['dotenv', /from 'dotenv'/, /^config\//],
     ['the console', /\bconsole\.\w+\(/, /^$/],
@@ -101,7 +103,7 @@ test('what resource servers import stays light: no server library but Express ty
 })
 
 test('files are small enough to read', () => {
-  for (const file of files) expect([file, read(file).split('\n').length > 260]).toEqual([file, false])
+  for (const file of files) expect([file, read(file).split('\n').length > 280]).toEqual([file, false])
 })
 
 test('no work that cannot be done yet is left in the tree', () => {

@@ -24,7 +24,7 @@ export function addJwtUserinfo(app: Express, path: string, options: JwtUserinfoO
   const seen = new Set<string>()
   const verifyProof = createDpopVerifier({
     clock: systemClock,
-    claimOnce: async (key) => !seen.has(key) && seen.add(key) !== undefined,
+    reserveOnce: async (key) => !seen.has(key) && seen.add(key) !== undefined,
   })
 
   const handler: RequestHandler = async (req, res) => {

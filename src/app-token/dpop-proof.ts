@@ -29,7 +29,7 @@ export type VerifyDpopProof = (proof: string, request: ProvenRequest) => Promise
 interface DpopVerifierOptions {
   clock: Clock
   /** True the first time a key is seen within `lifetime` milliseconds: a proof is good once. */
-  claimOnce(key: string, lifetime: number): Promise<boolean>
+  reserveOnce(key: string, lifetime: number): Promise<boolean>
 }
 
 /** Signature algorithms a proof may have (`dpop_signing_alg_values_supported`). */
@@ -74,7 +74,7 @@ function readSmallKey(header: JWTHeaderParameters & { jwk?: JWK }): ReturnType<t
 }
 
 /** Creates the check of DPoP proofs; what was seen is remembered by `claimOnce`. */
-export function createDpopVerifier({ clock, claimOnce }: DpopVerifierOptions): VerifyDpopProof {
+export function createDpopVerifier({ clock, reserveOnce }: DpopVerifierOptions): VerifyDpopProof {
   return async (proof, request) => {
     const { payload, protectedHeader } = await jwtVerify(proof, readSmallKey, {
       typ: 'dpop+jwt',
@@ -93,7 +93,7 @@ export function createDpopVerifier({ clock, claimOnce }: DpopVerifierOptions): V
     }
     const thumbprint = await calculateJwkThumbprint(protectedHeader.jwk ?? {})
     const seen = createHash('sha256').update(`${thumbprint}.${payload.jti}`).digest('base64url')
-    if (!(await claimOnce(`dpop.${seen}`, proofLifetime))) {
+    if (!(await reserveOnce(`dpop.${seen}`, proofLifetime))) {
       throw new InvalidDpopProof('The DPoP proof was used before')
     }
     return thumbprint

@@ -74,10 +74,10 @@ export function createAppTokenMinter({
       // User claims come first: none of them can stand in for a claim that carries meaning here.
       ...pickTokenClaims(identity).claims,
       iss: publicUrl,
-      sub: identity.subject,
+      sub: identity.appSub,
       aud: chooseAudience(audience),
-      idp: identity.provider,
-      client_id: clientIds.get(identity.provider),
+      idp: identity.providerName,
+      client_id: clientIds.get(identity.providerName),
       scope: narrowScope(tokens.scope, scope).join(' '),
       iat: issuedAt,
       exp: issuedAt + lifetime,

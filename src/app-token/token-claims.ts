@@ -1,7 +1,7 @@
 import type { Config } from '../config/config.ts'
 import type { ProviderConfig } from '../config/providers/provider-config.ts'
-import type { ProviderIdentity, UserClaims } from '../provider/types.ts'
 import { findUserClaims, fitUserClaims } from '../provider/identity/user-claims.ts'
+import type { ProviderIdentity, UserClaims } from '../provider/types.ts'
 import { createGroupFilter, type IsGroupAllowed } from './group-filter.ts'
 
 /**
@@ -18,7 +18,7 @@ export interface TokenClaims {
 }
 
 /** Picks the user claims of an app token, by the present configuration: at the login more may have been allowed. */
-export type PickTokenClaims = (identity: Pick<ProviderIdentity, 'provider' | 'claims'>) => TokenClaims
+export type PickTokenClaims = (identity: Pick<ProviderIdentity, 'providerName' | 'claims'>) => TokenClaims
 
 interface TokenClaimsOptions {
   appToken: Pick<Config['appToken'], 'groups'>
@@ -30,9 +30,9 @@ export function createTokenClaimPicker({ appToken, providers }: TokenClaimsOptio
   const namesOf = new Map(providers.map(({ name, claimNames }) => [name, claimNames]))
   const isAllowed = appToken.groups === undefined ? undefined : createGroupFilter(appToken.groups)
 
-  return ({ provider, claims: all }) => {
+  return ({ providerName, claims: all }) => {
     const allowed = isAllowed === undefined ? all : withGroups(all, isAllowed)
-    const found = findUserClaims(namesOf.get(provider) ?? [], allowed)
+    const found = findUserClaims(namesOf.get(providerName) ?? [], allowed)
     const { claims, dropped } = fitUserClaims(found, maxTokenClaims)
     return { claims, leftOut: dropped }
   }

@@ -1,14 +1,14 @@
 import type { LogLevel } from '../telemetry/logger.ts'
-import type { IntrospectionClients } from './values/caller-secrets.ts'
 import { ConfigError, withoutKnown } from './config-error.ts'
 import { findContradictions, toAllowedOrigins } from './cross-checks.ts'
-import type { RateLimit } from './values/parsers.ts'
-import type { PrivateJwk } from './values/private-jwk-set.ts'
 import type { ProviderConfig } from './providers/provider-config.ts'
 import { readProviders } from './providers/read-providers.ts'
 import { type Environment, readSettings } from './read-settings.ts'
-import type { RedisTarget } from './values/redis-url.ts'
 import type { ServerSettingValues } from './settings.ts'
+import type { IntrospectionClients } from './values/caller-secrets.ts'
+import type { RateLimit } from './values/parsers.ts'
+import type { PrivateJwk } from './values/private-jwk-set.ts'
+import type { RedisTarget } from './values/redis-url.ts'
 
 /** The whole configuration, checked. All durations are milliseconds; origins have no trailing slash. */
 export interface Config {

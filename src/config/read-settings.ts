@@ -1,5 +1,4 @@
 import type { Problem } from './config-error.ts'
-import { readSecretFile } from './values/parsers.ts'
 import {
   entrySettings,
   type ProviderSettingValues,
@@ -9,6 +8,7 @@ import {
   type SettingName,
   settings,
 } from './settings.ts'
+import { readSecretFile } from './values/parsers.ts'
 
 export type Environment = Readonly<Record<string, string | undefined>>
 

@@ -1,11 +1,11 @@
+import { certificate, certificateKey, clientKeys } from './providers/client-credentials.ts'
+import { providersFile } from './providers/providers-file.ts'
 import { authorizationParams } from './values/authorization-params.ts'
 import { introspectionClients, operatorSecret } from './values/caller-secrets.ts'
-import { certificate, certificateKey, clientKeys } from './providers/client-credentials.ts'
 import { groupPatterns } from './values/group-patterns.ts'
 import type { Parser } from './values/parsers.ts'
 import * as read from './values/parsers.ts'
 import { privateJwkSet } from './values/private-jwk-set.ts'
-import { providersFile } from './providers/providers-file.ts'
 import { redisUrl } from './values/redis-url.ts'
 
 /** One environment variable. `README.md` and `.env.example` list the same names and defaults; a test compares. */

@@ -1,6 +1,6 @@
 import { type Config, sharesLimits } from '../config/config.ts'
-import { isLoopback } from '../config/values/parsers.ts'
 import { type Environment, findUnknownVariables } from '../config/read-settings.ts'
+import { isLoopback } from '../config/values/parsers.ts'
 import { type Finding, pass, warn } from './finding.ts'
 
 /** Variables that look like ours but are not. */
@@ -48,9 +48,9 @@ function checkOrigins(
 ): Finding[] {
   const findings: Finding[] = []
   if (!secureCookies) {
-    const says = `PUBLIC_URL is ${publicUrl}: cookies are not Secure, for this machine alone`
+    const message = `PUBLIC_URL is ${publicUrl}: cookies are not Secure, for this machine alone`
     const fix = 'use the https origin at which browsers will reach this server'
-    findings.push(env.NODE_ENV === 'production' ? warn('cookies', says, fix) : pass('cookies', says))
+    findings.push(env.NODE_ENV === 'production' ? warn('cookies', message, fix) : pass('cookies', message))
   } else if (isLoopback(new URL(publicUrl))) {
     findings.push(
       warn(

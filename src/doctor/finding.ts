@@ -7,30 +7,30 @@ export interface Finding {
   check: string
   status: Status
   /** What is so. */
-  says: string
+  message: string
   /** What to do about it. */
   fix?: string
   /** The provider it is about, where there are several. */
   provider?: string
 }
 
-export const pass = (check: string, says: string): Finding => ({ check, status: 'pass', says })
-export const warn = (check: string, says: string, fix: string): Finding => ({
+export const pass = (check: string, message: string): Finding => ({ check, status: 'pass', message })
+export const warn = (check: string, message: string, fix: string): Finding => ({
   check,
   status: 'warn',
-  says,
+  message,
   fix,
 })
-export const fail = (check: string, says: string, fix: string): Finding => ({
+export const fail = (check: string, message: string, fix: string): Finding => ({
   check,
   status: 'fail',
-  says,
+  message,
   fix,
 })
 /** `way` is how it could be found out. */
-export const unknown = (check: string, says: string, way: string): Finding => ({
+export const unknown = (check: string, message: string, way: string): Finding => ({
   check,
   status: 'unknown',
-  says,
+  message,
   fix: way,
 })

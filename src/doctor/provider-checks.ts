@@ -2,13 +2,13 @@ import type { Clock } from '../clock.ts'
 import type { Config } from '../config/config.ts'
 import type { ProviderConfig } from '../config/providers/provider-config.ts'
 import { AppError } from '../errors.ts'
-import type { DiscoveredProvider } from '../provider/metadata/discovery.ts'
+import type { AuthorizationServer } from '../provider/metadata/discovery.ts'
 import { createProviderProbe, type ProviderProbe } from '../provider/probe/probe.ts'
 import { findAdvice, transportAdvice } from './advice/advice.ts'
+import { type Finding, fail, unknown } from './finding.ts'
 import { checkAuthorization } from './provider/authorization-checks.ts'
 import { checkCertificate, checkClientAuth } from './provider/client-auth-checks.ts'
 import { checkDiscovery } from './provider/discovery-checks.ts'
-import { type Finding, fail, unknown } from './finding.ts'
 import { checkKeys } from './provider/key-checks.ts'
 import { checkLogout } from './provider/logout-checks.ts'
 import { checkMetadata } from './provider/metadata-checks.ts'
@@ -86,14 +86,14 @@ const toUnexpected = (check: string, error: unknown): Finding =>
 /** What only a person who signs in could show. */
 function tellLimits(
   { accessToken, scopes, endpoints, verifiesIdToken, issuer, userIdField }: ProviderConfig,
-  { metadata }: DiscoveredProvider,
+  { metadata }: AuthorizationServer,
 ): Finding[] {
   const findings: Finding[] = []
   if (endpoints !== undefined) {
-    const says = verifiesIdToken
+    const message = verifiesIdToken
       ? `whether its ID tokens are of ${issuer} (OAUTH_ISSUER) is seen in a login only`
       : `whether ${userIdField} (OAUTH_USER_ID_FIELD) names the user is seen in a login only`
-    findings.push(unknown('user', says, 'log in once; login_failed in the log would say why not'))
+    findings.push(unknown('user', message, 'log in once; login_failed in the log would say why not'))
   }
   if (accessToken.format === 'jwt') {
     findings.push(

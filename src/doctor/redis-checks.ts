@@ -51,8 +51,8 @@ const advice: Advice = [
 function toFindings(probe: RedisProbe, address: string): Finding[] {
   if ('reason' in probe) {
     const otherwise = 'is it Redis, does it speak TLS (rediss://), is a firewall in between?'
-    const says = `${address} cannot be used: ${probe.reason}`
-    return [fail(check, says, findAdvice(advice, probe.reason, otherwise))]
+    const message = `${address} cannot be used: ${probe.reason}`
+    return [fail(check, message, findAdvice(advice, probe.reason, otherwise))]
   }
   const { versions, policies } = probe
   const findings = [pass(check, `${address} answers and takes writes`)]

@@ -19,8 +19,8 @@ export function renderTable(findings: readonly Finding[]): string {
   const width = Math.max(...findings.map((finding) => toSubject(finding).length))
   const indent = ' '.repeat(width + 8)
   const rows = findings.map((finding) => {
-    const { status, says, fix } = finding
-    const row = `${words[status].padEnd(4)}  ${toSubject(finding).padEnd(width)}  ${toLine(says)}`
+    const { status, message, fix } = finding
+    const row = `${words[status].padEnd(4)}  ${toSubject(finding).padEnd(width)}  ${toLine(message)}`
     return fix === undefined ? row : `${row}\n${indent}→ ${toLine(fix)}`
   })
   const counts = countFindings(findings)

@@ -10,17 +10,19 @@ import {
 } from 'jose'
 import type { Clock } from '../clock.ts'
 import type { Log } from '../telemetry/logger.ts'
-import { createUnavailable } from '../provider/transport/unavailable.ts'
 
-interface KeySourceOptions {
-  /** Fetches the key set; rejects where it cannot. */
+interface JwksCacheOptions {
+  /**
+   * Fetches the key set; rejects where it cannot, and where the set is empty: that is a fault of the endpoint, and must
+   * not replace keys that verify.
+   */
   fetchKeys: () => Promise<JSONWebKeySet>
   clock: Clock
   log: Log
 }
 
 /** The issuer's signing keys, and the one way to verify a token against them. */
-export interface KeySource {
+export interface JwksCache {
   /** Fetches the keys where none was ever fetched; throws what `fetchKeys` throws. */
   prepare(): Promise<void>
   /**
@@ -43,7 +45,7 @@ const coldCooldown = 1_000
  * down; a token that no known key verifies fetches at once, also when the last fetch was a second ago (OpenID Connect
  * Core 10.1.1); one fetch is in flight at the most; and a flood of unknown kids costs one fetch in 30 s.
  */
-export function createKeySource({ fetchKeys, clock, log }: KeySourceOptions): KeySource {
+export function createJwksCache({ fetchKeys, clock, log }: JwksCacheOptions): JwksCache {
   let known: { resolve: JWTVerifyGetKey; fetchedAt: number } | undefined
   let inFlight: Promise<JWTVerifyGetKey> | undefined
   /** Until when each reason to fetch has to wait; a flood for one reason does not delay the other. */
@@ -52,8 +54,6 @@ export function createKeySource({ fetchKeys, clock, log }: KeySourceOptions): Ke
 
   async function fetchResolver(): Promise<JWTVerifyGetKey> {
     const keySet = await fetchKeys()
-    // An empty set is a fault of the endpoint: it must not take the place of keys that verify.
-    if (keySet.keys.length === 0) throw createUnavailable('JWKS: the key set is empty')
     const resolve = createKeyResolver(keySet)
     known = { resolve, fetchedAt: clock.now() }
     lastFailure = undefined

@@ -4,8 +4,8 @@ import type { Sealer } from '../crypto/sealer.ts'
 import { AppError } from '../errors.ts'
 import type { Provider } from '../provider/provider.ts'
 import type { Providers } from '../provider/providers.ts'
-import type { Log } from '../telemetry/logger.ts'
 import { readReturnTo } from '../redirects/return-to.ts'
+import type { Log } from '../telemetry/logger.ts'
 import { createTransaction, type SealedTransaction, sealTransaction, toCodeChallenge } from './transaction.ts'
 
 /** What the page that starts a login may ask for (OpenID Connect Core 3.1.2.1). */
@@ -60,7 +60,7 @@ export function createBeginLogin({ config, providers, sealer, clock }: BeginLogi
     const { maxAge, acrValues } = request
     const begun = createTransaction(
       {
-        provider: provider.name,
+        providerName: provider.name,
         issuer: provider.issuer,
         returnTo: chooseReturnTo(request.returnTo, log),
         maxAge,
@@ -69,13 +69,13 @@ export function createBeginLogin({ config, providers, sealer, clock }: BeginLogi
       clock,
     )
     const { state, nonce, codeVerifier } = begun
-    const { url, dpopKey, prompt } = await provider.startAuthorization({
+    const { url, dpopThumbprint, prompt } = await provider.startAuthorization({
       state,
       nonce,
       codeChallenge: toCodeChallenge(codeVerifier),
       parameters: toParameters(request),
     })
-    const transaction = { ...begun, dpopKey, prompt }
+    const transaction = { ...begun, dpopThumbprint, prompt }
     return {
       loginUrl: url.href,
       provider: provider.name,

@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.ts'
 import type { Sealer } from '../crypto/sealer.ts'
-import type { Endings } from '../session/termination/session-termination.ts'
+import type { SessionTermination } from '../session/termination/session-termination.ts'
 import { crossingTime } from '../session/timeouts.ts'
 import type { LoginLedger } from './ledger.ts'
 import { openTransactions, type SealedTransaction } from './transaction.ts'
@@ -19,14 +19,19 @@ export interface CancelLogins {
 
 interface CancelLoginsOptions {
   ledger: Pick<LoginLedger, 'cancel'>
-  endings: Pick<Endings, 'end'>
+  termination: Pick<SessionTermination, 'end'>
   /** Opens transactions. */
   sealer: Sealer
   clock: Clock
 }
 
 /** Creates the use case "logins in progress are over". */
-export function createCancelLogins({ ledger, endings, sealer, clock }: CancelLoginsOptions): CancelLogins {
+export function createCancelLogins({
+  ledger,
+  termination,
+  sealer,
+  clock,
+}: CancelLoginsOptions): CancelLogins {
   const cancel = (transactions: readonly SealedTransaction[]) =>
     Promise.all(openTransactions(sealer, transactions).map(({ state }) => ledger.cancel(state)))
 
@@ -34,7 +39,7 @@ export function createCancelLogins({ ledger, endings, sealer, clock }: CancelLog
     async atSignOut(transactions) {
       for (const login of await cancel(transactions)) {
         const isRecent = login !== undefined && clock.now() - login.settledAt <= crossingTime
-        if (isRecent && login.handle !== undefined) await endings.end(login.handle)
+        if (isRecent && login.handle !== undefined) await termination.end(login.handle)
       }
     },
     async atOverflow(transactions) {

@@ -2,21 +2,21 @@ import { maxTokenClaims, type PickTokenClaims } from '../app-token/token-claims.
 import type { Clock } from '../clock.ts'
 import type { Config } from '../config/config.ts'
 import type { Sealer } from '../crypto/sealer.ts'
-import { AppError, createSignedOut } from '../errors.ts'
+import { AppError, signedOut } from '../errors.ts'
 import type { Provider } from '../provider/provider.ts'
 import type { Providers } from '../provider/providers.ts'
-import type { Endings } from '../session/termination/session-termination.ts'
 import { type NewSession, type Session, toSessionHandle } from '../session/session.ts'
 import type { SessionStore } from '../session/store.ts'
+import type { SessionTermination } from '../session/termination/session-termination.ts'
 import type { Log } from '../telemetry/logger.ts'
-import { createAnsweringProvider } from './mix-up-defense.ts'
+import { toRefusal } from './authorization-error.ts'
 import { createConcurrentLogins } from './concurrent-logins.ts'
 import type { LoginLedger } from './ledger.ts'
-import { toRefusal } from './authorization-error.ts'
+import { createMixUpDefense } from './mix-up-defense.ts'
 import {
   assertInTime,
   type CodeResponse,
-  createMissingTransaction,
+  missingTransaction,
   openTransaction,
   type SealedTransaction,
   type Transaction,
@@ -40,7 +40,7 @@ export interface Browser {
   /** The sealed transactions of its logins in progress. */
   transactions: readonly SealedTransaction[]
   /** By what its person may recognise it later. */
-  readSeenAs(): { device: string; address?: string }
+  describeClient(): { device: string; address?: string }
   readSession(): Promise<Session | undefined>
   /** Writes the session under a new id, ends the one the browser had, and sets the cookie; returns the new id. */
   startSession(session: NewSession): Promise<string>
@@ -73,7 +73,7 @@ interface CompleteLoginOptions {
   providers: Providers
   config: Pick<Config, 'publicUrl'>
   store: Pick<SessionStore, 'read'>
-  endings: Pick<Endings, 'end' | 'findLiving' | 'giveWay'>
+  termination: Pick<SessionTermination, 'end' | 'findLiving' | 'supersede'>
   /** Opens transactions. */
   sealer: Sealer
   ledger: LoginLedger
@@ -86,14 +86,14 @@ export function createCompleteLogin({
   providers,
   config,
   store,
-  endings,
+  termination,
   sealer,
   ledger,
   pickTokenClaims,
   clock,
 }: CompleteLoginOptions) {
-  const findAnsweringProvider = createAnsweringProvider({ providers, publicUrl: config.publicUrl })
-  const keepOneLogin = createConcurrentLogins({ ledger, store, endings, sealer })
+  const findAnsweringProvider = createMixUpDefense({ providers, publicUrl: config.publicUrl })
+  const keepOneLogin = createConcurrentLogins({ ledger, store, termination, sealer })
 
   /** The order matters: state and iss come before `error` and `code`, and the claim before the exchange. */
   async function finish(
@@ -107,7 +107,7 @@ export function createCompleteLogin({
     const { code } = response
     if (code === undefined || response.error !== undefined) throw toRefusal(response, log)
     const granted = { ...response, code }
-    if (!(await ledger.claim(response.state))) return follow(granted, browser, log)
+    if (!(await ledger.reserve(response.state))) return follow(granted, browser, log)
     try {
       return await signIn(provider, granted, transaction, browser, log)
     } catch (error) {
@@ -132,18 +132,18 @@ export function createCompleteLogin({
     const { returnTo, startedAt } = transaction
     const { identity, tokens } = await exchange(provider, response, transaction)
     const fingerprint = toResponseFingerprint(response)
-    const login = { fingerprint, returnTo, startedAt, ...browser.readSeenAs() }
+    const login = { fingerprint, returnTo, startedAt, ...browser.describeClient() }
     const sessionId = await browser.startSession({ identity: { ...identity, login }, tokens })
     const handle = toSessionHandle(sessionId)
     const settled = await ledger.settle(response, { sessionId, returnTo })
     if (settled === undefined) {
-      await endings.end(handle)
-      throw createSignedOut()
+      await termination.end(handle)
+      throw signedOut()
     }
     const { settledAt } = settled
     await keepOneLogin({ handle, state: response.state, arrivedAt, settledAt }, browser.transactions)
     const session = await readBack(handle, transaction)
-    log('login_succeeded', { sub: session.identity.subject, session: handle })
+    log('login_succeeded', { sub: session.identity.appSub, session: handle })
     const { leftOut } = pickTokenClaims(session.identity)
     if (leftOut.length > 0) {
       log('user_claims_dropped', { session: handle, names: leftOut, limit: maxTokenClaims })
@@ -152,14 +152,14 @@ export function createCompleteLogin({
   }
 
   function exchange(provider: Provider, response: CodeResponse, transaction: Transaction) {
-    const { nonce, codeVerifier, dpopKey, startedAt, maxAge, acrValues, prompt } = transaction
+    const { nonce, codeVerifier, dpopThumbprint, startedAt, maxAge, acrValues, prompt } = transaction
     return provider.exchangeCode({
       code: response.code,
       state: response.state,
       nonce,
       codeVerifier,
       startedAt,
-      ...(dpopKey === undefined ? {} : { dpopKey }),
+      ...(dpopThumbprint === undefined ? {} : { dpopThumbprint }),
       ...(response.iss === undefined ? {} : { iss: response.iss }),
       ...(maxAge === undefined ? {} : { maxAge }),
       ...(acrValues === undefined ? {} : { acrValues: acrValues.split(' ').filter((value) => value !== '') }),
@@ -169,10 +169,10 @@ export function createCompleteLogin({
 
   /** A session counts once the store gives it back. */
   async function readBack(handle: string, transaction: Transaction): Promise<Session> {
-    const session = await endings.findLiving(handle)
+    const session = await termination.findLiving(handle)
     // Ended already, by a logout; or by another login of this browser that came at the same time.
-    if (session === undefined) throw createSignedOut()
-    if (session.handle !== handle) throw new FailedLogin(createSignedOut(), transaction, session)
+    if (session === undefined) throw signedOut()
+    if (session.handle !== handle) throw new FailedLogin(signedOut(), transaction, session)
     return session
   }
 
@@ -185,7 +185,7 @@ export function createCompleteLogin({
       throw new AppError(outcome.code, outcome.detail, { reason: 'same as the first request' })
     }
     const session = await store.read(toSessionHandle(outcome.sessionId))
-    if (session === undefined) throw createMissingTransaction('session of the first request has ended')
+    if (session === undefined) throw missingTransaction('session of the first request has ended')
     // The reload may have cost the browser the answer that set the cookie.
     browser.adoptSession(outcome.sessionId)
     log('login_replayed', { session: session.handle })
@@ -222,7 +222,7 @@ export function createCompleteLogin({
     if (held === undefined) {
       const repeated = await findRepeated(response, browser, log)
       if (repeated !== undefined) return repeated
-      throw createMissingTransaction('no transaction cookie')
+      throw missingTransaction('no transaction cookie')
     }
     const transaction = openTransaction(sealer, held, response.state)
     try {

@@ -1,6 +1,6 @@
 import type { Sealer } from '../crypto/sealer.ts'
-import type { Endings } from '../session/termination/session-termination.ts'
 import type { SessionStore } from '../session/store.ts'
+import type { SessionTermination } from '../session/termination/session-termination.ts'
 import { crossingTime } from '../session/timeouts.ts'
 import type { LoginLedger } from './ledger.ts'
 import { openTransactions, type SealedTransaction } from './transaction.ts'
@@ -17,7 +17,7 @@ interface FinishedLogin {
 interface ConcurrentLoginsOptions {
   ledger: Pick<LoginLedger, 'find'>
   store: Pick<SessionStore, 'read'>
-  endings: Pick<Endings, 'giveWay'>
+  termination: Pick<SessionTermination, 'supersede'>
   /** Opens transactions. */
   sealer: Sealer
 }
@@ -29,7 +29,7 @@ interface ConcurrentLoginsOptions {
  * Each login brings the transactions of the others. It is settled before it looks for theirs, so that of two logins at
  * least one sees the other; and both would decide the same. The session of this login may have ended afterwards.
  */
-export function createConcurrentLogins({ ledger, store, endings, sealer }: ConcurrentLoginsOptions) {
+export function createConcurrentLogins({ ledger, store, termination, sealer }: ConcurrentLoginsOptions) {
   return async (mine: FinishedLogin, transactions: readonly SealedTransaction[]): Promise<void> => {
     const others = openTransactions(sealer, transactions).filter(({ state }) => state !== mine.state)
     for (const { state } of others) {
@@ -40,7 +40,7 @@ export function createConcurrentLogins({ ledger, store, endings, sealer }: Concu
       // One that has ended gives way to none, and takes no place.
       if (own === undefined || other === undefined) continue
       const isMineLast = mine.settledAt > settledAt || (mine.settledAt === settledAt && mine.state > state)
-      await (isMineLast ? endings.giveWay(other, own) : endings.giveWay(own, other))
+      await (isMineLast ? termination.supersede(other, own) : termination.supersede(own, other))
     }
   }
 }

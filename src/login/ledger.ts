@@ -2,13 +2,13 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { z } from 'zod'
 import type { Clock } from '../clock.ts'
 import type { Sealer } from '../crypto/sealer.ts'
-import { AppError, createSignedOut, type ErrorCode, isErrorCode } from '../errors.ts'
+import { AppError, type ErrorCode, isErrorCode, signedOut } from '../errors.ts'
 import { toSessionHandle } from '../session/session.ts'
 import type { SharedState } from '../session/store.ts'
 import { crossingTime } from '../session/timeouts.ts'
 import {
   type CodeResponse,
-  createMissingTransaction,
+  missingTransaction,
   toLoginFingerprint,
   toResponseFingerprint,
   transactionLifetime,
@@ -21,7 +21,7 @@ import {
  */
 export interface LoginLedger {
   /** Takes the login for this request; false where another request has taken it, or a logout has cancelled it. */
-  claim(state: string): Promise<boolean>
+  reserve(state: string): Promise<boolean>
   /**
    * Records what became of the login. Undefined where a logout has cancelled it meanwhile.
    *
@@ -82,14 +82,14 @@ export function createLoginLedger({ store, sealer, clock, patience }: LoginLedge
   /** The outcome, where it is of the same response and seconds old: the store keeps it for no longer. */
   function readOutcome(sealed: string | undefined, response: CodeResponse): Outcome {
     const text = sealer.open(sealed ?? '', toLoginFingerprint(response.state))
-    if (text === undefined) throw createMissingTransaction('the login was finished before')
+    if (text === undefined) throw missingTransaction('the login was finished before')
     const settled = sealedOutcome.parse(JSON.parse(text))
     if (settled.response === toResponseFingerprint(response)) return settled.outcome
-    throw createMissingTransaction('the login was finished with another response')
+    throw missingTransaction('the login was finished with another response')
   }
 
   return {
-    claim: (state) => store.claim(toLoginFingerprint(state), transactionLifetime),
+    reserve: (state) => store.reserveOnce(toLoginFingerprint(state), transactionLifetime),
 
     async settle(response, outcome) {
       const fingerprint = toLoginFingerprint(response.state)
@@ -103,9 +103,9 @@ export function createLoginLedger({ store, sealer, clock, patience }: LoginLedge
     async follow(response) {
       const waitUntil = performance.now() + patience
       while (performance.now() < waitUntil) {
-        const claim = await store.findClaim(toLoginFingerprint(response.state))
-        if (claim.state === 'cancelled') throw createSignedOut()
-        if (claim.state === 'open') throw createMissingTransaction('the login is not known any more')
+        const claim = await store.findReservation(toLoginFingerprint(response.state))
+        if (claim.state === 'cancelled') throw signedOut()
+        if (claim.state === 'open') throw missingTransaction('the login is not known any more')
         if (claim.state === 'settled') return readOutcome(claim.text, response)
         await delay(pollInterval)
       }
@@ -116,12 +116,12 @@ export function createLoginLedger({ store, sealer, clock, patience }: LoginLedge
     },
 
     async find(state) {
-      const claim = await store.findClaim(toLoginFingerprint(state))
+      const claim = await store.findReservation(toLoginFingerprint(state))
       return claim.state === 'settled' ? readNote(claim.note) : undefined
     },
 
     async cancel(state) {
-      const claim = await store.cancelClaim(toLoginFingerprint(state), transactionLifetime)
+      const claim = await store.cancelReservation(toLoginFingerprint(state), transactionLifetime)
       return claim.state === 'settled' ? readNote(claim.note) : undefined
     },
   }

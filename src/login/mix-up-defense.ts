@@ -16,15 +16,9 @@ interface Arrival {
  *
  * The returned function throws AppError `issuer_mismatch`, `provider_unavailable`.
  */
-export function createAnsweringProvider({
-  providers,
-  publicUrl,
-}: {
-  providers: Providers
-  publicUrl: string
-}) {
+export function createMixUpDefense({ providers, publicUrl }: { providers: Providers; publicUrl: string }) {
   return async ({ iss, arrivedFor }: Arrival, transaction: Transaction): Promise<Provider> => {
-    const provider = providers.findOrigin(transaction)
+    const provider = providers.findConfigured(transaction)
     if (provider === undefined) {
       throw new AppError('issuer_mismatch', 'This sign-in was begun with another provider.', {
         reason: 'the provider it was begun with is not configured any more, or has another issuer',

@@ -10,7 +10,7 @@ const sealedTransaction = z.object({
   /** Base64url. State, nonce and code verifier are derived from it. */
   seed: z.string(),
   /** The provider's name in the configuration, and its issuer (BCP 4.4.2). */
-  provider: z.string(),
+  providerName: z.string(),
   issuer: z.string(),
   returnTo: z.string(),
   /** As it was sent to the provider, space-separated. */
@@ -20,7 +20,7 @@ const sealedTransaction = z.object({
   /** Space-separated, as sent. */
   acrValues: z.string().optional(),
   /** Thumbprint of the key that the code is bound to (RFC 9449 10). */
-  dpopKey: z.string().optional(),
+  dpopThumbprint: z.string().optional(),
 })
 
 /**
@@ -116,11 +116,11 @@ export function openTransaction(
   state: string,
 ): Transaction {
   const text = sealer.open(sealed, id)
-  if (text === undefined) throw createMissingTransaction('transaction cookie does not open')
+  if (text === undefined) throw missingTransaction('transaction cookie does not open')
   const { data: held } = sealedTransaction.safeParse(JSON.parse(text))
-  if (held === undefined) throw createMissingTransaction('transaction is of another version')
+  if (held === undefined) throw missingTransaction('transaction is of another version')
   const transaction = toTransaction(id, held)
-  if (!isEqual(transaction.state, state)) throw createMissingTransaction('state is another one')
+  if (!isEqual(transaction.state, state)) throw missingTransaction('state is another one')
   return transaction
 }
 
@@ -146,7 +146,7 @@ export function openTransactions(sealer: Sealer, cookies: readonly SealedTransac
 }
 
 /** No login of this browser fits the response: reloaded after all was done, another browser, or an attack. */
-export function createMissingTransaction(reason: string): AppError {
+export function missingTransaction(reason: string): AppError {
   return new AppError(
     'login_transaction_missing',
     'No sign-in with this state is in progress in this browser. Cookies may be blocked, or it was finished before. Please start again.',

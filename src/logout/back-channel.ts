@@ -1,15 +1,15 @@
 import { AppError } from '../errors.ts'
-import type { LogoutRequest } from '../provider/tokens/logout-token.ts'
 import type { Providers } from '../provider/providers.ts'
-import type { Endings } from '../session/termination/session-termination.ts'
+import type { LogoutRequest } from '../provider/tokens/logout-token.ts'
 import { toProviderSidGroup, toUserGroup } from '../session/session-groups.ts'
+import type { SessionTermination } from '../session/termination/session-termination.ts'
 import type { Log } from '../telemetry/logger.ts'
-import type { OnceOnly } from './replay-detection.ts'
+import type { ReplayDetection } from './replay-detection.ts'
 
 interface BackChannelLogoutOptions {
   providers: Pick<Providers, 'findAddressed'>
-  endings: Pick<Endings, 'endAll'>
-  once: OnceOnly
+  termination: Pick<SessionTermination, 'endAll'>
+  replayDetection: ReplayDetection
 }
 
 const refuse = (reason: string) =>
@@ -19,13 +19,17 @@ const refuse = (reason: string) =>
 
 /** The sessions that a logout token means (BCL 2.7): those of its `sid`, without one all of its `sub`. */
 const toGroup = (issuer: string, { sid, sub = '' }: LogoutRequest) =>
-  sid === undefined ? toUserGroup({ issuer, sub }) : toProviderSidGroup(issuer, sid)
+  sid === undefined ? toUserGroup({ issuer, providerSub: sub }) : toProviderSidGroup(issuer, sid)
 
 /**
  * Creates the use case "the provider says that somebody signed out" (OpenID Connect Back-Channel Logout 1.0). That nobody
  * is signed in any more is success.
  */
-export function createBackChannelLogout({ providers, endings, once }: BackChannelLogoutOptions) {
+export function createBackChannelLogout({
+  providers,
+  termination,
+  replayDetection,
+}: BackChannelLogoutOptions) {
   /** @throws AppError `invalid_logout_token`, `provider_unavailable`, `store_unavailable` */
   return async function logOutByBackChannel(logoutToken: string, log: Log): Promise<void> {
     const addressed = providers.findAddressed(logoutToken)
@@ -34,13 +38,14 @@ export function createBackChannelLogout({ providers, endings, once }: BackChanne
     const { issuer } = provider
     const names = addressed.map(({ name }) => name)
     const request = await provider.verifyLogoutToken(logoutToken)
-    if (await once.isUsed(issuer, request.jti)) throw refuse('jti was used before')
-    const ended = await endings.endAll(
+    if (await replayDetection.isReplay(issuer, request.jti)) throw refuse('jti was used before')
+    const ended = await termination.endAll(
       toGroup(issuer, request),
       ({ identity }) =>
-        names.includes(identity.provider) && (request.sub === undefined || identity.sub === request.sub),
+        names.includes(identity.providerName) &&
+        (request.sub === undefined || identity.providerSub === request.sub),
     )
-    await once.remember(issuer, request.jti, request.goodUntil)
+    await replayDetection.markUsed(issuer, request.jti, request.goodUntil)
     log('backchannel_logout_succeeded', { providers: names, sessions: ended })
   }
 }

@@ -7,14 +7,14 @@ import type { SharedState } from '../session/store.ts'
  * was told that it failed tries again with the same one. Two calls at the same time may then both act, which ends nothing
  * that one of them would not have ended.
  */
-export interface OnceOnly {
+export interface ReplayDetection {
   /** `name` tells the token from all others of its issuer: by what its signature covers, never by its own text. */
-  isUsed(issuer: string, name: string): Promise<boolean>
+  isReplay(issuer: string, name: string): Promise<boolean>
   /** `goodUntil` is when the token expires anyway, in milliseconds since the epoch. */
-  remember(issuer: string, name: string, goodUntil: number): Promise<void>
+  markUsed(issuer: string, name: string, goodUntil: number): Promise<void>
 }
 
-interface OnceOnlyOptions {
+interface ReplayDetectionOptions {
   store: Pick<SharedState, 'publish' | 'published'>
   clock: Clock
 }
@@ -25,10 +25,10 @@ const toKey = (issuer: string, name: string) =>
     .digest('base64url')}`
 
 /** Creates the memory of used tokens. */
-export function createOnceOnly({ store, clock }: OnceOnlyOptions): OnceOnly {
+export function createReplayDetection({ store, clock }: ReplayDetectionOptions): ReplayDetection {
   return {
-    isUsed: async (issuer, name) => (await store.published(toKey(issuer, name))) !== undefined,
-    remember: (issuer, name, goodUntil) =>
+    isReplay: async (issuer, name) => (await store.published(toKey(issuer, name))) !== undefined,
+    markUsed: (issuer, name, goodUntil) =>
       store.publish(toKey(issuer, name), 'used', Math.max(1, Math.ceil(goodUntil - clock.now()))),
   }
 }

@@ -33,7 +33,7 @@ export interface LogoutDestination {
 
 interface LogoutTicketsOptions {
   config: Pick<Config, 'publicUrl' | 'allowedOrigins' | 'logoutReturnTo'>
-  store: Pick<SharedState, 'claim'>
+  store: Pick<SharedState, 'reserveOnce'>
   /** Seals tickets: the server keeps nothing of a session that is over. */
   sealer: Sealer
   clock: Clock
@@ -70,7 +70,7 @@ export function createLogoutTickets({ config, store, sealer, clock }: LogoutTick
   /** Takes the ticket for this request; false where another one has taken it, here or on another replica. */
   async function claim(browser: string, remaining: number): Promise<boolean> {
     try {
-      return await store.claim(`logout.${browser}`, Math.ceil(remaining))
+      return await store.reserveOnce(`logout.${browser}`, Math.ceil(remaining))
     } catch (error) {
       // The person wants to be out there as well, and the secret tells that this is the same browser: for a minute, twice
       // does less harm than not at all.

@@ -2,11 +2,11 @@ import type { Config } from '../config/config.ts'
 import { AppError } from '../errors.ts'
 import type { Provider } from '../provider/provider.ts'
 import type { Providers } from '../provider/providers.ts'
-import type { Endings } from '../session/termination/session-termination.ts'
 import type { Session } from '../session/session.ts'
 import { type SessionGroup, toEmailGroup, toUserGroup } from '../session/session-groups.ts'
+import type { SessionTermination } from '../session/termination/session-termination.ts'
 import type { Log } from '../telemetry/logger.ts'
-import type { OnceOnly } from './replay-detection.ts'
+import type { ReplayDetection } from './replay-detection.ts'
 
 /** Who has to be signed out (RFC 9493 3.2.2, 3.2.4). */
 export type RevokedSubject =
@@ -19,12 +19,17 @@ const universalLogoutPath = '/api/universal-logout'
 interface UniversalLogoutOptions {
   config: Pick<Config, 'publicUrl'>
   providers: Pick<Providers, 'findRevocable'>
-  endings: Pick<Endings, 'endAll'>
-  once: OnceOnly
+  termination: Pick<SessionTermination, 'endAll'>
+  replayDetection: ReplayDetection
 }
 
 /** Creates the use case "the provider has a person's sessions ended" (Global Token Revocation; Okta Universal Logout). */
-export function createUniversalLogout({ config, providers, endings, once }: UniversalLogoutOptions) {
+export function createUniversalLogout({
+  config,
+  providers,
+  termination,
+  replayDetection,
+}: UniversalLogoutOptions) {
   /** The sessions of the subject at one of the providers; undefined where its people are not meant. */
   function toGroup(
     { issuer, universalLogoutIssuer }: Provider,
@@ -32,7 +37,7 @@ export function createUniversalLogout({ config, providers, endings, once }: Univ
   ): SessionGroup | undefined {
     if (subject.format === 'email') return toEmailGroup(issuer, subject.email)
     const isMeant = subject.iss === issuer || subject.iss === universalLogoutIssuer
-    return isMeant ? toUserGroup({ issuer, sub: subject.sub }) : undefined
+    return isMeant ? toUserGroup({ issuer, providerSub: subject.sub }) : undefined
   }
 
   async function endSessions(revocable: readonly Provider[], subject: RevokedSubject): Promise<string[]> {
@@ -47,8 +52,8 @@ export function createUniversalLogout({ config, providers, endings, once }: Univ
     const meant = groups.filter((group) => group !== undefined)
     if (meant.length === 0) throw new AppError('not_found', 'There are no people of this issuer here.')
     const names = revocable.map(({ name }) => name)
-    const isMeant = ({ identity }: Session) => names.includes(identity.provider)
-    const ended = await Promise.all(meant.map((group) => endings.endAll(group, isMeant)))
+    const isMeant = ({ identity }: Session) => names.includes(identity.providerName)
+    const ended = await Promise.all(meant.map((group) => termination.endAll(group, isMeant)))
     return ended.flat()
   }
 
@@ -66,15 +71,15 @@ export function createUniversalLogout({ config, providers, endings, once }: Univ
       })
     }
     const { universalLogoutIssuer: caller = '' } = provider
-    const { name, goodUntil } = await provider.verifyRevocationCaller(
+    const { name, goodUntil } = await provider.verifyUniversalLogoutToken(
       token,
       config.publicUrl + universalLogoutPath,
     )
-    if (await once.isUsed(caller, name)) {
+    if (await replayDetection.isReplay(caller, name)) {
       throw new AppError('invalid_token', 'The token was used before.', { reason: 'used before' })
     }
     const ended = await endSessions(revocable, readSubject())
-    await once.remember(caller, name, goodUntil)
+    await replayDetection.markUsed(caller, name, goodUntil)
     log('universal_logout_succeeded', {
       providers: revocable.map(({ name }) => name),
       sessions: ended,

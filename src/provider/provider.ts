@@ -2,32 +2,40 @@ import type { JSONWebKeySet, JWTPayload } from 'jose'
 import type { Clock } from '../clock.ts'
 import type { ProviderConfig } from '../config/providers/provider-config.ts'
 import { AppError } from '../errors.ts'
+import { createJwksCache } from '../jwks/jwks-cache.ts'
 import type { Log } from '../telemetry/logger.ts'
+import { toSentSecret } from './client/client-authentication.ts'
+import { createDpopKeys } from './client/dpop-keys.ts'
 import {
   type AuthorizationRequest,
   createAuthorizationStart,
   type StartedAuthorization,
 } from './grants/authorization-request.ts'
-import { isIssAdvertised } from './metadata/capabilities.ts'
-import { createCircuitBreaker } from './transport/circuit-breaker.ts'
-import { toSentSecret } from './client/client-authentication.ts'
-import { createDiscovery } from './metadata/discovery.ts'
-import { createDpopKeys } from './client/dpop-keys.ts'
-import { createEndSession, type EndSessionRequest } from './logout/end-session.ts'
-import { findCause } from './transport/find-cause.ts'
-import { type CodeExchange, createGrants, type ProviderLogin, type RefreshRequest } from './grants/token-grants.ts'
-import type { ProviderTokens } from './types.ts'
-import { fetchKeySet } from './tokens/fetch-jwks.ts'
-import { createKeySource } from '../jwks/jwks-cache.ts'
-import { createLogoutTokenVerifier, type LogoutRequest } from './tokens/logout-token.ts'
-import { createPersonReader, toSubject } from './identity/resolve-identity.ts'
-import { isFinalRefusal, toAppError } from './transport/errors.ts'
-import { createProviderFetch, toTls } from './transport/fetch.ts'
-import { createUnanswered, createUnavailable } from './transport/unavailable.ts'
-import { createRevocationCallerVerifier, type RevocationCaller } from './tokens/universal-logout-token.ts'
-import { createTokenVerifier } from './tokens/token-verifier.ts'
+import {
+  type CodeExchange,
+  createGrants,
+  type ProviderLogin,
+  type RefreshRequest,
+} from './grants/token-grants.ts'
 import { UnverifiedRefresh } from './grants/unverified-refresh.ts'
+import { createIdentityResolver, toSubject } from './identity/resolve-identity.ts'
 import { createUserinfo } from './identity/userinfo.ts'
+import { createEndSession, type EndSessionRequest } from './logout/end-session.ts'
+import { isIssAdvertised } from './metadata/capabilities.ts'
+import { createDiscovery } from './metadata/discovery.ts'
+import { fetchJwks } from './tokens/fetch-jwks.ts'
+import { createLogoutTokenVerifier, type LogoutRequest } from './tokens/logout-token.ts'
+import { createTokenVerifier } from './tokens/token-verifier.ts'
+import {
+  createUniversalLogoutTokenVerifier,
+  type UniversalLogoutCaller,
+} from './tokens/universal-logout-token.ts'
+import { createCircuitBreaker } from './transport/circuit-breaker.ts'
+import { isFinalRefusal, translateProviderError } from './transport/errors.ts'
+import { createProviderFetch, toTls } from './transport/fetch.ts'
+import { findCause } from './transport/find-cause.ts'
+import { providerUnavailable, unanswered } from './transport/unavailable.ts'
+import type { ProviderTokens } from './types.ts'
 
 /** An identity provider. Every method may throw AppError `provider_unavailable`. */
 export interface Provider {
@@ -74,7 +82,7 @@ export interface Provider {
   /** Where a browser signs out at the provider (RP-Initiated Logout 1.0, 2); undefined where it has no such place. */
   toEndSessionUrl(request: EndSessionRequest): Promise<URL | undefined>
   /** The origins of its pages. */
-  findOrigins(): Promise<string[]>
+  pageOrigins(): Promise<string[]>
   /**
    * Revokes the refresh token (RFC 7009 2.1); `unsupported` where there is nothing to revoke, or nobody to ask.
    *
@@ -88,7 +96,7 @@ export interface Provider {
    *
    * @throws AppError `invalid_token`, `insufficient_authorization`
    */
-  verifyRevocationCaller(token: string, audience: string): Promise<RevocationCaller>
+  verifyUniversalLogoutToken(token: string, audience: string): Promise<UniversalLogoutCaller>
 }
 
 interface ProviderOptions {
@@ -105,16 +113,16 @@ export function createProvider({ config, secrets, clock, log }: ProviderOptions)
   const discovery = createDiscovery({ config, fetch: http.fetch, clock, log })
   const secret = toSentSecret(config.clientAuth)
   const dpopKeys = createDpopKeys(secrets)
-  const keys = createKeySource({ fetchKeys, clock, log })
+  const keys = createJwksCache({ fetchKeys, clock, log })
   // Tokens that strangers can send have a source of their own: what they make it fetch in vain must not keep logins from
   // learning of new keys.
-  const openKeys = createKeySource({ fetchKeys, clock, log })
+  const openKeys = createJwksCache({ fetchKeys, clock, log })
   const verifier = createTokenVerifier({ config, keys, clock })
   // A 429 or 500 here may be about one person's data, and must not touch the others.
   const userinfoBreaker = createCircuitBreaker({ clock, opensOn: ['silent'] })
   const userinfo = createUserinfo({ config, verifier })
-  const personReader = createPersonReader({ config, userinfo, log })
-  const grants = createGrants({ config, discovery, dpopKeys, verifier, personReader, clock })
+  const identityResolver = createIdentityResolver({ config, userinfo, log })
+  const grants = createGrants({ config, discovery, dpopKeys, verifier, identityResolver, clock })
   const refreshBreaker = createCircuitBreaker({ clock, opensOn: ['silent', 'cut', 'busy'] })
   const startAuthorization = createAuthorizationStart({
     config,
@@ -134,9 +142,9 @@ export function createProvider({ config, secrets, clock, log }: ProviderOptions)
   })
 
   async function fetchKeys(): Promise<JSONWebKeySet> {
-    const { jwks_uri: uri } = (await discovery.provider()).metadata
-    if (uri === undefined) throw createUnavailable('JWKS: none is known (OAUTH_JWKS_URI)')
-    return fetchKeySet(http.fetch, uri)
+    const { jwks_uri: uri } = (await discovery.server()).metadata
+    if (uri === undefined) throw providerUnavailable('JWKS: none is known (OAUTH_JWKS_URI)')
+    return fetchJwks(http.fetch, uri)
   }
 
   return {
@@ -155,11 +163,11 @@ export function createProvider({ config, secrets, clock, log }: ProviderOptions)
     },
 
     startAuthorization,
-    findOrigins: endSession.findOrigins,
+    pageOrigins: endSession.pageOrigins,
     toEndSessionUrl: endSession.toEndSessionUrl,
     revoke: endSession.revoke,
     verifyLogoutToken: createLogoutTokenVerifier({ config, keys: openKeys, clock }),
-    verifyRevocationCaller: createRevocationCallerVerifier({
+    verifyUniversalLogoutToken: createUniversalLogoutTokenVerifier({
       config,
       keys: openKeys,
       fetch: http.fetch,
@@ -168,7 +176,7 @@ export function createProvider({ config, secrets, clock, log }: ProviderOptions)
     }),
 
     async assertResponseIssuer(iss) {
-      const isAdvertised = isIssAdvertised(await discovery.provider())
+      const isAdvertised = isIssAdvertised(await discovery.server())
       if (!isAdvertised || iss === config.issuer) return isAdvertised
       throw new AppError(
         'issuer_mismatch',
@@ -182,7 +190,7 @@ export function createProvider({ config, secrets, clock, log }: ProviderOptions)
     exchangeCode: (exchange) =>
       grants.exchangeCode(exchange).catch((error: unknown) => {
         // The provider's remark is logged, and may repeat what it was sent.
-        throw toAppError(error, 'token endpoint', [exchange.code, exchange.codeVerifier, secret])
+        throw translateProviderError(error, 'token endpoint', [exchange.code, exchange.codeVerifier, secret])
       }),
 
     assertReachable: () => refreshBreaker.assertClosed(),
@@ -197,10 +205,10 @@ export function createProvider({ config, secrets, clock, log }: ProviderOptions)
       ),
 
     async fetchUserinfo({ identity, tokens }) {
-      const provider = await discovery.provider()
+      const provider = await discovery.server()
       if (!userinfo.isThere(provider)) throw new AppError('not_found', 'This provider has no userinfo.')
-      const { accessToken, dpopKey } = tokens
-      const dpop = dpopKey === undefined ? undefined : await dpopKeys.find(dpopKey)
+      const { accessToken, dpopThumbprint } = tokens
+      const dpop = dpopThumbprint === undefined ? undefined : await dpopKeys.find(dpopThumbprint)
       return userinfoBreaker.guard(() => userinfo.fetch(provider, { accessToken, dpop }, toSubject(identity)))
     },
   }
@@ -213,12 +221,12 @@ export interface RefusedRefresh {
 }
 
 const toRefusedRefresh = (error: unknown, secrets: readonly string[]): RefusedRefresh => ({
-  refused: toAppError(error, 'token endpoint', secrets).reason ?? 'unknown',
+  refused: translateProviderError(error, 'token endpoint', secrets).reason ?? 'unknown',
 })
 
 /** Something else than an answer of a token endpoint came, such as a page of a proxy: the same as none. */
 function toRefreshError(error: unknown, secrets: readonly string[]): AppError {
-  const refusal = toAppError(error, 'token endpoint', secrets)
+  const refusal = translateProviderError(error, 'token endpoint', secrets)
   const isNoAnswer = !(error instanceof AppError) && refusal.code === 'invalid_token_response'
-  return isNoAnswer ? createUnanswered(refusal) : refusal
+  return isNoAnswer ? unanswered(refusal) : refusal
 }

@@ -1,5 +1,5 @@
-import { peekClaims } from './tokens/peek-claims.ts'
 import type { Provider } from './provider.ts'
+import { peekClaims } from './tokens/peek-claims.ts'
 
 /** The configured providers, in the order of the configuration. */
 export interface Providers {
@@ -11,7 +11,7 @@ export interface Providers {
    * The provider that a login or a session came from; undefined where the name now belongs to another issuer: its
    * tokens are for the one that gave them alone.
    */
-  findOrigin(origin: { readonly provider: string; readonly issuer: string }): Provider | undefined
+  findConfigured(origin: { readonly providerName: string; readonly issuer: string }): Provider | undefined
   /** Those of an issuer: several where one provider knows this server as several clients. */
   findByIssuer(issuer: string): Provider[]
   /** Those a logout token seems to speak for; whether it does is for them to verify. */
@@ -29,8 +29,8 @@ export function createProviders(all: readonly [Provider, ...Provider[]]): Provid
     all,
     first: all[0],
     find: (name) => byName.get(name),
-    findOrigin({ provider: name, issuer }) {
-      const provider = byName.get(name)
+    findConfigured({ providerName, issuer }) {
+      const provider = byName.get(providerName)
       return provider?.issuer === issuer ? provider : undefined
     },
     findByIssuer: (issuer) => all.filter((provider) => provider.issuer === issuer),

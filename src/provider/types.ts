@@ -7,12 +7,12 @@ export type UserClaims = Readonly<Record<string, unknown>>
 /** Who signed in, and how: by a verified ID token, or by the word of a plain OAuth 2.0 provider. */
 export interface ProviderIdentity {
   /** The name of the provider in the configuration. */
-  readonly provider: string
+  readonly providerName: string
   /** The provider's issuer; a user is keyed by (issuer, sub), never by e-mail (ASVS 6.8.1). */
   readonly issuer: string
-  readonly sub: string
+  readonly providerSub: string
   /** Who it is to the SPA and its APIs: `sub`, behind the provider's name where there are several. */
-  readonly subject: string
+  readonly appSub: string
   /** What a plain OAuth 2.0 provider calls the user in its userinfo URL. */
   readonly userId?: string
   /** The user claims that the provider knows, of those that it may tell. */
@@ -38,7 +38,7 @@ export interface ProviderTokens {
   /** Absent at a plain OAuth 2.0 provider without one. */
   readonly idToken?: string
   /** Thumbprint of the key that these tokens are bound to (RFC 9449). */
-  readonly dpopKey?: string
+  readonly dpopThumbprint?: string
   /** The scopes that were granted. */
   readonly scope: readonly string[]
 }
@@ -51,10 +51,10 @@ export function toIdentity(
 ): ProviderIdentity {
   const { sub, auth_time: authTime, acr, amr, sid, nonce } = token
   return {
-    provider: config.name,
+    providerName: config.name,
     issuer: config.issuer,
-    sub,
-    subject: `${config.subjectPrefix}${sub}`,
+    providerSub: sub,
+    appSub: `${config.subjectPrefix}${sub}`,
     claims,
     ...(userId === undefined ? {} : { userId }),
     ...(typeof authTime === 'number' ? { authTime } : {}),

@@ -11,10 +11,13 @@ export interface SessionGroup {
 }
 
 /** Every session of a person: users are keyed by (issuer, sub), never by e-mail (ASVS 6.8.1). */
-export const toUserGroup = ({ issuer, sub }: Pick<ProviderIdentity, 'issuer' | 'sub'>): SessionGroup => ({
+export const toUserGroup = ({
+  issuer,
+  providerSub,
+}: Pick<ProviderIdentity, 'issuer' | 'providerSub'>): SessionGroup => ({
   by: 'user',
   issuer,
-  value: sub,
+  value: providerSub,
 })
 
 /** Every session that came from one session at the provider. */

@@ -24,7 +24,7 @@ export interface NewSession {
 }
 
 /** What an ended session left: what its provider must still be told (RFC 7009). */
-export interface Remains extends NewSession {
+export interface PendingRevocation extends NewSession {
   readonly handle: string
   /** Of the tokens; newer ones may come late. */
   readonly version: number
@@ -33,7 +33,7 @@ export interface Remains extends NewSession {
 
 /** A refresh token, and where it has to be revoked. */
 export interface RefreshToken {
-  readonly provider: string
+  readonly providerName: string
   readonly issuer: string
   /** Of the session at the provider that it came from. */
   readonly providerSid?: string
@@ -48,18 +48,18 @@ const maxInherited = 20
  * same moment hand the same ones on in several ways: each counts once, so that none is pushed out by another's copies.
  */
 export function toRefreshTokens({
-  identity: { provider, issuer, providerSid },
+  identity: { providerName, issuer, providerSid },
   tokens: { refreshToken },
   inherited = [],
 }: NewSession & { readonly inherited?: readonly RefreshToken[] }): RefreshToken[] {
   const sid = providerSid === undefined ? {} : { providerSid }
-  const own = refreshToken === undefined ? [] : [{ provider, issuer, ...sid, refreshToken }]
+  const own = refreshToken === undefined ? [] : [{ providerName, issuer, ...sid, refreshToken }]
   const byName = new Map([...inherited, ...own].map((token) => [toName(token), token]))
   return [...byName.values()].slice(-maxInherited)
 }
 
-const toName = ({ provider, issuer, refreshToken }: RefreshToken) =>
-  JSON.stringify([provider, issuer, refreshToken])
+const toName = ({ providerName, issuer, refreshToken }: RefreshToken) =>
+  JSON.stringify([providerName, issuer, refreshToken])
 
 /** What the store gives back. Times are milliseconds since the epoch. */
 export interface Session extends NewSession {

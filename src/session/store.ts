@@ -1,4 +1,4 @@
-import type { NewSession, RefreshToken, Remains, Session } from './session.ts'
+import type { NewSession, PendingRevocation, RefreshToken, Session } from './session.ts'
 import type { SessionGroup } from './session-groups.ts'
 
 /** How long sessions live, in milliseconds. */
@@ -25,21 +25,21 @@ export interface ExpectedTokens {
 }
 
 /** How a session ends. */
-export interface Ending {
+export interface EndOptions {
   /** Its own browser signs out, and is told to drop the cookie. */
   byBrowser?: boolean
   /** Handle of the session that a login of the same browser puts in its place, and that has inherited its tokens. */
   successor?: string
   /** Its tokens are not to be revoked: nothing of them is kept. */
-  quietly?: boolean
+  withoutRevoking?: boolean
 }
 
 /** What was found when a session ended. */
-export interface Ended {
+export interface EndResult {
   /** False where it was over already, or never was. */
   wasAlive: boolean
   /** What it had; undefined where it was over already, ended quietly, or cannot be read here. */
-  remains: Remains | undefined
+  pendingRevocation: PendingRevocation | undefined
   /** The session that a login put in its place within the last seconds (`crossingTime`). */
   successor: string | undefined
   /** When its own browser first signed out, in milliseconds since the epoch; undefined where it did not. */
@@ -47,9 +47,9 @@ export interface Ended {
 }
 
 /** What became of tokens that came late: kept to be revoked, or left to the session that took their session's place. */
-export type Left =
-  | { readonly remains: Remains; readonly successor?: undefined }
-  | { readonly remains?: undefined; readonly successor: string }
+export type LateTokens =
+  | { readonly pendingRevocation: PendingRevocation; readonly successor?: undefined }
+  | { readonly pendingRevocation?: undefined; readonly successor: string }
 
 /** Where sessions live. */
 export interface SessionStore {
@@ -73,7 +73,7 @@ export interface SessionStore {
    * Ends a session for good. Its tombstone keeps the tokens until they are revoked, and remembers how it ended, so that a
    * logout and a login of one browser that cross each other find out, whichever comes first.
    */
-  end(handle: string, ending?: Ending): Promise<Ended>
+  end(handle: string, ending?: EndOptions): Promise<EndResult>
 
   /**
    * Makes a session answer for refresh tokens of one it replaces: they are revoked with its own. False, and nothing
@@ -91,19 +91,19 @@ export interface SessionStore {
    * Keeps tokens that came after their session had ended, in its tombstone, until they are revoked. Where a login put
    * another session in its place, keeps nothing and names that one, unless told that it `isOver` as well.
    */
-  leave(handle: string, late: NewSession, options?: { isOver?: boolean }): Promise<Left>
+  keepForRevocation(handle: string, late: NewSession, options?: { isOver?: boolean }): Promise<LateTokens>
 
   /** What a session left that nobody has revoked yet. */
-  readRemains(handle: string): Promise<Remains | undefined>
+  readPendingRevocation(handle: string): Promise<PendingRevocation | undefined>
 
   /** Drops what a session left, but for tokens that came later than this version. */
-  forgetRemains(handle: string, version: number): Promise<void>
+  completeRevocation(handle: string, version: number): Promise<void>
 
   /**
    * Handles of sessions whose remains may be waiting for somebody to revoke them, for the caller alone: nobody else gets
    * them for `pause` milliseconds, nor anybody's while the process that ended a session is still likely to do it.
    */
-  claimRemains(limit: number, pause: number): Promise<string[]>
+  takeDueRevocations(limit: number, pause: number): Promise<string[]>
 
   /** Tries to take the lock on a session's tokens for `lease` milliseconds, by the store's own time. */
   lockTokens(handle: string, lease: number): Promise<TokenLock>
@@ -132,12 +132,12 @@ export interface SharedText {
 }
 
 /** What is known of a claim: not made yet, held, cancelled, or settled with what its holder left for others. */
-export type Claim =
+export type Reservation =
   | { readonly state: 'open' | 'held' | 'cancelled' }
   | { readonly state: 'settled'; readonly note: string; readonly text: string | undefined }
 
 /** What the holder of a claim leaves for others: a note for as long as the claim stands, and a text for less. */
-export interface ClaimRecord {
+export interface ReservationRecord {
   note: string
   text: string
 }
@@ -145,18 +145,18 @@ export interface ClaimRecord {
 /** What replicas share beside sessions. */
 export interface SharedState {
   /** Claims a key once for `lifetime` milliseconds: true for the first caller, false for every later one. */
-  claim(key: string, lifetime: number): Promise<boolean>
+  reserveOnce(key: string, lifetime: number): Promise<boolean>
 
   /** Settles a claim; its text is gone after `textLifetime` milliseconds. False where the claim was cancelled before. */
-  settle(key: string, record: ClaimRecord, textLifetime: number): Promise<boolean>
+  settle(key: string, record: ReservationRecord, textLifetime: number): Promise<boolean>
 
   /**
    * Cancels a claim, made or not, for `lifetime` milliseconds: it can be neither made nor settled any more. Returns what
    * was known of it before; one that is settled stays so.
    */
-  cancelClaim(key: string, lifetime: number): Promise<Claim>
+  cancelReservation(key: string, lifetime: number): Promise<Reservation>
 
-  findClaim(key: string): Promise<Claim>
+  findReservation(key: string): Promise<Reservation>
 
   /** Publishes a text for all replicas, for `lifetime` milliseconds. */
   publish(key: string, text: string, lifetime: number): Promise<void>

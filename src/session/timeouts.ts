@@ -11,10 +11,10 @@ export const tombstoneLifetime = 60 * 60_000
 export const crossingTime = 15_000
 
 /** Milliseconds that an ended session's tokens wait for a provider that cannot be told to revoke them. */
-export const remainsLifetime = 24 * 60 * 60_000
+export const pendingRevocationLifetime = 24 * 60 * 60_000
 
 /** Milliseconds in which the process that ended a session revokes its tokens, before another one does. */
-export const remainsGrace = 15_000
+export const revocationGrace = 15_000
 
 /** Milliseconds for which a cut-off stands: longer than any login that began before it can take. */
 export const cutoffLifetime = 15 * 60_000

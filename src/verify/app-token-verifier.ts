@@ -1,8 +1,8 @@
 import { errors, type JSONWebKeySet, type JWTPayload } from 'jose'
 import { createDpopVerifier, InvalidDpopProof, type ProvenRequest } from '../app-token/dpop-proof.ts'
 import { type Clock, systemClock } from '../clock.ts'
-import { createKeySource } from '../jwks/jwks-cache.ts'
 import { createExpiringMap } from '../expiring-map.ts'
+import { createJwksCache } from '../jwks/jwks-cache.ts'
 import { createIntrospectionClient, type IntrospectionOptions } from './introspection.ts'
 
 /** The claims of a verified app token (RFC 9068 2.2). */
@@ -37,7 +37,7 @@ export interface AppTokenVerifierOptions {
    * Remembers DPoP proofs: true the first time a key is seen within `lifetime` milliseconds. By default this process
    * does; several replicas of an API share it through a store of theirs.
    */
-  claimProof?: (key: string, lifetime: number) => Promise<boolean>
+  reserveProof?: (key: string, lifetime: number) => Promise<boolean>
   /** Asks Portico whether the session is still alive, so that a logout counts at once; without it, a token is good until it expires. */
   introspection?: IntrospectionOptions
   clock?: Clock
@@ -77,17 +77,19 @@ export function createAppTokenVerifier(options: AppTokenVerifierOptions): Verify
   assertOrigin('issuer', options.issuer)
   const { issuer, audience = issuer, algorithms = ['ES256'], clock = systemClock } = options
   const jwksUri = options.jwksUri ?? `${issuer}/.well-known/jwks.json`
-  const keys = createKeySource({
+  const keys = createJwksCache({
     clock,
     log: () => {},
     async fetchKeys() {
       const response = await fetch(jwksUri, { signal: AbortSignal.timeout(keyTimeout), redirect: 'error' })
       if (!response.ok) throw new Error(`The keys of ${issuer} answered with status ${response.status}`)
-      return (await response.json()) as JSONWebKeySet
+      const keySet = (await response.json()) as JSONWebKeySet
+      if (keySet.keys.length === 0) throw new Error(`The key set of ${issuer} is empty`)
+      return keySet
     },
   })
 
-  const verifyProof = createDpopVerifier({ clock, claimOnce: options.claimProof ?? rememberHere(clock) })
+  const verifyProof = createDpopVerifier({ clock, reserveOnce: options.reserveProof ?? rememberHere(clock) })
 
   const askIfAlive =
     options.introspection && createIntrospectionClient(options.introspection, { issuer, clock })

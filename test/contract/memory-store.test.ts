@@ -11,10 +11,10 @@ describeStore('the memory store', async () => {
 
 const login = {
   identity: {
-    provider: 'default',
+    providerName: 'default',
     issuer: 'https://idp.example',
-    sub: 'u',
-    subject: 'u',
+    providerSub: 'u',
+    appSub: 'u',
     claims: {},
     login: { fingerprint: 'f', returnTo: '/', device: 'd', startedAt: 1 },
   },
@@ -34,12 +34,12 @@ test('a full memory store refuses another session and keeps the ones it has', as
 test('a full memory store refuses another claim, until the first ones have expired', async () => {
   const clock = createTestClock()
   const store = createMemoryStore({ clock, lifetimes, capacity: 1 })
-  for (let index = 0; index < 10; index += 1) await store.claim(`a${index}`, minutes(10))
-  await expect(store.claim('b', minutes(10))).rejects.toMatchObject({ code: 'store_unavailable' })
+  for (let index = 0; index < 10; index += 1) await store.reserveOnce(`a${index}`, minutes(10))
+  await expect(store.reserveOnce('b', minutes(10))).rejects.toMatchObject({ code: 'store_unavailable' })
   clock.advance(minutes(10) - 1)
-  await expect(store.claim('b', minutes(10))).rejects.toMatchObject({ code: 'store_unavailable' })
+  await expect(store.reserveOnce('b', minutes(10))).rejects.toMatchObject({ code: 'store_unavailable' })
   clock.advance(1_001)
-  expect(await store.claim('b', minutes(10))).toBe(true)
+  expect(await store.reserveOnce('b', minutes(10))).toBe(true)
 })
 
 test('the memory store forgets what has ended, tombstones and claims included', async () => {
@@ -48,7 +48,7 @@ test('the memory store forgets what has ended, tombstones and claims included', 
   for (let index = 0; index < 100; index += 1) {
     await store.create(`s${index}`, login)
     if (index % 2 === 0) await store.end(`s${index}`)
-    await store.claim(`c${index}`, minutes(10))
+    await store.reserveOnce(`c${index}`, minutes(10))
     await store.publish(`c${index}`, 'x', minutes(10))
   }
   expect(store.size()).toBe(300)

@@ -11,8 +11,8 @@ import type { Store } from '../../src/session/store.ts'
 import { createCertificate, trust } from '../support/certificate.ts'
 import { createTestClock, hours, minutes, seconds } from '../support/clock.ts'
 import { freePort } from '../support/http-server.ts'
-import { startCluster, startRedis, type TestRedis } from '../support/redis/start-redis.ts'
 import { connectRedis } from '../support/redis/redis-connection.ts'
+import { startCluster, startRedis, type TestRedis } from '../support/redis/start-redis.ts'
 import { describeStore, lifetimes, session } from './store.ts'
 
 const secrets = [randomBytes(32)]
@@ -150,7 +150,7 @@ describe('what Redis is left with', () => {
     }
     await store.create('first', session)
     await store.lockTokens('first', 1_000)
-    await store.claim('key', 1_000)
+    await store.reserveOnce('key', 1_000)
     await store.publish('key', 'text', 1_000)
     await store.count('address', 1_000)
     await store.create('ended', session)
@@ -285,19 +285,19 @@ test('a session of a newer format is left as it is, but for its end', async () =
 test('late tokens do not touch what is no ended session of this format', async () => {
   const { server, store, clock } = await openAlone()
   await store.create('alive', session)
-  expect((await store.leave('alive', session)).remains?.version).toBe(0)
+  expect((await store.keepForRevocation('alive', session)).pendingRevocation?.version).toBe(0)
   expect(await store.read('alive')).toMatchObject({ tokensVersion: 1 })
   await server.command('SET', 'portico:session:{text}', 'garbage')
   await server.command('HSET', 'portico:session:{newer}', 'v', '2')
   for (const handle of ['text', 'newer']) {
-    expect((await store.leave(handle, session)).remains?.version).toBe(0)
-    await store.forgetRemains(handle, 0)
+    expect((await store.keepForRevocation(handle, session)).pendingRevocation?.version).toBe(0)
+    await store.completeRevocation(handle, 0)
   }
   expect(await server.command('GET', 'portico:session:{text}')).toBe('garbage')
   expect(await server.command('HGETALL', 'portico:session:{newer}')).toEqual({ v: '2' })
-  await store.leave('never-was', session)
+  await store.keepForRevocation('never-was', session)
   expect(Number(await server.command('PTTL', 'portico:session:{never-was}'))).toBeGreaterThan(hours(23))
-  await store.forgetRemains('never-was', 1)
+  await store.completeRevocation('never-was', 1)
   expect(Number(await server.command('PTTL', 'portico:session:{never-was}'))).toBeLessThanOrEqual(hours(1))
   expect(clock.now()).toBeGreaterThan(0)
 })
@@ -321,14 +321,14 @@ test('while BFF_SECRETS rotates, sessions and cut-offs of the older secret are f
   }
   await before.cutOff(group)
   expect(await after.create('late', session)).toBe('cut-off')
-  expect((await after.readRemains('late'))?.tokens).toEqual(session.tokens)
+  expect((await after.readPendingRevocation('late'))?.tokens).toEqual(session.tokens)
 })
 
 test('a key that is not what it should be stops no session from ending (F51)', async () => {
   const { server, store } = await openAlone()
   await server.command('SET', 'portico:remains', 'garbage')
   await store.create('h', session)
-  expect(await store.end('h')).toMatchObject({ wasAlive: true, remains: { handle: 'h' } })
+  expect(await store.end('h')).toMatchObject({ wasAlive: true, pendingRevocation: { handle: 'h' } })
   expect(await store.read('h')).toBeUndefined()
 })
 
@@ -338,12 +338,12 @@ test('tokens that come while older ones are forgotten stay on the list of what i
     const handle = `h${round}`
     await store.create(handle, session)
     await store.end(handle)
-    await Promise.all([store.forgetRemains(handle, 1), store.leave(handle, session)])
+    await Promise.all([store.completeRevocation(handle, 1), store.keepForRevocation(handle, session)])
   }
   clock.advance(minutes(1))
-  const listed = new Set(await store.claimRemains(1_000, 1))
+  const listed = new Set(await store.takeDueRevocations(1_000, 1))
   for (let round = 0; round < 100; round += 1) {
-    const left = await store.readRemains(`h${round}`)
+    const left = await store.readPendingRevocation(`h${round}`)
     expect([round, left === undefined || listed.has(`h${round}`)]).toEqual([round, true])
   }
 })
@@ -356,19 +356,21 @@ test('F49: out of memory, sessions end, their tokens are revoked, and used logou
   await server.command('CONFIG', 'SET', 'maxmemory', '1')
   expect((await store.end('replaced', { successor: 'h' })).wasAlive).toBe(true)
   expect(await store.inherit('h', toRefreshTokens(session))).toBe(true)
-  expect((await store.end('h', { byBrowser: true })).remains?.inherited).toEqual(toRefreshTokens(session))
+  expect((await store.end('h', { byBrowser: true })).pendingRevocation?.inherited).toEqual(
+    toRefreshTokens(session),
+  )
   expect((await store.end('late')).wasAlive).toBe(true)
-  expect((await store.leave('late', session)).remains?.version).toBe(2)
+  expect((await store.keepForRevocation('late', session)).pendingRevocation?.version).toBe(2)
   expect((await store.end('never-was', { byBrowser: true })).wasAlive).toBe(false)
   await store.cutOff(toUserGroup(session.identity))
   await store.publish('used', 'used', minutes(1))
   expect(await store.published('used')).toBe('used')
   // No login can succeed now, so that one which cannot be marked as cancelled stops no logout.
-  expect(await store.cancelClaim('login', minutes(10))).toEqual({ state: 'open' })
+  expect(await store.cancelReservation('login', minutes(10))).toEqual({ state: 'open' })
   clock.advance(minutes(1))
-  expect((await store.claimRemains(10, 1_000)).sort()).toEqual(['h', 'late', 'never-was'])
-  await store.forgetRemains('h', 1)
-  expect(await store.readRemains('h')).toBeUndefined()
+  expect((await store.takeDueRevocations(10, 1_000)).sort()).toEqual(['h', 'late', 'never-was'])
+  await store.completeRevocation('h', 1)
+  expect(await store.readPendingRevocation('h')).toBeUndefined()
 })
 
 test('each deployment was really there', () => {

@@ -13,17 +13,21 @@ export interface StoreUnderTest {
   passTime(milliseconds: number): Promise<void>
 }
 
-const token = (refreshToken: string) => ({ provider: 'default', issuer: 'https://idp.example', refreshToken })
+const token = (refreshToken: string) => ({
+  providerName: 'default',
+  issuer: 'https://idp.example',
+  refreshToken,
+})
 
 export const lifetimes = { idleTimeout: minutes(30), absoluteTimeout: hours(12) }
 const lease = seconds(20)
 
 export const session: NewSession = {
   identity: {
-    provider: 'default',
+    providerName: 'default',
     issuer: 'https://idp.example',
-    sub: 'u1',
-    subject: 'default:u1',
+    providerSub: 'u1',
+    appSub: 'default:u1',
     userId: '1',
     claims: { name: 'Grace', email: 'Grace@example.com', groups: ['Navy'] },
     authTime: 1,
@@ -45,7 +49,7 @@ export const session: NewSession = {
     accessTokenExpiresAt: 5,
     refreshToken: 'rt1',
     idToken: 'id1',
-    dpopKey: 'jkt1',
+    dpopThumbprint: 'jkt1',
     scope: ['openid', 'a'],
   },
 }
@@ -87,7 +91,7 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
       const { store } = await create()
       const h = handle()
       expect(await store.read(h)).toBeUndefined()
-      expect(await store.end(h)).toMatchObject({ wasAlive: false, remains: undefined })
+      expect(await store.end(h)).toMatchObject({ wasAlive: false, pendingRevocation: undefined })
       expect(await store.lockTokens(h, lease)).toEqual({ state: 'ended' })
       expect(await store.commitTokens(h, { version: 1, fence: 1 }, renewed)).toBe('ended')
       expect(await store.read(h)).toBeUndefined()
@@ -108,7 +112,7 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
       const held = await store.read(h)
       const fence = await lock(store, h)
       expect(await store.end(h)).toMatchObject({ wasAlive: true })
-      expect(await store.end(h)).toMatchObject({ wasAlive: false, remains: undefined })
+      expect(await store.end(h)).toMatchObject({ wasAlive: false, pendingRevocation: undefined })
       await passTime(minutes(10))
       if (held !== undefined) expect(await store.touch(held)).toBeUndefined()
       expect(await store.renewTokenLock(h, fence, lease)).toBe(false)
@@ -290,7 +294,11 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
     })
 
     describe('finds', () => {
-      const someone = () => ({ ...session.identity, sub: `u-${crypto.randomUUID()}`, providerSid: handle() })
+      const someone = () => ({
+        ...session.identity,
+        providerSub: `u-${crypto.randomUUID()}`,
+        providerSid: handle(),
+      })
 
       test("a user's sessions, the oldest first, and nobody else's (R50)", async () => {
         const { store, passTime } = await create()
@@ -356,7 +364,7 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
       const { store, passTime } = await create()
       const h = handle()
       await store.create(h, session)
-      await store.end(h, { quietly: true })
+      await store.end(h, { withoutRevoking: true })
       await passTime(minutes(59))
       expect(await store.create(h, session)).toBe('taken')
     })
@@ -365,13 +373,13 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
       const { store } = await create()
       const h = handle()
       await store.create(h, session)
-      await store.forgetRemains(h, 9)
-      expect(await store.readRemains(h)).toBeUndefined()
+      await store.completeRevocation(h, 9)
+      expect(await store.readPendingRevocation(h)).toBeUndefined()
       expect(await store.read(h)).toMatchObject({ ...session, tokensVersion: 1 })
     })
 
     describe('what an ended session leaves', () => {
-      const remainsOf = (h: string, { identity, tokens }: NewSession, version: number) => ({
+      const pendingRevocationOf = (h: string, { identity, tokens }: NewSession, version: number) => ({
         handle: h,
         identity,
         tokens,
@@ -384,14 +392,14 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
         await store.create(h, session)
         const fence = await lock(store, h)
         await store.commitTokens(h, { version: 1, fence }, renewed)
-        expect(await store.readRemains(h)).toBeUndefined()
-        const left = remainsOf(h, renewed, 2)
-        expect((await store.end(h)).remains).toEqual(left)
-        expect((await store.end(h)).remains).toBeUndefined()
+        expect(await store.readPendingRevocation(h)).toBeUndefined()
+        const left = pendingRevocationOf(h, renewed, 2)
+        expect((await store.end(h)).pendingRevocation).toEqual(left)
+        expect((await store.end(h)).pendingRevocation).toBeUndefined()
         await passTime(hours(23))
-        expect(await store.readRemains(h)).toEqual(left)
-        await store.forgetRemains(h, 2)
-        expect(await store.readRemains(h)).toBeUndefined()
+        expect(await store.readPendingRevocation(h)).toEqual(left)
+        await store.completeRevocation(h, 2)
+        expect(await store.readPendingRevocation(h)).toBeUndefined()
         expect(await store.create(h, session)).toBe('taken')
       })
 
@@ -401,7 +409,7 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
         await store.create(h, session)
         await store.end(h)
         await passTime(hours(24))
-        expect(await store.readRemains(h)).toBeUndefined()
+        expect(await store.readPendingRevocation(h)).toBeUndefined()
       })
 
       test('tokens that come late take the place of those before, and are forgotten by their own version', async () => {
@@ -409,15 +417,15 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
         const h = handle()
         await store.create(h, session)
         await store.end(h)
-        const { remains: late } = await store.leave(h, renewed)
-        expect(late).toEqual(remainsOf(h, renewed, 2))
-        await store.forgetRemains(h, 1)
-        expect(await store.readRemains(h)).toEqual(late)
-        await store.forgetRemains(h, 2)
-        expect(await store.readRemains(h)).toBeUndefined()
-        const { remains: later } = await store.leave(h, session)
+        const { pendingRevocation: late } = await store.keepForRevocation(h, renewed)
+        expect(late).toEqual(pendingRevocationOf(h, renewed, 2))
+        await store.completeRevocation(h, 1)
+        expect(await store.readPendingRevocation(h)).toEqual(late)
+        await store.completeRevocation(h, 2)
+        expect(await store.readPendingRevocation(h)).toBeUndefined()
+        const { pendingRevocation: later } = await store.keepForRevocation(h, session)
         expect(later?.version).toBe(3)
-        expect(await store.readRemains(h)).toEqual(later)
+        expect(await store.readPendingRevocation(h)).toEqual(later)
         expect(await store.read(h)).toBeUndefined()
       })
 
@@ -427,8 +435,8 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
         await store.create(gone, session)
         await passTime(minutes(30))
         for (const h of [gone, forgotten]) {
-          const { remains: late } = await store.leave(h, renewed)
-          expect(await store.readRemains(h)).toEqual(late)
+          const { pendingRevocation: late } = await store.keepForRevocation(h, renewed)
+          expect(await store.readPendingRevocation(h)).toEqual(late)
           expect(await store.read(h)).toBeUndefined()
           expect(await store.create(h, session)).toBe('taken')
         }
@@ -439,9 +447,9 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
         const h = handle()
         const claim = async () => {
           const claimed: string[] = []
-          for (let some = await store.claimRemains(50, minutes(1)); some.length > 0; ) {
+          for (let some = await store.takeDueRevocations(50, minutes(1)); some.length > 0; ) {
             claimed.push(...some)
-            some = await store.claimRemains(50, minutes(1))
+            some = await store.takeDueRevocations(50, minutes(1))
           }
           return claimed
         }
@@ -454,10 +462,10 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
         expect(await claim()).not.toContain(h)
         await passTime(minutes(1))
         expect(await claim()).toContain(h)
-        await store.forgetRemains(h, 1)
+        await store.completeRevocation(h, 1)
         await passTime(minutes(1))
         expect(await claim()).not.toContain(h)
-        await store.leave(h, renewed)
+        await store.keepForRevocation(h, renewed)
         await passTime(seconds(15))
         expect(await claim()).toContain(h)
       })
@@ -470,7 +478,7 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
           await store.end(h)
         }
         await passTime(seconds(15))
-        expect(await store.claimRemains(5, minutes(1))).toHaveLength(5)
+        expect(await store.takeDueRevocations(5, minutes(1))).toHaveLength(5)
       })
     })
 
@@ -569,12 +577,12 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
         const [h, next] = [handle(), handle()]
         await store.create(h, session)
         await store.end(h, { successor: next })
-        expect(await store.readRemains(h)).toBeUndefined()
-        expect(await store.leave(h, renewed)).toEqual({ successor: next })
-        expect(await store.readRemains(h)).toBeUndefined()
-        const left = await store.leave(h, renewed, { isOver: true })
-        expect(left.remains?.tokens).toEqual(renewed.tokens)
-        expect(await store.readRemains(h)).toEqual(left.remains)
+        expect(await store.readPendingRevocation(h)).toBeUndefined()
+        expect(await store.keepForRevocation(h, renewed)).toEqual({ successor: next })
+        expect(await store.readPendingRevocation(h)).toBeUndefined()
+        const left = await store.keepForRevocation(h, renewed, { isOver: true })
+        expect(left.pendingRevocation?.tokens).toEqual(renewed.tokens)
+        expect(await store.readPendingRevocation(h)).toEqual(left.pendingRevocation)
       })
 
       test('late tokens of a session that its own browser signed out are kept, also where a login took its place', async () => {
@@ -583,29 +591,32 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
         await store.create(h, session)
         await store.end(h, { successor: next })
         await store.end(h, { byBrowser: true })
-        expect((await store.leave(h, renewed)).remains?.tokens).toEqual(renewed.tokens)
+        expect((await store.keepForRevocation(h, renewed)).pendingRevocation?.tokens).toEqual(renewed.tokens)
       })
 
       test('a session that ends quietly leaves nothing', async () => {
         const { store, passTime } = await create()
         const h = handle()
         await store.create(h, session)
-        expect(await store.end(h, { quietly: true })).toMatchObject({ wasAlive: true, remains: undefined })
-        expect(await store.readRemains(h)).toBeUndefined()
+        expect(await store.end(h, { withoutRevoking: true })).toMatchObject({
+          wasAlive: true,
+          pendingRevocation: undefined,
+        })
+        expect(await store.readPendingRevocation(h)).toBeUndefined()
         await passTime(minutes(1))
-        expect(await store.claimRemains(100, minutes(1))).not.toContain(h)
+        expect(await store.takeDueRevocations(100, minutes(1))).not.toContain(h)
       })
 
       test('a session whose place a login takes tells what it had, and leaves nothing to be revoked', async () => {
         const { store } = await create()
         const h = handle()
         await store.create(h, session)
-        const { remains } = await store.end(h, { successor: handle() })
-        expect(remains?.tokens).toEqual(session.tokens)
-        expect(await store.readRemains(h)).toBeUndefined()
+        const { pendingRevocation } = await store.end(h, { successor: handle() })
+        expect(pendingRevocation?.tokens).toEqual(session.tokens)
+        expect(await store.readPendingRevocation(h)).toBeUndefined()
         await store.end(h)
         await store.end(h, { byBrowser: true })
-        expect(await store.readRemains(h)).toBeUndefined()
+        expect(await store.readPendingRevocation(h)).toBeUndefined()
       })
 
       test('a session answers for the refresh tokens it inherits, and its tombstone does after it', async () => {
@@ -621,12 +632,12 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
         const fence = await lock(store, h)
         expect(await store.commitTokens(h, { version: 1, fence }, renewed)).toBe('committed')
         expect((await store.read(h))?.idleExpiresAt).toBe(clock.now() + minutes(30))
-        expect((await store.end(h)).remains?.inherited).toEqual([one, other])
-        expect((await store.readRemains(h))?.inherited).toEqual([one, other])
-        const late = await store.leave(h, renewed)
-        expect(late.remains?.inherited).toEqual([one, other])
-        await store.forgetRemains(h, late.remains?.version ?? 0)
-        expect((await store.leave(h, renewed)).remains?.inherited).toBeUndefined()
+        expect((await store.end(h)).pendingRevocation?.inherited).toEqual([one, other])
+        expect((await store.readPendingRevocation(h))?.inherited).toEqual([one, other])
+        const late = await store.keepForRevocation(h, renewed)
+        expect(late.pendingRevocation?.inherited).toEqual([one, other])
+        await store.completeRevocation(h, late.pendingRevocation?.version ?? 0)
+        expect((await store.keepForRevocation(h, renewed)).pendingRevocation?.inherited).toBeUndefined()
         expect(await store.inherit(h, [one])).toBe(false)
         expect(await store.inherit(handle(), [])).toBe(false)
       })
@@ -636,8 +647,8 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
         const h = handle()
         await store.create(h, session)
         await store.end(h, { byBrowser: true })
-        await store.leave(h, renewed)
-        await store.forgetRemains(h, 2)
+        await store.keepForRevocation(h, renewed)
+        await store.completeRevocation(h, 2)
         expect(await store.end(h, { successor: handle() })).toMatchObject({
           signedOutAt: expect.any(Number),
         })
@@ -648,7 +659,7 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
       const person = () => {
         const name = handle()
         const claims = { email: `${name}@example.com` }
-        return { ...session.identity, sub: name, providerSid: `sid-${name}`, claims }
+        return { ...session.identity, providerSub: name, providerSid: `sid-${name}`, claims }
       }
       const begunAt = (identity: NewSession['identity'], startedAt: number): NewSession => ({
         ...session,
@@ -669,7 +680,7 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
           expect(await store.create(h, begunAt(identity, before))).toBe('cut-off')
           expect(await store.read(h)).toBeUndefined()
           expect(await store.find(toUserGroup(identity))).toEqual([])
-          expect((await store.readRemains(h))?.tokens).toEqual(session.tokens)
+          expect((await store.readPendingRevocation(h))?.tokens).toEqual(session.tokens)
           expect(await store.create(handle(), begunAt(identity, clock.now()))).toBe('created')
           expect(await store.create(handle(), begunAt(person(), before))).toBe('created')
         },
@@ -698,18 +709,18 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
     test('a claim has one winner, until its lifetime is over', async () => {
       const { store, passTime } = await create()
       const key = handle()
-      const claims = await Promise.all(Array.from({ length: 20 }, () => store.claim(key, minutes(10))))
+      const claims = await Promise.all(Array.from({ length: 20 }, () => store.reserveOnce(key, minutes(10))))
       expect(claims.filter(Boolean)).toHaveLength(1)
       await passTime(minutes(9))
-      expect(await store.claim(key, minutes(10))).toBe(false)
+      expect(await store.reserveOnce(key, minutes(10))).toBe(false)
       await passTime(minutes(1))
-      expect(await store.claim(key, minutes(10))).toBe(true)
+      expect(await store.reserveOnce(key, minutes(10))).toBe(true)
     })
 
     test('a text that was published is there until its lifetime is over', async () => {
       const { store, passTime } = await create()
       const key = handle()
-      await store.claim(key, minutes(10))
+      await store.reserveOnce(key, minutes(10))
       expect(await store.published(key)).toBeUndefined()
       await store.publish(key, 'text', minutes(10))
       expect(await store.published(key)).toBe('text')
@@ -723,41 +734,45 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
       test('that is settled keeps its note for as long as it stands, its text for less', async () => {
         const { store, passTime } = await create()
         const key = handle()
-        expect(await store.findClaim(key)).toEqual({ state: 'open' })
-        await store.claim(key, minutes(10))
-        expect(await store.findClaim(key)).toEqual({ state: 'held' })
+        expect(await store.findReservation(key)).toEqual({ state: 'open' })
+        await store.reserveOnce(key, minutes(10))
+        expect(await store.findReservation(key)).toEqual({ state: 'held' })
         await passTime(minutes(1))
         expect(await store.settle(key, record, seconds(15))).toBe(true)
-        expect(await store.findClaim(key)).toEqual({ state: 'settled', ...record })
-        expect(await store.claim(key, minutes(10))).toBe(false)
+        expect(await store.findReservation(key)).toEqual({ state: 'settled', ...record })
+        expect(await store.reserveOnce(key, minutes(10))).toBe(false)
         await passTime(seconds(15))
-        expect(await store.findClaim(key)).toEqual({ state: 'settled', note: 'a note', text: undefined })
+        expect(await store.findReservation(key)).toEqual({
+          state: 'settled',
+          note: 'a note',
+          text: undefined,
+        })
         await passTime(minutes(9))
-        expect(await store.findClaim(key)).toEqual({ state: 'open' })
+        expect(await store.findReservation(key)).toEqual({ state: 'open' })
       })
 
       test('that is cancelled before or while it is held can be neither made nor settled', async () => {
         const { store, passTime } = await create()
         for (const state of ['open', 'held'] as const) {
           const key = handle()
-          if (state === 'held') await store.claim(key, minutes(10))
-          expect(await store.cancelClaim(key, minutes(10))).toEqual({ state })
-          expect(await store.cancelClaim(key, minutes(10))).toEqual({ state: 'cancelled' })
-          expect(await store.claim(key, minutes(10))).toBe(false)
+          if (state === 'held') await store.reserveOnce(key, minutes(10))
+          expect(await store.cancelReservation(key, minutes(10))).toEqual({ state })
+          expect(await store.cancelReservation(key, minutes(10))).toEqual({ state: 'cancelled' })
+          expect(await store.reserveOnce(key, minutes(10))).toBe(false)
           expect(await store.settle(key, record, seconds(15))).toBe(false)
-          expect(await store.findClaim(key)).toEqual({ state: 'cancelled' })
+          expect(await store.findReservation(key)).toEqual({ state: 'cancelled' })
           await passTime(minutes(10))
-          expect(await store.findClaim(key)).toEqual({ state: 'open' })
+          expect(await store.findReservation(key)).toEqual({ state: 'open' })
         }
       })
 
       test('that is settled cannot be cancelled any more, and says so each time', async () => {
         const { store } = await create()
         const key = handle()
-        await store.claim(key, minutes(10))
+        await store.reserveOnce(key, minutes(10))
         await store.settle(key, record, seconds(15))
         for (let count = 0; count < 2; count += 1) {
-          expect(await store.cancelClaim(key, minutes(10))).toMatchObject({
+          expect(await store.cancelReservation(key, minutes(10))).toMatchObject({
             state: 'settled',
             note: 'a note',
           })

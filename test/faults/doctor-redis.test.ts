@@ -42,7 +42,7 @@ const check = (url: string, secret = testSecret()): Promise<Finding[]> =>
 test('one that is set up well passes', async () => {
   const findings = await check(redis.url)
   expect(findings.map(({ status }) => status)).toEqual(['pass', 'pass', 'pass'])
-  expect(findings.map(({ says }) => says).join()).toMatch(/takes writes.*version [78].*noeviction/)
+  expect(findings.map(({ message }) => message).join()).toMatch(/takes writes.*version [78].*noeviction/)
   // What it wrote goes by itself.
   expect(await redis.command('PTTL', 'portico:doctor')).not.toBe(-1)
 })
@@ -58,7 +58,7 @@ test('over TLS, that is said', async () => {
     url: (tlsPort) => `rediss://localhost:${tlsPort}`,
   })
   expect(await check(server.url)).toContainEqual(
-    expect.objectContaining({ status: 'pass', says: 'over TLS' }),
+    expect.objectContaining({ status: 'pass', message: 'over TLS' }),
   )
   await server.close()
 })
@@ -71,12 +71,12 @@ test('signing keys that BFF_SECRETS cannot open are found, and those it can are 
     return check(redis.url, ours)
   }
   expect(await look(ours)).toContainEqual(
-    expect.objectContaining({ status: 'pass', says: expect.stringContaining('opens the signing keys') }),
+    expect.objectContaining({ status: 'pass', message: expect.stringContaining('opens the signing keys') }),
   )
   expect(await look(theirs)).toContainEqual(
     expect.objectContaining({
       status: 'fail',
-      says: expect.stringContaining('does not open the signing keys'),
+      message: expect.stringContaining('does not open the signing keys'),
       fix: expect.stringContaining('back into BFF_SECRETS'),
     }),
   )
@@ -90,7 +90,7 @@ describe('what is wrong is found, and the fix is named', () => {
     await redis.command('CONFIG', 'SET', 'maxmemory-policy', 'allkeys-lru')
     expect(failing(await check(redis.url))).toEqual([
       expect.objectContaining({
-        says: expect.stringContaining('allkeys-lru'),
+        message: expect.stringContaining('allkeys-lru'),
         fix: expect.stringContaining('noeviction'),
       }),
     ])
@@ -102,7 +102,7 @@ describe('what is wrong is found, and the fix is named', () => {
     await redis.command('CONFIG', 'SET', 'requirepass', '')
     expect(failing(findings)).toEqual([
       expect.objectContaining({
-        says: expect.stringContaining('WRONGPASS'),
+        message: expect.stringContaining('WRONGPASS'),
         fix: expect.stringContaining('password'),
       }),
     ])
@@ -113,7 +113,7 @@ describe('what is wrong is found, and the fix is named', () => {
     await redis.command('ACL', 'SETUSER', 'poor', 'on', '>p', '~other:*', '+@all')
     expect(failing(await check(redis.url.replace('//', '//poor:p@')))).toEqual([
       expect.objectContaining({
-        says: expect.stringContaining('NOPERM'),
+        message: expect.stringContaining('NOPERM'),
         fix: expect.stringContaining('~portico:*'),
       }),
     ])
@@ -123,7 +123,7 @@ describe('what is wrong is found, and the fix is named', () => {
     await redis.command('REPLICAOF', '127.0.0.1', String(await freePort()))
     expect(failing(await check(redis.url))).toEqual([
       expect.objectContaining({
-        says: expect.stringContaining('READONLY'),
+        message: expect.stringContaining('READONLY'),
         fix: expect.stringContaining('master'),
       }),
     ])
@@ -133,7 +133,7 @@ describe('what is wrong is found, and the fix is named', () => {
     await redis.command('CONFIG', 'SET', 'maxmemory', '1')
     expect(failing(await check(redis.url))).toEqual([
       expect.objectContaining({
-        says: expect.stringContaining('OOM'),
+        message: expect.stringContaining('OOM'),
         fix: expect.stringContaining('memory'),
       }),
     ])
@@ -165,7 +165,7 @@ describe('what is wrong is found, and the fix is named', () => {
     server.close()
     expect(failing(findings)).toEqual([
       expect.objectContaining({
-        says: expect.stringContaining('6.2.14 is too old'),
+        message: expect.stringContaining('6.2.14 is too old'),
         fix: expect.stringContaining('Redis 7'),
       }),
     ])

@@ -4,14 +4,14 @@ import { createMemoryStore, type MemoryStore } from '../../src/session/memory/st
 import type { Store } from '../../src/session/store.ts'
 import { createTestBrowser, type TestBrowser } from '../support/browser.ts'
 import { createTestClock, hours, minutes, type TestClock } from '../support/clock.ts'
-import { type HostileProvider, startHostileProvider } from '../support/providers/scripted-provider.ts'
-import { csrf, getSession, logInAtHostile, readRefusal, startLogin } from '../support/login.ts'
+import { csrf, getSession, logInAtScripted, readRefusal, startLogin } from '../support/login.ts'
 import { readLogoutUrl, visitOurs } from '../support/logout.ts'
 import { publicUrl, startPortico, type TestPortico } from '../support/portico.ts'
+import { type ScriptedProvider, startScriptedProvider } from '../support/providers/scripted-provider.ts'
 
-let idp: HostileProvider
+let idp: ScriptedProvider
 beforeAll(async () => {
-  idp = await startHostileProvider()
+  idp = await startScriptedProvider()
 })
 afterAll(() => idp.close())
 
@@ -48,23 +48,23 @@ const sessionCookies = (browser: ReturnType<typeof createTestBrowser>) =>
 
 test('a login writes its session once', async () => {
   const { portico, created } = await startOver()
-  expect((await logInAtHostile(portico, idp)).response.status).toBe(200)
+  expect((await logInAtScripted(portico, idp)).response.status).toBe(200)
   expect(created).toHaveLength(1)
 })
 
 describe('a login that the store refuses', () => {
   test('leaves the session that was, and no cookie of another (F49)', async () => {
     const { portico } = await startOver({ capacity: 1 })
-    const { browser, response } = await logInAtHostile(portico, idp)
+    const { browser, response } = await logInAtScripted(portico, idp)
     expect(response.status).toBe(200)
     const before = await getSession(portico, browser)
-    const second = await logInAtHostile(portico, idp, { browser })
+    const second = await logInAtScripted(portico, idp, { browser })
     expect(await readRefusal(second.response)).toBe('503 store_unavailable')
     expect(sessionCookies(browser)).toHaveLength(1)
     expect(await getSession(portico, browser)).toEqual(before)
   })
 
-  test.each(['claim', 'create', 'read'] as const)(
+  test.each(['reserveOnce', 'create', 'read'] as const)(
     'because %s fails: 503, no cookie, nobody signed in',
     async (method) => {
       const { portico, failing, memory } = await startOver()
@@ -83,10 +83,10 @@ describe('a login that the store refuses', () => {
 
   test('because the old session cannot be ended: 503, and no cookie of the new one (R46)', async () => {
     const { portico, failing } = await startOver()
-    const { browser } = await logInAtHostile(portico, idp)
+    const { browser } = await logInAtScripted(portico, idp)
     const before = await getSession(portico, browser)
     failing.add('end')
-    expect(await readRefusal((await logInAtHostile(portico, idp, { browser })).response)).toBe(
+    expect(await readRefusal((await logInAtScripted(portico, idp, { browser })).response)).toBe(
       '503 store_unavailable',
     )
     expect(sessionCookies(browser)).toHaveLength(1)
@@ -96,9 +96,9 @@ describe('a login that the store refuses', () => {
 
   test('because the old session could not be ended at once: the new one does not live on unseen', async () => {
     const { portico, memory, failing, created } = await startOver({ failsOnce: true })
-    const { browser } = await logInAtHostile(portico, idp)
+    const { browser } = await logInAtScripted(portico, idp)
     failing.add('end')
-    expect((await logInAtHostile(portico, idp, { browser })).response.status).toBe(503)
+    expect((await logInAtScripted(portico, idp, { browser })).response.status).toBe(503)
     expect(created).toHaveLength(2)
     expect(await memory.read(created[0] ?? '')).toBeDefined()
     expect(await memory.read(created[1] ?? '')).toBeUndefined()
@@ -120,7 +120,7 @@ describe('a login that the store refuses', () => {
   test('because its outcome cannot be recorded: no logout would find its session, which ends', async () => {
     const { portico, memory, failing, created } = await startOver()
     failing.add('settle')
-    expect(await readRefusal((await logInAtHostile(portico, idp)).response)).toBe('503 store_unavailable')
+    expect(await readRefusal((await logInAtScripted(portico, idp)).response)).toBe('503 store_unavailable')
     expect(await memory.read(created[0] ?? '')).toBeUndefined()
     expect(portico.logged.some(({ event }) => event === 'login_outcome_lost')).toBe(true)
   })
@@ -138,7 +138,7 @@ describe('a store that fails is never "not signed in"', () => {
     ['DELETE', '/api/sessions', 'find'],
   ] as const)('%s %s while %s fails: 503, and the cookie stays', async (method, path, failure) => {
     const { portico, failing } = await startOver()
-    const { browser } = await logInAtHostile(portico, idp)
+    const { browser } = await logInAtScripted(portico, idp)
     failing.add(failure)
     const response = await browser.fetch(portico.url + path, { method, headers: csrf })
     expect(await readRefusal(response)).toBe('503 store_unavailable')
@@ -150,8 +150,8 @@ describe('a store that fails is never "not signed in"', () => {
     'F47: a logout everywhere while %s fails: nobody claims success, and the person can ask again',
     async (failure) => {
       const { portico, failing } = await startOver()
-      const phone = (await logInAtHostile(portico, idp)).browser
-      const laptop = (await logInAtHostile(portico, idp)).browser
+      const phone = (await logInAtScripted(portico, idp)).browser
+      const laptop = (await logInAtScripted(portico, idp)).browser
       const ask = () =>
         laptop.fetch(`${portico.url}/api/logout`, {
           method: 'POST',
@@ -172,11 +172,11 @@ describe('a store that fails is never "not signed in"', () => {
 
   test('a logout that cannot cancel the logins in progress ends nothing, says so, and can be tried again', async () => {
     const { portico, failing } = await startOver()
-    const { browser } = await logInAtHostile(portico, idp)
+    const { browser } = await logInAtScripted(portico, idp)
     const parameters = idp.authorize(await startLogin(portico, browser))
     const cookies = new Map(browser.cookies(portico.url))
     const logOut = () => browser.fetch(`${portico.url}/api/logout`, { method: 'POST', headers: csrf })
-    failing.add('cancelClaim')
+    failing.add('cancelReservation')
     const refused = await logOut()
     expect([refused.status, refused.headers.getSetCookie()]).toEqual([503, []])
     expect(((await refused.json()) as { detail: string }).detail).toMatch(/^You are still signed in/)
@@ -193,7 +193,7 @@ describe('a store that fails is never "not signed in"', () => {
     async (method) => {
       idp.revokeAll()
       const { portico, failing, memory, created } = await startOver({ failsOnce: true })
-      const { browser } = await logInAtHostile(portico, idp)
+      const { browser } = await logInAtScripted(portico, idp)
       const parameters = idp.authorize(await startLogin(portico, browser))
       failing.add(method)
       const response = await browser.fetch(`${portico.url}/api/callback?${parameters}`)
@@ -209,7 +209,7 @@ describe('a store that fails is never "not signed in"', () => {
 
   test('F47: a logout that the store does not take says that the person is still signed in', async () => {
     const { portico, failing } = await startOver()
-    const { browser } = await logInAtHostile(portico, idp)
+    const { browser } = await logInAtScripted(portico, idp)
     failing.add('end')
     const url = `${portico.url}/api/logout`
     const answer = await browser.fetch(url, { method: 'POST', headers: csrf })
@@ -229,14 +229,14 @@ describe('a store that fails is never "not signed in"', () => {
   test('after a logout the way to the provider is open all the same, to this browser, for its minute', async () => {
     const { portico, failing, clock } = await startOver()
     const signOut = async () => {
-      const { browser } = await logInAtHostile(portico, idp)
+      const { browser } = await logInAtScripted(portico, idp)
       const answer = await browser.fetch(`${portico.url}/api/logout`, { method: 'POST', headers: csrf })
       return { browser, address: (await readLogoutUrl(answer)) ?? '' }
     }
     const [one, late] = [await signOut(), await signOut()]
     const land = async (browser: TestBrowser, address: string) =>
       (await visitOurs(portico, browser, address)).headers.get('location')
-    failing.add('claim')
+    failing.add('reserveOnce')
     const script = await one.browser.fetch(portico.url + one.address.slice(publicUrl.length))
     expect(await readRefusal(script)).toBe('400 invalid_request')
     expect(await land(createTestBrowser(), one.address)).toBe('/')
@@ -250,7 +250,7 @@ describe('a store that fails is never "not signed in"', () => {
     failing.add('ping')
     const response = await fetch(`${portico.url}/readyz`)
     expect(response.status).toBe(503)
-    expect(await response.json()).toMatchObject({ parts: { store: 'store_unavailable' } })
+    expect(await response.json()).toMatchObject({ components: { store: 'store_unavailable' } })
   })
 })
 
@@ -258,20 +258,20 @@ test('an app token that cannot be minted: 500, no cookie goes out, and no sessio
   const { portico, memory, created } = await startOver()
   let asked = 0
   const keyRing = {
-    ...portico.parts.keyRing,
+    ...portico.components.keyRing,
     async signingKey() {
       asked += 1
       // The server asks once when it starts, the callback before it spends the code.
       if (asked > 2) throw new Error('no key')
-      return portico.parts.keyRing.signingKey()
+      return portico.components.keyRing.signingKey()
     },
   }
   const broken = await startPortico({
     issuer: idp.issuer,
-    replaced: { keyRing, store: portico.parts.store, clock: portico.clock },
+    replaced: { keyRing, store: portico.components.store, clock: portico.clock },
   })
   started.push(broken)
-  const { browser, response } = await logInAtHostile(broken, idp)
+  const { browser, response } = await logInAtScripted(broken, idp)
   expect(await readRefusal(response)).toBe('500 internal_error')
   expect(sessionCookies(browser)).toEqual([])
   expect(created).toHaveLength(1)
@@ -289,9 +289,9 @@ test('signing keys that cannot be had: not ready, and a login is refused before 
   const portico = await startPortico({ issuer: idp.issuer, replaced: { keyRing } })
   started.push(portico)
   const ready = await fetch(`${portico.url}/readyz`)
-  expect([ready.status, await ready.json()]).toMatchObject([503, { parts: { signing_keys: 'wrapped' } }])
+  expect([ready.status, await ready.json()]).toMatchObject([503, { components: { signing_keys: 'wrapped' } }])
   const calls = idp.calls.token
-  expect(await readRefusal((await logInAtHostile(portico, idp)).response)).toBe('503 store_unavailable')
+  expect(await readRefusal((await logInAtScripted(portico, idp)).response)).toBe('503 store_unavailable')
   expect(idp.calls.token).toBe(calls)
   expect(portico.logged.some(({ event }) => event === 'login_succeeded')).toBe(false)
   expect((await fetch(`${portico.url}/.well-known/jwks.json`)).status).toBe(503)
@@ -299,12 +299,12 @@ test('signing keys that cannot be had: not ready, and a login is refused before 
 
 test('a session that ends between being read and being used: 401 (F40)', async () => {
   const { portico, memory } = await startOver()
-  const { browser } = await logInAtHostile(portico, idp)
+  const { browser } = await logInAtScripted(portico, idp)
   const { session } = await getSession(portico, browser)
   const store = { ...memory, touch: () => memory.end(session.id).then(() => undefined) }
   const raced = await startPortico({
     issuer: idp.issuer,
-    replaced: { store, config: portico.parts.config, clock: portico.clock },
+    replaced: { store, config: portico.components.config, clock: portico.clock },
   })
   started.push(raced)
   for (const [name, value] of browser.cookies(portico.url)) browser.setCookie(raced.url, name, value)
@@ -339,7 +339,7 @@ test('a session that ends before its login is answered: said so, no cookie goes 
   }
   const portico = await startPortico({ issuer: idp.issuer, replaced: { clock, store } })
   started.push(portico)
-  const { browser, response } = await logInAtHostile(portico, idp)
+  const { browser, response } = await logInAtScripted(portico, idp)
   expect(await readRefusal(response)).toBe('401 signed_out')
   expect(sessionCookies(browser)).toEqual([])
 })

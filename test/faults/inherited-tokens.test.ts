@@ -4,20 +4,20 @@ import { createRedisStore } from '../../src/session/redis/store.ts'
 import type { Store } from '../../src/session/store.ts'
 import { createTestBrowser, type TestBrowser } from '../support/browser.ts'
 import { createTestClock, hours, minutes, seconds, type TestClock } from '../support/clock.ts'
-import { type HostileProvider, startHostileProvider } from '../support/providers/scripted-provider.ts'
-import { csrf, getSession, logInAtHostile, readRefusal, startLogin } from '../support/login.ts'
+import { csrf, getSession, logInAtScripted, readRefusal, startLogin } from '../support/login.ts'
 import { startPortico, type TestPortico } from '../support/portico.ts'
-import { startRedis, type TestRedis } from '../support/redis/start-redis.ts'
+import { type ScriptedProvider, startScriptedProvider } from '../support/providers/scripted-provider.ts'
 import { connectRedis } from '../support/redis/redis-connection.ts'
+import { startRedis, type TestRedis } from '../support/redis/start-redis.ts'
 import { copyBrowser } from '../support/world.ts'
 
 const lifetimes = { idleTimeout: hours(24), absoluteTimeout: hours(100) }
 
 let redis: TestRedis
-let idp: HostileProvider
+let idp: ScriptedProvider
 beforeAll(async () => {
   redis = await startRedis()
-  idp = await startHostileProvider()
+  idp = await startScriptedProvider()
 })
 afterAll(async () => {
   await redis.close()
@@ -56,7 +56,7 @@ describe.each(stores)('%s, the tokens of a replaced session', (_name, createStor
 
   const signIn = async (browser: TestBrowser, more: Record<string, unknown> = {}) => {
     idp.misbehave({ idTokenClaims: (claims) => ({ ...claims, ...more }) })
-    const { response, parameters } = await logInAtHostile(portico, idp, { browser })
+    const { response, parameters } = await logInAtScripted(portico, idp, { browser })
     expect(response.status).toBe(200)
     return parameters.get('state')
   }
@@ -68,7 +68,7 @@ describe.each(stores)('%s, the tokens of a replaced session', (_name, createStor
     for (const wait of [seconds(20), minutes(2)]) {
       clock.advance(wait)
       await redis.passTime(wait)
-      await portico.parts.revocations.sweep()
+      await portico.components.tokenRevocation.sweep()
     }
   }
   const living = () => idp.livingStates()
@@ -176,9 +176,9 @@ describe.each(stores)('%s, the tokens of a replaced session', (_name, createStor
     await signIn(laptop)
     const { session } = await getSession(portico, phone)
     const parameters = idp.authorize(await startLogin(portico, phone))
-    const read = portico.parts.store.read
+    const read = portico.components.store.read
     let isFirst = true
-    portico.parts.store.read = async (handle) => {
+    portico.components.store.read = async (handle) => {
       const found = await read(handle)
       if (handle === session.id && isFirst) {
         isFirst = false
@@ -188,7 +188,7 @@ describe.each(stores)('%s, the tokens of a replaced session', (_name, createStor
     }
     const url = `${portico.url}/api/sessions/${session.id}`
     const ended = await laptop.fetch(url, { method: 'DELETE', headers: csrf })
-    portico.parts.store.read = read
+    portico.components.store.read = read
     expect(ended.status).toBe(204)
     expect(await getSession(portico, phone)).toEqual({ active: false })
     expect((await getSession(portico, laptop)).active).toBe(true)

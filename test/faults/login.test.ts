@@ -3,8 +3,8 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { createTestBrowser, type TestBrowser } from '../support/browser.ts'
 import { type Fleet, type Replica, startFleet } from '../support/fleet.ts'
 import { csrf, readRefusal } from '../support/login.ts'
-import { alan, signInAtOkta } from '../support/providers/okta.ts'
 import { testSecret } from '../support/portico.ts'
+import { alan, signInAtOkta } from '../support/providers/okta.ts'
 
 const oldSecret = testSecret()
 let fleet: Fleet

@@ -1,10 +1,10 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { createTestBrowser, type TestBrowser } from '../support/browser.ts'
 import { minutes, seconds } from '../support/clock.ts'
-import { type HostileProvider, startHostileProvider } from '../support/providers/scripted-provider.ts'
-import { csrf, getSession, logInAtHostile, readRefusal, startLogin } from '../support/login.ts'
+import { csrf, getSession, logInAtScripted, readRefusal, startLogin } from '../support/login.ts'
 import { goToProvider, readLogoutUrl, visitOurs } from '../support/logout.ts'
 import { publicUrl, startPortico, type TestPortico, testSecret } from '../support/portico.ts'
+import { type ScriptedProvider, startScriptedProvider } from '../support/providers/scripted-provider.ts'
 import { copyBrowser, type World, worlds } from '../support/world.ts'
 
 /** The address that a script gets from a logout: it leads the browser that logged out to the provider, once, within a minute. */
@@ -24,10 +24,10 @@ async function logOut(at: { url: string }, browser: TestBrowser, body: object = 
 
 /** Signs in and out; returns the browser, and the address that its page got. */
 async function leave(
-  at: { url: string; idp: HostileProvider },
+  at: { url: string; idp: ScriptedProvider },
   { browser = createTestBrowser(), returnTo = '/there' }: { browser?: TestBrowser; returnTo?: string } = {},
 ) {
-  const { response } = await logInAtHostile(at, at.idp, { browser })
+  const { response } = await logInAtScripted(at, at.idp, { browser })
   expect(response.status).toBe(200)
   const answer = await logOut(at, browser, { return_to: returnTo })
   return { browser, answer, address: (await readLogoutUrl(answer.clone())) ?? '' }
@@ -35,7 +35,7 @@ async function leave(
 
 /** Where a visit leads: the provider, or an address of ours. */
 async function land(
-  at: { url: string; idp: HostileProvider },
+  at: { url: string; idp: ScriptedProvider },
   browser: TestBrowser,
   address: string,
 ): Promise<string | null> {
@@ -87,11 +87,11 @@ describe.each(worlds)('%s', (_name, start) => {
 })
 
 describe('in one process', () => {
-  let idp: HostileProvider
-  let portico: TestPortico & { idp: HostileProvider }
+  let idp: ScriptedProvider
+  let portico: TestPortico & { idp: ScriptedProvider }
   const opened: TestPortico[] = []
   beforeAll(async () => {
-    idp = await startHostileProvider()
+    idp = await startScriptedProvider()
     portico = { ...(await startPortico({ issuer: idp.issuer, env: { LOGOUT_RETURN_TO: '/bye' } })), idp }
     idp.follow(portico.clock)
   })
@@ -297,7 +297,7 @@ describe('in one process', () => {
 
   test('who signs in again before following it stays signed in here', async () => {
     const { browser, address } = await leave(portico)
-    await logInAtHostile(portico, idp, { browser })
+    await logInAtScripted(portico, idp, { browser })
     expect(await land(portico, browser, address)).toBe('the provider')
     expect((await getSession(portico, browser)).active).toBe(true)
   })

@@ -6,8 +6,8 @@ import { minutes, seconds } from '../support/clock.ts'
 import { type Answer, type Fleet, type Replica, startFleet } from '../support/fleet.ts'
 import { csrf } from '../support/login.ts'
 import { goToProvider, readLogoutUrl } from '../support/logout.ts'
-import { alan, signOutAtOkta } from '../support/providers/okta.ts'
 import { testSecret } from '../support/portico.ts'
+import { alan, signOutAtOkta } from '../support/providers/okta.ts'
 
 /** Logouts of each race. */
 const rounds = Number(process.env.LOGOUT_ROUNDS ?? 1000)

@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import type { TestBrowser } from '../support/browser.ts'
 import { hours } from '../support/clock.ts'
 import { enterAs } from '../support/group-api.ts'
-import { csrf, getSession, type LoginAnswer, logInAtHostile } from '../support/login.ts'
+import { csrf, getSession, type LoginAnswer, logInAtScripted } from '../support/login.ts'
 import { type World, worlds } from '../support/world.ts'
 
 /** Names of 40 letters. */
@@ -30,7 +30,7 @@ describe.each(worlds)('%s', (_name, start) => {
   test.each([150, 2_000])('a person in %i groups signs in, works and is renewed', async (count) => {
     const all = [...teams(count - 3), 'portal-admins', 'Auditors', 'Everyone']
     tell(all)
-    const { browser, response } = await logInAtHostile(world, world.idp)
+    const { browser, response } = await logInAtScripted(world, world.idp)
     expect(response.status).toBe(200)
     const answer = (await response.json()) as LoginAnswer
     expect(answer.user.groups).toEqual(all)

@@ -7,15 +7,15 @@ import { afterEach, describe, expect, test } from 'vitest'
 import { createTestBrowser } from '../support/browser.ts'
 import { createCertificate } from '../support/certificate.ts'
 import { hours, minutes, seconds } from '../support/clock.ts'
+import { startTestServer } from '../support/http-server.ts'
+import { csrf, getSession, logInAtScripted, readRefusal } from '../support/login.ts'
+import { startPortico, type TestPortico } from '../support/portico.ts'
 import {
   createProviderKey,
   type Defect,
-  type HostileProvider,
-  startHostileProvider,
+  type ScriptedProvider,
+  startScriptedProvider,
 } from '../support/providers/scripted-provider.ts'
-import { startTestServer } from '../support/http-server.ts'
-import { csrf, getSession, logInAtHostile, readRefusal } from '../support/login.ts'
-import { startPortico, type TestPortico } from '../support/portico.ts'
 
 const closers: { close(): Promise<void> }[] = []
 afterEach(async () => {
@@ -25,7 +25,7 @@ const keep = <T extends { close(): Promise<void> }>(part: T): T => {
   closers.push(part)
   return part
 }
-const startIdp = async (options = {}) => keep(await startHostileProvider(options))
+const startIdp = async (options = {}) => keep(await startScriptedProvider(options))
 const start = async (issuer: string, env = {}) =>
   keep(await startPortico({ issuer, env: { OIDC_TIMEOUT: '1s', ...env } }))
 
@@ -54,12 +54,12 @@ describe('the provider is down at start (F19)', () => {
     const ready = await fetch(`${portico.url}/readyz`)
     expect(ready.status).toBe(200)
     expect(await ready.json()).toMatchObject({
-      parts: { store: 'ok', provider: expect.stringContaining('not discovered') },
+      components: { store: 'ok', provider: expect.stringContaining('not discovered') },
     })
 
     await startIdp({ port })
     // No login asks again: the server finds out in the background, in a second by the real clock.
-    await expect.poll(() => portico.parts.providers.first.isReady(), { timeout: 10_000 }).toBe(true)
+    await expect.poll(() => portico.components.providers.first.isReady(), { timeout: 10_000 }).toBe(true)
     expect((await askLogin(portico)).status).toBe(200)
   })
 
@@ -145,7 +145,7 @@ describe('the provider fails during the exchange (R26)', () => {
     expect((await askLogin(portico)).status).toBe(200)
     idp.misbehave(defect)
     const [started, memory] = [performance.now(), process.memoryUsage().rss]
-    const { browser, response } = await logInAtHostile(portico, idp)
+    const { browser, response } = await logInAtScripted(portico, idp)
     expect(response.headers.get('retry-after')).not.toBeNull()
     expect(await readRefusal(response)).toBe('503 provider_unavailable')
     expect(performance.now() - started).toBeLessThan(2_500)
@@ -161,7 +161,7 @@ describe('the provider fails during the exchange (R26)', () => {
     idp.misbehave({
       tokenEndpoint: (_req, res) => void res.status(429).set('x-rate-limit-reset', String(reset)).end(),
     })
-    const { response } = await logInAtHostile(portico, idp)
+    const { response } = await logInAtScripted(portico, idp)
     expect(Number(response.headers.get('retry-after'))).toBeGreaterThan(40)
   })
 })
@@ -170,13 +170,13 @@ describe('the keys', () => {
   test('down for 30 minutes: known keys still verify (F31)', async () => {
     const idp = await startIdp()
     const portico = await start(idp.issuer)
-    expect((await logInAtHostile(portico, idp)).response.status).toBe(200)
+    expect((await logInAtScripted(portico, idp)).response.status).toBe(200)
     const calls = idp.calls.jwks
     idp.misbehave({ jwks: () => 'down' })
     for (let minute = 0; minute < 30; minute += 6) {
       portico.clock.advance(minutes(6))
       idp.misbehave({ jwks: () => 'down', ...byTheClockOf(portico) })
-      expect((await logInAtHostile(portico, idp)).response.status).toBe(200)
+      expect((await logInAtScripted(portico, idp)).response.status).toBe(200)
     }
     expect(idp.calls.jwks).toBeGreaterThan(calls)
     expect(portico.logged.some(({ event }) => event === 'provider_keys_unavailable')).toBe(true)
@@ -186,17 +186,17 @@ describe('the keys', () => {
     const idp = await startIdp()
     idp.misbehave({ jwks: () => 'no keys here' })
     const portico = await start(idp.issuer)
-    expect(await readRefusal((await logInAtHostile(portico, idp)).response)).toBe('503 provider_unavailable')
+    expect(await readRefusal((await logInAtScripted(portico, idp)).response)).toBe('503 provider_unavailable')
   })
 
   test('an empty key set does not take the place of good keys', async () => {
     const idp = await startIdp()
     const portico = await start(idp.issuer)
-    await logInAtHostile(portico, idp)
+    await logInAtScripted(portico, idp)
     for (let turn = 0; turn < 3; turn += 1) {
       portico.clock.advance(minutes(6))
       idp.misbehave({ jwks: () => ({ keys: [] }), ...byTheClockOf(portico) })
-      expect((await logInAtHostile(portico, idp)).response.status).toBe(200)
+      expect((await logInAtScripted(portico, idp)).response.status).toBe(200)
     }
   })
 
@@ -207,30 +207,30 @@ describe('the keys', () => {
     const idp = await startIdp()
     idp.misbehave({ jwks: () => ({ keys }) })
     const portico = await start(idp.issuer)
-    expect((await logInAtHostile(portico, idp)).response.status).toBe(status)
+    expect((await logInAtScripted(portico, idp)).response.status).toBe(status)
   })
 
   test('a new key under the old kid, or without any, is found at once', async () => {
     const idp = await startIdp()
     const portico = await start(idp.issuer)
-    await logInAtHostile(portico, idp)
+    await logInAtScripted(portico, idp)
     const key = await createProviderKey('good-1')
     idp.publish(key)
     idp.misbehave({ key, accessTokenKey: key })
-    expect((await logInAtHostile(portico, idp)).response.status).toBe(200)
+    expect((await logInAtScripted(portico, idp)).response.status).toBe(200)
   })
 
   test('rotated twice within 30 s: logins and refreshes work (F30)', async () => {
     const idp = await startIdp()
     const portico = await start(idp.issuer)
     idp.follow(portico.clock)
-    const { browser } = await logInAtHostile(portico, idp)
+    const { browser } = await logInAtScripted(portico, idp)
     for (const kid of ['rotated-1', 'rotated-2']) {
       const key = await createProviderKey(kid)
       idp.publish(key)
       idp.misbehave({ key, accessTokenKey: key, tokenResponse: (body) => ({ ...body, expires_in: 5 }) })
       portico.clock.advance(seconds(10))
-      expect((await logInAtHostile(portico, idp)).response.status).toBe(200)
+      expect((await logInAtScripted(portico, idp)).response.status).toBe(200)
       const headers = { ...csrf }
       expect((await browser.fetch(`${portico.url}/api/token`, { method: 'POST', headers })).status).toBe(200)
     }
@@ -239,38 +239,38 @@ describe('the keys', () => {
   test('a flood of unknown kids: at most one fetch in 30 s (F32)', async () => {
     const idp = await startIdp()
     const portico = await start(idp.issuer)
-    expect((await logInAtHostile(portico, idp)).response.status).toBe(200)
+    expect((await logInAtScripted(portico, idp)).response.status).toBe(200)
     const calls = idp.calls.jwks
     for (let index = 0; index < 20; index += 1) {
       idp.misbehave({ idTokenHeader: () => ({ kid: `unknown-${index}` }) })
-      expect(await readRefusal((await logInAtHostile(portico, idp)).response)).toBe('502 invalid_id_token')
+      expect(await readRefusal((await logInAtScripted(portico, idp)).response)).toBe('502 invalid_id_token')
     }
     expect(idp.calls.jwks - calls).toBe(1)
     portico.clock.advance(seconds(31))
     idp.misbehave({ idTokenHeader: () => ({ kid: 'unknown' }) })
-    await logInAtHostile(portico, idp)
+    await logInAtScripted(portico, idp)
     expect(idp.calls.jwks - calls).toBe(2)
   })
 
   test('a rotation is found out although someone sends unknown kids', async () => {
     const idp = await startIdp()
     const portico = await start(idp.issuer)
-    await logInAtHostile(portico, idp)
+    await logInAtScripted(portico, idp)
     idp.misbehave({ idTokenHeader: () => ({ kid: 'unknown' }) })
-    await logInAtHostile(portico, idp)
+    await logInAtScripted(portico, idp)
     const key = await createProviderKey('next')
     idp.publish(key)
     portico.clock.advance(seconds(31))
     idp.misbehave({ key, accessTokenKey: key, ...byTheClockOf(portico) })
-    expect((await logInAtHostile(portico, idp)).response.status).toBe(200)
+    expect((await logInAtScripted(portico, idp)).response.status).toBe(200)
   })
 })
 
 describe('the provider goes away while people are signed in (F21)', () => {
   test('sessions and app tokens go on', async () => {
-    const idp: HostileProvider = await startHostileProvider()
+    const idp: ScriptedProvider = await startScriptedProvider()
     const portico = await start(idp.issuer)
-    const { browser } = await logInAtHostile(portico, idp)
+    const { browser } = await logInAtScripted(portico, idp)
     await idp.close()
     portico.clock.advance(minutes(20))
     expect((await getSession(portico, browser)).active).toBe(true)
@@ -280,7 +280,7 @@ describe('the provider goes away while people are signed in (F21)', () => {
   })
 
   test('a login still begins from the metadata known, also after hours', async () => {
-    const idp: HostileProvider = await startHostileProvider()
+    const idp: ScriptedProvider = await startScriptedProvider()
     const portico = await start(idp.issuer)
     expect((await askLogin(portico)).status).toBe(200)
     await idp.close()
@@ -307,7 +307,7 @@ describe('an https endpoint at an http issuer, or the reverse, is nobody’s', (
     ),
     ...endpoints.slice(0, 3).map((name) => [`no ${name}`, { [name]: undefined }] as const),
   ])('%s', async (_what, change) => {
-    const other = await startHostileProvider()
+    const other = await startScriptedProvider()
     other.misbehave({ metadata: (document) => ({ ...document, ...change }) })
     const portico = await startPortico({ issuer: other.issuer })
     const response = await createTestBrowser().fetch(`${portico.url}/api/login`)
@@ -332,7 +332,7 @@ test.each([
       paths.push(req.url ?? '')
       res.writeHead(400, { 'content-type': 'application/json' }).end('{"error":"invalid_grant"}')
     })
-    const other = await startHostileProvider()
+    const other = await startScriptedProvider()
     other.misbehave({
       metadata: (document) => ({
         ...document,
@@ -347,7 +347,7 @@ test.each([
         ? { OIDC_CLIENT_SECRET: undefined, OIDC_CLIENT_CERT: certificate, OIDC_CLIENT_CERT_KEY: key }
         : { OIDC_CLIENT_AUTH: method }
     const portico = await startPortico({ issuer: other.issuer, env: credentials })
-    expect((await logInAtHostile(portico, other)).response.status).toBe(502)
+    expect((await logInAtScripted(portico, other)).response.status).toBe(502)
     expect([paths, other.calls.token]).toEqual([times === 1 ? ['/token'] : [], 1 - times])
     await portico.close()
     await other.close()
@@ -361,10 +361,10 @@ test.each([null, ''])('an endpoint that is %j is one the provider does not have'
     end_session_endpoint: nothing,
     pushed_authorization_request_endpoint: nothing,
   })
-  const other = await startHostileProvider()
+  const other = await startScriptedProvider()
   other.misbehave({ metadata })
   const portico = await startPortico({ issuer: other.issuer })
-  expect((await logInAtHostile(portico, other)).response.status).toBe(200)
+  expect((await logInAtScripted(portico, other)).response.status).toBe(200)
   await portico.close()
   await other.close()
 })
@@ -372,12 +372,12 @@ test.each([null, ''])('an endpoint that is %j is one the provider does not have'
 test('userinfo of another person is refused, at the login and afterwards (F33)', async () => {
   const idp = await startIdp()
   const portico = await start(idp.issuer)
-  const { browser } = await logInAtHostile(portico, idp)
+  const { browser } = await logInAtScripted(portico, idp)
   idp.misbehave({
     idTokenClaims: ({ groups: _, ...claims }) => claims,
     userinfo: (claims) => ({ ...claims, sub: 'someone-else' }),
   })
-  expect(await readRefusal((await logInAtHostile(portico, idp)).response)).toBe('502 invalid_userinfo')
+  expect(await readRefusal((await logInAtScripted(portico, idp)).response)).toBe('502 invalid_userinfo')
   const response = await browser.fetch(`${portico.url}/api/userinfo`, { headers: csrf })
   expect(await readRefusal(response)).toBe('502 invalid_userinfo')
   expect((await getSession(portico, browser)).active).toBe(true)

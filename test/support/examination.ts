@@ -1,7 +1,7 @@
 import { readConfig } from '../../src/config/config.ts'
 import type { Finding } from '../../src/doctor/finding.ts'
 import type { Examination } from '../../src/doctor/provider-checks.ts'
-import type { DiscoveredProvider } from '../../src/provider/metadata/discovery.ts'
+import type { AuthorizationServer } from '../../src/provider/metadata/discovery.ts'
 import type { ProviderProbe } from '../../src/provider/probe/probe.ts'
 import { testSecret } from './portico.ts'
 
@@ -59,12 +59,12 @@ export function createExamination(
 }
 
 /** A finding in one line. */
-export const tell = ({ status, check, says, fix }: Finding): string =>
-  `${status} ${check}: ${says}${fix === undefined ? '' : ` → ${fix}`}`
+export const tell = ({ status, check, message, fix }: Finding): string =>
+  `${status} ${check}: ${message}${fix === undefined ? '' : ` → ${fix}`}`
 
 /** A provider of which only the metadata counts. */
-export const discovered = (metadata: object): DiscoveredProvider =>
-  ({ metadata, configuration: {} }) as unknown as DiscoveredProvider
+export const discovered = (metadata: object): AuthorizationServer =>
+  ({ metadata, configuration: {} }) as unknown as AuthorizationServer
 
 /** An answer to whatever is asked for. */
 export const answered = (text: string, { status = 200, headers = {} as Record<string, string> } = {}) => ({

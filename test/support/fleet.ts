@@ -1,11 +1,11 @@
 import { Agent, request } from 'undici'
 import { type Balancer, startBalancer } from './balancer.ts'
 import { createTestBrowser, type TestBrowser } from './browser.ts'
-import type { ProviderOrder, ProviderState } from './processes/rotating-provider.ts'
 import { csrf } from './login.ts'
-import { type ada, signInAtOkta } from './providers/okta.ts'
 import { publicUrl, testSecret } from './portico.ts'
+import type { ProviderOrder, ProviderState } from './processes/rotating-provider.ts'
 import { startProcess, type TestProcess } from './processes/start-process.ts'
+import { type ada, signInAtOkta } from './providers/okta.ts'
 import { startRedis, type TestRedis } from './redis/start-redis.ts'
 import { startTcpProxy, type TcpProxy } from './tcp-proxy.ts'
 

@@ -1,7 +1,7 @@
 import { createTestBrowser, type TestBrowser } from './browser.ts'
-import type { HostileProvider } from './providers/scripted-provider.ts'
-import { type ada, signInAtOkta } from './providers/okta.ts'
 import type { TestPortico } from './portico.ts'
+import { type ada, signInAtOkta } from './providers/okta.ts'
+import type { ScriptedProvider } from './providers/scripted-provider.ts'
 
 export const csrf = { 'x-csrf': '1' }
 
@@ -40,9 +40,9 @@ export async function logInAtOkta(
 }
 
 /** The same at the hostile provider, which needs no pages. */
-export async function logInAtHostile(
+export async function logInAtScripted(
   portico: Pick<TestPortico, 'url'>,
-  idp: HostileProvider,
+  idp: ScriptedProvider,
   { browser = createTestBrowser(), query = '' }: { browser?: TestBrowser; query?: string } = {},
 ) {
   const parameters = idp.authorize(await startLogin(portico, browser, query))

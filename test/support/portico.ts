@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
-import type { Parts } from '../../src/app.ts'
+import type { Components } from '../../src/app.ts'
 import { readConfig } from '../../src/config/config.ts'
-import { createParts, startServer } from '../../src/server.ts'
+import { createComponents, startServer } from '../../src/server.ts'
 import { createMemoryStore, type MemoryStore } from '../../src/session/memory/store.ts'
 import { createLog } from '../../src/telemetry/logger.ts'
 import { createTestClock, type TestClock } from './clock.ts'
@@ -23,7 +23,7 @@ export interface TestPortico {
   url: string
   clock: TestClock
   store: MemoryStore
-  parts: Parts
+  components: Components
   /** Every line it logged so far, parsed. */
   logged: LogLine[]
   close(): Promise<void>
@@ -34,7 +34,7 @@ interface TestPorticoOptions {
   issuer?: string
   /** Settings beside the defaults; undefined removes one. */
   env?: Record<string, string | undefined>
-  replaced?: Partial<Parts>
+  replaced?: Partial<Components>
 }
 
 const toTestClient = (issuer: string) => ({
@@ -66,7 +66,14 @@ export async function startPortico({
   const logged: LogLine[] = []
   const log = createLog('debug', (line) => void logged.push(JSON.parse(line) as LogLine))
   const store = createMemoryStore({ clock, lifetimes: config.session })
-  const parts = createParts(config, { clock, log, store, ...replaced })
-  const server = await startServer(parts)
-  return { url: `http://127.0.0.1:${server.port}`, clock, store, parts, logged, close: () => server.close() }
+  const components = createComponents(config, { clock, log, store, ...replaced })
+  const server = await startServer(components)
+  return {
+    url: `http://127.0.0.1:${server.port}`,
+    clock,
+    store,
+    components,
+    logged,
+    close: () => server.close(),
+  }
 }

@@ -2,8 +2,8 @@ import express, { type RequestHandler } from 'express'
 import { createTestBrowser } from './browser.ts'
 import { startPatient } from './doctor.ts'
 import { type LoginAnswer, startLogin } from './login.ts'
-import { signInAtOkta } from './providers/okta.ts'
 import { startPortico, type TestPortico } from './portico.ts'
+import { signInAtOkta } from './providers/okta.ts'
 
 /** A call of Portico, as the provider saw it. */
 interface Call {

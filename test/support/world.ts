@@ -1,14 +1,14 @@
 import { createHash } from 'node:crypto'
 import { createTestBrowser, type TestBrowser } from './browser.ts'
 import { startFleet } from './fleet.ts'
-import { type HostileProvider, startHostileProvider } from './providers/scripted-provider.ts'
 import { startPortico, testSecret } from './portico.ts'
+import { type ScriptedProvider, startScriptedProvider } from './providers/scripted-provider.ts'
 
 /** Servers with all that tests about browsers need, whatever stands behind them. */
 export interface World {
   /** Where browsers go. */
   url: string
-  idp: HostileProvider
+  idp: ScriptedProvider
   /** Milliseconds since the epoch, as they see it. */
   now(): number
   /** Lets time pass for all of them, in milliseconds. */
@@ -34,7 +34,7 @@ async function isActive(url: string, token: string): Promise<boolean> {
 type StartWorld = (more?: Record<string, string>) => Promise<World>
 
 const startInMemory: StartWorld = async (more) => {
-  const idp = await startHostileProvider()
+  const idp = await startScriptedProvider()
   const portico = await startPortico({ issuer: idp.issuer, env: { ...env, ...more } })
   idp.follow(portico.clock)
   return {
@@ -55,7 +55,7 @@ const startInMemory: StartWorld = async (more) => {
 const startWithRedis =
   (replicas: number): StartWorld =>
   async (more) => {
-    const idp = await startHostileProvider()
+    const idp = await startScriptedProvider()
     const fleet = await startFleet({ replicas, env: { ...env, OIDC_ISSUER: idp.issuer, ...more } })
     let travelled = 0
     const now = () => Date.now() + travelled

@@ -1,5 +1,5 @@
-import { isKeyOf } from './client-credentials.ts'
 import type { Problem } from '../config-error.ts'
+import { isKeyOf } from './client-credentials.ts'
 import { type ProviderValues, toAccessTokenAudience, toClientAuthMethod } from './provider-config.ts'
 
 /** Settings of one provider that contradict each other, or miss one another. */

@@ -1,7 +1,7 @@
+import type { ProviderSettingValues } from '../settings.ts'
 import type { AuthorizationParams } from '../values/authorization-params.ts'
 import type { PrivateJwk } from '../values/private-jwk-set.ts'
 import { toClaimNames } from './provider-claims.ts'
-import type { ProviderSettingValues } from '../settings.ts'
 
 /** Whom assertions are made for: the issuer, the endpoint that is called, or always the token endpoint. */
 export type AssertionAudience = 'issuer' | 'endpoint' | 'token_endpoint'

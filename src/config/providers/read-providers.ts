@@ -1,7 +1,5 @@
 import { type Problem, withoutKnown } from '../config-error.ts'
 import { toAllowedOrigins } from '../cross-checks.ts'
-import { onlyProvider, type ProviderConfig, toProviderConfig } from './provider-config.ts'
-import { findProviderContradictions } from './cross-checks.ts'
 import {
   type Environment,
   findProviderVariables,
@@ -11,6 +9,8 @@ import {
   readProviderSettings,
 } from '../read-settings.ts'
 import type { ProviderSettingValues, ServerSettingValues } from '../settings.ts'
+import { findProviderContradictions } from './cross-checks.ts'
+import { onlyProvider, type ProviderConfig, toProviderConfig } from './provider-config.ts'
 
 interface ReadProviders {
   /** Those without a problem. */

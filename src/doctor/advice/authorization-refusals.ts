@@ -1,5 +1,5 @@
 import { requiresPar } from '../../provider/metadata/capabilities.ts'
-import type { DiscoveredProvider } from '../../provider/metadata/discovery.ts'
+import type { AuthorizationServer } from '../../provider/metadata/discovery.ts'
 import type { ProbeRefusal } from '../../provider/probe/probe-refusal.ts'
 import { type Finding, fail } from '../finding.ts'
 import type { Examination } from '../provider-checks.ts'
@@ -10,7 +10,7 @@ export const check = 'redirect URI'
 
 /** Where the request was refused, and what was found before. */
 export interface Circumstances extends Examination {
-  found: DiscoveredProvider
+  found: AuthorizationServer
   /** The checks that failed already: what only follows from them is not told again. */
   failed: ReadonlySet<string>
 }
@@ -45,7 +45,7 @@ export function findReason(
   { provider, found }: Circumstances,
   text = `${refusal.error} ${refusal.description}`,
 ): Finding | undefined {
-  const says = toSays(refusal)
+  const message = toSays(refusal)
   if (refusal.error === 'malformed') {
     return fail(
       'PAR',
@@ -58,7 +58,7 @@ export function findReason(
   if (refusal.error === 'invalid_target') {
     return fail(
       'resource',
-      says,
+      message,
       'let the provider know this resource for this client, or mend resource in OIDC_AUTHORIZATION_PARAMS',
     )
   }
@@ -66,17 +66,17 @@ export function findReason(
   if (/scope/.test(text)) {
     return fail(
       'scopes',
-      says,
+      message,
       'define the scope at the provider for this client, or drop it from OIDC_SCOPES',
     )
   }
   if (isAboutDpop(refusal)) return toDpopRefused(refusal, provider, found)
-  if (/pushed|request_uri/i.test(text)) return fail('PAR', says, 'set OIDC_PAR=auto')
-  if (/code_challenge|PKCE/i.test(text)) return fail('PKCE', says, 'set OIDC_PKCE=on')
+  if (/pushed|request_uri/i.test(text)) return fail('PAR', message, 'set OIDC_PAR=auto')
+  if (/code_challenge|PKCE/i.test(text)) return fail('PKCE', message, 'set OIDC_PKCE=on')
   if (/invalid_client|unauthorized_client/.test(text)) {
     return fail(
       'client',
-      says,
+      message,
       'allow this client the authorization code flow at the provider, and check OIDC_CLIENT_ID',
     )
   }

@@ -14,7 +14,7 @@ interface Alternative {
 
 /** What the metadata lists in place of our way to authenticate. */
 export interface Unlisted {
-  says: string
+  message: string
   fix: string
   /** False for `none`, which providers leave out although they have public clients. */
   isCertain: boolean
@@ -29,7 +29,7 @@ export function findUnlisted(metadata: ServerMetadata, { clientAuth }: ProviderC
   const methods = readList(metadata, 'token_endpoint_auth_methods_supported')
   if (methods !== undefined && !methods.includes(method)) {
     return {
-      says: `its metadata lists ${tellList(methods)}, not ${method}`,
+      message: `its metadata lists ${tellList(methods)}, not ${method}`,
       fix: 'set OIDC_CLIENT_AUTH to one that it lists, with its credentials',
       isCertain: method !== 'none',
     }
@@ -38,7 +38,7 @@ export function findUnlisted(metadata: ServerMetadata, { clientAuth }: ProviderC
   const alg = method === 'private_key_jwt' ? clientAuth.keys[0]?.alg : undefined
   if (alg === undefined || algs === undefined || algs.includes(alg)) return undefined
   return {
-    says: `its metadata lists ${tellList(algs)} for assertions, not ${alg}`,
+    message: `its metadata lists ${tellList(algs)} for assertions, not ${alg}`,
     fix: 'put a key for one that it lists into OIDC_CLIENT_KEY',
     isCertain: true,
   }
@@ -148,10 +148,10 @@ export async function explainUnrecognised(
   options: { mustRevoke?: boolean } = {},
 ): Promise<Finding> {
   const { method } = examination.provider.clientAuth
-  const says = `the provider does not recognise this client by ${method}: ${tellRefusal(refusal)}`
+  const message = `the provider does not recognise this client by ${method}: ${tellRefusal(refusal)}`
   const alternative = await findAlternative(examination, options)
-  if (alternative !== undefined) return fail('client authentication', says, alternative)
+  if (alternative !== undefined) return fail('client authentication', message, alternative)
   const fix = await adviseCredentials(examination, refusal)
-  if (unlisted === undefined) return fail('client authentication', says, fix)
-  return fail('client authentication', `${says}; ${unlisted.says}`, `${unlisted.fix}; or ${fix}`)
+  if (unlisted === undefined) return fail('client authentication', message, fix)
+  return fail('client authentication', `${message}; ${unlisted.message}`, `${unlisted.fix}; or ${fix}`)
 }

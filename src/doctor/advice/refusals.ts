@@ -1,8 +1,8 @@
 import type { ProviderConfig } from '../../config/providers/provider-config.ts'
 import { usesDpop } from '../../provider/metadata/capabilities.ts'
-import type { DiscoveredProvider } from '../../provider/metadata/discovery.ts'
-import { meansBadCredentials } from '../../provider/transport/oauth-errors.ts'
+import type { AuthorizationServer } from '../../provider/metadata/discovery.ts'
 import type { ProbeRefusal } from '../../provider/probe/probe-refusal.ts'
+import { meansBadCredentials } from '../../provider/transport/oauth-errors.ts'
 import { type Finding, fail, unknown } from '../finding.ts'
 
 /** A provider's refusal in one line. */
@@ -37,7 +37,7 @@ export const isAboutDpop = ({ error, description }: ProbeRefusal): boolean =>
 export function toDpopRefused(
   refusal: ProbeRefusal,
   config: ProviderConfig,
-  found: DiscoveredProvider,
+  found: AuthorizationServer,
 ): Finding {
   const told = tellRefusal(refusal)
   if (usesDpop(config, found)) {

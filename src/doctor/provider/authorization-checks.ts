@@ -1,5 +1,5 @@
 import { requiresPar, usesPar } from '../../provider/metadata/capabilities.ts'
-import type { DiscoveredProvider } from '../../provider/metadata/discovery.ts'
+import type { AuthorizationServer } from '../../provider/metadata/discovery.ts'
 import type { AuthorizationAnswer } from '../../provider/probe/probe.ts'
 import type { ProbeRefusal } from '../../provider/probe/probe-refusal.ts'
 import {
@@ -11,9 +11,9 @@ import {
   toUnclear,
   toUnregistered,
 } from '../advice/authorization-refusals.ts'
+import { isUnrecognised, tellRefusal } from '../advice/refusals.ts'
 import { type Finding, fail, pass, unknown, warn } from '../finding.ts'
 import type { Examination } from '../provider-checks.ts'
-import { isUnrecognised, tellRefusal } from '../advice/refusals.ts'
 
 /** What a provider answers to `prompt=none` of a request it would otherwise take (OpenID Connect Core 3.1.2.6). */
 const nothingElseIsWrong = new Set([
@@ -26,7 +26,7 @@ const nothingElseIsWrong = new Set([
 /** Whether the provider takes our authorization request, by a silent login that nobody takes part in. */
 export async function checkAuthorization(
   examination: Examination,
-  found: DiscoveredProvider,
+  found: AuthorizationServer,
   failed: ReadonlySet<string>,
 ): Promise<Finding[]> {
   const answer = await examination.probe.tryAuthorization()
@@ -37,7 +37,7 @@ export async function checkAuthorization(
 function toPushed(
   { outcome, unpushed }: AuthorizationAnswer,
   { provider }: Examination,
-  found: DiscoveredProvider,
+  found: AuthorizationServer,
 ): Finding[] {
   if (unpushed !== undefined) {
     return [

@@ -1,18 +1,18 @@
 import { X509Certificate } from 'node:crypto'
 import { AppError } from '../../errors.ts'
-import type { DiscoveredProvider } from '../../provider/metadata/discovery.ts'
+import type { AuthorizationServer } from '../../provider/metadata/discovery.ts'
 import type { ProbeRefusal } from '../../provider/probe/probe-refusal.ts'
 import { adviseKeys, explainUnrecognised, findUnlisted } from '../advice/client-auth-advice.ts'
+import { isAboutDpop, isUnrecognised, tellRefusal, toDpopRefused } from '../advice/refusals.ts'
 import { type Finding, fail, pass, unknown, warn } from '../finding.ts'
 import type { Examination } from '../provider-checks.ts'
-import { isAboutDpop, isUnrecognised, tellRefusal, toDpopRefused } from '../advice/refusals.ts'
 
 const check = 'client authentication'
 
 /** Whether the provider recognises the client: it does where it finds nothing wrong but the code. */
 export async function checkClientAuth(
   examination: Examination,
-  found: DiscoveredProvider,
+  found: AuthorizationServer,
 ): Promise<Finding[]> {
   try {
     return [await toFinding(await examination.probe.tryCode(), examination, found)]
@@ -24,17 +24,17 @@ export async function checkClientAuth(
 async function toFinding(
   refusal: ProbeRefusal,
   examination: Examination,
-  found: DiscoveredProvider,
+  found: AuthorizationServer,
 ): Promise<Finding> {
   const { provider } = examination
   const { method } = provider.clientAuth
   const unlisted = findUnlisted(found.metadata, provider)
-  const aside = unlisted === undefined ? '' : `; ${unlisted.says}`
+  const aside = unlisted === undefined ? '' : `; ${unlisted.message}`
   if (isUnrecognised(refusal)) return explainUnrecognised(examination, refusal, unlisted)
   if (refusal.error === 'invalid_grant') {
-    const says = `the provider knows this client (${method})${aside}`
+    const message = `the provider knows this client (${method})${aside}`
     // A provider may look at the code before it looks at an assertion; public clients are left out of many a list.
-    return unlisted?.isCertain ? warn(check, says, unlisted.fix) : pass(check, says)
+    return unlisted?.isCertain ? warn(check, message, unlisted.fix) : pass(check, message)
   }
   if (isAboutDpop(refusal)) return toDpopRefused(refusal, provider, found)
   if (refusal.error === 'unauthorized_client') {

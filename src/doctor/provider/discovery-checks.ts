@@ -1,6 +1,10 @@
-import { isOktaCustomServer, isOktaHost, type ProviderConfig } from '../../config/providers/provider-config.ts'
+import {
+  isOktaCustomServer,
+  isOktaHost,
+  type ProviderConfig,
+} from '../../config/providers/provider-config.ts'
 import { AppError } from '../../errors.ts'
-import type { DiscoveredProvider } from '../../provider/metadata/discovery.ts'
+import type { AuthorizationServer } from '../../provider/metadata/discovery.ts'
 import type { ProbedDocument, ProviderProbe } from '../../provider/probe/probe.ts'
 import { toLogText } from '../../telemetry/logger.ts'
 import { findAdvice, transportAdvice } from '../advice/advice.ts'
@@ -11,7 +15,7 @@ const check = 'discovery'
 
 interface Discovered {
   /** Undefined where a login could not begin either: then nothing else can be checked. */
-  found?: DiscoveredProvider
+  found?: AuthorizationServer
   findings: Finding[]
 }
 
@@ -60,15 +64,15 @@ async function explain(
 ): Promise<Finding> {
   if (named !== undefined) {
     const isSlash = named.replace(/\/$/, '') === issuer.replace(/\/$/, '')
-    const says = `the document names another issuer: ${toLogText(named)}`
+    const message = `the document names another issuer: ${toLogText(named)}`
     return fail(
       check,
-      isSlash ? `${says} (one "/" at the end is the difference)` : says,
+      isSlash ? `${message} (one "/" at the end is the difference)` : message,
       `set OIDC_ISSUER=${toLogText(named)}, if that is the one you trust`,
     )
   }
   const { origin, pathname } = new URL(issuer)
-  const says =
+  const message =
     status >= 300 && status < 400
       ? `the provider redirects to ${toLogText(headers.get('location') ?? 'nowhere')}, and redirects are not followed`
       : `there is no discovery document at ${toDocumentAddress(issuer)} (status ${status})`
@@ -79,7 +83,7 @@ async function explain(
     .catch(() => false)
   return fail(
     check,
-    says,
+    message,
     isOther
       ? `there is one of ${other}: set OIDC_ISSUER=${other}, or mend the path of yours`
       : 'copy the issuer from the console of the provider; where it has no discovery, set OAUTH_AUTHORIZATION_ENDPOINT and OAUTH_TOKEN_ENDPOINT instead',
@@ -111,12 +115,12 @@ function checkClock({ headers, at }: ProbedDocument, { clockTolerance }: Provide
   // What a cache in between has kept is as much older.
   const age = Number(headers.get('age') ?? 0) || 0
   const seconds = Math.round((at - date) / 1000) - age
-  const says = `this machine is ${Math.abs(seconds)} s ${seconds > 0 ? 'ahead of' : 'behind'} the provider`
+  const message = `this machine is ${Math.abs(seconds)} s ${seconds > 0 ? 'ahead of' : 'behind'} the provider`
   const fix = 'let this machine follow NTP'
   if (Math.abs(seconds) * 1000 > clockTolerance) {
-    return [fail('clock', `${says}: tokens will be refused`, `${fix}, or raise OIDC_CLOCK_TOLERANCE`)]
+    return [fail('clock', `${message}: tokens will be refused`, `${fix}, or raise OIDC_CLOCK_TOLERANCE`)]
   }
-  return Math.abs(seconds) > 5 ? [warn('clock', says, fix)] : [pass('clock', 'within 5 s of the provider')]
+  return Math.abs(seconds) > 5 ? [warn('clock', message, fix)] : [pass('clock', 'within 5 s of the provider')]
 }
 
 /** A plain OAuth 2.0 provider says nothing of itself; what its token endpoint answers is seen with the client. */
@@ -131,6 +135,8 @@ async function checkStatic(provider: ProviderConfig, probe: ProviderProbe): Prom
   } catch (error) {
     if (!(error instanceof AppError)) throw error
     const finding = toUnreachable(token, error.reason ?? error.code)
-    return { findings: [{ ...finding, check: 'endpoints', says: `OAUTH_TOKEN_ENDPOINT: ${finding.says}` }] }
+    return {
+      findings: [{ ...finding, check: 'endpoints', message: `OAUTH_TOKEN_ENDPOINT: ${finding.message}` }],
+    }
   }
 }

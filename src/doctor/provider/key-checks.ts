@@ -1,8 +1,8 @@
 import { createPublicKey } from 'node:crypto'
-import type { DiscoveredProvider } from '../../provider/metadata/discovery.ts'
+import type { AuthorizationServer } from '../../provider/metadata/discovery.ts'
 import { toLogText } from '../../telemetry/logger.ts'
-import { type Finding, fail, pass, unknown, warn } from '../finding.ts'
 import { isKeycloak } from '../advice/known-providers.ts'
+import { type Finding, fail, pass, unknown, warn } from '../finding.ts'
 import type { Examination } from '../provider-checks.ts'
 
 const check = 'JWKS'
@@ -12,7 +12,7 @@ type Jwk = Record<string, unknown>
 /** Whether the keys that verify tokens are there, are keys, and one of them fits OIDC_ID_TOKEN_ALG. */
 export async function checkKeys(
   { provider, probe }: Examination,
-  { metadata }: DiscoveredProvider,
+  { metadata }: AuthorizationServer,
 ): Promise<Finding[]> {
   const { jwks_uri: uri } = metadata
   if (uri === undefined) return []
@@ -36,13 +36,13 @@ export async function checkKeys(
   ]
   if (provider.verifiesIdToken && !keys.some((key) => fits(key, provider.idTokenAlg))) {
     const algs = keys.map(({ alg, kty }) => String(alg ?? kty))
-    const says = `none of the keys (${toLogText(algs.join(', '))}) is for ${provider.idTokenAlg}`
+    const message = `none of the keys (${toLogText(algs.join(', '))}) is for ${provider.idTokenAlg}`
     const fix = 'set OIDC_ID_TOKEN_ALG to the algorithm of the ID tokens'
     // Keycloak makes a key of an algorithm when it signs by it for the first time.
     findings.push(
       isKeycloak(provider.issuer, metadata)
-        ? unknown(check, `${says} so far`, `log in once, and run the doctor again; or ${fix}`)
-        : fail(check, says, fix),
+        ? unknown(check, `${message} so far`, `log in once, and run the doctor again; or ${fix}`)
+        : fail(check, message, fix),
     )
   }
   const kids = keys.map(({ kid }) => kid)

@@ -1,11 +1,11 @@
 import { logoutCallbackPath } from '../../logout/rp-initiated.ts'
-import type { DiscoveredProvider } from '../../provider/metadata/discovery.ts'
+import type { AuthorizationServer } from '../../provider/metadata/discovery.ts'
 import type { ProviderProbe } from '../../provider/probe/probe.ts'
 import { readRedirect } from '../../provider/probe/probed-redirect.ts'
 import { toLogText } from '../../telemetry/logger.ts'
+import { tellRefusal } from '../advice/refusals.ts'
 import { type Finding, pass, unknown, warn } from '../finding.ts'
 import type { Examination } from '../provider-checks.ts'
-import { tellRefusal } from '../advice/refusals.ts'
 
 const check = 'logout'
 
@@ -15,7 +15,7 @@ const unregistered = 'https://portico-doctor.invalid/'
 /** Whether the provider would send a person who logged out there back to us (RP-Initiated Logout 1.0, 3). */
 export async function checkLogout(
   { provider: { clientId }, config, probe }: Examination,
-  { metadata: { end_session_endpoint: endpoint } }: DiscoveredProvider,
+  { metadata: { end_session_endpoint: endpoint } }: AuthorizationServer,
 ): Promise<Finding[]> {
   if (endpoint === undefined) return [pass(check, 'the provider has no logout of its own')]
   const returnUri = config.publicUrl + logoutCallbackPath

@@ -1,8 +1,12 @@
-import { isOktaCustomServer, isOktaHost, type ProviderConfig } from '../../config/providers/provider-config.ts'
+import {
+  isOktaCustomServer,
+  isOktaHost,
+  type ProviderConfig,
+} from '../../config/providers/provider-config.ts'
 import { requiresPar } from '../../provider/metadata/capabilities.ts'
 import { toLogText } from '../../telemetry/logger.ts'
-import { type Finding, fail, pass, unknown, warn } from '../finding.ts'
 import { isZitadel } from '../advice/known-providers.ts'
+import { type Finding, fail, pass, unknown, warn } from '../finding.ts'
 import { readList, type ServerMetadata, tellList as tell } from './metadata-lists.ts'
 import { checkScopes } from './scope-checks.ts'
 

@@ -1,7 +1,7 @@
-import type { DiscoveredProvider } from '../../provider/metadata/discovery.ts'
+import type { AuthorizationServer } from '../../provider/metadata/discovery.ts'
 import { toLogText } from '../../telemetry/logger.ts'
 
-export type ServerMetadata = DiscoveredProvider['metadata']
+export type ServerMetadata = AuthorizationServer['metadata']
 
 /** A list of the metadata as texts, undefined where the provider does not tell. */
 export function readList(metadata: ServerMetadata, name: string): string[] | undefined {

@@ -1,16 +1,16 @@
-import type { DiscoveredProvider } from '../../provider/metadata/discovery.ts'
+import type { AuthorizationServer } from '../../provider/metadata/discovery.ts'
 import type { ProbeRefusal } from '../../provider/probe/probe-refusal.ts'
 import { explainUnrecognised, findAlternative } from '../advice/client-auth-advice.ts'
+import { isUnrecognised, notTried, tellRefusal } from '../advice/refusals.ts'
 import { type Finding, pass, warn } from '../finding.ts'
 import type { Examination } from '../provider-checks.ts'
-import { isUnrecognised, notTried, tellRefusal } from '../advice/refusals.ts'
 
 const check = 'revocation'
 
 /** Whether refresh tokens can be revoked at a logout (RFC 7009): tried, with a token that cannot be good. */
 export async function checkRevocation(
   examination: Examination,
-  { metadata: { revocation_endpoint: endpoint } }: DiscoveredProvider,
+  { metadata: { revocation_endpoint: endpoint } }: AuthorizationServer,
   failed: ReadonlySet<string>,
 ): Promise<Finding[]> {
   if (endpoint === undefined) return toMissing(examination)
@@ -49,7 +49,7 @@ function toMissing({ provider }: Examination): Finding[] {
     provider.endpoints === undefined
       ? 'ask the provider for one, or let refresh tokens expire soon'
       : 'set OAUTH_REVOCATION_ENDPOINT, if the provider has one'
-  const says =
+  const message =
     'the provider names no revocation endpoint: refresh tokens of people who log out are good there until they expire'
-  return [warn(check, says, fix)]
+  return [warn(check, message, fix)]
 }

@@ -1,5 +1,5 @@
 import type { ProviderConfig } from '../../config/providers/provider-config.ts'
-import type { DiscoveredProvider } from '../../provider/metadata/discovery.ts'
+import type { AuthorizationServer } from '../../provider/metadata/discovery.ts'
 import { toLogText } from '../../telemetry/logger.ts'
 import { type Finding, fail, pass, warn } from '../finding.ts'
 import type { Examination } from '../provider-checks.ts'
@@ -9,7 +9,7 @@ const check = 'userinfo'
 /** Whether userinfo is where it is said to be, and takes the tokens that our scopes bring. */
 export async function checkUserinfo(
   { provider, probe }: Examination,
-  found: DiscoveredProvider,
+  found: AuthorizationServer,
 ): Promise<Finding[]> {
   if (provider.userinfo === 'never') {
     return [pass(check, 'never asked, by OIDC_USERINFO: of a person only what the ID token tells is known')]
@@ -61,7 +61,7 @@ const graphId = '00000003-0000-0000-c000-000000000000'
  */
 function checkEntra(
   { issuer, scopes }: ProviderConfig,
-  { metadata }: DiscoveredProvider,
+  { metadata }: AuthorizationServer,
 ): Finding | undefined {
   const graph = URL.parse(metadata.userinfo_endpoint ?? '')
   if (graph === null || !entraHost.test(new URL(issuer).hostname)) return undefined

@@ -9,13 +9,13 @@ import { type createCompleteLogin, FailedLogin, type SignedIn } from '../../logi
 import { toTransactionId } from '../../login/transaction.ts'
 import type { Providers } from '../../provider/providers.ts'
 import type { Session } from '../../session/session.ts'
-import type { TransactionCookies } from '../request/cookies.ts'
-import { createSeenAsReader } from '../request/sign-in-client.ts'
-import type { ReadDpopKey } from '../request/dpop-header.ts'
-import { parameter, readInput } from '../request/parameters.ts'
-import type { BrowserSessions } from '../session/browser-sessions.ts'
-import { isNavigation } from '../request/navigation.ts'
 import { renderContinuePage } from '../pages.ts'
+import type { TransactionCookies } from '../request/cookies.ts'
+import type { ReadDpopThumbprint } from '../request/dpop-header.ts'
+import { isNavigation } from '../request/navigation.ts'
+import { parameter, readInput } from '../request/parameters.ts'
+import { createClientDescriber } from '../request/sign-in-client.ts'
+import type { BrowserSessions } from '../session/browser-sessions.ts'
 import { toSessionView, toUserView } from './session.ts'
 
 const callbackParameters = z.object({
@@ -35,7 +35,7 @@ interface CallbackOptions {
   sessions: BrowserSessions
   providers: Providers
   transactionCookies: TransactionCookies
-  readDpopKey: ReadDpopKey
+  readDpopThumbprint: ReadDpopThumbprint
   keyRing: KeyRing
   clock: Clock
 }
@@ -43,8 +43,8 @@ interface CallbackOptions {
 /** GET and POST /api/callback: the provider's answer comes in, a session and an app token go out. */
 export function createCallbackHandler(options: CallbackOptions): RequestHandler<{ provider?: string }> {
   const { config, completeLogin, mintAppToken, sessions, providers } = options
-  const { transactionCookies, readDpopKey, keyRing, clock } = options
-  const readSeenAs = createSeenAsReader(config)
+  const { transactionCookies, readDpopThumbprint, keyRing, clock } = options
+  const describeClient = createClientDescriber(config)
 
   /** The provider whose own address this is; undefined at the common one. */
   function readArrival(req: CallbackRequest): string | undefined {
@@ -63,13 +63,13 @@ export function createCallbackHandler(options: CallbackOptions): RequestHandler<
       req.method === 'POST' ? req.body : req.query,
     )
     // Before the login: neither a proof that is refused nor keys that cannot be had must cost the code.
-    const keyThumbprint = await readDpopKey(req)
+    const keyThumbprint = await readDpopThumbprint(req)
     await keyRing.signingKey()
     const transactionId = toTransactionId(response.state) ?? ''
     // Whatever becomes of this login, its transaction is over.
     if (transactionId !== '') transactionCookies.clear(res, transactionId)
     const browser = {
-      readSeenAs: () => readSeenAs(req),
+      describeClient: () => describeClient(req),
       transactions: transactionCookies.readAll(req),
       readSession: async () => (await sessions.read(req)).session,
       startSession: (session: Parameters<BrowserSessions['start']>[1]) => sessions.start(req, session),
@@ -113,14 +113,14 @@ export function createCallbackHandler(options: CallbackOptions): RequestHandler<
     const refusal = failed.refusal ?? error
     if (!(refusal instanceof AppError)) return undefined
     const { code, reason } = refusal
-    const { returnTo = config.loginReturnTo, provider, prompt } = failed.transaction ?? {}
+    const { returnTo = config.loginReturnTo, providerName, prompt } = failed.transaction ?? {}
     const session = isNavigation(req) ? await findLivingSession(req, refusal, failed) : undefined
     if (session !== undefined) {
       res.locals.log('login_not_needed', { code, reason, session: session.handle })
       return returnTo
     }
     res.locals.log('login_failed', { code, reason })
-    res.locals.retry = { returnTo, provider }
+    res.locals.retry = { returnTo, provider: providerName }
     return isNavigation(req) && prompt === 'none' && silentRefusals.has(code) ? returnTo : undefined
   }
 

@@ -5,8 +5,8 @@ import { AppError } from '../../errors.ts'
 import type { createBeginLogin } from '../../login/begin.ts'
 import type { CancelLogins } from '../../login/cancel.ts'
 import type { TransactionCookies } from '../request/cookies.ts'
-import { parameter, readInput } from '../request/parameters.ts'
 import { isNavigation } from '../request/navigation.ts'
+import { parameter, readInput } from '../request/parameters.ts'
 
 /** Printable ASCII. */
 const text = (max: number) => parameter(max).regex(/^[\x20-\x7e]+$/)

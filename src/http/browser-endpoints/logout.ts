@@ -2,13 +2,13 @@ import type { RequestHandler } from 'express'
 import { z } from 'zod'
 import type { Config } from '../../config/config.ts'
 import { AppError } from '../../errors.ts'
+import type { RpInitiatedLogout } from '../../logout/rp-initiated.ts'
 import { readReturnTo } from '../../redirects/return-to.ts'
-import type { LogoutAtProvider } from '../../logout/rp-initiated.ts'
-import type { Endings } from '../../session/termination/session-termination.ts'
-import { readInput } from '../request/parameters.ts'
-import type { LogoutRedirect } from './logout-redirect.ts'
-import { type BrowserSessions, createExpired } from '../session/browser-sessions.ts'
+import type { SessionTermination } from '../../session/termination/session-termination.ts'
 import { isNavigation, redirectTo } from '../request/navigation.ts'
+import { readInput } from '../request/parameters.ts'
+import { type BrowserSessions, sessionExpired } from '../session/browser-sessions.ts'
+import type { LogoutRedirect } from './logout-redirect.ts'
 import type { SignOut } from './sign-out.ts'
 
 const logoutParameters = z.object({
@@ -23,8 +23,8 @@ interface LogoutOptions {
   config: Config
   signOut: SignOut
   sessions: Pick<BrowserSessions, 'read'>
-  endings: Pick<Endings, 'endOthers'>
-  logoutAtProvider: LogoutAtProvider
+  termination: Pick<SessionTermination, 'endOthers'>
+  rpInitiatedLogout: RpInitiatedLogout
   logoutRedirect: Pick<LogoutRedirect, 'issue'>
 }
 
@@ -36,8 +36,8 @@ export function createLogoutHandler({
   config,
   signOut,
   sessions,
-  endings,
-  logoutAtProvider,
+  termination,
+  rpInitiatedLogout,
   logoutRedirect,
 }: LogoutOptions): RequestHandler {
   return async (req, res) => {
@@ -49,12 +49,12 @@ export function createLogoutHandler({
     const { session } = await sessions.read(req).catch(stillSignedIn)
     // All others first: as long as one of them may live, the person can ask again.
     const others =
-      everywhere && session !== undefined ? await endings.endOthers(session).catch(stillSignedIn) : []
+      everywhere && session !== undefined ? await termination.endOthers(session).catch(stillSignedIn) : []
     const left = await signOut(req, res).catch(stillSignedIn)
     res.locals.log('logout_succeeded', { session: session?.handle, others })
     // Whose other sessions these are, only a living session tells.
-    if (everywhere && session === undefined) throw createExpired()
-    const providerUrl = left && (await logoutAtProvider.begin(left, returnTo, res.locals.log))
+    if (everywhere && session === undefined) throw sessionExpired()
+    const providerUrl = left && (await rpInitiatedLogout.begin(left, returnTo, res.locals.log))
     if (isNavigation(req)) return redirectTo(res, providerUrl ?? returnTo)
     const logoutUrl = providerUrl && logoutRedirect.issue(res, { providerUrl, returnTo })
     res.json({ logout_url: logoutUrl ?? null })
@@ -62,10 +62,10 @@ export function createLogoutHandler({
 }
 
 /** GET /api/logout/callback: the browser comes back from signing out at the provider; it changes nothing. */
-export function createLogoutCallbackHandler(logoutAtProvider: LogoutAtProvider): RequestHandler {
+export function createLogoutCallbackHandler(rpInitiatedLogout: RpInitiatedLogout): RequestHandler {
   return (req, res) => {
     const { state } = req.query
-    redirectTo(res, logoutAtProvider.finish(typeof state === 'string' ? state : undefined))
+    redirectTo(res, rpInitiatedLogout.finish(typeof state === 'string' ? state : undefined))
   }
 }
 

@@ -9,7 +9,7 @@ const secondsUntil = (time: number, clock: Clock) => Math.max(0, Math.floor((tim
 
 /** The person, as the SPA sees them. */
 export function toUserView({ identity }: Session) {
-  return { sub: identity.subject, ...identity.claims }
+  return { sub: identity.appSub, ...identity.claims }
 }
 
 /** The session, as the SPA sees it; its id is the public handle, and durations are seconds. */

@@ -1,10 +1,10 @@
 import type { RequestHandler } from 'express'
 import type { Clock } from '../../clock.ts'
 import { AppError } from '../../errors.ts'
-import type { Endings } from '../../session/termination/session-termination.ts'
 import type { Session } from '../../session/session.ts'
 import { isIn, toUserGroup } from '../../session/session-groups.ts'
 import type { SessionStore } from '../../session/store.ts'
+import type { SessionTermination } from '../../session/termination/session-termination.ts'
 import { currentSession } from '../session/browser-sessions.ts'
 import { toSessionView } from './session.ts'
 import type { SignOut } from './sign-out.ts'
@@ -33,14 +33,14 @@ export function createSessionListHandler({ store, clock }: SessionListOptions): 
 interface SessionEndOptions {
   signOut: SignOut
   store: SessionStore
-  endings: Endings
+  termination: SessionTermination
 }
 
 /** DELETE /api/sessions/{id}: ends one of the person's own sessions; nobody learns of anyone else's. */
 export function createSessionEndHandler({
   signOut,
   store,
-  endings,
+  termination,
 }: SessionEndOptions): RequestHandler<{ id: string }> {
   return async (req, res) => {
     const session = currentSession(res)
@@ -49,7 +49,7 @@ export function createSessionEndHandler({
       throw new AppError('not_found', 'You have no session of this id.')
     }
     if (asked.handle === session.handle) await signOut(req, res)
-    else await endings.endWithSuccessors(asked.handle)
+    else await termination.endWithSuccessors(asked.handle)
     res.locals.log('session_ended_by_user', { session: asked.handle })
     res.status(204).end()
   }
@@ -57,11 +57,11 @@ export function createSessionEndHandler({
 
 /** DELETE /api/sessions: ends all of the person's sessions but this one. */
 export function createOtherSessionsEndHandler({
-  endings,
-}: Pick<SessionEndOptions, 'endings'>): RequestHandler {
+  termination,
+}: Pick<SessionEndOptions, 'termination'>): RequestHandler {
   return async (_req, res) => {
     const session = currentSession(res)
-    const ended = await endings.endOthers(session)
+    const ended = await termination.endOthers(session)
     for (const handle of ended) res.locals.log('session_ended_by_user', { session: handle })
     res.json({ ended: ended.length })
   }

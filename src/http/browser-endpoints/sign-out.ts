@@ -1,6 +1,6 @@
 import type { Request, Response } from 'express'
 import type { CancelLogins } from '../../login/cancel.ts'
-import type { Remains } from '../../session/session.ts'
+import type { PendingRevocation } from '../../session/session.ts'
 import type { TransactionCookies } from '../request/cookies.ts'
 import type { BrowserSessions } from '../session/browser-sessions.ts'
 
@@ -8,7 +8,7 @@ import type { BrowserSessions } from '../session/browser-sessions.ts'
  * Signs the browser out: its logins in progress are over, its session has ended, and its cookies are dropped. Returns what
  * the session left. Throws AppError `store_unavailable`: then the browser may still be signed in.
  */
-export type SignOut = (req: Request, res: Response) => Promise<Remains | undefined>
+export type SignOut = (req: Request, res: Response) => Promise<PendingRevocation | undefined>
 
 interface SignOutOptions {
   sessions: Pick<BrowserSessions, 'end'>

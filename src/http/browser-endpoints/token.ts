@@ -1,7 +1,7 @@
 import type { RequestHandler } from 'express'
 import { z } from 'zod'
 import type { MintAppToken } from '../../app-token/mint.ts'
-import type { ReadDpopKey } from '../request/dpop-header.ts'
+import type { ReadDpopThumbprint } from '../request/dpop-header.ts'
 import { parameter, readInput } from '../request/parameters.ts'
 import { currentSession } from '../session/browser-sessions.ts'
 
@@ -13,15 +13,15 @@ const tokenParameters = z.strictObject({
 
 interface TokenOptions {
   mintAppToken: MintAppToken
-  readDpopKey: ReadDpopKey
+  readDpopThumbprint: ReadDpopThumbprint
 }
 
 /** POST /api/token: a fresh app token, after `requireSession`; the body may narrow it, a DPoP proof binds it. */
-export function createTokenHandler({ mintAppToken, readDpopKey }: TokenOptions): RequestHandler {
+export function createTokenHandler({ mintAppToken, readDpopThumbprint }: TokenOptions): RequestHandler {
   return async (req, res) => {
     const session = currentSession(res)
     const narrowed = readInput(tokenParameters, req.body)
-    const token = await mintAppToken(session, { ...narrowed, keyThumbprint: await readDpopKey(req) })
+    const token = await mintAppToken(session, { ...narrowed, keyThumbprint: await readDpopThumbprint(req) })
     res.locals.log('app_token_issued', { session: session.handle })
     res.json(token)
   }

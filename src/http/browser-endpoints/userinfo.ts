@@ -2,14 +2,14 @@ import type { RequestHandler } from 'express'
 import type { Clock } from '../../clock.ts'
 import { AppError } from '../../errors.ts'
 import type { Providers } from '../../provider/providers.ts'
-import type { FreshTokens } from '../../session/refresh/token-refresher.ts'
+import type { TokenRefresher } from '../../session/refresh/token-refresher.ts'
 import type { Session } from '../../session/session.ts'
-import { createExpired, currentSession } from '../session/browser-sessions.ts'
 import { toFreshSession } from '../middleware/require-fresh-tokens.ts'
+import { currentSession, sessionExpired } from '../session/browser-sessions.ts'
 
 interface UserinfoOptions {
   providers: Providers
-  freshTokens: FreshTokens
+  tokenRefresher: TokenRefresher
   clock: Clock
 }
 
@@ -17,10 +17,10 @@ interface UserinfoOptions {
 const renewalPause = 60_000
 
 /** GET /api/userinfo, after `requireFreshTokens`: what the provider says of the person right now. */
-export function createUserinfoHandler({ providers, freshTokens, clock }: UserinfoOptions): RequestHandler {
+export function createUserinfoHandler({ providers, tokenRefresher, clock }: UserinfoOptions): RequestHandler {
   async function ask(session: Session) {
-    const provider = providers.findOrigin(session.identity)
-    if (provider === undefined) throw createExpired()
+    const provider = providers.findConfigured(session.identity)
+    if (provider === undefined) throw sessionExpired()
     return provider.fetchUserinfo(session)
   }
 
@@ -29,7 +29,7 @@ export function createUserinfoHandler({ providers, freshTokens, clock }: Userinf
     const { refreshToken, obtainedAt } = session.tokens
     // Where the provider refuses a token it has just given, another one would be refused as well.
     if (refreshToken === undefined || clock.now() - obtainedAt < renewalPause) return undefined
-    return ask(toFreshSession(await freshTokens.renew(session)))
+    return ask(toFreshSession(await tokenRefresher.renew(session)))
   }
 
   return async (_req, res) => {

@@ -1,8 +1,8 @@
 import type { ErrorRequestHandler, RequestHandler } from 'express'
 import { z } from 'zod'
 import type { createBackChannelLogout } from '../../logout/back-channel.ts'
+import { translateHttpError } from '../middleware/problem-details.ts'
 import { parameter, readInput } from '../request/parameters.ts'
-import { toAppError } from '../middleware/problem-details.ts'
 
 const logoutParameters = z.object({ logout_token: parameter(16_000) })
 
@@ -19,7 +19,7 @@ export function createBackChannelLogoutHandler(
 
 /** Whatever went wrong, a provider is answered with 400, in the form that it expects (BCL 2.8). */
 export const answerBackChannelError: ErrorRequestHandler = (error: unknown, _req, res, _next) => {
-  const { code, detail, reason } = toAppError(error)
+  const { code, detail, reason } = translateHttpError(error)
   res.locals.refusal = { code, reason }
   res.locals.log('backchannel_logout_refused', { code, reason })
   res.status(400).json({ error: code, error_description: detail })

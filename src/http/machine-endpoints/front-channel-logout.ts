@@ -1,15 +1,15 @@
 import type { RequestHandler } from 'express'
 import type { Provider } from '../../provider/provider.ts'
 import type { Providers } from '../../provider/providers.ts'
-import type { Endings } from '../../session/termination/session-termination.ts'
 import { toProviderSidGroup } from '../../session/session-groups.ts'
 import type { SessionStore } from '../../session/store.ts'
+import type { SessionTermination } from '../../session/termination/session-termination.ts'
 import { emptyPage } from '../pages.ts'
 
 interface FrontChannelLogoutOptions {
   providers: Pick<Providers, 'findByIssuer'>
   store: Pick<SessionStore, 'find'>
-  endings: Pick<Endings, 'endAll'>
+  termination: Pick<SessionTermination, 'endAll'>
 }
 
 /**
@@ -20,14 +20,14 @@ interface FrontChannelLogoutOptions {
 export function createFrontChannelLogoutHandler({
   providers,
   store,
-  endings,
+  termination,
 }: FrontChannelLogoutOptions): RequestHandler {
   async function endSessions(matching: Provider[], sid: string): Promise<string[]> {
     const [provider] = matching
     if (provider === undefined) return []
     const group = toProviderSidGroup(provider.issuer, sid)
     // A stranger's guesses leave nothing in the store.
-    return (await store.find(group)).length === 0 ? [] : endings.endAll(group)
+    return (await store.find(group)).length === 0 ? [] : termination.endAll(group)
   }
 
   return async (req, res) => {
@@ -39,7 +39,7 @@ export function createFrontChannelLogoutHandler({
     }
     const ended = typeof sid === 'string' ? await endSessions(matching, sid) : []
     if (ended.length > 0) res.locals.log('frontchannel_logout_succeeded', { sessions: ended })
-    const framers = (await Promise.all(matching.map((provider) => provider.findOrigins()))).flat()
+    const framers = (await Promise.all(matching.map((provider) => provider.pageOrigins()))).flat()
     res.removeHeader('X-Frame-Options')
     res.set(
       'Content-Security-Policy',

@@ -40,14 +40,15 @@ export function createReadinessHandlers({
   }
 
   const handler: RequestHandler = async (_req, res) => {
-    const parts = {
+    const components = {
       server: lifecycle.draining ? 'draining' : 'ok',
       store: await ask(() => store.ping()),
       signing_keys: await ask(() => keyRing.signingKey()),
       provider: tellProviders(providers),
     }
-    const isReady = parts.server === 'ok' && parts.store === 'ok' && parts.signing_keys === 'ok'
-    res.status(isReady ? 200 : 503).json({ status: isReady ? 'ready' : 'not ready', parts })
+    const isReady =
+      components.server === 'ok' && components.store === 'ok' && components.signing_keys === 'ok'
+    res.status(isReady ? 200 : 503).json({ status: isReady ? 'ready' : 'not ready', components })
   }
   return [noStore, handler]
 }

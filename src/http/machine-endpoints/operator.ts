@@ -1,15 +1,15 @@
 import type { RequestHandler } from 'express'
 import { AppError } from '../../errors.ts'
 import type { Providers } from '../../provider/providers.ts'
-import type { Endings } from '../../session/termination/session-termination.ts'
 import { toUserGroup } from '../../session/session-groups.ts'
+import type { SessionTermination } from '../../session/termination/session-termination.ts'
 import { readAddress } from '../request/address.ts'
-import { bringsSecret } from '../request/client-authentication.ts'
+import { hasBearerSecret } from '../request/client-authentication.ts'
 
 /** Middleware: lets only those pass who bring OPERATOR_SECRET as a bearer token. */
 export function createOperatorGuard(secret: string): RequestHandler {
   return (req, res, next) => {
-    if (bringsSecret(req, secret)) return next()
+    if (hasBearerSecret(req, secret)) return next()
     res.locals.log('operator_refused', { address: readAddress(req) })
     throw new AppError('invalid_token', 'Send OPERATOR_SECRET as Bearer token.', {
       headers: { 'WWW-Authenticate': 'Bearer' },
@@ -19,13 +19,13 @@ export function createOperatorGuard(secret: string): RequestHandler {
 
 interface OperatorOptions {
   providers: Pick<Providers, 'findSubject'>
-  endings: Pick<Endings, 'endAll'>
+  termination: Pick<SessionTermination, 'endAll'>
 }
 
 /** DELETE /operator/subjects/{sub}/sessions: ends all sessions of a person, named as in app tokens and in the log. */
 export function createSubjectEndHandler({
   providers,
-  endings,
+  termination,
 }: OperatorOptions): RequestHandler<{ sub: string }> {
   return async (req, res) => {
     const subject = providers.findSubject(req.params.sub)
@@ -33,9 +33,9 @@ export function createSubjectEndHandler({
       throw new AppError('not_found', 'The subject does not begin with the name of a provider and a colon.')
     }
     const { provider, sub } = subject
-    const ended = await endings.endAll(
-      toUserGroup({ issuer: provider.issuer, sub }),
-      ({ identity }) => identity.provider === provider.name,
+    const ended = await termination.endAll(
+      toUserGroup({ issuer: provider.issuer, providerSub: sub }),
+      ({ identity }) => identity.providerName === provider.name,
     )
     res.locals.log('sessions_ended_by_operator', { sub: req.params.sub, sessions: ended })
     res.json({ ended: ended.length })

@@ -2,9 +2,9 @@ import type { ErrorRequestHandler, RequestHandler } from 'express'
 import { z } from 'zod'
 import { AppError } from '../../errors.ts'
 import type { createUniversalLogout, RevokedSubject } from '../../logout/universal.ts'
+import { translateHttpError } from '../middleware/problem-details.ts'
 import { readBearer } from '../request/client-authentication.ts'
 import { parameter } from '../request/parameters.ts'
-import { toAppError } from '../middleware/problem-details.ts'
 
 const subject = z.discriminatedUnion('format', [
   z.object({ format: z.literal('iss_sub'), iss: parameter(500), sub: parameter(255) }),
@@ -40,7 +40,7 @@ export function createUniversalLogoutHandler(
 
 /** Refusals name the scheme (RFC 6750 3), and the log knows of each. */
 export const noteUniversalLogoutError: ErrorRequestHandler = (error: unknown, req, res, next) => {
-  const { code, reason, status } = toAppError(error)
+  const { code, reason, status } = translateHttpError(error)
   res.locals.log('universal_logout_refused', { code, reason })
   const isAnonymous = req.get('authorization') === undefined
   if (status === 401) res.set('WWW-Authenticate', isAnonymous ? 'Bearer' : `Bearer error="${code}"`)

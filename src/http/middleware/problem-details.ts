@@ -1,8 +1,8 @@
 import type { ErrorRequestHandler, RequestHandler, Response } from 'express'
 import type { Config } from '../../config/config.ts'
 import { AppError } from '../../errors.ts'
-import { isNavigation } from '../request/navigation.ts'
 import { renderErrorPage } from '../pages.ts'
+import { isNavigation } from '../request/navigation.ts'
 import type { Retry } from './request-context.ts'
 
 /** The last handler: an address that is none of ours. */
@@ -23,7 +23,7 @@ export function createProblemDetails(config: Config): ErrorRequestHandler {
   return (error: unknown, req, res, _next) => {
     // Refused already for its body, while its handler went on: what the handler finds then is no news.
     if (res.headersSent && res.locals.refusal !== undefined) return
-    const refusal = toAppError(error)
+    const refusal = translateHttpError(error)
     res.locals.refusal = { code: refusal.code, reason: refusal.reason }
     if (refusal.code === 'internal_error') logInternalError(error, res)
     // Too late for an answer of ours: the connection ends, so that nobody takes the half for the whole. Not by way of
@@ -63,7 +63,7 @@ function toLoginPath({ returnTo, provider }: Retry, { providers }: Config): stri
 }
 
 /** Errors of Express and its body parsers carry a status below 500 and a type; everything else is ours to mend. */
-export function toAppError(error: unknown): AppError {
+export function translateHttpError(error: unknown): AppError {
   if (error instanceof AppError) return error
   const status = error instanceof Error && 'status' in error ? error.status : 500
   if (status === 413) {

@@ -1,15 +1,15 @@
 import type { RequestHandler } from 'express'
-import type { Freshness, FreshTokens } from '../../session/refresh/token-refresher.ts'
+import type { RefreshResult, TokenRefresher } from '../../session/refresh/token-refresher.ts'
 import type { Session } from '../../session/session.ts'
-import { createExpired, currentSession } from '../session/browser-sessions.ts'
+import { currentSession, sessionExpired } from '../session/browser-sessions.ts'
 
 /**
  * Middleware, after `requireSession`: lets a request pass while the provider stands behind the session, whose tokens are
  * renewed first where they have run out.
  */
-export function createRequireFreshTokens(freshTokens: FreshTokens): RequestHandler {
+export function createRequireFreshTokens(tokenRefresher: TokenRefresher): RequestHandler {
   return async (_req, res, next) => {
-    res.locals.session = toFreshSession(await freshTokens.ensure(currentSession(res)))
+    res.locals.session = toFreshSession(await tokenRefresher.ensureFresh(currentSession(res)))
     next()
   }
 }
@@ -19,7 +19,7 @@ export function createRequireFreshTokens(freshTokens: FreshTokens): RequestHandl
  *
  * @throws AppError `session_expired` where it is over; `provider_unavailable` or `store_unavailable` where nobody knows
  */
-export function toFreshSession(freshness: Freshness): Session {
+export function toFreshSession(freshness: RefreshResult): Session {
   if (freshness.outcome === 'ok') return freshness.session
-  throw freshness.outcome === 'ended' ? createExpired() : freshness.error
+  throw freshness.outcome === 'ended' ? sessionExpired() : freshness.error
 }

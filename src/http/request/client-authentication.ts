@@ -18,7 +18,7 @@ const toHash = (text: string) => createHash('sha256').update(text).digest()
 const isSecretOf = (secret: string, hash: Uint8Array) => timingSafeEqual(toHash(secret), hash)
 
 /** Whether the caller brings this secret as a bearer token. */
-export const bringsSecret = (req: Request, secret: string): boolean =>
+export const hasBearerSecret = (req: Request, secret: string): boolean =>
   isSecretOf(readBearer(req) ?? '', toHash(secret))
 
 const bodyCredentials = z.object({

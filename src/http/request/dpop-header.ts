@@ -3,14 +3,14 @@ import { InvalidDpopProof, type VerifyDpopProof } from '../../app-token/dpop-pro
 import { AppError } from '../../errors.ts'
 
 /** Reads the key that a call wants its app token bound to, if it sends a proof (RFC 9449 5). */
-export type ReadDpopKey = (req: Request) => Promise<string | undefined>
+export type ReadDpopThumbprint = (req: Request) => Promise<string | undefined>
 
 /**
  * Creates the reader of the DPoP header; the address a proof must name is built from PUBLIC_URL.
  *
  * The returned function throws AppError `invalid_dpop_proof`.
  */
-export function createDpopHeaderReader(publicUrl: string, verifyProof: VerifyDpopProof): ReadDpopKey {
+export function createDpopHeaderReader(publicUrl: string, verifyProof: VerifyDpopProof): ReadDpopThumbprint {
   return async (req) => {
     const proof = req.get('dpop')
     if (proof === undefined) return undefined

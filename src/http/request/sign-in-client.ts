@@ -40,7 +40,7 @@ export function toDeviceName(userAgent = ''): string {
  * By what a person may recognise a session of theirs later: the device, and the address where TRUST_PROXY vouches for it.
  * Behind a proxy that it does not name, all people come from the proxy's address.
  */
-export function createSeenAsReader({ trustProxy, secureCookies }: Config) {
+export function createClientDescriber({ trustProxy, secureCookies }: Config) {
   const isVouchedFor = trustProxy.length > 0 || !secureCookies
   return (req: Request): { device: string; address?: string } => {
     const device = toDeviceName(req.get('user-agent'))

@@ -3,18 +3,18 @@ import type { CookieOptions, Request, RequestHandler, Response } from 'express'
 import session from 'express-session'
 import type { Config } from '../../config/config.ts'
 import { deriveKeys } from '../../crypto/derive-key.ts'
-import { AppError, createSignedOut } from '../../errors.ts'
-import type { Endings } from '../../session/termination/session-termination.ts'
-import { ExpressStore } from './express-session-adapter.ts'
+import { AppError, signedOut } from '../../errors.ts'
 import {
   createSessionId,
   type NewSession,
-  type Remains,
+  type PendingRevocation,
   type Session,
   toSessionHandle,
 } from '../../session/session.ts'
 import type { SessionStore } from '../../session/store.ts'
+import type { SessionTermination } from '../../session/termination/session-termination.ts'
 import { createCookieNames, readCookies } from '../request/cookies.ts'
+import { ExpressStore } from './express-session-adapter.ts'
 
 /** The session of the browser in front of us. All methods may throw AppError `store_unavailable`. */
 export interface BrowserSessions {
@@ -44,17 +44,24 @@ export interface BrowserSessions {
    * Ends the session for good, then drops the cookie if there was one. What the session left tells where to sign out at the
    * provider; a session that took its place meanwhile ends as well, and tells nothing.
    */
-  end(req: Request, res: Response): Promise<Remains | undefined>
+  end(req: Request, res: Response): Promise<PendingRevocation | undefined>
 }
 
 interface BrowserSessionOptions {
   config: Config
   store: SessionStore
-  endings: Pick<Endings, 'end' | 'endQuietly' | 'endWithSuccessors' | 'replace' | 'giveBack' | 'revokeLeft'>
+  termination: Pick<
+    SessionTermination,
+    'end' | 'endWithoutRevoking' | 'endWithSuccessors' | 'replace' | 'restorePrevious' | 'revokePending'
+  >
 }
 
 /** Creates the browser sessions: a signed cookie that holds nothing but a random id. */
-export function createBrowserSessions({ config, store, endings }: BrowserSessionOptions): BrowserSessions {
+export function createBrowserSessions({
+  config,
+  store,
+  termination,
+}: BrowserSessionOptions): BrowserSessions {
   const { session: name } = createCookieNames(config.secureCookies)
   const secrets = deriveKeys(config.secrets, 'session-cookie').map((key) => key.toString('base64url'))
   const cookie: CookieOptions & { path: string } = {
@@ -119,7 +126,7 @@ export function createBrowserSessions({ config, store, endings }: BrowserSession
       try {
         await settle((done) => req.session.save(done))
       } catch (error) {
-        if (error instanceof AppError && error.code === 'signed_out') await endings.revokeLeft(handle)
+        if (error instanceof AppError && error.code === 'signed_out') await termination.revokePending(handle)
         throw error
       }
       // express-session saves a regenerated session once more at the end of the response: with nothing to write then.
@@ -127,14 +134,14 @@ export function createBrowserSessions({ config, store, endings }: BrowserSession
       if (previousId === undefined) return sessionId
       const previous = toSessionHandle(previousId)
       const own = { ...login, handle }
-      const signedOutAt = await endings.replace(previous, own).catch(async (error: unknown) => {
-        await endings.giveBack(own, previous).catch(() => {})
+      const signedOutAt = await termination.replace(previous, own).catch(async (error: unknown) => {
+        await termination.restorePrevious(own, previous).catch(() => {})
         throw error
       })
       if (signedOutAt === undefined || signedOutAt <= login.identity.login.startedAt) return sessionId
       // The browser was told to drop that cookie while this login was under way: a logout wins.
-      await endings.end(handle)
-      throw createSignedOut()
+      await termination.end(handle)
+      throw signedOut()
     },
 
     async abandon(req) {
@@ -142,7 +149,7 @@ export function createBrowserSessions({ config, store, endings }: BrowserSession
       const sessionId = started.get(req)
       if (sessionId === undefined) return
       // Its id goes to no browser: where the store cannot end it now, it times out.
-      await endings.endQuietly(toSessionHandle(sessionId)).catch(() => {})
+      await termination.endWithoutRevoking(toSessionHandle(sessionId)).catch(() => {})
     },
 
     adopt(req, sessionId) {
@@ -156,7 +163,7 @@ export function createBrowserSessions({ config, store, endings }: BrowserSession
       const left =
         id === undefined
           ? undefined
-          : await endings.endWithSuccessors(toSessionHandle(id), { byBrowser: true })
+          : await termination.endWithSuccessors(toSessionHandle(id), { byBrowser: true })
       // Without one, there may be one by the time this answer arrives: of a login that is under way.
       if (hasCookie(req)) dropCookie(res)
       return left
@@ -173,10 +180,10 @@ export function createRequireSession(sessions: BrowserSessions, store: SessionSt
     if (session === undefined) {
       throw cookie === 'absent'
         ? new AppError('session_required', 'Sign in first: GET /api/login tells where.')
-        : createExpired()
+        : sessionExpired()
     }
     const touched = await store.touch(session)
-    if (touched === undefined) throw createExpired()
+    if (touched === undefined) throw sessionExpired()
     res.locals.session = touched
     next()
   }
@@ -189,7 +196,7 @@ export function currentSession({ locals: { session } }: Response): Session {
 }
 
 /** Of whom has a cookie, but no session any more. */
-export const createExpired = (): AppError =>
+export const sessionExpired = (): AppError =>
   new AppError('session_expired', 'This session has ended. GET /api/login begins another.')
 
 /** Awaits a Node-style call of express-session. */

@@ -1,5 +1,5 @@
 import { type SessionData, Store } from 'express-session'
-import { AppError, createSignedOut } from '../../errors.ts'
+import { AppError, signedOut } from '../../errors.ts'
 import { type NewSession, toSessionHandle } from '../../session/session.ts'
 import type { SessionStore } from '../../session/store.ts'
 
@@ -33,7 +33,7 @@ export class ExpressStore extends Store {
   override set(id: string, { login }: SessionData, callback: (error?: unknown) => void = () => {}): void {
     answer(callback, async () => {
       const outcome = login === undefined ? 'created' : await this.#store.create(toSessionHandle(id), login)
-      if (outcome === 'cut-off') throw createSignedOut()
+      if (outcome === 'cut-off') throw signedOut()
       if (outcome === 'created') return
       throw new AppError('store_unavailable', 'The new session could not be kept.', {
         reason: 'handle is in use',

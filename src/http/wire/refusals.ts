@@ -3,8 +3,8 @@ import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import { AppError } from '../../errors.ts'
 import type { Log } from '../../telemetry/logger.ts'
-import { toPlainAddress } from '../request/address.ts'
 import { toProblem } from '../middleware/problem-details.ts'
+import { toPlainAddress } from '../request/address.ts'
 
 /** Milliseconds to read the answer, once a connection is given up. */
 const lingering = 1_000

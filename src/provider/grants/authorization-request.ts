@@ -3,13 +3,13 @@ import type { Clock } from '../../clock.ts'
 import type { ProviderConfig } from '../../config/providers/provider-config.ts'
 import { AppError } from '../../errors.ts'
 import type { Log } from '../../telemetry/logger.ts'
-import { requiresPar, usesDpop, usesPar } from '../metadata/capabilities.ts'
-import type { CircuitBreaker } from '../transport/circuit-breaker.ts'
 import { toSentSecret } from '../client/client-authentication.ts'
-import type { DiscoveredProvider, Discovery } from '../metadata/discovery.ts'
 import type { DpopKey, DpopKeys } from '../client/dpop-keys.ts'
+import { requiresPar, usesDpop, usesPar } from '../metadata/capabilities.ts'
+import type { AuthorizationServer, Discovery } from '../metadata/discovery.ts'
+import type { CircuitBreaker } from '../transport/circuit-breaker.ts'
+import { isWordless, readStatus, tokenError, translateProviderError } from '../transport/errors.ts'
 import { withConfigured } from './configured-parameters.ts'
-import { createTokenError, isWordless, readStatus, toAppError } from '../transport/errors.ts'
 
 /** Milliseconds without another try: it may have been one bad moment of something in between. */
 const unpushedFor = 60_000
@@ -31,7 +31,7 @@ export interface StartedAuthorization {
   /** Where the browser has to go. */
   url: URL
   /** Thumbprint of the key that the code will be bound to (RFC 9449 10). */
-  dpopKey: string | undefined
+  dpopThumbprint: string | undefined
   /** The `prompt` that was sent, of the request or of the configuration. */
   prompt: string | undefined
 }
@@ -80,7 +80,7 @@ export function createAuthorizationStart({
    * @throws AppError `provider_error`, `provider_unavailable`, `invalid_token_response`
    */
   function push(
-    provider: DiscoveredProvider,
+    provider: AuthorizationServer,
     { state, nonce, parameters: given }: AuthorizationRequest,
     parameters: URLSearchParams,
     dpop: DpopKey | undefined,
@@ -94,10 +94,10 @@ export function createAuthorizationStart({
           if (reason === undefined) {
             // The provider's remark is logged, and may repeat what it was sent.
             const sent = [state, nonce, ...Object.values(given)]
-            throw toAppError(error, pushedRequest, [...sent, toSentSecret(config.clientAuth)])
+            throw translateProviderError(error, pushedRequest, [...sent, toSentSecret(config.clientAuth)])
           }
           if (requiresPar(provider)) {
-            throw createTokenError('invalid_token_response', reason, { cause: error })
+            throw tokenError('invalid_token_response', reason, { cause: error })
           }
           log('pushed_request_skipped', { issuer: config.issuer, reason })
           // A filter in between may turn away what one person asks for, which says nothing of the others' requests.
@@ -109,13 +109,13 @@ export function createAuthorizationStart({
 
   return async (request: AuthorizationRequest): Promise<StartedAuthorization> => {
     assertProvable(request, config)
-    const provider = await discovery.provider()
+    const provider = await discovery.server()
     const dpop = usesDpop(config, provider) ? await dpopKeys.find() : undefined
     const parameters = toParameters(request, dpop)
     const isPushed = usesPar(config, provider) && clock.now() >= unpushedUntil
     const pushed = isPushed ? await push(provider, request, parameters, dpop) : undefined
     const url = pushed ?? client.buildAuthorizationUrl(provider.configuration, parameters)
-    return { url, dpopKey: dpop?.thumbprint, prompt: parameters.get('prompt') ?? undefined }
+    return { url, dpopThumbprint: dpop?.thumbprint, prompt: parameters.get('prompt') ?? undefined }
   }
 }
 

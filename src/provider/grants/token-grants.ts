@@ -3,21 +3,21 @@ import * as client from 'openid-client'
 import type { Clock } from '../../clock.ts'
 import type { ProviderConfig } from '../../config/providers/provider-config.ts'
 import type { AppError } from '../../errors.ts'
-import { readTokens, toExpiry, toScope } from './token-response.ts'
-import { isIssAdvertised, usesDpop } from '../metadata/capabilities.ts'
-import type { DiscoveredProvider, Discovery } from '../metadata/discovery.ts'
 import type { DpopKey, DpopKeys } from '../client/dpop-keys.ts'
-import { toResourceParameters } from './configured-parameters.ts'
-import type { ProviderIdentity, ProviderTokens } from '../types.ts'
-import { peekClaims } from '../tokens/peek-claims.ts'
-import type { PersonReader } from '../identity/resolve-identity.ts'
-import { createTokenError, isKeyMissing } from '../transport/errors.ts'
-import { createUnavailable } from '../transport/unavailable.ts'
-import { idTokenMember } from '../transport/normalize-token-response.ts'
-import type { TokenVerifier } from '../tokens/token-verifier.ts'
-import { toRefreshFailure, UnverifiedRefresh } from './unverified-refresh.ts'
+import type { IdentityResolver } from '../identity/resolve-identity.ts'
 import { readUserId } from '../identity/user-id.ts'
-import { AnotherPerson } from '../identity/userinfo.ts'
+import { SubjectMismatch } from '../identity/userinfo.ts'
+import { isIssAdvertised, usesDpop } from '../metadata/capabilities.ts'
+import type { AuthorizationServer, Discovery } from '../metadata/discovery.ts'
+import { peekClaims } from '../tokens/peek-claims.ts'
+import type { TokenVerifier } from '../tokens/token-verifier.ts'
+import { isKeyMissing, tokenError } from '../transport/errors.ts'
+import { idTokenMember } from '../transport/normalize-token-response.ts'
+import { providerUnavailable } from '../transport/unavailable.ts'
+import type { ProviderIdentity, ProviderTokens } from '../types.ts'
+import { toResourceParameters } from './configured-parameters.ts'
+import { readTokens, toExpiry, toScope } from './token-response.ts'
+import { toRefreshFailure, UnverifiedRefresh } from './unverified-refresh.ts'
 
 /** An authorization code, and what the login that it answers was begun with. */
 export interface CodeExchange {
@@ -27,7 +27,7 @@ export interface CodeExchange {
   nonce: string
   codeVerifier: string
   /** Thumbprint of the key that the code is bound to (RFC 9449 10). */
-  dpopKey?: string
+  dpopThumbprint?: string
   /** Seconds, as sent in the authorization request. */
   maxAge?: number
   acrValues?: readonly string[]
@@ -61,7 +61,7 @@ interface GrantsOptions {
   discovery: Discovery
   dpopKeys: DpopKeys
   verifier: TokenVerifier
-  personReader: PersonReader
+  identityResolver: IdentityResolver
   clock: Clock
 }
 
@@ -71,12 +71,14 @@ export function createGrants({
   discovery,
   dpopKeys,
   verifier,
-  personReader,
+  identityResolver,
   clock,
 }: GrantsOptions): Grants {
   /** The key that a login proves with: the one that the code is bound to, or our newest where the provider takes proofs. */
-  async function findLoginKey(provider: DiscoveredProvider, { dpopKey }: CodeExchange) {
-    return dpopKey !== undefined || usesDpop(config, provider) ? dpopKeys.find(dpopKey) : undefined
+  async function findLoginKey(provider: AuthorizationServer, { dpopThumbprint }: CodeExchange) {
+    return dpopThumbprint !== undefined || usesDpop(config, provider)
+      ? dpopKeys.find(dpopThumbprint)
+      : undefined
   }
 
   /** The response's URL as openid-client wants it, built from configuration: it becomes the token call's redirect_uri. */
@@ -99,7 +101,7 @@ export function createGrants({
   ): Promise<JWTPayload | undefined> {
     if (!config.verifiesIdToken) return undefined
     if (idToken === undefined) {
-      throw createTokenError('invalid_token_response', 'token endpoint: no id_token (is openid allowed?)')
+      throw tokenError('invalid_token_response', 'token endpoint: no id_token (is openid allowed?)')
     }
     const { nonce, startedAt, mustBeFresh, maxAge, acrValues } = exchange
     return verifier.verifyIdToken(idToken, {
@@ -113,7 +115,7 @@ export function createGrants({
   }
 
   async function exchangeCode(exchange: CodeExchange): Promise<ProviderLogin> {
-    const provider = await discovery.provider()
+    const provider = await discovery.server()
     const offered = await findLoginKey(provider, exchange)
     const answer = await client.authorizationCodeGrant(
       provider.configuration,
@@ -131,7 +133,7 @@ export function createGrants({
     const { scopes, expiresAt } = await verifier.verifyAccessToken(accessToken, dpop?.thumbprint)
     const userId = readAnsweredUserId(answer)
     return {
-      identity: await personReader.identify(provider, { idToken: claims, userId }, { accessToken, dpop }),
+      identity: await identityResolver.identify(provider, { idToken: claims, userId }, { accessToken, dpop }),
       tokens: {
         ...tokens,
         accessTokenExpiresAt: toExpiry(tokens, expiresAt, config.accessTokenLifetime),
@@ -146,11 +148,11 @@ export function createGrants({
   }
 
   async function refresh(request: RefreshRequest): Promise<ProviderLogin> {
-    const provider = await discovery.provider()
+    const provider = await discovery.server()
     await verifier.prepare()
     // As at the login: what is bound stays bound, and the grant of an unbound session may not change.
-    const { dpopKey } = request.tokens
-    const dpop = dpopKey === undefined ? undefined : await dpopKeys.find(dpopKey)
+    const { dpopThumbprint } = request.tokens
+    const dpop = dpopThumbprint === undefined ? undefined : await dpopKeys.find(dpopThumbprint)
     const answer = await client.refreshTokenGrant(
       provider.configuration,
       request.tokens.refreshToken ?? '',
@@ -162,14 +164,14 @@ export function createGrants({
     } catch (error) {
       const { refresh_token: refreshToken } = answer
       const refusal = toRefusal(error)
-      const isAnothers = error instanceof AnotherPerson || isOfAnother(answer, request.identity)
+      const isAnothers = error instanceof SubjectMismatch || isOfAnother(answer, request.identity)
       const isKept = refreshToken !== undefined && !isAnothers
       throw isKept ? new UnverifiedRefresh(refreshToken, refusal) : refusal
     }
   }
 
   async function verifyRefreshed(
-    provider: DiscoveredProvider,
+    provider: AuthorizationServer,
     { identity, tokens: old }: RefreshRequest,
     answer: client.TokenEndpointResponse,
     dpop: DpopKey | undefined,
@@ -181,11 +183,11 @@ export function createGrants({
         ? undefined
         : await verifier.verifyRefreshedIdToken(idToken, { accessToken, identity })
     if (namesAnotherUser(answer, identity)) {
-      throw createTokenError('invalid_token_response', 'OAUTH_USER_ID_FIELD is another one than at the login')
+      throw tokenError('invalid_token_response', 'OAUTH_USER_ID_FIELD is another one than at the login')
     }
     const { scopes, expiresAt } = await verifier.verifyAccessToken(accessToken, dpop?.thumbprint)
     const granted = scopes ?? toScope(answer.scope)
-    const userClaims = await personReader.renewClaims(provider, identity, claims, { accessToken, dpop })
+    const userClaims = await identityResolver.renewClaims(provider, identity, claims, { accessToken, dpop })
     return {
       identity: { ...identity, claims: userClaims },
       tokens: {
@@ -210,7 +212,7 @@ export function createGrants({
   function isOfAnother(answer: client.TokenEndpointResponse, identity: ProviderIdentity): boolean {
     const idToken = answer[idTokenMember]
     const sub = typeof idToken === 'string' ? peekClaims(idToken)?.sub : undefined
-    return namesAnotherUser(answer, identity) || (sub !== undefined && sub !== identity.sub)
+    return namesAnotherUser(answer, identity) || (sub !== undefined && sub !== identity.providerSub)
   }
 
   return { exchangeCode, refresh }
@@ -224,7 +226,7 @@ function toRefusal(error: unknown): AppError {
 }
 
 const createKeysMissing = (cause: AppError) =>
-  createUnavailable(`keys to verify the refreshed tokens: ${cause.reason ?? cause.code}`, {
+  providerUnavailable(`keys to verify the refreshed tokens: ${cause.reason ?? cause.code}`, {
     outage: 'busy',
     cause,
   })

@@ -1,8 +1,8 @@
 import type { TokenEndpointResponse } from 'openid-client'
 import type { DpopKey } from '../client/dpop-keys.ts'
-import type { ProviderTokens } from '../types.ts'
-import { createTokenError } from '../transport/errors.ts'
+import { tokenError } from '../transport/errors.ts'
 import { idTokenMember } from '../transport/normalize-token-response.ts'
+import type { ProviderTokens } from '../types.ts'
 
 /**
  * The tokens of an answer that came at `obtainedAt`, before any of them is verified; their scope is not known yet.
@@ -25,7 +25,7 @@ export function readTokens(
     accessToken,
     obtainedAt,
     scope: [],
-    ...(dpop === undefined ? {} : { dpopKey: dpop.thumbprint }),
+    ...(dpop === undefined ? {} : { dpopThumbprint: dpop.thumbprint }),
     ...(typeof idToken === 'string' ? { idToken } : {}),
     ...(refreshToken === undefined ? {} : { refreshToken }),
     ...(lifetime === undefined ? {} : { accessTokenExpiresAt: obtainedAt + lifetime * 1000 }),
@@ -36,7 +36,7 @@ export function readTokens(
 function assertTokenType(type: string, dpop: DpopKey | undefined): void {
   if (type === (dpop === undefined ? 'bearer' : 'dpop')) return
   const reason = dpop === undefined ? 'token_type is not Bearer' : 'token_type is not DPoP'
-  throw createTokenError('invalid_token_response', reason)
+  throw tokenError('invalid_token_response', reason)
 }
 
 /** Milliseconds that a token counts as good at least: one that has run out already must not be renewed for each call. */

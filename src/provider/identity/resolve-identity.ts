@@ -2,46 +2,46 @@ import type { JWTPayload } from 'jose'
 import type { ProviderConfig } from '../../config/providers/provider-config.ts'
 import { AppError } from '../../errors.ts'
 import type { Log } from '../../telemetry/logger.ts'
-import type { DiscoveredProvider } from '../metadata/discovery.ts'
+import type { AuthorizationServer } from '../metadata/discovery.ts'
+import { tokenError } from '../transport/errors.ts'
 import { type ProviderIdentity, toIdentity, type UserClaims } from '../types.ts'
-import { createTokenError } from '../transport/errors.ts'
 import { maxSessionClaims, pickUserClaims } from './user-claims.ts'
 import { readUserinfoSubject } from './user-id.ts'
-import { type Access, AnotherPerson, type Subject, type Userinfo } from './userinfo.ts'
+import { type Access, type Subject, SubjectMismatch, type Userinfo } from './userinfo.ts'
 
 /** Finds out who signed in, and what the provider says of them. */
-export interface PersonReader {
+export interface IdentityResolver {
   /**
    * Whom the tokens of a login speak for: by the ID token, or at a plain OAuth 2.0 provider without one by the user id
    * of the token response, or else by userinfo.
    */
   identify(
-    provider: DiscoveredProvider,
+    provider: AuthorizationServer,
     answer: { idToken: JWTPayload | undefined; userId: string | undefined },
     access: Access,
   ): Promise<ProviderIdentity>
   /** The claims after a refresh: the person may have left a group. What cannot be had now stays as it was. */
   renewClaims(
-    provider: DiscoveredProvider,
+    provider: AuthorizationServer,
     identity: ProviderIdentity,
     idToken: JWTPayload | undefined,
     access: Access,
   ): Promise<UserClaims>
 }
 
-interface PersonReaderOptions {
+interface IdentityResolverOptions {
   config: ProviderConfig
   userinfo: Userinfo
   log: Log
 }
 
 /** Creates the reader of one provider. */
-export function createPersonReader({ config, userinfo, log }: PersonReaderOptions): PersonReader {
+export function createIdentityResolver({ config, userinfo, log }: IdentityResolverOptions): IdentityResolver {
   const { claimNames } = config
 
   /** Userinfo, where the ID token is thin and the provider has any. */
   async function readUserinfo(
-    provider: DiscoveredProvider,
+    provider: AuthorizationServer,
     idToken: JWTPayload,
     subject: Subject,
     access: Access,
@@ -60,7 +60,7 @@ export function createPersonReader({ config, userinfo, log }: PersonReaderOption
     try {
       return await readUserinfo(...request)
     } catch (error) {
-      if (!(error instanceof AppError) || error instanceof AnotherPerson) throw error
+      if (!(error instanceof AppError) || error instanceof SubjectMismatch) throw error
       log('userinfo_unavailable', { provider: config.name, reason: error.reason ?? error.code })
       return {}
     }
@@ -80,7 +80,7 @@ export function createPersonReader({ config, userinfo, log }: PersonReaderOption
       const told = await askUserinfo(provider, idToken ?? {}, subject, access)
       const sub = subject.sub ?? readUserinfoSubject(told, config.userIdField)
       if (sub === undefined) {
-        throw createTokenError(
+        throw tokenError(
           'invalid_token_response',
           'nothing names the user: no ID token, no OAUTH_USER_ID_FIELD, no userinfo',
         )
@@ -99,7 +99,7 @@ export function createPersonReader({ config, userinfo, log }: PersonReaderOption
         return isPartial ? pick(told, identity.claims) : pick(idToken ?? {}, told)
       } catch (error) {
         // Nothing but userinfo says whose tokens these are.
-        if (error instanceof AnotherPerson && idToken === undefined) throw error
+        if (error instanceof SubjectMismatch && idToken === undefined) throw error
         // Tokens that came must not be lost because userinfo did not.
         log('user_claims_stale', { reason: error instanceof AppError ? error.reason : undefined })
         // What the configuration does not allow any more goes all the same.
@@ -110,4 +110,7 @@ export function createPersonReader({ config, userinfo, log }: PersonReaderOption
 }
 
 /** Whom an answer about this person must name. */
-export const toSubject = ({ sub, userId }: ProviderIdentity): Subject => ({ sub, userId })
+export const toSubject = ({ providerSub, userId }: ProviderIdentity): Subject => ({
+  sub: providerSub,
+  userId,
+})

@@ -1,6 +1,6 @@
 import type { JWTPayload } from 'jose'
 import { userIdPlaceholder } from '../../config/values/parsers.ts'
-import { createTokenError } from '../transport/errors.ts'
+import { tokenError } from '../transport/errors.ts'
 
 /** Two segments that mean something in a path, and no user's id: they must not get into the userinfo URL. */
 const dots: ReadonlySet<string> = new Set(['.', '..'])
@@ -28,7 +28,7 @@ export const readUserinfoSubject = (claims: JWTPayload, field: string): string |
 export function toUserinfoUrl(template: string, userId: string | undefined): URL {
   if (!template.includes(userIdPlaceholder)) return new URL(template)
   if (userId === undefined) {
-    throw createTokenError('invalid_token_response', 'OAUTH_USER_ID_FIELD is missing or no user id')
+    throw tokenError('invalid_token_response', 'OAUTH_USER_ID_FIELD is missing or no user id')
   }
   return new URL(template.replace(userIdPlaceholder, encodeURIComponent(userId)))
 }

@@ -2,10 +2,10 @@ import type { JWTPayload } from 'jose'
 import * as client from 'openid-client'
 import type { ProviderConfig } from '../../config/providers/provider-config.ts'
 import { AppError } from '../../errors.ts'
-import type { DiscoveredProvider } from '../metadata/discovery.ts'
 import type { DpopKey } from '../client/dpop-keys.ts'
-import { createTokenError, toAppError } from '../transport/errors.ts'
+import type { AuthorizationServer } from '../metadata/discovery.ts'
 import type { TokenVerifier } from '../tokens/token-verifier.ts'
+import { tokenError, translateProviderError } from '../transport/errors.ts'
 import { toStandardClaims } from './user-claims.ts'
 import { readUserId, readUserinfoSubject, toUserinfoUrl } from './user-id.ts'
 
@@ -26,14 +26,14 @@ export interface Subject {
 /** The provider's userinfo (OpenID Connect Core 5.3). */
 export interface Userinfo {
   /** Whether there is any that may be asked. */
-  isThere(provider: DiscoveredProvider): boolean
+  isThere(provider: AuthorizationServer): boolean
   /**
    * Fetches it: the token goes into the header, a signed answer is verified, and one about another subject is discarded.
    * Undefined where the provider does not take the token (401).
    *
    * @throws AppError `invalid_userinfo`, `provider_error`, `provider_unavailable`
    */
-  fetch(provider: DiscoveredProvider, access: Access, subject: Subject): Promise<JWTPayload | undefined>
+  fetch(provider: AuthorizationServer, access: Access, subject: Subject): Promise<JWTPayload | undefined>
 }
 
 interface UserinfoOptions {
@@ -45,7 +45,7 @@ interface UserinfoOptions {
 export function createUserinfo({ config, verifier }: UserinfoOptions): Userinfo {
   /** The answer, unless the provider does not take the token. */
   async function request(
-    provider: DiscoveredProvider,
+    provider: AuthorizationServer,
     { accessToken, dpop }: Access,
     { userId }: Subject,
   ): Promise<Response | undefined> {
@@ -66,7 +66,7 @@ export function createUserinfo({ config, verifier }: UserinfoOptions): Userinfo 
       return response.status === 401 ? undefined : response
     } catch (error) {
       if (error instanceof client.WWWAuthenticateChallengeError && error.status === 401) return undefined
-      throw toAppError(error, 'userinfo', [accessToken])
+      throw translateProviderError(error, 'userinfo', [accessToken])
     }
   }
 
@@ -76,8 +76,7 @@ export function createUserinfo({ config, verifier }: UserinfoOptions): Userinfo 
     async fetch(provider, access, subject) {
       const response = await request(provider, access, subject)
       if (response === undefined) return undefined
-      if (response.status !== 200)
-        throw createTokenError('invalid_userinfo', `userinfo: status ${response.status}`)
+      if (response.status !== 200) throw tokenError('invalid_userinfo', `userinfo: status ${response.status}`)
       const claims = toStandardClaims(
         isJwt(response) ? await verifier.verifyUserinfo(await response.text()) : await readClaims(response),
       )
@@ -93,7 +92,7 @@ export function createUserinfo({ config, verifier }: UserinfoOptions): Userinfo 
  */
 export function findUserinfoEndpoint(
   { clientAuth, userinfo }: ProviderConfig,
-  { metadata }: DiscoveredProvider,
+  { metadata }: AuthorizationServer,
 ): string | undefined {
   if (userinfo === 'never') return undefined
   const alias =
@@ -102,7 +101,7 @@ export function findUserinfoEndpoint(
 }
 
 /** Userinfo that is about somebody else. */
-export class AnotherPerson extends AppError {
+export class SubjectMismatch extends AppError {
   constructor(reason: string) {
     super('invalid_userinfo', 'What the provider said is about another person, so it was not used.', {
       reason,
@@ -118,17 +117,16 @@ function assertSamePerson(claims: JWTPayload, { sub, userId }: Subject, config: 
   if (config.verifiesIdToken) {
     const about = Number.isSafeInteger(claims.sub) ? String(claims.sub) : claims.sub
     const mayBeLeftOut = config.endpoints !== undefined
-    if (about === undefined && !mayBeLeftOut)
-      throw createTokenError('invalid_userinfo', 'userinfo: sub is missing')
+    if (about === undefined && !mayBeLeftOut) throw tokenError('invalid_userinfo', 'userinfo: sub is missing')
     if (about !== undefined && about !== sub)
-      throw new AnotherPerson('userinfo: sub is another one than that of the ID token')
+      throw new SubjectMismatch('userinfo: sub is another one than that of the ID token')
   }
   if (userId === undefined) return
   const named = config.verifiesIdToken
     ? readUserId(claims, config.userIdField)
     : readUserinfoSubject(claims, config.userIdField)
   if (named !== undefined && named !== userId) {
-    throw new AnotherPerson('userinfo: OAUTH_USER_ID_FIELD names another user than at the login')
+    throw new SubjectMismatch('userinfo: OAUTH_USER_ID_FIELD names another user than at the login')
   }
 }
 
@@ -138,5 +136,5 @@ const isJwt = (response: Response) =>
 async function readClaims(response: Response): Promise<JWTPayload> {
   const body: unknown = await response.json().catch(() => undefined)
   if (typeof body === 'object' && body !== null && !Array.isArray(body)) return body as JWTPayload
-  throw createTokenError('invalid_userinfo', 'userinfo: no JSON object')
+  throw tokenError('invalid_userinfo', 'userinfo: no JSON object')
 }

@@ -1,10 +1,10 @@
 import { decodeJwt } from 'jose'
 import * as client from 'openid-client'
 import type { ProviderConfig } from '../../config/providers/provider-config.ts'
-import type { CircuitBreaker } from '../transport/circuit-breaker.ts'
 import type { Discovery } from '../metadata/discovery.ts'
+import type { CircuitBreaker } from '../transport/circuit-breaker.ts'
+import { isUnrevocable, translateProviderError } from '../transport/errors.ts'
 import type { ProviderTokens } from '../types.ts'
-import { isUnrevocable, toAppError } from '../transport/errors.ts'
 
 /** Where a browser comes back after it signed out at the provider, and what it brings. */
 export interface EndSessionRequest {
@@ -47,8 +47,8 @@ export function createEndSession({ config, discovery, breaker, secret }: EndSess
 
   return {
     /** Where its pages are, so that one of them may show a page of ours in a frame. */
-    async findOrigins(): Promise<string[]> {
-      const { metadata } = await discovery.provider()
+    async pageOrigins(): Promise<string[]> {
+      const { metadata } = await discovery.server()
       return [issuer, metadata.end_session_endpoint ?? issuer].map((url) => new URL(url).origin)
     },
 
@@ -58,7 +58,7 @@ export function createEndSession({ config, discovery, breaker, secret }: EndSess
       state,
       postLogoutRedirectUri,
     }: EndSessionRequest): Promise<URL | undefined> {
-      const { configuration, metadata } = await discovery.provider()
+      const { configuration, metadata } = await discovery.server()
       if (metadata.end_session_endpoint === undefined) return undefined
       // openid-client adds the client_id.
       const toUrl = (hint: { id_token_hint?: string; logout_hint?: string }) =>
@@ -76,14 +76,14 @@ export function createEndSession({ config, discovery, breaker, secret }: EndSess
 
     /** RFC 7009, 2.1. A token that the provider does not know any more is revoked as well. */
     async revoke({ refreshToken }: Pick<ProviderTokens, 'refreshToken'>): Promise<'revoked' | 'unsupported'> {
-      const { configuration, metadata } = await discovery.provider()
+      const { configuration, metadata } = await discovery.server()
       if (refreshToken === undefined || metadata.revocation_endpoint === undefined) return 'unsupported'
       return breaker.guard(() =>
         client.tokenRevocation(configuration, refreshToken, { token_type_hint: 'refresh_token' }).then(
           () => 'revoked' as const,
           (error: unknown) => {
             if (isUnrevocable(error)) return 'unsupported' as const
-            throw toAppError(error, 'revocation', [refreshToken, secret])
+            throw translateProviderError(error, 'revocation', [refreshToken, secret])
           },
         ),
       )

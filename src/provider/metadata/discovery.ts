@@ -4,11 +4,11 @@ import type { ProviderConfig, StaticEndpoints } from '../../config/providers/pro
 import type { AppError } from '../../errors.ts'
 import { type Log, toLogText } from '../../telemetry/logger.ts'
 import { createClientAuth } from '../client/client-authentication.ts'
-import { toAppError } from '../transport/errors.ts'
+import { translateProviderError } from '../transport/errors.ts'
 import type { ProviderFetch } from '../transport/fetch.ts'
-import { createUnavailable } from '../transport/unavailable.ts'
+import { normalizeTokenResponses } from '../transport/normalize-token-response.ts'
+import { providerUnavailable } from '../transport/unavailable.ts'
 import { toStaticMetadata } from './static-metadata.ts'
-import { toStandardAnswers } from '../transport/normalize-token-response.ts'
 
 interface DiscoveryOptions {
   config: ProviderConfig
@@ -18,7 +18,7 @@ interface DiscoveryOptions {
 }
 
 /** A provider that was found. */
-export interface DiscoveredProvider {
+export interface AuthorizationServer {
   configuration: client.Configuration
   /** Copied once: openid-client clones the whole document each time it is asked. */
   metadata: Readonly<client.ServerMetadata>
@@ -31,7 +31,7 @@ export interface Discovery {
    *
    * @throws AppError `provider_unavailable` while it was never found
    */
-  provider(): Promise<DiscoveredProvider>
+  server(): Promise<AuthorizationServer>
   isReady(): boolean
   /** Begins in the background and goes on until it succeeds: the provider may be down at start. */
   start(): void
@@ -66,7 +66,7 @@ const toClientMetadata = ({ clientAuth }: ProviderConfig): Partial<client.Client
 })
 
 /** One discovery (OpenID Connect Discovery 1.0, section 4), strict about the issuer. */
-async function discover({ config, fetch, clock }: DiscoveryOptions): Promise<DiscoveredProvider> {
+async function discover({ config, fetch, clock }: DiscoveryOptions): Promise<AuthorizationServer> {
   const issuer = new URL(config.issuer)
   const configuration = await client.discovery(
     issuer,
@@ -74,7 +74,7 @@ async function discover({ config, fetch, clock }: DiscoveryOptions): Promise<Dis
     toClientMetadata(config),
     createClientAuth(config.clientAuth, clock),
     {
-      [client.customFetch]: toStandardAnswers(fetch, config),
+      [client.customFetch]: normalizeTokenResponses(fetch, config),
       // The configuration admits http on a loopback host only.
       execute: issuer.protocol === 'http:' ? [client.allowInsecureRequests] : [],
     },
@@ -82,16 +82,16 @@ async function discover({ config, fetch, clock }: DiscoveryOptions): Promise<Dis
   const metadata = withoutEmpty(configuration.serverMetadata())
   // openid-client compares normalized URLs, and forgives two vendors; section 4.3 asks for the same text.
   if (metadata.issuer !== config.issuer) {
-    throw createUnavailable(`discovery: the document says issuer is ${toLogText(metadata.issuer)}`)
+    throw providerUnavailable(`discovery: the document says issuer is ${toLogText(metadata.issuer)}`)
   }
   for (const name of neededEndpoints) {
-    if (metadata[name] === undefined) throw createUnavailable(`discovery: ${name} is missing`)
+    if (metadata[name] === undefined) throw providerUnavailable(`discovery: ${name} is missing`)
   }
   const aliases = metadata.mtls_endpoint_aliases ?? {}
   for (const name of usedEndpoints) {
     for (const endpoint of [metadata[name], aliases[name]]) {
       if (endpoint !== undefined && URL.parse(endpoint)?.protocol !== issuer.protocol) {
-        throw createUnavailable(`discovery: ${name} is not ${issuer.protocol}//`)
+        throw providerUnavailable(`discovery: ${name} is not ${issuer.protocol}//`)
       }
     }
   }
@@ -102,11 +102,11 @@ async function discover({ config, fetch, clock }: DiscoveryOptions): Promise<Dis
 function toKnownProvider(
   endpoints: StaticEndpoints,
   { config, fetch, clock }: DiscoveryOptions,
-): DiscoveredProvider {
+): AuthorizationServer {
   const metadata = toStaticMetadata(config, endpoints)
   const auth = createClientAuth(config.clientAuth, clock)
   const configuration = new client.Configuration(metadata, config.clientId, toClientMetadata(config), auth)
-  configuration[client.customFetch] = toStandardAnswers(fetch, config)
+  configuration[client.customFetch] = normalizeTokenResponses(fetch, config)
   // The configuration admits http on a loopback host only.
   client.allowInsecureRequests(configuration)
   return { configuration, metadata }
@@ -114,9 +114,9 @@ function toKnownProvider(
 
 /** Whatever stops a discovery, the caller sees one thing: not available yet, try again. */
 function toUnavailable(error: unknown): AppError {
-  const cause = toAppError(error, 'discovery')
+  const cause = translateProviderError(error, 'discovery')
   if (cause.code === 'provider_unavailable') return cause
-  return createUnavailable(cause.reason ?? `discovery: ${cause.code}`, { cause: error })
+  return providerUnavailable(cause.reason ?? `discovery: ${cause.code}`, { cause: error })
 }
 
 /** Creates the discovery of one provider; of a plain OAuth 2.0 provider there is nothing to discover. */
@@ -124,14 +124,14 @@ export function createDiscovery(options: DiscoveryOptions): Discovery {
   const { endpoints } = options.config
   if (endpoints === undefined) return createLiveDiscovery(options)
   const known = toKnownProvider(endpoints, options)
-  return { provider: async () => known, isReady: () => true, start() {}, stop() {} }
+  return { server: async () => known, isReady: () => true, start() {}, stop() {} }
 }
 
 /** Single flight, retried with back-off, stale metadata served on error. */
 function createLiveDiscovery(options: DiscoveryOptions): Discovery {
   const { clock, log } = options
-  let known: { provider: DiscoveredProvider; foundAt: number } | undefined
-  let inFlight: Promise<DiscoveredProvider> | undefined
+  let known: { provider: AuthorizationServer; foundAt: number } | undefined
+  let inFlight: Promise<AuthorizationServer> | undefined
   let failure: { error: AppError; retryAt: number; delay: number } | undefined
   let timer: NodeJS.Timeout | undefined
   let stopped = false
@@ -141,7 +141,7 @@ function createLiveDiscovery(options: DiscoveryOptions): Discovery {
     if (!stopped) timer = setTimeout(() => attempt().catch(() => {}), delay).unref()
   }
 
-  function attempt(): Promise<DiscoveredProvider> {
+  function attempt(): Promise<AuthorizationServer> {
     inFlight ??= discover(options)
       .then((provider) => {
         known = { provider, foundAt: clock.now() }
@@ -170,7 +170,7 @@ function createLiveDiscovery(options: DiscoveryOptions): Discovery {
   const mayTry = () => failure === undefined || clock.now() >= failure.retryAt
 
   return {
-    async provider() {
+    async server() {
       if (known === undefined) {
         if (failure !== undefined && !mayTry() && inFlight === undefined) throw failure.error
         return attempt()

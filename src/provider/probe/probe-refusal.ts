@@ -2,7 +2,7 @@ import * as client from 'openid-client'
 import { AppError } from '../../errors.ts'
 import { toLogText } from '../../telemetry/logger.ts'
 import { readStatus } from '../transport/errors.ts'
-import { toRemark } from '../transport/redact.ts'
+import { redactProviderMessage } from '../transport/redact.ts'
 
 /** What the provider said to a request that cannot succeed; its words are made safe to print. */
 export interface ProbeRefusal {
@@ -29,8 +29,8 @@ export const isRefusal = (error: unknown): boolean =>
 export function toRefusal(error: unknown, secrets: readonly string[]): ProbeRefusal {
   if (error instanceof client.ResponseBodyError) {
     return {
-      error: toRemark(error.error, '', secrets),
-      description: toRemark('', error.error_description, secrets),
+      error: redactProviderMessage(error.error, '', secrets),
+      description: redactProviderMessage('', error.error_description, secrets),
       status: error.status,
     }
   }

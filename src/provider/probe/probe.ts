@@ -3,18 +3,18 @@ import * as client from 'openid-client'
 import type { Clock } from '../../clock.ts'
 import type { ProviderConfig } from '../../config/providers/provider-config.ts'
 import { AppError } from '../../errors.ts'
-import { createAuthorizationStart } from '../grants/authorization-request.ts'
-import { usesDpop } from '../metadata/capabilities.ts'
-import { createCircuitBreaker } from '../transport/circuit-breaker.ts'
 import { toSentSecret } from '../client/client-authentication.ts'
-import { createDiscovery, type DiscoveredProvider } from '../metadata/discovery.ts'
 import { createDpopKeys } from '../client/dpop-keys.ts'
+import { createAuthorizationStart } from '../grants/authorization-request.ts'
 import { toResourceParameters } from '../grants/configured-parameters.ts'
-import { isRefusal, type ProbeRefusal, toRefusal } from './probe-refusal.ts'
-import { readRedirect } from './probed-redirect.ts'
-import { createProviderFetch, toTls } from '../transport/fetch.ts'
 import { toUserinfoUrl } from '../identity/user-id.ts'
 import { findUserinfoEndpoint } from '../identity/userinfo.ts'
+import { usesDpop } from '../metadata/capabilities.ts'
+import { type AuthorizationServer, createDiscovery } from '../metadata/discovery.ts'
+import { createCircuitBreaker } from '../transport/circuit-breaker.ts'
+import { createProviderFetch, toTls } from '../transport/fetch.ts'
+import { isRefusal, type ProbeRefusal, toRefusal } from './probe-refusal.ts'
+import { readRedirect } from './probed-redirect.ts'
 
 /** What came back from an address. */
 export interface ProbedDocument {
@@ -48,7 +48,7 @@ export type AuthorizationAnswer = Outcome & { unpushed?: string }
 export interface ProviderProbe {
   get(url: string): Promise<ProbedDocument>
   /** The provider, found and judged as the server would do it. */
-  discover(): Promise<DiscoveredProvider>
+  discover(): Promise<AuthorizationServer>
   /** Asks for tokens with a code that cannot be good: the refusal tells whether the client was recognised. */
   tryCode(): Promise<ProbeRefusal>
   /** Revokes a token that cannot be good (RFC 7009 2.2): undefined where nothing is said against it. */
@@ -84,10 +84,10 @@ export function createProviderProbe({ config, secrets, clock }: ProbeOptions): P
 
   return {
     get,
-    discover: () => discovery.provider(),
+    discover: () => discovery.server(),
 
     async tryCode() {
-      const provider = await discovery.provider()
+      const provider = await discovery.server()
       const dpop = usesDpop(config, provider) ? { DPoP: (await dpopKeys.find()).handle } : {}
       const [state, code] = [randomText(), randomText()]
       const response = new URL(config.redirectUri)
@@ -103,7 +103,7 @@ export function createProviderProbe({ config, secrets, clock }: ProbeOptions): P
     },
 
     async tryRevocation() {
-      const { configuration } = await discovery.provider()
+      const { configuration } = await discovery.server()
       const token = randomText()
       try {
         await client.tokenRevocation(configuration, token, { token_type_hint: 'refresh_token' })
@@ -142,7 +142,7 @@ export function createProviderProbe({ config, secrets, clock }: ProbeOptions): P
     },
 
     async tryUserinfo() {
-      const endpoint = findUserinfoEndpoint(config, await discovery.provider())
+      const endpoint = findUserinfoEndpoint(config, await discovery.server())
       if (endpoint === undefined) return undefined
       const headers = { accept: 'application/json', authorization: `Bearer ${randomText()}` }
       const { status } = await http.fetch(toUserinfoUrl(endpoint, 'portico-doctor').href, { headers })

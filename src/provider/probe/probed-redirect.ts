@@ -1,5 +1,5 @@
+import { redactProviderMessage } from '../transport/redact.ts'
 import type { ProbeRefusal } from './probe-refusal.ts'
-import { toRemark } from '../transport/redact.ts'
 
 /** Where an answer sends the browser, and what it says against the request there. */
 export interface ProbedRedirect {
@@ -22,7 +22,10 @@ export function readRedirect(
   const read = (name: string) => findParameter(to, name)
   const [error, description, hint] = [read('error'), read('error_description'), read('error_hint')]
   const said = [description, hint].filter((text) => text !== '').join(' ')
-  const refusal = { error: toRemark(error, '', []), description: toRemark('', said, []) }
+  const refusal = {
+    error: redactProviderMessage(error, '', []),
+    description: redactProviderMessage('', said, []),
+  }
   return { to, refusal: error === '' ? undefined : refusal, text: `${error} ${said}` }
 }
 

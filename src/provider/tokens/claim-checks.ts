@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import type { JWTPayload } from 'jose'
 import { toLogText } from '../../telemetry/logger.ts'
+import { tokenError } from '../transport/errors.ts'
 import type { ProviderIdentity } from '../types.ts'
-import { createTokenError } from '../transport/errors.ts'
 
 /** What an ID token is held against, whether it is that of a login or of a refresh. Times are milliseconds since the epoch. */
 interface Expected {
@@ -98,7 +98,7 @@ const accessTokenHashFits: Check<Expected> = ({ at_hash: atHash }, { accessToken
 }
 
 const subjectIsTheSame: Check<ExpectedRefreshedIdToken> = ({ sub }, { identity }) =>
-  sub === identity.sub ? undefined : 'sub is another one than at the login'
+  sub === identity.providerSub ? undefined : 'sub is another one than at the login'
 
 /** It may be later: the person signed in anew, in this app or in another one of the same single sign-on. */
 const authTimeIsNotEarlier: Check<ExpectedRefreshedIdToken> = ({ auth_time: authTime }, { identity }) =>
@@ -160,7 +160,7 @@ function assertAll<What>(checks: readonly Check<What>[], claims: JWTPayload, exp
   for (const check of checks) {
     const problem = check(claims, expected)
     if (problem !== undefined) {
-      throw createTokenError('invalid_id_token', problem, { isClockProblem: clockChecks.has(check) })
+      throw tokenError('invalid_id_token', problem, { isClockProblem: clockChecks.has(check) })
     }
   }
 }
@@ -177,7 +177,7 @@ export function assertIssuedToClient(
 ): void {
   const named = cid ?? clientIdClaim ?? azp
   if (named === undefined || named === clientId) return
-  throw createTokenError('invalid_access_token', 'cid, client_id or azp is not this client')
+  throw tokenError('invalid_access_token', 'cid, client_id or azp is not this client')
 }
 
 /**
@@ -187,7 +187,7 @@ export function assertIssuedToClient(
  */
 export function assertBoundToKey({ cnf }: JWTPayload, thumbprint: string): void {
   const isBound = typeof cnf === 'object' && cnf !== null && 'jkt' in cnf && cnf.jkt === thumbprint
-  if (!isBound) throw createTokenError('invalid_access_token', 'cnf.jkt is not our key')
+  if (!isBound) throw tokenError('invalid_access_token', 'cnf.jkt is not our key')
 }
 
 /** The granted scopes an access token names: Okta's `scp` array, or the space-separated `scope` of RFC 9068. */

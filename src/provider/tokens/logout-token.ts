@@ -1,8 +1,8 @@
 import { decodeProtectedHeader, type JWTPayload } from 'jose'
 import type { Clock } from '../../clock.ts'
 import type { ProviderConfig } from '../../config/providers/provider-config.ts'
-import type { KeySource } from '../../jwks/jwks-cache.ts'
-import { createTokenError, toTokenError } from '../transport/errors.ts'
+import type { JwksCache } from '../../jwks/jwks-cache.ts'
+import { tokenError, translateTokenError } from '../transport/errors.ts'
 import { audiencesAreTrusted, wasNotIssuedInTheFuture } from './claim-checks.ts'
 
 /** Whose sessions a verified logout token ends: those of one session at the provider, or all of a person. */
@@ -63,7 +63,7 @@ const checks: readonly Check[] = [
 
 interface LogoutTokenVerifierOptions {
   config: ProviderConfig
-  keys: KeySource
+  keys: JwksCache
   clock: Clock
 }
 
@@ -83,7 +83,7 @@ export function createLogoutTokenVerifier({ config, keys, clock }: LogoutTokenVe
     const type = typ?.toLowerCase().replace(/^application\//, '')
     const isFine =
       type === 'logout+jwt' || (!requiresLogoutTokenTyp && (type === undefined || type === 'jwt'))
-    if (!isFine) throw createTokenError('invalid_logout_token', 'typ is not logout+jwt')
+    if (!isFine) throw tokenError('invalid_logout_token', 'typ is not logout+jwt')
   }
 
   return async (token: string): Promise<LogoutRequest> => {
@@ -98,14 +98,14 @@ export function createLogoutTokenVerifier({ config, keys, clock }: LogoutTokenVe
         currentDate: new Date(now),
       })
       .catch((error: unknown) => {
-        throw toTokenError(error, 'invalid_logout_token')
+        throw translateTokenError(error, 'invalid_logout_token')
       })
     assertType(token)
     const problem =
       audiencesAreTrusted(claims, { clientId, trustedAudiences }) ??
       wasNotIssuedInTheFuture(claims, { now, clockTolerance }) ??
       checks.map((check) => check(claims, now, clockTolerance)).find((found) => found !== undefined)
-    if (problem !== undefined) throw createTokenError('invalid_logout_token', problem)
+    if (problem !== undefined) throw tokenError('invalid_logout_token', problem)
     const { sub, sid, jti = '', iat = 0, exp = iat + lifeWithoutExp } = claims
     return {
       sub,

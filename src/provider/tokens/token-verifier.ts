@@ -1,10 +1,11 @@
 import { decodeProtectedHeader, errors, type JWTPayload } from 'jose'
 import type { Clock } from '../../clock.ts'
 import type { ProviderConfig } from '../../config/providers/provider-config.ts'
+import type { JwksCache } from '../../jwks/jwks-cache.ts'
 import { toLogText } from '../../telemetry/logger.ts'
+import { toStandardClaims } from '../identity/user-claims.ts'
+import { tokenError, translateTokenError } from '../transport/errors.ts'
 import { assertAuthentication } from './authentication-checks.ts'
-import type { KeySource } from '../../jwks/jwks-cache.ts'
-import { createTokenError, toTokenError } from '../transport/errors.ts'
 import {
   assertBoundToKey,
   assertIdTokenClaims,
@@ -14,7 +15,6 @@ import {
   type ExpectedRefreshedIdToken,
   toScopes,
 } from './claim-checks.ts'
-import { toStandardClaims } from '../identity/user-claims.ts'
 
 /** Verifies the provider's tokens against its keys and this client. */
 export interface TokenVerifier {
@@ -43,7 +43,7 @@ export interface TokenVerifier {
    *
    * @throws AppError `invalid_access_token`
    */
-  verifyAccessToken(token: string, dpopKey?: string): Promise<AccessTokenFacts>
+  verifyAccessToken(token: string, dpopThumbprint?: string): Promise<AccessTokenFacts>
 }
 
 /** What a verified access token tells. */
@@ -62,7 +62,7 @@ type OwnExpectations = Pick<
 
 interface TokenVerifierOptions {
   config: ProviderConfig
-  keys: KeySource
+  keys: JwksCache
   clock: Clock
 }
 
@@ -86,7 +86,7 @@ export function createTokenVerifier({ config, keys, clock }: TokenVerifierOption
       })
       .then(toStandardClaims, (error: unknown) => {
         if (error instanceof errors.JOSEAlgNotAllowed) throw createWrongAlg(token, alg)
-        throw toTokenError(error, 'invalid_id_token')
+        throw translateTokenError(error, 'invalid_id_token')
       })
 
   const ownExpectations = (): OwnExpectations => ({
@@ -119,26 +119,26 @@ export function createTokenVerifier({ config, keys, clock }: TokenVerifierOption
     async verifyUserinfo(token) {
       const options = { issuer, audience: clientId, algorithms: asymmetricAlgs, ...time() }
       return keys.verify(token, options).catch((error: unknown) => {
-        throw toTokenError(error, 'invalid_userinfo')
+        throw translateTokenError(error, 'invalid_userinfo')
       })
     },
 
-    async verifyAccessToken(token, dpopKey) {
+    async verifyAccessToken(token, dpopThumbprint) {
       if (accessTokenFormat.format === 'opaque') return {}
       const { audience } = accessTokenFormat
       const options = { issuer, audience, algorithms: asymmetricAlgs, requiredClaims: ['exp'], ...time() }
       const claims = await keys.verify(token, options).catch((error: unknown) => {
-        throw toTokenError(error, 'invalid_access_token')
+        throw translateTokenError(error, 'invalid_access_token')
       })
       assertIssuedToClient(claims, clientId)
-      if (dpopKey !== undefined) assertBoundToKey(claims, dpopKey)
+      if (dpopThumbprint !== undefined) assertBoundToKey(claims, dpopThumbprint)
       return { scopes: toScopes(claims), expiresAt: (claims.exp ?? 0) * 1000 }
     },
   }
 }
 
 const createWrongAlg = (token: string, expected: string) =>
-  createTokenError(
+  tokenError(
     'invalid_id_token',
     `its alg is not OIDC_ID_TOKEN_ALG: ${toLogText(String(decodeProtectedHeader(token).alg))}, not ${expected}`,
   )

@@ -3,17 +3,17 @@ import { z } from 'zod'
 import type { Clock } from '../../clock.ts'
 import type { ProviderConfig } from '../../config/providers/provider-config.ts'
 import { AppError } from '../../errors.ts'
+import { createJwksCache, type JwksCache } from '../../jwks/jwks-cache.ts'
 import type { Log } from '../../telemetry/logger.ts'
-import { fetchJson, fetchKeySet } from './fetch-jwks.ts'
-import { createKeySource, type KeySource } from '../../jwks/jwks-cache.ts'
-import { longestLife } from './logout-token.ts'
-import { createTokenError, toTokenError } from '../transport/errors.ts'
+import { tokenError, translateTokenError } from '../transport/errors.ts'
 import type { ProviderFetch } from '../transport/fetch.ts'
-import { createUnavailable } from '../transport/unavailable.ts'
+import { providerUnavailable } from '../transport/unavailable.ts'
+import { fetchJson, fetchJwks } from './fetch-jwks.ts'
+import { longestLife } from './logout-token.ts'
 import { asymmetricAlgs } from './token-verifier.ts'
 
 /** A verified call of Universal Logout; its token is good once. */
-export interface RevocationCaller {
+export interface UniversalLogoutCaller {
   /** Tells the token from all others of its issuer, and is the same however its signature is written. */
   name: string
   /** Milliseconds since the epoch. */
@@ -23,7 +23,7 @@ export interface RevocationCaller {
 interface RevocationCallerVerifierOptions {
   config: ProviderConfig
   /** The keys of the provider's own issuer. */
-  keys: KeySource
+  keys: JwksCache
   fetch: ProviderFetch
   clock: Clock
   log: Log
@@ -37,7 +37,7 @@ const discoveryDocument = z.object({ issuer: z.string(), jwks_uri: z.url({ proto
  *
  * @throws AppError `invalid_token`, `insufficient_authorization` where it was made for another client
  */
-export function createRevocationCallerVerifier({
+export function createUniversalLogoutTokenVerifier({
   config,
   keys: ownKeys,
   fetch,
@@ -46,21 +46,21 @@ export function createRevocationCallerVerifier({
 }: RevocationCallerVerifierOptions) {
   const { universalLogoutIssuer: issuer, clientId } = config
   const clockTolerance = config.clockTolerance / 1000
-  const keys = issuer === config.issuer ? ownKeys : createKeySource({ fetchKeys: fetchOrgKeys, clock, log })
+  const keys = issuer === config.issuer ? ownKeys : createJwksCache({ fetchKeys: fetchOrgKeys, clock, log })
 
   async function fetchOrgKeys(): Promise<JSONWebKeySet> {
     const { status, body } = await fetchJson(fetch, `${issuer}/.well-known/openid-configuration`)
     const { data } = discoveryDocument.safeParse(body)
     if (data === undefined || data.issuer !== issuer) {
-      throw createUnavailable(`keys of ${issuer}: status ${status}, no discovery document of its own`)
+      throw providerUnavailable(`keys of ${issuer}: status ${status}, no discovery document of its own`)
     }
     if (new URL(data.jwks_uri).protocol !== new URL(issuer).protocol) {
-      throw createUnavailable(`keys of ${issuer}: jwks_uri has another protocol`)
+      throw providerUnavailable(`keys of ${issuer}: jwks_uri has another protocol`)
     }
-    return fetchKeySet(fetch, data.jwks_uri)
+    return fetchJwks(fetch, data.jwks_uri)
   }
 
-  return async (token: string, audience: string): Promise<RevocationCaller> => {
+  return async (token: string, audience: string): Promise<UniversalLogoutCaller> => {
     const claims = await keys
       .verify(token, {
         issuer: issuer ?? '',
@@ -72,14 +72,14 @@ export function createRevocationCallerVerifier({
         currentDate: new Date(clock.now()),
       })
       .catch((error: unknown) => {
-        throw toTokenError(error, 'invalid_token')
+        throw translateTokenError(error, 'invalid_token')
       })
     if (claims.sub !== clientId) {
       throw new AppError('insufficient_authorization', 'The token was made for another client.')
     }
     const { jti, exp = 0 } = claims
     if (exp > clock.now() / 1000 + longestLife) {
-      throw createTokenError('invalid_token', 'exp lies more than a day ahead')
+      throw tokenError('invalid_token', 'exp lies more than a day ahead')
     }
     return { name: jti || toSigningInput(token), goodUntil: (Math.ceil(exp) + clockTolerance) * 1000 }
   }

@@ -1,6 +1,6 @@
 import type { Clock } from '../../clock.ts'
 import { findCause } from './find-cause.ts'
-import { createUnavailable, type Outage, ProviderUnavailable } from './unavailable.ts'
+import { type Outage, ProviderUnavailable, providerUnavailable } from './unavailable.ts'
 
 /** Keeps calls away from a provider that does not answer, so that a hanging one costs one deadline and then nothing. */
 export interface CircuitBreaker {
@@ -34,7 +34,7 @@ export function createCircuitBreaker({ clock, opensOn }: CircuitBreakerOptions):
     const remaining = opened.until - clock.now()
     if (remaining <= 0 && !isTrying) return
     const retryAfter = Math.max(1, Math.ceil(remaining / 1000))
-    throw createUnavailable('breaker is open', { outage: 'unasked', retryAfter })
+    throw providerUnavailable('breaker is open', { outage: 'unasked', retryAfter })
   }
 
   function open(error: ProviderUnavailable, startedAt: number): void {

@@ -3,8 +3,8 @@ import { ClientError, ResponseBodyError, WWWAuthenticateChallengeError } from 'o
 import { AppError } from '../../errors.ts'
 import { toLogText } from '../../telemetry/logger.ts'
 import { isTemporary, meansBadCredentials, meansSignInAgain } from './oauth-errors.ts'
-import { createUnavailable, nameCall, ProviderUnavailable } from './unavailable.ts'
-import { toRemark } from './redact.ts'
+import { redactProviderMessage } from './redact.ts'
+import { nameCall, ProviderUnavailable, providerUnavailable } from './unavailable.ts'
 
 const clocks = 'The clocks of this server and of the provider may differ too much (OIDC_CLOCK_TOLERANCE).'
 
@@ -27,7 +27,7 @@ const details: Record<TokenErrorCode, string> = {
 }
 
 /** A token that failed one of our own checks; `reason` says which, in words of ours. */
-export function createTokenError(
+export function tokenError(
   code: TokenErrorCode,
   reason: string,
   { isClockProblem = false, cause }: { isClockProblem?: boolean; cause?: unknown } = {},
@@ -37,14 +37,14 @@ export function createTokenError(
 }
 
 /** Translates what jose throws while it verifies a token. */
-export function toTokenError(
+export function translateTokenError(
   error: unknown,
   code: Exclude<TokenErrorCode, 'invalid_token_response'>,
 ): AppError {
   if (error instanceof AppError) return error
   // Everything else that can be thrown there comes from key material that no one can use.
   if (!(error instanceof jose.JOSEError)) {
-    return createTokenError(code, 'a published key cannot be used', { cause: error })
+    return tokenError(code, 'a published key cannot be used', { cause: error })
   }
   const claim = 'claim' in error && typeof error.claim === 'string' ? ` ${error.claim}` : ''
   const isMissing = 'reason' in error && error.reason === 'missing'
@@ -53,7 +53,7 @@ export function toTokenError(
     error instanceof jose.JWSInvalid && code === 'invalid_access_token'
       ? ' (no JWT? then OIDC_ACCESS_TOKEN=opaque)'
       : ''
-  return createTokenError(code, `${error.code}${claim}${hint}`, { isClockProblem, cause: error })
+  return tokenError(code, `${error.code}${claim}${hint}`, { isClockProblem, cause: error })
 }
 
 /** A call of the provider, as the log names it. */
@@ -68,7 +68,11 @@ export type ProviderCall =
  * Translates what openid-client throws in a call; the only place that knows its errors. Their texts and causes hold
  * tokens, so nothing of them goes into `reason` but codes, and the provider's own remark without any of `secrets`.
  */
-export function toAppError(error: unknown, call: ProviderCall, secrets: readonly string[] = []): AppError {
+export function translateProviderError(
+  error: unknown,
+  call: ProviderCall,
+  secrets: readonly string[] = [],
+): AppError {
   if (error instanceof AppError) return error
   // openid-client wraps whatever our own fetch throws.
   const cause = error instanceof Error ? error.cause : undefined
@@ -81,7 +85,7 @@ export function toAppError(error: unknown, call: ProviderCall, secrets: readonly
   }
   const reason = `${call}: ${error.code ?? 'unknown'}${toHint(toFacts(error))}`
   const code = call === 'userinfo' ? 'invalid_userinfo' : 'invalid_token_response'
-  return createTokenError(code, reason, { cause: error })
+  return tokenError(code, reason, { cause: error })
 }
 
 /** Whether the provider refuses a refresh for good, so that the person has to sign in again (RFC 6749 5.2). */
@@ -136,17 +140,17 @@ function toChallengeError(
   secrets: readonly string[],
 ): AppError {
   const [{ scheme, parameters } = { scheme: 'unknown', parameters: {} }] = error.cause
-  const said = toRemark(parameters.error, parameters.error_description, secrets)
+  const said = redactProviderMessage(parameters.error, parameters.error_description, secrets)
   const hint = call === 'userinfo' ? said : credentials
   const reason = `${call}: status ${error.status}, ${toLogText(scheme)} challenge`
   return createRefusal(hint === '' ? reason : `${reason}: ${hint}`, error)
 }
 
 function toProviderError(error: ResponseBodyError, call: ProviderCall, secrets: readonly string[]): AppError {
-  const said = `${call}: ${toRemark(error.error, error.error_description, secrets)}`
+  const said = `${call}: ${redactProviderMessage(error.error, error.error_description, secrets)}`
   const isUnrecognised = meansBadCredentials(error.error) || (error.status === 401 && call !== 'userinfo')
   const reason = isUnrecognised && !meansSignInAgain(error.error) ? `${said}: ${credentials}` : said
-  if (isTemporary(error.error)) return createUnavailable(reason, { outage: 'busy', cause: error })
+  if (isTemporary(error.error)) return providerUnavailable(reason, { outage: 'busy', cause: error })
   return createRefusal(reason, error, error.error === 'invalid_grant')
 }
 

@@ -3,7 +3,7 @@ import type { Clock } from '../../clock.ts'
 import type { ProviderConfig } from '../../config/providers/provider-config.ts'
 import { AppError } from '../../errors.ts'
 import { meansSpent } from './oauth-errors.ts'
-import { createUnavailable } from './unavailable.ts'
+import { providerUnavailable } from './unavailable.ts'
 
 /** The part of `fetch` that talking with a provider needs. */
 export type ProviderFetch = (url: string, init: ProviderRequest) => Promise<Response>
@@ -58,7 +58,7 @@ async function readCapped(body: AsyncIterable<Uint8Array>, limit: number): Promi
   let length = 0
   for await (const chunk of body) {
     length += chunk.length
-    if (length > limit) throw createUnavailable(`answer larger than ${limit} bytes`)
+    if (length > limit) throw providerUnavailable(`answer larger than ${limit} bytes`)
     chunks.push(chunk)
   }
   return Buffer.concat(chunks)
@@ -107,7 +107,7 @@ export function createProviderFetch({ timeout, clock, tls }: ProviderFetchOption
     })
     if (isFailure && !endsGrant(bytes)) {
       const retryAfter = readRetryAfter(answerHeaders, clock)
-      throw createUnavailable(`status ${status}`, {
+      throw providerUnavailable(`status ${status}`, {
         outage: 'busy',
         ...(retryAfter === undefined ? {} : { retryAfter }),
       })
@@ -123,7 +123,7 @@ export function createProviderFetch({ timeout, clock, tls }: ProviderFetchOption
       } catch (error) {
         if (error instanceof AppError) throw error
         const reason = toReason(error)
-        throw createUnavailable(reason, { outage: cuts.has(reason) ? 'cut' : 'silent', cause: error })
+        throw providerUnavailable(reason, { outage: cuts.has(reason) ? 'cut' : 'silent', cause: error })
       }
     },
     close: () => agent.close(),

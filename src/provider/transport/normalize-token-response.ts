@@ -1,8 +1,8 @@
 import { z } from 'zod'
 import type { ProviderConfig } from '../../config/providers/provider-config.ts'
-import { createTokenError } from './errors.ts'
-import type { ProviderFetch } from './fetch.ts'
 import { UnverifiedRefresh } from '../grants/unverified-refresh.ts'
+import { tokenError } from './errors.ts'
+import type { ProviderFetch } from './fetch.ts'
 
 /**
  * The member of a token answer that holds the ID token. openid-client would verify one under its own name, and would
@@ -19,7 +19,10 @@ type Body = Record<string, unknown>
  * The returned function throws AppError `invalid_token_response`, its reason naming the field that cannot be used, and
  * UnverifiedRefresh where that answer brought a new refresh token.
  */
-export function toStandardAnswers(fetch: ProviderFetch, { verifiesIdToken }: ProviderConfig): ProviderFetch {
+export function normalizeTokenResponses(
+  fetch: ProviderFetch,
+  { verifiesIdToken }: ProviderConfig,
+): ProviderFetch {
   return async (url, init) => {
     const response = await fetch(url, init)
     if (init.method !== 'POST') return response
@@ -140,7 +143,7 @@ function standardize(body: Body, isRefresh: boolean): z.infer<typeof tokenAnswer
   const [issue] = error.issues
   const field = String(issue?.path[0] ?? 'the answer')
   const problem = field in body ? issue?.message : 'is missing'
-  const refusal = createTokenError('invalid_token_response', `token endpoint: ${field} ${problem}`)
+  const refusal = tokenError('invalid_token_response', `token endpoint: ${field} ${problem}`)
   const refreshToken = asText(body.refresh_token)
   throw isRefresh && refreshToken !== undefined ? new UnverifiedRefresh(refreshToken, refusal) : refusal
 }

@@ -6,7 +6,11 @@ const jwtLike = /\beyJ[\w.-]+/g
 /**
  * What a provider says of a refusal, made safe to log: it may repeat what it was sent, and `secrets` are what that was.
  */
-export function toRemark(error: unknown, description: unknown, secrets: readonly string[]): string {
+export function redactProviderMessage(
+  error: unknown,
+  description: unknown,
+  secrets: readonly string[],
+): string {
   const said = [error, description].filter((text) => typeof text === 'string' && text !== '').join(': ')
   const redacted = secrets
     .filter((secret) => secret !== '')

@@ -19,7 +19,7 @@ export class ProviderUnavailable extends AppError {
 }
 
 /** The provider gave no usable answer; `reason` is for the log. */
-export function createUnavailable(
+export function providerUnavailable(
   reason: string,
   { outage = 'useless', retryAfter, cause }: { outage?: Outage; retryAfter?: number; cause?: unknown } = {},
 ): ProviderUnavailable {
@@ -34,7 +34,7 @@ export function createUnavailable(
 export function nameCall(error: ProviderUnavailable, call: string): ProviderUnavailable {
   const { outage, reason = 'unknown', retryAfter } = error
   const named = `${call}: ${reason}`
-  return createUnavailable(named, {
+  return providerUnavailable(named, {
     outage,
     cause: error,
     ...(retryAfter === undefined ? {} : { retryAfter }),
@@ -42,5 +42,5 @@ export function nameCall(error: ProviderUnavailable, call: string): ProviderUnav
 }
 
 /** Something came that is no answer to the call, such as a page of a proxy. To a breaker, that is no outage. */
-export const createUnanswered = ({ reason = 'unknown', cause }: AppError): AppError =>
+export const unanswered = ({ reason = 'unknown', cause }: AppError): AppError =>
   new AppError('provider_unavailable', detail, { reason, cause })

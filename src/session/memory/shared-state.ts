@@ -1,6 +1,6 @@
 import type { Clock } from '../../clock.ts'
 import { createExpiringMap } from '../../expiring-map.ts'
-import type { Claim, SharedState, SharedText } from '../store.ts'
+import type { Reservation, SharedState, SharedText } from '../store.ts'
 
 interface MemorySharedStateOptions {
   clock: Clock
@@ -21,45 +21,49 @@ export function createMemorySharedState({
   capacity,
   assertRoom,
 }: MemorySharedStateOptions): MemorySharedState {
-  const claims = createExpiringMap<{ claim: Claim; expiresAt: number }>(clock, capacity)
+  const claims = createExpiringMap<{ claim: Reservation; expiresAt: number }>(clock, capacity)
   /** Texts of settled claims: they live for less than the claims. */
-  const claimTexts = createExpiringMap<string>(clock, capacity)
+  const reservationTexts = createExpiringMap<string>(clock, capacity)
   const publications = createExpiringMap<string>(clock, capacity)
   const counts = createExpiringMap<{ hits: number; until: number }>(clock, capacity)
   const shared = new Map<string, SharedText>()
 
-  function findClaim(key: string): Claim {
+  function findReservation(key: string): Reservation {
     const { claim = { state: 'open' } as const } = claims.get(key) ?? {}
-    return claim.state === 'settled' ? { ...claim, text: claimTexts.get(key) } : claim
+    return claim.state === 'settled' ? { ...claim, text: reservationTexts.get(key) } : claim
   }
 
-  function setClaim(key: string, claim: Claim, expiresAt: number): void {
+  function setReservation(key: string, claim: Reservation, expiresAt: number): void {
     assertRoom(claims.set(key, { claim, expiresAt }, expiresAt))
   }
 
   return {
-    async claim(key, lifetime) {
-      if (findClaim(key).state !== 'open') return false
-      setClaim(key, { state: 'held' }, clock.now() + lifetime)
+    async reserveOnce(key, lifetime) {
+      if (findReservation(key).state !== 'open') return false
+      setReservation(key, { state: 'held' }, clock.now() + lifetime)
       return true
     },
 
     async settle(key, { note, text }, textLifetime) {
-      if (findClaim(key).state === 'cancelled') return false
+      if (findReservation(key).state === 'cancelled') return false
       const textExpiresAt = clock.now() + textLifetime
-      setClaim(key, { state: 'settled', note, text: undefined }, claims.get(key)?.expiresAt ?? textExpiresAt)
-      assertRoom(claimTexts.set(key, text, textExpiresAt))
+      setReservation(
+        key,
+        { state: 'settled', note, text: undefined },
+        claims.get(key)?.expiresAt ?? textExpiresAt,
+      )
+      assertRoom(reservationTexts.set(key, text, textExpiresAt))
       return true
     },
 
-    async cancelClaim(key, lifetime) {
-      const before = findClaim(key)
-      if (before.state !== 'settled') setClaim(key, { state: 'cancelled' }, clock.now() + lifetime)
+    async cancelReservation(key, lifetime) {
+      const before = findReservation(key)
+      if (before.state !== 'settled') setReservation(key, { state: 'cancelled' }, clock.now() + lifetime)
       return before
     },
 
-    async findClaim(key) {
-      return findClaim(key)
+    async findReservation(key) {
+      return findReservation(key)
     },
 
     async publish(key, text, lifetime) {
@@ -87,6 +91,6 @@ export function createMemorySharedState({
       return true
     },
 
-    size: () => [claims, claimTexts, publications].reduce((sum, map) => sum + map.size(), 0),
+    size: () => [claims, reservationTexts, publications].reduce((sum, map) => sum + map.size(), 0),
   }
 }

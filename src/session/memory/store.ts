@@ -1,9 +1,7 @@
 import type { Clock } from '../../clock.ts'
 import { AppError } from '../../errors.ts'
 import { createExpiringMap } from '../../expiring-map.ts'
-import { createMemoryIndex, toGroupName } from './session-index.ts'
-import { createMemorySharedState } from './shared-state.ts'
-import type { NewSession, Remains, Session } from '../session.ts'
+import type { NewSession, PendingRevocation, Session } from '../session.ts'
 import { toGroups } from '../session-groups.ts'
 import type { SessionLifetimes, Store } from '../store.ts'
 import {
@@ -11,10 +9,12 @@ import {
   cutoffLifetime,
   idleExpiry,
   isDueForTouch,
-  remainsGrace,
-  remainsLifetime,
+  pendingRevocationLifetime,
+  revocationGrace,
   tombstoneLifetime,
 } from '../timeouts.ts'
+import { createMemoryIndex, toGroupName } from './session-index.ts'
+import { createMemorySharedState } from './shared-state.ts'
 
 interface MemoryStoreOptions {
   clock: Clock
@@ -40,7 +40,7 @@ interface Lock {
 
 /** What stands where a session was. */
 interface Tombstone {
-  remains?: Remains | undefined
+  pendingRevocation?: PendingRevocation | undefined
   /** Counts the tokens that the session had. */
   version: number
   signedOutAt?: number | undefined
@@ -80,10 +80,10 @@ export function createMemoryStore({ clock, lifetimes, capacity = 100_000 }: Memo
   }
 
   function bury(handle: string, tombstone: Tombstone): void {
-    const { remains } = tombstone
-    const lifetime = remains === undefined ? tombstoneLifetime : remainsLifetime
+    const { pendingRevocation } = tombstone
+    const lifetime = pendingRevocation === undefined ? tombstoneLifetime : pendingRevocationLifetime
     tombstones.set(handle, tombstone, clock.now() + lifetime)
-    if (remains !== undefined) pending.set(handle, clock.now() + remainsGrace)
+    if (pendingRevocation !== undefined) pending.set(handle, clock.now() + revocationGrace)
   }
 
   function isCutOff({ identity }: NewSession): boolean {
@@ -97,7 +97,7 @@ export function createMemoryStore({ clock, lifetimes, capacity = 100_000 }: Memo
     async create(handle, session) {
       if (sessions.get(handle) !== undefined || tombstones.get(handle) !== undefined) return 'taken'
       if (isCutOff(session)) {
-        bury(handle, { remains: { ...session, handle, version: 1 }, version: 1 })
+        bury(handle, { pendingRevocation: { ...session, handle, version: 1 }, version: 1 })
         return 'cut-off'
       }
       const now = clock.now()
@@ -123,7 +123,7 @@ export function createMemoryStore({ clock, lifetimes, capacity = 100_000 }: Memo
       return touched
     },
 
-    async end(handle, { byBrowser = false, successor, quietly = false } = {}) {
+    async end(handle, { byBrowser = false, successor, withoutRevoking = false } = {}) {
       const session = sessions.get(handle)
       const before = tombstones.get(handle)
       const now = clock.now()
@@ -135,16 +135,16 @@ export function createMemoryStore({ clock, lifetimes, capacity = 100_000 }: Memo
       if (session === undefined) {
         const isNews = successor !== undefined || signedOutAt !== before?.signedOutAt
         if (isNews) bury(handle, { version: 0, ...before, ...news })
-        return { ...found, wasAlive: false, remains: undefined }
+        return { ...found, wasAlive: false, pendingRevocation: undefined }
       }
       const { identity, tokens, inherited, tokensVersion: version } = session
       sessions.delete(handle)
       index.delete(handle)
       locks.delete(handle)
-      const remains = { identity, tokens, handle, version, ...(inherited && { inherited }) }
-      const isKept = !quietly && successor === undefined
-      bury(handle, { remains: isKept ? remains : undefined, version, ...news })
-      return { ...found, wasAlive: true, remains: quietly ? undefined : remains }
+      const pendingRevocation = { identity, tokens, handle, version, ...(inherited && { inherited }) }
+      const isKept = !withoutRevoking && successor === undefined
+      bury(handle, { pendingRevocation: isKept ? pendingRevocation : undefined, version, ...news })
+      return { ...found, wasAlive: true, pendingRevocation: withoutRevoking ? undefined : pendingRevocation }
     },
 
     async inherit(handle, tokens) {
@@ -164,29 +164,29 @@ export function createMemoryStore({ clock, lifetimes, capacity = 100_000 }: Memo
       assertRoom(cutoffs.set(toGroupName(group), clock.now(), clock.now() + cutoffLifetime))
     },
 
-    async leave(handle, { identity, tokens }, { isOver = false } = {}) {
+    async keepForRevocation(handle, { identity, tokens }, { isOver = false } = {}) {
       const before = tombstones.get(handle)
       const isReplaced = before?.successor !== undefined && before.signedOutAt === undefined
       if (isReplaced && !isOver) return { successor: before.successor ?? '' }
       const version = (before?.version ?? 0) + 1
-      const inherited = before?.remains?.inherited
-      const remains = { identity, tokens, handle, version, ...(inherited && { inherited }) }
-      bury(handle, { ...before, remains, version })
-      return { remains }
+      const inherited = before?.pendingRevocation?.inherited
+      const pendingRevocation = { identity, tokens, handle, version, ...(inherited && { inherited }) }
+      bury(handle, { ...before, pendingRevocation, version })
+      return { pendingRevocation }
     },
 
-    async readRemains(handle) {
-      return tombstones.get(handle)?.remains
+    async readPendingRevocation(handle) {
+      return tombstones.get(handle)?.pendingRevocation
     },
 
-    async forgetRemains(handle, version) {
+    async completeRevocation(handle, version) {
       const tombstone = tombstones.get(handle)
-      if (tombstone?.remains !== undefined && tombstone.version > version) return
+      if (tombstone?.pendingRevocation !== undefined && tombstone.version > version) return
       pending.delete(handle)
-      if (tombstone !== undefined) bury(handle, { ...tombstone, remains: undefined })
+      if (tombstone !== undefined) bury(handle, { ...tombstone, pendingRevocation: undefined })
     },
 
-    async claimRemains(limit, pause) {
+    async takeDueRevocations(limit, pause) {
       const due = [...pending].filter(([, at]) => at <= clock.now()).slice(0, limit)
       for (const [handle] of due) pending.set(handle, clock.now() + pause)
       return due.map(([handle]) => handle)

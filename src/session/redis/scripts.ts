@@ -105,7 +105,7 @@ return 1`
  * that took its place is over as well (1 or 0). Their version, or 0 where something else stands there, and the tokens it
  * had inherited; or -1 and the session that took its place.
  */
-export const leaveScript = `${isAlive}
+export const keepForRevocationScript = `${isAlive}
 local kind = redis.call('TYPE', KEYS[1]).ok
 if kind ~= 'none' and kind ~= 'hash' then return { 0, '' } end
 local format = kind == 'hash' and redis.call('HGET', KEYS[1], 'v')
@@ -120,7 +120,7 @@ redis.call('PEXPIRE', KEYS[1], ARGV[2])
 return { version, known[4] or '' }`
 
 /** KEYS: session. ARGV: version of the tokens, milliseconds the tombstone stands without. 0 where newer tokens came. */
-export const forgetScript = `
+export const completeRevocationScript = `
 if redis.call('TYPE', KEYS[1]).ok ~= 'hash' then return 1 end
 local found = redis.call('HMGET', KEYS[1], 'v', 'n', 't')
 if found[1] ~= 'ended' or not found[3] then return 1 end
@@ -130,14 +130,14 @@ redis.call('PEXPIRE', KEYS[1], ARGV[2])
 return 1`
 
 /** KEYS: handles with remains. ARGV: when it is due, a handle, milliseconds to live. */
-export const awaitScript = `
+export const enqueueScript = `
 redis.call('ZREM', KEYS[1], ARGV[2])
 redis.call('ZADD', KEYS[1], ARGV[1], ARGV[2])
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
 return 1`
 
 /** KEYS: handles with remains. ARGV: now, how many, when they are due again. The handles that are due. */
-export const claimRemainsScript = `
+export const takeDueRevocationsScript = `
 local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', 0, ARGV[2])
 for _, handle in ipairs(due) do
   redis.call('ZREM', KEYS[1], handle)

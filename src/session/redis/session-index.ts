@@ -1,13 +1,13 @@
 import { createHmac } from 'node:crypto'
 import type { Clock } from '../../clock.ts'
 import { deriveKeys } from '../../crypto/derive-key.ts'
-import type { RedisConnection } from './connection.ts'
-import { runScript } from './script-runner.ts'
-import { indexScript, setScript } from './scripts.ts'
 import type { Session } from '../session.ts'
 import { isIn, type SessionGroup } from '../session-groups.ts'
 import type { SessionLifetimes } from '../store.ts'
 import { cutoffLifetime } from '../timeouts.ts'
+import type { RedisConnection } from './connection.ts'
+import { runScript } from './script-runner.ts'
+import { indexScript, setScript } from './scripts.ts'
 
 /**
  * The index of sessions by their groups. It tolerates half-done writes: an entry is written before its session and may

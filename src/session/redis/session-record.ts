@@ -1,13 +1,13 @@
 import { z } from 'zod'
 import type { Sealer } from '../../crypto/sealer.ts'
+import type { NewSession, PendingRevocation, RefreshToken, Session } from '../session.ts'
 import { recordFormat } from './scripts.ts'
-import type { NewSession, RefreshToken, Remains, Session } from '../session.ts'
 
 const sealedIdentity = z.object({
-  provider: z.string(),
+  providerName: z.string(),
   issuer: z.string(),
-  sub: z.string(),
-  subject: z.string(),
+  providerSub: z.string(),
+  appSub: z.string(),
   userId: z.string().exactOptional(),
   claims: z.record(z.string(), z.unknown()),
   authTime: z.number().exactOptional(),
@@ -31,13 +31,13 @@ const sealedTokens = z.object({
   accessTokenExpiresAt: z.number().exactOptional(),
   refreshToken: z.string().exactOptional(),
   idToken: z.string().exactOptional(),
-  dpopKey: z.string().exactOptional(),
+  dpopThumbprint: z.string().exactOptional(),
   scope: z.array(z.string()),
 })
 
 const sealedInherited = z.array(
   z.object({
-    provider: z.string(),
+    providerName: z.string(),
     issuer: z.string(),
     providerSid: z.string().exactOptional(),
     refreshToken: z.string(),
@@ -76,7 +76,7 @@ export interface SessionRecords {
   /** The session, or undefined where the fields are not of this format, not of this session, or sealed by a stranger. */
   open(handle: string, fields: Record<string, string>): Session | undefined
   /** What an ended session left, or undefined where nothing is left that can be opened. */
-  openRemains(handle: string, fields: Record<string, string>): Remains | undefined
+  openPendingRevocation(handle: string, fields: Record<string, string>): PendingRevocation | undefined
 }
 
 /** Creates the records; `sealer` holds the keys for sessions at rest. */
@@ -88,8 +88,10 @@ export function createSessionRecords(sealer: Sealer): SessionRecords {
   }
 
   function openInherited(handle: string, texts: string): { inherited?: readonly RefreshToken[] } {
-    const parts = texts.split(' ').filter((text) => text !== '')
-    const inherited = parts.flatMap((text) => openWith(sealedInherited, text, `${handle} inherited`) ?? [])
+    const components = texts.split(' ').filter((text) => text !== '')
+    const inherited = components.flatMap(
+      (text) => openWith(sealedInherited, text, `${handle} inherited`) ?? [],
+    )
     return inherited.length === 0 ? {} : { inherited }
   }
 
@@ -118,7 +120,7 @@ export function createSessionRecords(sealer: Sealer): SessionRecords {
         ...openInherited(handle, data.b),
       }
     },
-    openRemains(handle, fields) {
+    openPendingRevocation(handle, fields) {
       const { data } = remainsRecord.safeParse(fields)
       const session = data === undefined ? undefined : openBoth(handle, data)
       if (data === undefined || session === undefined) return undefined

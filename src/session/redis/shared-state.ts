@@ -1,8 +1,8 @@
 import { createHmac } from 'node:crypto'
+import type { Reservation, SharedState } from '../store.ts'
 import type { RedisConnection } from './connection.ts'
 import { runScript } from './script-runner.ts'
 import * as scripts from './scripts.ts'
-import type { Claim, SharedState } from '../store.ts'
 
 interface RedisSharedStateOptions {
   connection: RedisConnection
@@ -11,14 +11,14 @@ interface RedisSharedStateOptions {
 }
 
 /** A claim and its text have one hash tag, so that a cluster keeps them on one node. */
-const toClaimKeys = (key: string) => [`portico:claim:{${key}}`, `portico:outcome:{${key}}`]
+const toReservationKeys = (key: string) => [`portico:claim:{${key}}`, `portico:outcome:{${key}}`]
 const toPublishedKey = (key: string) => `portico:published:{${key}}`
 
 /** Where a text that all replicas share is kept. */
 export const toSharedKey = (name: string): string => `portico:shared:{${name}}`
 
 /** A claim from what Redis holds: `held`, `cancelled`, or `settled` and its note. */
-function toClaim(value: string | undefined, text: string | undefined): Claim {
+function toReservation(value: string | undefined, text: string | undefined): Reservation {
   if (value === undefined) return { state: 'open' }
   if (value === 'held' || value === 'cancelled') return { state: value }
   return { state: 'settled', note: value.slice('settled '.length), text }
@@ -33,26 +33,27 @@ export function createRedisSharedState({ connection, counterSecret }: RedisShare
     `portico:count:{${createHmac('sha256', counterSecret).update(name).digest('base64url')}}`
 
   return {
-    async claim(key, lifetime) {
-      const [claimKey = ''] = toClaimKeys(key)
+    async reserveOnce(key, lifetime) {
+      const [claimKey = ''] = toReservationKeys(key)
       const options = { condition: 'NX', expiration: { type: 'PX', value: lifetime } } as const
       return (await connection.run((client) => client.set(claimKey, 'held', options))) === 'OK'
     },
 
     async settle(key, { note, text }, textLifetime) {
       return (
-        (await write(scripts.settleScript, toClaimKeys(key), `settled ${note}`, text, textLifetime)) === 1
+        (await write(scripts.settleScript, toReservationKeys(key), `settled ${note}`, text, textLifetime)) ===
+        1
       )
     },
 
-    async cancelClaim(key, lifetime) {
-      const before = await write(scripts.cancelScript, toClaimKeys(key).slice(0, 1), lifetime)
-      return toClaim(typeof before === 'string' ? before : undefined, undefined)
+    async cancelReservation(key, lifetime) {
+      const before = await write(scripts.cancelScript, toReservationKeys(key).slice(0, 1), lifetime)
+      return toReservation(typeof before === 'string' ? before : undefined, undefined)
     },
 
-    async findClaim(key) {
-      const [claim, text] = await connection.run((client) => client.mGet(toClaimKeys(key)))
-      return toClaim(claim ?? undefined, text ?? undefined)
+    async findReservation(key) {
+      const [claim, text] = await connection.run((client) => client.mGet(toReservationKeys(key)))
+      return toReservation(claim ?? undefined, text ?? undefined)
     },
 
     async publish(key, text, lifetime) {

@@ -3,17 +3,23 @@ import { deriveKeys } from '../../crypto/derive-key.ts'
 import { createSealer } from '../../crypto/sealer.ts'
 import { AppError } from '../../errors.ts'
 import type { Log } from '../../telemetry/logger.ts'
-import { type RedisConnection, readInfo } from './connection.ts'
-import { createSessionIndex } from './session-index.ts'
-import { createRemainsKeeper } from './revocation-queue.ts'
-import { runScript } from './script-runner.ts'
-import * as scripts from './scripts.ts'
-import { createRedisSharedState } from './shared-state.ts'
 import type { Session } from '../session.ts'
 import { toGroups } from '../session-groups.ts'
+import type { EndOptions, EndResult, SessionLifetimes, Store, TokenLock } from '../store.ts'
+import {
+  crossingTime,
+  idleExpiry,
+  isDueForTouch,
+  pendingRevocationLifetime,
+  tombstoneLifetime,
+} from '../timeouts.ts'
+import { type RedisConnection, readInfo } from './connection.ts'
+import { createRevocationQueue } from './revocation-queue.ts'
+import { runScript } from './script-runner.ts'
+import * as scripts from './scripts.ts'
+import { createSessionIndex } from './session-index.ts'
 import { createSessionRecords } from './session-record.ts'
-import type { Ended, Ending, SessionLifetimes, Store, TokenLock } from '../store.ts'
-import { crossingTime, idleExpiry, isDueForTouch, remainsLifetime, tombstoneLifetime } from '../timeouts.ts'
+import { createRedisSharedState } from './shared-state.ts'
 
 interface RedisStoreOptions {
   connection: RedisConnection
@@ -70,30 +76,33 @@ export function createRedisStore({ connection, secrets, lifetimes, clock, log }:
   }
 
   const index = createSessionIndex({ connection, secrets, lifetimes, clock, read, isGone })
-  const remainsKeeper = createRemainsKeeper({ connection, records, clock, sessionKey, readFields })
+  const revocationQueue = createRevocationQueue({ connection, records, clock, sessionKey, readFields })
 
-  async function end(handle: string, { byBrowser, successor, quietly }: Ending = {}): Promise<Ended> {
+  async function end(
+    handle: string,
+    { byBrowser, successor, withoutRevoking }: EndOptions = {},
+  ): Promise<EndResult> {
     const keys = [sessionKey(handle), lockKey(handle)]
     // First: whatever becomes of this process, somebody looks after what the session leaves. In a cluster the list may be
     // out of reach, and the session not: that stops no logout.
-    const isUnlisted = quietly || successor !== undefined
-    const isListed = isUnlisted || (await remainsKeeper.await(handle).then(...asBoolean))
-    const flags = [byBrowser ? 1 : 0, successor ?? '', quietly ? 1 : 0, crossingTime]
+    const isUnlisted = withoutRevoking || successor !== undefined
+    const isListed = isUnlisted || (await revocationQueue.enqueue(handle).then(...asBoolean))
+    const flags = [byBrowser ? 1 : 0, successor ?? '', withoutRevoking ? 1 : 0, crossingTime]
     const answer = await write(
       scripts.endScript,
       keys,
       clock.now(),
       tombstoneLifetime,
-      remainsLifetime,
+      pendingRevocationLifetime,
       ...flags,
     )
     const texts = Array.isArray(answer) ? answer.map(String) : []
     const [alive, signedOut, before = '', indexes = '', i = '', t = '', n = '', b = ''] = texts
     await index.remove(indexes.split(' ').filter(Boolean), handle)
-    if (!isListed) await remainsKeeper.await(handle).catch(() => {})
+    if (!isListed) await revocationQueue.enqueue(handle).catch(() => {})
     return {
       wasAlive: alive === '1',
-      remains: records.openRemains(handle, { i, t, n, b }),
+      pendingRevocation: records.openPendingRevocation(handle, { i, t, n, b }),
       successor: before || undefined,
       signedOutAt: Number(signedOut) || undefined,
     }
@@ -159,10 +168,10 @@ export function createRedisStore({ connection, secrets, lifetimes, clock, log }:
 
     find: index.find,
     cutOff: index.cutOff,
-    leave: remainsKeeper.leave,
-    readRemains: remainsKeeper.read,
-    forgetRemains: remainsKeeper.forget,
-    claimRemains: remainsKeeper.claim,
+    keepForRevocation: revocationQueue.keep,
+    readPendingRevocation: revocationQueue.read,
+    completeRevocation: revocationQueue.complete,
+    takeDueRevocations: revocationQueue.takeDue,
 
     async lockTokens(handle, lease): Promise<TokenLock> {
       const keys = [sessionKey(handle), lockKey(handle)]

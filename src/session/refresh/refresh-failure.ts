@@ -2,7 +2,7 @@ import { AppError } from '../../errors.ts'
 import { toRefreshFailure } from '../../provider/grants/unverified-refresh.ts'
 
 /** A refresh that could not be tried or finished; `remaining` is the time to wait in milliseconds. */
-export function createNotNow(reason: string, remaining?: number): AppError {
+export function refreshNotPossible(reason: string, remaining?: number): AppError {
   return new AppError(
     'provider_unavailable',
     'Your access has to be renewed by the identity provider, which is not possible right now. Try again in a moment.',
@@ -22,5 +22,5 @@ export function toAnswer(error: unknown): AppError {
       reason === undefined ? {} : { reason },
     )
   }
-  return code === 'internal_error' ? createNotNow(reason ?? code) : failure
+  return code === 'internal_error' ? refreshNotPossible(reason ?? code) : failure
 }

@@ -1,14 +1,14 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Clock } from '../../clock.ts'
 import { AppError } from '../../errors.ts'
+import { toRefreshFailure, UnverifiedRefresh } from '../../provider/grants/unverified-refresh.ts'
 import type { Provider, RefusedRefresh } from '../../provider/provider.ts'
 import type { Providers } from '../../provider/providers.ts'
-import { toRefreshFailure, UnverifiedRefresh } from '../../provider/grants/unverified-refresh.ts'
 import type { Log } from '../../telemetry/logger.ts'
-import type { Endings } from '../termination/session-termination.ts'
-import { createNotNow, toAnswer } from './refresh-failure.ts'
 import type { NewSession, Session } from '../session.ts'
 import type { SessionStore } from '../store.ts'
+import type { SessionTermination } from '../termination/session-termination.ts'
+import { refreshNotPossible, toAnswer } from './refresh-failure.ts'
 import { toAge } from './token-age.ts'
 import { createTokenLease, leaseDuration, type TokenLease } from './token-lease.ts'
 
@@ -16,25 +16,25 @@ import { createTokenLease, leaseDuration, type TokenLease } from './token-lease.
  * What became of the wish for fresh tokens: a session that has them; a session that is over, because the provider took
  * its word back or the session ended; or not known, which never counts as the end.
  */
-export type Freshness =
+export type RefreshResult =
   | { readonly outcome: 'ok'; readonly session: Session }
   | { readonly outcome: 'ended' }
   | { readonly outcome: 'unknown'; readonly error: AppError }
 
 /** Keeps the provider's tokens fresh: one refresh for each expiry, whatever the number of requests and replicas. */
-export interface FreshTokens {
+export interface TokenRefresher {
   /** Renews expired tokens first; those about to expire are renewed beside the request. Never rejects. */
-  ensure(session: Session): Promise<Freshness>
+  ensureFresh(session: Session): Promise<RefreshResult>
   /** Renews tokens that the provider refused before their time. Never rejects. */
-  renew(session: Session): Promise<Freshness>
+  renew(session: Session): Promise<RefreshResult>
   /** Resolves once no refresh is under way: tokens that came must be written before the process ends. */
   settle(): Promise<void>
 }
 
-interface FreshTokensOptions {
+interface TokenRefresherOptions {
   store: SessionStore
-  endings: Pick<Endings, 'end' | 'discard'>
-  providers: Pick<Providers, 'findOrigin'>
+  termination: Pick<SessionTermination, 'end' | 'discardLateTokens'>
+  providers: Pick<Providers, 'findConfigured'>
   clock: Clock
   log: Log
   /** Longest deadline of one provider call in milliseconds. */
@@ -46,29 +46,29 @@ const failurePause = 1_000
 /** The same after an answer or a refusal that the next try will hardly change: each may cost a rotation. */
 const refusalPause = 30_000
 /** Milliseconds between two looks for a lock that somebody else holds. */
-const lookEvery = 40
+const pollInterval = 40
 /** Milliseconds for which tokens that came are offered to a store that does not take them. */
-const commitPatience = 60_000
+const commitTimeout = 60_000
 
 /**
  * What becomes of a session whose provider is not configured any more: nobody stands behind it. It is left to its timeout,
  * because another replica may still know the provider.
  */
-const forsaken = { outcome: 'ended' } as const
+const providerRemoved = { outcome: 'ended' } as const
 
 /** Creates the keeper of fresh tokens for this process; replicas agree through the store. */
-export function createFreshTokens({
+export function createTokenRefresher({
   store,
-  endings,
+  termination,
   providers,
   clock,
   log,
   timeout,
-}: FreshTokensOptions): FreshTokens {
-  const inFlight = new Map<string, Promise<Freshness>>()
+}: TokenRefresherOptions): TokenRefresher {
+  const inFlight = new Map<string, Promise<RefreshResult>>()
 
   /** Requests of this process share one attempt. */
-  function renewOnce(session: Session, provider: Provider): Promise<Freshness> {
+  function renewOnce(session: Session, provider: Provider): Promise<RefreshResult> {
     const { handle } = session
     const running = inFlight.get(handle)
     if (running !== undefined) return running
@@ -79,15 +79,15 @@ export function createFreshTokens({
     return started
   }
 
-  async function renewWithLock(session: Session, provider: Provider): Promise<Freshness> {
+  async function renewWithLock(session: Session, provider: Provider): Promise<RefreshResult> {
     provider.assertReachable()
     const lease = createTokenLease(store, session.handle)
     const waitUntil = performance.now() + leaseDuration + timeout
     while (performance.now() < waitUntil) {
       const lock = await lease.acquire()
       if (lock.state === 'ended') return { outcome: 'ended' }
-      if (lock.state === 'paused') return toUnknown(createNotNow('refresh is paused', lock.remaining))
-      if (lock.state === 'held') await delay(lookEvery)
+      if (lock.state === 'paused') return toUnknown(refreshNotPossible('refresh is paused', lock.remaining))
+      if (lock.state === 'held') await delay(pollInterval)
       else {
         try {
           const freshness = await renewUnder(lease, session, provider)
@@ -98,7 +98,7 @@ export function createFreshTokens({
         }
       }
     }
-    return toUnknown(createNotNow('another refresh takes too long'))
+    return toUnknown(refreshNotPossible('another refresh takes too long'))
   }
 
   /** Reads again, refreshes if that is still needed, and commits; undefined where the lock was lost before the call. */
@@ -106,7 +106,7 @@ export function createFreshTokens({
     lease: TokenLease,
     seen: Session,
     provider: Provider,
-  ): Promise<Freshness | undefined> {
+  ): Promise<RefreshResult | undefined> {
     const session = await store.read(seen.handle)
     if (session === undefined) return { outcome: 'ended' }
     const isRenewed = session.tokensVersion !== seen.tokensVersion
@@ -150,7 +150,7 @@ export function createFreshTokens({
   ): Promise<void> {
     // What the provider refuses for another reason than the person is for the operator to mend.
     const event = code === 'provider_error' ? 'token_refresh_rejected' : 'token_refresh_failed'
-    log(event, { session: session.handle, provider: session.identity.provider, code, reason })
+    log(event, { session: session.handle, provider: session.identity.providerName, code, reason })
     const pause = code === 'provider_unavailable' ? failurePause : refusalPause
     await lease.release(Math.max(pause, retryAfter * 1000)).catch(() => {})
   }
@@ -160,7 +160,7 @@ export function createFreshTokens({
     session: Session,
     lease: TokenLease,
     { refreshToken, refusal }: UnverifiedRefresh,
-  ): Promise<Freshness> {
+  ): Promise<RefreshResult> {
     const { identity, tokens } = session
     const kept = await commit(session, lease, { identity, tokens: { ...tokens, refreshToken } })
     if (kept.outcome !== 'ok') return kept
@@ -169,16 +169,16 @@ export function createFreshTokens({
   }
 
   /** The provider no longer stands behind this session. */
-  async function endRefused(session: Session, { refused: reason }: RefusedRefresh): Promise<Freshness> {
-    const { wasAlive } = await endings.end(session.handle)
+  async function endRefused(session: Session, { refused: reason }: RefusedRefresh): Promise<RefreshResult> {
+    const { wasAlive } = await termination.end(session.handle)
     if (wasAlive) log('session_ended_by_provider', { session: session.handle, reason })
     return { outcome: 'ended' }
   }
 
   /** Tokens that came are offered to the store until it takes them: with rotation, there are no others. */
-  async function commit(session: Session, lease: TokenLease, renewed: NewSession): Promise<Freshness> {
+  async function commit(session: Session, lease: TokenLease, renewed: NewSession): Promise<RefreshResult> {
     const { handle, tokensVersion: version } = session
-    const giveUpAt = performance.now() + commitPatience
+    const giveUpAt = performance.now() + commitTimeout
     for (;;) {
       try {
         const result = await store.commitTokens(handle, { version, fence: lease.fence() }, renewed)
@@ -188,7 +188,7 @@ export function createFreshTokens({
         }
         if (result === 'ended') {
           // A logout came first, and wins: what came too late must not live on at the provider.
-          await endings.discard(handle, renewed)
+          await termination.discardLateTokens(handle, renewed)
           return { outcome: 'ended' }
         }
         if (result === 'stale') {
@@ -197,7 +197,7 @@ export function createFreshTokens({
         }
         // Somebody took the lock over, and may be asking the provider now: these tokens count only if that fails.
         await lease.acquire()
-        if (performance.now() > giveUpAt) throw createNotNow('the lock stays with others')
+        if (performance.now() > giveUpAt) throw refreshNotPossible('the lock stays with others')
       } catch (error) {
         const isStore = error instanceof AppError && error.code === 'store_unavailable'
         if (!isStore || performance.now() > giveUpAt) {
@@ -205,16 +205,16 @@ export function createFreshTokens({
           throw error
         }
       }
-      await delay(lookEvery)
+      await delay(pollInterval)
     }
   }
 
   /** A request waits for one provider call and a lock's takeover; what it waited for goes on without it. */
-  async function withinPatience(attempt: Promise<Freshness>): Promise<Freshness> {
+  async function withTimeout(attempt: Promise<RefreshResult>): Promise<RefreshResult> {
     const patience = new AbortController()
     const late = delay(timeout + leaseDuration + 500, undefined, { signal: patience.signal }).then(
-      () => toUnknown(createNotNow('refresh takes too long')),
-      () => toUnknown(createNotNow('not waited for')),
+      () => toUnknown(refreshNotPossible('refresh takes too long')),
+      () => toUnknown(refreshNotPossible('not waited for')),
     )
     const freshness = await Promise.race([attempt, late])
     patience.abort()
@@ -222,17 +222,17 @@ export function createFreshTokens({
   }
 
   return {
-    async ensure(session) {
-      const provider = providers.findOrigin(session.identity)
-      if (provider === undefined) return forsaken
+    async ensureFresh(session) {
+      const provider = providers.findConfigured(session.identity)
+      if (provider === undefined) return providerRemoved
       const age = toAge(session.tokens, clock.now())
-      if (age === 'expired') return withinPatience(renewOnce(session, provider))
+      if (age === 'expired') return withTimeout(renewOnce(session, provider))
       if (age === 'aging') void renewOnce(session, provider)
       return { outcome: 'ok', session }
     },
     async renew(session) {
-      const provider = providers.findOrigin(session.identity)
-      return provider === undefined ? forsaken : withinPatience(renewOnce(session, provider))
+      const provider = providers.findConfigured(session.identity)
+      return provider === undefined ? providerRemoved : withTimeout(renewOnce(session, provider))
     },
     async settle() {
       await Promise.all(inFlight.values())
@@ -241,4 +241,4 @@ export function createFreshTokens({
 }
 
 /** Whatever stopped a refresh, nobody is logged out by it: the caller may try again. */
-const toUnknown = (error: unknown): Freshness => ({ outcome: 'unknown', error: toAnswer(error) })
+const toUnknown = (error: unknown): RefreshResult => ({ outcome: 'unknown', error: toAnswer(error) })

@@ -1,8 +1,8 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { Revocations } from './token-revocation.ts'
-import { type NewSession, type Remains, type Session, toRefreshTokens } from '../session.ts'
+import { type NewSession, type PendingRevocation, type Session, toRefreshTokens } from '../session.ts'
 import { isIn, type SessionGroup, toUserGroup } from '../session-groups.ts'
-import type { Ended, Ending, SessionStore } from '../store.ts'
+import type { EndOptions, EndResult, SessionStore } from '../store.ts'
+import type { TokenRevocation } from './token-revocation.ts'
 
 /** A session that takes the place of another one. */
 type Successor = NewSession & { readonly handle: string }
@@ -10,13 +10,13 @@ type Successor = NewSession & { readonly handle: string }
 type Heritable = Successor & Pick<Session, 'inherited'>
 
 /** The one way sessions end: in the store first, for good; then their refresh tokens at the provider. */
-export interface Endings {
-  end(handle: string, ending?: Ending): Promise<Ended>
+export interface SessionTermination {
+  end(handle: string, ending?: EndOptions): Promise<EndResult>
   /**
    * Ends a session, and those that logins of the same person in its browser put in its place within the last seconds.
    * Returns what the session itself left.
    */
-  endWithSuccessors(handle: string, ending?: Ending): Promise<Remains | undefined>
+  endWithSuccessors(handle: string, ending?: EndOptions): Promise<PendingRevocation | undefined>
   /**
    * Ends a session in whose browser a login made another one, and those that other logins of the same person put in its
    * place within the last seconds. Returns when that browser signed out, in milliseconds since the epoch, if it did.
@@ -27,13 +27,13 @@ export interface Endings {
    * many providers take the revocation of one for the end of all that came from one sign-in. Those of another person
    * are revoked. Undefined, and nothing done, where the successor has ended itself.
    */
-  giveWay(old: Heritable, successor: Successor): Promise<Ended | undefined>
+  supersede(old: Heritable, successor: Successor): Promise<EndResult | undefined>
   /** The session; where it has ended, the living one that logins of the same person put in its place within the last seconds. */
   findLiving(handle: string): Promise<Session | undefined>
   /** Ends a session that came to nothing, and revokes nothing: one that lives may share its grant, or its tokens. */
-  endQuietly(handle: string): Promise<Ended>
+  endWithoutRevoking(handle: string): Promise<EndResult>
   /** Undoes a replacement that failed halfway: the session before inherits if it lives, and the new one ends. */
-  giveBack(own: Successor, previous: string): Promise<void>
+  restorePrevious(own: Successor, previous: string): Promise<void>
   /**
    * Ends every session of a group, and keeps logins under way from making another. Sessions that `isMeant` says no to
    * live on.
@@ -44,14 +44,14 @@ export interface Endings {
   /** Ends all sessions of a person but this one; returns their handles. */
   endOthers(session: Session): Promise<string[]>
   /** Revokes what a session left that was cut off before it began. */
-  revokeLeft(handle: string): Promise<void>
+  revokePending(handle: string): Promise<void>
   /** Takes care of tokens that came when their session had ended already. */
-  discard(handle: string, late: NewSession): Promise<void>
+  discardLateTokens(handle: string, late: NewSession): Promise<void>
 }
 
-interface EndingsOptions {
+interface SessionTerminationOptions {
   store: SessionStore
-  revocations: Pick<Revocations, 'revoke'>
+  tokenRevocation: Pick<TokenRevocation, 'revoke'>
 }
 
 /** Sessions that requests of one browser may have put in each other's place while they crossed. */
@@ -61,10 +61,13 @@ const maxSuccessors = 10
 const batch = 100
 
 /** Creates the endings. Every method may throw AppError `store_unavailable`: then nobody may claim that anything ended. */
-export function createEndings({ store, revocations }: EndingsOptions): Endings {
-  async function end(handle: string, ending: Ending = {}): Promise<Ended> {
+export function createSessionTermination({
+  store,
+  tokenRevocation,
+}: SessionTerminationOptions): SessionTermination {
+  async function end(handle: string, ending: EndOptions = {}): Promise<EndResult> {
     const ended = await store.end(handle, ending)
-    if (ended.remains !== undefined) revocations.revoke(ended.remains)
+    if (ended.pendingRevocation !== undefined) tokenRevocation.revoke(ended.pendingRevocation)
     return ended
   }
 
@@ -84,53 +87,54 @@ export function createEndings({ store, revocations }: EndingsOptions): Endings {
     return ended
   }
 
-  const endQuietly = (handle: string) => store.end(handle, { quietly: true })
+  const endWithoutRevoking = (handle: string) => store.end(handle, { withoutRevoking: true })
 
-  async function discard(handle: string, late: NewSession): Promise<void> {
-    const { remains, successor } = await store.leave(handle, late)
+  async function discardLateTokens(handle: string, late: NewSession): Promise<void> {
+    const { pendingRevocation, successor } = await store.keepForRevocation(handle, late)
     let heir = successor
     for (let count = 0; heir !== undefined && count < maxSuccessors; count += 1) {
       if (await store.inherit(heir, toRefreshTokens(late))) return
       // That one is over as well; another one may have taken its place.
-      heir = (await endQuietly(heir)).successor
+      heir = (await endWithoutRevoking(heir)).successor
     }
-    const left = remains ?? (await store.leave(handle, late, { isOver: true })).remains
-    if (left !== undefined) revocations.revoke(left)
+    const left =
+      pendingRevocation ?? (await store.keepForRevocation(handle, late, { isOver: true })).pendingRevocation
+    if (left !== undefined) tokenRevocation.revoke(left)
   }
 
-  async function giveWay(old: Heritable, successor: Successor): Promise<Ended | undefined> {
+  async function supersede(old: Heritable, successor: Successor): Promise<EndResult | undefined> {
     if (!isIn(old.identity, toUserGroup(successor.identity))) return end(old.handle)
     // First: whatever fails afterwards, the tokens are answered for.
     const tokens = toRefreshTokens(old)
     if (!(await store.inherit(successor.handle, tokens))) return undefined
     const ended = await store.end(old.handle, { successor: successor.handle })
-    const { remains } = ended
+    const { pendingRevocation } = ended
     // A refresh may have changed them in between.
-    if (remains !== undefined && !isDeepStrictEqual(toRefreshTokens(remains), tokens)) {
-      await discard(old.handle, remains)
+    if (pendingRevocation !== undefined && !isDeepStrictEqual(toRefreshTokens(pendingRevocation), tokens)) {
+      await discardLateTokens(old.handle, pendingRevocation)
     }
     return ended
   }
 
   return {
     end,
-    endQuietly,
-    giveWay,
+    endWithoutRevoking,
+    supersede,
 
-    async giveBack(own, previous) {
+    async restorePrevious(own, previous) {
       const before = await store.read(previous)
-      const isGiven = before !== undefined && (await giveWay(own, before)) !== undefined
+      const isGiven = before !== undefined && (await supersede(own, before)) !== undefined
       // Its tokens may be those of another session in the chain, which lives.
-      if (!isGiven) await endQuietly(own.handle)
+      if (!isGiven) await endWithoutRevoking(own.handle)
     },
 
     async endWithSuccessors(handle, ending) {
-      const { remains, successor } = await end(handle, ending)
+      const { pendingRevocation, successor } = await end(handle, ending)
       let next = successor
       for (let count = 0; next !== undefined && count < maxSuccessors; count += 1) {
         next = (await end(next, ending)).successor
       }
-      return remains
+      return pendingRevocation
     },
 
     async replace(handle, by) {
@@ -143,7 +147,8 @@ export function createEndings({ store, revocations }: EndingsOptions): Endings {
         // The browser's own session ends in any case; one that took its place, only if it is of the same person.
         if (next !== handle && isOthers) break
         // One that has just run out may be of the same person, and share a grant with the successor.
-        const ended: Ended | undefined = old === undefined ? await endQuietly(next) : await giveWay(old, by)
+        const ended: EndResult | undefined =
+          old === undefined ? await endWithoutRevoking(next) : await supersede(old, by)
         if (ended === undefined) break
         signedOutAt = Math.max(signedOutAt ?? 0, ended.signedOutAt ?? 0) || undefined
         next = ended.successor
@@ -157,7 +162,7 @@ export function createEndings({ store, revocations }: EndingsOptions): Endings {
         const session = await store.read(next)
         if (session !== undefined) return session
         // Over, and so it stays: this only asks for its successor.
-        next = (await endQuietly(next)).successor
+        next = (await endWithoutRevoking(next)).successor
       }
       return undefined
     },
@@ -165,11 +170,11 @@ export function createEndings({ store, revocations }: EndingsOptions): Endings {
     endAll,
     endOthers: (session) => endAll(toUserGroup(session.identity), ({ handle }) => handle !== session.handle),
 
-    async revokeLeft(handle) {
-      const remains = await store.readRemains(handle)
-      if (remains !== undefined) revocations.revoke(remains)
+    async revokePending(handle) {
+      const pendingRevocation = await store.readPendingRevocation(handle)
+      if (pendingRevocation !== undefined) tokenRevocation.revoke(pendingRevocation)
     },
 
-    discard,
+    discardLateTokens,
   }
 }

@@ -1,15 +1,15 @@
 import { AppError } from '../../errors.ts'
-import { ProviderUnavailable } from '../../provider/transport/unavailable.ts'
 import type { Providers } from '../../provider/providers.ts'
+import { ProviderUnavailable } from '../../provider/transport/unavailable.ts'
 import type { Log } from '../../telemetry/logger.ts'
-import { type RefreshToken, type Remains, toRefreshTokens } from '../session.ts'
+import { type PendingRevocation, type RefreshToken, toRefreshTokens } from '../session.ts'
 import { toProviderSidGroup } from '../session-groups.ts'
 import type { SessionStore } from '../store.ts'
 
 /** Tells providers that the refresh tokens of ended sessions are worth nothing any more (RFC 7009). */
-export interface Revocations {
+export interface TokenRevocation {
   /** Revokes what a session left, beside whatever the caller does. What fails is tried again by `sweep`. */
-  revoke(remains: Remains): void
+  revoke(pendingRevocation: PendingRevocation): void
   /** Revokes what is left over: by calls that failed, and by processes that died. Never rejects. */
   sweep(): Promise<void>
   /** Sweeps now and then from now on. */
@@ -18,9 +18,9 @@ export interface Revocations {
   stop(): Promise<void>
 }
 
-interface RevocationsOptions {
-  store: Pick<SessionStore, 'claimRemains' | 'readRemains' | 'forgetRemains' | 'find'>
-  providers: Pick<Providers, 'findOrigin'>
+interface TokenRevocationOptions {
+  store: Pick<SessionStore, 'takeDueRevocations' | 'readPendingRevocation' | 'completeRevocation' | 'find'>
+  providers: Pick<Providers, 'findConfigured'>
   log: Log
 }
 
@@ -32,7 +32,7 @@ const retryPause = 60_000
 const batch = 20
 
 /** Creates the revocations of this process; replicas share the work through the store. */
-export function createRevocations({ store, providers, log }: RevocationsOptions): Revocations {
+export function createTokenRevocation({ store, providers, log }: TokenRevocationOptions): TokenRevocation {
   const inFlight = new Set<Promise<unknown>>()
   let timer: NodeJS.Timeout | undefined
   let isSweeping = false
@@ -45,18 +45,18 @@ export function createRevocations({ store, providers, log }: RevocationsOptions)
 
   /** Whether nothing is left to do. */
   async function attempt(
-    { handle, version, ...session }: Remains,
+    { handle, version, ...session }: PendingRevocation,
     tokens: readonly RefreshToken[] = toRefreshTokens(session),
   ): Promise<boolean> {
     try {
       for (const token of tokens) {
         // Another replica may know a provider that this one does not, in the middle of a rolling restart.
-        const provider = providers.findOrigin(token)
+        const provider = providers.findConfigured(token)
         if (provider === undefined) return false
         const outcome = await provider.revoke(token)
         if (outcome === 'revoked') log('refresh_token_revoked', { session: handle })
       }
-      await store.forgetRemains(handle, version)
+      await store.completeRevocation(handle, version)
       return true
     } catch (error) {
       // That the provider does not answer was told when it was asked.
@@ -76,23 +76,23 @@ export function createRevocations({ store, providers, log }: RevocationsOptions)
   }
 
   async function lookAfter(handle: string): Promise<boolean> {
-    const remains = await store.readRemains(handle)
+    const pendingRevocation = await store.readPendingRevocation(handle)
     // Revoked before its entry was dropped, or too long ago.
-    if (remains === undefined) {
-      await store.forgetRemains(handle, 0)
+    if (pendingRevocation === undefined) {
+      await store.completeRevocation(handle, 0)
       return true
     }
-    const tokens = toRefreshTokens(remains)
+    const tokens = toRefreshTokens(pendingRevocation)
     const isBetterLeft = await Promise.all(tokens.map(isSignedInAgain))
     return attempt(
-      remains,
+      pendingRevocation,
       tokens.filter((_token, index) => !isBetterLeft[index]),
     )
   }
 
   async function sweepAll(): Promise<void> {
     for (;;) {
-      const handles = await store.claimRemains(batch, retryPause)
+      const handles = await store.takeDueRevocations(batch, retryPause)
       const [first, ...others] = handles
       if (first === undefined) return
       // A provider that was down takes one call as a trial, and the others after it.
@@ -111,7 +111,7 @@ export function createRevocations({ store, providers, log }: RevocationsOptions)
   }
 
   return {
-    revoke: (remains) => void track(attempt(remains)),
+    revoke: (pendingRevocation) => void track(attempt(pendingRevocation)),
     sweep,
     start() {
       timer = setInterval(() => void sweep(), sweepEvery).unref()

@@ -5,12 +5,12 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { requireAppToken } from '../../../src/verify/verify.ts'
 import { createTestBrowser } from '../../support/browser.ts'
 import { createDpopKey, type DpopKey } from '../../support/dpop.ts'
-import { type HostileProvider, startHostileProvider } from '../../support/providers/scripted-provider.ts'
 import { startTestServer, type TestServer } from '../../support/http-server.ts'
-import { csrf, logInAtHostile, readRefusal, startLogin } from '../../support/login.ts'
+import { csrf, logInAtScripted, readRefusal, startLogin } from '../../support/login.ts'
 import { publicUrl, startPortico, type TestPortico } from '../../support/portico.ts'
+import { type ScriptedProvider, startScriptedProvider } from '../../support/providers/scripted-provider.ts'
 
-let idp: HostileProvider
+let idp: ScriptedProvider
 let portico: TestPortico
 let apiServer: TestServer
 let key: DpopKey
@@ -19,7 +19,7 @@ const apiUrl = 'https://api.example.com'
 const tokenUrl = `${publicUrl}/api/token`
 
 beforeAll(async () => {
-  idp = await startHostileProvider()
+  idp = await startScriptedProvider()
   portico = await startPortico({ issuer: idp.issuer })
   key = await createDpopKey()
   apiServer = await startTestServer()
@@ -40,7 +40,7 @@ afterAll(async () => {
 })
 
 async function askToken(proof: string | undefined) {
-  const { browser } = await logInAtHostile(portico, idp)
+  const { browser } = await logInAtScripted(portico, idp)
   return browser.fetch(`${portico.url}/api/token`, { method: 'POST', headers: { ...csrf, dpop: proof } })
 }
 

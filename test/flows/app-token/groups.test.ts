@@ -5,14 +5,14 @@ import { maxSessionClaims } from '../../../src/provider/identity/user-claims.ts'
 import type { TestBrowser } from '../../support/browser.ts'
 import { hours, minutes } from '../../support/clock.ts'
 import { enterAs } from '../../support/group-api.ts'
-import { type HostileProvider, startHostileProvider } from '../../support/providers/scripted-provider.ts'
-import { csrf, getSession, type LoginAnswer, logInAtHostile } from '../../support/login.ts'
+import { csrf, getSession, type LoginAnswer, logInAtScripted } from '../../support/login.ts'
 import { startPortico, type TestPortico } from '../../support/portico.ts'
+import { type ScriptedProvider, startScriptedProvider } from '../../support/providers/scripted-provider.ts'
 
-let idp: HostileProvider
+let idp: ScriptedProvider
 let portico: TestPortico
 beforeAll(async () => {
-  idp = await startHostileProvider()
+  idp = await startScriptedProvider()
 })
 afterAll(() => idp.close())
 afterEach(async () => {
@@ -31,7 +31,7 @@ const teams = (count: number) => Array.from({ length: count }, (_, index) => `te
 const tell = (groups: unknown) => idp.misbehave({ idTokenClaims: (claims) => ({ ...claims, groups }) })
 
 async function logIn() {
-  const { browser, parameters, response } = await logInAtHostile(portico, idp)
+  const { browser, parameters, response } = await logInAtScripted(portico, idp)
   expect(response.status).toBe(200)
   return { browser, parameters, answer: (await response.json()) as LoginAnswer }
 }

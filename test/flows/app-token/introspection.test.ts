@@ -7,19 +7,19 @@ import { createAppTokenVerifier, InvalidAppToken, requireAppToken } from '../../
 import { createTestBrowser, type TestBrowser } from '../../support/browser.ts'
 import { minutes, seconds } from '../../support/clock.ts'
 import { createDpopKey } from '../../support/dpop.ts'
-import { type HostileProvider, startHostileProvider } from '../../support/providers/scripted-provider.ts'
 import { startTestServer } from '../../support/http-server.ts'
-import { csrf, logInAtHostile, readRefusal } from '../../support/login.ts'
+import { csrf, logInAtScripted, readRefusal } from '../../support/login.ts'
 import { publicUrl, startPortico, type TestPortico, testSecret } from '../../support/portico.ts'
+import { type ScriptedProvider, startScriptedProvider } from '../../support/providers/scripted-provider.ts'
 
 const secret = `${testSecret()}:+%/ü`
 const hash = createHash('sha256').update(secret).digest('hex')
-let idp: HostileProvider
+let idp: ScriptedProvider
 let portico: TestPortico
 let browser: TestBrowser
 let token: string
 beforeAll(async () => {
-  idp = await startHostileProvider()
+  idp = await startScriptedProvider()
   portico = await startPortico({
     issuer: idp.issuer,
     env: { INTROSPECTION_CLIENTS: `other-api:${'0'.repeat(64)}, orders-api:${hash}` },
@@ -31,7 +31,7 @@ afterAll(async () => {
   await idp.close()
 })
 beforeEach(async () => {
-  const login = await logInAtHostile(portico, idp)
+  const login = await logInAtScripted(portico, idp)
   browser = login.browser
   token = ((await login.response.json()) as { token: string }).token
 })
@@ -97,7 +97,7 @@ describe('POST /api/introspect (RFC 7662)', () => {
   ])(
     'a token signed by our own key, %s',
     async (_name, { typ = 'at+jwt', claims = {}, drop = '', active }) => {
-      const { alg, kid, privateKey } = await portico.parts.keyRing.signingKey()
+      const { alg, kid, privateKey } = await portico.components.keyRing.signingKey()
       const all: JWTPayload = { ...decodeJwt(token), ...claims }
       const kept = Object.fromEntries(Object.entries(all).filter(([name]) => name !== drop))
       const signed = await new SignJWT(kept).setProtectedHeader({ alg, kid, typ }).sign(privateKey)
@@ -122,9 +122,9 @@ describe('POST /api/introspect (RFC 7662)', () => {
   })
 
   test('while the keys cannot be had, nobody is told that a token is bad: 503', async () => {
-    const { clock, store, config } = portico.parts
+    const { clock, store, config } = portico.components
     const down = () => Promise.reject(new AppError('store_unavailable', 'down'))
-    const keyRing = { ...portico.parts.keyRing, publicKeys: down }
+    const keyRing = { ...portico.components.keyRing, publicKeys: down }
     const blind = await startPortico({ replaced: { clock, store, config, keyRing } })
     const response = await fetch(`${blind.url}/api/introspect`, {
       method: 'POST',
@@ -298,7 +298,7 @@ describe('an API that asks (portico-bff/verify)', () => {
     const { front, verify } = await createVerifier()
     await Promise.all(Array.from({ length: 20 }, () => verify(token)))
     expect(front.asked).toBe(1)
-    const other = await logInAtHostile(portico, idp)
+    const other = await logInAtScripted(portico, idp)
     await verify(((await other.response.json()) as { token: string }).token)
     expect(front.asked).toBe(2)
   })

@@ -7,19 +7,19 @@ import type { GroupSource } from '../../../src/verify/verify.ts'
 import { createTestBrowser, type TestBrowser } from '../../support/browser.ts'
 import { hours, minutes } from '../../support/clock.ts'
 import { enterAs } from '../../support/group-api.ts'
-import { type HostileProvider, startHostileProvider } from '../../support/providers/scripted-provider.ts'
 import { csrf, getSession, type LoginAnswer, startLogin } from '../../support/login.ts'
-import { startPlainOAuth } from '../../support/providers/oauth2-provider.ts'
 import { startPortico, type TestPortico, testSecret } from '../../support/portico.ts'
+import { startOAuth2Provider } from '../../support/providers/oauth2-provider.ts'
+import { type ScriptedProvider, startScriptedProvider } from '../../support/providers/scripted-provider.ts'
 
 /** The company's own provider, and a plain OAuth 2.0 one that says of its people what it likes. */
 const folder = mkdtempSync(join(tmpdir(), 'portico-claims-'))
 const file = join(folder, 'providers.json')
-let okta: HostileProvider
-let toki: Awaited<ReturnType<typeof startPlainOAuth>>
+let okta: ScriptedProvider
+let toki: Awaited<ReturnType<typeof startOAuth2Provider>>
 beforeAll(async () => {
-  okta = await startHostileProvider()
-  toki = await startPlainOAuth()
+  okta = await startScriptedProvider()
+  toki = await startOAuth2Provider()
 })
 afterAll(async () => {
   await okta.close()
@@ -235,7 +235,7 @@ describe('a claim that is allowed no more', () => {
     expect(decodeJwt(token)).not.toHaveProperty('groups')
   })
 
-  test.each<[string, Parameters<HostileProvider['misbehave']>[0]]>([
+  test.each<[string, Parameters<ScriptedProvider['misbehave']>[0]]>([
     ['that brings an ID token', {}],
     ['without an ID token', { tokenResponse: ({ id_token: _, ...answer }) => answer }],
     [

@@ -401,7 +401,7 @@ test('that nothing answers at PUBLIC_URL yet is said once, mildly, and stops nob
   )
   expect(findings.filter(({ status }) => status === 'fail')).toEqual([])
   expect(new Set(findings.map(({ provider }) => provider))).toEqual(new Set([undefined, 'one', 'other']))
-  expect(findings.filter(({ says }) => /nothing answers/.test(says)).map(tell)).toEqual([
+  expect(findings.filter(({ message }) => /nothing answers/.test(message)).map(tell)).toEqual([
     expect.stringMatching(
       /^unknown public address: nothing answers at https:\/\/localhost:1 from here \(ECONNREFUSED\), which is as it should be before the first start → /,
     ),

@@ -33,7 +33,7 @@ const keep = <T extends { close(): Promise<unknown> }>(one: T): T => {
 }
 
 const summarise = (findings: Finding[]) =>
-  findings.map(({ status, check, says }) => `${status} ${check}: ${says}`)
+  findings.map(({ status, check, message }) => `${status} ${check}: ${message}`)
 
 describe('a good configuration passes', () => {
   test.each([
@@ -78,7 +78,7 @@ interface Planted {
   clock?: Clock
   check: string
   status?: Finding['status']
-  says: RegExp
+  message: RegExp
   fix: RegExp
 }
 
@@ -102,21 +102,21 @@ const planted: Planted[] = [
     what: 'an issuer with a trailing slash too many',
     spoil: ({ env }) => ({ ...env, OIDC_ISSUER: `${env.OIDC_ISSUER}/` }),
     check: 'discovery',
-    says: /one "\/" at the end/,
+    message: /one "\/" at the end/,
     fix: /set OIDC_ISSUER=http:\/\/127\.0\.0\.1:\d+\/oauth2\/default,/,
   },
   {
     what: 'the discovery document of another issuer',
     patient: metadata({ issuer: 'https://other.example.com' }),
     check: 'discovery',
-    says: /names another issuer: https:\/\/other\.example\.com/,
+    message: /names another issuer: https:\/\/other\.example\.com/,
     fix: /set OIDC_ISSUER=https:\/\/other\.example\.com, if/,
   },
   {
     what: 'the org server named where there is only a custom one',
     spoil: ({ env, origin }) => ({ ...env, OIDC_ISSUER: origin }),
     check: 'discovery',
-    says: /no discovery document.*status 404/,
+    message: /no discovery document.*status 404/,
     fix: /set OIDC_ISSUER=http:\/\/127\.0\.0\.1:\d+\/oauth2\/default,/,
   },
   {
@@ -133,21 +133,21 @@ const planted: Planted[] = [
       ),
     }),
     check: 'discovery',
-    says: /no discovery document/,
+    message: /no discovery document/,
     fix: /OAUTH_AUTHORIZATION_ENDPOINT and OAUTH_TOKEN_ENDPOINT/,
   },
   {
     what: 'a provider where nothing listens',
     spoil: async ({ env }) => ({ ...env, OIDC_ISSUER: `http://127.0.0.1:${await freePort()}` }),
     check: 'discovery',
-    says: /ECONNREFUSED/,
+    message: /ECONNREFUSED/,
     fix: /host and port/,
   },
   {
     what: 'a host name with a slip',
     spoil: ({ env }) => ({ ...env, OIDC_ISSUER: 'https://portico.invalid/oauth2/default' }),
     check: 'discovery',
-    says: /ENOTFOUND|EAI_AGAIN/,
+    message: /ENOTFOUND|EAI_AGAIN/,
     fix: /host name/,
   },
   {
@@ -160,28 +160,28 @@ const planted: Planted[] = [
       return { ...env, OIDC_ISSUER: `https://localhost:${(server.address() as AddressInfo).port}` }
     },
     check: 'discovery',
-    says: /SELF_SIGNED/,
+    message: /SELF_SIGNED/,
     fix: /NODE_EXTRA_CA_CERTS/,
   },
   {
     what: 'an endpoint that is not https at an https issuer, or missing',
     patient: metadata({ jwks_uri: undefined }),
     check: 'discovery',
-    says: /jwks_uri is missing/,
+    message: /jwks_uri is missing/,
     fix: /mend its discovery document/,
   },
   {
     what: 'a wrong client secret',
     spoil: ({ env }) => ({ ...env, OIDC_CLIENT_SECRET: testSecret() }),
     check: 'client authentication',
-    says: /does not recognise this client by client_secret_basic: invalid_client/,
+    message: /does not recognise this client by client_secret_basic: invalid_client/,
     fix: /copy OIDC_CLIENT_ID and OIDC_CLIENT_SECRET anew/,
   },
   {
     what: 'a client id that is not known',
     spoil: ({ env }) => ({ ...env, OIDC_CLIENT_ID: 'somebody-else' }),
     check: 'client',
-    says: /does not take OIDC_CLIENT_ID/,
+    message: /does not take OIDC_CLIENT_ID/,
     fix: /copy it anew/,
   },
   {
@@ -196,7 +196,7 @@ const planted: Planted[] = [
     },
     spoil: ({ env }) => ({ ...env, OIDC_CLIENT_AUTH: 'client_secret_basic' }),
     check: 'client authentication',
-    says: /does not recognise/,
+    message: /does not recognise/,
     fix: /^set OIDC_CLIENT_AUTH=client_secret_post$/,
   },
   {
@@ -204,14 +204,14 @@ const planted: Planted[] = [
     patient: { auth: 'none' },
     spoil: ({ env }) => ({ ...env, OIDC_CLIENT_AUTH: undefined, OIDC_CLIENT_SECRET: testSecret() }),
     check: 'client authentication',
-    says: /does not recognise/,
+    message: /does not recognise/,
     fix: /public client: drop OIDC_CLIENT_SECRET/,
   },
   {
     what: 'assertions for the issuer where Okta wants the endpoint',
     patient: { auth: 'private_key_jwt ES256' },
     check: 'client authentication',
-    says: /does not recognise/,
+    message: /does not recognise/,
     fix: /^set OIDC_CLIENT_ASSERTION_AUDIENCE=endpoint$/,
   },
   {
@@ -219,7 +219,7 @@ const planted: Planted[] = [
     patient: { shape: 'strict', auth: 'private_key_jwt ES256' },
     spoil: ({ env }) => ({ ...env, OIDC_CLIENT_ASSERTION_AUDIENCE: 'endpoint' }),
     check: 'client authentication',
-    says: /does not recognise/,
+    message: /does not recognise/,
     fix: /^set OIDC_CLIENT_ASSERTION_AUDIENCE=issuer$/,
   },
   {
@@ -227,7 +227,7 @@ const planted: Planted[] = [
     patient: { shape: 'strict', auth: 'private_key_jwt ES256' },
     spoil: async ({ env }) => ({ ...env, OIDC_CLIENT_KEY: await otherKey() }),
     check: 'client authentication',
-    says: /does not recognise/,
+    message: /does not recognise/,
     fix: /register the public half of OIDC_CLIENT_KEY/,
   },
   {
@@ -239,14 +239,14 @@ const planted: Planted[] = [
       return { ...env, OIDC_CLIENT_KEY: JSON.stringify({ keys: [next, old] }) }
     },
     check: 'client authentication',
-    says: /does not recognise/,
+    message: /does not recognise/,
     fix: /key number 2 of OIDC_CLIENT_KEY: move it to the front/,
   },
   {
     what: 'a redirect URI that is not registered',
     spoil: ({ env }) => ({ ...env, OIDC_REDIRECT_URI: `${env.PUBLIC_URL}/signed-in` }),
     check: 'redirect URI',
-    says: /does not know https:\/\/localhost:1\/signed-in/,
+    message: /does not know https:\/\/localhost:1\/signed-in/,
     fix: /register exactly this URI/,
   },
   {
@@ -254,7 +254,7 @@ const planted: Planted[] = [
     patient: { provider: { par: true } },
     spoil: ({ env }) => ({ ...env, OIDC_REDIRECT_URI: `${env.PUBLIC_URL}/signed-in` }),
     check: 'redirect URI',
-    says: /does not know https:\/\/localhost:1\/signed-in/,
+    message: /does not know https:\/\/localhost:1\/signed-in/,
     fix: /register exactly this URI/,
   },
   {
@@ -262,7 +262,7 @@ const planted: Planted[] = [
     patient: { client: { post_logout_redirect_uris: [] } },
     check: 'logout',
     status: 'warn',
-    says: /does not know https:\/\/localhost:1\/api\/logout\/callback/,
+    message: /does not know https:\/\/localhost:1\/api\/logout\/callback/,
     fix: /register exactly this post-logout redirect URI/,
   },
   {
@@ -270,7 +270,7 @@ const planted: Planted[] = [
     spoil: ({ env }) => ({ ...env, OIDC_SCOPES: 'openid orders:delete' }),
     check: 'scopes',
     status: 'warn',
-    says: /does not list orders:delete/,
+    message: /does not list orders:delete/,
     fix: /define them at the provider/,
   },
   {
@@ -278,7 +278,7 @@ const planted: Planted[] = [
     patient: metadata({ grant_types_supported: ['authorization_code'] }),
     check: 'grant types',
     status: 'warn',
-    says: /no refresh tokens/,
+    message: /no refresh tokens/,
     fix: /drop offline_access/,
   },
   {
@@ -289,28 +289,28 @@ const planted: Planted[] = [
         req.path.endsWith('/v1/token') ? void res.status(400).json({ error: 'unauthorized_client' }) : next(),
     },
     check: 'client authentication',
-    says: /may not use the authorization code grant/,
+    message: /may not use the authorization code grant/,
     fix: /allow Authorization Code/,
   },
   {
     what: 'a provider without the code flow',
     patient: metadata({ response_types_supported: ['id_token'] }),
     check: 'response type',
-    says: /offers id_token, not code/,
+    message: /offers id_token, not code/,
     fix: /allow the authorization code flow/,
   },
   {
     what: 'PKCE off at a provider that has it',
     spoil: ({ env }) => ({ ...env, OIDC_PKCE: 'off' }),
     check: 'PKCE',
-    says: /off, although the provider offers S256/,
+    message: /off, although the provider offers S256/,
     fix: /set OIDC_PKCE=on/,
   },
   {
     what: 'a provider with plain PKCE only',
     patient: metadata({ code_challenge_methods_supported: ['plain'] }),
     check: 'PKCE',
-    says: /offers plain, not S256/,
+    message: /offers plain, not S256/,
     fix: /let the provider offer S256/,
   },
   {
@@ -318,7 +318,7 @@ const planted: Planted[] = [
     patient: { shape: 'strict', auth: 'private_key_jwt ES256' },
     spoil: ({ env }) => ({ ...env, OIDC_PAR: 'off' }),
     check: 'PAR',
-    says: /requires pushed requests/,
+    message: /requires pushed requests/,
     fix: /set OIDC_PAR=auto/,
   },
   {
@@ -326,14 +326,14 @@ const planted: Planted[] = [
     patient: metadata({ dpop_signing_alg_values_supported: ['RS256'] }),
     check: 'DPoP',
     status: 'warn',
-    says: /takes proofs by RS256/,
+    message: /takes proofs by RS256/,
     fix: /take ES256/,
   },
   {
     what: 'another algorithm for ID tokens than the provider has',
     spoil: ({ env }) => ({ ...env, OIDC_ID_TOKEN_ALG: 'PS384' }),
     check: 'ID token',
-    says: /not PS384/,
+    message: /not PS384/,
     fix: /set OIDC_ID_TOKEN_ALG=RS256/,
   },
   {
@@ -345,7 +345,7 @@ const planted: Planted[] = [
     }),
     check: 'scopes',
     status: 'warn',
-    says: /does not list openid/,
+    message: /does not list openid/,
     fix: /define them/,
   },
   {
@@ -355,7 +355,7 @@ const planted: Planted[] = [
       before: (req, res, next) => (req.path.endsWith('/par') ? void res.status(200).json({}) : next()),
     },
     check: 'PAR',
-    says: /answers with something else/,
+    message: /answers with something else/,
     fix: /OIDC_PAR=off/,
   },
   {
@@ -372,7 +372,7 @@ const planted: Planted[] = [
     },
     check: 'client authentication',
     status: 'unknown',
-    says: /invalid_request \(wrong: \[redacted\]\)/,
+    message: /invalid_request \(wrong: \[redacted\]\)/,
     fix: /log in once/,
   },
   {
@@ -384,7 +384,7 @@ const planted: Planted[] = [
           : next(),
     },
     check: 'client authentication',
-    says: /invalid_client/,
+    message: /invalid_client/,
     fix: /OIDC_CLIENT_SECRET/,
   },
   {
@@ -393,7 +393,7 @@ const planted: Planted[] = [
     spoil: ({ env, origin }) => ({ ...env, OAUTH_USERINFO_ENDPOINT: `${origin}/oauth2/usrinfo/{user_id}` }),
     check: 'userinfo',
     status: 'warn',
-    says: /answers 404/,
+    message: /answers 404/,
     fix: /OAUTH_USERINFO_ENDPOINT/,
   },
   {
@@ -401,14 +401,14 @@ const planted: Planted[] = [
     patient: { shape: 'toki', auth: 'none' },
     spoil: ({ env, origin }) => ({ ...env, OAUTH_AUTHORIZATION_ENDPOINT: `${origin}/oauth2/authorise` }),
     check: 'authorization endpoint',
-    says: /status 404/,
+    message: /status 404/,
     fix: /OAUTH_AUTHORIZATION_ENDPOINT/,
   },
   {
     what: 'https where the provider speaks http',
     spoil: ({ env }) => ({ ...env, OIDC_ISSUER: env.OIDC_ISSUER?.replace('http:', 'https:') }),
     check: 'discovery',
-    says: /WRONG_VERSION_NUMBER/,
+    message: /WRONG_VERSION_NUMBER/,
     fix: /protocol or the port/,
   },
   {
@@ -420,7 +420,7 @@ const planted: Planted[] = [
         req.path.endsWith('/token') ? void res.json({ error: 'incorrect_client_credentials' }) : next(),
     },
     check: 'client authentication',
-    says: /does not recognise this client/,
+    message: /does not recognise this client/,
     fix: /OIDC_CLIENT_SECRET/,
   },
   {
@@ -432,21 +432,21 @@ const planted: Planted[] = [
     }),
     check: 'public address',
     status: 'warn',
-    says: /ENOTFOUND|EAI_AGAIN/,
+    message: /ENOTFOUND|EAI_AGAIN/,
     fix: /mend the name/,
   },
   {
     what: 'two ways to name one provider',
     spoil: ({ env }) => ({ ...env, OAUTH_TOKEN_ENDPOINT: 'https://idp.example.com/token' }),
     check: 'configuration',
-    says: /OIDC_ISSUER is set beside/,
+    message: /OIDC_ISSUER is set beside/,
     fix: /^drop what is too much$/,
   },
   {
     what: 'a key set that is none',
     patient: { before: tamper('/v1/keys', () => ['no', 'keys']) },
     check: 'JWKS',
-    says: /holds no key set \(status 200\)/,
+    message: /holds no key set \(status 200\)/,
     fix: /mend the address/,
   },
   {
@@ -457,14 +457,14 @@ const planted: Planted[] = [
       })),
     },
     check: 'JWKS',
-    says: /could not be understood \(TypeError\)/,
+    message: /could not be understood \(TypeError\)/,
     fix: /look at its answers yourself/,
   },
   {
     what: 'an empty key set',
     patient: { before: tamper('/v1/keys', () => ({ keys: [] })) },
     check: 'JWKS',
-    says: /no key that can be used/,
+    message: /no key that can be used/,
     fix: /publish its signing keys/,
   },
   {
@@ -475,7 +475,7 @@ const planted: Planted[] = [
       })),
     },
     check: 'JWKS',
-    says: /none of the keys \(PS256\) is for RS256/,
+    message: /none of the keys \(PS256\) is for RS256/,
     fix: /set OIDC_ID_TOKEN_ALG/,
   },
   {
@@ -487,14 +487,14 @@ const planted: Planted[] = [
     },
     check: 'JWKS',
     status: 'warn',
-    says: /without a kid/,
+    message: /without a kid/,
     fix: /name its keys/,
   },
   {
     what: 'a clock two minutes ahead',
     clock: { now: () => Date.now() + 120_000 },
     check: 'clock',
-    says: /1(19|20|21) s ahead of the provider/,
+    message: /1(19|20|21) s ahead of the provider/,
     fix: /NTP/,
   },
   {
@@ -502,7 +502,7 @@ const planted: Planted[] = [
     clock: { now: () => Date.now() - 10_000 },
     check: 'clock',
     status: 'warn',
-    says: /(9|10|11) s behind the provider/,
+    message: /(9|10|11) s behind the provider/,
     fix: /NTP/,
   },
   {
@@ -510,7 +510,7 @@ const planted: Planted[] = [
     patient: { shape: 'toki', auth: 'none' },
     spoil: ({ env, origin }) => ({ ...env, OAUTH_TOKEN_ENDPOINT: `${origin}/oauth/token` }),
     check: 'token endpoint',
-    says: /status 404/,
+    message: /status 404/,
     fix: /OAUTH_TOKEN_ENDPOINT/,
   },
   {
@@ -519,7 +519,7 @@ const planted: Planted[] = [
     spoil: ({ env }) => ({ ...env, OIDC_SCOPES: 'openid profile' }),
     check: 'ID token',
     status: 'warn',
-    says: /without OAUTH_JWKS_URI/,
+    message: /without OAUTH_JWKS_URI/,
     fix: /OAUTH_ISSUER and OAUTH_JWKS_URI/,
   },
   {
@@ -528,7 +528,7 @@ const planted: Planted[] = [
     spoil: ({ env }) => ({ ...env, OIDC_CLIENT_SECRET: 'changeme' }),
     check: 'secrets',
     status: 'warn',
-    says: /could be guessed/,
+    message: /could be guessed/,
     fix: /make a new one/,
   },
   {
@@ -541,7 +541,7 @@ const planted: Planted[] = [
     }),
     check: 'cookies',
     status: 'warn',
-    says: /not Secure/,
+    message: /not Secure/,
     fix: /https origin/,
   },
   {
@@ -549,7 +549,7 @@ const planted: Planted[] = [
     spoil: ({ env }) => ({ ...env, TRUST_PROXY: undefined }),
     check: 'limits',
     status: 'warn',
-    says: /shares the rate limits/,
+    message: /shares the rate limits/,
     fix: /TRUST_PROXY/,
   },
   {
@@ -557,7 +557,7 @@ const planted: Planted[] = [
     spoil: ({ env }) => ({ ...env, OIDC_SCOPE: 'openid' }),
     check: 'configuration',
     status: 'warn',
-    says: /OIDC_SCOPE is no setting/,
+    message: /OIDC_SCOPE is no setting/,
     fix: /spelling/,
   },
   {
@@ -570,28 +570,28 @@ const planted: Planted[] = [
     },
     check: 'public address',
     status: 'warn',
-    says: /something else than Portico/,
+    message: /something else than Portico/,
     fix: /pass \/api\//,
   },
   {
     what: 'a missing secret',
     spoil: ({ env }) => ({ ...env, BFF_SECRETS: undefined }),
     check: 'configuration',
-    says: /BFF_SECRETS is required/,
+    message: /BFF_SECRETS is required/,
     fix: /keys/,
   },
   {
     what: 'a secret that is too short',
     spoil: ({ env }) => ({ ...env, BFF_SECRETS: 'abc' }),
     check: 'configuration',
-    says: /BFF_SECRETS must be at least 32 random bytes/,
+    message: /BFF_SECRETS must be at least 32 random bytes/,
     fix: /BFF_SECRETS=/,
   },
   {
     what: 'an app on another site',
     spoil: ({ env }) => ({ ...env, SPA_ORIGINS: 'https://spa.example.com' }),
     check: 'configuration',
-    says: /another site than PUBLIC_URL/,
+    message: /another site than PUBLIC_URL/,
     fix: /SPA_ORIGINS=/,
   },
   {
@@ -599,7 +599,7 @@ const planted: Planted[] = [
     patient: { auth: 'none' },
     spoil: ({ env }) => ({ ...env, OIDC_PKCE: 'off' }),
     check: 'configuration',
-    says: /OIDC_PKCE is off, which needs client authentication/,
+    message: /OIDC_PKCE is off, which needs client authentication/,
     fix: /OIDC_PKCE=on/,
   },
   {
@@ -614,7 +614,7 @@ const planted: Planted[] = [
       ),
     }),
     check: 'configuration',
-    says: /OIDC_CLIENT_KEY must be a private key/,
+    message: /OIDC_CLIENT_KEY must be a private key/,
     fix: /OIDC_CLIENT_KEY=/,
   },
   {
@@ -630,7 +630,7 @@ const planted: Planted[] = [
       }
     },
     check: 'configuration',
-    says: /OIDC_CLIENT_CERT_KEY is not the key of OIDC_CLIENT_CERT/,
+    message: /OIDC_CLIENT_CERT_KEY is not the key of OIDC_CLIENT_CERT/,
     fix: /OIDC_CLIENT_CERT_KEY=/,
   },
   {
@@ -647,14 +647,14 @@ const planted: Planted[] = [
     },
     check: 'certificate',
     status: 'warn',
-    says: /ends in 0 days/,
+    message: /ends in 0 days/,
     fix: /renew/,
   },
   {
     what: 'Redis where nothing listens',
     spoil: async ({ env }) => ({ ...env, REDIS_URL: `redis://127.0.0.1:${await freePort()}` }),
     check: 'redis',
-    says: /ECONNREFUSED/,
+    message: /ECONNREFUSED/,
     fix: /start Redis/,
   },
 ]
@@ -664,10 +664,10 @@ describe('what is misconfigured is found, and the fix is named', () => {
     const patient = keep(await startPatient(options))
     const env = (await spoil?.(patient)) ?? patient.env
     const findings = await examine(env, clock)
-    const { check, status = 'fail', says, fix } = expected
+    const { check, status = 'fail', message, fix } = expected
     const found = findings.filter((one) => one.check === check && one.status === status)
     expect(found, summarise(findings).join('\n')).toContainEqual(
-      expect.objectContaining({ says: expect.stringMatching(says), fix: expect.stringMatching(fix) }),
+      expect.objectContaining({ message: expect.stringMatching(message), fix: expect.stringMatching(fix) }),
     )
     // No secret, and no stack.
     const printed = renderTable(findings) + renderJson(findings)
@@ -681,7 +681,7 @@ describe('what is misconfigured is found, and the fix is named', () => {
 
 test('a terminal does not obey what a provider writes', () => {
   const table = renderTable([
-    { check: 'JWKS', status: 'fail', says: 'keys at https://h/\u001b[2Jpass', fix: 'a\nb' },
+    { check: 'JWKS', status: 'fail', message: 'keys at https://h/\u001b[2Jpass', fix: 'a\nb' },
   ])
   expect(table).toContain('keys at https://h/ [2Jpass')
   expect(table).toContain('→ a b')
@@ -711,7 +711,7 @@ test('of several providers each is examined, under its name', async () => {
         provider,
         check: 'redirect URI',
         status: 'fail',
-        says: expect.stringContaining(`/api/callback/${provider}`),
+        message: expect.stringContaining(`/api/callback/${provider}`),
       }),
     )
   }

@@ -9,24 +9,24 @@ import { examine } from '../../../src/doctor/doctor.ts'
 import { createTestBrowser, type TestBrowser } from '../../support/browser.ts'
 import { hours, seconds } from '../../support/clock.ts'
 import { startPatient } from '../../support/doctor.ts'
-import { type HostileProvider, startHostileProvider } from '../../support/providers/scripted-provider.ts'
 import {
   csrf,
   getSession,
   type LoginAnswer,
-  logInAtHostile,
+  logInAtScripted,
   readRefusal,
   startLogin,
 } from '../../support/login.ts'
-import { signInAtOkta } from '../../support/providers/okta.ts'
-import { startPlainOAuth } from '../../support/providers/oauth2-provider.ts'
 import { startPortico, type TestPortico } from '../../support/portico.ts'
+import { startOAuth2Provider } from '../../support/providers/oauth2-provider.ts'
+import { signInAtOkta } from '../../support/providers/okta.ts'
+import { type ScriptedProvider, startScriptedProvider } from '../../support/providers/scripted-provider.ts'
 
 /** OIDC_AUTHORIZATION_PARAMS: what arrives at the authorization endpoint, at the token endpoint and at the refresh. */
 
-let idp: HostileProvider
+let idp: ScriptedProvider
 beforeAll(async () => {
-  idp = await startHostileProvider()
+  idp = await startScriptedProvider()
 })
 afterAll(() => idp.close())
 
@@ -131,7 +131,7 @@ describe('prompt=login of the configuration is held against the answer, as that 
   ])('%s with a login that says "%s": an older sign-in is refused', async (params, query) => {
     const portico = await start(params)
     yesterday()
-    const { response } = await logInAtHostile(portico, idp, { query })
+    const { response } = await logInAtScripted(portico, idp, { query })
     expect(await readRefusal(response)).toBe('401 unmet_authentication_requirements')
     expect(portico.logged.findLast(({ event }) => event === 'login_failed')?.reason).toMatch(
       /^auth_time lies \d+ s before the login that asked to sign in anew/,
@@ -146,7 +146,7 @@ describe('prompt=login of the configuration is held against the answer, as that 
   ])('%s with a login that says "%s": it is taken', async (params, query) => {
     const portico = await start(params)
     yesterday()
-    expect((await logInAtHostile(portico, idp, { query })).response.status).toBe(200)
+    expect((await logInAtScripted(portico, idp, { query })).response.status).toBe(200)
   })
 })
 
@@ -159,7 +159,7 @@ describe('at the token endpoint', () => {
       onTokenRequest: (body) => void bodies.push(body),
       tokenResponse: (answer) => ({ ...answer, expires_in: 60 }),
     })
-    const { browser, response } = await logInAtHostile(portico, idp)
+    const { browser, response } = await logInAtScripted(portico, idp)
     expect(response.status).toBe(200)
     portico.clock.advance(seconds(61))
     expect((await post(portico, browser)).status).toBe(200)
@@ -185,7 +185,7 @@ describe('at the token endpoint', () => {
   test('a provider that refreshes for no such resource: 503, the session stays', async () => {
     const portico = await start('resource=urn:a:2')
     idp.misbehave({ tokenResponse: (answer) => ({ ...answer, expires_in: 60 }) })
-    const { browser } = await logInAtHostile(portico, idp)
+    const { browser } = await logInAtScripted(portico, idp)
     idp.misbehave({ tokenEndpoint: (_req, res) => void res.status(400).json({ error: 'invalid_target' }) })
     portico.clock.advance(seconds(61))
     expect(await readRefusal(await post(portico, browser))).toBe('503 provider_unavailable')
@@ -205,7 +205,7 @@ describe('at the token endpoint', () => {
 })
 
 test('a plain OAuth 2.0 provider gets them as well, beside the query of its own address', async () => {
-  const plain = keep(await startPlainOAuth())
+  const plain = keep(await startOAuth2Provider())
   const env = {
     ...plain.settings,
     OAUTH_AUTHORIZATION_ENDPOINT: `${plain.origin}/authorize?tenant=t1`,

@@ -1,15 +1,15 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { createTestBrowser, type TestBrowser } from '../../support/browser.ts'
 import { minutes } from '../../support/clock.ts'
-import { type HostileProvider, startHostileProvider } from '../../support/providers/scripted-provider.ts'
-import { getSession, logInAtHostile, readRefusal, startLogin } from '../../support/login.ts'
+import { getSession, logInAtScripted, readRefusal, startLogin } from '../../support/login.ts'
 import { startPortico, type TestPortico } from '../../support/portico.ts'
+import { type ScriptedProvider, startScriptedProvider } from '../../support/providers/scripted-provider.ts'
 
-let idp: HostileProvider
+let idp: ScriptedProvider
 let portico: TestPortico
 
 beforeAll(async () => {
-  idp = await startHostileProvider()
+  idp = await startScriptedProvider()
   portico = await startPortico({ issuer: idp.issuer })
 })
 afterEach(() => idp.misbehave())
@@ -36,7 +36,7 @@ describe('malformed parameters are refused, and the old session is untouched (R1
     ['neither code nor error', (p: URLSearchParams) => `state=${p.get('state')}`],
     ['an endless code', (p: URLSearchParams) => `state=${p.get('state')}&code=${'a'.repeat(5_000)}`],
   ])('%s', async (_name, toQuery) => {
-    const { browser } = await logInAtHostile(portico, idp)
+    const { browser } = await logInAtScripted(portico, idp)
     const before = await getSession(portico, browser)
     const calls = idp.calls.token
     const parameters = idp.authorize(await startLogin(portico, browser))
@@ -146,7 +146,7 @@ describe('iss in the response (RFC 9207)', () => {
 
   test('a login begun with another provider is refused, as after a change of configuration (R5)', async () => {
     const secret = Buffer.from(Array.from({ length: 32 }, (_, index) => index * 7)).toString('base64url')
-    const other = await startHostileProvider()
+    const other = await startScriptedProvider()
     const [before, after] = [
       await startPortico({ issuer: other.issuer, env: { BFF_SECRETS: secret } }),
       await startPortico({ issuer: idp.issuer, env: { BFF_SECRETS: secret } }),
@@ -173,7 +173,7 @@ describe("the provider's refusals (R17)", () => {
     ['constructor', '502 provider_error'],
     ['__proto__', '502 provider_error'],
   ])('%s: %s, no session, the old one untouched (F7)', async (error, expected) => {
-    const { browser } = await logInAtHostile(portico, idp)
+    const { browser } = await logInAtScripted(portico, idp)
     const before = await getSession(portico, browser)
     const state = new URL(await startLogin(portico, browser)).searchParams.get('state')
     const query = `state=${state}&error=${error}&error_description=${encodeURIComponent('<script>canary()</script>')}`
@@ -292,7 +292,7 @@ describe('hostile return_to becomes "/" (R7, F13)', () => {
     '/api/login',
   ])('%s', async (returnTo) => {
     const query = `?return_to=${encodeURIComponent(returnTo)}`
-    const { response } = await logInAtHostile(portico, idp, { query })
+    const { response } = await logInAtScripted(portico, idp, { query })
     expect(await response.json()).toMatchObject({ return_to: '/' })
     expect(portico.logged.some(({ event }) => event === 'return_to_refused')).toBe(true)
   })

@@ -1,11 +1,11 @@
 import { Agent, request } from 'undici'
 import { expect, test } from 'vitest'
-import { startHostileProvider } from '../../support/providers/scripted-provider.ts'
 import { startPortico } from '../../support/portico.ts'
+import { startScriptedProvider } from '../../support/providers/scripted-provider.ts'
 
 /** Decision 1 of docs/architecture.md: no session and no store entry exists before a login succeeds (F54). */
 test('30,000 anonymous login starts leave the store empty', async () => {
-  const idp = await startHostileProvider()
+  const idp = await startScriptedProvider()
   const portico = await startPortico({ issuer: idp.issuer, env: { LOG_LEVEL: 'silent' } })
   const dispatcher = new Agent({ connections: 20 })
   let left = 30_000

@@ -2,8 +2,8 @@ import { createRemoteJWKSet, decodeJwt, decodeProtectedHeader, jwtVerify } from 
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { createTestBrowser, type TestBrowser } from '../../support/browser.ts'
 import { csrf, getSession, logInAtOkta, readRefusal, startLogin } from '../../support/login.ts'
-import { ada, alan, signInAtOkta, startOkta } from '../../support/providers/okta.ts'
 import { publicUrl, startPortico, type TestPortico, testSecret } from '../../support/portico.ts'
+import { ada, alan, signInAtOkta, startOkta } from '../../support/providers/okta.ts'
 
 let okta: Awaited<ReturnType<typeof startOkta>>
 let portico: TestPortico

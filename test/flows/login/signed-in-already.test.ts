@@ -2,17 +2,17 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { AppError } from '../../../src/errors.ts'
 import { type BrowserRequest, createTestBrowser, type TestBrowser } from '../../support/browser.ts'
 import { minutes } from '../../support/clock.ts'
-import { type HostileProvider, startHostileProvider } from '../../support/providers/scripted-provider.ts'
-import { csrf, getSession, logInAtHostile, readRefusal, startLogin } from '../../support/login.ts'
+import { csrf, getSession, logInAtScripted, readRefusal, startLogin } from '../../support/login.ts'
 import { startPortico, type TestPortico } from '../../support/portico.ts'
+import { type ScriptedProvider, startScriptedProvider } from '../../support/providers/scripted-provider.ts'
 import { copyBrowser } from '../../support/world.ts'
 
 /** Callbacks without a login in progress, of browsers that are signed in. */
-let idp: HostileProvider
+let idp: ScriptedProvider
 let portico: TestPortico
 
 beforeAll(async () => {
-  idp = await startHostileProvider()
+  idp = await startScriptedProvider()
   portico = await startPortico({ issuer: idp.issuer, env: { LOGIN_DEFAULT_RETURN_TO: '/home' } })
   idp.follow(portico.clock)
 })
@@ -123,7 +123,7 @@ const lost: { what: string; lose: Loss; code?: string; to?: string }[] = [
       const parameters = await begin(browser)
       const kept = copyBrowser(browser, portico.url)
       await browser.fetch(address(parameters))
-      await logInAtHostile(portico, idp, { browser })
+      await logInAtScripted(portico, idp, { browser })
       for (const [name, sealed] of transactionsOf(kept)) browser.setCookie(portico.url, name, sealed)
       return parameters
     },
@@ -136,7 +136,7 @@ describe.each(lost)(
     const refusal = `400 ${code}`
 
     test('a navigation goes on to the app, and nothing of the session changes', async () => {
-      const { browser } = await logInAtHostile(portico, idp)
+      const { browser } = await logInAtScripted(portico, idp)
       const query = await lose(browser)
       const [session, cookie] = [await getSession(portico, browser), sessionOf(browser)]
       const [calls, from] = [idp.calls.token, portico.logged.length]
@@ -155,7 +155,7 @@ describe.each(lost)(
     })
 
     test('a fetch is refused as ever', async () => {
-      const { browser } = await logInAtHostile(portico, idp)
+      const { browser } = await logInAtScripted(portico, idp)
       const query = await lose(browser)
       const from = portico.logged.length
       expect(await readRefusal(await browser.fetch(address(query)))).toBe(refusal)
@@ -181,7 +181,7 @@ describe.each(lost)(
       ],
       ['left with the cookie of a session that has timed out', () => portico.clock.advance(minutes(31))],
     ])('the person of a browser that is %s is told', async (_what, leave) => {
-      const { browser } = await logInAtHostile(portico, idp)
+      const { browser } = await logInAtScripted(portico, idp)
       const query = await lose(browser)
       const kept = transactionsOf(browser)
       await leave(browser)
@@ -208,7 +208,7 @@ describe('whatever kind of navigation it is', () => {
     ],
     ['by a form', { method: 'POST' }],
   ])('%s', async (_what, init) => {
-    const { browser } = await logInAtHostile(portico, idp)
+    const { browser } = await logInAtScripted(portico, idp)
     const query = await begin(browser)
     dropTransactions(browser)
     const isForm = init.method === 'POST'
@@ -218,7 +218,7 @@ describe('whatever kind of navigation it is', () => {
   })
 
   test('in a frame from another site, where a strict cookie does not come: the refusal, and no page of ours', async () => {
-    const { browser } = await logInAtHostile(portico, idp)
+    const { browser } = await logInAtScripted(portico, idp)
     const query = await begin(browser)
     dropTransactions(browser)
     const headers = { 'sec-fetch-dest': 'iframe', 'sec-fetch-site': 'cross-site' }
@@ -228,7 +228,7 @@ describe('whatever kind of navigation it is', () => {
 
 describe('what is told to a person who is signed in all the same', () => {
   async function visitSignedIn(toQuery: (parameters: URLSearchParams) => string) {
-    const { browser } = await logInAtHostile(portico, idp)
+    const { browser } = await logInAtScripted(portico, idp)
     const before = await getSession(portico, browser)
     const page = await browser.arrive(address(toQuery(await begin(browser))))
     expect(await getSession(portico, browser)).toEqual(before)
@@ -269,7 +269,7 @@ describe('what is told to a person who is signed in all the same', () => {
     const kept = transactionsOf(browser)
     await browser.fetch(`${portico.url}/api/logout`, { method: 'POST', headers: csrf })
     portico.clock.advance(1)
-    await logInAtHostile(portico, idp, { browser })
+    await logInAtScripted(portico, idp, { browser })
     for (const [name, sealed] of kept) browser.setCookie(portico.url, name, sealed)
     const page = await browser.arrive(address(parameters))
     expect(page.status).toBe(401)
@@ -281,7 +281,7 @@ describe('what is told to a person who is signed in all the same', () => {
 test.each(['acr_values=gold', 'max_age=60', 'prompt=login'])(
   'an expired login that asked for more (%s) goes nowhere: the session does not prove it',
   async (demand) => {
-    const { browser } = await logInAtHostile(portico, idp)
+    const { browser } = await logInAtScripted(portico, idp)
     const parameters = idp.authorize(await startLogin(portico, browser, `?return_to=/deep&${demand}`))
     portico.clock.advance(minutes(10) + 1)
     const response = await browser.arrive(address(parameters))
@@ -300,7 +300,7 @@ test('an expired login whose person is not signed in can be begun anew, at its p
 })
 
 test('where the store does not tell whether the person is signed in, neither does the answer', async () => {
-  const { browser } = await logInAtHostile(portico, idp)
+  const { browser } = await logInAtScripted(portico, idp)
   const parameters = await begin(browser)
   portico.clock.advance(minutes(10) + 1)
   const { read } = portico.store

@@ -2,8 +2,8 @@ import { decodeJwt } from 'jose'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createTestBrowser, type TestBrowser } from '../../support/browser.ts'
 import { csrf, getSession, logInAtOkta, readRefusal, startLogin } from '../../support/login.ts'
-import { ada, alan, signInAtOkta, startOkta } from '../../support/providers/okta.ts'
 import { publicUrl, startPortico, type TestPortico } from '../../support/portico.ts'
+import { ada, alan, signInAtOkta, startOkta } from '../../support/providers/okta.ts'
 
 /** Silent login, step-up and session tokens, at a real provider. */
 let okta: Awaited<ReturnType<typeof startOkta>>

@@ -2,21 +2,21 @@ import { createHmac, createPublicKey } from 'node:crypto'
 import type { JWTPayload } from 'jose'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { seconds } from '../../support/clock.ts'
+import { getSession, logInAtScripted, readRefusal } from '../../support/login.ts'
+import { startPortico, type TestPortico } from '../../support/portico.ts'
 import {
   createProviderKey,
   type Defect,
-  type HostileProvider,
-  startHostileProvider,
+  type ScriptedProvider,
+  startScriptedProvider,
   unsigned,
 } from '../../support/providers/scripted-provider.ts'
-import { getSession, logInAtHostile, readRefusal } from '../../support/login.ts'
-import { startPortico, type TestPortico } from '../../support/portico.ts'
 
-let idp: HostileProvider
+let idp: ScriptedProvider
 let portico: TestPortico
 
 beforeAll(async () => {
-  idp = await startHostileProvider()
+  idp = await startScriptedProvider()
   portico = await startPortico({ issuer: idp.issuer })
 })
 afterEach(() => {
@@ -38,7 +38,7 @@ const flipSignature = (token: string) => token.slice(0, -6) + (token.endsWith('A
 const unmet = 'unmet_authentication_requirements'
 
 async function expectRefusal(code: string, query = '', on = portico): Promise<string | undefined> {
-  const { browser, response } = await logInAtHostile(on, idp, { query })
+  const { browser, response } = await logInAtScripted(on, idp, { query })
   const status = code === unmet ? 401 : 502
   expect(await readRefusal(response)).toBe(`${status} ${code}`)
   expect(await getSession(on, browser)).toEqual({ active: false })
@@ -47,7 +47,7 @@ async function expectRefusal(code: string, query = '', on = portico): Promise<st
 }
 
 test('without a defect, the login succeeds', async () => {
-  expect((await logInAtHostile(portico, idp)).response.status).toBe(200)
+  expect((await logInAtScripted(portico, idp)).response.status).toBe(200)
 })
 
 describe('an ID token is refused, and nothing is stored (F17)', () => {
@@ -124,7 +124,7 @@ describe('an ID token is refused, and nothing is stored (F17)', () => {
     await expectRefusal(unmet, '?acr_values=urn:strong')
     idp.misbehave({ idTokenClaims: withClaims({ acr: 'urn:stronger' }) })
     expect(
-      (await logInAtHostile(portico, idp, { query: '?acr_values=urn:strong%20urn:stronger' })).response
+      (await logInAtScripted(portico, idp, { query: '?acr_values=urn:strong%20urn:stronger' })).response
         .status,
     ).toBe(200)
   })
@@ -135,13 +135,13 @@ describe('an ID token is refused, and nothing is stored (F17)', () => {
     idp.misbehave({ idTokenClaims: withClaims({ auth_time: now() - 600 }) })
     await expectRefusal(unmet, '?max_age=300')
     idp.misbehave({ idTokenClaims: withClaims({ auth_time: now() - 200 }) })
-    expect((await logInAtHostile(portico, idp, { query: '?max_age=300' })).response.status).toBe(200)
+    expect((await logInAtScripted(portico, idp, { query: '?max_age=300' })).response.status).toBe(200)
   })
 
   test('R35: auth_time before a login that asked to sign in anew', async () => {
     idp.misbehave({ idTokenClaims: withClaims({ auth_time: now() - 3_600 }) })
     await expectRefusal(unmet, '?prompt=login')
-    expect((await logInAtHostile(portico, idp)).response.status).toBe(200)
+    expect((await logInAtScripted(portico, idp)).response.status).toBe(200)
   })
 
   test('R34: an empty acr satisfies nothing', async () => {
@@ -164,7 +164,7 @@ describe('clocks (F18)', () => {
         exp: (claims.exp ?? 0) + skew,
       }),
     })
-    expect((await logInAtHostile(portico, idp)).response.status).toBe(200)
+    expect((await logInAtScripted(portico, idp)).response.status).toBe(200)
   })
 
   test.each([-700, 120])('%i s apart: an error that says so', async (skew) => {
@@ -175,27 +175,27 @@ describe('clocks (F18)', () => {
         exp: (claims.exp ?? 0) + skew,
       }),
     })
-    const { response } = await logInAtHostile(portico, idp)
+    const { response } = await logInAtScripted(portico, idp)
     expect(await response.clone().text()).toContain('clocks')
     expect(await readRefusal(response)).toBe('502 invalid_id_token')
   })
 
   test('an ID token that expired by our clock: an error that says so', async () => {
     idp.misbehave({ idTokenClaims: withClaims({ exp: now() - 120 }) })
-    const { response } = await logInAtHostile(portico, idp)
+    const { response } = await logInAtScripted(portico, idp)
     expect(await response.text()).toContain('clocks')
   })
 })
 
 describe('keys are found', () => {
   test('R38: after a rotation a second ago, and another a second later (F30)', async () => {
-    expect((await logInAtHostile(portico, idp)).response.status).toBe(200)
+    expect((await logInAtScripted(portico, idp)).response.status).toBe(200)
     for (const kid of ['rotated-1', 'rotated-2']) {
       const key = await createProviderKey(kid)
       idp.publish(key)
       idp.misbehave({ key, accessTokenKey: key })
       portico.clock.advance(seconds(1))
-      expect((await logInAtHostile(portico, idp)).response.status).toBe(200)
+      expect((await logInAtScripted(portico, idp)).response.status).toBe(200)
     }
   })
 
@@ -203,14 +203,14 @@ describe('keys are found', () => {
     const twin = await createProviderKey('good-1')
     const other = await startPortico({ issuer: idp.issuer })
     idp.publish(twin, idp.goodKey)
-    expect((await logInAtHostile(other, idp)).response.status).toBe(200)
+    expect((await logInAtScripted(other, idp)).response.status).toBe(200)
     idp.misbehave({ idTokenHeader: () => ({ kid: undefined }) })
-    expect((await logInAtHostile(other, idp)).response.status).toBe(200)
+    expect((await logInAtScripted(other, idp)).response.status).toBe(200)
     await other.close()
 
     const nameless = await startPortico({ issuer: idp.issuer })
     idp.misbehave({ jwks: (keys) => ({ keys: keys.map(({ kid: _, ...key }) => key) }) })
-    expect((await logInAtHostile(nameless, idp)).response.status).toBe(200)
+    expect((await logInAtScripted(nameless, idp)).response.status).toBe(200)
     await nameless.close()
   })
 
@@ -240,7 +240,7 @@ describe('keys are found', () => {
       metadata: (document) => ({ ...document, id_token_signing_alg_values_supported: undefined }),
     })
     const other = await startPortico({ issuer: idp.issuer, env: { OIDC_ID_TOKEN_ALG: 'ES256' } })
-    expect((await logInAtHostile(other, idp)).response.status).toBe(200)
+    expect((await logInAtScripted(other, idp)).response.status).toBe(200)
     await other.close()
   })
 })
@@ -268,7 +268,7 @@ describe('an access token of an Okta custom server is refused (R40)', () => {
 
   test('its scp array becomes the scope of the app token', async () => {
     idp.misbehave({ accessTokenClaims: withClaims({ scp: ['openid', 'orders:read'] }) })
-    const { response } = await logInAtHostile(portico, idp)
+    const { response } = await logInAtScripted(portico, idp)
     const { token } = (await response.json()) as { token: string }
     expect(JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString())).toMatchObject({
       scope: 'openid orders:read',
@@ -278,7 +278,7 @@ describe('an access token of an Okta custom server is refused (R40)', () => {
 
 describe('an opaque access token', () => {
   test('of the org server is never parsed, and its scope is that of the token response (R41)', async () => {
-    const org = await startHostileProvider({ path: '' })
+    const org = await startScriptedProvider({ path: '' })
     const other = await startPortico({ issuer: org.issuer })
     org.misbehave({
       // A JWT that would fail every check, were it looked into.
@@ -286,7 +286,7 @@ describe('an opaque access token', () => {
       idTokenClaims: without('at_hash'),
       tokenResponse: (body) => ({ ...body, scope: 'openid profile' }),
     })
-    const { response } = await logInAtHostile(other, org)
+    const { response } = await logInAtScripted(other, org)
     expect(response.status).toBe(200)
     const { token } = (await response.json()) as { token: string }
     expect(JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString())).toMatchObject({
@@ -299,7 +299,7 @@ describe('an opaque access token', () => {
   test('of a custom server is left alone with OIDC_ACCESS_TOKEN=opaque', async () => {
     const other = await startPortico({ issuer: idp.issuer, env: { OIDC_ACCESS_TOKEN: 'opaque' } })
     idp.misbehave({ accessToken: () => 'opaque', idTokenClaims: without('at_hash') })
-    expect((await logInAtHostile(other, idp)).response.status).toBe(200)
+    expect((await logInAtScripted(other, idp)).response.status).toBe(200)
     await other.close()
   })
 })
@@ -323,7 +323,7 @@ describe('the token response', () => {
     ['no expires_in', { tokenResponse: (body) => ({ ...body, expires_in: undefined }) }],
   ])('with %s is accepted (R25)', async (_name, defect) => {
     idp.misbehave(defect)
-    expect((await logInAtHostile(portico, idp)).response.status).toBe(200)
+    expect((await logInAtScripted(portico, idp)).response.status).toBe(200)
   })
 
   test('that refuses our credentials tells the log which settings to look at', async () => {
@@ -331,7 +331,7 @@ describe('the token response', () => {
       tokenEndpoint: (_req, res) =>
         void res.status(401).set('www-authenticate', 'Basic realm="x"').json({ error: 'invalid_client' }),
     })
-    expect(await readRefusal((await logInAtHostile(portico, idp)).response)).toBe('502 provider_error')
+    expect(await readRefusal((await logInAtScripted(portico, idp)).response)).toBe('502 provider_error')
     expect(portico.logged.findLast(({ event }) => event === 'login_failed')?.reason).toContain(
       'OIDC_CLIENT_SECRET',
     )
@@ -345,7 +345,7 @@ describe('the token response', () => {
           error_description: `code ${(req.body as { code: string }).code} is unknown`,
         }),
     })
-    const { parameters } = await logInAtHostile(portico, idp)
+    const { parameters } = await logInAtScripted(portico, idp)
     const code = parameters.get('code') ?? ''
     expect(code.length).toBeGreaterThan(10)
     expect(JSON.stringify(portico.logged)).not.toContain(code)
@@ -356,7 +356,7 @@ describe('the token response', () => {
       tokenEndpoint: (_req, res) =>
         void res.status(401).json({ error: 'invalid_client', error_description: 'canary' }),
     })
-    const { response } = await logInAtHostile(portico, idp)
+    const { response } = await logInAtScripted(portico, idp)
     expect(await response.clone().text()).not.toContain('canary')
     expect(await readRefusal(response)).toBe('502 provider_error')
   })
@@ -374,7 +374,7 @@ describe('thin ID tokens', () => {
         next()
       },
     })
-    const { response } = await logInAtHostile(portico, idp)
+    const { response } = await logInAtScripted(portico, idp)
     expect(await response.json()).toMatchObject({ user: { groups: ['Navy'], email: 'grace@example.com' } })
     expect(asked).toEqual([
       { url: '/oauth2/default/v1/userinfo', authorization: expect.stringMatching(/^Bearer eyJ/) },
@@ -383,7 +383,7 @@ describe('thin ID tokens', () => {
 
   test('userinfo is not asked where nothing is missing', async () => {
     const calls = idp.calls.userinfo
-    await logInAtHostile(portico, idp)
+    await logInAtScripted(portico, idp)
     expect(idp.calls.userinfo).toBe(calls)
   })
 

@@ -7,19 +7,23 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { AppError } from '../../../src/errors.ts'
 import { createTestBrowser, type TestBrowser } from '../../support/browser.ts'
 import { minutes, seconds } from '../../support/clock.ts'
-import { createProviderKey, type HostileProvider, startHostileProvider } from '../../support/providers/scripted-provider.ts'
-import { csrf, getSession, logInAtHostile, readRefusal, startLogin } from '../../support/login.ts'
+import { csrf, getSession, logInAtScripted, readRefusal, startLogin } from '../../support/login.ts'
 import { startPortico, type TestPortico } from '../../support/portico.ts'
+import {
+  createProviderKey,
+  type ScriptedProvider,
+  startScriptedProvider,
+} from '../../support/providers/scripted-provider.ts'
 
 const event = 'http://schemas.openid.net/event/backchannel-logout'
 
-let idp: HostileProvider
+let idp: ScriptedProvider
 let portico: TestPortico
 let browser: TestBrowser
 /** Of the session at the provider that `browser` came from. */
 let sid: string
 beforeAll(async () => {
-  idp = await startHostileProvider()
+  idp = await startScriptedProvider()
   portico = await startPortico({ issuer: idp.issuer })
   idp.follow(portico.clock)
 })
@@ -37,7 +41,7 @@ beforeEach(async () => {
 /** Signs somebody in, with what the ID token says of them. */
 async function signIn(claims: JWTPayload, at = portico): Promise<TestBrowser> {
   idp.misbehave({ idTokenClaims: (before) => ({ ...before, ...claims }) })
-  const { browser, response } = await logInAtHostile(at, idp)
+  const { browser, response } = await logInAtScripted(at, idp)
   expect(response.status).toBe(200)
   idp.misbehave()
   return browser
@@ -46,7 +50,7 @@ async function signIn(claims: JWTPayload, at = portico): Promise<TestBrowser> {
 interface TokenChange {
   claims?: (claims: JWTPayload) => JWTPayload
   header?: Record<string, unknown>
-  key?: HostileProvider['goodKey']
+  key?: ScriptedProvider['goodKey']
 }
 
 /** A logout token that is right but for what a test changes. */
@@ -176,7 +180,7 @@ describe('a logout token that is not right ends nothing: 400 (R71, BCL 2.6)', ()
         return body
       },
     })
-    const { browser: other } = await logInAtHostile(portico, idp)
+    const { browser: other } = await logInAtScripted(portico, idp)
     expect(await describeAnswer(await post(idToken))).toBe('400 invalid_logout_token')
     expect(await isSignedIn(other)).toBe(true)
   })
@@ -451,7 +455,7 @@ test('what strangers send does not keep logins from learning of new keys (R38, F
   const key = await createProviderKey('rotated-1')
   idp.publish(key)
   idp.misbehave({ key, accessTokenKey: key })
-  const { response } = await logInAtHostile(portico, idp)
+  const { response } = await logInAtScripted(portico, idp)
   expect(response.status).toBe(200)
   idp.publish(idp.goodKey)
   idp.misbehave()
@@ -492,7 +496,7 @@ test('with OIDC_LOGOUT_TOKEN_TYP=required, typ must be logout+jwt (R74)', async 
 
 test('while the keys cannot be had: 400, nothing ends, and the same token works later', async () => {
   const { clock } = portico
-  const { store, config } = portico.parts
+  const { store, config } = portico.components
   idp.misbehave({ jwks: () => 'nothing' })
   const cold = await startPortico({ replaced: { clock, store, config } })
   const token = await makeToken()
@@ -508,7 +512,7 @@ test('while the keys cannot be had: 400, nothing ends, and the same token works 
 test.each(['find', 'end', 'cutOff', 'publish'] as const)(
   'while the store cannot %s: 400, and the same token works later: a provider tries again',
   async (method) => {
-    const { clock, store, config } = portico.parts
+    const { clock, store, config } = portico.components
     let fails = true
     const failing = new Proxy(store, {
       get(target, name, receiver) {
@@ -529,7 +533,7 @@ test.each(['find', 'end', 'cutOff', 'publish'] as const)(
 )
 
 test('a flood of logout tokens is not limited: a provider may sign out many at once', async () => {
-  const { clock, store } = portico.parts
+  const { clock, store } = portico.components
   const limited = await startPortico({
     issuer: idp.issuer,
     env: { RATE_LIMIT_API: '1/1m', RATE_LIMIT_LOGIN: '1/1m' },

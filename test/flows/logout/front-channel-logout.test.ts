@@ -2,21 +2,21 @@ import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { emptyPage } from '../../../src/http/pages.ts'
 import { createTestBrowser, type TestBrowser } from '../../support/browser.ts'
-import { type HostileProvider, startHostileProvider } from '../../support/providers/scripted-provider.ts'
-import { getSession, logInAtHostile, startLogin } from '../../support/login.ts'
+import { getSession, logInAtScripted, startLogin } from '../../support/login.ts'
 import { startPortico, type TestPortico } from '../../support/portico.ts'
+import { type ScriptedProvider, startScriptedProvider } from '../../support/providers/scripted-provider.ts'
 
-let idp: HostileProvider
+let idp: ScriptedProvider
 let portico: TestPortico
 let browser: TestBrowser
 let sid: string
 beforeAll(async () => {
-  idp = await startHostileProvider()
+  idp = await startScriptedProvider()
   idp.misbehave({
     metadata: (document) => ({ ...document, end_session_endpoint: 'http://127.0.0.1:1/logout' }),
   })
   portico = await startPortico({ issuer: idp.issuer })
-  await portico.parts.providers.first.findOrigins()
+  await portico.components.providers.first.pageOrigins()
   idp.follow(portico.clock)
 })
 afterAll(async () => {
@@ -30,7 +30,7 @@ beforeEach(async () => {
 
 async function signIn(providerSid: string): Promise<TestBrowser> {
   idp.misbehave({ idTokenClaims: (claims) => ({ ...claims, sid: providerSid }) })
-  const { browser: signedIn, response } = await logInAtHostile(portico, idp)
+  const { browser: signedIn, response } = await logInAtScripted(portico, idp)
   expect(response.status).toBe(200)
   idp.misbehave()
   return signedIn

@@ -4,17 +4,21 @@ import { join } from 'node:path'
 import { decodeJwt } from 'jose'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { createTestBrowser, type TestBrowser } from '../../support/browser.ts'
-import { type Defect, type HostileProvider, startHostileProvider } from '../../support/providers/scripted-provider.ts'
-import { csrf, logInAtHostile, startLogin } from '../../support/login.ts'
+import { csrf, logInAtScripted, startLogin } from '../../support/login.ts'
 import { goToProvider, readLogoutUrl } from '../../support/logout.ts'
 import { publicUrl, startPortico, type TestPortico } from '../../support/portico.ts'
+import {
+  type Defect,
+  type ScriptedProvider,
+  startScriptedProvider,
+} from '../../support/providers/scripted-provider.ts'
 
 /** What the provider is told of who leaves: the ID token, or a name and who asks. */
 
-let idp: HostileProvider
+let idp: ScriptedProvider
 const started: TestPortico[] = []
 beforeAll(async () => {
-  idp = await startHostileProvider()
+  idp = await startScriptedProvider()
 })
 afterEach(async () => {
   idp.misbehave()
@@ -43,7 +47,7 @@ const byForm = async (portico: TestPortico, browser: TestBrowser) => {
 
 /** The provider's address at the logout of somebody who just signed in. */
 async function logOut(portico: TestPortico, way = byFetch): Promise<URL> {
-  const { browser, response } = await logInAtHostile(portico, idp)
+  const { browser, response } = await logInAtScripted(portico, idp)
   expect(response.status).toBe(200)
   return new URL(await way(portico, browser))
 }
@@ -106,7 +110,7 @@ describe('by the length of the address', () => {
     idp.misbehave({ idTokenClaims: (claims) => ({ ...claims, groups }) })
     expect(namesOf(await logOut(portico))).toEqual(withName)
     idp.misbehave()
-    const { browser } = await logInAtHostile(portico, idp)
+    const { browser } = await logInAtScripted(portico, idp)
     const answer = await browser.fetch(`${portico.url}/api/logout`, {
       method: 'POST',
       headers: { ...csrf, 'content-type': 'application/json' },
@@ -159,14 +163,14 @@ describe('without the ID token, the person is named by the claim that providers 
   test('by the ID token alone, never by what userinfo says', async () => {
     const portico = await start({ OIDC_LOGOUT_HINT: 'client_id' })
     idp.misbehave({ idTokenClaims: (before) => ({ ...before, ...none }) })
-    const { browser, response } = await logInAtHostile(portico, idp)
+    const { browser, response } = await logInAtScripted(portico, idp)
     expect(await response.json()).toMatchObject({ user: { email: 'grace@example.com' } })
     expect(namesOf(new URL(await byFetch(portico, browser)))).toEqual(always)
   })
 })
 
 test('each of several providers has a setting of its own', async () => {
-  const other = await startHostileProvider()
+  const other = await startScriptedProvider()
   const folder = mkdtempSync(join(tmpdir(), 'portico-'))
   const path = join(folder, 'providers.json')
   const client = { OIDC_CLIENT_ID: 'portico-test', OIDC_CLIENT_SECRET: 'test-client-secret' }

@@ -7,12 +7,19 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { toUserGroup } from '../../../src/session/session-groups.ts'
 import { createTestBrowser, type TestBrowser } from '../../support/browser.ts'
 import { hours, minutes, seconds } from '../../support/clock.ts'
-import { type HostileProvider, startHostileProvider } from '../../support/providers/scripted-provider.ts'
-import { csrf, getSession, logInAtHostile, logInAtOkta, readRefusal, startLogin } from '../../support/login.ts'
+import {
+  csrf,
+  getSession,
+  logInAtOkta,
+  logInAtScripted,
+  readRefusal,
+  startLogin,
+} from '../../support/login.ts'
 import { goToProvider, readLogoutUrl } from '../../support/logout.ts'
-import { ada, alan, signOutAtOkta, startOkta } from '../../support/providers/okta.ts'
-import { startPlainOAuth } from '../../support/providers/oauth2-provider.ts'
 import { publicUrl, startPortico, type TestPortico } from '../../support/portico.ts'
+import { startOAuth2Provider } from '../../support/providers/oauth2-provider.ts'
+import { ada, alan, signOutAtOkta, startOkta } from '../../support/providers/okta.ts'
+import { type ScriptedProvider, startScriptedProvider } from '../../support/providers/scripted-provider.ts'
 
 const cookieName = '__Host-bff_session'
 
@@ -140,7 +147,7 @@ describe('logout at the provider (R67)', () => {
     await logInAtOkta(later, { browser })
     later.clock.advance(hours(1) - seconds(30))
     expect((await askToken(later, browser)).status).toBe(200)
-    await later.parts.freshTokens.settle()
+    await later.components.tokenRefresher.settle()
     // What comes back was issued by another clock than ours; but the refresh token was taken.
     const events = later.logged.map(({ event }) => event)
     expect(events).toContain('token_refresh_failed')
@@ -231,7 +238,7 @@ describe('logout at the provider (R67)', () => {
 
 describe('a provider without a logout of its own', () => {
   test('local logout, and logout_url is null; a form goes to return_to', async () => {
-    const idp = await startPlainOAuth()
+    const idp = await startOAuth2Provider()
     const portico = await startPortico({ env: idp.settings })
     const signIn = async () => {
       const browser = createTestBrowser()
@@ -247,7 +254,7 @@ describe('a provider without a logout of its own', () => {
     expect([response.status, response.headers.get('location')]).toEqual([303, '/bye'])
     // There is nobody to revoke at: nothing waits for it.
     portico.clock.advance(minutes(1))
-    await expect.poll(() => portico.store.claimRemains(1, 1)).toEqual([])
+    await expect.poll(() => portico.store.takeDueRevocations(1, 1)).toEqual([])
     const events = portico.logged.map(({ event }) => event)
     expect(events).not.toContain('logout_at_provider_skipped')
     expect(events).not.toContain('revocation_failed')
@@ -258,7 +265,7 @@ describe('a provider without a logout of its own', () => {
   test.each(['auto', 'id_token', 'client_id'])(
     'one with a logout and without ID tokens is told who asks, and nothing else, by OIDC_LOGOUT_HINT=%s',
     async (OIDC_LOGOUT_HINT) => {
-      const idp = await startPlainOAuth()
+      const idp = await startOAuth2Provider()
       const OAUTH_END_SESSION_ENDPOINT = `${idp.origin}/bye?a=b`
       const portico = await startPortico({
         env: { ...idp.settings, OAUTH_END_SESSION_ENDPOINT, OIDC_LOGOUT_HINT },
@@ -282,7 +289,7 @@ describe('a provider without a logout of its own', () => {
 })
 
 test('of several providers, the browser goes to the one that the session came from', async () => {
-  const [one, two] = [await startHostileProvider(), await startHostileProvider()]
+  const [one, two] = [await startScriptedProvider(), await startScriptedProvider()]
   const folder = mkdtempSync(join(tmpdir(), 'portico-'))
   const path = join(folder, 'providers.json')
   const client = { OIDC_CLIENT_ID: 'portico-test', OIDC_CLIENT_SECRET: 'test-client-secret' }
@@ -305,18 +312,18 @@ test('of several providers, the browser goes to the one that the session came fr
 })
 
 describe('at a provider that a test directs', () => {
-  let idp: HostileProvider
+  let idp: ScriptedProvider
   let portico: TestPortico
   const opened: TestPortico[] = []
   beforeAll(async () => {
-    idp = await startHostileProvider()
+    idp = await startScriptedProvider()
     portico = await startPortico({ issuer: idp.issuer, env: { SESSION_IDLE_TIMEOUT: '2h' } })
     idp.follow(portico.clock)
   })
   afterEach(async () => {
     idp.misbehave()
     idp.revokeAll()
-    for (const handle of await living()) await portico.store.end(handle, { quietly: true })
+    for (const handle of await living()) await portico.store.end(handle, { withoutRevoking: true })
     for (const one of opened.splice(0)) await one.close()
   })
   afterAll(async () => {
@@ -324,13 +331,13 @@ describe('at a provider that a test directs', () => {
     await idp.close()
   })
   const signIn = async (browser = createTestBrowser()) => {
-    const { response } = await logInAtHostile(portico, idp, { browser })
+    const { response } = await logInAtScripted(portico, idp, { browser })
     expect(response.status).toBe(200)
     return browser
   }
   /** Handles of the sessions that are alive. */
   const living = async () => {
-    const found = await portico.store.find(toUserGroup({ issuer: idp.issuer, sub: '00u-grace' }))
+    const found = await portico.store.find(toUserGroup({ issuer: idp.issuer, providerSub: '00u-grace' }))
     return found.map(({ handle }) => handle)
   }
   const nothingLives = () =>
@@ -347,7 +354,7 @@ describe('at a provider that a test directs', () => {
     idp.misbehave({ discovery: (_req, res) => void res.status(500).end() })
     const unlucky = await startPortico({
       issuer: idp.issuer,
-      replaced: { config: portico.parts.config, store: portico.store, clock: portico.clock },
+      replaced: { config: portico.components.config, store: portico.store, clock: portico.clock },
     })
     opened.push(unlucky)
     const copy = createTestBrowser()
@@ -358,7 +365,7 @@ describe('at a provider that a test directs', () => {
     expect(unlucky.logged.map(({ event }) => event)).toContain('logout_at_provider_skipped')
     idp.misbehave()
     portico.clock.advance(minutes(1))
-    await unlucky.parts.revocations.sweep()
+    await unlucky.components.tokenRevocation.sweep()
     await nothingLives()
   })
 
@@ -369,9 +376,9 @@ describe('at a provider that a test directs', () => {
       const before = idp.calls.revocation
       await logOut(portico, browser)
       await nothingLives()
-      await expect.poll(() => portico.store.readRemains(session.id)).toBeUndefined()
+      await expect.poll(() => portico.store.readPendingRevocation(session.id)).toBeUndefined()
       portico.clock.advance(hours(1))
-      await portico.parts.revocations.sweep()
+      await portico.components.tokenRevocation.sweep()
       expect(idp.calls.revocation).toBe(before + 1)
       const events = portico.logged.filter((line) => line.session === session.id).map(({ event }) => event)
       expect(events).toContain('refresh_token_revoked')
@@ -386,14 +393,14 @@ describe('at a provider that a test directs', () => {
       expect(await getSession(portico, browser)).toEqual({ active: false })
       await expect.poll(() => idp.calls.revocation).toBe(before + 1)
       portico.clock.advance(seconds(16))
-      await portico.parts.revocations.sweep()
+      await portico.components.tokenRevocation.sweep()
       expect(idp.calls.revocation).toBe(before + 2)
       expect(idp.livingRefreshTokens()).toBe(1)
       idp.misbehave()
       portico.clock.advance(seconds(61))
-      await portico.parts.revocations.sweep()
+      await portico.components.tokenRevocation.sweep()
       await nothingLives()
-      expect(await portico.store.readRemains(session.id)).toBeUndefined()
+      expect(await portico.store.readPendingRevocation(session.id)).toBeUndefined()
       const reasons = portico.logged.filter(({ event }) => event === 'revocation_failed')
       expect(reasons.at(-1)).toMatchObject({ session: session.id, reason: 'revocation: status 503' })
       expect(JSON.stringify(portico.logged)).not.toMatch(/"refresh-[0-9a-f]/)
@@ -421,7 +428,7 @@ describe('at a provider that a test directs', () => {
       expect(failures()).toBe(before.failures + 1)
       idp.misbehave()
       portico.clock.advance(minutes(2))
-      await portico.parts.revocations.sweep()
+      await portico.components.tokenRevocation.sweep()
       await nothingLives()
     })
 
@@ -441,9 +448,9 @@ describe('at a provider that a test directs', () => {
       const again = await signIn()
       portico.clock.advance(minutes(2))
       const before = idp.calls.revocation
-      await portico.parts.revocations.sweep()
+      await portico.components.tokenRevocation.sweep()
       expect(idp.calls.revocation).toBe(before + 1)
-      for (const handle of handles) expect(await portico.store.readRemains(handle)).toBeUndefined()
+      for (const handle of handles) expect(await portico.store.readPendingRevocation(handle)).toBeUndefined()
       await logOut(portico, again)
       await expect.poll(() => idp.calls.revocation).toBe(before + 2)
       idp.revokeAll()
@@ -457,9 +464,9 @@ describe('at a provider that a test directs', () => {
         idp.misbehave({ revocationEndpoint: (_req, res) => void res.status(400).json({ error }) })
         const { session } = await getSession(portico, browser)
         await logOut(portico, browser)
-        await expect.poll(() => portico.store.readRemains(session.id)).toBeUndefined()
+        await expect.poll(() => portico.store.readPendingRevocation(session.id)).toBeUndefined()
         portico.clock.advance(minutes(5))
-        await portico.parts.revocations.sweep()
+        await portico.components.tokenRevocation.sweep()
         expect(idp.calls.revocation).toBe(before + 1)
         idp.revokeAll()
       },
@@ -477,7 +484,7 @@ describe('at a provider that a test directs', () => {
         .toMatchObject({ session: session.id, reason: expect.stringContaining('invalid_client') })
       idp.misbehave()
       portico.clock.advance(minutes(1))
-      await portico.parts.revocations.sweep()
+      await portico.components.tokenRevocation.sweep()
       await nothingLives()
     })
 
@@ -502,7 +509,7 @@ describe('at a provider that a test directs', () => {
       expect([told.includes(sent), told.includes('test-client-secret')]).toEqual([false, false])
       idp.misbehave()
       portico.clock.advance(minutes(2))
-      await portico.parts.revocations.sweep()
+      await portico.components.tokenRevocation.sweep()
       await nothingLives()
     })
 
@@ -513,7 +520,7 @@ describe('at a provider that a test directs', () => {
       const before = idp.calls.revocation
       const { session } = await getSession(portico, browser)
       await logOut(portico, browser)
-      await expect.poll(() => portico.store.readRemains(session.id)).toBeUndefined()
+      await expect.poll(() => portico.store.readPendingRevocation(session.id)).toBeUndefined()
       expect(idp.calls.revocation).toBe(before)
     })
 
@@ -534,7 +541,7 @@ describe('at a provider that a test directs', () => {
       await signIn(browser)
       await signIn(browser)
       portico.clock.advance(minutes(1))
-      await portico.parts.revocations.sweep()
+      await portico.components.tokenRevocation.sweep()
       expect([idp.calls.revocation, idp.livingRefreshTokens()]).toEqual([before, 3])
       await logOut(portico, browser)
       await nothingLives()
@@ -560,7 +567,7 @@ describe('at a provider that a test directs', () => {
       await expect.poll(() => idp.calls.revocation).toBe(before + 1)
       idp.misbehave()
       portico.clock.advance(minutes(1))
-      await portico.parts.revocations.sweep()
+      await portico.components.tokenRevocation.sweep()
       await nothingLives()
     })
   })
@@ -669,7 +676,7 @@ describe('at a provider that a test directs', () => {
 
     test('but a session that was ended from another device keeps nobody from signing in again', async () => {
       const browser = await signIn()
-      await portico.parts.endings.end((await getSession(portico, browser)).session.id)
+      await portico.components.termination.end((await getSession(portico, browser)).session.id)
       await signIn(browser)
       await logOut(portico, browser)
       await nothingLives()
@@ -678,7 +685,9 @@ describe('at a provider that a test directs', () => {
     test('elsewhere: another person who is signed in here stays so', async () => {
       const browser = await signIn()
       const { callback, release } = await startCallback(browser, { sub: 'somebody-else' })
-      await portico.parts.endings.endAll(toUserGroup({ issuer: idp.issuer, sub: 'somebody-else' }))
+      await portico.components.termination.endAll(
+        toUserGroup({ issuer: idp.issuer, providerSub: 'somebody-else' }),
+      )
       release()
       expect(await readRefusal(await callback)).toBe('401 signed_out')
       idp.misbehave()
@@ -750,21 +759,21 @@ describe('at a provider that a test directs', () => {
       if (session === undefined) throw new Error('no session')
       const late = { ...session, tokens: { ...session.tokens, refreshToken: 'refresh-late' } }
       const before = idp.calls.revocation
-      await portico.parts.endings.discard(session.handle, late)
+      await portico.components.termination.discardLateTokens(session.handle, late)
       await expect.poll(() => idp.calls.revocation).toBe(before + 1)
-      const left = await portico.store.readRemains(session.handle)
+      const left = await portico.store.readPendingRevocation(session.handle)
       expect(left?.tokens.refreshToken).toBe('refresh-late')
       idp.misbehave()
       portico.clock.advance(minutes(1))
-      await portico.parts.revocations.sweep()
-      expect(await portico.store.readRemains(session.handle)).toBeUndefined()
+      await portico.components.tokenRevocation.sweep()
+      expect(await portico.store.readPendingRevocation(session.handle)).toBeUndefined()
     })
   })
 
   test('a server that stops has revoked what it began to revoke', async () => {
-    const { clock, store, config } = portico.parts
+    const { clock, store, config } = portico.components
     const short = await startPortico({ replaced: { clock, store, config } })
-    const { browser } = await logInAtHostile(short, idp)
+    const { browser } = await logInAtScripted(short, idp)
     const held: (() => void)[] = []
     idp.misbehave({ revocationEndpoint: (_req, res) => void held.push(() => res.status(200).end()) })
     await logOut(short, browser)

@@ -3,16 +3,16 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createTestBrowser, type TestBrowser } from '../../support/browser.ts'
-import { type HostileProvider, startHostileProvider } from '../../support/providers/scripted-provider.ts'
-import { getSession, logInAtHostile, readRefusal, startLogin } from '../../support/login.ts'
+import { getSession, logInAtScripted, readRefusal, startLogin } from '../../support/login.ts'
 import { startPortico, type TestPortico, testSecret } from '../../support/portico.ts'
+import { type ScriptedProvider, startScriptedProvider } from '../../support/providers/scripted-provider.ts'
 
 const secret = testSecret()
-let idp: HostileProvider
+let idp: ScriptedProvider
 let portico: TestPortico
 let operatorUrl: string
 beforeAll(async () => {
-  idp = await startHostileProvider()
+  idp = await startScriptedProvider()
   portico = await startPortico({
     issuer: idp.issuer,
     env: { OPERATOR_SECRET: secret, OPERATOR_PORT: '0' },
@@ -28,7 +28,7 @@ afterAll(async () => {
 
 async function signIn(sub: string): Promise<TestBrowser> {
   idp.misbehave({ idTokenClaims: (claims) => ({ ...claims, sub }) })
-  const { browser, response } = await logInAtHostile(portico, idp)
+  const { browser, response } = await logInAtScripted(portico, idp)
   expect(response.status).toBe(200)
   idp.misbehave()
   return browser

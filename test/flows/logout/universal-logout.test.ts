@@ -7,22 +7,22 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { AppError } from '../../../src/errors.ts'
 import { createTestBrowser, type TestBrowser } from '../../support/browser.ts'
 import { minutes, seconds } from '../../support/clock.ts'
+import { getSession, logInAtScripted, readRefusal, startLogin } from '../../support/login.ts'
+import { publicUrl, startPortico, type TestPortico } from '../../support/portico.ts'
 import {
   createProviderKey,
   type Defect,
-  type HostileProvider,
-  startHostileProvider,
+  type ScriptedProvider,
+  startScriptedProvider,
 } from '../../support/providers/scripted-provider.ts'
-import { getSession, logInAtHostile, readRefusal, startLogin } from '../../support/login.ts'
-import { publicUrl, startPortico, type TestPortico } from '../../support/portico.ts'
 
-let idp: HostileProvider
+let idp: ScriptedProvider
 let portico: TestPortico
 /** A person with two sessions, and somebody else. */
 let person: { sub: string; email: string; phone: TestBrowser; laptop: TestBrowser }
 let somebodyElse: TestBrowser
 beforeAll(async () => {
-  idp = await startHostileProvider()
+  idp = await startScriptedProvider()
   portico = await startPortico({ issuer: idp.issuer })
   idp.follow(portico.clock)
 })
@@ -40,7 +40,7 @@ beforeEach(async () => {
 
 async function signIn(claims: JWTPayload, at = portico): Promise<TestBrowser> {
   idp.misbehave({ idTokenClaims: (before) => ({ ...before, ...claims }) })
-  const { browser, response } = await logInAtHostile(at, idp)
+  const { browser, response } = await logInAtScripted(at, idp)
   expect(response.status).toBe(200)
   idp.misbehave()
   return browser
@@ -49,7 +49,7 @@ async function signIn(claims: JWTPayload, at = portico): Promise<TestBrowser> {
 interface TokenChange {
   claims?: (claims: JWTPayload) => JWTPayload
   header?: Record<string, unknown>
-  key?: HostileProvider['goodKey']
+  key?: ScriptedProvider['goodKey']
 }
 
 /** The JWT that Okta's org sends, right but for what a test changes. */
@@ -219,7 +219,7 @@ describe('a caller who is not the provider: refused, and nothing ends (R76)', ()
       return Buffer.concat([bytes.subarray(0, 32), other]).toString('base64url')
     }
     /** What the same token gets, first as it is, then with its signature changed. */
-    async function replay(key: HostileProvider['goodKey'], change: (signature: string) => string) {
+    async function replay(key: ScriptedProvider['goodKey'], change: (signature: string) => string) {
       const { clock } = portico
       idp.misbehave({ orgKeys: (_req, res) => void res.json({ keys: [key.publicJwk] }) })
       const cold = await startPortico({ issuer: idp.issuer, replaced: { clock } })
@@ -307,7 +307,7 @@ describe('a call that cannot be understood or done: refused, and nothing ends', 
   test.each(['find', 'end', 'cutOff', 'publish'] as const)(
     'while the store cannot %s: 503, and the same token works later',
     async (method) => {
-      const { clock, store, config } = portico.parts
+      const { clock, store, config } = portico.components
       let fails = true
       const failing = new Proxy(store, {
         get(target, name, receiver) {
@@ -347,7 +347,7 @@ describe('a call that cannot be understood or done: refused, and nothing ends', 
 
 test('an e-mail address that not all servers’ sessions know: 422, and no session ends', async () => {
   const { clock } = portico
-  const other = await startHostileProvider({ path: '/oauth2/other' })
+  const other = await startScriptedProvider({ path: '/oauth2/other' })
   other.follow(clock)
   const folder = mkdtempSync(join(tmpdir(), 'portico-'))
   const path = join(folder, 'providers.json')
@@ -383,11 +383,11 @@ test('an e-mail address that not all servers’ sessions know: 422, and no sessi
 
 describe('who may call', () => {
   test('for an issuer that is its own org, or another provider: the issuer itself', async () => {
-    const other = await startHostileProvider({ path: '/tenant' })
+    const other = await startScriptedProvider({ path: '/tenant' })
     const { clock } = portico
     other.follow(clock)
     const at = await startPortico({ issuer: other.issuer, replaced: { clock } })
-    const { browser, response } = await logInAtHostile(at, other)
+    const { browser, response } = await logInAtScripted(at, other)
     expect(response.status).toBe(200)
     const claims = (before: JWTPayload) => ({ ...before, iss: other.issuer })
     const answer = await call(
@@ -467,7 +467,7 @@ describe('who may call', () => {
 
   test('several servers of one org, one client: the people of all of them', async () => {
     const { clock } = portico
-    const other = await startHostileProvider({ path: '/oauth2/other' })
+    const other = await startScriptedProvider({ path: '/oauth2/other' })
     other.follow(clock)
     const client = { OIDC_CLIENT_ID: 'portico-test', OIDC_CLIENT_SECRET: 'test-client-secret' }
     const folder = mkdtempSync(join(tmpdir(), 'portico-'))
@@ -480,7 +480,7 @@ describe('who may call', () => {
       }),
     )
     const both = await startPortico({ env: { PROVIDERS_FILE: path }, replaced: { clock } })
-    const signInBy = async (name: string, at: HostileProvider) => {
+    const signInBy = async (name: string, at: ScriptedProvider) => {
       const browser = createTestBrowser()
       at.misbehave({ idTokenClaims: (before) => ({ ...before, sub: person.sub }) })
       const parameters = at.authorize(await startLogin(both, browser, `?provider=${name}`))

@@ -3,17 +3,17 @@ import { SignJWT } from 'jose'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { createTestBrowser } from '../../support/browser.ts'
 import { seconds } from '../../support/clock.ts'
-import { createProviderKey } from '../../support/providers/scripted-provider.ts'
 import { startTestServer } from '../../support/http-server.ts'
 import { csrf, getSession, type LoginAnswer, readRefusal, startLogin } from '../../support/login.ts'
-import { startPlainOAuth } from '../../support/providers/oauth2-provider.ts'
 import { startPortico, type TestPortico } from '../../support/portico.ts'
+import { startOAuth2Provider } from '../../support/providers/oauth2-provider.ts'
+import { createProviderKey } from '../../support/providers/scripted-provider.ts'
 
 /** Plain OAuth 2.0: no discovery, no ID token, and a user id that must not lead anywhere else. */
-let idp: Awaited<ReturnType<typeof startPlainOAuth>>
+let idp: Awaited<ReturnType<typeof startOAuth2Provider>>
 let portico: TestPortico
 beforeAll(async () => {
-  idp = await startPlainOAuth()
+  idp = await startOAuth2Provider()
   portico = await startPortico({ env: idp.settings })
 })
 afterAll(async () => {
@@ -63,7 +63,7 @@ describe('who signed in', () => {
 
   test('at a provider that is known from the start: ready at once', async () => {
     const ready = await fetch(`${portico.url}/readyz`)
-    expect(await ready.json()).toMatchObject({ parts: { provider: 'ok' } })
+    expect(await ready.json()).toMatchObject({ components: { provider: 'ok' } })
   })
 
   test.each([

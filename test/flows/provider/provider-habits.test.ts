@@ -3,25 +3,29 @@ import type { JWTPayload } from 'jose'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { createTestBrowser } from '../../support/browser.ts'
 import { hours, minutes } from '../../support/clock.ts'
-import { type Defect, type HostileProvider, startHostileProvider } from '../../support/providers/scripted-provider.ts'
 import { startTestServer } from '../../support/http-server.ts'
 import {
   csrf,
   getSession,
   type LoginAnswer,
-  logInAtHostile,
+  logInAtScripted,
   readRefusal,
   startLogin,
 } from '../../support/login.ts'
-import { startPlainOAuth } from '../../support/providers/oauth2-provider.ts'
 import { startPortico, type TestPortico } from '../../support/portico.ts'
+import { startOAuth2Provider } from '../../support/providers/oauth2-provider.ts'
+import {
+  type Defect,
+  type ScriptedProvider,
+  startScriptedProvider,
+} from '../../support/providers/scripted-provider.ts'
 
 /** What real providers do, although a specification says otherwise: nobody may lose a login to it. */
 
-let idp: HostileProvider
+let idp: ScriptedProvider
 let portico: TestPortico
 beforeAll(async () => {
-  idp = await startHostileProvider()
+  idp = await startScriptedProvider()
 })
 afterAll(() => idp.close())
 beforeEach(async () => {
@@ -57,7 +61,7 @@ async function withSettings<T>(
 }
 
 async function logIn(on = portico): Promise<LoginAnswer & { browser: ReturnType<typeof createTestBrowser> }> {
-  const { browser, response } = await logInAtHostile(on, idp)
+  const { browser, response } = await logInAtScripted(on, idp)
   if (response.status !== 200) throw new Error(`${response.status}: ${await response.text()}`)
   return { ...((await response.json()) as LoginAnswer), browser }
 }
@@ -171,7 +175,7 @@ describe('userinfo is a help, not a gate', () => {
       userinfoEndpoint: (_req, res) =>
         void res.type('json').send('{"sub":9007199254740993,"groups":["Admins"]}'),
     })
-    expect(await readRefusal((await logInAtHostile(portico, idp)).response)).toBe('502 invalid_userinfo')
+    expect(await readRefusal((await logInAtScripted(portico, idp)).response)).toBe('502 invalid_userinfo')
   })
 
   test('R43: an answer about another sub refuses the login, whatever its status says otherwise', async () => {
@@ -179,7 +183,7 @@ describe('userinfo is a help, not a gate', () => {
       idTokenClaims: withoutGroups,
       userinfo: (claims) => ({ ...claims, sub: 'someone-else' }),
     })
-    const { browser, response } = await logInAtHostile(portico, idp)
+    const { browser, response } = await logInAtScripted(portico, idp)
     expect(await readRefusal(response)).toBe('502 invalid_userinfo')
     expect(await getSession(portico, browser)).toEqual({ active: false })
   })
@@ -215,9 +219,9 @@ describe('userinfo is a help, not a gate', () => {
   })
 
   describe('at a plain OAuth 2.0 provider', () => {
-    let plain: Awaited<ReturnType<typeof startPlainOAuth>>
+    let plain: Awaited<ReturnType<typeof startOAuth2Provider>>
     beforeAll(async () => {
-      plain = await startPlainOAuth()
+      plain = await startOAuth2Provider()
     })
     afterAll(() => plain.close())
 
@@ -272,7 +276,7 @@ describe('time', () => {
     [90, /^iat lies \d\d s in the future$/],
   ])('iat %i s from now is refused, and the clocks are blamed', async (seconds, reason) => {
     idp.misbehave({ idTokenClaims: (claims) => ({ ...claims, iat: now() + seconds }) })
-    const { response } = await logInAtHostile(portico, idp)
+    const { response } = await logInAtScripted(portico, idp)
     expect(await response.clone().text()).toContain('clocks')
     expect(await readRefusal(response)).toBe('502 invalid_id_token')
     expect(lastReason()).toMatch(reason)
@@ -280,7 +284,7 @@ describe('time', () => {
 
   test.each(['iat', 'exp'])('an ID token without %s is refused, and no clock is blamed', async (name) => {
     idp.misbehave({ idTokenClaims: withClaims({ [name]: undefined }) })
-    const { response } = await logInAtHostile(portico, idp)
+    const { response } = await logInAtScripted(portico, idp)
     expect(await response.clone().text()).not.toContain('clocks')
     expect(await readRefusal(response)).toBe('502 invalid_id_token')
     expect(lastReason()).toContain(name)
@@ -305,13 +309,13 @@ describe('time', () => {
   ])('OIDC_CLOCK_TOLERANCE says how far clocks may differ: %s', async (_claim, toDefect) => {
     await withSettings({ OIDC_CLOCK_TOLERANCE: '2m' }, async (other) => {
       idp.misbehave(toDefect(110))
-      expect((await logInAtHostile(other, idp)).response.status).toBe(200)
+      expect((await logInAtScripted(other, idp)).response.status).toBe(200)
       idp.misbehave(toDefect(180))
-      expect((await logInAtHostile(other, idp)).response.status).toBe(502)
+      expect((await logInAtScripted(other, idp)).response.status).toBe(502)
     })
     await withSettings({ OIDC_CLOCK_TOLERANCE: '0s' }, async (other) => {
       idp.misbehave(toDefect(60))
-      expect((await logInAtHostile(other, idp)).response.status).toBe(502)
+      expect((await logInAtScripted(other, idp)).response.status).toBe(502)
     })
   })
 })
@@ -327,7 +331,7 @@ describe('audiences', () => {
   ])('that OIDC_TRUSTED_AUDIENCES names are taken: %s', async (_name, claims) => {
     idp.misbehave({ idTokenClaims: withClaims(claims) })
     await withSettings({ OIDC_TRUSTED_AUDIENCES: 'project-7, project-8' }, async (other) => {
-      expect((await logInAtHostile(other, idp)).response.status).toBe(200)
+      expect((await logInAtScripted(other, idp)).response.status).toBe(200)
     })
   })
 
@@ -344,7 +348,7 @@ describe('audiences', () => {
   ])('are refused otherwise: %s', async (_name, claims, reason) => {
     idp.misbehave({ idTokenClaims: withClaims(claims) })
     await withSettings({ OIDC_TRUSTED_AUDIENCES: 'project-7' }, async (other) => {
-      const { browser, response } = await logInAtHostile(other, idp)
+      const { browser, response } = await logInAtScripted(other, idp)
       expect(await readRefusal(response)).toBe('502 invalid_id_token')
       expect(await getSession(other, browser)).toEqual({ active: false })
       expect(lastReason('login_failed', other)).toContain(reason)
@@ -459,7 +463,7 @@ describe('token answers', () => {
     ['id_token under our own name for it', { id_token: undefined, unverified_id_token: 'x' }, 'no id_token'],
   ])('with %s are refused, and the log names the field', async (_name, changes, reason) => {
     idp.misbehave({ tokenResponse: (body) => ({ ...body, ...changes }) })
-    expect(await readRefusal((await logInAtHostile(portico, idp)).response)).toBe(
+    expect(await readRefusal((await logInAtScripted(portico, idp)).response)).toBe(
       '502 invalid_token_response',
     )
     expect(lastReason()).toMatch(/^token endpoint: /)
@@ -541,7 +545,7 @@ describe('token answers', () => {
     for (const order of [1, -1]) {
       idp.misbehave({ jwks: (keys) => ({ keys: order === 1 ? [entry, ...keys] : [...keys, entry] }) })
       await withSettings({}, async (other) => {
-        expect((await logInAtHostile(other, idp)).response.status).toBe(200)
+        expect((await logInAtScripted(other, idp)).response.status).toBe(200)
       })
     }
   })
@@ -560,7 +564,7 @@ describe('token answers', () => {
     ['client_id', { cid: undefined, client_id: 'other' }],
   ])('one whose %s is another client is refused', async (_name, changes) => {
     idp.misbehave({ accessTokenClaims: withClaims(changes) })
-    expect(await readRefusal((await logInAtHostile(portico, idp)).response)).toBe('502 invalid_access_token')
+    expect(await readRefusal((await logInAtScripted(portico, idp)).response)).toBe('502 invalid_access_token')
   })
 })
 
@@ -595,7 +599,7 @@ describe('an authentication that falls short of what the app demands (R34, R35)'
     '%s: has a code of its own, and the log names both values',
     async (_name, query, idTokenClaims, reason) => {
       idp.misbehave({ idTokenClaims })
-      const { browser, response } = await logInAtHostile(portico, idp, { query })
+      const { browser, response } = await logInAtScripted(portico, idp, { query })
       const { detail } = (await response.clone().json()) as { detail: string }
       expect(detail).toContain('the provider did not ask you for it')
       expect(await readRefusal(response)).toBe('401 unmet_authentication_requirements')

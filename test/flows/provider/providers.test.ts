@@ -9,9 +9,13 @@ import { createCertificate, trust } from '../../support/certificate.ts'
 import { seconds } from '../../support/clock.ts'
 import { csrf, getSession, type LoginAnswer, startLogin } from '../../support/login.ts'
 import { goToProvider, readLogoutUrl } from '../../support/logout.ts'
-import { ada, signInAtOkta, signOutAtOkta } from '../../support/providers/okta.ts'
 import { publicUrl, startPortico } from '../../support/portico.ts'
-import { type ClientAuthName, type MutualTls, startShapedProvider } from '../../support/providers/provider-variants.ts'
+import { ada, signInAtOkta, signOutAtOkta } from '../../support/providers/okta.ts'
+import {
+  type ClientAuthName,
+  type MutualTls,
+  startProviderVariant,
+} from '../../support/providers/provider-variants.ts'
 
 /** Every shape of provider, by every way to authenticate that makes sense there. */
 
@@ -57,7 +61,7 @@ test.each(rows)(
   '$shape with $auth $options: login, refresh, userinfo, logout here and there',
   async (row) => {
     const { shape, auth, options = {} } = row
-    const provider = await startShapedProvider(shape, auth, certificates, options)
+    const provider = await startProviderVariant(shape, auth, certificates, options)
     const isOkta = shape.startsWith('okta')
     const portico = await startPortico({
       env: { ...provider.settings, ...(isOkta ? { OIDC_CLIENT_ASSERTION_AUDIENCE: 'endpoint' } : {}) },
@@ -83,7 +87,7 @@ test.each(rows)(
 
       const usesDpop = shape === 'strict' || options.dpop === true
       const stored = await portico.store.read(answer.session.id)
-      expect(stored?.tokens.dpopKey !== undefined).toBe(usesDpop)
+      expect(stored?.tokens.dpopThumbprint !== undefined).toBe(usesDpop)
 
       portico.clock.advance(seconds(19.5))
       const token = await browser.fetch(`${portico.url}/api/token`, { method: 'POST', headers: csrf })

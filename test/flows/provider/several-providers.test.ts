@@ -6,18 +6,18 @@ import { decodeJwt } from 'jose'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { createTestBrowser } from '../../support/browser.ts'
 import { hours } from '../../support/clock.ts'
-import { type HostileProvider, startHostileProvider } from '../../support/providers/scripted-provider.ts'
 import { csrf, getSession, type LoginAnswer, readRefusal, startLogin } from '../../support/login.ts'
 import { publicUrl, startPortico, type TestPortico, testSecret } from '../../support/portico.ts'
+import { type ScriptedProvider, startScriptedProvider } from '../../support/providers/scripted-provider.ts'
 
 /** Two providers that know the same person by the same subject; the second one names itself in its answers. */
 const folder = mkdtempSync(join(tmpdir(), 'portico-providers-'))
 const file = join(folder, 'providers.json')
-let one: HostileProvider
-let two: HostileProvider
+let one: ScriptedProvider
+let two: ScriptedProvider
 let portico: TestPortico
 
-const toSettings = ({ issuer }: HostileProvider, more: Record<string, string> = {}) => ({
+const toSettings = ({ issuer }: ScriptedProvider, more: Record<string, string> = {}) => ({
   OIDC_ISSUER: issuer,
   OIDC_CLIENT_ID: 'portico-test',
   OIDC_CLIENT_SECRET: 'test-client-secret',
@@ -26,8 +26,8 @@ const toSettings = ({ issuer }: HostileProvider, more: Record<string, string> = 
 const writeProviders = (providers: object) => writeFileSync(file, JSON.stringify(providers))
 
 beforeAll(async () => {
-  one = await startHostileProvider()
-  two = await startHostileProvider()
+  one = await startScriptedProvider()
+  two = await startScriptedProvider()
   writeProviders({ one: toSettings(one), two: toSettings(two, { OIDC_SCOPES: 'openid profile' }) })
   portico = await startPortico({ env: { PROVIDERS_FILE: file } })
 })
@@ -67,7 +67,7 @@ describe('a sign-in page', () => {
     const toKey = (kid: string) =>
       JSON.stringify({ ...generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' }), kid })
     const [shared, own] = [toKey('shared'), toKey('own')]
-    const withKey = (idp: HostileProvider, key: string) => ({
+    const withKey = (idp: ScriptedProvider, key: string) => ({
       OIDC_ISSUER: idp.issuer,
       OIDC_CLIENT_ID: 'portico-test',
       OIDC_CLIENT_KEY: key,
@@ -83,7 +83,7 @@ describe('a sign-in page', () => {
 
   test('every provider is discovered at the start', async () => {
     await expect
-      .poll(() => portico.parts.providers.all.map((provider) => provider.isReady()))
+      .poll(() => portico.components.providers.all.map((provider) => provider.isReady()))
       .toEqual([true, true])
   })
 
@@ -185,7 +185,7 @@ describe('a login at each', () => {
   })
 
   test('one that is down does not keep the others from signing in', async () => {
-    const down = await startHostileProvider()
+    const down = await startScriptedProvider()
     writeProviders({ down: toSettings(down), two: toSettings(two), down2: toSettings(down) })
     await down.close()
     const other = await startPortico({ env: { PROVIDERS_FILE: file } })
@@ -196,7 +196,9 @@ describe('a login at each', () => {
     expect([ready.status, await ready.json()]).toEqual([
       200,
       expect.objectContaining({
-        parts: expect.objectContaining({ provider: 'not discovered yet (down, down2): logins answer 503' }),
+        components: expect.objectContaining({
+          provider: 'not discovered yet (down, down2): logins answer 503',
+        }),
       }),
     ])
     const page = await browser.visit(`${other.url}/api/login?provider=down2`)

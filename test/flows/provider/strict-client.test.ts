@@ -18,11 +18,11 @@ import { createTestBrowser, type TestBrowser } from '../../support/browser.ts'
 import { createCertificate } from '../../support/certificate.ts'
 import { hours, seconds } from '../../support/clock.ts'
 import { startPatient, tamper } from '../../support/doctor.ts'
-import { startHostileProvider } from '../../support/providers/scripted-provider.ts'
 import { freePort } from '../../support/http-server.ts'
-import { csrf, getSession, logInAtHostile, readRefusal, startLogin } from '../../support/login.ts'
-import { signInAtOkta } from '../../support/providers/okta.ts'
+import { csrf, getSession, logInAtScripted, readRefusal, startLogin } from '../../support/login.ts'
 import { startPortico, type TestPortico, testSecret } from '../../support/portico.ts'
+import { signInAtOkta } from '../../support/providers/okta.ts'
+import { startScriptedProvider } from '../../support/providers/scripted-provider.ts'
 import { logIn, type PatientOptions, startWatched as startWatchedBy } from '../../support/watched.ts'
 
 /** Client assertions, pushed requests and DPoP, as the provider sees them. */
@@ -432,19 +432,19 @@ describe('DPoP towards the provider', () => {
     ['nobody', undefined],
     ['another key', { jkt: 'A'.repeat(43) }],
   ])('an access token that is bound to %s is refused', async (_what, cnf) => {
-    const idp = keep(await startHostileProvider())
+    const idp = keep(await startScriptedProvider())
     idp.misbehave({
       metadata: (document) => ({ ...document, dpop_signing_alg_values_supported: ['ES256'] }),
       tokenResponse: (body) => ({ ...body, token_type: 'DPoP' }),
       accessTokenClaims: (claims) => ({ ...claims, cnf }),
     })
     const portico = keep(await startPortico({ issuer: idp.issuer }))
-    const { response } = await logInAtHostile(portico, idp)
+    const { response } = await logInAtScripted(portico, idp)
     expect(await readRefusal(response)).toBe('502 invalid_access_token')
   })
 
   test('neither is one that a refresh brings', async () => {
-    const idp = keep(await startHostileProvider())
+    const idp = keep(await startScriptedProvider())
     let jkt = ''
     const misbehave = (cnf: () => unknown) =>
       idp.misbehave({
@@ -467,17 +467,17 @@ describe('DPoP towards the provider', () => {
   })
 
   test('a provider whose algorithms are not ours gets no proof', async () => {
-    const idp = keep(await startHostileProvider())
+    const idp = keep(await startScriptedProvider())
     idp.misbehave({ metadata: (document) => ({ ...document, dpop_signing_alg_values_supported: ['RS256'] }) })
     const portico = keep(await startPortico({ issuer: idp.issuer }))
-    expect((await logInAtHostile(portico, idp)).response.status).toBe(200)
+    expect((await logInAtScripted(portico, idp)).response.status).toBe(200)
   })
 
   test.each([[{ length: 1 }], ['ES256'], [7]])('an offer that is no list (%j) is none', async (offer) => {
-    const idp = keep(await startHostileProvider())
+    const idp = keep(await startScriptedProvider())
     idp.misbehave({ metadata: (document) => ({ ...document, dpop_signing_alg_values_supported: offer }) })
     const portico = keep(await startPortico({ issuer: idp.issuer }))
-    expect((await logInAtHostile(portico, idp)).response.status).toBe(200)
+    expect((await logInAtScripted(portico, idp)).response.status).toBe(200)
   })
 
   test('replicas have one key: begun here, finished there, refreshed at a third', async () => {
@@ -530,7 +530,7 @@ describe('DPoP towards the provider', () => {
     for (const [name, cookie] of browser.cookies(portico.url)) browser.setCookie(off.url, name, cookie)
     clock.advance(seconds(19.5))
     expect((await post(off, browser)).status).toBe(200)
-    expect((await store.read(answer.session.id))?.tokens.dpopKey).toBeDefined()
+    expect((await store.read(answer.session.id))?.tokens.dpopThumbprint).toBeDefined()
   })
 })
 

@@ -2,17 +2,17 @@ import { gzipSync } from 'node:zlib'
 import request from 'supertest'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createTestBrowser } from '../../support/browser.ts'
-import { type HostileProvider, startHostileProvider } from '../../support/providers/scripted-provider.ts'
-import { csrf, logInAtHostile, readRefusal } from '../../support/login.ts'
+import { csrf, logInAtScripted, readRefusal } from '../../support/login.ts'
 import { publicUrl, startPortico, type TestPortico } from '../../support/portico.ts'
+import { type ScriptedProvider, startScriptedProvider } from '../../support/providers/scripted-provider.ts'
 import { sendRaw } from '../../support/raw.ts'
 
 const spaOrigin = 'https://spa.example.com'
-let idp: HostileProvider
+let idp: ScriptedProvider
 let portico: TestPortico
 
 beforeAll(async () => {
-  idp = await startHostileProvider()
+  idp = await startScriptedProvider()
   portico = await startPortico({ issuer: idp.issuer, env: { SPA_ORIGINS: spaOrigin } })
 })
 afterAll(async () => {
@@ -30,7 +30,7 @@ describe('every call that acts on the session cookie is defended (R54)', () => {
   test.each(guarded)(
     '%s %s: refused without X-CSRF, and the detail names the header',
     async (method, path) => {
-      const { browser } = await logInAtHostile(portico, idp)
+      const { browser } = await logInAtScripted(portico, idp)
       const response = await browser.fetch(portico.url + path, { method })
       expect(await response.clone().text()).toContain('X-CSRF: 1')
       expect(await readRefusal(response)).toBe('403 csrf_check_failed')
@@ -49,7 +49,7 @@ describe('every call that acts on the session cookie is defended (R54)', () => {
         ] as const,
     ),
   )('%s %s: refused from %s (F43)', async (method, path, _name, headers) => {
-    const { browser } = await logInAtHostile(portico, idp)
+    const { browser } = await logInAtScripted(portico, idp)
     const response = await browser.fetch(portico.url + path, { method, headers: { ...csrf, ...headers } })
     expect(await readRefusal(response)).toBe('403 csrf_check_failed')
     const session = await browser.fetch(`${portico.url}/api/session`, { headers: csrf })
@@ -61,7 +61,7 @@ describe('every call that acts on the session cookie is defended (R54)', () => {
     ['a listed SPA', { origin: spaOrigin, 'sec-fetch-site': 'same-site' }],
     ['no browser at all', { 'sec-fetch-site': undefined, 'sec-fetch-mode': undefined }],
   ])('passes with the header from %s', async (_name, headers) => {
-    const { browser } = await logInAtHostile(portico, idp)
+    const { browser } = await logInAtScripted(portico, idp)
     const response = await browser.fetch(`${portico.url}/api/session`, { headers: { ...csrf, ...headers } })
     expect(await response.json()).toMatchObject({ active: true })
   })
@@ -73,7 +73,7 @@ describe('every call that acts on the session cookie is defended (R54)', () => {
     ['without an Origin', { 'sec-fetch-site': 'same-origin' }],
     ['that contradicts itself', { 'sec-fetch-site': 'same-origin', origin: 'https://evil.example' }],
   ])('a logout form %s is refused (F43)', async (_name, headers) => {
-    const { browser } = await logInAtHostile(portico, idp)
+    const { browser } = await logInAtScripted(portico, idp)
     const body = new URLSearchParams()
     const response = await browser.visit(`${portico.url}/api/logout`, { method: 'POST', headers, body })
     expect(response.status).toBe(403)
@@ -104,7 +104,7 @@ test('a logout that is no form needs the header, also from our own page (R54)', 
 })
 
 test('nothing changes on GET, the callback aside: HEAD and GET of what acts are refused (R55)', async () => {
-  const { browser } = await logInAtHostile(portico, idp)
+  const { browser } = await logInAtScripted(portico, idp)
   for (const path of ['/api/logout', '/api/token']) {
     for (const method of ['GET', 'HEAD'] as const) {
       expect((await browser.fetch(portico.url + path, { method, headers: csrf })).status).toBe(405)
@@ -318,9 +318,9 @@ describe('what is wrong is told as problem details (R85)', () => {
     const store = { ...portico.store, read: () => Promise.reject(new Error('canary: a secret in a message')) }
     const broken = await startPortico({
       issuer: idp.issuer,
-      replaced: { store, config: portico.parts.config },
+      replaced: { store, config: portico.components.config },
     })
-    const { response } = await logInAtHostile(broken, idp)
+    const { response } = await logInAtScripted(broken, idp)
     const text = await response.clone().text()
     expect(text).not.toContain('canary')
     expect(await readRefusal(response)).toBe('500 internal_error')
@@ -338,7 +338,7 @@ describe('health', () => {
     const ready = await request(portico.url).get('/readyz')
     expect([ready.status, ready.body]).toEqual([
       200,
-      { status: 'ready', parts: { server: 'ok', store: 'ok', signing_keys: 'ok', provider: 'ok' } },
+      { status: 'ready', components: { server: 'ok', store: 'ok', signing_keys: 'ok', provider: 'ok' } },
     ])
   })
 
@@ -347,17 +347,17 @@ describe('health', () => {
     const before = events().length
     await request(portico.url).get('/readyz')
     await expect.poll(() => events().slice(before)).toEqual(['probe_completed'])
-    portico.parts.lifecycle.draining = true
+    portico.components.lifecycle.draining = true
     await request(portico.url).get('/readyz')
-    portico.parts.lifecycle.draining = false
+    portico.components.lifecycle.draining = false
     await expect.poll(() => events().slice(before)).toEqual(['probe_completed', 'request_completed'])
   })
 
   test('readyz says no while the server drains, and livez goes on', async () => {
     const other = await startPortico({ issuer: idp.issuer })
-    other.parts.lifecycle.draining = true
+    other.components.lifecycle.draining = true
     const ready = await request(other.url).get('/readyz')
-    expect([ready.status, ready.body.parts.server]).toEqual([503, 'draining'])
+    expect([ready.status, ready.body.components.server]).toEqual([503, 'draining'])
     expect((await request(other.url).get('/livez')).status).toBe(200)
     await other.close()
   })

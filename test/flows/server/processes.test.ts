@@ -4,11 +4,11 @@ import { createRemoteJWKSet, jwtVerify } from 'jose'
 import { afterEach, describe, expect, test } from 'vitest'
 import { introspectionClients } from '../../../src/config/values/caller-secrets.ts'
 import { createTestBrowser, type TestBrowser } from '../../support/browser.ts'
-import { startHostileProvider } from '../../support/providers/scripted-provider.ts'
 import { freePort } from '../../support/http-server.ts'
 import { csrf } from '../../support/login.ts'
 import { testSecret } from '../../support/portico.ts'
 import { startProcess, type TestProcess } from '../../support/processes/start-process.ts'
+import { startScriptedProvider } from '../../support/providers/scripted-provider.ts'
 
 const running: TestProcess[] = []
 const start = (...args: Parameters<typeof startProcess>): TestProcess => {
@@ -212,7 +212,7 @@ describe('npm start', () => {
 })
 
 test('SIGTERM during the exchange: the login completes, then the process ends (F16)', async () => {
-  const idp = await startHostileProvider()
+  const idp = await startScriptedProvider()
   const { server, publicUrl } = await startServer(idp.issuer, { OIDC_CLIENT_SECRET: 'test-client-secret' })
   const browser = createTestBrowser()
   const { login_url: loginUrl } = (await (await browser.fetch(`${publicUrl}/api/login`)).json()) as {

@@ -1,13 +1,13 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { createTestBrowser } from '../../support/browser.ts'
 import { minutes, seconds } from '../../support/clock.ts'
-import { type HostileProvider, startHostileProvider } from '../../support/providers/scripted-provider.ts'
-import { csrf, logInAtHostile, readRefusal, startLogin } from '../../support/login.ts'
+import { csrf, logInAtScripted, readRefusal, startLogin } from '../../support/login.ts'
 import { startPortico, type TestPortico } from '../../support/portico.ts'
+import { type ScriptedProvider, startScriptedProvider } from '../../support/providers/scripted-provider.ts'
 
-let idp: HostileProvider
+let idp: ScriptedProvider
 beforeAll(async () => {
-  idp = await startHostileProvider()
+  idp = await startScriptedProvider()
 })
 afterAll(() => idp.close())
 
@@ -27,7 +27,7 @@ const startLogins = (portico: TestPortico, count: number, headers = {}) =>
 const statuses = (responses: Response[]) => responses.map(({ status }) => status).sort()
 
 test('logins by POST, and callbacks of a named provider, count like the others', async () => {
-  const idp = await startHostileProvider()
+  const idp = await startScriptedProvider()
   const other = await startPortico({ issuer: idp.issuer, env: { RATE_LIMIT_LOGIN: '2/1m' } })
   const browser = createTestBrowser()
   const begin = () =>
@@ -81,7 +81,7 @@ describe('RATE_LIMIT_LOGIN', () => {
 
   test('limits callbacks as well, by a count of their own: a code is not tried out', async () => {
     const portico = await start({ RATE_LIMIT_LOGIN: '3/1m' })
-    const { response, browser } = await logInAtHostile(portico, idp)
+    const { response, browser } = await logInAtScripted(portico, idp)
     expect(response.status).toBe(200)
     const state = new URL(await startLogin(portico, browser)).searchParams.get('state')
     const [tx = ''] = [...browser.cookies(portico.url)].find(([name]) => name.includes('bff_tx')) ?? []
@@ -101,7 +101,7 @@ describe('RATE_LIMIT_LOGIN', () => {
 
   test('repetitions of who is signed in count as well: each reads the session', async () => {
     const portico = await start({ RATE_LIMIT_LOGIN: '3/1m' })
-    const { browser, parameters } = await logInAtHostile(portico, idp)
+    const { browser, parameters } = await logInAtScripted(portico, idp)
     const again = () => browser.fetch(`${portico.url}/api/callback?${parameters}`)
     expect(statuses([await again(), await again(), await again()])).toEqual([200, 200, 429])
   })
@@ -133,7 +133,7 @@ describe('RATE_LIMIT_LOGIN', () => {
         expect((await visitor.visit(`${portico.url}/api/session`, { headers })).status).toBe(403)
       }
     }
-    const { browser, response } = await logInAtHostile(portico, idp)
+    const { browser, response } = await logInAtScripted(portico, idp)
     expect(response.status).toBe(200)
     expect((await browser.fetch(`${portico.url}/api/session`, { headers: csrf })).status).toBe(200)
   })
@@ -206,7 +206,7 @@ describe('RATE_LIMIT_LOGIN', () => {
 describe('RATE_LIMIT_API', () => {
   test('limits the other calls together, and not the login', async () => {
     const portico = await start({ RATE_LIMIT_API: '3/1m' })
-    const { browser, response } = await logInAtHostile(portico, idp)
+    const { browser, response } = await logInAtScripted(portico, idp)
     expect(response.status).toBe(200)
     const call = (method: 'GET' | 'POST' | 'DELETE', path: string) =>
       browser.fetch(portico.url + path, { method, headers: csrf })
@@ -244,7 +244,7 @@ describe('RATE_LIMIT_API', () => {
       expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0)
       expect(await readRefusal(refused)).toBe('429 too_many_requests')
       // Of the same address: neither its calls nor its logins are touched.
-      const { browser, response } = await logInAtHostile(portico, idp)
+      const { browser, response } = await logInAtScripted(portico, idp)
       expect(response.status).toBe(200)
       expect((await browser.fetch(`${portico.url}/api/session`, { headers: csrf })).status).toBe(200)
       portico.clock.advance(minutes(1))

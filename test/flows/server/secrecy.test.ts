@@ -1,19 +1,19 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createTestBrowser, type TestBrowser } from '../../support/browser.ts'
 import { seconds } from '../../support/clock.ts'
-import { type HostileProvider, startHostileProvider } from '../../support/providers/scripted-provider.ts'
 import { csrf, startLogin } from '../../support/login.ts'
 import { readLogoutUrl, visitOurs } from '../../support/logout.ts'
 import { publicUrl, startPortico, type TestPortico } from '../../support/portico.ts'
+import { type ScriptedProvider, startScriptedProvider } from '../../support/providers/scripted-provider.ts'
 
 /** Everything the provider hands out, at the login and at the refresh, and everything a login keeps to itself. */
 type Secrets = Record<string, string>
 
-let idp: HostileProvider
+let idp: ScriptedProvider
 let portico: TestPortico
 
 beforeAll(async () => {
-  idp = await startHostileProvider()
+  idp = await startScriptedProvider()
   portico = await startPortico({ issuer: idp.issuer, env: { LOG_LEVEL: 'debug' } })
   idp.follow(portico.clock)
 })

@@ -2,18 +2,18 @@ import type { RequestHandler } from 'express'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { createTestBrowser, type TestBrowser } from '../../support/browser.ts'
 import { hours, minutes, seconds } from '../../support/clock.ts'
-import { type HostileProvider, startHostileProvider } from '../../support/providers/scripted-provider.ts'
-import { csrf, getSession, logInAtHostile, readRefusal, startLogin } from '../../support/login.ts'
-import { startPlainOAuth } from '../../support/providers/oauth2-provider.ts'
+import { csrf, getSession, logInAtScripted, readRefusal, startLogin } from '../../support/login.ts'
 import { startPortico, type TestPortico } from '../../support/portico.ts'
+import { startOAuth2Provider } from '../../support/providers/oauth2-provider.ts'
+import { type ScriptedProvider, startScriptedProvider } from '../../support/providers/scripted-provider.ts'
 
 /** What providers answer where a refresh does not succeed: what cannot heal ends in 401, what can heal in 503. */
 
-let idp: HostileProvider
+let idp: ScriptedProvider
 let portico: TestPortico
 let browser: TestBrowser
 beforeAll(async () => {
-  idp = await startHostileProvider()
+  idp = await startScriptedProvider()
 })
 afterAll(() => idp.close())
 beforeEach(async () => {
@@ -22,7 +22,7 @@ beforeEach(async () => {
     env: { OIDC_TIMEOUT: '1s', SESSION_IDLE_TIMEOUT: '8h' },
   })
   idp.follow(portico.clock)
-  browser = (await logInAtHostile(portico, idp)).browser
+  browser = (await logInAtScripted(portico, idp)).browser
   portico.clock.advance(hours(1))
 })
 afterEach(async () => {
@@ -275,7 +275,7 @@ test('a person who signs in again in another app of the same single sign-on keep
 })
 
 test('the words of GitHub at a plain OAuth 2.0 provider', async () => {
-  const plain = await startPlainOAuth()
+  const plain = await startOAuth2Provider()
   const other = await startPortico({ env: plain.settings })
   const person = createTestBrowser()
   const loginUrl = await startLogin(other, person)

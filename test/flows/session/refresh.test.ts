@@ -2,20 +2,20 @@ import { decodeJwt } from 'jose'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { TestBrowser } from '../../support/browser.ts'
 import { hours, minutes, seconds } from '../../support/clock.ts'
+import { csrf, getSession, logInAtScripted, readRefusal } from '../../support/login.ts'
+import { startPortico, type TestPortico } from '../../support/portico.ts'
 import {
   createProviderKey,
   type Defect,
-  type HostileProvider,
-  startHostileProvider,
+  type ScriptedProvider,
+  startScriptedProvider,
   unsigned,
 } from '../../support/providers/scripted-provider.ts'
-import { csrf, getSession, logInAtHostile, readRefusal } from '../../support/login.ts'
-import { startPortico, type TestPortico } from '../../support/portico.ts'
 
-let idp: HostileProvider
+let idp: ScriptedProvider
 let portico: TestPortico
 beforeAll(async () => {
-  idp = await startHostileProvider()
+  idp = await startScriptedProvider()
 })
 afterAll(() => idp.close())
 beforeEach(async () => {
@@ -36,7 +36,7 @@ const readToken = async (response: Response) =>
   decodeJwt(((await response.json()) as { token: string }).token)
 
 async function signIn(): Promise<TestBrowser> {
-  const { browser, response } = await logInAtHostile(portico, idp)
+  const { browser, response } = await logInAtScripted(portico, idp)
   expect(response.status).toBe(200)
   return browser
 }
@@ -373,7 +373,7 @@ describe("the provider's keys cannot be had during a refresh", () => {
     await passAnHour(browser)
     const restarted = await startPortico({
       issuer: idp.issuer,
-      replaced: { store: portico.store, clock: portico.clock, config: portico.parts.config },
+      replaced: { store: portico.store, clock: portico.clock, config: portico.components.config },
     })
     const ask = () => browser.fetch(`${restarted.url}/api/token`, { method: 'POST', headers: csrf })
     for (const [name, value] of browser.cookies(portico.url)) browser.setCookie(restarted.url, name, value)

@@ -2,15 +2,15 @@ import { decodeJwt } from 'jose'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { createTestBrowser } from '../../support/browser.ts'
 import { hours, minutes, seconds } from '../../support/clock.ts'
-import { type HostileProvider, startHostileProvider } from '../../support/providers/scripted-provider.ts'
-import { csrf, getSession, logInAtHostile, readRefusal } from '../../support/login.ts'
+import { csrf, getSession, logInAtScripted, readRefusal } from '../../support/login.ts'
 import { publicUrl, startPortico, type TestPortico } from '../../support/portico.ts'
+import { type ScriptedProvider, startScriptedProvider } from '../../support/providers/scripted-provider.ts'
 
-let idp: HostileProvider
+let idp: ScriptedProvider
 let portico: TestPortico
 
 beforeAll(async () => {
-  idp = await startHostileProvider()
+  idp = await startScriptedProvider()
 })
 afterAll(() => idp.close())
 beforeEach(async () => {
@@ -39,14 +39,14 @@ describe('GET /api/session (R53)', () => {
   })
 
   test('an id of a living session with a forged signature: not active', async () => {
-    const { browser } = await logInAtHostile(portico, idp)
+    const { browser } = await logInAtScripted(portico, idp)
     const value = browser.cookies(portico.url).get('__Host-bff_session') ?? ''
     browser.setCookie(portico.url, '__Host-bff_session', `${value.slice(0, value.indexOf('.'))}.AAAA`)
     expect(await getSession(portico, browser)).toEqual({ active: false })
   })
 
   test('ends after the idle timeout without use (R48)', async () => {
-    const { browser } = await logInAtHostile(portico, idp)
+    const { browser } = await logInAtScripted(portico, idp)
     portico.clock.advance(minutes(30) - 1)
     expect((await getSession(portico, browser)).active).toBe(true)
     portico.clock.advance(minutes(30) - 1)
@@ -56,7 +56,7 @@ describe('GET /api/session (R53)', () => {
   })
 
   test('ends after the absolute timeout, however much it is used (R48)', async () => {
-    const { browser } = await logInAtHostile(portico, idp)
+    const { browser } = await logInAtScripted(portico, idp)
     for (let passed = 0; passed < hours(12) - minutes(20); passed += minutes(20)) {
       portico.clock.advance(minutes(20))
       expect((await getSession(portico, browser)).active).toBe(true)
@@ -66,7 +66,7 @@ describe('GET /api/session (R53)', () => {
   })
 
   test('?slide=false does not prolong it', async () => {
-    const { browser } = await logInAtHostile(portico, idp)
+    const { browser } = await logInAtScripted(portico, idp)
     portico.clock.advance(minutes(20))
     const peek = await browser.fetch(`${portico.url}/api/session?slide=false`, { headers: csrf })
     expect(await peek.json()).toMatchObject({ active: true, session: { idle_expires_in: 600 } })
@@ -77,7 +77,7 @@ describe('GET /api/session (R53)', () => {
 
 describe('POST /api/token', () => {
   test('gives a fresh token each time, for the default audience', async () => {
-    const { browser } = await logInAtHostile(portico, idp)
+    const { browser } = await logInAtScripted(portico, idp)
     const [one, other] = await Promise.all(
       [1, 2].map(
         async () =>
@@ -89,7 +89,7 @@ describe('POST /api/token', () => {
   })
 
   test('narrows audience and scope as asked (R66)', async () => {
-    const { browser } = await logInAtHostile(portico, idp)
+    const { browser } = await logInAtScripted(portico, idp)
     const response = await browser.fetch(
       `${portico.url}/api/token`,
       post({ audience: 'https://other.example.com', scope: 'orders:read orders:read' }),
@@ -104,14 +104,14 @@ describe('POST /api/token', () => {
     ['a misspelt name', { scop: 'orders:read' }, '400 invalid_request'],
     ['a scope that is no text', { scope: ['orders:read'] }, '400 invalid_request'],
   ])('refuses %s', async (_name, body, expected) => {
-    const { browser } = await logInAtHostile(portico, idp)
+    const { browser } = await logInAtScripted(portico, idp)
     expect(await readRefusal(await browser.fetch(`${portico.url}/api/token`, post(body)))).toBe(expected)
   })
 
   test.each(['text/plain', 'application/x-www-form-urlencoded'])(
     'refuses a body of %s, which would not narrow anything',
     async (type) => {
-      const { browser } = await logInAtHostile(portico, idp)
+      const { browser } = await logInAtScripted(portico, idp)
       const headers = { ...csrf, 'content-type': type }
       const response = await browser.fetch(`${portico.url}/api/token`, {
         method: 'POST',
@@ -126,7 +126,7 @@ describe('POST /api/token', () => {
     expect(await readRefusal(await createTestBrowser().fetch(`${portico.url}/api/token`, post()))).toBe(
       '401 session_required',
     )
-    const { browser } = await logInAtHostile(portico, idp)
+    const { browser } = await logInAtScripted(portico, idp)
     portico.clock.advance(minutes(31))
     expect(await readRefusal(await browser.fetch(`${portico.url}/api/token`, post()))).toBe(
       '401 session_expired',
@@ -134,7 +134,7 @@ describe('POST /api/token', () => {
   })
 
   test('is a use of the session: it prolongs it', async () => {
-    const { browser } = await logInAtHostile(portico, idp)
+    const { browser } = await logInAtScripted(portico, idp)
     portico.clock.advance(minutes(20))
     await browser.fetch(`${portico.url}/api/token`, post())
     portico.clock.advance(minutes(20))
@@ -142,7 +142,7 @@ describe('POST /api/token', () => {
   })
 
   test('a token never outlives the session', async () => {
-    const { browser } = await logInAtHostile(portico, idp)
+    const { browser } = await logInAtScripted(portico, idp)
     for (let passed = 0; passed < hours(12) - minutes(3); passed += minutes(3)) {
       portico.clock.advance(minutes(3))
       await getSession(portico, browser)
@@ -156,7 +156,7 @@ describe('POST /api/token', () => {
 
 describe('POST /api/logout', () => {
   test('ends the session for good: the old cookie is worth nothing (R49, F40)', async () => {
-    const { browser } = await logInAtHostile(portico, idp)
+    const { browser } = await logInAtScripted(portico, idp)
     const cookie = browser.cookies(portico.url).get('__Host-bff_session') ?? ''
     const response = await browser.fetch(`${portico.url}/api/logout`, post())
     expect(response.status).toBe(200)
@@ -180,7 +180,7 @@ describe('POST /api/logout', () => {
   })
 
   test('by a form of our own page, out already: 303 to return_to', async () => {
-    const { browser } = await logInAtHostile(portico, idp)
+    const { browser } = await logInAtScripted(portico, idp)
     await browser.fetch(`${portico.url}/api/logout`, post())
     const headers = { 'sec-fetch-site': 'same-origin', origin: publicUrl }
     const body = new URLSearchParams({ return_to: '/bye' })
@@ -201,7 +201,7 @@ describe('POST /api/logout', () => {
   })
 
   test('in the middle of another tab: that tab gets 401, and nothing revives the session (F39, F40)', async () => {
-    const { browser, parameters } = await logInAtHostile(portico, idp)
+    const { browser, parameters } = await logInAtScripted(portico, idp)
     const other = createTestBrowser()
     for (const [name, value] of browser.cookies(portico.url)) other.setCookie(portico.url, name, value)
     portico.clock.advance(minutes(10))
@@ -221,7 +221,7 @@ describe('POST /api/logout', () => {
 })
 
 test('the provider is asked for nothing between two logins', async () => {
-  const { browser } = await logInAtHostile(portico, idp)
+  const { browser } = await logInAtScripted(portico, idp)
   const calls = { ...idp.calls }
   portico.clock.advance(seconds(30))
   await getSession(portico, browser)

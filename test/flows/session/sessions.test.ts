@@ -1,12 +1,12 @@
 import type { Request } from 'express'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Config } from '../../../src/config/config.ts'
-import { createSeenAsReader, toDeviceName } from '../../../src/http/request/sign-in-client.ts'
+import { createClientDescriber, toDeviceName } from '../../../src/http/request/sign-in-client.ts'
 import { createTestBrowser, type TestBrowser } from '../../support/browser.ts'
 import { seconds } from '../../support/clock.ts'
 import { csrf, getSession, logInAtOkta, readRefusal, startLogin } from '../../support/login.ts'
-import { alan, signInAtOkta, startOkta } from '../../support/providers/okta.ts'
 import { startPortico, type TestPortico } from '../../support/portico.ts'
+import { alan, signInAtOkta, startOkta } from '../../support/providers/okta.ts'
 
 let okta: Awaited<ReturnType<typeof startOkta>>
 let portico: TestPortico
@@ -124,7 +124,7 @@ describe('the address', () => {
     [{ trustProxy: [], secureCookies: true }, '127.0.0.1', {}],
   ])('with %o, from %s', (config, ip, expected) => {
     const req = { ip, get: () => undefined } as unknown as Request
-    expect(createSeenAsReader(config as unknown as Config)(req)).toEqual({
+    expect(createClientDescriber(config as unknown as Config)(req)).toEqual({
       device: 'Unknown device',
       ...expected,
     })

@@ -2,14 +2,18 @@ import type { JWTPayload } from 'jose'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { TestBrowser } from '../../support/browser.ts'
 import { minutes, seconds } from '../../support/clock.ts'
-import { createProviderKey, type HostileProvider, startHostileProvider } from '../../support/providers/scripted-provider.ts'
-import { csrf, getSession, logInAtHostile, readRefusal } from '../../support/login.ts'
+import { csrf, getSession, logInAtScripted, readRefusal } from '../../support/login.ts'
 import { startPortico, type TestPortico } from '../../support/portico.ts'
+import {
+  createProviderKey,
+  type ScriptedProvider,
+  startScriptedProvider,
+} from '../../support/providers/scripted-provider.ts'
 
-let idp: HostileProvider
+let idp: ScriptedProvider
 let portico: TestPortico
 beforeAll(async () => {
-  idp = await startHostileProvider()
+  idp = await startScriptedProvider()
 })
 afterAll(() => idp.close())
 beforeEach(async () => {
@@ -20,7 +24,7 @@ beforeEach(async () => {
 })
 
 const ask = (browser: TestBrowser) => browser.fetch(`${portico.url}/api/userinfo`, { headers: csrf })
-const signIn = async () => (await logInAtHostile(portico, idp)).browser
+const signIn = async () => (await logInAtScripted(portico, idp)).browser
 
 test('answers what the provider says now, live', async () => {
   const browser = await signIn()
@@ -88,10 +92,10 @@ test('a provider that fails: 503, and nobody is logged out', async () => {
 })
 
 test('a provider without userinfo: 404', async () => {
-  const bare = await startHostileProvider()
+  const bare = await startScriptedProvider()
   bare.misbehave({ metadata: ({ userinfo_endpoint: _, ...document }) => document })
   const other = await startPortico({ issuer: bare.issuer })
-  const { browser } = await logInAtHostile(other, bare)
+  const { browser } = await logInAtScripted(other, bare)
   const response = await browser.fetch(`${other.url}/api/userinfo`, { headers: csrf })
   expect(await readRefusal(response)).toBe('404 not_found')
   await other.close()
@@ -173,7 +177,7 @@ describe('a token that has expired, or is taken no more', () => {
 })
 
 describe("what one person's userinfo does", () => {
-  const failures: [string, Parameters<HostileProvider['misbehave']>[0]][] = [
+  const failures: [string, Parameters<ScriptedProvider['misbehave']>[0]][] = [
     ['429', { userinfoEndpoint: (_req, res) => void res.status(429).set('retry-after', '300').end() }],
     ['500', { userinfoEndpoint: (_req, res) => void res.status(500).end() }],
     ['more than a megabyte', { userinfo: (claims) => ({ ...claims, filler: 'x'.repeat(1_100_000) }) }],

@@ -7,7 +7,7 @@ import { createDemoProvider, type DemoProviderOptions } from '../../../demo/prov
 import type { TestCertificate } from '../certificate.ts'
 
 /** What `startShapedProvider` hands over. */
-export interface ShapedProviderOptions extends Omit<DemoProviderOptions, 'origin' | 'more'> {
+export interface ProviderVariantOptions extends Omit<DemoProviderOptions, 'origin' | 'more'> {
   /** Speak TLS with this certificate, and ask clients for theirs, which must be `client`. */
   tls?: { server: TestCertificate; client: TestCertificate }
 }
@@ -16,7 +16,7 @@ export interface ShapedProviderOptions extends Omit<DemoProviderOptions, 'origin
  * The embedded provider in one of its shapes, in a process of its own. Its options are in the environment; it prints its
  * origin once it listens.
  */
-const { tls, ...options } = JSON.parse(process.env.OPTIONS ?? '{}') as ShapedProviderOptions
+const { tls, ...options } = JSON.parse(process.env.OPTIONS ?? '{}') as ProviderVariantOptions
 
 const socketOf = (ctx: KoaContextWithOIDC) => ctx.req.socket as TLSSocket
 

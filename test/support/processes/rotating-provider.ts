@@ -50,7 +50,7 @@ export interface ProviderState {
   /** Code exchanges that reached the provider. */
   codes: number
   /** Revocations that reached the provider. */
-  revocations: number
+  tokenRevocation: number
   /** Refresh tokens that were neither used nor revoked; where there are families, of those that were ended by reuse as well. */
   livingRefreshTokens: number
 }
@@ -60,7 +60,7 @@ const state: ProviderState = {
   held: 0,
   revoked: 0,
   codes: 0,
-  revocations: 0,
+  tokenRevocation: 0,
   livingRefreshTokens: 0,
 }
 let fault: ProviderFault = 'none'
@@ -96,7 +96,7 @@ const faults: RequestHandler = (req, res, next) => {
   if (hangs) return
   if (req.path.endsWith('/v1/revoke')) {
     void act(revocationFault, res, () => {
-      state.revocations += 1
+      state.tokenRevocation += 1
       next()
     })
     return

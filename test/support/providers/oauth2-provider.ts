@@ -10,7 +10,7 @@ interface Words {
 }
 
 /** A plain OAuth 2.0 provider that says what a test wants: no discovery, a user id beside the tokens. */
-export async function startPlainOAuth() {
+export async function startOAuth2Provider() {
   const server = await startTestServer()
   const codes = new Map<string, URLSearchParams>()
   const requests: { path: string; body: Record<string, string> }[] = []

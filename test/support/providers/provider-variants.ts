@@ -2,8 +2,8 @@ import { createDemoClient, type DemoClient, type DemoClientAuth } from '../../..
 import { type ShapeName, type ShapeOptions, shapes } from '../../../demo/provider/shapes.ts'
 import type { TestCertificate } from '../certificate.ts'
 import { publicUrl } from '../portico.ts'
+import type { ProviderVariantOptions } from '../processes/provider-variant.ts'
 import { startProcess } from '../processes/start-process.ts'
-import type { ShapedProviderOptions } from '../processes/provider-variant.ts'
 
 /** Every way to authenticate that Portico knows. */
 export type ClientAuthName = DemoClientAuth | 'tls_client_auth'
@@ -40,21 +40,23 @@ async function createClient(
 }
 
 /** Starts a provider of a shape in a process of its own, with one client; returns the settings of Portico for it. */
-export async function startShapedProvider(
+export async function startProviderVariant(
   shape: ShapeName,
   auth: ClientAuthName,
   certificates: MutualTls,
   options: ShapeOptions & { thin?: boolean } = {},
 ) {
   const client = await createClient(shape, auth, certificates)
-  const handed: ShapedProviderOptions = {
+  const handed: ProviderVariantOptions = {
     shape,
     ...options,
     clients: [{ ...client.metadata, post_logout_redirect_uris: [`${publicUrl}/api/logout/callback`] }],
     accessTokenLifetime: 20,
     ...(auth === 'tls_client_auth' ? { tls: certificates } : {}),
   }
-  const process = startProcess('test/support/processes/provider-variant.ts', [], { OPTIONS: JSON.stringify(handed) })
+  const process = startProcess('test/support/processes/provider-variant.ts', [], {
+    OPTIONS: JSON.stringify(handed),
+  })
   const origin = await process.line(/^https?:/)
   return {
     origin,

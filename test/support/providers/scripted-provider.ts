@@ -79,7 +79,7 @@ const userClaims = {
 }
 
 /** A complete little provider that validates like a real one, and has one defect when a test says so. */
-export async function startHostileProvider({ path = '/oauth2/default', port = 0 } = {}) {
+export async function startScriptedProvider({ path = '/oauth2/default', port = 0 } = {}) {
   const server = await startTestServer(port)
   const issuer = `${server.origin}${path}`
   const goodKey = await createProviderKey('good-1')
@@ -285,4 +285,4 @@ export async function startHostileProvider({ path = '/oauth2/default', port = 0 
   }
 }
 
-export type HostileProvider = Awaited<ReturnType<typeof startHostileProvider>>
+export type ScriptedProvider = Awaited<ReturnType<typeof startScriptedProvider>>

@@ -85,7 +85,7 @@ export async function startRedis({
   return {
     port,
     url,
-    command: (...parts) => admin.sendCommand(parts),
+    command: (...components) => admin.sendCommand(components),
     async passTime(milliseconds) {
       await admin.eval(passTimeScript, { keys: [], arguments: [String(milliseconds)] })
     },

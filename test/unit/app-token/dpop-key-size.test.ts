@@ -11,7 +11,7 @@ import { createDpopVerifier } from '../../../src/app-token/dpop-proof.ts'
 import { systemClock } from '../../../src/clock.ts'
 
 const request = { method: 'POST', url: 'https://app.example.com/api/token' }
-const verify = createDpopVerifier({ clock: systemClock, claimOnce: async () => true })
+const verify = createDpopVerifier({ clock: systemClock, reserveOnce: async () => true })
 
 const prove = (privateKey: KeyObject, alg: string) =>
   new SignJWT({ htm: request.method, htu: request.url, jti: randomUUID() })
@@ -42,8 +42,8 @@ function createSlowKey(): KeyObject {
   const [p, q] = [toNumber(jwk.p), toNumber(jwk.q)]
   // Its own inverse is the usual exponent, so the two have changed places.
   const [e, d] = [invert(65_537n, (p - 1n) * (q - 1n)), 65_537n]
-  const parts = { e, d, dp: d % (p - 1n), dq: d % (q - 1n), qi: invert(q, p) }
-  const texts = Object.entries(parts).map(([name, value]) => [name, toBase64url(value)])
+  const components = { e, d, dp: d % (p - 1n), dq: d % (q - 1n), qi: invert(q, p) }
+  const texts = Object.entries(components).map(([name, value]) => [name, toBase64url(value)])
   return createPrivateKey({ key: { ...jwk, ...Object.fromEntries(texts) }, format: 'jwk' })
 }
 

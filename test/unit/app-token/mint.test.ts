@@ -46,10 +46,10 @@ test('no user claim can stand in for one that carries meaning in the app token',
   const { token } = await mint({
     handle: 'h',
     identity: {
-      provider: 'default',
+      providerName: 'default',
       issuer: 'https://idp.example',
-      sub: 'u',
-      subject: 'u',
+      providerSub: 'u',
+      appSub: 'u',
       claims: forged,
       login: { fingerprint: 'f', returnTo: '/', device: 'd', startedAt: 1 },
     },

@@ -15,7 +15,7 @@ function pick({ claims, names = ['name', 'email', 'groups'], groups }: Given) {
     { name: 'okta', claimNames: names },
     { name: 'toki', claimNames: [] },
   ]
-  return createTokenClaimPicker({ appToken: { groups }, providers })({ provider: 'okta', claims })
+  return createTokenClaimPicker({ appToken: { groups }, providers })({ providerName: 'okta', claims })
 }
 
 const namesOf = (count: number, toName: (index: number) => string) =>
@@ -79,10 +79,10 @@ describe('the claims of an app token fit into 4,096 bytes of JSON together', () 
     expect(pick({ claims: { name: null }, names })).toEqual({ claims: {}, leftOut: [] })
   })
 
-  test.each(['toki', 'gone', 'constructor'])('nothing of %s, which may tell nothing', (provider) => {
+  test.each(['toki', 'gone', 'constructor'])('nothing of %s, which may tell nothing', (providerName) => {
     const providers = [{ name: 'toki', claimNames: [] }]
     const pickOf = createTokenClaimPicker({ appToken: { groups: undefined }, providers })
-    expect(pickOf({ provider, claims: { groups: ['Navy'] } })).toEqual({ claims: {}, leftOut: [] })
+    expect(pickOf({ providerName, claims: { groups: ['Navy'] } })).toEqual({ claims: {}, leftOut: [] })
   })
 })
 

@@ -8,7 +8,7 @@ import { checkRevocation } from '../../../src/doctor/provider/revocation-checks.
 import { checkUserinfo } from '../../../src/doctor/provider/userinfo-checks.ts'
 import type { AuthorizationAnswer, ProviderProbe } from '../../../src/provider/probe/probe.ts'
 import type { ProbeRefusal } from '../../../src/provider/probe/probe-refusal.ts'
-import { createUnavailable } from '../../../src/provider/transport/unavailable.ts'
+import { providerUnavailable } from '../../../src/provider/transport/unavailable.ts'
 import { createExamination, discovered, type Env, plain, tell } from '../../support/examination.ts'
 
 /** How the doctor reads what a provider answers; `test/flows/doctor/doctor.test.ts` shows that real ones answer so. */
@@ -402,9 +402,9 @@ describe('client authentication', () => {
       ['invalid_request', 'dpop header required'],
     ])('%s (%s) is a client that must use it', async (error, description) => {
       const off = { ...secret, OIDC_DPOP: 'off' }
-      const says = /^fail DPoP: this client must use DPoP: /
+      const message = /^fail DPoP: this client must use DPoP: /
       const told = await check({ error, description }, { env: off, metadata: offered })
-      expect(told).toMatch(says)
+      expect(told).toMatch(message)
       expect(told).toMatch(/ → set OIDC_DPOP=auto$/)
       // Without a word in the metadata `auto` would send none.
       expect(await check({ error, description }, { env: off })).toMatch(/ → set OIDC_DPOP=required$/)
@@ -438,7 +438,7 @@ describe('client authentication', () => {
 
     const failing = (env: Env, reason: string, isServed = false) =>
       checkClientAuth(
-        createExamination(env, { tryCode: () => Promise.reject(createUnavailable(reason)) }, { isServed }),
+        createExamination(env, { tryCode: () => Promise.reject(providerUnavailable(reason)) }, { isServed }),
         discovered({}),
       )
 
@@ -648,7 +648,7 @@ describe('logout', () => {
       const { searchParams } = new URL(url)
       expect([searchParams.get('a'), searchParams.get('client_id')]).toEqual(['b', 'portico'])
       asked.push(searchParams.get('post_logout_redirect_uri') ?? '')
-      if (isDown && asked.at(-1) !== ours) throw createUnavailable('status 500')
+      if (isDown && asked.at(-1) !== ours) throw providerUnavailable('status 500')
       const { status, text = '', location } = asked.at(-1) === ours ? own : other
       return { status, text, headers: new Headers(location === undefined ? {} : { location }), at: 0 }
     }

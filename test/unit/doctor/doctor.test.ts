@@ -4,14 +4,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { readConfig } from '../../../src/config/config.ts'
-import { checkCertificate } from '../../../src/doctor/provider/client-auth-checks.ts'
 import { checkServer } from '../../../src/doctor/config-checks.ts'
-import { checkDiscovery } from '../../../src/doctor/provider/discovery-checks.ts'
 import { examine } from '../../../src/doctor/doctor.ts'
+import { checkCertificate } from '../../../src/doctor/provider/client-auth-checks.ts'
+import { checkDiscovery } from '../../../src/doctor/provider/discovery-checks.ts'
 import { checkKeys } from '../../../src/doctor/provider/key-checks.ts'
 import { checkMetadata } from '../../../src/doctor/provider/metadata-checks.ts'
 import type { ProviderProbe } from '../../../src/provider/probe/probe.ts'
-import { createUnavailable } from '../../../src/provider/transport/unavailable.ts'
+import { providerUnavailable } from '../../../src/provider/transport/unavailable.ts'
 import { createCertificate } from '../../support/certificate.ts'
 import {
   answered,
@@ -203,9 +203,9 @@ describe('metadata', () => {
       [['RS256', 'PS256'], 'RS256', 'PS256'],
       [['none', 'PS384', 'ES256', 'RS256', 'HS256'], 'ES256', 'PS384, RS256, HS256'],
     ])('%j, %s', (list, ours, others) => {
-      const says = `the provider can sign by ${ours}, and by ${others}: which it uses for this client is seen in a login only`
+      const message = `the provider can sign by ${ours}, and by ${others}: which it uses for this client is seen in a login only`
       expect(algs(list, ours)).toContainEqual(
-        expect.stringMatching(new RegExp(`^unknown ID token: ${says} → log in once; .*OIDC_ID_TOKEN_ALG`)),
+        expect.stringMatching(new RegExp(`^unknown ID token: ${message} → log in once; .*OIDC_ID_TOKEN_ALG`)),
       )
     })
   })
@@ -430,7 +430,7 @@ describe('discovery', () => {
     const asked: string[] = []
     const get: ProviderProbe['get'] = async (url) => {
       asked.push(url)
-      if (asked.length > 1) throw createUnavailable('ECONNREFUSED')
+      if (asked.length > 1) throw providerUnavailable('ECONNREFUSED')
       return { status: 404, headers: new Headers(), text: '', at: 0 }
     }
     expect(await check({ get }, { OIDC_ISSUER: 'https://idp.example.com/oauth2/nope' })).toHaveLength(1)
@@ -443,7 +443,7 @@ describe('discovery', () => {
     ['discovery: jwks_uri is not https://', /mend its discovery document/],
     ['something else', /see whether this machine reaches/],
   ])('%s', async (reason, expected) => {
-    const get = () => Promise.reject(createUnavailable(reason))
+    const get = () => Promise.reject(providerUnavailable(reason))
     expect(await check({ get })).toEqual([expect.stringMatching(expected)])
   })
 
@@ -452,7 +452,7 @@ describe('discovery', () => {
     expect(await check(answered('', { headers: { date } }), plain)).toContainEqual(
       expect.stringMatching(/^fail clock/),
     )
-    const get = () => Promise.reject(createUnavailable('ECONNREFUSED'))
+    const get = () => Promise.reject(providerUnavailable('ECONNREFUSED'))
     expect(await check({ get }, plain)).toEqual([
       expect.stringMatching(/^fail endpoints: OAUTH_TOKEN_ENDPOINT: .*ECONNREFUSED/),
     ])
@@ -509,7 +509,7 @@ describe('the server', () => {
 
   test('a configuration that cannot be read is told with the misspelt variables that may be why', async () => {
     const findings = await examine({ ...good, OIDC_ISSUER: undefined, OIDC_ISUER: 'x' }, { now: Date.now })
-    expect(findings.map(({ says }) => says)).toEqual([
+    expect(findings.map(({ message }) => message)).toEqual([
       expect.stringContaining('OIDC_ISSUER is required'),
       expect.stringContaining('OIDC_ISUER is no setting'),
     ])

@@ -15,8 +15,8 @@ function begin(count: number, linkLength: number): SealedTransaction[] {
     clock.advance(1)
     const issuer = 'https://dev-12345678.okta.com/oauth2/default'
     const returnTo = `/${'r'.repeat(linkLength - 1)}`
-    const begun = createTransaction({ provider: 'default', issuer, returnTo }, clock)
-    return { id: begun.id, sealed: sealTransaction(sealer, { ...begun, dpopKey: 'k'.repeat(43) }) }
+    const begun = createTransaction({ providerName: 'default', issuer, returnTo }, clock)
+    return { id: begun.id, sealed: sealTransaction(sealer, { ...begun, dpopThumbprint: 'k'.repeat(43) }) }
   })
 }
 

@@ -3,9 +3,9 @@ import { createSealer } from '../../../src/crypto/sealer.ts'
 import { createConcurrentLogins } from '../../../src/login/concurrent-logins.ts'
 import { createLoginLedger, type LoginLedger } from '../../../src/login/ledger.ts'
 import { createTransaction, sealTransaction, type Transaction } from '../../../src/login/transaction.ts'
-import { createEndings } from '../../../src/session/termination/session-termination.ts'
 import { createMemoryStore, type MemoryStore } from '../../../src/session/memory/store.ts'
 import { createSessionId, toSessionHandle } from '../../../src/session/session.ts'
+import { createSessionTermination } from '../../../src/session/termination/session-termination.ts'
 import { lifetimes, session } from '../../contract/store.ts'
 import { createTestClock, seconds, type TestClock } from '../../support/clock.ts'
 
@@ -26,24 +26,25 @@ async function settle(transaction: Transaction, sub: string) {
   const arrivedAt = clock.now()
   const sessionId = createSessionId()
   const handle = toSessionHandle(sessionId)
-  const own = { ...session, identity: { ...session.identity, sub } }
+  const own = { ...session, identity: { ...session.identity, providerSub: sub } }
   await store.create(handle, own)
-  await ledger.claim(transaction.state)
+  await ledger.reserve(transaction.state)
   const response = { state: transaction.state, code: 'code' }
   const { settledAt = 0 } = (await ledger.settle(response, { sessionId, returnTo: '/' })) ?? {}
   return { ...own, handle, state: transaction.state, arrivedAt, settledAt }
 }
 
-const begin = () => createTransaction({ provider: 'default', issuer: 'https://idp', returnTo: '/' }, clock)
+const begin = () =>
+  createTransaction({ providerName: 'default', issuer: 'https://idp', returnTo: '/' }, clock)
 const toCookies = (transactions: Transaction[]) =>
   transactions.map((one) => ({ id: one.id, sealed: sealTransaction(sealer, one) }))
 
 const createRule = () => {
-  const revocations = { revoke: ({ handle }: { handle: string }) => void revoked.push(handle) }
+  const tokenRevocation = { revoke: ({ handle }: { handle: string }) => void revoked.push(handle) }
   return createConcurrentLogins({
     ledger,
     store,
-    endings: createEndings({ store, revocations }),
+    termination: createSessionTermination({ store, tokenRevocation }),
     sealer,
   })
 }

@@ -24,7 +24,7 @@ test('a login that another request holds for too long: 503, and the record is as
   let looks = 0
   const { ledger } = create(
     {
-      async findClaim() {
+      async findReservation() {
         looks += 1
         return { state: 'held' }
       },
@@ -37,13 +37,13 @@ test('a login that another request holds for too long: 503, and the record is as
 
 test('an outcome that something else than this server wrote is none', async () => {
   const { store, ledger } = create()
-  await ledger.claim(response.state)
+  await ledger.reserve(response.state)
   await ledger.settle(response, success)
-  const findClaim: Store['findClaim'] = async (key) => {
-    const claim = await store.findClaim(key)
+  const findReservation: Store['findReservation'] = async (key) => {
+    const claim = await store.findReservation(key)
     return claim.state === 'settled' ? { ...claim, text: 'x'.repeat(80) } : claim
   }
-  const { ledger: other } = create({ findClaim })
+  const { ledger: other } = create({ findReservation })
   await expect(other.follow(response)).rejects.toMatchObject({ code: 'login_transaction_missing' })
   expect(await ledger.follow(response)).toEqual(success)
 })

@@ -10,12 +10,12 @@ import {
 import { createTestClock, minutes } from '../../support/clock.ts'
 
 const sealer = createSealer([Buffer.alloc(32, 1)], 'login-transaction')
-const request = { provider: 'default', issuer: 'https://idp.example', returnTo: '/' }
+const request = { providerName: 'default', issuer: 'https://idp.example', returnTo: '/' }
 
 test('the largest transaction there can be fits a cookie of 4096 bytes, attributes included', () => {
   const transaction = createTransaction(
     {
-      provider: 'p'.repeat(32),
+      providerName: 'p'.repeat(32),
       // The longest name that DNS knows, with the path of an Okta authorization server.
       issuer: `https://${'i'.repeat(253)}/oauth2/default`,
       returnTo: `/${'r'.repeat(1_999)}`,
@@ -25,7 +25,7 @@ test('the largest transaction there can be fits a cookie of 4096 bytes, attribut
     },
     createTestClock(),
   )
-  const sealed = sealTransaction(sealer, { ...transaction, dpopKey: 'k'.repeat(43) })
+  const sealed = sealTransaction(sealer, { ...transaction, dpopThumbprint: 'k'.repeat(43) })
   const attributes =
     'Max-Age=600; Path=/; Expires=Thu, 01 Jan 2026 00:00:00 GMT; HttpOnly; Secure; SameSite=Lax'
   expect(`__Host-bff_tx.${transaction.id}=${sealed}; ${attributes}`.length).toBeLessThanOrEqual(4_096)

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { AppError } from '../../../src/errors.ts'
 import { createCircuitBreaker } from '../../../src/provider/transport/circuit-breaker.ts'
-import { createUnavailable } from '../../../src/provider/transport/unavailable.ts'
+import { providerUnavailable } from '../../../src/provider/transport/unavailable.ts'
 import { createTestClock, hours, seconds } from '../../support/clock.ts'
 
 function create() {
@@ -19,7 +19,7 @@ function create() {
   }
   return { clock, breaker, fail, isOpen }
 }
-const silent = () => createUnavailable('deadline passed', { outage: 'silent' })
+const silent = () => providerUnavailable('deadline passed', { outage: 'silent' })
 
 test('opens when the provider is silent or busy, and makes no call while open', async () => {
   const { breaker, fail, isOpen } = create()
@@ -35,7 +35,7 @@ test('opens when the provider is silent or busy, and makes no call while open', 
 
 test.each([
   ['a refusal', new AppError('provider_error', 'no')],
-  ['a useless answer', createUnavailable('too large')],
+  ['a useless answer', providerUnavailable('too large')],
   ['a defect', new TypeError('x')],
 ])('%s does not open it', async (_name, error) => {
   const { fail, isOpen } = create()
@@ -91,12 +91,12 @@ test('after the pause one call goes through as a trial, the others wait for what
 
 test('stays open for as long as the provider asks, never for less than the pause', async () => {
   const { clock, fail, isOpen } = create()
-  await fail(createUnavailable('status 429', { outage: 'busy', retryAfter: 42 }))
+  await fail(providerUnavailable('status 429', { outage: 'busy', retryAfter: 42 }))
   clock.advance(seconds(41))
   expect(isOpen()).toBe(true)
   clock.advance(seconds(1))
   expect(isOpen()).toBe(false)
-  await fail(createUnavailable('status 503', { outage: 'busy', retryAfter: 0 }))
+  await fail(providerUnavailable('status 503', { outage: 'busy', retryAfter: 0 }))
   expect(isOpen()).toBe(true)
 })
 

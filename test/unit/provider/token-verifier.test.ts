@@ -1,6 +1,6 @@
 import { CompactSign } from 'jose'
 import { expect, test } from 'vitest'
-import { createKeySource } from '../../../src/jwks/jwks-cache.ts'
+import { createJwksCache } from '../../../src/jwks/jwks-cache.ts'
 import { createTokenVerifier } from '../../../src/provider/tokens/token-verifier.ts'
 import { createTestClock } from '../../support/clock.ts'
 import { createProviderKey } from '../../support/providers/scripted-provider.ts'
@@ -9,7 +9,7 @@ import { createProviderKey } from '../../support/providers/scripted-provider.ts'
 const clock = createTestClock()
 const rs256 = await createProviderKey('rs', 'RS256')
 const ps256 = await createProviderKey('ps', 'PS256')
-const keys = createKeySource({
+const keys = createJwksCache({
   clock,
   log: () => {},
   fetchKeys: async () => ({ keys: [rs256.publicJwk, ps256.publicJwk] }),

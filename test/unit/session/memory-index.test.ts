@@ -3,10 +3,10 @@ import request from 'supertest'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { createFrontChannelLogoutHandler } from '../../../src/http/machine-endpoints/front-channel-logout.ts'
 import type { Provider } from '../../../src/provider/provider.ts'
-import { createEndings } from '../../../src/session/termination/session-termination.ts'
 import { createMemoryStore, type MemoryStore } from '../../../src/session/memory/store.ts'
 import type { NewSession } from '../../../src/session/session.ts'
 import { toEmailGroup, toProviderSidGroup, toUserGroup } from '../../../src/session/session-groups.ts'
+import { createSessionTermination } from '../../../src/session/termination/session-termination.ts'
 import { createTestClock, hours, minutes, seconds, type TestClock } from '../../support/clock.ts'
 
 const issuer = 'https://idp.example'
@@ -24,10 +24,10 @@ beforeEach(() => {
 /** A session of a person; `email` may change. */
 const toSession = (sub: string, email = `${sub}@example.com`): NewSession => ({
   identity: {
-    provider: 'default',
+    providerName: 'default',
     issuer,
-    sub,
-    subject: sub,
+    providerSub: sub,
+    appSub: sub,
     claims: { email },
     providerSid: `sid-${sub}`,
     login,
@@ -53,7 +53,7 @@ describe('with 5,000 sessions of 5,000 people', () => {
       const { identity } = toSession(`u${count}`)
       const counting = new Proxy(identity, {
         get(target, name, receiver) {
-          looked.add(target.sub)
+          looked.add(target.providerSub)
           return Reflect.get(target, name, receiver) as unknown
         },
       })
@@ -64,7 +64,7 @@ describe('with 5,000 sessions of 5,000 people', () => {
   })
 
   test.each([
-    ['person', toUserGroup({ issuer, sub: 'u7' })],
+    ['person', toUserGroup({ issuer, providerSub: 'u7' })],
     ['session at the provider', toProviderSidGroup(issuer, 'sid-u7')],
     ['e-mail address', toEmailGroup(issuer, 'U7@example.com')],
   ])('a look for one %s reads no session but theirs', async (_what, group) => {
@@ -74,15 +74,15 @@ describe('with 5,000 sessions of 5,000 people', () => {
   })
 
   test('a front-channel logout reads no session but theirs, and a guess reads none', async () => {
-    const provider = { issuer, findOrigins: async () => [] } as unknown as Provider
+    const provider = { issuer, pageOrigins: async () => [] } as unknown as Provider
     const app = express()
     app.use((_req, res, next) => {
       res.locals.log = () => {}
       next()
     })
-    const endings = createEndings({ store, revocations: { revoke: () => {} } })
+    const termination = createSessionTermination({ store, tokenRevocation: { revoke: () => {} } })
     const findByIssuer = () => [provider]
-    app.get('/', createFrontChannelLogoutHandler({ providers: { findByIssuer }, store, endings }))
+    app.get('/', createFrontChannelLogoutHandler({ providers: { findByIssuer }, store, termination }))
     await request(app).get('/').query({ iss: issuer, sid: 'sid-guessed' }).expect(200)
     expect([...looked]).toEqual([])
     await request(app).get('/').query({ iss: issuer, sid: 'sid-u7' }).expect(200)
@@ -99,14 +99,14 @@ describe('the index follows', () => {
     expect(await renew('h', toSession('u', 'new@example.com'))).toBe('committed')
     expect(await findHandles(toEmailGroup(issuer, 'old@example.com'))).toEqual([])
     expect(await findHandles(toEmailGroup(issuer, 'new@example.com'))).toEqual(['h'])
-    expect(await findHandles(toUserGroup({ issuer, sub: 'u' }))).toEqual(['h'])
+    expect(await findHandles(toUserGroup({ issuer, providerSub: 'u' }))).toEqual(['h'])
     expect(store.indexSize()).toBe(before)
   })
 
   test('a session that ends, or was cut off before it began: nothing of it stays', async () => {
     await store.create('h', toSession('u'))
     await store.end('h')
-    await store.cutOff(toUserGroup({ issuer, sub: 'u' }))
+    await store.cutOff(toUserGroup({ issuer, providerSub: 'u' }))
     expect(await store.create('late', toSession('u'))).toBe('cut-off')
     expect(store.indexSize()).toBe(0)
   })
@@ -122,7 +122,7 @@ describe('the index follows', () => {
   test('time: expired sessions are not found, and a sweep leaves nothing of them', async () => {
     for (let count = 0; count < 100; count += 1) await store.create(`h${count}`, toSession(`u${count % 10}`))
     clock.advance(minutes(30))
-    expect(await findHandles(toUserGroup({ issuer, sub: 'u1' }))).toEqual([])
+    expect(await findHandles(toUserGroup({ issuer, providerSub: 'u1' }))).toEqual([])
     expect(store.size()).toBe(0)
     expect(store.indexSize()).toBe(0)
   })
@@ -131,8 +131,8 @@ describe('the index follows', () => {
     await store.create('h', toSession('u'))
     clock.advance(minutes(30))
     expect(await store.create('h', toSession('other'))).toBe('created')
-    expect(await findHandles(toUserGroup({ issuer, sub: 'u' }))).toEqual([])
-    expect(await findHandles(toUserGroup({ issuer, sub: 'other' }))).toEqual(['h'])
+    expect(await findHandles(toUserGroup({ issuer, providerSub: 'u' }))).toEqual([])
+    expect(await findHandles(toUserGroup({ issuer, providerSub: 'other' }))).toEqual(['h'])
     expect(store.indexSize()).toBe(1 + 3)
   })
 })

@@ -4,12 +4,12 @@ import { session } from '../../contract/store.ts'
 
 const tokens = (count: number) =>
   Array.from({ length: count }, (_, index) => ({
-    provider: 'default',
+    providerName: 'default',
     issuer: 'https://idp.example.com',
     refreshToken: `token-${index}`,
   }))
-const { provider, issuer } = session.identity
-const own = { provider, issuer, refreshToken: session.tokens.refreshToken }
+const { providerName, issuer } = session.identity
+const own = { providerName, issuer, refreshToken: session.tokens.refreshToken }
 
 test('a refresh token that was handed on in several ways counts once', () => {
   const inherited = Array.from({ length: 5 }, () => tokens(6)).flat()
@@ -18,7 +18,7 @@ test('a refresh token that was handed on in several ways counts once', () => {
 })
 
 test('the same text at two providers is two tokens', () => {
-  const inherited = [{ ...own, provider: 'other', refreshToken: String(own.refreshToken) }]
+  const inherited = [{ ...own, providerName: 'other', refreshToken: String(own.refreshToken) }]
   expect(toRefreshTokens({ ...session, inherited })).toHaveLength(2)
 })
 

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { expect, test } from 'vitest'
 import { createSealer } from '../../../src/crypto/sealer.ts'
-import type { NewSession } from '../../../src/session/session.ts'
 import { createSessionRecords } from '../../../src/session/redis/session-record.ts'
+import type { NewSession } from '../../../src/session/session.ts'
 import { session } from '../../contract/store.ts'
 
 const records = createSessionRecords(createSealer([randomBytes(32)], 'session-at-rest'))
@@ -25,8 +25,8 @@ test('a session of a version that did not note when its login began is read', ()
 
 test('what an ended session left is opened for its own handle alone', () => {
   const fields = toFields(session)
-  expect(records.openRemains('h', fields)).toEqual({ ...session, handle: 'h', version: 3 })
-  expect(records.openRemains('other', fields)).toBeUndefined()
-  expect(records.openRemains('h', { v: 'ended', n: '3' })).toBeUndefined()
-  expect(records.openRemains('h', { ...fields, t: fields.i })).toBeUndefined()
+  expect(records.openPendingRevocation('h', fields)).toEqual({ ...session, handle: 'h', version: 3 })
+  expect(records.openPendingRevocation('other', fields)).toBeUndefined()
+  expect(records.openPendingRevocation('h', { v: 'ended', n: '3' })).toBeUndefined()
+  expect(records.openPendingRevocation('h', { ...fields, t: fields.i })).toBeUndefined()
 })

@@ -1,15 +1,15 @@
 import { beforeEach, describe, expect, test } from 'vitest'
-import { createEndings } from '../../../src/session/termination/session-termination.ts'
 import { createMemoryStore, type MemoryStore } from '../../../src/session/memory/store.ts'
-import type { NewSession, Remains } from '../../../src/session/session.ts'
+import type { NewSession, PendingRevocation } from '../../../src/session/session.ts'
 import { toProviderSidGroup, toUserGroup } from '../../../src/session/session-groups.ts'
 import type { SessionStore } from '../../../src/session/store.ts'
+import { createSessionTermination } from '../../../src/session/termination/session-termination.ts'
 import { session } from '../../contract/store.ts'
 import { createTestClock, hours, minutes, type TestClock } from '../../support/clock.ts'
 
 let clock: TestClock
 let store: MemoryStore
-let revoked: Remains[]
+let revoked: PendingRevocation[]
 beforeEach(() => {
   clock = createTestClock()
   store = createMemoryStore({
@@ -22,9 +22,9 @@ beforeEach(() => {
 
 const group = toUserGroup(session.identity)
 const create = (replaced: Partial<SessionStore> = {}) =>
-  createEndings({
+  createSessionTermination({
     store: { ...store, ...replaced },
-    revocations: { revoke: (remains) => void revoked.push(remains) },
+    tokenRevocation: { revoke: (pendingRevocation) => void revoked.push(pendingRevocation) },
   })
 
 test('a login that makes its session while the others are looked for does not escape', async () => {
@@ -32,27 +32,27 @@ test('a login that makes its session while the others are looked for does not es
   clock.advance(1)
   const login = { ...session.identity.login, startedAt: before }
   const late: NewSession = { ...session, identity: { ...session.identity, login } }
-  const endings = create({
+  const termination = create({
     async find(one) {
       const found = await store.find(one)
       await store.create('late', late)
       return found
     },
   })
-  await endings.endAll(group)
+  await termination.endAll(group)
   expect(await store.find(group)).toEqual([])
 })
 
 test('only those that were alive are told, each is revoked, and the ones not meant live on', async () => {
   for (const handle of ['a', 'b', 'c']) await store.create(handle, session)
-  const endings = create({
+  const termination = create({
     async find(one) {
       const found = await store.find(one)
       await store.end('a')
       return found
     },
   })
-  expect(await endings.endAll(group, ({ handle }) => handle !== 'c')).toEqual(['b'])
+  expect(await termination.endAll(group, ({ handle }) => handle !== 'c')).toEqual(['b'])
   expect(revoked.map(({ handle }) => handle)).toEqual(['b'])
   expect(await store.read('c')).toBeDefined()
 })
@@ -61,7 +61,7 @@ test('a person with very many sessions: all of them end, some at a time', async 
   for (let index = 0; index < 250; index += 1) await store.create(`h${index}`, session)
   let atOnce = 0
   let most = 0
-  const endings = create({
+  const termination = create({
     async end(...args) {
       atOnce += 1
       most = Math.max(most, atOnce)
@@ -70,14 +70,14 @@ test('a person with very many sessions: all of them end, some at a time', async 
       return ended
     },
   })
-  expect(await endings.endAll(group)).toHaveLength(250)
+  expect(await termination.endAll(group)).toHaveLength(250)
   expect(most).toBeLessThanOrEqual(100)
 })
 
 test('a session at the provider that is called like a person is another group', async () => {
   await store.create('a', session)
-  const { issuer, sub } = session.identity
-  expect(await create().endAll(toProviderSidGroup(issuer, sub))).toEqual([])
+  const { issuer, providerSub } = session.identity
+  expect(await create().endAll(toProviderSidGroup(issuer, providerSub))).toEqual([])
   expect(await store.read('a')).toBeDefined()
 })
 
@@ -102,7 +102,7 @@ describe('a session that gives way to another one of its person', () => {
   })
 
   test('leaves it its tokens', async () => {
-    await create().giveWay(await read('old'), successor)
+    await create().supersede(await read('old'), successor)
     expect(await store.read('old')).toBeUndefined()
     expect(await refreshTokens('next')).toEqual(['rt1'])
     expect(revoked).toEqual([])
@@ -110,12 +110,12 @@ describe('a session that gives way to another one of its person', () => {
 
   test('lives on where that has ended itself', async () => {
     await store.end('next')
-    expect(await create().giveWay(await read('old'), successor)).toBeUndefined()
+    expect(await create().supersede(await read('old'), successor)).toBeUndefined()
     expect(await store.read('old')).toBeDefined()
   })
 
   test('leaves it those that a refresh brought meanwhile as well', async () => {
-    const endings = create({
+    const termination = create({
       async inherit(...args) {
         const isAlive = await store.inherit(...args)
         const lock = await store.lockTokens('old', 1_000)
@@ -125,16 +125,20 @@ describe('a session that gives way to another one of its person', () => {
         return isAlive
       },
     })
-    await endings.giveWay(await read('old'), successor)
+    await termination.supersede(await read('old'), successor)
     expect(await refreshTokens('next')).toEqual(['rt1', 'rt2'])
     expect(revoked).toEqual([])
   })
 
   test('hands on what it had inherited, the latest twenty at the most', async () => {
-    const { issuer, provider } = session.identity
-    const tokens = Array.from({ length: 30 }, (_, index) => ({ issuer, provider, refreshToken: `r${index}` }))
+    const { issuer, providerName } = session.identity
+    const tokens = Array.from({ length: 30 }, (_, index) => ({
+      issuer,
+      providerName,
+      refreshToken: `r${index}`,
+    }))
     await store.inherit('old', tokens)
-    await create().giveWay(await read('old'), successor)
+    await create().supersede(await read('old'), successor)
     const names = await refreshTokens('next')
     expect([names?.length, names?.[0], names?.at(-1)]).toEqual([20, 'r11', 'rt1'])
   })
@@ -144,11 +148,11 @@ test('late tokens go to whichever session has taken the place in the end', async
   for (const handle of ['a', 'b', 'c']) await store.create(handle, session)
   await store.end('a', { successor: 'b' })
   await store.end('b', { successor: 'c' })
-  await create().discard('a', session)
+  await create().discardLateTokens('a', session)
   expect((await store.read('c'))?.inherited).toHaveLength(1)
   expect(revoked).toEqual([])
   await store.end('c')
-  await create().discard('a', session)
+  await create().discardLateTokens('a', session)
   expect(revoked.map(({ handle }) => handle)).toEqual(['a'])
 })
 
@@ -209,14 +213,14 @@ test('a replacement that fails further down the chain revokes nothing of a sessi
   for (const handle of ['a', 'b', 'c']) await store.create(handle, session)
   await store.end('a', { successor: 'b' })
   const own = { ...session, handle: 'c' }
-  const endings = create({
+  const termination = create({
     async end(handle, ending) {
       if (handle === 'b') throw new Error('the store fails')
       return store.end(handle, ending)
     },
   })
-  await expect(endings.replace('a', own)).rejects.toThrow('the store fails')
-  await endings.giveBack(own, 'a')
+  await expect(termination.replace('a', own)).rejects.toThrow('the store fails')
+  await termination.restorePrevious(own, 'a')
   expect([await store.read('b'), await store.read('c')].map((one) => one !== undefined)).toEqual([
     true,
     false,

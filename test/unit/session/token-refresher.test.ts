@@ -1,13 +1,13 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { AppError } from '../../../src/errors.ts'
-import type { Provider, RefusedRefresh } from '../../../src/provider/provider.ts'
 import { UnverifiedRefresh } from '../../../src/provider/grants/unverified-refresh.ts'
-import { createEndings } from '../../../src/session/termination/session-termination.ts'
-import { createFreshTokens, type FreshTokens } from '../../../src/session/refresh/token-refresher.ts'
+import type { Provider, RefusedRefresh } from '../../../src/provider/provider.ts'
 import { createMemoryStore, type MemoryStore } from '../../../src/session/memory/store.ts'
-import type { NewSession, Remains, Session } from '../../../src/session/session.ts'
-import type { SessionStore } from '../../../src/session/store.ts'
 import { leaseDuration } from '../../../src/session/refresh/token-lease.ts'
+import { createTokenRefresher, type TokenRefresher } from '../../../src/session/refresh/token-refresher.ts'
+import type { NewSession, PendingRevocation, Session } from '../../../src/session/session.ts'
+import type { SessionStore } from '../../../src/session/store.ts'
+import { createSessionTermination } from '../../../src/session/termination/session-termination.ts'
 import { session as anySession } from '../../contract/store.ts'
 import { createTestClock, hours, minutes, type TestClock } from '../../support/clock.ts'
 
@@ -17,7 +17,7 @@ let store: MemoryStore
 let events: string[]
 let calls: number
 /** What was handed to the provider to be revoked. */
-let revoked: Remains[]
+let revoked: PendingRevocation[]
 let answer: (session: NewSession) => Promise<NewSession | RefusedRefresh>
 let assertReachable: () => void
 
@@ -42,7 +42,7 @@ function renew({ identity, tokens }: NewSession): NewSession {
   }
 }
 
-function createReplica(replaced: Partial<SessionStore> = {}): FreshTokens {
+function createReplica(replaced: Partial<SessionStore> = {}): TokenRefresher {
   const provider = {
     assertReachable: () => assertReachable(),
     refresh(session: NewSession) {
@@ -52,11 +52,13 @@ function createReplica(replaced: Partial<SessionStore> = {}): FreshTokens {
   }
   const log = (event: string) => void events.push(event)
   const all = { ...store, ...replaced }
-  const revocations = { revoke: (remains: Remains) => void revoked.push(remains) }
-  return createFreshTokens({
+  const tokenRevocation = {
+    revoke: (pendingRevocation: PendingRevocation) => void revoked.push(pendingRevocation),
+  }
+  return createTokenRefresher({
     store: all,
-    endings: createEndings({ store: all, revocations }),
-    providers: { findOrigin: () => provider as unknown as Provider },
+    termination: createSessionTermination({ store: all, tokenRevocation }),
+    providers: { findConfigured: () => provider as unknown as Provider },
     clock,
     log,
     timeout: 3_000,
@@ -89,7 +91,7 @@ test('requests of one process share one attempt, and one lock', async () => {
       return store.lockTokens(...args)
     },
   })
-  const outcomes = await Promise.all(Array.from({ length: 150 }, () => replica.ensure(session)))
+  const outcomes = await Promise.all(Array.from({ length: 150 }, () => replica.ensureFresh(session)))
   expect(outcomes.every(({ outcome }) => outcome === 'ok')).toBe(true)
   expect([calls, locks]).toEqual([1, 1])
 })
@@ -100,7 +102,7 @@ test('while the breaker is open, the store is not asked either', async () => {
     throw new AppError('provider_unavailable', 'down', { retryAfter: 7 })
   }
   const replica = createReplica({ lockTokens: () => Promise.reject(new Error('asked')) })
-  expect(await replica.ensure(session)).toMatchObject({
+  expect(await replica.ensureFresh(session)).toMatchObject({
     outcome: 'unknown',
     error: { code: 'provider_unavailable', retryAfter: 7 },
   })
@@ -116,12 +118,12 @@ test('F37: who slept before the call does not use a refresh token that another r
       if (!hasSlept) {
         hasSlept = true
         sleepThroughLease()
-        await other.ensure(session)
+        await other.ensureFresh(session)
       }
       return found
     },
   })
-  expect(await sleeper.ensure(session)).toMatchObject({ outcome: 'ok', session: { tokensVersion: 2 } })
+  expect(await sleeper.ensureFresh(session)).toMatchObject({ outcome: 'ok', session: { tokensVersion: 2 } })
   expect(calls).toBe(1)
 })
 
@@ -131,10 +133,10 @@ test('F37: who is refused after sleeping does not end what another replica renew
   answer = async () => {
     sleepThroughLease()
     answer = async (again) => renew(again)
-    await other.ensure(session)
+    await other.ensureFresh(session)
     return { refused: 'invalid_grant' }
   }
-  expect(await createReplica().ensure(session)).toMatchObject({
+  expect(await createReplica().ensureFresh(session)).toMatchObject({
     outcome: 'ok',
     session: { tokensVersion: 2 },
   })
@@ -149,7 +151,7 @@ test('F36: whose lock went to a replica that died, still keeps the tokens that c
     setTimeout(() => clock.advance(leaseDuration), 100)
     return renew(asked)
   }
-  expect(await createReplica().ensure(session)).toMatchObject({ outcome: 'ok' })
+  expect(await createReplica().ensureFresh(session)).toMatchObject({ outcome: 'ok' })
   expect((await stored()).tokens.accessToken).toBe('at 1')
   expect(calls).toBe(1)
 })
@@ -164,7 +166,7 @@ test('F52: tokens that came are offered until the store takes them', async () =>
       return store.commitTokens(...args)
     },
   })
-  expect(await replica.ensure(session)).toMatchObject({ outcome: 'ok' })
+  expect(await replica.ensureFresh(session)).toMatchObject({ outcome: 'ok' })
   expect((await stored()).tokens.accessToken).toBe('at 1')
   expect(events).not.toContain('refreshed_tokens_lost')
 })
@@ -180,7 +182,7 @@ test('F52: a commit whose answer was lost counts', async () => {
       throw new AppError('store_unavailable', 'cut')
     },
   })
-  expect(await replica.ensure(session)).toMatchObject({ outcome: 'ok', session: { tokensVersion: 2 } })
+  expect(await replica.ensureFresh(session)).toMatchObject({ outcome: 'ok', session: { tokensVersion: 2 } })
   expect(calls).toBe(1)
 })
 
@@ -198,7 +200,7 @@ test('F38: a session that was ended during the refresh stays dead, and nobody go
     while (renewals === 0) await new Promise((done) => setTimeout(done, 20))
     return renew(asked)
   }
-  expect(await replica.ensure(session)).toEqual({ outcome: 'ended' })
+  expect(await replica.ensureFresh(session)).toEqual({ outcome: 'ended' })
   expect(await store.read('h')).toBeUndefined()
   await new Promise((done) => setTimeout(done, 1_100))
   expect(renewals).toBe(1)
@@ -208,14 +210,14 @@ test('tokens that were changed but not renewed are refreshed all the same', asyn
   const session = await expired()
   answer = () =>
     Promise.reject(new UnverifiedRefresh('the next one', new AppError('provider_unavailable', 'no keys')))
-  expect(await createReplica().ensure(session)).toMatchObject({ outcome: 'unknown' })
+  expect(await createReplica().ensureFresh(session)).toMatchObject({ outcome: 'unknown' })
   expect((await stored()).tokens).toEqual({ ...session.tokens, refreshToken: 'the next one' })
-  expect(await createReplica().ensure(session)).toMatchObject({ outcome: 'unknown' })
+  expect(await createReplica().ensureFresh(session)).toMatchObject({ outcome: 'unknown' })
   expect(calls).toBe(1)
   clock.advance(1_000)
   answer = async (asked) => renew(asked)
   // Whoever still holds the session of before has seen another version of its tokens.
-  expect(await createReplica().ensure(session)).toMatchObject({
+  expect(await createReplica().ensureFresh(session)).toMatchObject({
     outcome: 'ok',
     session: { tokensVersion: 3 },
   })
@@ -234,7 +236,7 @@ describe('a refresh beside the request', () => {
       return renew(asked)
     }
     const replica = createReplica()
-    expect(await replica.ensure(await stored())).toMatchObject({
+    expect(await replica.ensureFresh(await stored())).toMatchObject({
       outcome: 'ok',
       session: { tokensVersion: 1 },
     })
@@ -249,7 +251,7 @@ describe('a refresh beside the request', () => {
     clock.advance(minutes(59) + 30_000)
     answer = () => Promise.reject(new AppError('provider_unavailable', 'down', { reason: 'status 500' }))
     const replica = createReplica()
-    expect(await replica.ensure(await stored())).toMatchObject({ outcome: 'ok' })
+    expect(await replica.ensureFresh(await stored())).toMatchObject({ outcome: 'ok' })
     await replica.settle()
     expect(events).toEqual(['token_refresh_failed'])
     expect(await store.lockTokens('h', 1_000)).toMatchObject({ state: 'paused' })
@@ -265,14 +267,14 @@ test('what is not the provider’s word never ends a session', async () => {
   ] as const) {
     answer = () => Promise.reject(new AppError(code, 'refused'))
     clock.advance(minutes(1))
-    expect(await createReplica().ensure(session)).toMatchObject({
+    expect(await createReplica().ensureFresh(session)).toMatchObject({
       outcome: 'unknown',
       error: { code: told },
     })
   }
   answer = () => Promise.reject(new TypeError('a defect of ours'))
   clock.advance(minutes(1))
-  expect(await createReplica().ensure(session)).toMatchObject({ outcome: 'unknown' })
+  expect(await createReplica().ensureFresh(session)).toMatchObject({ outcome: 'unknown' })
   expect((await stored()).tokensVersion).toBe(1)
 })
 
@@ -282,7 +284,7 @@ test('a refusal that comes after a logout is not told as the end of the session'
     await store.end('h')
     return { refused: 'invalid_grant' }
   }
-  expect(await createReplica().ensure(session)).toEqual({ outcome: 'ended' })
+  expect(await createReplica().ensureFresh(session)).toEqual({ outcome: 'ended' })
   expect(events).not.toContain('session_ended_by_provider')
   expect(revoked).toEqual([])
 })

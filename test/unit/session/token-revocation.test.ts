@@ -1,10 +1,10 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { AppError } from '../../../src/errors.ts'
 import type { Provider } from '../../../src/provider/provider.ts'
-import { createUnavailable } from '../../../src/provider/transport/unavailable.ts'
+import { providerUnavailable } from '../../../src/provider/transport/unavailable.ts'
 import { createMemoryStore, type MemoryStore } from '../../../src/session/memory/store.ts'
-import { createRevocations } from '../../../src/session/termination/token-revocation.ts'
 import type { SessionStore } from '../../../src/session/store.ts'
+import { createTokenRevocation } from '../../../src/session/termination/token-revocation.ts'
 import { session } from '../../contract/store.ts'
 import { createTestClock, hours, minutes, seconds, type TestClock } from '../../support/clock.ts'
 
@@ -24,10 +24,10 @@ beforeEach(() => {
 })
 
 const create = (replaced: Partial<SessionStore> = {}) =>
-  createRevocations({
+  createTokenRevocation({
     store: { ...store, ...replaced },
     providers: {
-      findOrigin: () =>
+      findConfigured: () =>
         isKnown
           ? ({
               revoke() {
@@ -49,8 +49,8 @@ async function leave(count: number): Promise<void> {
   clock.advance(seconds(15))
 }
 const countLeft = async (count: number) => {
-  const all = Array.from({ length: count }, (_, index) => store.readRemains(`h${index}`))
-  return (await Promise.all(all)).filter((remains) => remains !== undefined).length
+  const all = Array.from({ length: count }, (_, index) => store.readPendingRevocation(`h${index}`))
+  return (await Promise.all(all)).filter((pendingRevocation) => pendingRevocation !== undefined).length
 }
 
 describe('a sweep', () => {
@@ -63,20 +63,20 @@ describe('a sweep', () => {
 
   test('asks a provider that is down for some at the most, and for each of them once a minute', async () => {
     await leave(45)
-    answer = () => Promise.reject(createUnavailable('down', { outage: 'silent' }))
-    const revocations = create()
-    await revocations.sweep()
+    answer = () => Promise.reject(providerUnavailable('down', { outage: 'silent' }))
+    const tokenRevocation = create()
+    await tokenRevocation.sweep()
     expect(calls).toBe(20)
     clock.advance(minutes(1) - 1)
-    await revocations.sweep()
-    await revocations.sweep()
+    await tokenRevocation.sweep()
+    await tokenRevocation.sweep()
     expect(calls).toBe(45)
     answer = async () => 'revoked'
     clock.advance(1)
-    await revocations.sweep()
+    await tokenRevocation.sweep()
     expect(await countLeft(45)).toBeLessThanOrEqual(25)
     clock.advance(minutes(1))
-    await revocations.sweep()
+    await tokenRevocation.sweep()
     expect(await countLeft(45)).toBe(0)
   })
 
@@ -110,11 +110,11 @@ describe('a sweep', () => {
       new Promise((done) => {
         release = () => done('revoked')
       })
-    const revocations = create()
-    const first = revocations.sweep()
+    const tokenRevocation = create()
+    const first = tokenRevocation.sweep()
     await expect.poll(() => calls).toBe(1)
     clock.advance(minutes(2))
-    await revocations.sweep()
+    await tokenRevocation.sweep()
     expect(calls).toBe(1)
     release()
     await first
@@ -123,13 +123,15 @@ describe('a sweep', () => {
   test('while the store does not answer, nothing is thrown, and the next one goes on', async () => {
     await leave(1)
     let isDown = true
-    const revocations = create({
-      claimRemains: (...args) =>
-        isDown ? Promise.reject(new AppError('store_unavailable', 'down')) : store.claimRemains(...args),
+    const tokenRevocation = create({
+      takeDueRevocations: (...args) =>
+        isDown
+          ? Promise.reject(new AppError('store_unavailable', 'down'))
+          : store.takeDueRevocations(...args),
     })
-    await revocations.sweep()
+    await tokenRevocation.sweep()
     isDown = false
-    await revocations.sweep()
+    await tokenRevocation.sweep()
     expect(await countLeft(1)).toBe(0)
   })
 })
@@ -145,17 +147,17 @@ test('what a provider does not revoke is forgotten, and not told as revoked', as
 test('what belongs to a provider that nobody here knows is left to who does', async () => {
   await leave(1)
   isKnown = false
-  const revocations = create()
-  await revocations.sweep()
+  const tokenRevocation = create()
+  await tokenRevocation.sweep()
   expect([calls, await countLeft(1)]).toEqual([0, 1])
   isKnown = true
   clock.advance(minutes(1))
-  await revocations.sweep()
+  await tokenRevocation.sweep()
   expect(await countLeft(1)).toBe(0)
 })
 
 test.each<[string, unknown, unknown]>([
-  ['an outage', createUnavailable('status 503', { outage: 'busy' }), 'status 503'],
+  ['an outage', providerUnavailable('status 503', { outage: 'busy' }), 'status 503'],
   ['a refusal', new AppError('provider_error', 'no', { reason: 'invalid_client' }), 'invalid_client'],
   ['a refusal without a reason', new AppError('provider_error', 'no'), 'provider_error'],
   ['a defect of ours', new Error('secret text'), 'internal_error'],
@@ -168,24 +170,24 @@ test.each<[string, unknown, unknown]>([
 
 test('that nobody was asked is no news', async () => {
   await leave(1)
-  answer = () => Promise.reject(createUnavailable('breaker is open', { outage: 'unasked' }))
+  answer = () => Promise.reject(providerUnavailable('breaker is open', { outage: 'unasked' }))
   await create().sweep()
   expect([events, await countLeft(1)]).toEqual([[], 1])
 })
 
 test('stopping waits for what is under way, and sweeps no more', async () => {
   await store.create('h0', session)
-  const { remains } = await store.end('h0')
+  const { pendingRevocation } = await store.end('h0')
   let release = () => {}
   answer = () =>
     new Promise((done) => {
       release = () => done('revoked')
     })
-  const revocations = create()
-  revocations.start()
-  if (remains !== undefined) revocations.revoke(remains)
+  const tokenRevocation = create()
+  tokenRevocation.start()
+  if (pendingRevocation !== undefined) tokenRevocation.revoke(pendingRevocation)
   let isStopped = false
-  const stopping = revocations.stop().then(() => {
+  const stopping = tokenRevocation.stop().then(() => {
     isStopped = true
   })
   await new Promise((done) => setImmediate(done))

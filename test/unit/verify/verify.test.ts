@@ -10,8 +10,8 @@ import {
   requireScope,
 } from '../../../src/verify/verify.ts'
 import { createTestClock } from '../../support/clock.ts'
-import { createProviderKey } from '../../support/providers/scripted-provider.ts'
 import { startTestServer, type TestServer } from '../../support/http-server.ts'
+import { createProviderKey } from '../../support/providers/scripted-provider.ts'
 
 const issuer = 'https://app.example.com'
 const clock = createTestClock()
