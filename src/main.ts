@@ -1,11 +1,13 @@
 #!/usr/bin/env node
-import { createHash, randomBytes } from 'node:crypto'
+
+import { createHash } from 'node:crypto'
 import { systemClock } from './clock.ts'
 import { readConfig, sharesLimits } from './config/config.ts'
 import { ConfigError } from './config/config-error.ts'
 import { readEnvironment } from './config/environment.ts'
 import { describeSettings, findUnknownVariables } from './config/read-settings.ts'
 import { isClientId } from './config/values/caller-secrets.ts'
+import { randomToken } from './crypto/hash.ts'
 import { examine } from './doctor/doctor.ts'
 import { countFindings, renderJson, renderTable } from './doctor/report.ts'
 import { createComponents, startServer } from './server.ts'
@@ -56,11 +58,11 @@ async function serve(): Promise<void> {
 }
 
 function printKeys(): void {
-  process.stdout.write(`BFF_SECRETS=${randomBytes(32).toString('base64url')}\n`)
+  process.stdout.write(`BFF_SECRETS=${randomToken()}\n`)
 }
 
 function printClient([id = '']: string[]): void {
-  const secret = randomBytes(32).toString('base64url')
+  const secret = randomToken()
   const hash = createHash('sha256').update(secret).digest('hex')
   process.stdout.write(
     `For ${id}, shown this once:\n  ${secret}\nFor Portico:\n  INTROSPECTION_CLIENTS=${id}:${hash}\n`,

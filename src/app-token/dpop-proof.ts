@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import {
   calculateJwkThumbprint,
   EmbeddedJWK,
@@ -8,6 +7,7 @@ import {
   jwtVerify,
 } from 'jose'
 import type { Clock } from '../clock.ts'
+import { sha256Base64url } from '../crypto/hash.ts'
 
 /** The proof does not show that the caller holds the key. `message` is safe to show. */
 export class InvalidDpopProof extends Error {
@@ -50,7 +50,7 @@ const addressFits: Check = ({ htu }, { url }) => {
 }
 
 const tokenFits: Check = ({ ath }, { accessToken }) =>
-  accessToken === undefined || ath === createHash('sha256').update(accessToken).digest('base64url')
+  accessToken === undefined || ath === sha256Base64url(accessToken)
     ? undefined
     : 'ath is not of the token it comes with'
 
@@ -92,7 +92,7 @@ export function createDpopVerifier({ clock, reserveOnce }: DpopVerifierOptions):
       if (problem !== undefined) throw new InvalidDpopProof(`The DPoP proof's ${problem}`)
     }
     const thumbprint = await calculateJwkThumbprint(protectedHeader.jwk ?? {})
-    const seen = createHash('sha256').update(`${thumbprint}.${payload.jti}`).digest('base64url')
+    const seen = sha256Base64url(`${thumbprint}.${payload.jti}`)
     if (!(await reserveOnce(`dpop.${seen}`, proofLifetime))) {
       throw new InvalidDpopProof('The DPoP proof was used before')
     }

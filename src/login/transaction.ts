@@ -1,7 +1,8 @@
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
+import { randomBytes, timingSafeEqual } from 'node:crypto'
 import { z } from 'zod'
 import type { Clock } from '../clock.ts'
 import { deriveText } from '../crypto/derive-key.ts'
+import { randomToken, sha256Base64url } from '../crypto/hash.ts'
 import type { Sealer } from '../crypto/sealer.ts'
 import { AppError } from '../errors.ts'
 
@@ -51,7 +52,7 @@ export function createTransaction(
   clock: Clock,
 ): Transaction {
   const id = clock.now().toString(36).padStart(ageLength, '0') + randomBytes(4).toString('hex')
-  return toTransaction(id, { ...request, seed: randomBytes(32).toString('base64url') })
+  return toTransaction(id, { ...request, seed: randomToken() })
 }
 
 function toTransaction(id: string, held: z.infer<typeof sealedTransaction>): Transaction {
@@ -68,7 +69,7 @@ function toTransaction(id: string, held: z.infer<typeof sealedTransaction>): Tra
 
 /** The S256 code challenge of a verifier (RFC 7636 4.2). */
 export function toCodeChallenge(codeVerifier: string): string {
-  return createHash('sha256').update(codeVerifier).digest('base64url')
+  return sha256Base64url(codeVerifier)
 }
 
 /** The id that names the cookie of a state, or undefined where the text is no state of ours. */
@@ -86,14 +87,12 @@ export interface CodeResponse {
   iss?: string | undefined
 }
 
-const toDigest = (text: string) => createHash('sha256').update(text).digest('base64url')
-
 /** Names a login in the store without holding its state. */
-export const toLoginFingerprint = (state: string): string => toDigest(state)
+export const toLoginFingerprint = (state: string): string => sha256Base64url(state)
 
 /** Tells one response from another with the same state, without holding its code. */
 export const toResponseFingerprint = ({ state, code, iss = '' }: CodeResponse): string =>
-  toDigest(JSON.stringify([state, code, iss]))
+  sha256Base64url(JSON.stringify([state, code, iss]))
 
 export function sealTransaction(sealer: Sealer, transaction: Transaction): string {
   return sealer.seal(JSON.stringify(sealedTransaction.parse(transaction)), transaction.id)

@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto'
 import type { Clock } from '../clock.ts'
+import { sha256Base64url } from '../crypto/hash.ts'
 import type { SharedState } from '../session/store.ts'
 
 /**
@@ -19,10 +19,7 @@ interface ReplayDetectionOptions {
   clock: Clock
 }
 
-const toKey = (issuer: string, name: string) =>
-  `used.${createHash('sha256')
-    .update(JSON.stringify([issuer, name]))
-    .digest('base64url')}`
+const toKey = (issuer: string, name: string) => `used.${sha256Base64url(JSON.stringify([issuer, name]))}`
 
 /** Creates the memory of used tokens. */
 export function createReplayDetection({ store, clock }: ReplayDetectionOptions): ReplayDetection {

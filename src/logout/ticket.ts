@@ -1,7 +1,7 @@
-import { createHash, randomBytes } from 'node:crypto'
 import { z } from 'zod'
 import type { Clock } from '../clock.ts'
 import type { Config } from '../config/config.ts'
+import { randomToken, sha256Base64url } from '../crypto/hash.ts'
 import type { Sealer } from '../crypto/sealer.ts'
 import { AppError } from '../errors.ts'
 import { readReturnTo } from '../redirects/return-to.ts'
@@ -56,8 +56,6 @@ const sealedTicket = z.object({
 
 type Ticket = z.infer<typeof sealedTicket>
 
-const toFingerprint = (secret: string) => createHash('sha256').update(secret).digest('base64url')
-
 /** Creates the tickets; any replica takes those of the others. */
 export function createLogoutTickets({ config, store, sealer, clock }: LogoutTicketsOptions): LogoutTickets {
   const { publicUrl, allowedOrigins, logoutReturnTo } = config
@@ -84,16 +82,16 @@ export function createLogoutTickets({ config, store, sealer, clock }: LogoutTick
     const remaining = expiresAt - clock.now()
     if (remaining <= 0) return 'the ticket has expired'
     // Before it is spent: others who know the address must not keep the person from it.
-    if (browser !== toFingerprint(secret)) return 'the ticket is of another browser, or was used'
+    if (browser !== sha256Base64url(secret)) return 'the ticket is of another browser, or was used'
     return (await claim(browser, remaining)) ? undefined : 'the ticket was used'
   }
 
   return {
     issue(destination) {
-      const secret = randomBytes(32).toString('base64url')
+      const secret = randomToken()
       const ticket: Ticket = {
         ...destination,
-        browser: toFingerprint(secret),
+        browser: sha256Base64url(secret),
         expiresAt: clock.now() + ticketLifetime,
       }
       const sealed = sealer.seal(JSON.stringify(ticket), context)

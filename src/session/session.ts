@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto'
+import { randomToken, sha256Base64url } from '../crypto/hash.ts'
 import type { ProviderIdentity, ProviderTokens } from '../provider/types.ts'
 
 /** Who signed in, and by which login; written once. */
@@ -77,10 +77,10 @@ export interface Session extends NewSession {
 
 /** Makes a session id of 256 random bits, the secret that the session cookie carries (ASVS 7.2.3). */
 export function createSessionId(): string {
-  return randomBytes(32).toString('base64url')
+  return randomToken()
 }
 
 /** The public handle of a session id. With 256 bits of entropy inside, a plain hash cannot be turned back. */
 export function toSessionHandle(sessionId: string): string {
-  return createHash('sha256').update(sessionId).digest('base64url')
+  return sha256Base64url(sessionId)
 }

@@ -1,7 +1,7 @@
-import { randomBytes } from 'node:crypto'
 import * as client from 'openid-client'
 import type { Clock } from '../../clock.ts'
 import type { ProviderConfig } from '../../config/providers/provider-config.ts'
+import { randomToken } from '../../crypto/hash.ts'
 import { AppError } from '../../errors.ts'
 import { toSentSecret } from '../client/client-authentication.ts'
 import { createDpopKeys } from '../client/dpop-keys.ts'
@@ -66,8 +66,6 @@ interface ProbeOptions {
   clock: Clock
 }
 
-const randomText = () => randomBytes(32).toString('base64url')
-
 /** Creates the probe of one provider. */
 export function createProviderProbe({ config, secrets, clock }: ProbeOptions): ProviderProbe {
   const http = createProviderFetch({ timeout: config.timeout, clock, ...toTls(config) })
@@ -89,11 +87,11 @@ export function createProviderProbe({ config, secrets, clock }: ProbeOptions): P
     async tryCode() {
       const provider = await discovery.server()
       const dpop = usesDpop(config, provider) ? { DPoP: (await dpopKeys.find()).handle } : {}
-      const [state, code] = [randomText(), randomText()]
+      const [state, code] = [randomToken(), randomToken()]
       const response = new URL(config.redirectUri)
       response.search = new URLSearchParams({ state, code, iss: config.issuer }).toString()
       const resources = toResourceParameters(config)
-      const checks = { expectedState: state, ...(config.pkce ? { pkceCodeVerifier: randomText() } : {}) }
+      const checks = { expectedState: state, ...(config.pkce ? { pkceCodeVerifier: randomToken() } : {}) }
       try {
         await client.authorizationCodeGrant(provider.configuration, response, checks, resources, dpop)
         return { error: 'none', description: 'a random code was accepted' }
@@ -104,7 +102,7 @@ export function createProviderProbe({ config, secrets, clock }: ProbeOptions): P
 
     async tryRevocation() {
       const { configuration } = await discovery.server()
-      const token = randomText()
+      const token = randomToken()
       try {
         await client.tokenRevocation(configuration, token, { token_type_hint: 'refresh_token' })
         return undefined
@@ -126,9 +124,9 @@ export function createProviderProbe({ config, secrets, clock }: ProbeOptions): P
         },
       })
       const request = {
-        state: randomText(),
-        nonce: randomText(),
-        codeChallenge: randomText(),
+        state: randomToken(),
+        nonce: randomToken(),
+        codeChallenge: randomToken(),
         parameters: { prompt: 'none' },
       }
       try {
@@ -144,7 +142,7 @@ export function createProviderProbe({ config, secrets, clock }: ProbeOptions): P
     async tryUserinfo() {
       const endpoint = findUserinfoEndpoint(config, await discovery.server())
       if (endpoint === undefined) return undefined
-      const headers = { accept: 'application/json', authorization: `Bearer ${randomText()}` }
+      const headers = { accept: 'application/json', authorization: `Bearer ${randomToken()}` }
       const { status } = await http.fetch(toUserinfoUrl(endpoint, 'portico-doctor').href, { headers })
       return status
     },

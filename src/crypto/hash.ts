@@ -1,0 +1,11 @@
+import { createHash, randomBytes } from 'node:crypto'
+
+/** Returns the SHA-256 of a text in base64url, 43 characters. */
+export function sha256Base64url(text: string): string {
+  return createHash('sha256').update(text).digest('base64url')
+}
+
+/** Returns 256 random bits in base64url, 43 characters: a secret that cannot be guessed. */
+export function randomToken(): string {
+  return randomBytes(32).toString('base64url')
+}
