@@ -49,11 +49,14 @@ import { createSecurityHeaders } from './http/middleware/security-headers.ts'
 import { refuseMalformed } from './http/middleware/well-formed.ts'
 import { createTransactionCookies } from './http/request/cookies.ts'
 import { createDpopHeaderReader } from './http/request/dpop-header.ts'
-import { createBrowserSessions, createRequireSession } from './http/session/browser-sessions.ts'
+import { createBrowserSessions } from './http/session/browser-sessions.ts'
+import { createRequireSession } from './http/session/require-session.ts'
 import { createBeginLogin } from './login/begin.ts'
 import { createCancelLogins } from './login/cancel.ts'
 import { createCompleteLogin } from './login/complete.ts'
 import { createLoginLedger } from './login/ledger.ts'
+import { createRepeatedCallbacks } from './login/repeated-callbacks.ts'
+import { createLoginSettlement } from './login/settlement.ts'
 import { createBackChannelLogout } from './logout/back-channel.ts'
 import { createReplayDetection } from './logout/replay-detection.ts'
 import { createRpInitiatedLogout } from './logout/rp-initiated.ts'
@@ -101,14 +104,21 @@ export function createApp(components: Components): Express {
     // Code exchange, keys and userinfo, each within its deadline, and two of them once more for a nonce (RFC 9449 8).
     patience: 5 * config.longestTimeout,
   })
-  const completeLogin = createCompleteLogin({
-    providers,
-    config,
+  const settlement = createLoginSettlement({
+    ledger,
     store,
     termination,
     sealer: transactions,
-    ledger,
     pickTokenClaims,
+  })
+  const repeatedCallbacks = createRepeatedCallbacks({ store, ledger })
+  const completeLogin = createCompleteLogin({
+    config,
+    providers,
+    sealer: transactions,
+    ledger,
+    settlement,
+    repeatedCallbacks,
     clock,
   })
   const cancelLogins = createCancelLogins({ ledger, termination, sealer: transactions, clock })
@@ -147,6 +157,7 @@ export function createApp(components: Components): Express {
   const callback = createCallbackHandler({
     config,
     completeLogin,
+    settlement,
     mintAppToken,
     sessions,
     providers,
@@ -203,14 +214,14 @@ export function createApp(components: Components): Express {
   app
     .route('/api/callback')
     .head(allowOnly('GET', 'POST')) // a link checker must not spend the code
-    .get(limitCallbacks, sessions.writable, callback)
-    .post(limitCallbacks, jsonOrFormBody, sessions.writable, callback)
+    .get(limitCallbacks, sessions.middleware, callback)
+    .post(limitCallbacks, jsonOrFormBody, sessions.middleware, callback)
     .all(allowOnly('GET', 'POST'))
   app
     .route('/api/callback/:provider')
     .head(allowOnly('GET', 'POST'))
-    .get(limitCallbacks, sessions.writable, callback)
-    .post(limitCallbacks, jsonOrFormBody, sessions.writable, callback)
+    .get(limitCallbacks, sessions.middleware, callback)
+    .post(limitCallbacks, jsonOrFormBody, sessions.middleware, callback)
     .all(allowOnly('GET', 'POST'))
   app.route('/api/session').get(csrf, limitCalls, session).all(allowOnly('GET'))
   app

@@ -49,9 +49,9 @@ export const isErrorCode = (code: unknown): code is ErrorCode =>
 
 interface AppErrorOptions {
   /** What the log may say: words of ours or a sanitized remark, never a token, a code or a provider's raw text. */
-  reason?: string
+  reason?: string | undefined
   /** Seconds to wait before another try (the Retry-After header, RFC 9110 10.2.3). */
-  retryAfter?: number
+  retryAfter?: number | undefined
   /** Headers the answer carries beside the problem document, such as Allow. */
   headers?: Record<string, string>
   cause?: unknown
@@ -59,7 +59,7 @@ interface AppErrorOptions {
 
 /** A refusal with a stable code. `detail` is shown to the caller; `reason` and `cause` never leave the server. */
 export class AppError extends Error {
-  override readonly name = 'AppError'
+  override readonly name: string = 'AppError'
   readonly code: ErrorCode
   readonly status: number
   readonly title: string

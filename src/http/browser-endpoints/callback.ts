@@ -4,11 +4,13 @@ import type { KeyRing } from '../../app-token/key-ring.ts'
 import type { MintAppToken } from '../../app-token/mint.ts'
 import type { Clock } from '../../clock.ts'
 import type { Config } from '../../config/config.ts'
-import { AppError, type ErrorCode } from '../../errors.ts'
-import { type createCompleteLogin, FailedLogin, type SignedIn } from '../../login/complete.ts'
+import { AppError } from '../../errors.ts'
+import type { CompleteLogin } from '../../login/complete.ts'
+import type { AuthorizationResponse, Browser, SignedIn, VerifiedLogin } from '../../login/login-attempt.ts'
+import { LoginFailed } from '../../login/login-failed.ts'
+import type { LoginSettlement } from '../../login/settlement.ts'
 import { toTransactionId } from '../../login/transaction.ts'
 import type { Providers } from '../../provider/providers.ts'
-import type { Session } from '../../session/session.ts'
 import { renderContinuePage } from '../pages.ts'
 import type { TransactionCookies } from '../request/cookies.ts'
 import type { ReadDpopThumbprint } from '../request/dpop-header.ts'
@@ -16,6 +18,7 @@ import { isNavigation } from '../request/navigation.ts'
 import { parameter, readInput } from '../request/parameters.ts'
 import { createClientDescriber } from '../request/sign-in-client.ts'
 import type { BrowserSessions } from '../session/browser-sessions.ts'
+import { createFindWayOn } from './failed-callback.ts'
 import { toSessionView, toUserView } from './session.ts'
 
 const callbackParameters = z.object({
@@ -30,131 +33,118 @@ type CallbackRequest = Request<{ provider?: string }>
 
 interface CallbackOptions {
   config: Config
-  completeLogin: ReturnType<typeof createCompleteLogin>
+  completeLogin: CompleteLogin
+  settlement: LoginSettlement
   mintAppToken: MintAppToken
   sessions: BrowserSessions
-  providers: Providers
+  providers: Pick<Providers, 'find'>
   transactionCookies: TransactionCookies
   readDpopThumbprint: ReadDpopThumbprint
-  keyRing: KeyRing
+  keyRing: Pick<KeyRing, 'signingKey'>
   clock: Clock
 }
 
-/** GET and POST /api/callback: the provider's answer comes in, a session and an app token go out. */
+/** GET and POST /api/callback: takes the provider's response, and answers with a session and an app token. */
 export function createCallbackHandler(options: CallbackOptions): RequestHandler<{ provider?: string }> {
-  const { config, completeLogin, mintAppToken, sessions, providers } = options
-  const { transactionCookies, readDpopThumbprint, keyRing, clock } = options
+  const { config, completeLogin, settlement, mintAppToken, sessions } = options
+  const { providers, transactionCookies, readDpopThumbprint, keyRing, clock } = options
   const describeClient = createClientDescriber(config)
+  const findWayOn = createFindWayOn({ config, sessions })
 
-  /** The provider whose own address this is; undefined at the common one. */
-  function readArrival(req: CallbackRequest): string | undefined {
-    const { provider } = req.params
-    if (provider === undefined || providers.find(provider) !== undefined) return provider
-    throw new AppError('not_found', 'There is no provider of this name.')
+  return async (req, res) => {
+    const isFirstTry = req.method === 'GET' && req.query.again === undefined
+    if (isFirstTry && isNavigation(req) && sessions.mayBeWithheld(req)) return sendAgain(req, res, config)
+    // The default, until the transaction's own return_to is known.
+    res.locals.retry = { returnTo: config.loginReturnTo }
+    try {
+      await signIn(req, res)
+    } catch (error) {
+      await sessions.abandon(req)
+      const wayOn = await findWayOn(req, res.locals, error)
+      if (wayOn === undefined) throw error
+      res.redirect(303, wayOn)
+    }
   }
 
-  async function complete(
-    req: CallbackRequest,
-    res: Response,
-  ): Promise<SignedIn & { keyThumbprint: string | undefined }> {
-    const arrivedFor = readArrival(req)
-    const { error_description: errorDescription, ...response } = readInput(
-      callbackParameters,
-      req.method === 'POST' ? req.body : req.query,
-    )
-    // Before the login: neither a proof that is refused nor keys that cannot be had must cost the code.
+  /** The five steps of a callback. */
+  async function signIn(req: CallbackRequest, res: Response): Promise<void> {
+    const response = readResponse(req)
+    const keyThumbprint = await prepareAppToken(req)
+    const browser = takeBrowser(req, res, response)
+    const login = await completeLogin(response, browser, res.locals.log)
+    const signedIn =
+      login.outcome === 'verified' ? await startSession(req, res, login, browser) : repeat(req, login)
+    await answer(req, res, signedIn, keyThumbprint)
+  }
+
+  function readResponse(req: CallbackRequest): AuthorizationResponse {
+    const { provider: arrivedFor } = req.params
+    if (arrivedFor !== undefined && providers.find(arrivedFor) === undefined) {
+      throw new AppError('not_found', 'There is no provider of this name.')
+    }
+    const input = req.method === 'POST' ? req.body : req.query
+    const { error_description: errorDescription, ...response } = readInput(callbackParameters, input)
+    return { ...response, errorDescription, arrivedFor }
+  }
+
+  /** Before the login: neither a proof that is refused nor a missing signing key must cost the code. */
+  async function prepareAppToken(req: CallbackRequest): Promise<string | undefined> {
     const keyThumbprint = await readDpopThumbprint(req)
     await keyRing.signingKey()
-    const transactionId = toTransactionId(response.state) ?? ''
-    // Whatever becomes of this login, its transaction is over.
-    if (transactionId !== '') transactionCookies.clear(res, transactionId)
-    const browser = {
-      describeClient: () => describeClient(req),
-      transactions: transactionCookies.readAll(req),
-      readSession: async () => (await sessions.read(req)).session,
-      startSession: (session: Parameters<BrowserSessions['start']>[1]) => sessions.start(req, session),
-      adoptSession: (sessionId: string) => sessions.adopt(req, sessionId),
-    }
-    const signedIn = await completeLogin(
-      { ...response, errorDescription, arrivedFor },
-      browser,
-      res.locals.log,
-    )
-    return { ...signedIn, keyThumbprint }
+    return keyThumbprint
   }
 
-  async function answer(req: CallbackRequest, res: Response): Promise<void> {
-    const { session, returnTo, keyThumbprint } = await complete(req, res)
+  /** Reads what the login needs of the browser, and drops its transaction: success or not, it is used up. */
+  function takeBrowser(req: CallbackRequest, res: Response, { state }: AuthorizationResponse): Browser {
+    const transactionId = toTransactionId(state)
+    if (transactionId !== undefined) transactionCookies.clear(res, transactionId)
+    return {
+      transactions: transactionCookies.readAll(req),
+      sessionId: sessions.readId(req),
+      client: describeClient(req),
+    }
+  }
+
+  async function startSession(
+    req: CallbackRequest,
+    res: Response,
+    login: VerifiedLogin,
+    { transactions }: Browser,
+  ): Promise<SignedIn> {
+    const { log } = res.locals
+    try {
+      const sessionId = await sessions.start(req, login.session)
+      return await settlement.settle(login, sessionId, transactions, log)
+    } catch (error) {
+      await settlement.refuse(login.response, error, log)
+      const isWrapped = error instanceof LoginFailed || !(error instanceof AppError)
+      throw isWrapped ? error : new LoginFailed(error, login.transaction)
+    }
+  }
+
+  function repeat(req: CallbackRequest, login: SignedIn & { sessionId: string | undefined }): SignedIn {
+    if (login.sessionId !== undefined) sessions.adopt(req, login.sessionId)
+    return login
+  }
+
+  async function answer(
+    req: CallbackRequest,
+    res: Response,
+    { session, returnTo }: SignedIn,
+    keyThumbprint: string | undefined,
+  ): Promise<void> {
     if (isNavigation(req)) return res.redirect(303, returnTo)
     const token = await mintAppToken(session, { keyThumbprint })
     const views = { user: toUserView(session), session: toSessionView(session, clock) }
     res.json({ ...token, return_to: returnTo, ...views })
   }
-
-  /**
-   * The session of a person who has no need of a login that came to nothing: it was finished before, gave way to another
-   * one or took too long, and the browser is signed in.
-   */
-  async function findLivingSession(
-    req: CallbackRequest,
-    { code }: AppError,
-    { transaction, successor }: Partial<FailedLogin>,
-  ): Promise<Session | undefined> {
-    if (successor !== undefined) return successor
-    if (!pastLogins.has(code)) return undefined
-    // The living session does not prove what that login was to prove.
-    if (transaction !== undefined && demandsMore(transaction)) return undefined
-    return (await sessions.read(req)).session
-  }
-
-  /** Logs why a login came to nothing; returns where its navigation goes on all the same, if it does. */
-  async function findWayOn(req: CallbackRequest, res: Response, error: unknown): Promise<string | undefined> {
-    const failed: Partial<FailedLogin> = error instanceof FailedLogin ? error : {}
-    const refusal = failed.refusal ?? error
-    if (!(refusal instanceof AppError)) return undefined
-    const { code, reason } = refusal
-    const { returnTo = config.loginReturnTo, providerName, prompt } = failed.transaction ?? {}
-    const session = isNavigation(req) ? await findLivingSession(req, refusal, failed) : undefined
-    if (session !== undefined) {
-      res.locals.log('login_not_needed', { code, reason, session: session.handle })
-      return returnTo
-    }
-    res.locals.log('login_failed', { code, reason })
-    res.locals.retry = { returnTo, provider: providerName }
-    return isNavigation(req) && prompt === 'none' && silentRefusals.has(code) ? returnTo : undefined
-  }
-
-  return async (req, res) => {
-    const isRepeated = req.query.again !== undefined
-    if (isNavigation(req) && req.method === 'GET' && !isRepeated && sessions.mayBeWithheld(req)) {
-      // Once more, now from a page of ours: the browser then brings the session that this login replaces or repeats.
-      const { pathname, search } = new URL(req.originalUrl, config.publicUrl)
-      res.type('html').send(renderContinuePage(`${pathname}${search}${search === '' ? '?' : '&'}again=1`))
-      return
-    }
-    // Unless the transaction tells better, a person who has to start again lands on the default page.
-    res.locals.retry = { returnTo: config.loginReturnTo }
-    try {
-      await answer(req, res)
-    } catch (error) {
-      await sessions.abandon(req)
-      const wayOn = await findWayOn(req, res, error)
-      if (wayOn === undefined) throw error instanceof FailedLogin ? error.refusal : error
-      res.redirect(303, wayOn)
-    }
-  }
 }
 
-/** What a silent login (prompt=none) goes on without. */
-const silentRefusals: ReadonlySet<ErrorCode> = new Set([
-  'login_required',
-  'consent_required',
-  'interaction_required',
-])
-
-/** Whether a login asks for a stronger or a fresh sign-in. */
-const demandsMore = ({ acrValues, maxAge, prompt = '' }: FailedLogin['transaction']) =>
-  acrValues !== undefined || maxAge !== undefined || prompt.split(' ').includes('login')
-
-/** What says that a login is over, and nothing of the person. */
-const pastLogins: ReadonlySet<ErrorCode> = new Set(['login_transaction_missing', 'login_transaction_expired'])
+/**
+ * Answers with a page of this server that sends the browser here again: the strict session cookie, which does not come
+ * with a navigation from another site, comes with that. The login can then replace or recognise the session.
+ */
+function sendAgain(req: Request, res: Response, { publicUrl }: Config): void {
+  const { pathname, search } = new URL(req.originalUrl, publicUrl)
+  res.type('html').send(renderContinuePage(`${pathname}${search}${search === '' ? '?' : '&'}again=1`))
+}

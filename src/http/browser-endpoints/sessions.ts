@@ -5,7 +5,7 @@ import type { Session } from '../../session/session.ts'
 import { isIn, toUserGroup } from '../../session/session-groups.ts'
 import type { SessionStore } from '../../session/store.ts'
 import type { SessionTermination } from '../../session/termination/session-termination.ts'
-import { currentSession } from '../session/browser-sessions.ts'
+import { currentSession } from '../session/require-session.ts'
 import { toSessionView } from './session.ts'
 import type { SignOut } from './sign-out.ts'
 

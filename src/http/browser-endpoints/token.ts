@@ -3,7 +3,7 @@ import { z } from 'zod'
 import type { MintAppToken } from '../../app-token/mint.ts'
 import type { ReadDpopThumbprint } from '../request/dpop-header.ts'
 import { parameter, readInput } from '../request/parameters.ts'
-import { currentSession } from '../session/browser-sessions.ts'
+import { currentSession } from '../session/require-session.ts'
 
 /** Strict: a misspelt name would give a wider token than was meant. */
 const tokenParameters = z.strictObject({

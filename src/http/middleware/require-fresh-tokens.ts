@@ -1,7 +1,7 @@
 import type { RequestHandler } from 'express'
 import type { RefreshResult, TokenRefresher } from '../../session/refresh/token-refresher.ts'
 import type { Session } from '../../session/session.ts'
-import { currentSession, sessionExpired } from '../session/browser-sessions.ts'
+import { currentSession, sessionExpired } from '../session/require-session.ts'
 
 /**
  * Middleware, after `requireSession`: lets a request pass while the provider stands behind the session, whose tokens are

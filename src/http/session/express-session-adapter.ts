@@ -1,57 +1,68 @@
-import { type SessionData, Store } from 'express-session'
-import { AppError, signedOut } from '../../errors.ts'
-import { type NewSession, toSessionHandle } from '../../session/session.ts'
-import type { SessionStore } from '../../session/store.ts'
-
-declare module 'express-session' {
-  interface SessionData {
-    /** Set by `BrowserSessions.start` alone; carried to our store by the one `save()` of a login. */
-    login?: NewSession
-  }
-}
+import type { Request, RequestHandler } from 'express'
+import session, { type SessionData, Store } from 'express-session'
+import { createSessionId } from '../../session/session.ts'
+import type { SessionCookie } from './session-cookie.ts'
 
 /**
- * Lets express-session write into our store, and nothing more. It never emits `disconnect` (express-session would
- * then go on without a session) and never writes a session twice: a request in flight cannot bring an ended session
- * back, nor overwrite tokens that were refreshed meanwhile.
+ * express-session, used for one thing: it sets the session cookie of a login. Everything else of a session is read and
+ * written through `SessionStore`, so that no request in flight can bring an ended session back, nor overwrite tokens
+ * that were refreshed meanwhile.
  */
-export class ExpressStore extends Store {
-  readonly #store: SessionStore
+export interface ExpressSessionAdapter {
+  /** Must run before the methods below. */
+  middleware: RequestHandler
+  /** Makes a new session id, which it returns; its cookie goes out with the response. */
+  issueCookie(req: Request): string
+  /** Sends the cookie of a session that exists already. */
+  reissueCookie(req: Request, sessionId: string): void
+  /** Sends no cookie after all. */
+  withholdCookie(req: Request): void
+}
 
-  constructor(store: SessionStore) {
-    super()
-    this.#store = store
-  }
+/** Creates the adapter. */
+export function createExpressSessionAdapter({
+  name,
+  secrets,
+  attributes,
+}: SessionCookie): ExpressSessionAdapter {
+  return {
+    middleware: session({
+      name,
+      secret: secrets,
+      store: new EmptyStore(),
+      genid: createSessionId,
+      cookie: attributes,
+      resave: false,
+      saveUninitialized: false,
+      rolling: false,
+    }),
 
-  override get(id: string, callback: (error: unknown, session?: SessionData | null) => void): void {
-    answer(callback, async () => {
-      const session = await this.#store.read(toSessionHandle(id))
-      return session === undefined ? null : ({ cookie: {} } as SessionData)
-    })
-  }
+    issueCookie(req) {
+      // A cookie goes out for every session id that express-session did not find in the request or make by itself.
+      req.sessionStore.generate(req)
+      return req.sessionID
+    },
 
-  override set(id: string, { login }: SessionData, callback: (error?: unknown) => void = () => {}): void {
-    answer(callback, async () => {
-      const outcome = login === undefined ? 'created' : await this.#store.create(toSessionHandle(id), login)
-      if (outcome === 'cut-off') throw signedOut()
-      if (outcome === 'created') return
-      throw new AppError('store_unavailable', 'The new session could not be kept.', {
-        reason: 'handle is in use',
-      })
-    })
-  }
+    reissueCookie(req, sessionId) {
+      req.sessionID = sessionId
+      req.sessionStore.createSession(req, { cookie: Object.assign(new session.Cookie(), attributes) })
+    },
 
-  override destroy(id: string, callback: (error?: unknown) => void = () => {}): void {
-    answer(callback, async () => {
-      await this.#store.end(toSessionHandle(id))
-    })
+    withholdCookie: (req) => void Reflect.deleteProperty(req, 'session'),
   }
 }
 
-/** Answers a Node-style callback from a promise; an error thrown by the callback itself is not caught here. */
-function answer<T>(callback: (error: unknown, value?: T) => void, work: () => Promise<T>): void {
-  work().then(
-    (value) => setImmediate(callback, null, value),
-    (error: unknown) => setImmediate(callback, error),
-  )
+/** A store that keeps nothing, and finds nothing. */
+class EmptyStore extends Store {
+  override get(_id: string, callback: (error: unknown, session?: SessionData | null) => void): void {
+    callback(null, null)
+  }
+
+  override set(_id: string, _session: SessionData, callback: (error?: unknown) => void = () => {}): void {
+    callback()
+  }
+
+  override destroy(_id: string, callback: (error?: unknown) => void = () => {}): void {
+    callback()
+  }
 }

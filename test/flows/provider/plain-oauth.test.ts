@@ -49,7 +49,7 @@ describe('who signed in', () => {
     // Namespaced by the provider: another provider's "u-1" is another user.
     expect(stored?.identity).toMatchObject({
       issuer: `${idp.origin}/token`,
-      sub: 'u-1',
+      providerSub: 'u-1',
       userId: 'u-1',
     })
     expect(stored?.tokens).not.toHaveProperty('idToken')

@@ -1,0 +1,70 @@
+import type { Request, Response } from 'express'
+import type { Config } from '../../config/config.ts'
+import { AppError, type ErrorCode } from '../../errors.ts'
+import { LoginFailed } from '../../login/login-failed.ts'
+import type { Transaction } from '../../login/transaction.ts'
+import type { Session } from '../../session/session.ts'
+import { isNavigation } from '../request/navigation.ts'
+import type { BrowserSessions } from '../session/browser-sessions.ts'
+
+/**
+ * Logs why a login failed. Returns where its navigation goes on nevertheless: back to the app, where the browser is
+ * signed in by another login, or where a silent login (`prompt=none`) was refused. Undefined where the error is shown.
+ */
+export type FindWayOn = (
+  req: Request,
+  locals: Response['locals'],
+  error: unknown,
+) => Promise<string | undefined>
+
+interface FindWayOnOptions {
+  config: Pick<Config, 'loginReturnTo'>
+  sessions: Pick<BrowserSessions, 'read'>
+}
+
+/** Creates the part that decides what follows a failed callback. */
+export function createFindWayOn({ config, sessions }: FindWayOnOptions): FindWayOn {
+  return async (req, locals, error) => {
+    if (!(error instanceof AppError)) return undefined
+    const { code, reason } = error
+    const { transaction, successor }: Partial<LoginFailed> = error instanceof LoginFailed ? error : {}
+    const { returnTo = config.loginReturnTo, providerName, prompt } = transaction ?? {}
+    const isPage = isNavigation(req)
+    const session = isPage ? (successor ?? (await findLivingSession(req, code, transaction))) : undefined
+    if (session !== undefined) {
+      locals.log('login_not_needed', { code, reason, session: session.handle })
+      return returnTo
+    }
+    locals.log('login_failed', { code, reason })
+    locals.retry = { returnTo, provider: providerName }
+    return isPage && prompt === 'none' && silentRefusals.has(code) ? returnTo : undefined
+  }
+
+  /**
+   * The session of a user who does not need the login that failed: it was finished before or took too long, and the
+   * browser is signed in. A login that asked for a stronger or a fresh sign-in is needed all the same: the session does
+   * not prove what it should have proved.
+   */
+  async function findLivingSession(
+    req: Request,
+    code: ErrorCode,
+    transaction: Transaction | undefined,
+  ): Promise<Session | undefined> {
+    if (!pastLogins.has(code) || (transaction !== undefined && demandsMore(transaction))) return undefined
+    return (await sessions.read(req)).session
+  }
+}
+
+/** What a silent login goes on without. */
+const silentRefusals: ReadonlySet<ErrorCode> = new Set([
+  'login_required',
+  'consent_required',
+  'interaction_required',
+])
+
+/** Refusals that say that a login has ended, and nothing about its user. */
+const pastLogins: ReadonlySet<ErrorCode> = new Set(['login_transaction_missing', 'login_transaction_expired'])
+
+/** Whether a login asks for a stronger or a fresh sign-in. */
+const demandsMore = ({ acrValues, maxAge, prompt = '' }: Transaction) =>
+  acrValues !== undefined || maxAge !== undefined || prompt.split(' ').includes('login')

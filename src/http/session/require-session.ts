@@ -1,0 +1,38 @@
+import type { RequestHandler, Response } from 'express'
+import { AppError } from '../../errors.ts'
+import type { Session } from '../../session/session.ts'
+import type { SessionStore } from '../../session/store.ts'
+import type { BrowserSessions } from './browser-sessions.ts'
+
+/**
+ * Creates the middleware that lets a request pass with a living session only. It puts the session on
+ * `res.locals.session` and moves its idle timeout.
+ *
+ * The middleware throws AppError `session_required`, `session_expired`, `store_unavailable`.
+ */
+export function createRequireSession(
+  sessions: Pick<BrowserSessions, 'read'>,
+  store: Pick<SessionStore, 'touch'>,
+): RequestHandler {
+  return async (req, res, next) => {
+    const { cookie, session } = await sessions.read(req)
+    if (session === undefined) throw cookie === 'absent' ? sessionRequired() : sessionExpired()
+    const touched = await store.touch(session)
+    if (touched === undefined) throw sessionExpired()
+    res.locals.session = touched
+    next()
+  }
+}
+
+/** The session that `requireSession` let pass. */
+export function currentSession({ locals: { session } }: Response): Session {
+  if (session === undefined) throw new TypeError('requireSession must run before this')
+  return session
+}
+
+/** For a browser whose cookie is valid but whose session no longer exists. */
+export const sessionExpired = (): AppError =>
+  new AppError('session_expired', 'This session has ended. GET /api/login begins another.')
+
+const sessionRequired = (): AppError =>
+  new AppError('session_required', 'Sign in first: GET /api/login returns where.')

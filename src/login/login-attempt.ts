@@ -1,0 +1,52 @@
+import type { NewSession, Session } from '../session/session.ts'
+import type { CodeResponse, SealedTransaction, Transaction } from './transaction.ts'
+
+/** The provider's answer to an authorization request, as the browser brought it (RFC 6749 4.1.2, RFC 9207). */
+export interface AuthorizationResponse {
+  state: string
+  code?: string | undefined
+  iss?: string | undefined
+  error?: string | undefined
+  errorDescription?: string | undefined
+  /** The provider whose own callback address it came to; undefined where it came to the common one. */
+  arrivedFor?: string | undefined
+}
+
+/** What a login needs to know of the browser that brings the response. */
+export interface Browser {
+  /** The sealed transactions of its logins in progress. */
+  transactions: readonly SealedTransaction[]
+  /** The id in its session cookie, good or not. */
+  sessionId: string | undefined
+  /** By what its user may recognise it later. */
+  client: { device: string; address?: string }
+}
+
+/** A login whose user is known, every token verified. It has no session yet. */
+export interface VerifiedLogin {
+  outcome: 'verified'
+  session: NewSession
+  returnTo: string
+  transaction: Transaction
+  response: CodeResponse
+  /** When the callback came, in milliseconds since the epoch. */
+  arrivedAt: number
+}
+
+/** A browser that is signed in, and where it goes next. */
+export interface SignedIn {
+  session: Session
+  returnTo: string
+}
+
+/** A callback that came again: the session of the first one. */
+export interface RepeatedLogin {
+  outcome: 'repeated'
+  session: Session
+  returnTo: string
+  /**
+   * Id of the session whose cookie the browser gets again, because a reload may have cost it the answer that set the
+   * cookie; undefined where the browser holds the cookie.
+   */
+  sessionId: string | undefined
+}

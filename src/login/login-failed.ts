@@ -1,0 +1,18 @@
+import { AppError } from '../errors.ts'
+import type { Session } from '../session/session.ts'
+import type { Transaction } from './transaction.ts'
+
+/** A refusal that came after the login's transaction was opened, so that the way back to the app is known. */
+export class LoginFailed extends AppError {
+  override readonly name = 'LoginFailed'
+  readonly transaction: Transaction
+  /** The session that superseded this login: of another login that the same browser finished at the same time. */
+  readonly successor: Session | undefined
+
+  constructor(refusal: AppError, transaction: Transaction, successor?: Session) {
+    const { code, detail, reason, retryAfter, headers } = refusal
+    super(code, detail, { reason, retryAfter, headers, cause: refusal })
+    this.transaction = transaction
+    this.successor = successor
+  }
+}

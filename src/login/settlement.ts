@@ -1,0 +1,86 @@
+import { maxTokenClaims, type PickTokenClaims } from '../app-token/token-claims.ts'
+import type { Sealer } from '../crypto/sealer.ts'
+import { AppError, signedOut } from '../errors.ts'
+import { type Session, toSessionHandle } from '../session/session.ts'
+import type { SessionStore } from '../session/store.ts'
+import type { SessionTermination } from '../session/termination/session-termination.ts'
+import type { Log } from '../telemetry/logger.ts'
+import { createConcurrentLogins } from './concurrent-logins.ts'
+import type { LoginLedger } from './ledger.ts'
+import type { SignedIn, VerifiedLogin } from './login-attempt.ts'
+import { LoginFailed } from './login-failed.ts'
+import type { CodeResponse, SealedTransaction } from './transaction.ts'
+
+/** The end of a login: all replicas learn its outcome, so that repeated callbacks and logouts find it. */
+export interface LoginSettlement {
+  /**
+   * Records the session that a verified login has started, and keeps one session where the same browser finished
+   * several logins at the same time.
+   *
+   * @throws AppError `signed_out` where a logout came meanwhile, `store_unavailable`; LoginFailed with the session
+   * that superseded this one
+   */
+  settle(
+    login: VerifiedLogin,
+    sessionId: string,
+    transactions: readonly SealedTransaction[],
+    log: Log,
+  ): Promise<SignedIn>
+  /** Records why a login failed after its code was taken. Never rejects. */
+  refuse(response: CodeResponse, error: unknown, log: Log): Promise<void>
+}
+
+interface LoginSettlementOptions {
+  ledger: LoginLedger
+  store: Pick<SessionStore, 'read'>
+  termination: Pick<SessionTermination, 'end' | 'findLiving' | 'supersede'>
+  /** Opens transactions. */
+  sealer: Sealer
+  pickTokenClaims: PickTokenClaims
+}
+
+/** Creates the settlement of logins. */
+export function createLoginSettlement({
+  ledger,
+  store,
+  termination,
+  sealer,
+  pickTokenClaims,
+}: LoginSettlementOptions): LoginSettlement {
+  const keepOneLogin = createConcurrentLogins({ ledger, store, termination, sealer })
+
+  return {
+    async settle(login, sessionId, transactions, log) {
+      const { response, returnTo, transaction, arrivedAt } = login
+      const handle = toSessionHandle(sessionId)
+      const settled = await ledger.settle(response, { sessionId, returnTo })
+      if (settled === undefined) {
+        await termination.end(handle)
+        throw signedOut()
+      }
+      const { settledAt } = settled
+      await keepOneLogin({ handle, state: response.state, arrivedAt, settledAt }, transactions)
+      const session = await termination.findLiving(handle)
+      // A logout has ended it already.
+      if (session === undefined) throw signedOut()
+      if (session.handle !== handle) throw new LoginFailed(signedOut(), transaction, session)
+      logSuccess(session, log)
+      return { session, returnTo }
+    },
+
+    async refuse(response, error, log) {
+      // Another login superseded this one, which has its outcome already.
+      if (error instanceof LoginFailed) return
+      const { code, detail } =
+        error instanceof AppError ? error : new AppError('internal_error', 'The sign-in failed.')
+      await ledger.settle(response, { code, detail }).catch(() => log('login_outcome_lost'))
+    },
+  }
+
+  function logSuccess({ identity, handle }: Session, log: Log): void {
+    log('login_succeeded', { sub: identity.appSub, session: handle })
+    const { leftOut } = pickTokenClaims(identity)
+    if (leftOut.length > 0)
+      log('user_claims_dropped', { session: handle, names: leftOut, limit: maxTokenClaims })
+  }
+}
