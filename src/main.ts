@@ -2,6 +2,7 @@
 
 import { createHash } from 'node:crypto'
 import { systemClock } from './clock.ts'
+import { createComponents } from './components.ts'
 import { readConfig, sharesLimits } from './config/config.ts'
 import { ConfigError } from './config/config-error.ts'
 import { readEnvironment } from './config/environment.ts'
@@ -10,7 +11,7 @@ import { isClientId } from './config/values/caller-secrets.ts'
 import { randomToken } from './crypto/hash.ts'
 import { examine } from './doctor/doctor.ts'
 import { countFindings, renderJson, renderTable } from './doctor/report.ts'
-import { createComponents, startServer } from './server.ts'
+import { startServer } from './server.ts'
 
 const usage = `Usage: portico-bff [command]
 

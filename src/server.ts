@@ -1,59 +1,10 @@
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
-import { type Components, createApp, createOperatorApp } from './app.ts'
-import { createKeyRing } from './app-token/key-ring.ts'
-import { type Clock, systemClock } from './clock.ts'
+import type { Components } from './components.ts'
 import type { Config } from './config/config.ts'
-import type { ProviderConfig } from './config/providers/provider-config.ts'
 import { createHttpServer } from './http/wire/http-server.ts'
-import { createProvider } from './provider/provider.ts'
-import { createProviders, type Providers } from './provider/providers.ts'
-import { createMemoryStore } from './session/memory/store.ts'
-import { createRedisConnection } from './session/redis/connection.ts'
-import { createRedisStore } from './session/redis/store.ts'
-import { createTokenRefresher } from './session/refresh/token-refresher.ts'
-import type { Store } from './session/store.ts'
-import { createSessionTermination } from './session/termination/session-termination.ts'
-import { createTokenRevocation } from './session/termination/token-revocation.ts'
-import { createLog, type Log } from './telemetry/logger.ts'
-
-/** Makes every part from the configuration; `replaced` ones are taken as they are. */
-export function createComponents(config: Config, replaced: Partial<Components> = {}): Components {
-  const { clock = systemClock, log = createLog(config.logLevel) } = replaced
-  const { secrets, appToken } = config
-  const store = replaced.store ?? createStore(config, clock, log)
-  const providers = replaced.providers ?? createConfiguredProviders(config, clock, log)
-  const tokenRevocation = replaced.tokenRevocation ?? createTokenRevocation({ store, providers, log })
-  const termination = replaced.termination ?? createSessionTermination({ store, tokenRevocation })
-  const { longestTimeout: timeout } = config
-  return {
-    config,
-    clock,
-    log,
-    store,
-    providers,
-    tokenRevocation,
-    termination,
-    tokenRefresher:
-      replaced.tokenRefresher ?? createTokenRefresher({ store, termination, providers, clock, log, timeout }),
-    keyRing: replaced.keyRing ?? createKeyRing({ config: appToken, store, secrets, clock, log }),
-    lifecycle: { draining: false },
-  }
-}
-
-function createConfiguredProviders(config: Config, clock: Clock, log: Log): Providers {
-  const { secrets } = config
-  const create = (one: ProviderConfig) => createProvider({ config: one, secrets, clock, log })
-  const [first, ...others] = config.providers
-  return createProviders([create(first), ...others.map(create)])
-}
-
-function createStore({ redis, secrets, session: lifetimes }: Config, clock: Clock, log: Log): Store {
-  if (redis === undefined) return createMemoryStore({ clock, lifetimes })
-  const connection = createRedisConnection(redis, log)
-  return createRedisStore({ connection, secrets, lifetimes, clock, log })
-}
+import { createApp, createOperatorApp } from './routes.ts'
 
 /** A server that listens. */
 export interface RunningServer {

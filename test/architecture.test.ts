@@ -22,7 +22,9 @@ const importsOf = (file: string): string[] =>
 const floors = [
   ['main'],
   ['server', 'doctor'],
-  ['app'],
+  ['routes'],
+  ['endpoints'],
+  ['components'],
   ['http'],
   ['login', 'logout', 'verify'],
   ['redirects', 'app-token'],
@@ -59,7 +61,7 @@ describe('only some may know', () => {
     [
       'Express',
       /from '(express|express-session|express-rate-limit|helmet|cors|cookie|cookie-signature)'/,
-      /^(http\/|app\.ts|verify\/verify\.ts)/,
+      /^(http\/|routes\.ts|endpoints\.ts|verify\/verify\.ts)/,
     ],
     ['openid-client', /from 'openid-client'/, /^provider\//],
     ['node-redis', /from '@redis\/client'/, /^session\/redis\/deployment\.ts$/],
@@ -74,7 +76,7 @@ describe('only some may know', () => {
 
   test('the provider file and its neighbours know it at all: the patterns above match something', () => {
     expect(files.some((file) => /from 'openid-client'/.test(read(file)))).toBe(true)
-    expect(importsOf('app.ts').length).toBeGreaterThan(20)
+    expect(importsOf('endpoints.ts').length).toBeGreaterThan(20)
   })
 })
 
@@ -103,7 +105,7 @@ test('what resource servers import stays light: no server library but Express ty
 })
 
 test('files are small enough to read', () => {
-  for (const file of files) expect([file, read(file).split('\n').length > 280]).toEqual([file, false])
+  for (const file of files) expect([file, read(file).split('\n').length > 230]).toEqual([file, false])
 })
 
 test('no work that cannot be done yet is left in the tree', () => {

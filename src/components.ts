@@ -1,0 +1,71 @@
+import { createKeyRing, type KeyRing } from './app-token/key-ring.ts'
+import { type Clock, systemClock } from './clock.ts'
+import type { Config } from './config/config.ts'
+import type { ProviderConfig } from './config/providers/provider-config.ts'
+import type { Lifecycle } from './http/machine-endpoints/health.ts'
+import { createProvider } from './provider/provider.ts'
+import { createProviders, type Providers } from './provider/providers.ts'
+import { createMemoryStore } from './session/memory/store.ts'
+import { createRedisConnection } from './session/redis/connection.ts'
+import { createRedisStore } from './session/redis/store.ts'
+import { createTokenRefresher, type TokenRefresher } from './session/refresh/token-refresher.ts'
+import type { Store } from './session/store.ts'
+import {
+  createSessionTermination,
+  type SessionTermination,
+} from './session/termination/session-termination.ts'
+import { createTokenRevocation, type TokenRevocation } from './session/termination/token-revocation.ts'
+import { createLog, type Log } from './telemetry/logger.ts'
+
+/** The parts of a server that live as long as the process. */
+export interface Components {
+  config: Config
+  clock: Clock
+  log: Log
+  store: Store
+  providers: Providers
+  termination: SessionTermination
+  tokenRevocation: TokenRevocation
+  tokenRefresher: TokenRefresher
+  keyRing: KeyRing
+  lifecycle: Lifecycle
+}
+
+/** Creates every component from the configuration; those in `replaced` are used as they are. */
+export function createComponents(config: Config, replaced: Partial<Components> = {}): Components {
+  const { clock = systemClock, log = createLog(config.logLevel) } = replaced
+  const { secrets, appToken, longestTimeout: timeout } = config
+  const store = replaced.store ?? createStore(config, clock, log)
+  const providers = replaced.providers ?? createConfiguredProviders(config, clock, log)
+  const tokenRevocation = replaced.tokenRevocation ?? createTokenRevocation({ store, providers, log })
+  const termination = replaced.termination ?? createSessionTermination({ store, tokenRevocation })
+  const tokenRefresher =
+    replaced.tokenRefresher ?? createTokenRefresher({ store, termination, providers, clock, log, timeout })
+  const keyRing = replaced.keyRing ?? createKeyRing({ config: appToken, store, secrets, clock, log })
+  const lifecycle = { draining: false }
+  return {
+    config,
+    clock,
+    log,
+    store,
+    providers,
+    termination,
+    tokenRevocation,
+    tokenRefresher,
+    keyRing,
+    lifecycle,
+  }
+}
+
+function createStore({ redis, secrets, session: lifetimes }: Config, clock: Clock, log: Log): Store {
+  if (redis === undefined) return createMemoryStore({ clock, lifetimes })
+  const connection = createRedisConnection(redis, log)
+  return createRedisStore({ connection, secrets, lifetimes, clock, log })
+}
+
+function createConfiguredProviders(config: Config, clock: Clock, log: Log): Providers {
+  const { secrets } = config
+  const create = (one: ProviderConfig) => createProvider({ config: one, secrets, clock, log })
+  const [first, ...others] = config.providers
+  return createProviders([create(first), ...others.map(create)])
+}

@@ -1,0 +1,169 @@
+import type { Request } from 'express'
+import { createDpopVerifier } from './app-token/dpop-proof.ts'
+import { createIntrospection } from './app-token/introspection.ts'
+import { createAppTokenMinter } from './app-token/mint.ts'
+import { createTokenClaimPicker } from './app-token/token-claims.ts'
+import type { Components } from './components.ts'
+import { createSealer } from './crypto/sealer.ts'
+import { createCallbackHandler } from './http/browser-endpoints/callback.ts'
+import { createLoginHandler } from './http/browser-endpoints/login.ts'
+import { createLogoutCallbackHandler, createLogoutHandler } from './http/browser-endpoints/logout.ts'
+import { createLogoutRedirect } from './http/browser-endpoints/logout-redirect.ts'
+import { createProvidersHandler } from './http/browser-endpoints/providers.ts'
+import { createSessionHandler } from './http/browser-endpoints/session.ts'
+import {
+  createOtherSessionsEndHandler,
+  createSessionEndHandler,
+  createSessionListHandler,
+} from './http/browser-endpoints/sessions.ts'
+import { createSignOut } from './http/browser-endpoints/sign-out.ts'
+import { createTokenHandler } from './http/browser-endpoints/token.ts'
+import { createUserinfoHandler } from './http/browser-endpoints/userinfo.ts'
+import { createBackChannelLogoutHandler } from './http/machine-endpoints/back-channel-logout.ts'
+import { createFrontChannelLogoutHandler } from './http/machine-endpoints/front-channel-logout.ts'
+import { createReadinessHandlers, livez } from './http/machine-endpoints/health.ts'
+import { createIntrospectHandler } from './http/machine-endpoints/introspect.ts'
+import { createUniversalLogoutHandler } from './http/machine-endpoints/universal-logout.ts'
+import {
+  createClientJwksHandler,
+  createJwksHandler,
+  createMetadataHandler,
+} from './http/machine-endpoints/well-known.ts'
+import { createCsrfGuard, createFormCsrfGuard, createLoginGuard } from './http/middleware/csrf.ts'
+import { createRateLimit } from './http/middleware/rate-limit.ts'
+import { createRequireFreshTokens } from './http/middleware/require-fresh-tokens.ts'
+import { createTransactionCookies, type TransactionCookies } from './http/request/cookies.ts'
+import { createDpopHeaderReader } from './http/request/dpop-header.ts'
+import { type BrowserSessions, createBrowserSessions } from './http/session/browser-sessions.ts'
+import { createRequireSession } from './http/session/require-session.ts'
+import { createBeginLogin } from './login/begin.ts'
+import { createCancelLogins } from './login/cancel.ts'
+import { createCompleteLogin } from './login/complete.ts'
+import { createLoginLedger } from './login/ledger.ts'
+import { createRepeatedCallbacks } from './login/repeated-callbacks.ts'
+import { createLoginSettlement } from './login/settlement.ts'
+import { createBackChannelLogout } from './logout/back-channel.ts'
+import { createReplayDetection } from './logout/replay-detection.ts'
+import { createRpInitiatedLogout } from './logout/rp-initiated.ts'
+import { createLogoutTickets } from './logout/ticket.ts'
+import { createUniversalLogout } from './logout/universal.ts'
+
+/** Creates the guards and the endpoints, under the names that `routes.ts` puts in order. */
+export function createEndpoints(components: Components) {
+  const { config } = components
+  const sessions = createBrowserSessions(components)
+  const transactionCookies = createTransactionCookies(config.secureCookies)
+  const shared = { ...components, sessions, transactionCookies }
+  return {
+    ...createGuards(shared),
+    ...createSignInEndpoints(shared),
+    ...createProgramEndpoints(components),
+  }
+}
+
+/** The components, and what browsers' endpoints share. */
+interface BrowserComponents extends Components {
+  sessions: BrowserSessions
+  transactionCookies: TransactionCookies
+}
+
+/** What a request must pass before an endpoint sees it. */
+function createGuards({ config, store, tokenRefresher, sessions, transactionCookies }: BrowserComponents) {
+  const { allowedOrigins, rateLimits } = config
+  // A request without any of these costs neither the session store nor the provider anything: another site's frames and
+  // images can send it.
+  const isBare = (req: Request) =>
+    !transactionCookies.hasAny(req) && !sessions.hasCookie(req) && req.get('dpop') === undefined
+  return {
+    csrf: createCsrfGuard(allowedOrigins),
+    formCsrf: createFormCsrfGuard(allowedOrigins),
+    loginGuard: createLoginGuard(config),
+    requireSession: createRequireSession(sessions, store),
+    requireFreshTokens: createRequireFreshTokens(tokenRefresher),
+    sessionCookie: sessions.middleware,
+    limitLogins: createRateLimit({ name: 'login', rate: rateLimits.login, store }),
+    limitCalls: createRateLimit({ name: 'api', rate: rateLimits.api, store }),
+    limitCallbacks: [
+      createRateLimit({ name: 'callback', rate: rateLimits.login, store, skip: isBare }),
+      // Bare ones count by themselves: if another site spends this limit, its visitors can still log in and call.
+      createRateLimit({ name: 'stray-callback', rate: rateLimits.api, store, skip: (req) => !isBare(req) }),
+    ],
+  }
+}
+
+/** What browsers call: login, session, token, logout. */
+function createSignInEndpoints(components: BrowserComponents) {
+  const { config, clock, store, providers, termination, tokenRefresher, keyRing } = components
+  const { sessions, transactionCookies } = components
+  const { secrets } = config
+  const pickTokenClaims = createTokenClaimPicker(config)
+  const mintAppToken = createAppTokenMinter({ config, pickTokenClaims, keyRing, clock })
+  const reserveOnce = (key: string, lifetime: number) => store.reserveOnce(key, lifetime)
+  const verifyDpopProof = createDpopVerifier({ clock, reserveOnce })
+  const readDpopThumbprint = createDpopHeaderReader(config.publicUrl, verifyDpopProof)
+
+  const sealer = createSealer(secrets, 'login-transaction')
+  // Code exchange, keys and userinfo, each within its deadline, and two of them once more for a nonce (RFC 9449 8).
+  const patience = 5 * config.longestTimeout
+  const ledger = createLoginLedger({ store, clock, sealer: createSealer(secrets, 'login-outcome'), patience })
+  const settlement = createLoginSettlement({ ledger, store, termination, sealer, pickTokenClaims })
+  const repeatedCallbacks = createRepeatedCallbacks({ store, ledger })
+  const beginLogin = createBeginLogin({ config, providers, sealer, clock })
+  const login = { config, providers, sealer, ledger, settlement, repeatedCallbacks, clock }
+  const completeLogin = createCompleteLogin(login)
+  const cancelLogins = createCancelLogins({ ledger, termination, sealer, clock })
+
+  const signOut = createSignOut({ sessions, transactionCookies, cancelLogins })
+  const logoutStates = createSealer(secrets, 'logout-state')
+  const rpInitiatedLogout = createRpInitiatedLogout({ config, providers, sealer: logoutStates })
+  const ticketSealer = createSealer(secrets, 'logout-ticket')
+  const logoutTickets = createLogoutTickets({ config, store, sealer: ticketSealer, clock })
+  const logoutRedirect = createLogoutRedirect({ config, logoutTickets })
+  const logout = { config, signOut, sessions, termination, rpInitiatedLogout, logoutRedirect }
+
+  return {
+    providers: createProvidersHandler(providers),
+    login: createLoginHandler({ config, beginLogin, cancelLogins, transactionCookies }),
+    callback: createCallbackHandler({
+      config,
+      completeLogin,
+      settlement,
+      mintAppToken,
+      sessions,
+      providers,
+      transactionCookies,
+      readDpopThumbprint,
+      keyRing,
+      clock,
+    }),
+    session: createSessionHandler({ sessions, store, pickTokenClaims, clock }),
+    token: createTokenHandler({ mintAppToken, readDpopThumbprint }),
+    userinfo: createUserinfoHandler({ providers, tokenRefresher, clock }),
+    listSessions: createSessionListHandler({ store, clock }),
+    endSession: createSessionEndHandler({ signOut, store, termination }),
+    endOtherSessions: createOtherSessionsEndHandler({ termination }),
+    logout: createLogoutHandler(logout),
+    logoutAtProvider: logoutRedirect.handler,
+    logoutCallback: createLogoutCallbackHandler(rpInitiatedLogout),
+  }
+}
+
+/** What programs call: balancers, APIs and identity providers. No cookie counts here. */
+function createProgramEndpoints(components: Components) {
+  const { config, clock, store, providers, termination, keyRing } = components
+  const replayDetection = createReplayDetection({ store, clock })
+  const logOutByBackChannel = createBackChannelLogout({ providers, termination, replayDetection })
+  const logOutUniversally = createUniversalLogout({ config, providers, termination, replayDetection })
+  const introspect = createIntrospection({ config, keyRing, store, clock })
+  return {
+    livez,
+    readyz: createReadinessHandlers(components),
+    jwks: createJwksHandler(keyRing),
+    clientJwks: createClientJwksHandler(config),
+    metadata: createMetadataHandler(config),
+    backChannelLogout: createBackChannelLogoutHandler(logOutByBackChannel),
+    frontChannelLogout: createFrontChannelLogoutHandler({ providers, store, termination }),
+    universalLogout: createUniversalLogoutHandler(logOutUniversally),
+    introspect: createIntrospectHandler({ config, introspect }),
+  }
+}

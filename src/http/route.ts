@@ -1,0 +1,31 @@
+import type { ErrorRequestHandler, Express, Request, RequestHandler } from 'express'
+import { allowOnly } from './middleware/problem-details.ts'
+
+type Handler<P> = RequestHandler<P> | ErrorRequestHandler<P> | RequestHandler<P>[]
+
+/** The handlers of one address, by method, each in the order in which they run. */
+interface Methods<P> {
+  /** Answers HEAD as well (RFC 9110 9.3.2). */
+  get?: Handler<P>[]
+  /** A GET that uses something up, such as a code: HEAD is refused, because a link checker must not spend it. */
+  unsafeGet?: Handler<P>[]
+  post?: Handler<P>[]
+  delete?: Handler<P>[]
+}
+
+/** Adds an address to the app; every method that it does not name is answered with 405 and Allow (RFC 9110 15.5.6). */
+export type AddRoute = <P = Request['params']>(path: string, methods: Methods<P>) => void
+
+/** Creates the function that adds addresses to an app. */
+export function createAddRoute(app: Express): AddRoute {
+  return (path, { get, unsafeGet, post, delete: remove }) => {
+    const verbs = { GET: get ?? unsafeGet, POST: post, DELETE: remove }
+    const refuse = allowOnly(...Object.keys(verbs).filter((verb) => verbs[verb as keyof typeof verbs]))
+    const route = app.route(path)
+    if (unsafeGet !== undefined) route.head(refuse).get(...unsafeGet)
+    if (get !== undefined) route.get(...get)
+    if (post !== undefined) route.post(...post)
+    if (remove !== undefined) route.delete(...remove)
+    route.all(refuse)
+  }
+}

@@ -1,0 +1,100 @@
+import express, { type Express } from 'express'
+import type { Components } from './components.ts'
+import { createEndpoints } from './endpoints.ts'
+import { answerBackChannelError } from './http/machine-endpoints/back-channel-logout.ts'
+import { createOperatorGuard, createSubjectEndHandler } from './http/machine-endpoints/operator.ts'
+import { noteUniversalLogoutError } from './http/machine-endpoints/universal-logout.ts'
+import { formBody, jsonBody, jsonOrFormBody } from './http/middleware/body.ts'
+import { createCors } from './http/middleware/cors.ts'
+import { createProblemDetails, notFound } from './http/middleware/problem-details.ts'
+import { createRequestContext, noStore } from './http/middleware/request-context.ts'
+import { createSecurityHeaders } from './http/middleware/security-headers.ts'
+import { refuseMalformed } from './http/middleware/well-formed.ts'
+import { createAddRoute } from './http/route.ts'
+
+/** Creates the app: every address, and before its endpoint every guard, in the order in which they run. */
+export function createApp(components: Components): Express {
+  const { config } = components
+  const to = createEndpoints(components)
+  const { csrf, formCsrf, loginGuard, requireSession, requireFreshTokens, sessionCookie } = to
+  const { limitLogins, limitCallbacks, limitCalls } = to
+  const app = createExpressApp(components)
+  const route = createAddRoute(app)
+
+  app.use(refuseMalformed)
+
+  // Balancers, and programs that read keys and metadata.
+  route('/livez', { get: [to.livez] })
+  route('/readyz', { get: [to.readyz] })
+  route('/.well-known/jwks.json', { get: [to.jwks] })
+  route('/.well-known/client-jwks.json', { get: [to.clientJwks] })
+  route('/.well-known/oauth-authorization-server', { get: [to.metadata] })
+
+  app.use('/api', noStore, createCors(config.allowedOrigins))
+
+  // Browsers: the SPA's calls, and navigations.
+  route('/api/providers', { get: [to.providers] })
+  route('/api/login', {
+    unsafeGet: [loginGuard, limitLogins, to.login],
+    post: [csrf, limitLogins, jsonBody, to.login],
+  })
+  for (const path of ['/api/callback', '/api/callback/:provider']) {
+    route<{ provider?: string }>(path, {
+      unsafeGet: [limitCallbacks, sessionCookie, to.callback],
+      post: [limitCallbacks, jsonOrFormBody, sessionCookie, to.callback],
+    })
+  }
+  route('/api/session', { get: [csrf, limitCalls, to.session] })
+  route('/api/token', {
+    post: [csrf, limitCalls, jsonBody, requireSession, requireFreshTokens, to.token],
+  })
+  route('/api/userinfo', { get: [csrf, limitCalls, requireSession, requireFreshTokens, to.userinfo] })
+  route('/api/sessions', {
+    get: [csrf, limitCalls, requireSession, to.listSessions],
+    delete: [csrf, limitCalls, requireSession, to.endOtherSessions],
+  })
+  route<{ id: string }>('/api/sessions/:id', { delete: [csrf, limitCalls, requireSession, to.endSession] })
+  route('/api/logout', { post: [formCsrf, jsonOrFormBody, to.logout] })
+  route('/api/logout/provider', { unsafeGet: [to.logoutAtProvider] })
+  route('/api/logout/callback', { get: [to.logoutCallback] })
+
+  // Identity providers and APIs. No cookie counts here.
+  route('/api/backchannel-logout', { post: [formBody, to.backChannelLogout, answerBackChannelError] })
+  route('/api/frontchannel-logout', { get: [limitCalls, to.frontChannelLogout] })
+  route('/api/universal-logout', { post: [jsonBody, to.universalLogout, noteUniversalLogoutError] })
+  route('/api/introspect', { post: [formBody, to.introspect] })
+
+  app.use(notFound, createProblemDetails(config))
+  return app
+}
+
+/** Creates the operator API, which has a port of its own that no browser needs to reach. */
+export function createOperatorApp(components: Components, secret: string): Express {
+  const { config, providers, termination } = components
+  const app = createExpressApp(components)
+  const route = createAddRoute(app)
+
+  app.use(noStore, createOperatorGuard(secret), refuseMalformed)
+
+  route<{ sub: string }>('/operator/subjects/:sub/sessions', {
+    delete: [createSubjectEndHandler({ providers, termination })],
+  })
+
+  app.use(notFound, createProblemDetails(config))
+  return app
+}
+
+/** An Express app whose requests have an id, a log and security headers. */
+function createExpressApp(components: Components): Express {
+  const { config } = components
+  const app = express()
+  app.disable('x-powered-by').disable('etag').enable('case sensitive routing').set('query parser', 'simple')
+  // For addresses in logs and rate limits only: nothing else is derived from forwarded headers.
+  app.set('trust proxy', [...config.trustProxy])
+  // express-session asks this before it sets a Secure cookie. PUBLIC_URL says how browsers reach this server.
+  Object.defineProperty(app.request, 'secure', { get: () => config.secureCookies })
+  // No answer is ever "304 Not Modified", whatever If-None-Match a request sends.
+  Object.defineProperty(app.request, 'fresh', { get: () => false })
+  app.use(createRequestContext(components), createSecurityHeaders())
+  return app
+}
