@@ -105,7 +105,7 @@ test('what resource servers import stays light: no server library but Express ty
 })
 
 test('files are small enough to read', () => {
-  for (const file of files) expect([file, read(file).split('\n').length > 230]).toEqual([file, false])
+  for (const file of files) expect([file, read(file).split('\n').length > 250]).toEqual([file, false])
 })
 
 test('no work that cannot be done yet is left in the tree', () => {
