@@ -70,8 +70,8 @@ interface BrowserComponents extends Components {
 /** What a request must pass before an endpoint sees it. */
 function createGuards({ config, store, tokenRefresher, sessions, transactionCookies }: BrowserComponents) {
   const { allowedOrigins, rateLimits } = config
-  // A request without any of these costs neither the session store nor the provider anything: another site's frames and
-  // images can send it.
+  // A request without any of these costs neither the session store nor the provider anything: another site's
+  // frames and images can send it.
   const isBare = (req: Request) =>
     !transactionCookies.hasAny(req) && !sessions.hasCookie(req) && req.get('dpop') === undefined
   return {
@@ -85,7 +85,8 @@ function createGuards({ config, store, tokenRefresher, sessions, transactionCook
     limitCalls: createRateLimit({ name: 'api', rate: rateLimits.api, store }),
     limitCallbacks: [
       createRateLimit({ name: 'callback', rate: rateLimits.login, store, skip: isBare }),
-      // Bare ones count by themselves: if another site spends this limit, its visitors can still log in and call.
+      // Bare ones count by themselves: if another site spends this limit, its visitors can still log in and
+      // call.
       createRateLimit({ name: 'stray-callback', rate: rateLimits.api, store, skip: (req) => !isBare(req) }),
     ],
   }
@@ -103,9 +104,15 @@ function createSignInEndpoints(components: BrowserComponents) {
   const readDpopThumbprint = createDpopHeaderReader(config.publicUrl, verifyDpopProof)
 
   const sealer = createSealer(secrets, 'login-transaction')
-  // Code exchange, keys and userinfo, each within its deadline, and two of them once more for a nonce (RFC 9449 8).
-  const patience = 5 * config.longestTimeout
-  const ledger = createLoginLedger({ store, clock, sealer: createSealer(secrets, 'login-outcome'), patience })
+  // Code exchange, keys and userinfo, each within its deadline, and two of them once more for a nonce (RFC
+  // 9449 8).
+  const followTimeout = 5 * config.longestTimeout
+  const ledger = createLoginLedger({
+    store,
+    clock,
+    sealer: createSealer(secrets, 'login-outcome'),
+    followTimeout,
+  })
   const settlement = createLoginSettlement({ ledger, store, termination, sealer, pickTokenClaims })
   const repeatedCallbacks = createRepeatedCallbacks({ store, ledger })
   const beginLogin = createBeginLogin({ config, providers, sealer, clock })

@@ -22,7 +22,7 @@ const finishWithin = 10_000
 export async function startServer(components: Components): Promise<RunningServer> {
   const { config, providers, store, tokenRevocation, tokenRefresher, keyRing, log, lifecycle } = components
   const server = createHttpServer(createApp(components), components)
-  // While draining, clients and balancers are told to take their next request elsewhere.
+  // While draining, this makes clients and balancers send their next request elsewhere.
   server.prependListener('request', (_req, res) => {
     if (lifecycle.draining) res.setHeader('Connection', 'close')
   })
@@ -55,8 +55,8 @@ export async function startServer(components: Components): Promise<RunningServer
       clearInterval(sweep)
       clearTimeout(deadline)
       operatorServer?.closeAllConnections()
-      // Tokens that were renewed beside a request are written before the process ends, and those of sessions that
-      // ended are revoked; what is not done in time, another replica does.
+      // Tokens that were renewed beside a request are written before the process ends, and those of sessions
+      // that ended are revoked; what is not done in time, another replica does.
       const settled = tokenRefresher.settle().then(() => tokenRevocation.stop())
       await Promise.race([settled, delay(finishWithin, undefined, { ref: false })])
       await Promise.all(providers.all.map((provider) => provider.close()))

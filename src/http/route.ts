@@ -7,13 +7,18 @@ type Handler<P> = RequestHandler<P> | ErrorRequestHandler<P> | RequestHandler<P>
 interface Methods<P> {
   /** Answers HEAD as well (RFC 9110 9.3.2). */
   get?: Handler<P>[]
-  /** A GET that uses something up, such as a code: HEAD is refused, because a link checker must not spend it. */
+  /**
+   * A GET that uses something up, such as a code: HEAD is refused, because a link checker must not spend it.
+   */
   unsafeGet?: Handler<P>[]
   post?: Handler<P>[]
   delete?: Handler<P>[]
 }
 
-/** Adds an address to the app; every method that it does not name is answered with 405 and Allow (RFC 9110 15.5.6). */
+/**
+ * Adds an address to the app; every method that it does not name is answered with 405 and Allow (RFC 9110
+ * 15.5.6).
+ */
 export type AddRoute = <P = Request['params']>(path: string, methods: Methods<P>) => void
 
 /** Creates the function that adds addresses to an app. */

@@ -1,7 +1,10 @@
 import { AppError, type ErrorCode } from '../errors.ts'
 import { type Log, toLogText } from '../telemetry/logger.ts'
 
-/** The provider's refusals (RFC 6749 4.1.2.1, OpenID Connect Core 3.1.2.6) by our codes. */
+/**
+ * Code and text for each error that a provider may answer with (RFC 6749 4.1.2.1, OpenID Connect Core
+ * 3.1.2.6).
+ */
 const refusals: ReadonlyMap<string, [ErrorCode, string]> = new Map([
   ['access_denied', ['access_denied', 'The provider did not let you in, or you cancelled.']],
   ['login_required', ['login_required', 'You are not signed in at the provider.']],
@@ -18,7 +21,10 @@ const refusals: ReadonlyMap<string, [ErrorCode, string]> = new Map([
   ['temporarily_unavailable', ['provider_unavailable', 'The provider is busy. Try again in a moment.']],
 ])
 
-/** A refusal in words of this server; the provider's own text goes to the log alone, and may be forged. */
+/**
+ * The provider's error response in this server's words. The provider's own text may be forged: it is only
+ * logged.
+ */
 export function toRefusal(
   {
     error,

@@ -8,10 +8,10 @@ import { readReturnTo } from '../redirects/return-to.ts'
 import type { Log } from '../telemetry/logger.ts'
 import { createTransaction, type SealedTransaction, sealTransaction, toCodeChallenge } from './transaction.ts'
 
-/** What the page that starts a login may ask for (OpenID Connect Core 3.1.2.1). */
+/** What a page may ask for when it begins a login (OpenID Connect Core 3.1.2.1). */
 export interface LoginRequest {
   returnTo?: string | undefined
-  /** Which of the configured providers; the first one where it is not said. */
+  /** Name of a configured provider; the first one by default. */
   provider?: string | undefined
   prompt?: string | undefined
   loginHint?: string | undefined
@@ -19,18 +19,25 @@ export interface LoginRequest {
   maxAge?: number | undefined
   acrValues?: string | undefined
   uiLocales?: string | undefined
-  /** Okta's name of an upstream identity provider. */
+  /** Okta's id of an upstream identity provider. */
   idp?: string | undefined
-  /** A session token of Okta's, which a sign-in widget got: the provider's own page is skipped. */
+  /** A session token that Okta gave a sign-in widget: Okta then skips its own sign-in page. */
   sessionToken?: string | undefined
 }
 
-/** A login begun: where to send the browser, and the cookie that ties the answer to it. */
+/** A login in progress: where to send the browser, and the cookie that binds the response to this browser. */
 export interface BegunLogin {
   loginUrl: string
   provider: string
   transaction: SealedTransaction
 }
+
+/**
+ * Begins a login. It writes nothing to the store.
+ *
+ * @throws AppError `invalid_request`, `provider_unavailable`, `provider_error`
+ */
+export type BeginLogin = (request: LoginRequest, log: Log) => Promise<BegunLogin>
 
 interface BeginLoginOptions {
   config: Config
@@ -39,8 +46,8 @@ interface BeginLoginOptions {
   clock: Clock
 }
 
-/** Creates the use case "begin a login". It writes nothing to any store. */
-export function createBeginLogin({ config, providers, sealer, clock }: BeginLoginOptions) {
+/** Creates the use case "begin a login". */
+export function createBeginLogin({ config, providers, sealer, clock }: BeginLoginOptions): BeginLogin {
   function chooseReturnTo(asked: string | undefined, log: Log): string {
     if (asked === undefined) return config.loginReturnTo
     const returnTo = readReturnTo(asked, config.publicUrl, config.allowedOrigins)
@@ -54,8 +61,7 @@ export function createBeginLogin({ config, providers, sealer, clock }: BeginLogi
     throw new AppError('invalid_request', 'There is no provider of this name. GET /api/providers lists them.')
   }
 
-  /** @throws AppError `invalid_request`, `provider_unavailable`, `provider_error` */
-  return async function beginLogin(request: LoginRequest, log: Log): Promise<BegunLogin> {
+  return async (request, log) => {
     const provider = chooseProvider(request.provider)
     const { maxAge, acrValues } = request
     const begun = createTransaction(
@@ -73,7 +79,7 @@ export function createBeginLogin({ config, providers, sealer, clock }: BeginLogi
       state,
       nonce,
       codeChallenge: toCodeChallenge(codeVerifier),
-      parameters: toParameters(request),
+      parameters: toAuthorizationParameters(request),
     })
     const transaction = { ...begun, dpopThumbprint, prompt }
     return {
@@ -84,7 +90,8 @@ export function createBeginLogin({ config, providers, sealer, clock }: BeginLogi
   }
 }
 
-function toParameters(request: LoginRequest): Record<string, string> {
+/** The login's wishes as parameters of the authorization request. */
+function toAuthorizationParameters(request: LoginRequest): Record<string, string> {
   const parameters = {
     prompt: request.prompt,
     login_hint: request.loginHint,

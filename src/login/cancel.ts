@@ -5,15 +5,21 @@ import { crossingTime } from '../session/timeouts.ts'
 import type { LoginLedger } from './ledger.ts'
 import { openTransactions, type SealedTransaction } from './transaction.ts'
 
-/** Cancels logins in progress of one browser. Throws AppError `store_unavailable`: then they may still succeed. */
+/**
+ * Cancels the logins that one browser has in progress: their callbacks fail.
+ *
+ * Throws AppError `store_unavailable`: they may still succeed then.
+ */
 export interface CancelLogins {
   /**
-   * The browser signs out. A login that succeeded seconds ago, so that the browser had not received its cookie when
-   * it sent the logout, loses its session. The session of an older one lives on: a browser that has its cookie has
-   * no transaction any more, so that the one here is a copy.
+   * For a browser that signs out. A login that succeeded within the last seconds loses its session: the
+   * browser may have sent the logout before it received the cookie. The session of an older login lives on:
+   * the browser has dropped that transaction with the cookie, so that this one is a copy.
    */
   atSignOut(transactions: readonly SealedTransaction[]): Promise<void>
-  /** Their cookies give way to newer ones: no logout could bring them any more, and find the session they make. */
+  /**
+   * For logins whose cookies make room for newer ones: no logout could bring these and find their sessions.
+   */
   atOverflow(transactions: readonly SealedTransaction[]): Promise<void>
 }
 
@@ -25,7 +31,7 @@ interface CancelLoginsOptions {
   clock: Clock
 }
 
-/** Creates the use case "logins in progress are over". */
+/** Creates the use case "cancel logins in progress". */
 export function createCancelLogins({
   ledger,
   termination,

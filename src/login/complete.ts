@@ -23,8 +23,8 @@ import {
 } from './transaction.ts'
 
 /**
- * Completes a login: from the provider's response to the user who signed in. A repeated callback (a reload, a double
- * submit) gets the session of the first one instead.
+ * Completes a login: from the provider's response to the user who signed in. A repeated callback (a reload, a
+ * double submit) gets the session of the first one instead.
  *
  * @throws AppError before the transaction is open, LoginFailed after
  */
@@ -45,6 +45,13 @@ interface CompleteLoginOptions {
   clock: Clock
 }
 
+/** One callback of a login whose transaction is open. */
+interface Attempt {
+  transaction: Transaction
+  browser: Browser
+  log: Log
+}
+
 /** Creates the use case "complete a login". Each state makes one session at most. */
 export function createCompleteLogin({
   config,
@@ -62,38 +69,34 @@ export function createCompleteLogin({
     if (sealed === undefined) return repeatedCallbacks.recognise(response, browser, log)
     const transaction = openTransaction(sealer, sealed, response.state)
     try {
-      return await complete(response, transaction, browser, log)
+      return await complete(response, { transaction, browser, log })
     } catch (error) {
       throw error instanceof AppError ? new LoginFailed(error, transaction) : error
     }
   }
 
   /**
-   * The order matters: `state` and `iss` are checked before `error` and `code` are believed, and the state is reserved
-   * before the code is exchanged, because a second exchange would make the provider revoke the tokens of the first.
+   * The order matters: `state` and `iss` are checked before `error` and `code` are believed, and the state is
+   * reserved before the code is exchanged, because a second exchange would make the provider revoke the
+   * tokens of the first.
    */
   async function complete(
     response: AuthorizationResponse,
-    transaction: Transaction,
-    browser: Browser,
-    log: Log,
+    attempt: Attempt,
   ): Promise<VerifiedLogin | RepeatedLogin> {
+    const { transaction, browser, log } = attempt
     assertInTime(transaction, clock)
     const provider = await findAnsweringProvider(response, transaction)
     const granted = readCode(response, log)
     const isFirst = await ledger.reserve(granted.state)
-    return isFirst
-      ? exchange(provider, granted, transaction, browser, log)
-      : repeatedCallbacks.follow(granted, browser, log)
+    return isFirst ? exchange(provider, granted, attempt) : repeatedCallbacks.follow(granted, browser, log)
   }
 
   /** Exchanges the code. A refusal is recorded, so that repeated callbacks get the same answer. */
   async function exchange(
     provider: Provider,
     response: CodeResponse,
-    transaction: Transaction,
-    browser: Browser,
-    log: Log,
+    { transaction, browser, log }: Attempt,
   ): Promise<VerifiedLogin> {
     const arrivedAt = clock.now()
     try {
@@ -116,7 +119,10 @@ function findTransaction({ state }: AuthorizationResponse, browser: Browser): Se
   return browser.transactions.find(({ id }) => id === transactionId)
 }
 
-/** A response that grants a code; an error response is thrown as the refusal it is. It has cost the store nothing yet. */
+/**
+ * A response that grants a code; an error response is thrown as the refusal it is. It has cost the store
+ * nothing yet.
+ */
 function readCode({ code, ...response }: AuthorizationResponse, log: Log): CodeResponse {
   if (code === undefined || response.error !== undefined) throw toRefusal(response, log)
   return { code, state: response.state, iss: response.iss }

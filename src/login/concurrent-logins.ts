@@ -5,11 +5,14 @@ import { crossingTime } from '../session/timeouts.ts'
 import type { LoginLedger } from './ledger.ts'
 import { openTransactions, type SealedTransaction } from './transaction.ts'
 
-/** A login that has just been settled with a session. Times are milliseconds since the epoch. */
+/** A login that has just got its session. Times are milliseconds since the epoch. */
 interface FinishedLogin {
   handle: string
   state: string
-  /** When its callback came: what was settled long before that had reached the browser. */
+  /**
+   * When its callback came. The cookie of a login that was settled long before had reached the browser by
+   * then.
+   */
   arrivedAt: number
   settledAt: number
 }
@@ -23,21 +26,26 @@ interface ConcurrentLoginsOptions {
 }
 
 /**
- * Creates the rule for logins that one browser finishes at the same time, in two tabs: it keeps one cookie, so that one
- * session stays, that of the login settled last. The other would outlive a logout.
- *
- * Each login brings the transactions of the others. It is settled before it looks for theirs, so that of two logins at
- * least one sees the other; and both would decide the same. The session of this login may have ended afterwards.
+ * Keeps one session where one browser finishes several logins at the same time, in two tabs: that of the
+ * login settled last. The browser has one cookie; a logout would not find the other sessions. The session of
+ * this login may have ended afterwards.
  */
-export function createConcurrentLogins({ ledger, store, termination, sealer }: ConcurrentLoginsOptions) {
-  return async (mine: FinishedLogin, transactions: readonly SealedTransaction[]): Promise<void> => {
+export type KeepOneLogin = (mine: FinishedLogin, transactions: readonly SealedTransaction[]) => Promise<void>
+
+/**
+ * Creates the rule for concurrent logins. Each callback brings the transactions of the others, and is settled
+ * before it looks for theirs: at least one of two logins sees the other, and both come to the same decision.
+ */
+export function createConcurrentLogins(options: ConcurrentLoginsOptions): KeepOneLogin {
+  const { ledger, store, termination, sealer } = options
+  return async (mine, transactions) => {
     const others = openTransactions(sealer, transactions).filter(({ state }) => state !== mine.state)
     for (const { state } of others) {
       const { handle, settledAt = 0 } = (await ledger.find(state)) ?? {}
-      // The answer to a login that ended long before dropped its transaction: this one is a copy.
+      // The response to a login that ended long ago dropped its transaction: this one is a copy.
       if (handle === undefined || mine.arrivedAt - settledAt > crossingTime) continue
       const [own, other] = await Promise.all([store.read(mine.handle), store.read(handle)])
-      // One that has ended gives way to none, and takes no place.
+      // A session that has ended neither supersedes another nor is superseded.
       if (own === undefined || other === undefined) continue
       const isMineLast = mine.settledAt > settledAt || (mine.settledAt === settledAt && mine.state > state)
       await (isMineLast ? termination.supersede(other, own) : termination.supersede(own, other))

@@ -15,29 +15,30 @@ import {
 } from './transaction.ts'
 
 /**
- * What all replicas know of each login: whether its response was used, what became of it, and whether a logout has
- * cancelled it. A response is used once (RFC 6749 4.1.2): a reload or a double submit of the same callback gets the
- * first request's outcome, if it brings the very same response within seconds.
+ * What all replicas know about each login: whether its response was used, its outcome, and whether a logout
+ * has cancelled it. A response is used once (RFC 6749 4.1.2). A reload or a double submit gets the outcome of
+ * the first request, if it brings exactly the same response within seconds.
  */
 export interface LoginLedger {
-  /** Takes the login for this request; false where another request has taken it, or a logout has cancelled it. */
+  /** Reserves the login for this request; false if another request has it, or a logout has cancelled it. */
   reserve(state: string): Promise<boolean>
   /**
-   * Records what became of the login. Undefined where a logout has cancelled it meanwhile.
+   * Records the outcome of the login. Undefined if a logout has cancelled it meanwhile.
    *
-   * @throws AppError `store_unavailable`: then no logout would find the session
+   * @throws AppError `store_unavailable`: a logout would not find the session then
    */
   settle(response: CodeResponse, outcome: Outcome): Promise<SettledLogin | undefined>
   /**
-   * Waits for the outcome of the request that took the login.
+   * Waits for the outcome of the request that reserved the login.
    *
-   * @throws AppError `login_transaction_missing` where that request brought another response, or ended too long ago;
-   * `signed_out` where a logout has cancelled the login; `provider_unavailable` where the request takes too long
+   * @throws AppError `login_transaction_missing` if that request brought another response, or ended too long
+   * ago; `signed_out` if a logout has cancelled the login; `provider_unavailable` if that request takes too
+   * long
    */
   follow(response: CodeResponse): Promise<Outcome>
-  /** The session that a login has made, and when; undefined where there is none. */
+  /** The session that a login made, and when; undefined if there is none. */
   find(state: string): Promise<SettledLogin | undefined>
-  /** Cancels a login: it makes no session from now on. Returns the session it has made already. */
+  /** Cancels a login: it cannot make a session from now on. Returns the session that it made before. */
   cancel(state: string): Promise<SettledLogin | undefined>
 }
 
@@ -50,7 +51,7 @@ const sealedOutcome = z.object({
   ]),
 })
 
-/** What became of a login: a session, or a refusal. */
+/** The outcome of a login: a session, or a refusal. */
 export type Outcome = z.infer<typeof sealedOutcome>['outcome']
 
 const settledLogin = z.object({
@@ -60,10 +61,10 @@ const settledLogin = z.object({
   settledAt: z.number(),
 })
 
-/** A login that has ended, with the handle of the session it made, if it made one. */
+/** A login that has its outcome, with the handle of its session if it made one. */
 export type SettledLogin = z.infer<typeof settledLogin>
 
-/** Milliseconds between two looks for the outcome. */
+/** Milliseconds between two reads while a request waits for the outcome. */
 const pollInterval = 25
 
 interface LoginLedgerOptions {
@@ -71,15 +72,15 @@ interface LoginLedgerOptions {
   /** Seals outcomes: they hold a session id. */
   sealer: Sealer
   clock: Clock
-  /** Milliseconds for which a request waits for the one that took the login. */
-  patience: number
+  /** Milliseconds for which a request waits for the one that reserved the login. */
+  followTimeout: number
 }
 
-/** Creates the ledger, in the store that all replicas share. */
-export function createLoginLedger({ store, sealer, clock, patience }: LoginLedgerOptions): LoginLedger {
+/** Creates the ledger. It lives in the store that all replicas share. */
+export function createLoginLedger({ store, sealer, clock, followTimeout }: LoginLedgerOptions): LoginLedger {
   const readNote = (note: string): SettledLogin => settledLogin.parse(JSON.parse(note))
 
-  /** The outcome, where it is of the same response and seconds old: the store keeps it for no longer. */
+  /** The outcome, if it belongs to the same response. The store keeps it for seconds only. */
   function readOutcome(sealed: string | undefined, response: CodeResponse): Outcome {
     const text = sealer.open(sealed ?? '', toLoginFingerprint(response.state))
     if (text === undefined) throw missingTransaction('the login was finished before')
@@ -101,11 +102,11 @@ export function createLoginLedger({ store, sealer, clock, patience }: LoginLedge
     },
 
     async follow(response) {
-      const waitUntil = performance.now() + patience
+      const waitUntil = performance.now() + followTimeout
       while (performance.now() < waitUntil) {
         const claim = await store.findReservation(toLoginFingerprint(response.state))
         if (claim.state === 'cancelled') throw signedOut()
-        if (claim.state === 'open') throw missingTransaction('the login is not known any more')
+        if (claim.state === 'open') throw missingTransaction('the login is no longer known')
         if (claim.state === 'settled') return readOutcome(claim.text, response)
         await delay(pollInterval)
       }

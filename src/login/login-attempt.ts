@@ -1,14 +1,16 @@
 import type { NewSession, Session } from '../session/session.ts'
 import type { CodeResponse, SealedTransaction, Transaction } from './transaction.ts'
 
-/** The provider's answer to an authorization request, as the browser brought it (RFC 6749 4.1.2, RFC 9207). */
+/**
+ * The provider's answer to an authorization request, as the browser brought it (RFC 6749 4.1.2, RFC 9207).
+ */
 export interface AuthorizationResponse {
   state: string
   code?: string | undefined
   iss?: string | undefined
   error?: string | undefined
   errorDescription?: string | undefined
-  /** The provider whose own callback address it came to; undefined where it came to the common one. */
+  /** The provider whose own callback address received it; undefined for the common address. */
   arrivedFor?: string | undefined
 }
 
@@ -18,11 +20,11 @@ export interface Browser {
   transactions: readonly SealedTransaction[]
   /** The id in its session cookie, good or not. */
   sessionId: string | undefined
-  /** By what its user may recognise it later. */
+  /** Shown to the user in the list of sessions. */
   client: { device: string; address?: string }
 }
 
-/** A login whose user is known, every token verified. It has no session yet. */
+/** A login whose tokens are verified. It has no session yet. */
 export interface VerifiedLogin {
   outcome: 'verified'
   session: NewSession
@@ -45,8 +47,8 @@ export interface RepeatedLogin {
   session: Session
   returnTo: string
   /**
-   * Id of the session whose cookie the browser gets again, because a reload may have cost it the answer that set the
-   * cookie; undefined where the browser holds the cookie.
+   * Id of the session whose cookie the browser gets again, because a reload may have cost it the answer that
+   * set the cookie; undefined where the browser holds the cookie.
    */
   sessionId: string | undefined
 }

@@ -2,11 +2,13 @@ import { AppError } from '../errors.ts'
 import type { Session } from '../session/session.ts'
 import type { Transaction } from './transaction.ts'
 
-/** A refusal that came after the login's transaction was opened, so that the way back to the app is known. */
+/** A refusal of a login whose transaction was opened, so that the way back to the app is known. */
 export class LoginFailed extends AppError {
   override readonly name = 'LoginFailed'
   readonly transaction: Transaction
-  /** The session that superseded this login: of another login that the same browser finished at the same time. */
+  /**
+   * The session that superseded this login: of another login that the same browser finished at the same time.
+   */
   readonly successor: Session | undefined
 
   constructor(refusal: AppError, transaction: Transaction, successor?: Session) {

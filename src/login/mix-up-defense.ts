@@ -3,25 +3,33 @@ import type { Provider } from '../provider/provider.ts'
 import type { Providers } from '../provider/providers.ts'
 import type { Transaction } from './transaction.ts'
 
-/** Where an answer came from, as far as it tells. */
+interface MixUpDefenseOptions {
+  providers: Pick<Providers, 'all' | 'findConfigured'>
+  publicUrl: string
+}
+
+/** Where a response says that it came from. */
 interface Arrival {
   iss?: string | undefined
-  /** The provider whose own callback address it came to; undefined where it came to the common one. */
+  /** The provider whose own callback address received it; undefined for the common address. */
   arrivedFor?: string | undefined
 }
 
 /**
- * Creates the defence against mix-up (BCP 4.4): returns the provider that a login was begun with, if the answer is of
- * that provider, by its `iss` where it sends one; and where there are several, by the address it came to.
+ * Returns the provider that a login was begun with, if the response comes from that provider: by its `iss`,
+ * where it sends one, and by the callback address, where several providers are configured (RFC 9700 4.4).
  *
- * The returned function throws AppError `issuer_mismatch`, `provider_unavailable`.
+ * @throws AppError `issuer_mismatch`, `provider_unavailable`
  */
-export function createMixUpDefense({ providers, publicUrl }: { providers: Providers; publicUrl: string }) {
-  return async ({ iss, arrivedFor }: Arrival, transaction: Transaction): Promise<Provider> => {
+export type FindAnsweringProvider = (response: Arrival, transaction: Transaction) => Promise<Provider>
+
+/** Creates the mix-up defense. */
+export function createMixUpDefense({ providers, publicUrl }: MixUpDefenseOptions): FindAnsweringProvider {
+  return async ({ iss, arrivedFor }, transaction) => {
     const provider = providers.findConfigured(transaction)
     if (provider === undefined) {
       throw new AppError('issuer_mismatch', 'This sign-in was begun with another provider.', {
-        reason: 'the provider it was begun with is not configured any more, or has another issuer',
+        reason: 'the provider it was begun with is no longer configured, or has another issuer',
       })
     }
     const namesItself = await provider.assertResponseIssuer(iss)

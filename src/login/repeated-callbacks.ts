@@ -11,11 +11,12 @@ export interface RepeatedCallbacks {
   /**
    * Recognises the response by the session that the browser holds already. No transaction is needed for that.
    *
-   * @throws AppError `login_transaction_missing` where the session came from another response, or there is none
+   * @throws AppError `login_transaction_missing` where the session came from another response, or there is
+   * none
    */
   recognise(response: AuthorizationResponse, browser: Browser, log: Log): Promise<RepeatedLogin>
   /**
-   * Waits for the outcome of the request that took the login.
+   * Waits for the outcome of the request that reserved the login.
    *
    * @throws AppError with the code of the first request's refusal, or as `LoginLedger.follow`
    */

@@ -14,11 +14,11 @@ import type { CodeResponse, SealedTransaction } from './transaction.ts'
 /** The end of a login: all replicas learn its outcome, so that repeated callbacks and logouts find it. */
 export interface LoginSettlement {
   /**
-   * Records the session that a verified login has started, and keeps one session where the same browser finished
-   * several logins at the same time.
+   * Records the session that a verified login has started, and keeps one session where the same browser
+   * finished several logins at the same time.
    *
-   * @throws AppError `signed_out` where a logout came meanwhile, `store_unavailable`; LoginFailed with the session
-   * that superseded this one
+   * @throws AppError `signed_out` where a logout came meanwhile, `store_unavailable`; LoginFailed with the
+   * session that superseded this one
    */
   settle(
     login: VerifiedLogin,
@@ -26,7 +26,7 @@ export interface LoginSettlement {
     transactions: readonly SealedTransaction[],
     log: Log,
   ): Promise<SignedIn>
-  /** Records why a login failed after its code was taken. Never rejects. */
+  /** Records why a login failed after its state was reserved. Never rejects. */
   refuse(response: CodeResponse, error: unknown, log: Log): Promise<void>
 }
 

@@ -6,15 +6,15 @@ import { randomToken, sha256Base64url } from '../crypto/hash.ts'
 import type { Sealer } from '../crypto/sealer.ts'
 import { AppError } from '../errors.ts'
 
-/** What the cookie of a login holds: little, so that a browser can bring many. All of it is printable ASCII. */
+/** Content of a login's cookie: little, so that a browser can bring many. All of it is printable ASCII. */
 const sealedTransaction = z.object({
   /** Base64url. State, nonce and code verifier are derived from it. */
   seed: z.string(),
-  /** The provider's name in the configuration, and its issuer (BCP 4.4.2). */
+  /** The provider's name in the configuration, and its issuer (RFC 9700 4.4.2). */
   providerName: z.string(),
   issuer: z.string(),
   returnTo: z.string(),
-  /** As it was sent to the provider, space-separated. */
+  /** As sent to the provider, space-separated. */
   prompt: z.string().optional(),
   /** Seconds. */
   maxAge: z.number().optional(),
@@ -25,25 +25,25 @@ const sealedTransaction = z.object({
 })
 
 /**
- * One login in progress. It lives sealed in a cookie of this browser alone: no store entry exists before a login
- * succeeds, two tabs do not clash, and any replica can finish it.
+ * One login in progress. It lives sealed in a cookie of its browser and nowhere else: the store has no entry
+ * before a login succeeds, two tabs do not disturb each other, and any replica can finish it.
  */
 export interface Transaction extends z.infer<typeof sealedTransaction> {
-  /** Names the cookie. Ids sort by age, so that the oldest cookie can be told without opening any. */
+  /** Names the cookie. Ids sort by age, so that the oldest cookie is found without opening any. */
   id: string
-  /** Milliseconds since the epoch; the id tells. */
+  /** Milliseconds since the epoch; read from the id. */
   startedAt: number
-  /** Ties the response to this browser, once (RFC 6749 10.12): the id, a dot, and the secret. */
+  /** Binds the response to this browser, once (RFC 6749 10.12): the id, a dot, and a secret. */
   state: string
   nonce: string
   /** PKCE (RFC 7636 4.1). */
   codeVerifier: string
 }
 
-/** Milliseconds a login may take, and its cookie lives. */
+/** Milliseconds that a login may take, and that its cookie lives. */
 export const transactionLifetime = 10 * 60_000
 
-/** Characters of an id that tell when its login was begun, in base 36. */
+/** Characters at the start of an id that hold the time at which the login was begun, in base 36. */
 const ageLength = 9
 
 /** Begins a transaction with a fresh state, nonce and code verifier of 256 bits each. */
@@ -72,7 +72,9 @@ export function toCodeChallenge(codeVerifier: string): string {
   return sha256Base64url(codeVerifier)
 }
 
-/** The id that names the cookie of a state, or undefined where the text is no state of ours. */
+/**
+ * The transaction id in a state, which names the cookie; undefined if the text is not a state of this server.
+ */
 export function toTransactionId(state: string): string | undefined {
   const [id = '', secret = '', ...rest] = state.split('.')
   return isTransactionId(id) && /^[\w-]{43}$/.test(secret) && rest.length === 0 ? id : undefined
@@ -87,10 +89,10 @@ export interface CodeResponse {
   iss?: string | undefined
 }
 
-/** Names a login in the store without holding its state. */
+/** Identifies a login in the store without revealing its state. */
 export const toLoginFingerprint = (state: string): string => sha256Base64url(state)
 
-/** Tells one response from another with the same state, without holding its code. */
+/** Distinguishes two responses with the same state, without revealing their codes. */
 export const toResponseFingerprint = ({ state, code, iss = '' }: CodeResponse): string =>
   sha256Base64url(JSON.stringify([state, code, iss]))
 
@@ -98,14 +100,14 @@ export function sealTransaction(sealer: Sealer, transaction: Transaction): strin
   return sealer.seal(JSON.stringify(sealedTransaction.parse(transaction)), transaction.id)
 }
 
-/** A transaction as the browser holds it: the id names the cookie. */
+/** A transaction as the browser holds it; the id names the cookie. */
 export interface SealedTransaction {
   id: string
   sealed: string
 }
 
 /**
- * Opens the sealed transaction of a state, in time or not.
+ * Opens the sealed transaction of a state, whether it has expired or not.
  *
  * @throws AppError `login_transaction_missing`
  */
@@ -117,7 +119,7 @@ export function openTransaction(
   const text = sealer.open(sealed, id)
   if (text === undefined) throw missingTransaction('transaction cookie does not open')
   const { data: held } = sealedTransaction.safeParse(JSON.parse(text))
-  if (held === undefined) throw missingTransaction('transaction is of another version')
+  if (held === undefined) throw missingTransaction('transaction has another format')
   const transaction = toTransaction(id, held)
   if (!isEqual(transaction.state, state)) throw missingTransaction('state is another one')
   return transaction
@@ -133,8 +135,8 @@ export function assertInTime({ startedAt }: Transaction, clock: Clock): void {
 }
 
 /**
- * Opens all transactions of a browser; whatever else its cookies hold is left out. One that expired a moment ago
- * counts: its callback may be under way.
+ * Opens all transactions of a browser, and skips cookies that do not open. One that expired a moment ago
+ * counts: its callback may be in progress.
  */
 export function openTransactions(sealer: Sealer, cookies: readonly SealedTransaction[]): Transaction[] {
   return cookies.flatMap(({ id, sealed }) => {
@@ -144,7 +146,7 @@ export function openTransactions(sealer: Sealer, cookies: readonly SealedTransac
   })
 }
 
-/** No login of this browser fits the response: reloaded after all was done, another browser, or an attack. */
+/** No login in this browser fits the response: a late reload, another browser, or an attack. */
 export function missingTransaction(reason: string): AppError {
   return new AppError(
     'login_transaction_missing',

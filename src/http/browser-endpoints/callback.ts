@@ -141,8 +141,9 @@ export function createCallbackHandler(options: CallbackOptions): RequestHandler<
 }
 
 /**
- * Answers with a page of this server that sends the browser here again: the strict session cookie, which does not come
- * with a navigation from another site, comes with that. The login can then replace or recognise the session.
+ * Answers with a page of this server that sends the browser here again: the strict session cookie, which does
+ * not come with a navigation from another site, comes with that. The login can then replace or recognise the
+ * session.
  */
 function sendAgain(req: Request, res: Response, { publicUrl }: Config): void {
   const { pathname, search } = new URL(req.originalUrl, publicUrl)

@@ -8,8 +8,9 @@ import { isNavigation } from '../request/navigation.ts'
 import type { BrowserSessions } from '../session/browser-sessions.ts'
 
 /**
- * Logs why a login failed. Returns where its navigation goes on nevertheless: back to the app, where the browser is
- * signed in by another login, or where a silent login (`prompt=none`) was refused. Undefined where the error is shown.
+ * Logs why a login failed. Returns where its navigation goes on nevertheless: back to the app, where the
+ * browser is signed in by another login, or where a silent login (`prompt=none`) was refused. Undefined where
+ * the error is shown.
  */
 export type FindWayOn = (
   req: Request,
@@ -41,9 +42,9 @@ export function createFindWayOn({ config, sessions }: FindWayOnOptions): FindWay
   }
 
   /**
-   * The session of a user who does not need the login that failed: it was finished before or took too long, and the
-   * browser is signed in. A login that asked for a stronger or a fresh sign-in is needed all the same: the session does
-   * not prove what it should have proved.
+   * The session of a user who does not need the login that failed: it was finished before or took too long,
+   * and the browser is signed in. A login that asked for a stronger or a fresh sign-in is needed all the
+   * same: the session does not prove what it should have proved.
    */
   async function findLivingSession(
     req: Request,
@@ -55,7 +56,7 @@ export function createFindWayOn({ config, sessions }: FindWayOnOptions): FindWay
   }
 }
 
-/** What a silent login goes on without. */
+/** Refusals after which a silent login goes on signed out. */
 const silentRefusals: ReadonlySet<ErrorCode> = new Set([
   'login_required',
   'consent_required',

@@ -2,7 +2,7 @@ import type { Request, RequestHandler } from 'express'
 import { z } from 'zod'
 import type { Config } from '../../config/config.ts'
 import { AppError } from '../../errors.ts'
-import type { createBeginLogin } from '../../login/begin.ts'
+import type { BeginLogin } from '../../login/begin.ts'
 import type { CancelLogins } from '../../login/cancel.ts'
 import type { TransactionCookies } from '../request/cookies.ts'
 import { isNavigation } from '../request/navigation.ts'
@@ -10,7 +10,10 @@ import { parameter, readInput } from '../request/parameters.ts'
 
 /** Printable ASCII. */
 const text = (max: number) => parameter(max).regex(/^[\x20-\x7e]+$/)
-/** NQSCHAR of RFC 6749 A: no quote and no backslash. It is sealed into a cookie as JSON, and must not grow there. */
+/**
+ * NQSCHAR of RFC 6749 A: no quote and no backslash. It is sealed into a cookie as JSON, and must not grow
+ * there.
+ */
 const unquotedText = (max: number) => parameter(max).regex(/^[\x20\x21\x23-\x5b\x5d-\x7e]+$/)
 
 const parameters = {
@@ -40,14 +43,15 @@ const bodyParameters = z.object({
 
 interface LoginOptions {
   config: Config
-  beginLogin: ReturnType<typeof createBeginLogin>
+  beginLogin: BeginLogin
   cancelLogins: Pick<CancelLogins, 'atOverflow'>
   transactionCookies: TransactionCookies
 }
 
 /**
- * GET and POST /api/login: begins a login and says where the browser has to go; a navigation goes there at once. Only
- * the body of a POST may hold a session token, so that no link can carry one.
+ * GET and POST /api/login: begins a login and answers with the address that the browser must go to; a
+ * navigation is redirected there. Only the body of a POST may contain a session token, so that no link can
+ * carry one.
  */
 export function createLoginHandler({
   config,
@@ -58,8 +62,8 @@ export function createLoginHandler({
   const read = (req: Request): z.infer<typeof bodyParameters> =>
     req.method === 'POST' ? readInput(bodyParameters, req.body) : readInput(queryParameters, req.query)
 
-  /** Begins it; what the provider does not allow is told in the log like any other login that failed. */
-  const begin: typeof beginLogin = (request, log) =>
+  /** Begins the login, and logs a refusal like that of any other failed login. */
+  const begin: BeginLogin = (request, log) =>
     beginLogin(request, log).catch((error: unknown) => {
       if (error instanceof AppError) log('login_failed', { code: error.code, reason: error.reason })
       throw error

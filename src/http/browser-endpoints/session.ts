@@ -7,7 +7,7 @@ import type { BrowserSessions } from '../session/browser-sessions.ts'
 
 const secondsUntil = (time: number, clock: Clock) => Math.max(0, Math.floor((time - clock.now()) / 1000))
 
-/** The person, as the SPA sees them. */
+/** The user, as the SPA sees them. */
 export function toUserView({ identity }: Session) {
   return { sub: identity.appSub, ...identity.claims }
 }
@@ -29,7 +29,10 @@ interface SessionOptions {
   clock: Clock
 }
 
-/** GET /api/session: who is signed in, if anyone (BBA 6.1.2.1). `?slide=false` asks without prolonging the session. */
+/**
+ * GET /api/session: the user who is signed in, or `active: false` (RFC 10017 6.1.2.1). `?slide=false` leaves
+ * the idle timeout as it is.
+ */
 export function createSessionHandler({
   sessions,
   store,

@@ -14,7 +14,7 @@ interface SessionListOptions {
   clock: Clock
 }
 
-/** GET /api/sessions: where the person is signed in, oldest first. */
+/** GET /api/sessions: where the user is signed in, oldest first. */
 export function createSessionListHandler({ store, clock }: SessionListOptions): RequestHandler {
   const toListed = (session: Session, current: string) => ({
     ...toSessionView(session, clock),
@@ -36,7 +36,10 @@ interface SessionEndOptions {
   termination: SessionTermination
 }
 
-/** DELETE /api/sessions/{id}: ends one of the person's own sessions; nobody learns of anyone else's. */
+/**
+ * DELETE /api/sessions/{id}: ends one of the user's own sessions. Sessions of other users look like missing
+ * ones.
+ */
 export function createSessionEndHandler({
   signOut,
   store,
@@ -55,7 +58,7 @@ export function createSessionEndHandler({
   }
 }
 
-/** DELETE /api/sessions: ends all of the person's sessions but this one. */
+/** DELETE /api/sessions: ends all of the user's sessions except this one. */
 export function createOtherSessionsEndHandler({
   termination,
 }: Pick<SessionEndOptions, 'termination'>): RequestHandler {

@@ -5,7 +5,7 @@ import type { ReadDpopThumbprint } from '../request/dpop-header.ts'
 import { parameter, readInput } from '../request/parameters.ts'
 import { currentSession } from '../session/require-session.ts'
 
-/** Strict: a misspelt name would give a wider token than was meant. */
+/** Strict: a misspelt name would give a wider token than the caller wanted. */
 const tokenParameters = z.strictObject({
   audience: parameter(500).optional(),
   scope: z.string().max(2_000).optional(),
@@ -16,7 +16,10 @@ interface TokenOptions {
   readDpopThumbprint: ReadDpopThumbprint
 }
 
-/** POST /api/token: a fresh app token, after `requireSession`; the body may narrow it, a DPoP proof binds it. */
+/**
+ * POST /api/token: a new app token, after `requireFreshTokens`. The body may narrow it, and a DPoP proof
+ * binds it.
+ */
 export function createTokenHandler({ mintAppToken, readDpopThumbprint }: TokenOptions): RequestHandler {
   return async (req, res) => {
     const session = currentSession(res)

@@ -13,10 +13,10 @@ interface UserinfoOptions {
   clock: Clock
 }
 
-/** Milliseconds between two renewals of tokens that userinfo refuses before their time. */
+/** Milliseconds between two refreshes of tokens that userinfo refuses before they expire. */
 const renewalPause = 60_000
 
-/** GET /api/userinfo, after `requireFreshTokens`: what the provider says of the person right now. */
+/** GET /api/userinfo, after `requireFreshTokens`: the provider's current claims about the user. */
 export function createUserinfoHandler({ providers, tokenRefresher, clock }: UserinfoOptions): RequestHandler {
   async function ask(session: Session) {
     const provider = providers.findConfigured(session.identity)
@@ -24,19 +24,22 @@ export function createUserinfoHandler({ providers, tokenRefresher, clock }: User
     return provider.fetchUserinfo(session)
   }
 
-  /** A token may be revoked before its time; only a refresh tells whether the person may stay. */
-  async function askAnew(session: Session) {
+  /**
+   * Asks again after a refresh: the token may have been revoked early, and only a refresh shows whether the
+   * grant ended.
+   */
+  async function askAgain(session: Session) {
     const { refreshToken, obtainedAt } = session.tokens
-    // Where the provider refuses a token it has just given, another one would be refused as well.
+    // The provider refuses a token that it has just issued: it would refuse the next one as well.
     if (refreshToken === undefined || clock.now() - obtainedAt < renewalPause) return undefined
     return ask(toFreshSession(await tokenRefresher.renew(session)))
   }
 
   return async (_req, res) => {
     const session = currentSession(res)
-    const claims = (await ask(session)) ?? (await askAnew(session))
+    const claims = (await ask(session)) ?? (await askAgain(session))
     if (claims === undefined) {
-      throw new AppError('login_required', 'The provider takes your access no more. Sign in again.')
+      throw new AppError('login_required', 'The provider no longer accepts your access token. Sign in again.')
     }
     res.json(claims)
   }

@@ -12,7 +12,10 @@ import type { SessionTermination } from '../../session/termination/session-termi
 import { createExpressSessionAdapter } from './express-session-adapter.ts'
 import { createSessionCookie } from './session-cookie.ts'
 
-/** Starts, finds and ends the session of the browser that sends a request. All methods may throw AppError `store_unavailable`. */
+/**
+ * Starts, finds and ends the session of the browser that sends a request. All methods may throw AppError
+ * `store_unavailable`.
+ */
 export interface BrowserSessions {
   /** Must run before `start` and `adopt`. */
   middleware: RequestHandler
@@ -24,20 +27,23 @@ export interface BrowserSessions {
   readId(req: Request): string | undefined
   read(req: Request): Promise<{ cookie: 'absent' | 'valid'; session: Session | undefined }>
   /**
-   * Starts a new session under a new id, which it returns, then ends the one that the browser had (OWASP ASVS 5.0,
-   * 7.2.4).
+   * Starts a new session under a new id, which it returns, then ends the one that the browser had (OWASP ASVS
+   * 5.0, 7.2.4).
    *
    * @throws AppError `signed_out` where a logout of the same browser or user came meanwhile
    */
   start(req: Request, session: NewSession): Promise<string>
   /** Gives the browser the cookie of a session that already exists. */
   adopt(req: Request, sessionId: string): void
-  /** Undoes what this request began: no cookie goes out, and a session that it started ends, as far as the store can. */
+  /**
+   * Undoes what this request began: no cookie goes out, and a session that it started ends, as far as the
+   * store can.
+   */
   abandon(req: Request): Promise<void>
   /**
-   * Ends the session permanently, and drops the cookie if the request brought one. Returns what is left to revoke, which
-   * also says where to sign out at the provider. A session that superseded it meanwhile ends as well; nothing of that
-   * one is returned.
+   * Ends the session permanently, and drops the cookie if the request brought one. Returns what is left to
+   * revoke, which also says where to sign out at the provider. A session that superseded it meanwhile ends as
+   * well; nothing of that one is returned.
    */
   end(req: Request, res: Response): Promise<PendingRevocation | undefined>
 }
@@ -101,8 +107,8 @@ export function createBrowserSessions({
         id === undefined
           ? undefined
           : await termination.endWithSuccessors(toSessionHandle(id), { byBrowser: true })
-      // Only if the request brought one: otherwise a login in progress may have set a new cookie by the time this
-      // response arrives.
+      // Only if the request brought one: otherwise a login in progress may have set a new cookie by the time
+      // this response arrives.
       if (cookie.isPresent(req)) cookie.drop(res)
       return pendingRevocation
     },

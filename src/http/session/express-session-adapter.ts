@@ -4,9 +4,9 @@ import { createSessionId } from '../../session/session.ts'
 import type { SessionCookie } from './session-cookie.ts'
 
 /**
- * express-session, used for one thing: it sets the session cookie of a login. Everything else of a session is read and
- * written through `SessionStore`, so that no request in flight can bring an ended session back, nor overwrite tokens
- * that were refreshed meanwhile.
+ * express-session, used for one thing: it sets the session cookie of a login. Everything else of a session is
+ * read and written through `SessionStore`, so that no request in flight can bring an ended session back, nor
+ * overwrite tokens that were refreshed meanwhile.
  */
 export interface ExpressSessionAdapter {
   /** Must run before the methods below. */
@@ -38,7 +38,8 @@ export function createExpressSessionAdapter({
     }),
 
     issueCookie(req) {
-      // A cookie goes out for every session id that express-session did not find in the request or make by itself.
+      // A cookie goes out for every session id that express-session did not find in the request or make by
+      // itself.
       req.sessionStore.generate(req)
       return req.sessionID
     },

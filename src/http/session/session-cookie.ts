@@ -15,8 +15,8 @@ export interface SessionCookie {
   /** The session id in the cookie; undefined where there is none, or its signature is not ours. */
   readId(req: Request): string | undefined
   /**
-   * Whether a session cookie may exist that this request could not bring: a strict one does not come with a navigation
-   * from another site (RFC 6265bis 5.6.7.1).
+   * Whether a session cookie may exist that this request could not bring: a strict one does not come with a
+   * navigation from another site (RFC 6265bis 5.6.7.1).
    */
   mayBeWithheld(req: Request): boolean
   /** Makes the browser forget it. */

@@ -17,7 +17,7 @@ let revoked: string[]
 beforeEach(() => {
   clock = createTestClock()
   store = createMemoryStore({ clock, lifetimes })
-  ledger = createLoginLedger({ store, sealer, clock, patience: 1_000 })
+  ledger = createLoginLedger({ store, sealer, clock, followTimeout: 1_000 })
   revoked = []
 })
 

@@ -8,10 +8,10 @@ import { createTestClock } from '../../support/clock.ts'
 
 const sealer = createSealer([Buffer.alloc(32, 1)], 'login-outcome')
 const response = { state: 'state', code: 'code' }
-const create = (replaced: Partial<Store> = {}, patience = 10_000) => {
+const create = (replaced: Partial<Store> = {}, followTimeout = 10_000) => {
   const clock = createTestClock()
   const store = { ...createMemoryStore({ clock, lifetimes }), ...replaced }
-  return { store, ledger: createLoginLedger({ store, sealer, clock, patience }) }
+  return { store, ledger: createLoginLedger({ store, sealer, clock, followTimeout }) }
 }
 const success = { sessionId: 'id', returnTo: '/' }
 
