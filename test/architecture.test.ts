@@ -102,6 +102,8 @@ test('what resource servers import stays light: no server library but Express ty
   }
   visit('verify/verify.ts')
   expect(seen.size).toBeGreaterThan(2)
+  // An API must not throw the server's own errors.
+  expect([...seen]).not.toContain('errors.ts')
 })
 
 test('files are small enough to read', () => {

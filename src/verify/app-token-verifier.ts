@@ -1,52 +1,60 @@
-import { errors, type JSONWebKeySet, type JWTPayload } from 'jose'
+import { errors, type JSONWebKeySet } from 'jose'
 import { createDpopVerifier, InvalidDpopProof, type ProvenRequest } from '../app-token/dpop-proof.ts'
 import { type Clock, systemClock } from '../clock.ts'
 import { createExpiringMap } from '../expiring-map.ts'
-import { createJwksCache } from '../jwks/jwks-cache.ts'
+import { createJwksCache, type JwksCache } from '../jwks/jwks-cache.ts'
+import { type AppTokenClaims, isAppTokenClaims } from './claims.ts'
 import { createIntrospectionClient, type IntrospectionOptions } from './introspection.ts'
 
-/** The claims of a verified app token (RFC 9068 2.2). */
-export interface AppTokenClaims extends JWTPayload {
-  iss: string
-  sub: string
-  exp: number
-  iat: number
-  jti: string
-  client_id: string
-  /** Space-separated. */
-  scope: string
-  /** Public handle of the session the token speaks for. */
-  sid: string
-  /** The provider whose word the user claims are, `groups` too: its name in PROVIDERS_FILE, or `default`. */
-  idp?: string
-  groups?: string[]
-  /** The key the token is bound to, if it is (RFC 9449 6.1). */
-  cnf?: { jkt?: string }
-}
-
+/** How an API verifies app tokens. Only `issuer` is required. */
 export interface AppTokenVerifierOptions {
-  /** Portico's PUBLIC_URL. */
+  /** Portico's PUBLIC_URL, such as `https://app.example.com`. */
   issuer: string
-  /** The name this API goes by, one of APP_TOKEN_AUDIENCE; the issuer by default. */
+  /** The audience that names this API, one of APP_TOKEN_AUDIENCE; the issuer by default. */
   audience?: string
-  /** Where the keys are; `{issuer}/.well-known/jwks.json` by default. */
+  /** The address of the public keys; `{issuer}/.well-known/jwks.json` by default. */
   jwksUri?: string
-  /** ES256 by default; name another where APP_TOKEN_ALG does. */
+  /** The signature algorithms to accept; ES256 by default. Set it where APP_TOKEN_ALG is another one. */
   algorithms?: string[]
   /**
-   * Remembers DPoP proofs: true the first time a key is seen within `lifetime` milliseconds. By default this process
-   * does; several replicas of an API share it through a store of theirs.
+   * Replay protection for DPoP proofs: resolves to true the first time within `lifetime` milliseconds that it
+   * is called with a key, then to false. By default, each process remembers the proofs that it has seen.
+   * Where an API has several replicas, they have to share this memory.
+   *
+   * @example
+   * reserveProof: async (key, lifetime) =>
+   *   (await redis.set(key, '1', { condition: 'NX', expiration: { type: 'PX', value: lifetime } })) === 'OK'
    */
   reserveProof?: (key: string, lifetime: number) => Promise<boolean>
-  /** Asks Portico whether the session is still alive, so that a logout counts at once; without it, a token is good until it expires. */
+  /**
+   * Asks Portico whether the session of each token is alive, so that a logout takes effect at once. Without
+   * it, a token is accepted until it expires.
+   */
   introspection?: IntrospectionOptions
+  /** The time, for tests; the system's clock by default. */
   clock?: Clock
 }
 
-/** The token, or the proof that came with it, is not valid for this API. `message` is safe to show. */
+/** A DPoP proof and the request for which it was made: its method, and its address without query. */
+export interface PresentedProof extends Pick<ProvenRequest, 'method' | 'url'> {
+  /** The value of the DPoP header. */
+  proof: string
+}
+
+/**
+ * Verifies an app token and returns its claims. A DPoP-bound token needs a proof by its key, and a proof
+ * needs a token that is bound to its key (RFC 9449 7.1).
+ *
+ * @throws InvalidAppToken where the token or the proof is not valid for this API: answer 401
+ * @throws another error where it could not be checked, because the keys or the
+ * introspection could not be reached: answer 503
+ */
+export type VerifyAppToken = (token: string, presented?: PresentedProof) => Promise<AppTokenClaims>
+
+/** The token, or its DPoP proof, is not valid for this API. `message` contains no secret and may be shown. */
 export class InvalidAppToken extends Error {
   override readonly name = 'InvalidAppToken'
-  /** The error code of the challenge (RFC 6750 3.1, RFC 9449 7.1). */
+  /** The error code for the challenge of the response (RFC 6750 3.1, RFC 9449 7.1). */
   readonly code: 'invalid_token' | 'invalid_dpop_proof'
 
   constructor(
@@ -58,41 +66,44 @@ export class InvalidAppToken extends Error {
   }
 }
 
-/** A DPoP proof and the request it was made for: its method, and its address without query. */
-export interface PresentedProof extends Pick<ProvenRequest, 'method' | 'url'> {
-  proof: string
-}
-
 /**
- * Verifies an app token. A token that is bound to a key passes only with a proof of that key, and a proof only with a
- * token bound to its key (RFC 9449 7.1). Throws InvalidAppToken, or another error where the keys, or an introspection that
- * was asked for, cannot be had.
+ * Creates the verification that RFC 9068 4 asks of an API: type, signature, issuer, audience and expiry of a
+ * token, then its DPoP proof and, where configured, its session. `requireAppToken` does this for Express; use
+ * this one with any other framework.
+ *
+ * @throws TypeError where `issuer` is not an origin, or `introspection` is incomplete
+ *
+ * @example
+ * const verify = createAppTokenVerifier({ issuer: 'https://app.example.com' })
+ *
+ * try {
+ *   const { sub, scope } = await verify(token)
+ * } catch (error) {
+ *   if (error instanceof InvalidAppToken) return answer(401, error.message)
+ *   throw error
+ * }
  */
-export type VerifyAppToken = (token: string, presented?: PresentedProof) => Promise<AppTokenClaims>
-
-const keyTimeout = 3_000
-
-/** Creates the check a resource server makes: typ, signature, iss, aud, exp (RFC 9068 4). */
 export function createAppTokenVerifier(options: AppTokenVerifierOptions): VerifyAppToken {
   assertOrigin('issuer', options.issuer)
   const { issuer, audience = issuer, algorithms = ['ES256'], clock = systemClock } = options
-  const jwksUri = options.jwksUri ?? `${issuer}/.well-known/jwks.json`
-  const keys = createJwksCache({
-    clock,
-    log: () => {},
-    async fetchKeys() {
-      const response = await fetch(jwksUri, { signal: AbortSignal.timeout(keyTimeout), redirect: 'error' })
-      if (!response.ok) throw new Error(`The keys of ${issuer} answered with status ${response.status}`)
-      const keySet = (await response.json()) as JSONWebKeySet
-      if (keySet.keys.length === 0) throw new Error(`The key set of ${issuer} is empty`)
-      return keySet
-    },
-  })
-
-  const verifyProof = createDpopVerifier({ clock, reserveOnce: options.reserveProof ?? rememberHere(clock) })
-
-  const askIfAlive =
+  const keys = createIssuerKeys(issuer, options.jwksUri ?? `${issuer}/.well-known/jwks.json`, clock)
+  const reserveOnce = options.reserveProof ?? createLocalReservation(clock)
+  const verifyProof = createDpopVerifier({ clock, reserveOnce })
+  const isSessionActive =
     options.introspection && createIntrospectionClient(options.introspection, { issuer, clock })
+
+  return async (token, presented) => {
+    try {
+      const claims = await verifyToken(token)
+      await verifyBinding(claims, token, presented)
+      if (isSessionActive !== undefined && !(await isSessionActive(token, claims))) {
+        throw new InvalidAppToken('The session of the token has ended')
+      }
+      return claims
+    } catch (error) {
+      throw translateError(error)
+    }
+  }
 
   async function verifyToken(token: string): Promise<AppTokenClaims> {
     const claims = await keys.verify(token, {
@@ -103,18 +114,21 @@ export function createAppTokenVerifier(options: AppTokenVerifierOptions): Verify
       clockTolerance: 5,
       currentDate: new Date(clock.now()),
     })
-    if (!isAppToken(claims)) throw new InvalidAppToken('The token does not have the claims of an app token')
-    return claims
+    if (isAppTokenClaims(claims)) return claims
+    throw new InvalidAppToken('The token does not have the claims of an app token')
   }
 
-  async function assertHolder(
+  /**
+   * Passes where the token is bound to the key of the proof, or where there is neither a binding nor a proof.
+   */
+  async function verifyBinding(
     { cnf }: AppTokenClaims,
     token: string,
-    presented?: PresentedProof,
+    presented: PresentedProof | undefined,
   ): Promise<void> {
     if (cnf?.jkt === undefined && presented === undefined) return
     if (presented === undefined) {
-      throw new InvalidAppToken('The token is bound to a key, and no DPoP proof came with it')
+      throw new InvalidAppToken('The token is bound to a key, but no DPoP proof came with it')
     }
     const { proof, method, url } = presented
     const thumbprint = await verifyProof(proof, { method, url, accessToken: token })
@@ -122,28 +136,7 @@ export function createAppTokenVerifier(options: AppTokenVerifierOptions): Verify
       throw new InvalidAppToken('The token is not bound to the key of the DPoP proof')
     }
   }
-
-  return async (token, presented) => {
-    try {
-      const claims = await verifyToken(token)
-      await assertHolder(claims, token, presented)
-      if (askIfAlive !== undefined && !(await askIfAlive(token, claims))) {
-        throw new InvalidAppToken('The session of the token has ended')
-      }
-      return claims
-    } catch (error) {
-      if (error instanceof InvalidDpopProof)
-        throw new InvalidAppToken(error.message, { code: 'invalid_dpop_proof', cause: error })
-      // A key set that is none is a fault of the issuer, not of the token.
-      if (error instanceof errors.JOSEError && !(error instanceof errors.JWKSInvalid))
-        throw new InvalidAppToken(toMessage(error), { cause: error })
-      throw error
-    }
-  }
 }
-
-/** DPoP proofs that one process remembers; beyond, proofs are refused until older ones are too old anyway. */
-const maxRemembered = 1_000_000
 
 /** @throws TypeError where the text is not an origin such as `https://app.example.com` */
 export function assertOrigin(name: string, text: unknown): void {
@@ -151,26 +144,49 @@ export function assertOrigin(name: string, text: unknown): void {
   throw new TypeError(`${name} must be an origin such as https://app.example.com, without a slash at its end`)
 }
 
-function rememberHere(clock: Clock) {
-  const seen = createExpiringMap<true>(clock, maxRemembered)
-  return async (key: string, lifetime: number) => {
-    return seen.get(key) === undefined && seen.set(key, true, clock.now() + lifetime)
+/** Milliseconds that fetching the keys may take. */
+const keyTimeout = 3_000
+
+function createIssuerKeys(issuer: string, jwksUri: string, clock: Clock): JwksCache {
+  return createJwksCache({
+    clock,
+    log: () => {},
+    async fetchKeys() {
+      const response = await fetch(jwksUri, { signal: AbortSignal.timeout(keyTimeout), redirect: 'error' })
+      if (!response.ok) throw new Error(`The JWKS of ${issuer} answered with status ${response.status}`)
+      const keySet = (await response.json()) as JSONWebKeySet
+      if (keySet.keys.length === 0) throw new Error(`The JWKS of ${issuer} is empty`)
+      return keySet
+    },
+  })
+}
+
+/**
+ * DPoP proofs that one process remembers. When it has that many, it
+ * refuses new ones until older ones have expired.
+ */
+const maxRememberedProofs = 1_000_000
+
+function createLocalReservation(clock: Clock) {
+  const seen = createExpiringMap<true>(clock, maxRememberedProofs)
+  return async (key: string, lifetime: number) =>
+    seen.get(key) === undefined && seen.set(key, true, clock.now() + lifetime)
+}
+
+/**
+ * Translates an error of the token or the proof. Other errors, such
+ * as one of the issuer's keys, stay as they are.
+ */
+function translateError(error: unknown): unknown {
+  if (error instanceof InvalidDpopProof) {
+    return new InvalidAppToken(error.message, { code: 'invalid_dpop_proof', cause: error })
   }
+  // A malformed JWKS is the issuer's fault, not the token's.
+  if (!(error instanceof errors.JOSEError) || error instanceof errors.JWKSInvalid) return error
+  return new InvalidAppToken(describe(error), { cause: error })
 }
 
-/** The claims RFC 9068 2.2 and this project's tokens always have, each of its type. */
-function isAppToken(claims: JWTPayload): claims is AppTokenClaims {
-  const texts = [claims.sub, claims.jti, claims.client_id, claims.sid]
-  const areTexts = texts.every((text) => typeof text === 'string' && text !== '')
-  return (
-    areTexts &&
-    typeof claims.scope === 'string' &&
-    typeof claims.exp === 'number' &&
-    typeof claims.iat === 'number'
-  )
-}
-
-function toMessage(error: errors.JOSEError): string {
+function describe(error: errors.JOSEError): string {
   if (error instanceof errors.JWTExpired) return 'The token has expired'
   if (error instanceof errors.JWTClaimValidationFailed) {
     return `The token's ${error.claim} is not accepted here`

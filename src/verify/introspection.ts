@@ -1,72 +1,100 @@
 import type { Clock } from '../clock.ts'
 import { createExpiringMap } from '../expiring-map.ts'
-import type { AppTokenClaims } from './app-token-verifier.ts'
+import type { AppTokenClaims } from './claims.ts'
 
-/** How an API asks Portico whether a token's session is still alive (RFC 7662). */
+/**
+ * How an API asks Portico whether the session of a token is alive (RFC 7662).
+ *
+ * @example
+ * requireAppToken({
+ *   issuer: 'https://app.example.com',
+ *   introspection: { clientId: 'orders-api', clientSecret: secret },
+ * })
+ */
 export interface IntrospectionOptions {
-  /** One of INTROSPECTION_CLIENTS, and its secret. */
+  /** The id of an entry in Portico's INTROSPECTION_CLIENTS. */
   clientId: string
+  /** The secret of that entry. */
   clientSecret: string
-  /** Where to ask; `{issuer}/api/introspect` by default. */
+  /** The introspection endpoint; `{issuer}/api/introspect` by default. */
   endpoint?: string
-  /** Milliseconds for which "alive" is believed without asking again, 10 seconds by default; at most a minute. */
+  /**
+   * Milliseconds for which "alive" is believed without asking again; 10 seconds by default,
+   * at most a minute. With 0, every request asks.
+   */
   cacheFor?: number
 }
 
-/** Whether the session of a verified token is alive. Throws where that cannot be found out. */
-export type AskIfAlive = (token: string, claims: AppTokenClaims) => Promise<boolean>
+/** Says whether the session of a verified token is alive; rejects where Portico could not be asked. */
+export type IsSessionActive = (token: string, claims: AppTokenClaims) => Promise<boolean>
 
-const askTimeout = 3_000
-const longestCache = 60_000
-/** Tokens whose state is remembered; beyond, each call asks. */
+/** Milliseconds that one introspection may take. */
+const timeout = 3_000
+/** Milliseconds. */
+const maxCacheFor = 60_000
+/** Tokens whose state is remembered. Beyond that number, every request asks. */
 const maxRemembered = 10_000
 
-/** Creates the question. Calls that come at once share one answer; a session that is over stays over. */
+/**
+ * Creates the introspection client. Concurrent requests with one token share one introspection. A session
+ * that has ended stays ended, so that this answer is remembered until the token expires.
+ *
+ * @throws TypeError where an option is missing or out of range
+ */
 export function createIntrospectionClient(
-  { clientId, clientSecret, cacheFor = 10_000, endpoint }: IntrospectionOptions,
+  options: IntrospectionOptions,
   { issuer, clock }: { issuer: string; clock: Clock },
-): AskIfAlive {
-  if (!(cacheFor >= 0 && cacheFor <= longestCache)) {
-    throw new TypeError('introspection.cacheFor must lie between 0 and 60000 milliseconds')
-  }
-  if (!clientId || !clientSecret) {
-    throw new TypeError('introspection needs a clientId and a clientSecret, of INTROSPECTION_CLIENTS')
-  }
-  const url = endpoint ?? `${issuer}/api/introspect`
-  const encode = (text: string) => encodeURIComponent(text)
-  const credentials = Buffer.from(`${encode(clientId)}:${encode(clientSecret)}`).toString('base64')
+): IsSessionActive {
+  assertValid(options)
+  const { cacheFor = 10_000, endpoint = `${issuer}/api/introspect` } = options
   const known = createExpiringMap<boolean>(clock, maxRemembered)
   const inFlight = new Map<string, Promise<boolean>>()
 
-  async function ask(token: string): Promise<boolean> {
-    const response = await fetch(url, {
+  return async (token, { jti, exp }) => {
+    const remembered = known.get(jti)
+    if (remembered !== undefined) return remembered
+    // With cacheFor 0, each request asks for itself: a shared answer may be older than the request.
+    if (cacheFor === 0) return introspect(token)
+    const running = inFlight.get(jti)
+    if (running !== undefined) return running
+    const started = introspect(token).finally(() => inFlight.delete(jti))
+    inFlight.set(jti, started)
+    const isActive = await started
+    known.set(jti, isActive, isActive ? clock.now() + cacheFor : exp * 1000)
+    return isActive
+  }
+
+  async function introspect(token: string): Promise<boolean> {
+    const response = await fetch(endpoint, {
       method: 'POST',
-      headers: { authorization: `Basic ${credentials}`, accept: 'application/json' },
+      headers: { authorization: toBasic(options), accept: 'application/json' },
       body: new URLSearchParams({ token, token_type_hint: 'access_token' }),
-      signal: AbortSignal.timeout(askTimeout),
+      signal: AbortSignal.timeout(timeout),
       redirect: 'error',
     })
     if (response.status === 401) {
-      throw new Error(`Introspection at ${issuer} does not know ${clientId}, or not by this secret`)
+      throw new Error(`Introspection at ${issuer} does not know ${options.clientId} with this secret`)
     }
     if (!response.ok) throw new Error(`Introspection at ${issuer} answered with status ${response.status}`)
     const { active } = (await response.json()) as { active?: unknown }
     if (typeof active !== 'boolean') throw new Error(`Introspection at ${issuer} answered without "active"`)
     return active
   }
+}
 
-  return async (token, { jti, exp }) => {
-    const remembered = known.get(jti)
-    if (remembered !== undefined) return remembered
-    // Without a cache, nobody takes an answer to a question that was asked before.
-    if (cacheFor === 0) return ask(token)
-    const running = inFlight.get(jti)
-    if (running !== undefined) return running
-    const asked = ask(token).finally(() => inFlight.delete(jti))
-    inFlight.set(jti, asked)
-    const isAlive = await asked
-    const until = isAlive ? clock.now() + cacheFor : exp * 1000
-    known.set(jti, isAlive, until)
-    return isAlive
+function assertValid({ clientId, clientSecret, cacheFor = 0 }: IntrospectionOptions): void {
+  if (!(cacheFor >= 0 && cacheFor <= maxCacheFor)) {
+    throw new TypeError('introspection.cacheFor must be between 0 and 60000 milliseconds')
   }
+  if (!clientId || !clientSecret) {
+    throw new TypeError(
+      'introspection needs the clientId and clientSecret of an entry in INTROSPECTION_CLIENTS',
+    )
+  }
+}
+
+/** HTTP Basic with both parts form-encoded, as OAuth defines it (RFC 6749 2.3.1). */
+function toBasic({ clientId, clientSecret }: IntrospectionOptions): string {
+  const credentials = `${encodeURIComponent(clientId)}:${encodeURIComponent(clientSecret)}`
+  return `Basic ${Buffer.from(credentials).toString('base64')}`
 }

@@ -1,49 +1,69 @@
 import type { Request, RequestHandler, Response } from 'express'
 import { dpopAlgorithms } from '../app-token/dpop-proof.ts'
 import {
-  type AppTokenClaims,
   type AppTokenVerifierOptions,
   assertOrigin,
   createAppTokenVerifier,
   InvalidAppToken,
   type PresentedProof,
 } from './app-token-verifier.ts'
+import type { AppTokenClaims } from './claims.ts'
 
 export {
-  type AppTokenClaims,
   type AppTokenVerifierOptions,
   createAppTokenVerifier,
   InvalidAppToken,
   type PresentedProof,
   type VerifyAppToken,
 } from './app-token-verifier.ts'
+export type { AppTokenClaims } from './claims.ts'
 export type { IntrospectionOptions } from './introspection.ts'
 
 declare global {
   namespace Express {
     interface Request {
-      /** The verified app token; set by `requireAppToken`. */
+      /** The claims of the verified app token; set by `requireAppToken`. */
       appToken?: AppTokenClaims
     }
   }
 }
 
+/** How `requireAppToken` verifies app tokens. Only `issuer` is required. */
 export interface RequireAppTokenOptions extends AppTokenVerifierOptions {
-  /** The origin at which callers reach this API, which DPoP proofs name; without it, tokens bound to a key are refused. */
+  /**
+   * The origin at which clients reach this API, such as `https://api.example.com`: DPoP proofs have to name
+   * it. Without it, DPoP-bound tokens are refused.
+   */
   publicUrl?: string
-  /** Learns why a token could not be checked (the keys cannot be fetched), where a request is answered with 503. */
+  /**
+   * Called with the reason each time that a token could not be checked, and the request is answered with 503.
+   */
   onUnavailable?: (error: unknown) => void
 }
 
 type Scheme = 'Bearer' | 'DPoP'
 
 /**
- * Express middleware: lets a request pass with a valid app token in its Authorization header (RFC 6750 2.1; with a
- * proof, RFC 9449 7.1) and puts the claims on `req.appToken`; answers 401 otherwise.
+ * Express middleware: lets a request pass with a valid app token in its Authorization header (RFC 6750 2.1;
+ * with a DPoP proof, RFC 9449 7.1), and puts its claims on `req.appToken`. Answers 401 where the token is
+ * missing or not valid, and 503 where it could not be checked, because the issuer does not answer.
+ *
+ * @throws TypeError where an option is not valid, when it is called
  *
  * @example
  * app.use(requireAppToken({ issuer: 'https://app.example.com' }))
- * app.get('/orders', requireScope('orders:read'), listOrders)
+ * app.get('/me', (req, res) => res.json({ sub: req.appToken?.sub }))
+ *
+ * @example
+ * // Also accepts DPoP-bound tokens, and logs why a token could not be checked.
+ * app.use(
+ *   requireAppToken({
+ *     issuer: 'https://app.example.com',
+ *     audience: 'https://api.example.com',
+ *     publicUrl: 'https://api.example.com',
+ *     onUnavailable: (error) => log.error(error),
+ *   }),
+ * )
  */
 export function requireAppToken(requireOptions: RequireAppTokenOptions): RequestHandler {
   const { publicUrl, onUnavailable, ...options } = requireOptions
@@ -69,55 +89,65 @@ export function requireAppToken(requireOptions: RequireAppTokenOptions): Request
   }
 }
 
-function toProof(req: Request, publicUrl: string | undefined): PresentedProof {
-  if (publicUrl === undefined) throw new InvalidAppToken('This API takes no tokens that are bound to a key')
-  const [path = ''] = req.originalUrl.split('?')
-  return { proof: req.get('dpop') ?? '', method: req.method, url: publicUrl + path }
-}
-
-/** Express middleware, after `requireAppToken`: 403 where the token lacks one of the scopes (RFC 6750 3.1). */
+/**
+ * Express middleware, after `requireAppToken`: answers 403 where the
+ * token lacks one of the scopes (RFC 6750 3.1).
+ *
+ * @example
+ * app.get('/orders', requireScope('orders:read'), listOrders)
+ */
 export function requireScope(...scopes: string[]): RequestHandler {
   const scope = scopes.join(' ')
   return (req, res, next) => {
     if (req.appToken === undefined) return refuseAnonymous(res, ['Bearer'])
     const granted = req.appToken.scope.split(' ')
-    if (scopes.every((wanted) => granted.includes(wanted))) return next()
-    const title = `The token lacks a scope this needs: ${scope}`
+    if (scopes.every((required) => granted.includes(required))) return next()
+    const title = `The token lacks a required scope: ${scope}`
     const scheme = req.appToken.cnf?.jkt === undefined ? 'Bearer' : 'DPoP'
     const parameters = { error: 'insufficient_scope', error_description: title, scope }
     return refuse(res, 403, title, [toChallenge(scheme, parameters)])
   }
 }
 
-/** Whose word counts for a membership. */
+/** The providers whose groups count for `requireGroup`. */
 export interface GroupSource {
-  /** The name of a provider in PROVIDERS_FILE (`default` for the one of the environment), or several. */
+  /**
+   * The name of a provider in PROVIDERS_FILE, or several names; `default` is the provider of the environment.
+   */
   idp: string | readonly string[]
 }
 
 /**
- * Express middleware, after `requireAppToken`: 403 where the person is in none of the groups, or not by the word of
- * a provider that is asked for. Where none is, a group of that name at any provider will do.
+ * Express middleware, after `requireAppToken`: answers 403 where the user is in none of the groups. With
+ * `idp`, only the groups of those providers count; without it, a group of that name at any provider does.
+ *
+ * @throws TypeError where `idp` names no provider, when it is called
  *
  * @example
  * app.get('/audit', requireGroup('Admins', 'Auditors', { idp: 'okta' }), listEntries)
- *
- * @throws TypeError where `idp` names no provider
  */
-export function requireGroup(...wanted: (string | GroupSource)[]): RequestHandler {
-  const groups = wanted.filter((item) => typeof item === 'string')
-  const idps = wanted.filter((item) => typeof item !== 'string').flatMap(readIdps)
+export function requireGroup(...required: (string | GroupSource)[]): RequestHandler {
+  const groups = required.filter((item) => typeof item === 'string')
+  const idps = required.filter((item) => typeof item !== 'string').flatMap(readIdps)
   return (req, res, next) => {
     if (req.appToken === undefined) return refuseAnonymous(res, ['Bearer'])
     const { idp = '', groups: memberOf = [] } = req.appToken
-    const isHeard = idps.length === 0 || idps.includes(idp)
-    if (isHeard && groups.some((group) => [memberOf].flat().includes(group))) return next()
-    const source = idps.length === 0 ? '' : `, by the word of ${idps.join(' or ')}`
+    const isFromSource = idps.length === 0 || idps.includes(idp)
+    if (isFromSource && groups.some((group) => [memberOf].flat().includes(group))) return next()
+    const source = idps.length === 0 ? '' : `, as reported by ${idps.join(' or ')}`
     return refuse(res, 403, `Only for members of ${groups.join(' or ')}${source}`)
   }
 }
 
-/** A name that is missing, such as that of an unset variable, must not let every provider's people in. */
+function toProof(req: Request, publicUrl: string | undefined): PresentedProof {
+  if (publicUrl === undefined) throw new InvalidAppToken('This API does not accept DPoP-bound tokens')
+  const [path = ''] = req.originalUrl.split('?')
+  return { proof: req.get('dpop') ?? '', method: req.method, url: publicUrl + path }
+}
+
+/**
+ * Refuses a missing name, such as that of an unset variable: it must not let in the users of every provider.
+ */
 function readIdps({ idp }: GroupSource): string[] {
   const names = [idp].flat()
   const areNames = names.every((name) => typeof name === 'string' && name !== '')
@@ -125,17 +155,23 @@ function readIdps({ idp }: GroupSource): string[] {
   throw new TypeError('idp must be the name of a provider, or a list of names')
 }
 
-/** A challenge with its parameters (RFC 9110 11.6.1); DPoP tells the algorithms it takes (RFC 9449 7.1). */
+/**
+ * A challenge with its parameters (RFC 9110 11.6.1); that of DPoP
+ * names the accepted algorithms (RFC 9449 7.1).
+ */
 function toChallenge(scheme: Scheme, parameters: Record<string, string> = {}): string {
   const all = { ...parameters, ...(scheme === 'DPoP' ? { algs: dpopAlgorithms.join(' ') } : {}) }
   const text = Object.entries(all).map(([name, value]) => `${name}="${value}"`)
   return `${scheme} ${text.join(', ')}`.trim()
 }
 
-/** No token at all: the schemes this API takes, and no error code (RFC 6750 3.1). */
+/**
+ * Answers a request without a token: with the schemes that this
+ * API accepts, and no error code (RFC 6750 3.1).
+ */
 function refuseAnonymous(res: Response, schemes: Scheme[]): void {
   const challenges = schemes.map((scheme) => toChallenge(scheme))
-  refuse(res, 401, 'An app token is needed', challenges)
+  refuse(res, 401, 'An app token is required', challenges)
 }
 
 function refuse(res: Response, status: 401 | 403 | 503, title: string, challenges: string[] = []): void {

@@ -151,7 +151,7 @@ describe('requireGroup with idp', () => {
   })
 
   test('refuses members by the word of another, or of none: 403 that names whose counts', async () => {
-    const refusal = '403 Only for members of Admins or Ops, by the word of okta or ad'
+    const refusal = '403 Only for members of Admins or Ops, as reported by okta or ad'
     for (const idp of ['toki', 'Okta', 'okta ', '', undefined]) {
       expect(await enter(['Admins', 'Ops', { idp: ['okta', 'ad'] }], idp)).toBe(refusal)
     }
