@@ -1,16 +1,17 @@
 /** Whether the app token may name a group. */
 export type IsGroupAllowed = (group: unknown) => boolean
 
-/** Creates the check by APP_TOKEN_GROUPS: what is no text is no name of a group, and no pattern fits it. */
+/** Creates the check against the patterns of APP_TOKEN_GROUPS. A value that is no text matches no pattern. */
 export function createGroupFilter(patterns: readonly string[]): IsGroupAllowed {
-  const fits = patterns.map(createMatcher)
-  return (group) => typeof group === 'string' && fits.some((isFit) => isFit(group))
+  const matchers = patterns.map(createMatcher)
+  return (group) => typeof group === 'string' && matchers.some((matches) => matches(group))
 }
 
 /**
- * Creates the match of one pattern against whole names, by case. What stands between two `*` is looked for from left to
- * right, and each piece only behind the one before it: the first place is as good as any later one, so that nothing is
- * tried twice and the time is linear in the name, however many `*` there are.
+ * Creates the match of one pattern, in which `*` stands for any text, against whole names,
+ * case-sensitive. The pieces between the `*` are searched from left to right, each one after the end of
+ * the one before. The first match of a piece is as good as any later one, so that nothing is tried twice,
+ * and the time is linear in the length of the name.
  */
 function createMatcher(pattern: string): (name: string) => boolean {
   const [head = '', ...rest] = pattern.split('*')
@@ -25,7 +26,7 @@ function createMatcher(pattern: string): (name: string) => boolean {
       if (found === -1) return false
       from = found + piece.length
     }
-    // Neither they nor the head may reach into the tail: `ab*ba` is not `aba`.
+    // The pieces and the head must not overlap the tail: `ab*ba` does not match `aba`.
     return from <= end
   }
 }

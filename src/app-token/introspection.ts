@@ -4,10 +4,14 @@ import type { Config } from '../config/config.ts'
 import type { SessionStore } from '../session/store.ts'
 import type { KeyRing } from './key-ring.ts'
 
-/** What is to be said of a token (RFC 7662 2.2): its claims while it is good, and nothing at all otherwise. */
+/** The state of a token (RFC 7662 2.2): its claims while it is valid, and nothing else otherwise. */
 export type Introspected = { active: false } | ({ active: true; token_type: 'Bearer' | 'DPoP' } & JWTPayload)
 
-/** Tells whether an app token is good right now. Throws AppError `store_unavailable`. */
+/**
+ * Says whether an app token is valid right now.
+ *
+ * @throws AppError `store_unavailable`
+ */
 export type Introspect = (token: string) => Promise<Introspected>
 
 interface IntrospectionOptions {
@@ -17,10 +21,18 @@ interface IntrospectionOptions {
   clock: Clock
 }
 
-const inactive = { active: false } as const
-
-/** Creates the introspection of app tokens: one of ours that has not expired, and whose session is alive. */
+/**
+ * Creates the introspection of app tokens. A token is active if this server issued it,
+ * it has not expired, and its session is alive.
+ */
 export function createIntrospection({ config, keyRing, store, clock }: IntrospectionOptions): Introspect {
+  return async (token) => {
+    const claims = await verify(token)
+    if (claims === undefined || (await store.read(String(claims.sid))) === undefined) return { active: false }
+    return { ...claims, active: true, token_type: claims.cnf === undefined ? 'Bearer' : 'DPoP' }
+  }
+
+  /** The claims of a token; undefined where it does not verify. */
   async function verify(token: string): Promise<JWTPayload | undefined> {
     const keys = createLocalJWKSet(await keyRing.publicKeys())
     const options = {
@@ -35,11 +47,5 @@ export function createIntrospection({ config, keyRing, store, clock }: Introspec
       if (error instanceof errors.JOSEError) return undefined
       throw error
     }
-  }
-
-  return async (token) => {
-    const claims = await verify(token)
-    if (claims === undefined || (await store.read(String(claims.sid))) === undefined) return inactive
-    return { ...claims, active: true, token_type: claims.cnf === undefined ? 'Bearer' : 'DPoP' }
   }
 }

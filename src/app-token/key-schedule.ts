@@ -1,47 +1,59 @@
 import type { SigningAlg } from './signing-key.ts'
 
-/** When one key signs. Times are milliseconds since the epoch. */
+/** When one key signs. */
 export interface ScheduledKey {
   alg: SigningAlg
+  /** Milliseconds since the epoch. It signs until the next key does. */
   signsFrom: number
 }
 
-/** What the next key is made for; milliseconds. */
-interface ScheduleOptions {
+/** The plan for new keys. */
+export interface KeySchedule {
   alg: SigningAlg
-  /** How long a key signs. */
+  /** Milliseconds for which a key signs. */
   rotation: number
 }
 
-/** How long after its last token has expired a key is published: a verifier's clock may be late. */
-const clockAllowance = 60_000
 /**
- * How long a key of another algorithm is published before it signs: APP_TOKEN_ALG changed, and nobody waits a whole
- * rotation for it.
+ * Milliseconds for which a key stays published after its last
+ * token has expired: a verifier's clock may be late.
+ */
+const clockAllowance = 60_000
+
+/**
+ * Milliseconds for which a key of another algorithm is published before it signs. This is less than a
+ * rotation, so that a change of APP_TOKEN_ALG takes effect soon.
  */
 const shortestLead = 10 * 60_000
 
-/** The index of the key that signs now: the latest that may. Keys are in the order of their times. */
+/**
+ * The index of the key that signs now, which is the last one whose time
+ * has come. Keys are in the order of their times.
+ */
 export function findActive(keys: readonly ScheduledKey[], now: number): number {
   return keys.findLastIndex(({ signsFrom }) => signsFrom <= now)
 }
 
-/** The keys somebody may still have to verify with: to come, signing, or with tokens that live on for `ttl`. */
-export function dropExpired<K extends ScheduledKey>(keys: readonly K[], now: number, ttl: number): K[] {
+/**
+ * The keys that a verifier may still need: those that sign later,
+ * the one that signs, and those with valid tokens.
+ */
+export function dropExpired<K extends ScheduledKey>(keys: readonly K[], now: number, tokenTtl: number): K[] {
   return keys.filter((_key, index) => {
     const successor = keys[index + 1]
-    return successor === undefined || now < successor.signsFrom + ttl + clockAllowance
+    return successor === undefined || now < successor.signsFrom + tokenTtl + clockAllowance
   })
 }
 
 /**
- * When the next key to be made shall sign, or undefined where none is missing. There is always one key to come, so
- * that each is published for a whole rotation before it signs, and no replica has to write anything when it begins to.
+ * The time from which the next new key has to sign; undefined where no key is missing. There is always one
+ * key that signs later. So each key is published for a whole rotation before it signs, and when it starts to
+ * sign, no replica has to write anything.
  */
 export function planNext(
   keys: readonly ScheduledKey[],
   now: number,
-  { alg, rotation }: ScheduleOptions,
+  { alg, rotation }: KeySchedule,
 ): number | undefined {
   const last = keys.at(-1)
   if (last === undefined) return now

@@ -11,7 +11,7 @@ export interface SigningKey {
   publicJwk: JWK
 }
 
-/** Makes a fresh private key, as the JWK that is kept. */
+/** Generates a private key, as the JWK that is stored. */
 export async function generatePrivateJwk(alg: SigningAlg): Promise<JWK & { kty: string }> {
   const options = { extractable: true, ...(alg === 'RS256' ? { modulusLength: 2048 } : {}) }
   const { privateKey } = await generateKeyPair(alg, options)
@@ -19,17 +19,18 @@ export async function generatePrivateJwk(alg: SigningAlg): Promise<JWK & { kty: 
   return { ...jwk, kty: jwk.kty ?? '' }
 }
 
-/** The members of a public key, by its type (RFC 7518 6, RFC 8037 2): all others are private. */
+/** The public members of a key, by its type (RFC 7518 6, RFC 8037 2); all other members are private. */
 export function toPublicMembers({ kty, crv, x, y, n, e }: JWK): JWK {
   if (kty === 'RSA') return { kty, n: n ?? '', e: e ?? '' }
-  return { kty: kty ?? '', crv: crv ?? '', x: x ?? '', ...(y === undefined ? {} : { y }) }
+  if (kty === 'EC') return { kty, crv: crv ?? '', x: x ?? '', y: y ?? '' }
+  return { kty: kty ?? '', crv: crv ?? '', x: x ?? '' }
 }
 
-/** The signing key of a private JWK; a key without a `kid` is named by its thumbprint (RFC 7638). */
+/** Reads the signing key of a private JWK. A key without a `kid` gets its thumbprint as one (RFC 7638). */
 export async function toSigningKey(jwk: JWK, alg: SigningAlg): Promise<SigningKey> {
   const publicMembers = toPublicMembers(jwk)
   const kid = jwk.kid ?? (await calculateJwkThumbprint(publicMembers))
   const privateKey = await importJWK({ ...jwk, key_ops: ['sign'], ext: false }, alg)
-  if (privateKey instanceof Uint8Array) throw new TypeError('a signing key is asymmetric')
+  if (privateKey instanceof Uint8Array) throw new TypeError('a signing key must be asymmetric')
   return { kid, alg, privateKey, publicJwk: { ...publicMembers, kid, alg, use: 'sig' } }
 }

@@ -1,4 +1,4 @@
-import { createRingSeal, ringName } from '../app-token/ring-seal.ts'
+import { createKeyRingSeal, keyRingName } from '../app-token/key-ring-seal.ts'
 import type { Config } from '../config/config.ts'
 import type { RedisTarget } from '../config/values/redis-url.ts'
 import { createRedisConnection } from '../session/redis/connection.ts'
@@ -24,7 +24,7 @@ export async function checkRedis({ redis, secureCookies, secrets }: Config): Pro
   }
   const connection = createRedisConnection(redis, () => {})
   try {
-    const probe = await probeRedis(connection, ringName)
+    const probe = await probeRedis(connection, keyRingName)
     return [
       ...toFindings(probe, toAddress(redis)),
       ...checkRing(probe, secrets),
@@ -77,7 +77,7 @@ function toFindings(probe: RedisProbe, address: string): Finding[] {
 function checkRing(probe: RedisProbe, secrets: readonly Uint8Array[]): Finding[] {
   if ('reason' in probe || probe.ring === undefined) return []
   try {
-    createRingSeal(secrets).open(probe.ring)
+    createKeyRingSeal(secrets).open(probe.ring)
     return [pass(check, 'BFF_SECRETS opens the signing keys in it')]
   } catch {
     return [

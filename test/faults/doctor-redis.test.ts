@@ -3,7 +3,7 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { createRingSeal } from '../../src/app-token/ring-seal.ts'
+import { createKeyRingSeal } from '../../src/app-token/key-ring-seal.ts'
 import { readConfig } from '../../src/config/config.ts'
 import type { Finding } from '../../src/doctor/finding.ts'
 import { checkRedis } from '../../src/doctor/redis-checks.ts'
@@ -65,7 +65,7 @@ test('over TLS, that is said', async () => {
 
 test('signing keys that BFF_SECRETS cannot open are found, and those it can are told', async () => {
   const [ours, theirs] = [testSecret(), testSecret()]
-  const seal = (secret: string) => createRingSeal([Buffer.from(secret, 'base64url')]).close([])
+  const seal = (secret: string) => createKeyRingSeal([Buffer.from(secret, 'base64url')]).close([])
   const look = async (secret: string) => {
     await redis.command('HSET', 'portico:shared:{signing-keys}', 'text', seal(secret), 'n', '1')
     return check(redis.url, ours)
