@@ -2,7 +2,7 @@ import type { Request } from 'express'
 import { createDpopVerifier } from './app-token/dpop-proof.ts'
 import { createIntrospection } from './app-token/introspection.ts'
 import { createAppTokenMinter } from './app-token/mint.ts'
-import { createTokenClaimPicker } from './app-token/token-claims.ts'
+import { createTokenClaimSelector } from './app-token/token-claims.ts'
 import type { Components } from './components.ts'
 import { createSealer } from './crypto/sealer.ts'
 import { createCallbackHandler } from './http/browser-endpoints/callback.ts'
@@ -32,8 +32,8 @@ import {
 import { createCsrfGuard, createFormCsrfGuard, createLoginGuard } from './http/middleware/csrf.ts'
 import { createRateLimit } from './http/middleware/rate-limit.ts'
 import { createRequireFreshTokens } from './http/middleware/require-fresh-tokens.ts'
-import { createTransactionCookies, type TransactionCookies } from './http/request/cookies.ts'
 import { createDpopHeaderReader } from './http/request/dpop-header.ts'
+import { createTransactionCookies, type TransactionCookies } from './http/request/transaction-cookies.ts'
 import { type BrowserSessions, createBrowserSessions } from './http/session/browser-sessions.ts'
 import { createRequireSession } from './http/session/require-session.ts'
 import { createBeginLogin } from './login/begin.ts'
@@ -43,6 +43,7 @@ import { createLoginLedger } from './login/ledger.ts'
 import { createRepeatedCallbacks } from './login/repeated-callbacks.ts'
 import { createLoginSettlement } from './login/settlement.ts'
 import { createBackChannelLogout } from './logout/back-channel.ts'
+import { createFrontChannelLogout } from './logout/front-channel.ts'
 import { createReplayDetection } from './logout/replay-detection.ts'
 import { createRpInitiatedLogout } from './logout/rp-initiated.ts'
 import { createLogoutTickets } from './logout/ticket.ts'
@@ -97,8 +98,8 @@ function createSignInEndpoints(components: BrowserComponents) {
   const { config, clock, store, providers, termination, tokenRefresher, keyRing } = components
   const { sessions, transactionCookies } = components
   const { secrets } = config
-  const pickTokenClaims = createTokenClaimPicker(config)
-  const mintAppToken = createAppTokenMinter({ config, pickTokenClaims, keyRing, clock })
+  const selectTokenClaims = createTokenClaimSelector(config)
+  const mintAppToken = createAppTokenMinter({ config, selectTokenClaims, keyRing, clock })
   const reserveOnce = (key: string, lifetime: number) => store.reserveOnce(key, lifetime)
   const verifyDpopProof = createDpopVerifier({ clock, reserveOnce })
   const readDpopThumbprint = createDpopHeaderReader(config.publicUrl, verifyDpopProof)
@@ -113,7 +114,7 @@ function createSignInEndpoints(components: BrowserComponents) {
     sealer: createSealer(secrets, 'login-outcome'),
     followTimeout,
   })
-  const settlement = createLoginSettlement({ ledger, store, termination, sealer, pickTokenClaims })
+  const settlement = createLoginSettlement({ ledger, store, termination, sealer, selectTokenClaims })
   const repeatedCallbacks = createRepeatedCallbacks({ store, ledger })
   const beginLogin = createBeginLogin({ config, providers, sealer, clock })
   const login = { config, providers, sealer, ledger, settlement, repeatedCallbacks, clock }
@@ -143,7 +144,7 @@ function createSignInEndpoints(components: BrowserComponents) {
       keyRing,
       clock,
     }),
-    session: createSessionHandler({ sessions, store, pickTokenClaims, clock }),
+    session: createSessionHandler({ sessions, store, selectTokenClaims, clock }),
     token: createTokenHandler({ mintAppToken, readDpopThumbprint }),
     userinfo: createUserinfoHandler({ providers, tokenRefresher, clock }),
     listSessions: createSessionListHandler({ store, clock }),
@@ -159,8 +160,9 @@ function createSignInEndpoints(components: BrowserComponents) {
 function createProgramEndpoints(components: Components) {
   const { config, clock, store, providers, termination, keyRing } = components
   const replayDetection = createReplayDetection({ store, clock })
-  const logOutByBackChannel = createBackChannelLogout({ providers, termination, replayDetection })
-  const logOutUniversally = createUniversalLogout({ config, providers, termination, replayDetection })
+  const backChannelLogout = createBackChannelLogout({ providers, termination, replayDetection })
+  const frontChannelLogout = createFrontChannelLogout({ providers, store, termination })
+  const universalLogout = createUniversalLogout({ config, providers, termination, replayDetection })
   const introspect = createIntrospection({ config, keyRing, store, clock })
   return {
     livez,
@@ -168,9 +170,9 @@ function createProgramEndpoints(components: Components) {
     jwks: createJwksHandler(keyRing),
     clientJwks: createClientJwksHandler(config),
     metadata: createMetadataHandler(config),
-    backChannelLogout: createBackChannelLogoutHandler(logOutByBackChannel),
-    frontChannelLogout: createFrontChannelLogoutHandler({ providers, store, termination }),
-    universalLogout: createUniversalLogoutHandler(logOutUniversally),
+    backChannelLogout: createBackChannelLogoutHandler(backChannelLogout),
+    frontChannelLogout: createFrontChannelLogoutHandler(frontChannelLogout),
+    universalLogout: createUniversalLogoutHandler(universalLogout),
     introspect: createIntrospectHandler({ config, introspect }),
   }
 }

@@ -1,9 +1,9 @@
 import express, { type Express } from 'express'
 import type { Components } from './components.ts'
 import { createEndpoints } from './endpoints.ts'
-import { answerBackChannelError } from './http/machine-endpoints/back-channel-logout.ts'
-import { createOperatorGuard, createSubjectEndHandler } from './http/machine-endpoints/operator.ts'
-import { noteUniversalLogoutError } from './http/machine-endpoints/universal-logout.ts'
+import { handleBackChannelLogoutError } from './http/machine-endpoints/back-channel-logout.ts'
+import { createOperatorGuard, createOperatorLogoutHandler } from './http/machine-endpoints/operator.ts'
+import { handleUniversalLogoutError } from './http/machine-endpoints/universal-logout.ts'
 import { formBody, jsonBody, jsonOrFormBody } from './http/middleware/body.ts'
 import { createCors } from './http/middleware/cors.ts'
 import { createProblemDetails, notFound } from './http/middleware/problem-details.ts'
@@ -11,6 +11,7 @@ import { createRequestContext, noStore } from './http/middleware/request-context
 import { createSecurityHeaders } from './http/middleware/security-headers.ts'
 import { refuseMalformed } from './http/middleware/well-formed.ts'
 import { createAddRoute } from './http/route.ts'
+import { createOperatorLogout } from './logout/operator.ts'
 
 /** Creates the app: every address, and before its endpoint every guard, in the order in which they run. */
 export function createApp(components: Components): Express {
@@ -59,9 +60,9 @@ export function createApp(components: Components): Express {
   route('/api/logout/callback', { get: [to.logoutCallback] })
 
   // Identity providers and APIs. No cookie counts here.
-  route('/api/backchannel-logout', { post: [formBody, to.backChannelLogout, answerBackChannelError] })
+  route('/api/backchannel-logout', { post: [formBody, to.backChannelLogout, handleBackChannelLogoutError] })
   route('/api/frontchannel-logout', { get: [limitCalls, to.frontChannelLogout] })
-  route('/api/universal-logout', { post: [jsonBody, to.universalLogout, noteUniversalLogoutError] })
+  route('/api/universal-logout', { post: [jsonBody, to.universalLogout, handleUniversalLogoutError] })
   route('/api/introspect', { post: [formBody, to.introspect] })
 
   app.use(notFound, createProblemDetails(config))
@@ -73,11 +74,12 @@ export function createOperatorApp(components: Components, secret: string): Expre
   const { config, providers, termination } = components
   const app = createExpressApp(components)
   const route = createAddRoute(app)
+  const operatorLogout = createOperatorLogout({ providers, termination })
 
   app.use(noStore, createOperatorGuard(secret), refuseMalformed)
 
   route<{ sub: string }>('/operator/subjects/:sub/sessions', {
-    delete: [createSubjectEndHandler({ providers, termination })],
+    delete: [createOperatorLogoutHandler(operatorLogout)],
   })
 
   app.use(notFound, createProblemDetails(config))

@@ -5,41 +5,47 @@ import type { ProviderIdentity, UserClaims } from '../provider/types.ts'
 import { createGroupFilter, type IsGroupAllowed } from './group-filter.ts'
 
 /**
- * Bytes of JSON that the user claims of an app token may take. They travel in every request to an API, which refuses
- * one whose headers are too large (Node: 16 kB, many proxies: 8 kB).
+ * Bytes of JSON that the user claims of an app token may take. The token is in the headers of every request
+ * to an API, and servers refuse headers that are too large (Node: 16 kB, many proxies: 8 kB).
  */
 export const maxTokenClaims = 4_096
 
-/** What an app token says of the person. */
+/** The user claims of an app token. */
 export interface TokenClaims {
   claims: UserClaims
-  /** Names of the claims that the session has and the token has no room for. */
+  /** Names of the claims that the session has, but for which the token has no room. */
   leftOut: readonly string[]
 }
 
-/** Picks the user claims of an app token, by the present configuration: at the login more may have been allowed. */
-export type PickTokenClaims = (identity: Pick<ProviderIdentity, 'providerName' | 'claims'>) => TokenClaims
+/**
+ * Selects the user claims of an app token, by the present configuration: it may allow
+ * fewer claims than it did when the user signed in.
+ */
+export type SelectTokenClaims = (identity: Pick<ProviderIdentity, 'providerName' | 'claims'>) => TokenClaims
 
 interface TokenClaimsOptions {
   appToken: Pick<Config['appToken'], 'groups'>
   providers: readonly Pick<ProviderConfig, 'name' | 'claimNames'>[]
 }
 
-/** Creates the choice of user claims: what the provider may tell, `groups` by APP_TOKEN_GROUPS, as far as they fit. */
-export function createTokenClaimPicker({ appToken, providers }: TokenClaimsOptions): PickTokenClaims {
-  const namesOf = new Map(providers.map(({ name, claimNames }) => [name, claimNames]))
+/**
+ * Creates the selection of user claims: those that the configuration accepts from the provider, with `groups`
+ * filtered by APP_TOKEN_GROUPS, as far as there is room for them.
+ */
+export function createTokenClaimSelector({ appToken, providers }: TokenClaimsOptions): SelectTokenClaims {
+  const claimNamesOf = new Map(providers.map(({ name, claimNames }) => [name, claimNames]))
   const isAllowed = appToken.groups === undefined ? undefined : createGroupFilter(appToken.groups)
 
   return ({ providerName, claims: all }) => {
-    const allowed = isAllowed === undefined ? all : withGroups(all, isAllowed)
-    const found = findUserClaims(namesOf.get(providerName) ?? [], allowed)
+    const allowed = isAllowed === undefined ? all : filterGroups(all, isAllowed)
+    const found = findUserClaims(claimNamesOf.get(providerName) ?? [], allowed)
     const { claims, dropped } = fitUserClaims(found, maxTokenClaims)
     return { claims, leftOut: dropped }
   }
 }
 
-/** A provider may tell one group as a text. */
-function withGroups({ groups, ...others }: UserClaims, isAllowed: IsGroupAllowed): UserClaims {
+/** The claims with the allowed groups alone. A provider may send a single group as a text. */
+function filterGroups({ groups, ...others }: UserClaims, isAllowed: IsGroupAllowed): UserClaims {
   if (Array.isArray(groups)) return { ...others, groups: groups.filter(isAllowed) }
   return isAllowed(groups) ? { ...others, groups } : others
 }

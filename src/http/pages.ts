@@ -12,7 +12,7 @@ a:focus-visible { outline: 3px solid Highlight; outline-offset: 2px }
 small { opacity: .75 }
 `
 
-/** Lets the page's one style through the content security policy (CSP Level 3, 8.1). */
+/** The hash by which the Content Security Policy allows the pages' style (CSP Level 3, 8.1). */
 export const pageStyleHash = `sha256-${createHash('sha256').update(style).digest('base64')}`
 
 const entities: Record<string, string> = {
@@ -40,13 +40,13 @@ ${main}
 `
 }
 
-/** What a person sees when a navigation fails. No texts from outside get here but our own details; all are escaped. */
+/** The page that a user sees when a navigation fails. Its texts are this server's own; all are escaped. */
 export function renderErrorPage(page: {
   title: string
   detail: string
   code: string
   requestId: string
-  /** Links in the order of their likely use. */
+  /** The most likely one first. */
   links: readonly { href: string; text: string }[]
 }): string {
   const links = page.links.map(({ href, text }) => `<a href="${escapeHtml(href)}">${escapeHtml(text)}</a>`)
@@ -60,14 +60,17 @@ export function renderErrorPage(page: {
   )
 }
 
-/** A page with nothing on it, for a frame that nobody sees. */
+/** An empty page, for an invisible frame. */
 export const emptyPage = '<!doctype html>\n<html lang="en">\n<title>Signed out</title>\n</html>\n'
 
-/** A page that goes on to an address of ours at once, so that the browser treats the visit as one within the site. */
+/**
+ * A page that leads to an address of this server at once, so that the browser
+ * treats the navigation as one within the site.
+ */
 export function renderContinuePage(href: string): string {
   return renderPage(
     'Signing in',
     `<meta http-equiv="refresh" content="0;url=${escapeHtml(href)}">`,
-    `<nav><a href="${escapeHtml(href)}">Go on signing in</a></nav>`,
+    `<nav><a href="${escapeHtml(href)}">Continue signing in</a></nav>`,
   )
 }

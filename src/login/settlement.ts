@@ -1,4 +1,4 @@
-import { maxTokenClaims, type PickTokenClaims } from '../app-token/token-claims.ts'
+import { maxTokenClaims, type SelectTokenClaims } from '../app-token/token-claims.ts'
 import type { Sealer } from '../crypto/sealer.ts'
 import { AppError, signedOut } from '../errors.ts'
 import { type Session, toSessionHandle } from '../session/session.ts'
@@ -36,7 +36,7 @@ interface LoginSettlementOptions {
   termination: Pick<SessionTermination, 'end' | 'findLiving' | 'supersede'>
   /** Opens transactions. */
   sealer: Sealer
-  pickTokenClaims: PickTokenClaims
+  selectTokenClaims: SelectTokenClaims
 }
 
 /** Creates the settlement of logins. */
@@ -45,7 +45,7 @@ export function createLoginSettlement({
   store,
   termination,
   sealer,
-  pickTokenClaims,
+  selectTokenClaims,
 }: LoginSettlementOptions): LoginSettlement {
   const keepOneLogin = createConcurrentLogins({ ledger, store, termination, sealer })
 
@@ -79,7 +79,7 @@ export function createLoginSettlement({
 
   function logSuccess({ identity, handle }: Session, log: Log): void {
     log('login_succeeded', { sub: identity.appSub, session: handle })
-    const { leftOut } = pickTokenClaims(identity)
+    const { leftOut } = selectTokenClaims(identity)
     if (leftOut.length > 0)
       log('user_claims_dropped', { session: handle, names: leftOut, limit: maxTokenClaims })
   }

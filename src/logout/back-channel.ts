@@ -6,39 +6,36 @@ import type { SessionTermination } from '../session/termination/session-terminat
 import type { Log } from '../telemetry/logger.ts'
 import type { ReplayDetection } from './replay-detection.ts'
 
+/**
+ * Ends the sessions that a logout token names. Succeeds also where no such session exists any more.
+ *
+ * @throws AppError `invalid_logout_token`, `provider_unavailable`, `store_unavailable`
+ */
+export type BackChannelLogout = (logoutToken: string, log: Log) => Promise<void>
+
 interface BackChannelLogoutOptions {
   providers: Pick<Providers, 'findAddressed'>
   termination: Pick<SessionTermination, 'endAll'>
   replayDetection: ReplayDetection
 }
 
-const refuse = (reason: string) =>
-  new AppError('invalid_logout_token', 'The logout token is not accepted, so nobody was signed out.', {
-    reason,
-  })
-
-/** The sessions that a logout token means (BCL 2.7): those of its `sid`, without one all of its `sub`. */
-const toGroup = (issuer: string, { sid, sub = '' }: LogoutRequest) =>
-  sid === undefined ? toUserGroup({ issuer, providerSub: sub }) : toProviderSidGroup(issuer, sid)
-
 /**
- * Creates the use case "the provider says that somebody signed out" (OpenID Connect Back-Channel Logout 1.0). That nobody
- * is signed in any more is success.
+ * Creates the use case "the provider reports that a user signed
+ * out" (OpenID Connect Back-Channel Logout 1.0).
  */
 export function createBackChannelLogout({
   providers,
   termination,
   replayDetection,
-}: BackChannelLogoutOptions) {
-  /** @throws AppError `invalid_logout_token`, `provider_unavailable`, `store_unavailable` */
-  return async function logOutByBackChannel(logoutToken: string, log: Log): Promise<void> {
+}: BackChannelLogoutOptions): BackChannelLogout {
+  return async (logoutToken, log) => {
     const addressed = providers.findAddressed(logoutToken)
     const [provider] = addressed
-    if (provider === undefined) throw refuse('iss and aud are of no provider of ours')
+    if (provider === undefined) throw invalidLogoutToken('iss and aud match no configured provider')
     const { issuer } = provider
     const names = addressed.map(({ name }) => name)
     const request = await provider.verifyLogoutToken(logoutToken)
-    if (await replayDetection.isReplay(issuer, request.jti)) throw refuse('jti was used before')
+    if (await replayDetection.isReplay(issuer, request.jti)) throw invalidLogoutToken('jti was used before')
     const ended = await termination.endAll(
       toGroup(issuer, request),
       ({ identity }) =>
@@ -49,3 +46,13 @@ export function createBackChannelLogout({
     log('backchannel_logout_succeeded', { providers: names, sessions: ended })
   }
 }
+
+/**
+ * The sessions that a logout token names: those of its `sid`, or all of its `sub` where it has no `sid`
+ * (OpenID Connect Back-Channel Logout 1.0, 2.7).
+ */
+const toGroup = (issuer: string, { sid, sub = '' }: LogoutRequest) =>
+  sid === undefined ? toUserGroup({ issuer, providerSub: sub }) : toProviderSidGroup(issuer, sid)
+
+const invalidLogoutToken = (reason: string) =>
+  new AppError('invalid_logout_token', 'The logout token is not accepted. No session was ended.', { reason })

@@ -3,15 +3,18 @@ import { sha256Base64url } from '../crypto/hash.ts'
 import type { SharedState } from '../session/store.ts'
 
 /**
- * Tokens that may act once, remembered by all replicas. A token counts as used when its act is done, not before: a caller who
- * was told that it failed tries again with the same one. Two calls at the same time may then both act, which ends nothing
- * that one of them would not have ended.
+ * Replay protection for one-time tokens, shared by all replicas. A token is marked as used only after its
+ * action succeeded, so that the caller can send the same token again after an error. Two calls at the same
+ * time may therefore both act; the second one then ends nothing that the first one would not have ended.
  */
 export interface ReplayDetection {
-  /** `name` tells the token from all others of its issuer: by what its signature covers, never by its own text. */
-  isReplay(issuer: string, name: string): Promise<boolean>
-  /** `goodUntil` is when the token expires anyway, in milliseconds since the epoch. */
-  markUsed(issuer: string, name: string, goodUntil: number): Promise<void>
+  /**
+   * `id` identifies the token among those of its issuer: its `jti`, or the text that its signature covers.
+   * The whole token is no id, because one signature can be written in several ways.
+   */
+  isReplay(issuer: string, id: string): Promise<boolean>
+  /** `expiresAt` is when the token expires anyway, in milliseconds since the epoch. */
+  markUsed(issuer: string, id: string, expiresAt: number): Promise<void>
 }
 
 interface ReplayDetectionOptions {
@@ -19,13 +22,13 @@ interface ReplayDetectionOptions {
   clock: Clock
 }
 
-const toKey = (issuer: string, name: string) => `used.${sha256Base64url(JSON.stringify([issuer, name]))}`
-
 /** Creates the memory of used tokens. */
 export function createReplayDetection({ store, clock }: ReplayDetectionOptions): ReplayDetection {
   return {
-    isReplay: async (issuer, name) => (await store.published(toKey(issuer, name))) !== undefined,
-    markUsed: (issuer, name, goodUntil) =>
-      store.publish(toKey(issuer, name), 'used', Math.max(1, Math.ceil(goodUntil - clock.now()))),
+    isReplay: async (issuer, id) => (await store.published(toKey(issuer, id))) !== undefined,
+    markUsed: (issuer, id, expiresAt) =>
+      store.publish(toKey(issuer, id), 'used', Math.max(1, Math.ceil(expiresAt - clock.now()))),
   }
 }
+
+const toKey = (issuer: string, id: string) => `used.${sha256Base64url(JSON.stringify([issuer, id]))}`

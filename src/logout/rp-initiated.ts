@@ -9,20 +9,23 @@ import type { Log } from '../telemetry/logger.ts'
 
 /** The part of a logout that the browser does at the provider (OpenID Connect RP-Initiated Logout 1.0). */
 export interface RpInitiatedLogout {
-  /** Where the browser has to go; undefined where the provider has no logout, or cannot be asked: that stops no logout here. */
-  begin(left: PendingRevocation, returnTo: string, log: Log): Promise<string | undefined>
-  /** Where a browser that comes back goes on to; without a state of ours, to the default page (R68). */
+  /**
+   * Returns the provider's address to which the browser has to go. Undefined where the provider has no logout
+   * or does not answer: the logout here has succeeded all the same.
+   */
+  begin(ended: PendingRevocation, returnTo: string, log: Log): Promise<string | undefined>
+  /** Returns where a browser that comes back goes next: the default page where `state` is not valid (R68). */
   finish(state: string | undefined): string
 }
 
 interface RpInitiatedLogoutOptions {
   config: Pick<Config, 'publicUrl' | 'allowedOrigins' | 'logoutReturnTo'>
   providers: Pick<Providers, 'findConfigured'>
-  /** Seals states: the server keeps nothing of a session that is over. */
+  /** Seals `state`: the server stores nothing of a session that has ended. */
   sealer: Sealer
 }
 
-/** The path of the address that browsers come back to, which has to be registered at the provider. */
+/** The path to which browsers come back; the whole address has to be registered at the provider. */
 export const logoutCallbackPath = '/api/logout/callback'
 
 const context = 'logout'
@@ -56,7 +59,7 @@ export function createRpInitiatedLogout({
       const text = state === undefined ? undefined : sealer.open(state, context)
       if (text === undefined) return logoutReturnTo
       const { data } = stateText.safeParse(JSON.parse(text))
-      // Once more: what was an allowed origin then may be none now.
+      // Checked again: the allowed origins may have changed since the logout began.
       return readReturnTo(data?.returnTo ?? '', publicUrl, allowedOrigins) ?? logoutReturnTo
     },
   }

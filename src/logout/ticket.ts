@@ -9,15 +9,20 @@ import type { SharedState } from '../session/store.ts'
 import type { Log } from '../telemetry/logger.ts'
 
 /**
- * Takes the browser of a logout by fetch to the provider, past the script that called: the provider's address may hold the
- * ID token, so the script gets an address of this server, with a ticket that only a navigation of the same browser can use.
+ * One-time tickets that lead a browser to the provider after a logout by fetch. The provider's address may
+ * contain the ID token, which a script must not see. The script therefore gets an address of this server
+ * instead, with a ticket that only a navigation of the same browser can use.
  */
 export interface LogoutTickets {
-  /** The address that a script may have, and the secret for the browser's cookie: without it, the ticket leads nowhere. */
+  /**
+   * Returns the address for the script, and the secret for the
+   * browser's cookie, without which the ticket is refused.
+   */
   issue(destination: LogoutDestination): { address: string; secret: string }
   /**
-   * Where a browser goes on to. To the provider for a good ticket, which is spent by that; else to where the logout was to
-   * end, because the person is signed out here whatever became of the ticket.
+   * Returns where the browser goes next. A good ticket is used up and leads to the
+   * provider. With any other ticket, the browser goes to the page where the logout was to
+   * end, because the user is signed out here anyway.
    */
   redeem(
     presented: { ticket: string; secret: string | undefined },
@@ -25,7 +30,7 @@ export interface LogoutTickets {
   ): Promise<{ location: string; isGood: boolean }>
 }
 
-/** Where a logout leads: to the provider, and in the end to a page that the person knows. */
+/** Where a logout leads: first to the provider, in the end to a page of the app. */
 export interface LogoutDestination {
   providerUrl: string
   returnTo: string
@@ -34,12 +39,12 @@ export interface LogoutDestination {
 interface LogoutTicketsOptions {
   config: Pick<Config, 'publicUrl' | 'allowedOrigins' | 'logoutReturnTo'>
   store: Pick<SharedState, 'reserveOnce'>
-  /** Seals tickets: the server keeps nothing of a session that is over. */
+  /** Seals tickets: the server stores nothing of a session that has ended. */
   sealer: Sealer
   clock: Clock
 }
 
-/** Milliseconds between the answer of a logout and the navigation that follows it, at the most. */
+/** Milliseconds for which a ticket is good: the navigation follows the response of the logout at once. */
 export const ticketLifetime = 60_000
 
 const path = '/api/logout/provider'
@@ -48,7 +53,7 @@ const context = 'ticket'
 const sealedTicket = z.object({
   providerUrl: z.string(),
   returnTo: z.string(),
-  /** Fingerprint of the browser's secret, which names the ticket as well. */
+  /** SHA-256 of the browser's secret; it also identifies the ticket. */
   browser: z.string(),
   /** Milliseconds since the epoch. */
   expiresAt: z.number(),
@@ -56,35 +61,9 @@ const sealedTicket = z.object({
 
 type Ticket = z.infer<typeof sealedTicket>
 
-/** Creates the tickets; any replica takes those of the others. */
+/** Creates the tickets; every replica accepts those of the others. */
 export function createLogoutTickets({ config, store, sealer, clock }: LogoutTicketsOptions): LogoutTickets {
   const { publicUrl, allowedOrigins, logoutReturnTo } = config
-
-  function open(sealed: string): Ticket | undefined {
-    const text = sealer.open(sealed, context)
-    return text === undefined ? undefined : sealedTicket.safeParse(JSON.parse(text)).data
-  }
-
-  /** Takes the ticket for this request; false where another one has taken it, here or on another replica. */
-  async function claim(browser: string, remaining: number): Promise<boolean> {
-    try {
-      return await store.reserveOnce(`logout.${browser}`, Math.ceil(remaining))
-    } catch (error) {
-      // The person wants to be out there as well, and the secret tells that this is the same browser: for a minute, twice
-      // does less harm than not at all.
-      if (error instanceof AppError && error.code === 'store_unavailable') return true
-      throw error
-    }
-  }
-
-  /** Why a ticket does not lead to the provider; undefined where it does. */
-  async function findProblem({ browser, expiresAt }: Ticket, secret: string): Promise<string | undefined> {
-    const remaining = expiresAt - clock.now()
-    if (remaining <= 0) return 'the ticket has expired'
-    // Before it is spent: others who know the address must not keep the person from it.
-    if (browser !== sha256Base64url(secret)) return 'the ticket is of another browser, or was used'
-    return (await claim(browser, remaining)) ? undefined : 'the ticket was used'
-  }
 
   return {
     issue(destination) {
@@ -103,9 +82,35 @@ export function createLogoutTickets({ config, store, sealer, clock }: LogoutTick
       const problem = ticket ? await findProblem(ticket, secret) : 'the ticket does not open'
       if (ticket !== undefined && problem === undefined) return { location: ticket.providerUrl, isGood: true }
       log('logout_at_provider_skipped', { reason: problem })
-      // Once more: what was an allowed origin then may be none now.
+      // Checked again: the allowed origins may have changed since the logout.
       const returnTo = readReturnTo(ticket?.returnTo ?? '', publicUrl, allowedOrigins)
       return { location: returnTo ?? logoutReturnTo, isGood: false }
     },
+  }
+
+  function open(sealed: string): Ticket | undefined {
+    const text = sealer.open(sealed, context)
+    return text === undefined ? undefined : sealedTicket.safeParse(JSON.parse(text)).data
+  }
+
+  /** Why a ticket does not lead to the provider; undefined where it does. */
+  async function findProblem({ browser, expiresAt }: Ticket, secret: string): Promise<string | undefined> {
+    const remaining = expiresAt - clock.now()
+    if (remaining <= 0) return 'the ticket has expired'
+    // Checked before the ticket is used up: another browser that knows the address must not spend it.
+    if (browser !== sha256Base64url(secret)) return 'the ticket is of another browser, or was used'
+    return (await takeOnce(browser, remaining)) ? undefined : 'the ticket was used'
+  }
+
+  /** Uses the ticket up; false where another request has used it, on this replica or on another one. */
+  async function takeOnce(browser: string, remaining: number): Promise<boolean> {
+    try {
+      return await store.reserveOnce(`logout.${browser}`, Math.ceil(remaining))
+    } catch (error) {
+      // The secret proves that this is the same browser, and the user wants to sign out at the provider, too:
+      // using the ticket twice within a minute does less harm than not signing out there at all.
+      if (error instanceof AppError && error.code === 'store_unavailable') return true
+      throw error
+    }
   }
 }

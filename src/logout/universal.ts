@@ -8,13 +8,19 @@ import type { SessionTermination } from '../session/termination/session-terminat
 import type { Log } from '../telemetry/logger.ts'
 import type { ReplayDetection } from './replay-detection.ts'
 
-/** Who has to be signed out (RFC 9493 3.2.2, 3.2.4). */
+/** The user who has to be signed out (RFC 9493 3.2.2, 3.2.4). */
 export type RevokedSubject =
   | { format: 'iss_sub'; iss: string; sub: string }
   | { format: 'email'; email: string }
 
-/** The path of the address that is told to the provider. */
-const universalLogoutPath = '/api/universal-logout'
+/**
+ * Ends all sessions of a user. `token` authenticates the caller;
+ * `readSubject` is called only after it has been verified.
+ *
+ * @throws AppError `invalid_token`, `insufficient_authorization`, `not_found`, `unprocessable`,
+ * `provider_unavailable`, `store_unavailable`, and what `readSubject` throws
+ */
+export type UniversalLogout = (token: string, readSubject: () => RevokedSubject, log: Log) => Promise<void>
 
 interface UniversalLogoutOptions {
   config: Pick<Config, 'publicUrl'>
@@ -23,66 +29,70 @@ interface UniversalLogoutOptions {
   replayDetection: ReplayDetection
 }
 
-/** Creates the use case "the provider has a person's sessions ended" (Global Token Revocation; Okta Universal Logout). */
+/** The path of this endpoint; the provider's token names the whole address as its audience. */
+const universalLogoutPath = '/api/universal-logout'
+
+/**
+ * Creates the use case "the provider requests that all sessions of a user end"
+ * (Global Token Revocation; Okta Universal Logout).
+ */
 export function createUniversalLogout({
   config,
   providers,
   termination,
   replayDetection,
-}: UniversalLogoutOptions) {
-  /** The sessions of the subject at one of the providers; undefined where its people are not meant. */
-  function toGroup(
-    { issuer, universalLogoutIssuer }: Provider,
-    subject: RevokedSubject,
-  ): SessionGroup | undefined {
-    if (subject.format === 'email') return toEmailGroup(issuer, subject.email)
-    const isMeant = subject.iss === issuer || subject.iss === universalLogoutIssuer
-    return isMeant ? toUserGroup({ issuer, providerSub: subject.sub }) : undefined
-  }
-
-  async function endSessions(revocable: readonly Provider[], subject: RevokedSubject): Promise<string[]> {
-    // Of all of them or none: an answer of success must not hide sessions that could not be found.
-    const blind = revocable.find(({ claimNames }) => !claimNames.includes('email'))
-    if (subject.format === 'email' && blind !== undefined) {
-      throw new AppError('unprocessable', 'Sessions here do not know e-mail addresses. Send iss_sub.', {
-        reason: `the claims of provider ${blind.name} have no email`,
-      })
-    }
-    const groups = revocable.map((provider) => toGroup(provider, subject))
-    const meant = groups.filter((group) => group !== undefined)
-    if (meant.length === 0) throw new AppError('not_found', 'There are no people of this issuer here.')
-    const names = revocable.map(({ name }) => name)
-    const isMeant = ({ identity }: Session) => names.includes(identity.providerName)
-    const ended = await Promise.all(meant.map((group) => termination.endAll(group, isMeant)))
-    return ended.flat()
-  }
-
-  /** The subject is read once the caller is known. */
-  return async function logOutUniversally(
-    token: string,
-    readSubject: () => RevokedSubject,
-    log: Log,
-  ): Promise<void> {
+}: UniversalLogoutOptions): UniversalLogout {
+  return async (token, readSubject, log) => {
     const revocable = providers.findRevocable(token)
     const [provider] = revocable
     if (provider === undefined) {
-      throw new AppError('invalid_token', 'The token is of no issuer that may sign people out here.', {
-        reason: 'iss is none of the orgs that may call (OIDC_UNIVERSAL_LOGOUT_ISSUER)',
+      throw new AppError('invalid_token', 'The issuer of the token may not sign users out here.', {
+        reason: 'iss is not an issuer that may call (OIDC_UNIVERSAL_LOGOUT_ISSUER)',
       })
     }
-    const { universalLogoutIssuer: caller = '' } = provider
+    const { universalLogoutIssuer: callerIssuer = '' } = provider
     const { name, goodUntil } = await provider.verifyUniversalLogoutToken(
       token,
       config.publicUrl + universalLogoutPath,
     )
-    if (await replayDetection.isReplay(caller, name)) {
+    if (await replayDetection.isReplay(callerIssuer, name)) {
       throw new AppError('invalid_token', 'The token was used before.', { reason: 'used before' })
     }
     const ended = await endSessions(revocable, readSubject())
-    await replayDetection.markUsed(caller, name, goodUntil)
+    await replayDetection.markUsed(callerIssuer, name, goodUntil)
     log('universal_logout_succeeded', {
       providers: revocable.map(({ name }) => name),
       sessions: ended,
     })
   }
+
+  async function endSessions(revocable: readonly Provider[], subject: RevokedSubject): Promise<string[]> {
+    // All sessions or none: a response of success must not hide sessions that could not be found.
+    const withoutEmail = revocable.find(({ claimNames }) => !claimNames.includes('email'))
+    if (subject.format === 'email' && withoutEmail !== undefined) {
+      throw new AppError(
+        'unprocessable',
+        'Sessions here cannot be found by e-mail address. Send a subject of the format iss_sub.',
+        { reason: `the claims of provider ${withoutEmail.name} have no email` },
+      )
+    }
+    const groups = revocable
+      .map((provider) => toGroup(provider, subject))
+      .filter((group) => group !== undefined)
+    if (groups.length === 0) throw new AppError('not_found', 'No user of this issuer can sign in here.')
+    const names = revocable.map(({ name }) => name)
+    const isOfProviders = ({ identity }: Session) => names.includes(identity.providerName)
+    const ended = await Promise.all(groups.map((group) => termination.endAll(group, isOfProviders)))
+    return ended.flat()
+  }
+}
+
+/** The subject's sessions at one provider; undefined where the subject is of another issuer. */
+function toGroup(
+  { issuer, universalLogoutIssuer }: Provider,
+  subject: RevokedSubject,
+): SessionGroup | undefined {
+  if (subject.format === 'email') return toEmailGroup(issuer, subject.email)
+  const isOfProvider = subject.iss === issuer || subject.iss === universalLogoutIssuer
+  return isOfProvider ? toUserGroup({ issuer, providerSub: subject.sub }) : undefined
 }

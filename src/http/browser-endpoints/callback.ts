@@ -12,11 +12,11 @@ import type { LoginSettlement } from '../../login/settlement.ts'
 import { toTransactionId } from '../../login/transaction.ts'
 import type { Providers } from '../../provider/providers.ts'
 import { renderContinuePage } from '../pages.ts'
-import type { TransactionCookies } from '../request/cookies.ts'
 import type { ReadDpopThumbprint } from '../request/dpop-header.ts'
 import { isNavigation } from '../request/navigation.ts'
-import { parameter, readInput } from '../request/parameters.ts'
+import { parameter, readParameters } from '../request/parameters.ts'
 import { createClientDescriber } from '../request/sign-in-client.ts'
+import type { TransactionCookies } from '../request/transaction-cookies.ts'
 import type { BrowserSessions } from '../session/browser-sessions.ts'
 import { createFindWayOn } from './failed-callback.ts'
 import { toSessionView, toUserView } from './session.ts'
@@ -83,7 +83,7 @@ export function createCallbackHandler(options: CallbackOptions): RequestHandler<
       throw new AppError('not_found', 'There is no provider of this name.')
     }
     const input = req.method === 'POST' ? req.body : req.query
-    const { error_description: errorDescription, ...response } = readInput(callbackParameters, input)
+    const { error_description: errorDescription, ...response } = readParameters(callbackParameters, input)
     return { ...response, errorDescription, arrivedFor }
   }
 

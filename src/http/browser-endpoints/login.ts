@@ -4,9 +4,9 @@ import type { Config } from '../../config/config.ts'
 import { AppError } from '../../errors.ts'
 import type { BeginLogin } from '../../login/begin.ts'
 import type { CancelLogins } from '../../login/cancel.ts'
-import type { TransactionCookies } from '../request/cookies.ts'
 import { isNavigation } from '../request/navigation.ts'
-import { parameter, readInput } from '../request/parameters.ts'
+import { parameter, readParameters } from '../request/parameters.ts'
+import type { TransactionCookies } from '../request/transaction-cookies.ts'
 
 /** Printable ASCII. */
 const text = (max: number) => parameter(max).regex(/^[\x20-\x7e]+$/)
@@ -60,7 +60,9 @@ export function createLoginHandler({
   transactionCookies,
 }: LoginOptions): RequestHandler {
   const read = (req: Request): z.infer<typeof bodyParameters> =>
-    req.method === 'POST' ? readInput(bodyParameters, req.body) : readInput(queryParameters, req.query)
+    req.method === 'POST'
+      ? readParameters(bodyParameters, req.body)
+      : readParameters(queryParameters, req.query)
 
   /** Begins the login, and logs a refusal like that of any other failed login. */
   const begin: BeginLogin = (request, log) =>

@@ -2,14 +2,18 @@ import type { RequestHandler, Response } from 'express'
 import type { Config } from '../../config/config.ts'
 import { AppError } from '../../errors.ts'
 import type { LogoutDestination, LogoutTickets } from '../../logout/ticket.ts'
-import { createLogoutCookie } from '../request/cookies.ts'
+import { createLogoutTicketCookie } from '../request/logout-ticket-cookie.ts'
 import { isNavigation, redirectTo } from '../request/navigation.ts'
+import { optionalText } from '../request/parameters.ts'
 
-/** The way to the provider for a browser whose logout came by fetch: past the script, by an address of this server. */
+/**
+ * Leads a browser to the provider after a logout by fetch. The script that called gets an address of this
+ * server, not the provider's, which may contain the ID token.
+ */
 export interface LogoutRedirect {
-  /** The address that the script gets; the answer brings its browser the cookie without which the address leads nowhere. */
+  /** Returns the address for the script, and sets the cookie without which the address leads nowhere. */
   issue(res: Response, destination: LogoutDestination): string
-  /** GET /api/logout/provider: sends the browser on. */
+  /** GET /api/logout/provider: redirects the browser to the provider. */
   handler: RequestHandler
 }
 
@@ -18,9 +22,9 @@ interface LogoutRedirectOptions {
   logoutTickets: LogoutTickets
 }
 
-/** Creates both ends of that way. */
+/** Creates both steps of this redirect. */
 export function createLogoutRedirect({ config, logoutTickets }: LogoutRedirectOptions): LogoutRedirect {
-  const cookie = createLogoutCookie(config.secureCookies)
+  const cookie = createLogoutTicketCookie(config.secureCookies)
   return {
     issue(res, destination) {
       const { address, secret } = logoutTickets.issue(destination)
@@ -29,15 +33,16 @@ export function createLogoutRedirect({ config, logoutTickets }: LogoutRedirectOp
     },
 
     async handler(req, res) {
-      // Before the ticket is looked at: where it leads is nothing that a script may learn.
+      // Checked before the ticket is opened: a script must not learn where it leads.
       if (!isNavigation(req)) {
-        throw new AppError('invalid_request', 'Send the browser itself here, as location.assign() does.', {
-          reason: 'no navigation',
-        })
+        throw new AppError(
+          'invalid_request',
+          'Navigate the browser to this address, for example with location.assign(). A fetch cannot use it.',
+          { reason: 'no navigation' },
+        )
       }
-      const { ticket } = req.query
       const { location, isGood } = await logoutTickets.redeem(
-        { ticket: typeof ticket === 'string' ? ticket : '', secret: cookie.read(req) },
+        { ticket: optionalText(req.query.ticket) ?? '', secret: cookie.read(req) },
         res.locals.log,
       )
       if (isGood) cookie.clear(res)

@@ -6,7 +6,7 @@ import type { RpInitiatedLogout } from '../../logout/rp-initiated.ts'
 import { readReturnTo } from '../../redirects/return-to.ts'
 import type { SessionTermination } from '../../session/termination/session-termination.ts'
 import { isNavigation, redirectTo } from '../request/navigation.ts'
-import { readInput } from '../request/parameters.ts'
+import { optionalText, readParameters } from '../request/parameters.ts'
 import type { BrowserSessions } from '../session/browser-sessions.ts'
 import { sessionExpired } from '../session/require-session.ts'
 import type { LogoutRedirect } from './logout-redirect.ts'
@@ -14,7 +14,7 @@ import type { SignOut } from './sign-out.ts'
 
 const logoutParameters = z.object({
   return_to: z.string().optional(),
-  // A form has nothing but texts.
+  // JSON has a boolean, a form only a text.
   everywhere: z
     .union([z.boolean(), z.enum(['true', 'false']).transform((text) => text === 'true')])
     .optional(),
@@ -30,8 +30,8 @@ interface LogoutOptions {
 }
 
 /**
- * POST /api/logout: ends the session here, for good, then tells the browser where to sign out at the provider. Being signed
- * out already is success.
+ * POST /api/logout: ends the session here permanently, then says where the browser signs out at the provider.
+ * Succeeds also where the user was signed out already.
  */
 export function createLogoutHandler({
   config,
@@ -42,37 +42,36 @@ export function createLogoutHandler({
   logoutRedirect,
 }: LogoutOptions): RequestHandler {
   return async (req, res) => {
-    const { return_to: asked = config.logoutReturnTo, everywhere = false } = readInput(
-      logoutParameters,
-      req.body,
-    )
-    const returnTo = readReturnTo(asked, config.publicUrl, config.allowedOrigins) ?? '/'
+    const input = readParameters(logoutParameters, req.body)
+    const { return_to: requested = config.logoutReturnTo, everywhere = false } = input
+    const returnTo = readReturnTo(requested, config.publicUrl, config.allowedOrigins) ?? '/'
     const { session } = await sessions.read(req).catch(stillSignedIn)
-    // All others first: as long as one of them may live, the person can ask again.
+    // All others first: while one of them may be alive, this session stays, so that the user can try again.
     const others =
       everywhere && session !== undefined ? await termination.endOthers(session).catch(stillSignedIn) : []
-    const left = await signOut(req, res).catch(stillSignedIn)
+    const ended = await signOut(req, res).catch(stillSignedIn)
     res.locals.log('logout_succeeded', { session: session?.handle, others })
-    // Whose other sessions these are, only a living session tells.
+    // Without a living session, it is unknown whose other sessions to end.
     if (everywhere && session === undefined) throw sessionExpired()
-    const providerUrl = left && (await rpInitiatedLogout.begin(left, returnTo, res.locals.log))
+    const providerUrl = ended && (await rpInitiatedLogout.begin(ended, returnTo, res.locals.log))
     if (isNavigation(req)) return redirectTo(res, providerUrl ?? returnTo)
     const logoutUrl = providerUrl && logoutRedirect.issue(res, { providerUrl, returnTo })
     res.json({ logout_url: logoutUrl ?? null })
   }
 }
 
-/** GET /api/logout/callback: the browser comes back from signing out at the provider; it changes nothing. */
+/**
+ * GET /api/logout/callback: the browser comes back from the provider and is redirected; nothing else happens.
+ */
 export function createLogoutCallbackHandler(rpInitiatedLogout: RpInitiatedLogout): RequestHandler {
   return (req, res) => {
-    const { state } = req.query
-    redirectTo(res, rpInitiatedLogout.finish(typeof state === 'string' ? state : undefined))
+    redirectTo(res, rpInitiatedLogout.finish(optionalText(req.query.state)))
   }
 }
 
-/** A logout that the store did not take is none, and a person must know it. */
+/** Adds to an outage of the store what it means for the user: the logout has not happened. */
 function stillSignedIn(error: unknown): never {
   if (!(error instanceof AppError) || error.code !== 'store_unavailable') throw error
   const detail = 'You are still signed in: the session store does not answer. Log out again in a moment.'
-  throw new AppError(error.code, detail, { cause: error, ...(error.reason && { reason: error.reason }) })
+  throw new AppError(error.code, detail, { cause: error, reason: error.reason })
 }

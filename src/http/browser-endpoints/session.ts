@@ -1,5 +1,5 @@
 import type { RequestHandler } from 'express'
-import type { PickTokenClaims } from '../../app-token/token-claims.ts'
+import type { SelectTokenClaims } from '../../app-token/token-claims.ts'
 import type { Clock } from '../../clock.ts'
 import type { Session } from '../../session/session.ts'
 import type { SessionStore } from '../../session/store.ts'
@@ -25,7 +25,7 @@ export function toSessionView(session: Session, clock: Clock) {
 interface SessionOptions {
   sessions: BrowserSessions
   store: SessionStore
-  pickTokenClaims: PickTokenClaims
+  selectTokenClaims: SelectTokenClaims
   clock: Clock
 }
 
@@ -36,7 +36,7 @@ interface SessionOptions {
 export function createSessionHandler({
   sessions,
   store,
-  pickTokenClaims,
+  selectTokenClaims,
   clock,
 }: SessionOptions): RequestHandler {
   return async (req, res) => {
@@ -56,7 +56,7 @@ export function createSessionHandler({
         expires_in: accessTokenExpiresAt === undefined ? null : secondsUntil(accessTokenExpiresAt, clock),
         refreshable: refreshToken !== undefined,
       },
-      app_token: { left_out: pickTokenClaims(session.identity).leftOut },
+      app_token: { left_out: selectTokenClaims(session.identity).leftOut },
     })
   }
 }

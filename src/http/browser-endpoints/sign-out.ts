@@ -1,12 +1,14 @@
 import type { Request, Response } from 'express'
 import type { CancelLogins } from '../../login/cancel.ts'
 import type { PendingRevocation } from '../../session/session.ts'
-import type { TransactionCookies } from '../request/cookies.ts'
+import type { TransactionCookies } from '../request/transaction-cookies.ts'
 import type { BrowserSessions } from '../session/browser-sessions.ts'
 
 /**
- * Signs the browser out: its logins in progress are over, its session has ended, and its cookies are dropped. Returns what
- * the session left. Throws AppError `store_unavailable`: then the browser may still be signed in.
+ * Signs the browser out: cancels its logins in progress, ends its session, and clears its cookies. Returns
+ * the tokens of the session, which still have to be revoked.
+ *
+ * @throws AppError `store_unavailable`: the browser may still be signed in
  */
 export type SignOut = (req: Request, res: Response) => Promise<PendingRevocation | undefined>
 
@@ -16,14 +18,14 @@ interface SignOutOptions {
   cancelLogins: Pick<CancelLogins, 'atSignOut'>
 }
 
-/** Creates the way out that every logout of a browser takes. */
+/** Creates the step that every logout of a browser shares. */
 export function createSignOut({ sessions, transactionCookies, cancelLogins }: SignOutOptions): SignOut {
   return async (req, res) => {
     const transactions = transactionCookies.readAll(req)
-    // First: where the store fails here, the session lives on, as the answer says.
+    // Before the session ends: where the store fails here, the user is still signed in, as the response says.
     await cancelLogins.atSignOut(transactions)
-    const left = await sessions.end(req, res)
+    const ended = await sessions.end(req, res)
     for (const { id } of transactions) transactionCookies.clear(res, id)
-    return left
+    return ended
   }
 }

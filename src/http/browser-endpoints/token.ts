@@ -2,7 +2,7 @@ import type { RequestHandler } from 'express'
 import { z } from 'zod'
 import type { MintAppToken } from '../../app-token/mint.ts'
 import type { ReadDpopThumbprint } from '../request/dpop-header.ts'
-import { parameter, readInput } from '../request/parameters.ts'
+import { parameter, readParameters } from '../request/parameters.ts'
 import { currentSession } from '../session/require-session.ts'
 
 /** Strict: a misspelt name would give a wider token than the caller wanted. */
@@ -23,7 +23,7 @@ interface TokenOptions {
 export function createTokenHandler({ mintAppToken, readDpopThumbprint }: TokenOptions): RequestHandler {
   return async (req, res) => {
     const session = currentSession(res)
-    const narrowed = readInput(tokenParameters, req.body)
+    const narrowed = readParameters(tokenParameters, req.body)
     const token = await mintAppToken(session, { ...narrowed, keyThumbprint: await readDpopThumbprint(req) })
     res.locals.log('app_token_issued', { session: session.handle })
     res.json(token)

@@ -1,49 +1,22 @@
 import type { RequestHandler } from 'express'
-import type { Provider } from '../../provider/provider.ts'
-import type { Providers } from '../../provider/providers.ts'
-import { toProviderSidGroup } from '../../session/session-groups.ts'
-import type { SessionStore } from '../../session/store.ts'
-import type { SessionTermination } from '../../session/termination/session-termination.ts'
+import type { FrontChannelLogout } from '../../logout/front-channel.ts'
 import { emptyPage } from '../pages.ts'
-
-interface FrontChannelLogoutOptions {
-  providers: Pick<Providers, 'findByIssuer'>
-  store: Pick<SessionStore, 'find'>
-  termination: Pick<SessionTermination, 'endAll'>
-}
+import { optionalText } from '../request/parameters.ts'
 
 /**
- * GET /api/frontchannel-logout: the provider shows this page in a frame when a person signs out there (OpenID Connect
- * Front-Channel Logout 1.0, 2). The frame brings no cookie of ours, so that `iss` and `sid` have to tell the session;
- * where one does not fit, nothing happens, and the page looks the same.
+ * GET /api/frontchannel-logout: the provider shows this page in a frame when a user signs out there (OpenID
+ * Connect Front-Channel Logout 1.0, 2). The frame sends no cookie of this server, so that `iss` and `sid`
+ * have to name the session. The response is the same whether they do or not.
  */
-export function createFrontChannelLogoutHandler({
-  providers,
-  store,
-  termination,
-}: FrontChannelLogoutOptions): RequestHandler {
-  async function endSessions(matching: Provider[], sid: string): Promise<string[]> {
-    const [provider] = matching
-    if (provider === undefined) return []
-    const group = toProviderSidGroup(provider.issuer, sid)
-    // A stranger's guesses leave nothing in the store.
-    return (await store.find(group)).length === 0 ? [] : termination.endAll(group)
-  }
-
+export function createFrontChannelLogoutHandler(frontChannelLogout: FrontChannelLogout): RequestHandler {
   return async (req, res) => {
     const { iss, sid } = req.query
-    const matching = typeof iss === 'string' ? providers.findByIssuer(iss) : []
-    if (matching.length === 0 || typeof sid !== 'string') {
-      const reason = matching.length === 0 ? 'iss is of no provider here' : 'sid is missing'
-      res.locals.log('frontchannel_logout_refused', { reason })
-    }
-    const ended = typeof sid === 'string' ? await endSessions(matching, sid) : []
-    if (ended.length > 0) res.locals.log('frontchannel_logout_succeeded', { sessions: ended })
-    const framers = (await Promise.all(matching.map((provider) => provider.pageOrigins()))).flat()
+    const request = { iss: optionalText(iss), sid: optionalText(sid) }
+    const framers = await frontChannelLogout(request, res.locals.log)
     res.removeHeader('X-Frame-Options')
     res.set(
       'Content-Security-Policy',
-      `default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors ${[...new Set(framers)].join(' ') || "'none'"}`,
+      `default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors ${framers.join(' ') || "'none'"}`,
     )
     res.type('html').send(emptyPage)
   }

@@ -5,8 +5,9 @@ import type { Providers } from '../../provider/providers.ts'
 import type { Store } from '../../session/store.ts'
 import { noStore } from '../middleware/request-context.ts'
 
-/** Whether the server still wants new work. */
+/** The state of the server between its start and its end. */
 export interface Lifecycle {
+  /** Whether it is shutting down: it completes the requests it has, and should get no new ones. */
   draining: boolean
 }
 
@@ -21,8 +22,9 @@ interface ReadinessOptions {
 }
 
 /**
- * GET /readyz: whether a balancer should send requests here, with the reason for each part. A provider that is down
- * is told but does not count: people who are signed in must not lose their app because others cannot sign in.
+ * GET /readyz: whether a load balancer should send requests here, with the state of each
+ * component. A provider that is down is reported but does not count: users who are signed in must
+ * not lose the app because others cannot sign in.
  */
 export function createReadinessHandlers({
   lifecycle,
@@ -30,21 +32,12 @@ export function createReadinessHandlers({
   store,
   keyRing,
 }: ReadinessOptions): RequestHandler[] {
-  async function ask(part: () => Promise<unknown>): Promise<string> {
-    try {
-      await part()
-      return 'ok'
-    } catch (error) {
-      return error instanceof AppError ? (error.reason ?? error.code) : 'failed'
-    }
-  }
-
   const handler: RequestHandler = async (_req, res) => {
     const components = {
       server: lifecycle.draining ? 'draining' : 'ok',
-      store: await ask(() => store.ping()),
-      signing_keys: await ask(() => keyRing.signingKey()),
-      provider: tellProviders(providers),
+      store: await check(() => store.ping()),
+      signing_keys: await check(() => keyRing.signingKey()),
+      provider: describeProviders(providers),
     }
     const isReady =
       components.server === 'ok' && components.store === 'ok' && components.signing_keys === 'ok'
@@ -53,7 +46,16 @@ export function createReadinessHandlers({
   return [noStore, handler]
 }
 
-function tellProviders({ all }: Providers): string {
+async function check(component: () => Promise<unknown>): Promise<string> {
+  try {
+    await component()
+    return 'ok'
+  } catch (error) {
+    return error instanceof AppError ? (error.reason ?? error.code) : 'failed'
+  }
+}
+
+function describeProviders({ all }: Providers): string {
   const missing = all.filter((provider) => !provider.isReady()).map(({ name }) => name)
   if (missing.length === 0) return 'ok'
   const which = all.length === 1 ? '' : ` (${missing.join(', ')})`

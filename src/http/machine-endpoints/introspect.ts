@@ -2,9 +2,9 @@ import type { RequestHandler } from 'express'
 import { z } from 'zod'
 import type { Introspect } from '../../app-token/introspection.ts'
 import type { Config } from '../../config/config.ts'
-import { readAddress } from '../request/address.ts'
-import { readResourceServer } from '../request/client-authentication.ts'
-import { parameter, readInput } from '../request/parameters.ts'
+import { readClientAddress } from '../request/address.ts'
+import { authenticateClient } from '../request/client-authentication.ts'
+import { parameter, readParameters } from '../request/parameters.ts'
 
 const introspectionParameters = z.object({ token: parameter(16_000) })
 
@@ -13,16 +13,19 @@ interface IntrospectOptions {
   introspect: Introspect
 }
 
-/** POST /api/introspect: whether an app token is good right now, for a configured resource server (RFC 7662). */
+/**
+ * POST /api/introspect: says whether an app token is valid right
+ * now, to a configured resource server (RFC 7662).
+ */
 export function createIntrospectHandler({ config, introspect }: IntrospectOptions): RequestHandler {
   return async (req, res) => {
     try {
-      readResourceServer(req, config.introspectionClients)
+      authenticateClient(req, config.introspectionClients)
     } catch (error) {
-      res.locals.log('introspection_refused', { address: readAddress(req) })
+      res.locals.log('introspection_refused', { address: readClientAddress(req) })
       throw error
     }
-    const { token } = readInput(introspectionParameters, req.body)
+    const { token } = readParameters(introspectionParameters, req.body)
     res.json(await introspect(token))
   }
 }

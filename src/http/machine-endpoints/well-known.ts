@@ -4,7 +4,7 @@ import type { KeyRing } from '../../app-token/key-ring.ts'
 import { toPublicMembers } from '../../app-token/signing-key.ts'
 import type { Config } from '../../config/config.ts'
 
-/** Resource servers may keep these for a while; keys are published long before they sign. */
+/** Resource servers may cache these documents for a while: a key is published long before it signs. */
 const cacheable = 'public, max-age=300'
 
 /** GET /.well-known/jwks.json: the public keys of the app token (RFC 7517 5). */
@@ -15,18 +15,16 @@ export function createJwksHandler(keyRing: KeyRing): RequestHandler {
   }
 }
 
-/** GET /.well-known/client-jwks.json: the public halves of OIDC_CLIENT_KEY, for providers that fetch them (`jwks_uri`). */
+/**
+ * GET /.well-known/client-jwks.json: the public keys of OIDC_CLIENT_KEY, for providers
+ * that fetch them from this address (`jwks_uri`).
+ */
 export function createClientJwksHandler({ providers }: Config): RequestHandler {
   const all = providers.flatMap(({ clientAuth }) =>
     clientAuth.method === 'private_key_jwt' ? clientAuth.keys : [],
   )
-  const published = all.map((jwk) => ({
-    ...toPublicMembers(jwk),
-    ...(jwk.kid === undefined ? {} : { kid: jwk.kid }),
-    alg: jwk.alg,
-    use: 'sig',
-  }))
-  // Two providers may know this client by one key.
+  const published = all.map((jwk) => ({ ...toPublicMembers(jwk), kid: jwk.kid, alg: jwk.alg, use: 'sig' }))
+  // Several providers may share one key.
   const keys = [...new Map(published.map((jwk) => [JSON.stringify(jwk), jwk])).values()]
   return (_req, res) => void res.set('Cache-Control', cacheable).json({ keys })
 }
@@ -45,7 +43,7 @@ export function createMetadataHandler({
     issuer: publicUrl,
     jwks_uri: `${publicUrl}/.well-known/jwks.json`,
     scopes_supported: [...new Set(providers.flatMap(({ scopes }) => scopes))],
-    // App tokens are minted for sessions; there is no endpoint that takes a grant.
+    // Empty: app tokens are issued for sessions, and no endpoint accepts a grant.
     response_types_supported: [],
     grant_types_supported: [],
     dpop_signing_alg_values_supported: dpopAlgorithms,

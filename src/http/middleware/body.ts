@@ -5,18 +5,23 @@ const limits = { limit: '16kb', inflate: false } as const
 const json = express.json(limits)
 const form = express.urlencoded({ ...limits, extended: false, parameterLimit: 50 })
 
-/** A body that no parser took must not count as an empty one: it may have been meant to narrow something. */
-const refuseUnread: RequestHandler = (req, _res, next) => {
-  // A chunked body may be empty; one that says what it is, is meant.
+/**
+ * Refuses a body that no parser read: treated as empty, a request could do more than its sender asked for.
+ */
+const refuseUnparsed: RequestHandler = (req, _res, next) => {
+  // A chunked body may be empty, but not one that has a Content-Type.
   const isChunked =
     req.headers['transfer-encoding'] !== undefined && req.headers['content-type'] !== undefined
   const hasBody = isChunked || Number(req.headers['content-length'] ?? 0) > 0
   if (hasBody && req.body === undefined) {
-    throw new AppError('unsupported_media_type', 'This address does not take a body of that Content-Type.')
+    throw new AppError('unsupported_media_type', 'This address does not accept a body of this Content-Type.')
   }
   next()
 }
 
-export const formBody: RequestHandler[] = [form, refuseUnread]
-export const jsonBody: RequestHandler[] = [json, refuseUnread]
-export const jsonOrFormBody: RequestHandler[] = [json, form, refuseUnread]
+/** Middleware: parses a form of at most 16 kB, uncompressed. */
+export const formBody: RequestHandler[] = [form, refuseUnparsed]
+/** Middleware: parses JSON of at most 16 kB, uncompressed. */
+export const jsonBody: RequestHandler[] = [json, refuseUnparsed]
+/** Middleware: parses JSON or a form of at most 16 kB, uncompressed. */
+export const jsonOrFormBody: RequestHandler[] = [json, form, refuseUnparsed]

@@ -1,7 +1,10 @@
 import cors from 'cors'
 import type { RequestHandler } from 'express'
 
-/** Lets pages of exactly these origins call with credentials (Fetch standard, 3.2); for others no header says so. */
+/**
+ * Lets pages of exactly these origins call with credentials (Fetch standard,
+ * 3.2). Pages of other origins get no CORS header.
+ */
 export function createCors(allowedOrigins: readonly string[]): RequestHandler {
   return cors({
     origin: [...allowedOrigins],

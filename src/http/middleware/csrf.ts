@@ -2,17 +2,19 @@ import type { Request, RequestHandler } from 'express'
 import type { Config } from '../../config/config.ts'
 import { AppError } from '../../errors.ts'
 import { isNavigation } from '../request/navigation.ts'
+import { optionalText } from '../request/parameters.ts'
 
 /**
- * Defends every call that acts on the session cookie (BBA 6.1.3.3). A foreign page cannot send a custom header
- * without a preflight, which the origin list refuses; and what the browser says of the page must fit as well.
+ * Protects every call that acts on the session cookie (RFC 10017 6.1.3.3). A page of another
+ * site cannot send a custom header without a preflight, which CORS refuses; and Origin or
+ * Fetch Metadata must name an allowed page as well.
  */
 export function createCsrfGuard(allowedOrigins: readonly string[]): RequestHandler {
   return (req, _res, next) => {
-    if (!comesFromOurPages(req, allowedOrigins)) {
+    if (!isFromAllowedPage(req, allowedOrigins)) {
       throw new AppError(
         'csrf_check_failed',
-        'The request comes from a page that SPA_ORIGINS does not list, or from no page at all.',
+        'The request does not come from a page of this server or of an origin in SPA_ORIGINS.',
       )
     }
     if (req.get('x-csrf') !== '1') {
@@ -22,50 +24,52 @@ export function createCsrfGuard(allowedOrigins: readonly string[]): RequestHandl
   }
 }
 
-/** The same for a plain form, which cannot send headers: the browser must say that a page of ours sent it. */
+/**
+ * The same guard, which also accepts a plain HTML form, although it cannot send headers: the browser must say
+ * that a page of this origin sent it.
+ */
 export function createFormCsrfGuard(allowedOrigins: readonly string[]): RequestHandler {
   const guard = createCsrfGuard(allowedOrigins)
   return (req, res, next) => {
     const isForm = req.is('application/x-www-form-urlencoded') !== false
     const origin = req.get('origin') ?? ''
-    // A page of ours with `Referrer-Policy: no-referrer` sends its forms with `Origin: null`.
-    const isOurPage =
+    // A page of this origin with `Referrer-Policy: no-referrer` sends its forms with `Origin: null`.
+    const isSameOrigin =
       req.get('sec-fetch-site') === 'same-origin' && (origin === 'null' || allowedOrigins.includes(origin))
-    if (isForm && isOurPage) return next()
+    if (isForm && isSameOrigin) return next()
     return guard(req, res, next)
   }
 }
 
 /**
- * Keeps other sites from beginning logins: no navigation without a person's click (ASVS 7.6.2), and no call by a page of
- * theirs, which would also spend the limits of its visitor's address.
+ * Keeps other sites from beginning logins: a navigation needs a click of the user (OWASP ASVS 5.0, 7.6.2),
+ * and calls by their pages are refused, which would also use up the rate limit of their visitors' addresses.
  */
 export function createLoginGuard({ allowedOrigins, loginReturnTo }: Config): RequestHandler {
   return (req, res, next) => {
-    const isOurs = comesFromOurPages(req, allowedOrigins) || req.get('sec-fetch-site') === 'none'
-    if (isNavigation(req) ? isUnasked(req, allowedOrigins) : !isOurs) {
-      const { provider } = req.query
-      res.locals.retry = {
-        returnTo: loginReturnTo,
-        provider: typeof provider === 'string' ? provider : undefined,
-      }
+    const isAllowedCall = isFromAllowedPage(req, allowedOrigins) || req.get('sec-fetch-site') === 'none'
+    if (isNavigation(req) ? isUnsolicited(req, allowedOrigins) : !isAllowedCall) {
+      res.locals.retry = { returnTo: loginReturnTo, provider: optionalText(req.query.provider) }
       throw new AppError(
         'csrf_check_failed',
-        'Another site sent you here to sign in. Go on only if you want to.',
+        'Another site sent you here to sign in. Continue only if you want to sign in.',
       )
     }
     next()
   }
 }
 
-function isUnasked(req: Request, allowedOrigins: readonly string[]): boolean {
+/** Whether another site started a navigation without a click of the user. */
+function isUnsolicited(req: Request, allowedOrigins: readonly string[]): boolean {
   const site = req.get('sec-fetch-site')
-  // A sibling of our site is foreign, too, unless the SPA lives on one.
-  const isForeign = site === 'cross-site' || (site === 'same-site' && allowedOrigins.length === 1)
-  return isForeign && req.get('sec-fetch-user') !== '?1'
+  // A sibling host of the same site counts as another site, unless
+  // SPA_ORIGINS is set: the SPA may be a sibling.
+  const isOtherSite = site === 'cross-site' || (site === 'same-site' && allowedOrigins.length === 1)
+  return isOtherSite && req.get('sec-fetch-user') !== '?1'
 }
 
-function comesFromOurPages(req: Request, allowedOrigins: readonly string[]): boolean {
+/** Whether the request comes from an allowed origin. Without Origin, as in a GET, Fetch Metadata decides. */
+function isFromAllowedPage(req: Request, allowedOrigins: readonly string[]): boolean {
   const origin = req.get('origin')
   if (origin !== undefined) return allowedOrigins.includes(origin)
   const site = req.get('sec-fetch-site')

@@ -5,29 +5,32 @@ import { renderErrorPage } from '../pages.ts'
 import { isNavigation } from '../request/navigation.ts'
 import type { Retry } from './request-context.ts'
 
-/** The last handler: an address that is none of ours. */
+/** The last handler: no route has this address. */
 export const notFound: RequestHandler = () => {
   throw new AppError('not_found', 'This server has nothing at this address.')
 }
 
-/** For the end of a route: other methods than those it handles (RFC 9110 15.5.6). */
+/** The end of a route: refuses all methods but those that the route handles (RFC 9110 15.5.6). */
 export function allowOnly(...methods: string[]): RequestHandler {
   return () => {
     const allow = methods.join(', ')
-    throw new AppError('method_not_allowed', `This address takes ${allow}.`, { headers: { Allow: allow } })
+    throw new AppError('method_not_allowed', `This address accepts only ${allow}.`, {
+      headers: { Allow: allow },
+    })
   }
 }
 
-/** Turns every error into problem details (RFC 9457), or into a page where a person reads it. */
+/** Turns every error into problem details (RFC 9457), or into a page where a user reads it. */
 export function createProblemDetails(config: Config): ErrorRequestHandler {
   return (error: unknown, req, res, _next) => {
-    // Refused already for its body, while its handler went on: what the handler finds then is no news.
+    // The request was refused for its body while its handler was
+    // running: what the handler throws then is not new.
     if (res.headersSent && res.locals.refusal !== undefined) return
     const refusal = translateHttpError(error)
     res.locals.refusal = { code: refusal.code, reason: refusal.reason }
     if (refusal.code === 'internal_error') logInternalError(error, res)
-    // Too late for an answer of ours: the connection ends, so that nobody takes the half for the whole. Not by way of
-    // Express, which would print the error with all it holds.
+    // Headers were already sent: close the connection, so that a truncated body is not taken for a complete
+    // one. Express's default handler would print the error, secrets included.
     if (res.headersSent) {
       res.destroy()
       return
@@ -40,9 +43,32 @@ export function createProblemDetails(config: Config): ErrorRequestHandler {
   }
 }
 
-/** The problem document of a refusal (RFC 9457 3). */
+/** The problem document of an error (RFC 9457 3). */
 export function toProblem({ title, status, detail, code }: AppError, requestId: string) {
   return { type: 'about:blank', title, status, detail, code, request_id: requestId }
+}
+
+/**
+ * Errors of Express and its body parsers have a status below
+ * 500; every other error is a fault of this server.
+ */
+export function translateHttpError(error: unknown): AppError {
+  if (error instanceof AppError) return error
+  const status = error instanceof Error && 'status' in error ? error.status : 500
+  if (status === 413) {
+    return new AppError('payload_too_large', 'The body may be at most 16 kB.', { cause: error })
+  }
+  if (status === 415) {
+    return new AppError('unsupported_media_type', 'Send plain JSON or a form, uncompressed, in UTF-8.', {
+      cause: error,
+    })
+  }
+  if (typeof status === 'number' && status >= 400 && status < 500) {
+    return new AppError('invalid_request', 'The request could not be parsed.', { cause: error })
+  }
+  return new AppError('internal_error', 'The error was logged. Quote the request id when you report it.', {
+    cause: error,
+  })
 }
 
 function sendProblem(refusal: AppError, res: Response): void {
@@ -56,33 +82,13 @@ function sendPage({ title, detail, code }: AppError, res: Response, config: Conf
   res.type('html').send(renderErrorPage({ title, detail, code, requestId, links }))
 }
 
-/** Where a person begins anew, at the provider they chose. */
+/** The address at which the user begins another login, at the provider of the first one. */
 function toLoginPath({ returnTo, provider }: Retry, { providers }: Config): string {
   const chosen = provider === undefined || providers.length === 1 ? {} : { provider }
   return `/api/login?${new URLSearchParams({ return_to: returnTo, ...chosen })}`
 }
 
-/** Errors of Express and its body parsers carry a status below 500 and a type; everything else is ours to mend. */
-export function translateHttpError(error: unknown): AppError {
-  if (error instanceof AppError) return error
-  const status = error instanceof Error && 'status' in error ? error.status : 500
-  if (status === 413) {
-    return new AppError('payload_too_large', 'The body may have 16 kB at most.', { cause: error })
-  }
-  if (status === 415) {
-    return new AppError('unsupported_media_type', 'Send plain JSON or a form, uncompressed, in UTF-8.', {
-      cause: error,
-    })
-  }
-  if (typeof status === 'number' && status >= 400 && status < 500) {
-    return new AppError('invalid_request', 'The request could not be understood.', { cause: error })
-  }
-  return new AppError('internal_error', 'The error was logged; its request id helps to find it.', {
-    cause: error,
-  })
-}
-
-/** Frames only: a message may hold anything, secrets included. */
+/** Logs stack frames only: the message may contain secrets. */
 function logInternalError(error: unknown, res: Response): void {
   const frames =
     error instanceof Error ? (error.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line)) : []

@@ -3,10 +3,10 @@ import { ipKeyGenerator, type Options, rateLimit } from 'express-rate-limit'
 import type { Config } from '../../config/config.ts'
 import { AppError } from '../../errors.ts'
 import type { SharedState } from '../../session/store.ts'
-import { readAddress } from '../request/address.ts'
+import { readClientAddress } from '../request/address.ts'
 
 interface RateLimitOptions {
-  /** Counts are kept apart by this name. */
+  /** Each name has a count of its own. */
   name: string
   rate: Config['rateLimits']['login']
   store: Pick<SharedState, 'count'>
@@ -14,14 +14,12 @@ interface RateLimitOptions {
   skip?: (req: Request) => boolean
 }
 
-const pass: RequestHandler = (_req, _res, next) => next()
-
 /**
- * Limits the requests of one client address, counted over all replicas; an IPv6 client is its /56 network. Passes
- * everything where no rate is configured.
+ * Limits the requests of one client address, counted over all replicas; an IPv6 client is its /56 network.
+ * Without a configured rate, every request passes.
  *
- * Where the store does not answer, the request is refused with 503 (`store_unavailable`) at once: it would get no
- * further, and twice the wait.
+ * Where the store does not answer, the request is refused with 503 (`store_unavailable`) at once. Its handler
+ * needs the store as well, and would only wait for it a second time.
  */
 export function createRateLimit({ name, rate, store, skip = () => false }: RateLimitOptions): RequestHandler {
   if (rate === undefined) return pass
@@ -31,7 +29,7 @@ export function createRateLimit({ name, rate, store, skip = () => false }: RateL
       const { hits, remaining } = await store.count(`${name} ${key}`, window)
       return { totalHits: hits, resetTime: new Date(Date.now() + remaining) }
     },
-    // Nothing is ever taken back: every request counts, whatever became of it.
+    // Every request stays counted, also one that failed.
     decrement() {},
     resetKey() {},
   }
@@ -43,15 +41,15 @@ export function createRateLimit({ name, rate, store, skip = () => false }: RateL
     legacyHeaders: false,
     identifier: name,
     skip,
-    keyGenerator: (req) => ipKeyGenerator(readAddress(req) ?? ''),
-    // TRUST_PROXY is checked with the configuration; the library's own checks print to the console.
+    keyGenerator: (req) => ipKeyGenerator(readClientAddress(req) ?? ''),
+    // The configuration has checked TRUST_PROXY already; the library's own checks print to the console.
     validate: false,
     handler(_req, res, next) {
       const retryAfter = Number(res.getHeader('Retry-After'))
       next(
         new AppError(
           'too_many_requests',
-          'Too many requests came from your address. Try again in a moment.',
+          'Too many requests came from your IP address. Try again in a moment.',
           {
             retryAfter: Number.isFinite(retryAfter) && retryAfter > 0 ? retryAfter : Math.ceil(window / 1000),
           },
@@ -60,3 +58,5 @@ export function createRateLimit({ name, rate, store, skip = () => false }: RateL
     },
   })
 }
+
+const pass: RequestHandler = (_req, _res, next) => next()

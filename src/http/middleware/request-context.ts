@@ -3,15 +3,15 @@ import type { RequestHandler } from 'express'
 import type { Clock } from '../../clock.ts'
 import type { Session } from '../../session/session.ts'
 import type { Log } from '../../telemetry/logger.ts'
-import { readAddress } from '../request/address.ts'
+import { readClientAddress } from '../request/address.ts'
 
 declare global {
   namespace Express {
     interface Locals {
       requestId: string
-      /** Adds the request's id to every event. */
+      /** The log; it adds the request's id to every event. */
       log: Log
-      /** What the request was refused with, for its log line. */
+      /** The error that the request was refused with, for its log line. */
       refusal?: { code: string; reason: string | undefined }
       /** Set by `requireSession`. */
       session?: Session
@@ -21,7 +21,9 @@ declare global {
   }
 }
 
-/** Where a login leads, and at which provider it is. */
+/**
+ * The login that a user can begin again: where it leads in the end, and its provider where one was chosen.
+ */
 export interface Retry {
   returnTo: string
   provider?: string | undefined
@@ -29,26 +31,26 @@ export interface Retry {
 
 const probes: ReadonlySet<string> = new Set(['/livez', '/readyz'])
 
-/** Gives each request an id of ours and a log that names it, and writes one line when the answer is out. */
+/** Gives each request a new id and a log that adds it, and writes one line when the response is complete. */
 export function createRequestContext({ log, clock }: { log: Log; clock: Clock }): RequestHandler {
   return (req, res, next) => {
     const requestId = randomUUID()
     const startedAt = clock.now()
-    // The path without its query, which may hold a code; taken now, because routers rewrite it.
+    // The path without its query, which may contain a code. Read now, because routers rewrite it.
     const { path, method } = req
     res.locals.requestId = requestId
     res.locals.log = (event, fields) => log(event, { request_id: requestId, ...fields })
     res.set('X-Request-Id', requestId)
     res.once('close', () => {
       const { refusal } = res.locals
-      // Probes come every few seconds, for ever: only their failures are news.
+      // Probes come every few seconds: those that succeed are logged at debug level.
       const isGoodProbe = probes.has(path) && res.statusCode === 200
       res.locals.log(isGoodProbe ? 'probe_completed' : 'request_completed', {
         method,
         path: path.slice(0, 200),
         status: res.headersSent ? res.statusCode : 0,
         duration_ms: clock.now() - startedAt,
-        address: readAddress(req),
+        address: readClientAddress(req),
         ...refusal,
       })
     })
@@ -56,7 +58,7 @@ export function createRequestContext({ log, clock }: { log: Log; clock: Clock })
   }
 }
 
-/** Answers are about one person: no cache may keep them. */
+/** Middleware: no cache may store the response, because it is about one user. */
 export const noStore: RequestHandler = (_req, res, next) => {
   res.set('Cache-Control', 'no-store')
   next()

@@ -4,8 +4,8 @@ import type { Session } from '../../session/session.ts'
 import { currentSession, sessionExpired } from '../session/require-session.ts'
 
 /**
- * Middleware, after `requireSession`: lets a request pass while the provider stands behind the session, whose tokens are
- * renewed first where they have run out.
+ * Middleware, after `requireSession`: lets a request pass while the session's tokens are valid, and refreshes
+ * them first where they have expired.
  */
 export function createRequireFreshTokens(tokenRefresher: TokenRefresher): RequestHandler {
   return async (_req, res, next) => {
@@ -17,9 +17,10 @@ export function createRequireFreshTokens(tokenRefresher: TokenRefresher): Reques
 /**
  * The session with fresh tokens.
  *
- * @throws AppError `session_expired` where it is over; `provider_unavailable` or `store_unavailable` where nobody knows
+ * @throws AppError `session_expired` where the session has ended; `provider_unavailable` or
+ * `store_unavailable` where the tokens could not be refreshed, although the session may live on
  */
-export function toFreshSession(freshness: RefreshResult): Session {
-  if (freshness.outcome === 'ok') return freshness.session
-  throw freshness.outcome === 'ended' ? sessionExpired() : freshness.error
+export function toFreshSession(result: RefreshResult): Session {
+  if (result.outcome === 'ok') return result.session
+  throw result.outcome === 'ended' ? sessionExpired() : result.error
 }

@@ -4,8 +4,8 @@ import helmet from 'helmet'
 import { pageStyleHash } from '../pages.ts'
 
 /**
- * Helmet's headers (ASVS 3.4). They never change, so they are computed once: running helmet for each request costs
- * more than the session check.
+ * Sets Helmet's headers (OWASP ASVS 5.0, 3.4). They never change and are computed once, because running
+ * helmet for each request costs more than the session check.
  */
 export function createSecurityHeaders(): RequestHandler {
   const headers = computeHeaders()
@@ -36,7 +36,7 @@ function computeHeaders(): [string, string][] {
     strictTransportSecurity: { maxAge: 365 * 24 * 60 * 60, includeSubDomains: true },
     referrerPolicy: { policy: 'no-referrer' },
     xFrameOptions: { action: 'deny' },
-    // A SPA on another origin of the same site reads these answers.
+    // A SPA on another origin of the same site reads these responses.
     crossOriginResourcePolicy: { policy: 'same-site' },
   })
   setHeaders({} as IncomingMessage, recorder as unknown as ServerResponse, () => {})

@@ -1,14 +1,21 @@
 import { isIP, SocketAddress } from 'node:net'
 import type { Request } from 'express'
 
-/** An IP address in its one spelling, without zone, an IPv4-mapped one as IPv4; undefined where the text is none. */
-export function toPlainAddress(address: string): string | undefined {
+/**
+ * The client's IP address, from X-Forwarded-For where TRUST_PROXY names the proxy; undefined where that proxy
+ * sent no address.
+ */
+export const readClientAddress = ({ ip = '' }: Pick<Request, 'ip'>): string | undefined =>
+  normalizeIpAddress(ip)
+
+/**
+ * The canonical spelling of an IP address: without zone, and an IPv4-mapped IPv6 address as
+ * IPv4. Undefined where the text is no address.
+ */
+export function normalizeIpAddress(address: string): string | undefined {
   const family = isIP(address)
   if (family === 0) return undefined
   if (family === 4) return address
   const spelled = new SocketAddress({ address, family: 'ipv6' }).address
   return spelled.startsWith('::ffff:') && spelled.includes('.') ? spelled.slice('::ffff:'.length) : spelled
 }
-
-/** The client's address, as far as TRUST_PROXY vouches for it; undefined where a proxy wrote something else there. */
-export const readAddress = ({ ip = '' }: Pick<Request, 'ip'>): string | undefined => toPlainAddress(ip)

@@ -3,30 +3,45 @@ import type { Request } from 'express'
 import { z } from 'zod'
 import type { IntrospectionClients } from '../../config/values/caller-secrets.ts'
 import { AppError } from '../../errors.ts'
-import { readInput } from './parameters.ts'
+import { readParameters } from './parameters.ts'
 
-/** Programs that call this server: who they are is in the request, never in a cookie. */
+/** How programs prove who they are: by a token or a secret in the request, never by a cookie. */
 
-/** The token of an Authorization header (RFC 6750 2.1). */
-export function readBearer(req: Request): string | undefined {
+/** The token of the Authorization header (RFC 6750 2.1); undefined where there is none. */
+export function readBearerToken(req: Request): string | undefined {
   return /^Bearer +([\w.~+/-]+=*)$/i.exec(req.get('authorization') ?? '')?.[1]
 }
 
-const toHash = (text: string) => createHash('sha256').update(text).digest()
-
-/** Whether a secret is the one of this hash, in the same time whatever it is. */
-const isSecretOf = (secret: string, hash: Uint8Array) => timingSafeEqual(toHash(secret), hash)
-
-/** Whether the caller brings this secret as a bearer token. */
+/** Whether the request has this secret as its bearer token. */
 export const hasBearerSecret = (req: Request, secret: string): boolean =>
-  isSecretOf(readBearer(req) ?? '', toHash(secret))
+  matches(readBearerToken(req) ?? '', toHash(secret))
+
+/**
+ * Authenticates a resource server, by HTTP Basic or by credentials in the
+ * form (RFC 6749 2.3.1); returns its client id.
+ *
+ * @throws AppError `invalid_client`
+ */
+export function authenticateClient(req: Request, clients: IntrospectionClients): string {
+  const body = readParameters(bodyCredentials, req.body)
+  const { id, secret } = readBasic(req) ?? { id: body.client_id ?? '', secret: body.client_secret ?? '' }
+  // An unknown client takes as long as a wrong secret, so that the time does not show which clients exist.
+  if (matches(secret, clients.get(id) ?? hashOfNoSecret)) return id
+  throw new AppError(
+    'invalid_client',
+    'The client is not in INTROSPECTION_CLIENTS, or its secret is wrong.',
+    {
+      headers: { 'WWW-Authenticate': 'Basic realm="introspection", charset="UTF-8"' },
+    },
+  )
+}
 
 const bodyCredentials = z.object({
   client_id: z.string().max(100).optional(),
   client_secret: z.string().max(500).optional(),
 })
 
-/** HTTP Basic as OAuth has it: both parts are form-encoded (RFC 6749 2.3.1). */
+/** HTTP Basic with both parts form-encoded, as OAuth defines it (RFC 6749 2.3.1). */
 function readBasic(req: Request): { id: string; secret: string } | undefined {
   const [, credentials] = /^Basic +([\w+/-]+=*)$/i.exec(req.get('authorization') ?? '') ?? []
   if (credentials === undefined) return undefined
@@ -36,19 +51,10 @@ function readBasic(req: Request): { id: string; secret: string } | undefined {
   return { id: decode(id), secret: decode(secret) }
 }
 
-/** A hash that no secret has. */
-const nobody = new Uint8Array(32)
+const toHash = (text: string) => createHash('sha256').update(text).digest()
 
-/**
- * The resource server that calls, by HTTP Basic or by its credentials in the form (RFC 6749 2.3.1).
- *
- * @throws AppError `invalid_client`
- */
-export function readResourceServer(req: Request, clients: IntrospectionClients): string {
-  const body = readInput(bodyCredentials, req.body)
-  const { id, secret } = readBasic(req) ?? { id: body.client_id ?? '', secret: body.client_secret ?? '' }
-  if (isSecretOf(secret, clients.get(id) ?? nobody)) return id
-  throw new AppError('invalid_client', 'INTROSPECTION_CLIENTS has no such client with this secret.', {
-    headers: { 'WWW-Authenticate': 'Basic realm="introspection", charset="UTF-8"' },
-  })
-}
+/** Whether a secret has this hash, compared in constant time. */
+const matches = (secret: string, hash: Uint8Array) => timingSafeEqual(toHash(secret), hash)
+
+/** All zeros: no known text has this SHA-256. */
+const hashOfNoSecret = new Uint8Array(32)

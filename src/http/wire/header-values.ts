@@ -1,19 +1,22 @@
 import type { IncomingHttpHeaders } from 'node:http'
 
-/** Characters that the value of a header may have; browsers stay far below. */
-const longest = 512
+/** Characters that the value of a header may have; browsers send far fewer. */
+const maxLength = 512
 
-/** Headers that carry tokens, cookies or lists: their readers take linear time or bound them. */
+/**
+ * Headers with tokens, cookies or lists, which are never cut: the code that reads
+ * them limits their length or takes linear time.
+ */
 const uncut: ReadonlySet<string> = new Set(['authorization', 'cookie', 'dpop', 'x-forwarded-for'])
 
 /**
- * Cuts the values of all other headers, in place. Libraries and patterns read them: what they cost must not depend on how
- * much a stranger sends.
+ * Cuts the values of all other headers, in place, before libraries and patterns read them: the time that they
+ * take must not depend on how much a client sends.
  */
 export function cutHeaderValues(headers: IncomingHttpHeaders): void {
   for (const [name, value] of Object.entries(headers)) {
-    if (typeof value === 'string' && value.length > longest && !uncut.has(name)) {
-      headers[name] = value.slice(0, longest)
+    if (typeof value === 'string' && value.length > maxLength && !uncut.has(name)) {
+      headers[name] = value.slice(0, maxLength)
     }
   }
 }

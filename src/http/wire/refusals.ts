@@ -4,44 +4,47 @@ import type { Socket } from 'node:net'
 import { AppError } from '../../errors.ts'
 import type { Log } from '../../telemetry/logger.ts'
 import { toProblem } from '../middleware/problem-details.ts'
-import { toPlainAddress } from '../request/address.ts'
+import { normalizeIpAddress } from '../request/address.ts'
 
-/** Milliseconds to read the answer, once a connection is given up. */
+/** Milliseconds that a client has to read the response before its connection is closed. */
 const lingering = 1_000
 
-/** What Node found wrong with a request, as a refusal; the reason is Node's code, never the bytes that came. */
-export function toRefusal({ code = 'unknown' }: NodeJS.ErrnoException): AppError {
+/** Translates an error of Node's HTTP parser. Its reason is Node's error code, never the bytes that came. */
+export function translateParserError({ code = 'unknown' }: NodeJS.ErrnoException): AppError {
   const options = { reason: code }
   if (code === 'HPE_HEADER_OVERFLOW') {
-    const detail = 'All headers together may have 16 kB. Old cookies may be in the way.'
+    const detail =
+      'The headers may be at most 16 kB in total. Delete old cookies of this site, then try again.'
     return new AppError('headers_too_large', detail, options)
   }
   if (code === 'ERR_HTTP_REQUEST_TIMEOUT') {
-    const detail = 'Headers may take 10 seconds to arrive, a whole request 30 seconds.'
+    const detail = 'The headers must arrive within 10 seconds, the whole request within 30 seconds.'
     return new AppError('request_timeout', detail, options)
   }
-  return new AppError('invalid_request', 'This is no HTTP request that could be understood.', options)
+  return new AppError('invalid_request', 'The HTTP request could not be parsed.', options)
 }
 
-/** CONNECT asks for a tunnel to another server (RFC 9110 9.3.6). */
-export const noTunnel = () =>
-  new AppError('method_not_allowed', 'This server is no proxy.', {
+/** The refusal of CONNECT, which asks for a tunnel to another server (RFC 9110 9.3.6). */
+export const tunnelRefused = () =>
+  new AppError('method_not_allowed', 'This server is not a proxy.', {
     reason: 'CONNECT',
     headers: { Allow: 'GET, POST, DELETE' },
   })
 
-/** Writes the log line of what never reaches Express; returns its request id. */
-export function noteRefusal(socket: Socket, { status, code, reason }: AppError, log: Log): string {
+/** Writes the log line of a request that does not reach Express; returns its request id. */
+export function logRefusal(socket: Socket, { status, code, reason }: AppError, log: Log): string {
   const requestId = randomUUID()
-  const address = toPlainAddress(socket.remoteAddress ?? '')
+  const address = normalizeIpAddress(socket.remoteAddress ?? '')
   log('request_refused', { request_id: requestId, status, code, reason, address })
   return requestId
 }
 
-/** Answers what never reaches Express with problem details (RFC 9457), and ends the connection. */
+/**
+ * Answers a request that does not reach Express with problem details (RFC 9457), and closes the connection.
+ */
 export function refuseConnection(socket: Socket, refusal: AppError, log: Log): void {
   const { status } = refusal
-  const requestId = noteRefusal(socket, refusal, log)
+  const requestId = logRefusal(socket, refusal, log)
   const body = JSON.stringify(toProblem(refusal, requestId))
   const headers = {
     ...refusal.headers,
@@ -52,9 +55,10 @@ export function refuseConnection(socket: Socket, refusal: AppError, log: Log): v
     'Content-Length': Buffer.byteLength(body),
   }
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`)
-  // Behind CONNECT, Node leaves errors of the connection to this server, and one that goes unheard ends the process.
+  // After CONNECT, Node no longer handles errors of the
+  // connection, and an unhandled one would end the process.
   socket.on('error', () => {})
   socket.end([`HTTP/1.1 ${status} ${STATUS_CODES[status]}`, ...lines, '', body].join('\r\n'))
-  // A client that goes on sending would not read its answer if the connection were reset at once (RFC 9112 9.6).
+  // Closed later: a client that still sends could not read its response after a reset (RFC 9112 9.6).
   setTimeout(() => socket.destroy(), lingering).unref()
 }

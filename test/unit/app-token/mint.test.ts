@@ -3,7 +3,7 @@ import { decodeJwt } from 'jose'
 import { expect, test } from 'vitest'
 import { createKeyRing } from '../../../src/app-token/key-ring.ts'
 import { createAppTokenMinter } from '../../../src/app-token/mint.ts'
-import { createTokenClaimPicker } from '../../../src/app-token/token-claims.ts'
+import { createTokenClaimSelector } from '../../../src/app-token/token-claims.ts'
 import { createMemoryStore } from '../../../src/session/memory/store.ts'
 import { createTestClock, hours, minutes } from '../../support/clock.ts'
 
@@ -39,7 +39,7 @@ test('no user claim can stand in for one that carries meaning in the app token',
   const keyRing = createKeyRing({ config: appToken, store, secrets: [randomBytes(32)], clock, log: () => {} })
   const mint = createAppTokenMinter({
     config,
-    pickTokenClaims: createTokenClaimPicker(config),
+    selectTokenClaims: createTokenClaimSelector(config),
     keyRing,
     clock,
   })

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { createTokenClaimPicker, maxTokenClaims } from '../../../src/app-token/token-claims.ts'
+import { createTokenClaimSelector, maxTokenClaims } from '../../../src/app-token/token-claims.ts'
 import { maxSessionClaims, pickUserClaims } from '../../../src/provider/identity/user-claims.ts'
 
 interface Given {
@@ -15,7 +15,7 @@ function pick({ claims, names = ['name', 'email', 'groups'], groups }: Given) {
     { name: 'okta', claimNames: names },
     { name: 'toki', claimNames: [] },
   ]
-  return createTokenClaimPicker({ appToken: { groups }, providers })({ providerName: 'okta', claims })
+  return createTokenClaimSelector({ appToken: { groups }, providers })({ providerName: 'okta', claims })
 }
 
 const namesOf = (count: number, toName: (index: number) => string) =>
@@ -81,7 +81,7 @@ describe('the claims of an app token fit into 4,096 bytes of JSON together', () 
 
   test.each(['toki', 'gone', 'constructor'])('nothing of %s, which may tell nothing', (providerName) => {
     const providers = [{ name: 'toki', claimNames: [] }]
-    const pickOf = createTokenClaimPicker({ appToken: { groups: undefined }, providers })
+    const pickOf = createTokenClaimSelector({ appToken: { groups: undefined }, providers })
     expect(pickOf({ providerName, claims: { groups: ['Navy'] } })).toEqual({ claims: {}, leftOut: [] })
   })
 })

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { toPlainForwardedFor } from '../../../src/http/wire/forwarded-for.ts'
+import { normalizeForwardedFor } from '../../../src/http/wire/forwarded-for.ts'
 
 describe('X-Forwarded-For is read whatever a proxy writes around its addresses', () => {
   test.each([
@@ -18,7 +18,7 @@ describe('X-Forwarded-For is read whatever a proxy writes around its addresses',
     ['203.0.113.9:1, 198.51.100.7:4711,10.0.0.1', '203.0.113.9, 198.51.100.7, 10.0.0.1'],
     ['198.51.100.7, ,', '198.51.100.7'],
   ])('%s', (value, plain) => {
-    expect(toPlainForwardedFor(value)).toBe(plain)
+    expect(normalizeForwardedFor(value)).toBe(plain)
   })
 })
 
@@ -41,11 +41,11 @@ describe('what is no address is one word, so that it counts once', () => {
     '',
     ',',
   ])('%s', (value) => {
-    expect(toPlainForwardedFor(value)).toBe('unknown')
+    expect(normalizeForwardedFor(value)).toBe('unknown')
   })
 })
 
 test('no more than the last twenty entries are read', () => {
   const many = Array.from({ length: 1_000 }, (_, index) => `10.0.${index >> 8}.${index & 255}`)
-  expect(toPlainForwardedFor(many.join(','))).toBe(many.slice(-20).join(', '))
+  expect(normalizeForwardedFor(many.join(','))).toBe(many.slice(-20).join(', '))
 })

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { toPath } from '../../../src/http/wire/request-target.ts'
+import { toOriginForm } from '../../../src/http/wire/request-target.ts'
 
 test.each([
   ['/', '/'],
@@ -13,7 +13,7 @@ test.each([
   ['http://example.com//livez', '//livez'],
   ['http://example.com/../livez', '/../livez'],
 ])('%s asks for %s', (target, path) => {
-  expect(toPath(target)).toBe(path)
+  expect(toOriginForm(target)).toBe(path)
 })
 
 test.each([
@@ -34,5 +34,5 @@ test.each([
   'ftp://example.com/livez',
   'javascript:x',
 ])('%s asks for no path', (target) => {
-  expect(toPath(target)).toBe('*')
+  expect(toOriginForm(target)).toBe('*')
 })

@@ -2,6 +2,7 @@ import express from 'express'
 import request from 'supertest'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { createFrontChannelLogoutHandler } from '../../../src/http/machine-endpoints/front-channel-logout.ts'
+import { createFrontChannelLogout } from '../../../src/logout/front-channel.ts'
 import type { Provider } from '../../../src/provider/provider.ts'
 import { createMemoryStore, type MemoryStore } from '../../../src/session/memory/store.ts'
 import type { NewSession } from '../../../src/session/session.ts'
@@ -82,7 +83,8 @@ describe('with 5,000 sessions of 5,000 people', () => {
     })
     const termination = createSessionTermination({ store, tokenRevocation: { revoke: () => {} } })
     const findByIssuer = () => [provider]
-    app.get('/', createFrontChannelLogoutHandler({ providers: { findByIssuer }, store, termination }))
+    const frontChannelLogout = createFrontChannelLogout({ providers: { findByIssuer }, store, termination })
+    app.get('/', createFrontChannelLogoutHandler(frontChannelLogout))
     await request(app).get('/').query({ iss: issuer, sid: 'sid-guessed' }).expect(200)
     expect([...looked]).toEqual([])
     await request(app).get('/').query({ iss: issuer, sid: 'sid-u7' }).expect(200)

@@ -1,7 +1,7 @@
 import type { Request } from 'express'
 import { describe, expect, test } from 'vitest'
 import { createSealer } from '../../../src/crypto/sealer.ts'
-import { createTransactionCookies } from '../../../src/http/request/cookies.ts'
+import { createTransactionCookies } from '../../../src/http/request/transaction-cookies.ts'
 import { createTransaction, type SealedTransaction, sealTransaction } from '../../../src/login/transaction.ts'
 import { createTestClock } from '../../support/clock.ts'
 

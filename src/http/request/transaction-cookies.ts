@@ -1,0 +1,72 @@
+import type { CookieOptions, Request, Response } from 'express'
+import { isTransactionId, type SealedTransaction, transactionLifetime } from '../../login/transaction.ts'
+import { createCookieNames, readCookies } from './cookies.ts'
+
+/** The sealed cookies of the logins in progress, one for each login. */
+export interface TransactionCookies {
+  /** All of them, still sealed. */
+  readAll(req: Request): SealedTransaction[]
+  /** Whether the browser has a login in progress at all. */
+  hasAny(req: Request): boolean
+  /**
+   * Those that have to be dropped to make room for the cookie of a
+   * new login: the oldest ones beyond the limits.
+   */
+  findSurplus(req: Request, added: SealedTransaction): SealedTransaction[]
+  /** Sets the cookie of a new login, and clears the surplus ones. */
+  add(res: Response, added: SealedTransaction, surplus: readonly SealedTransaction[]): void
+  clear(res: Response, id: string): void
+}
+
+/** Logins that one browser may have in progress, one for each tab; one more drops the oldest. */
+const maxTransactions = 10
+
+/**
+ * Characters that all transaction cookies may take in a request, names included. A browser sends all its
+ * cookies in one header line; nginx accepts lines of 8 kB by default (large_client_header_buffers), Node 16
+ * kB for all headers together. The limit leaves 3 kB for the session cookie (130 characters) and for the
+ * app's own cookies. The cookie of a login takes 270 to 340 characters, and four more for every three of its
+ * `return_to`: there is room for ten logins with links of 100 characters, six with 350, or two with 1,600.
+ */
+const maxTransactionCharacters = 5_000
+
+/** Creates the cookies of the login transactions; `secure` follows PUBLIC_URL. */
+export function createTransactionCookies(secure: boolean): TransactionCookies {
+  const { transactionPrefix: prefix } = createCookieNames(secure)
+  // Lax: the provider's redirect has to send it, and that is a navigation from another site.
+  const options: CookieOptions = { httpOnly: true, secure, sameSite: 'lax', path: '/' }
+
+  return {
+    readAll,
+    hasAny: (req) => Object.keys(readCookies(req)).some((name) => name.startsWith(prefix)),
+    findSurplus(req, added) {
+      // Transaction ids sort by age.
+      const newestFirst = readAll(req).sort((a, b) => (a.id < b.id ? 1 : -1))
+      let characters = lengthOf(added)
+      return newestFirst.filter((one, index) => {
+        characters += lengthOf(one)
+        return index >= maxTransactions - 1 || characters > maxTransactionCharacters
+      })
+    },
+    add(res, added, surplus) {
+      for (const { id } of surplus) clear(res, id)
+      res.cookie(prefix + added.id, added.sealed, { ...options, maxAge: transactionLifetime })
+    },
+    clear,
+  }
+
+  function readAll(req: Request): SealedTransaction[] {
+    return Object.entries(readCookies(req))
+      .filter(([name]) => name.startsWith(prefix) && isTransactionId(name.slice(prefix.length)))
+      .map(([name, sealed = '']) => ({ id: name.slice(prefix.length), sealed }))
+  }
+
+  /** Characters of a cookie in the header: its name, its value, and `=` and `; ` around them. */
+  function lengthOf({ id, sealed }: SealedTransaction): number {
+    return prefix.length + id.length + sealed.length + '=; '.length
+  }
+
+  function clear(res: Response, id: string): void {
+    res.clearCookie(prefix + id, options)
+  }
+}
