@@ -35,9 +35,9 @@ async function serve(): Promise<void> {
   log('server_starting', { ...describeSettings(env), providers, claims })
   const unknown = findUnknownVariables(env)
   if (unknown.length > 0) log('config_unknown_variable', { variables: unknown })
-  if (sharesLimits(components.config)) log('config_limits_are_shared', { variable: 'TRUST_PROXY' })
+  if (sharesLimits(components.config)) log('config_shared_rate_limit', { variable: 'TRUST_PROXY' })
   for (const { name, pkce } of components.config.providers) {
-    if (!pkce) log('config_pkce_is_off', { provider: name, variable: 'OIDC_PKCE' })
+    if (!pkce) log('config_pkce_disabled', { provider: name, variable: 'OIDC_PKCE' })
   }
   if (components.config.redis === undefined) log('store_in_memory', { variable: 'REDIS_URL' })
   const server = await startServer(components).catch(async (error: unknown) => {

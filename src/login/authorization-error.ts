@@ -33,7 +33,7 @@ export function toRefusal(
   log: Log,
 ): AppError {
   if (error === undefined) return new AppError('invalid_request', 'The answer holds neither code nor error.')
-  log('provider_refused_login', { error: toLogText(error), description: toLogText(description ?? '') })
+  log('login_refused_by_provider', { error: toLogText(error), description: toLogText(description ?? '') })
   const [code, detail] = refusals.get(error) ?? [
     'provider_error',
     'The provider could not finish this sign-in.',

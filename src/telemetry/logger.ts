@@ -1,8 +1,8 @@
 import { pino } from 'pino'
 
 /**
- * Everything this server ever says, and how loud. A call names an event and gives scalar fields, never an error
- * object and never a request: printing an openid-client error prints access tokens, refresh tokens and codes.
+ * Every event that the log can contain, with its level. A call names an event and passes scalar fields, never an
+ * error object and never a request: an openid-client error holds access tokens, refresh tokens and codes.
  */
 const levels = {
   server_starting: 'info',
@@ -11,10 +11,10 @@ const levels = {
   server_draining: 'info',
   server_stopped: 'info',
   config_unknown_variable: 'warn',
-  config_limits_are_shared: 'warn',
-  config_pkce_is_off: 'warn',
+  config_shared_rate_limit: 'warn',
+  config_pkce_disabled: 'warn',
   store_in_memory: 'warn',
-  store_refuses: 'error',
+  store_command_refused: 'error',
   request_completed: 'info',
   probe_completed: 'debug',
   request_refused: 'info',
@@ -27,7 +27,7 @@ const levels = {
   login_outcome_lost: 'warn',
   user_claims_dropped: 'warn',
   session_claims_dropped: 'warn',
-  provider_refused_login: 'warn',
+  login_refused_by_provider: 'warn',
   pushed_request_skipped: 'warn',
   return_to_refused: 'warn',
   app_token_issued: 'info',
@@ -55,7 +55,7 @@ const levels = {
   operator_refused: 'warn',
   introspection_refused: 'warn',
   session_unreadable: 'warn',
-  user_claims_stale: 'warn',
+  user_claims_refresh_failed: 'warn',
   userinfo_unavailable: 'warn',
   store_connected: 'info',
   store_unavailable: 'error',
@@ -63,11 +63,14 @@ const levels = {
   signing_keys_unavailable: 'error',
 } as const satisfies Record<string, 'debug' | 'info' | 'warn' | 'error'>
 
+/** The name of an event; docs/operations.md explains each. */
 export type LogEvent = keyof typeof levels
+/** The lowest level that is written. */
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent'
+/** What an event says besides its name. An undefined field is left out. */
 export type LogFields = Readonly<Record<string, string | number | boolean | readonly string[] | undefined>>
 
-/** Writes one event as one JSON line. */
+/** Writes one event as one line of JSON. */
 export type Log = (event: LogEvent, fields?: LogFields) => void
 
 /** Creates the log; `write` receives each line, standard output by default. */
@@ -82,12 +85,12 @@ export function createLog(level: LogLevel, write?: (line: string) => void): Log 
   return (event, fields = {}) => logger[levels[event]]({ event, ...fields })
 }
 
-const unprintable = /[^\x20-\x7e]+/g
-
-/** Characters of a foreign text that are told: what matters comes behind 130 of others in what Ory Hydra says. */
-const longestText = 400
-
-/** Makes a foreign text safe for one log field: printable ASCII, and no more than 400 characters. */
+/** Makes a foreign text safe for one log field: printable ASCII, and at most `longestText` characters. */
 export function toLogText(text: string): string {
   return text.replace(unprintable, ' ').slice(0, longestText)
 }
+
+const unprintable = /[^\x20-\x7e]+/g
+
+/** In characters. In Ory Hydra's error descriptions, the part that matters follows 130 other characters. */
+const longestText = 400

@@ -101,7 +101,7 @@ export function createIdentityResolver({ config, userinfo, log }: IdentityResolv
         // Nothing but userinfo says whose tokens these are.
         if (error instanceof SubjectMismatch && idToken === undefined) throw error
         // Tokens that came must not be lost because userinfo did not.
-        log('user_claims_stale', { reason: error instanceof AppError ? error.reason : undefined })
+        log('user_claims_refresh_failed', { reason: error instanceof AppError ? error.reason : undefined })
         // What the configuration does not allow any more goes all the same.
         return pick(idToken ?? {}, identity.claims)
       }

@@ -66,7 +66,7 @@ export function createRedisConnection(target: RedisTarget, log: Log): RedisConne
     const now = performance.now()
     if (now < (refusedAt.get(reason) ?? Number.NEGATIVE_INFINITY) + refusalPause) return
     refusedAt.set(reason, now)
-    log('store_refuses', { redis: toAddress(target), reason })
+    log('store_command_refused', { redis: toAddress(target), reason })
   }
 
   /** Takes a new connection and drops the one before with all that waits on it. */

@@ -183,7 +183,7 @@ describe("the provider's refusals (R17)", () => {
     expect(await getSession(portico, browser)).toEqual(before)
     expect(
       portico.logged.find(
-        ({ event, error: logged }) => event === 'provider_refused_login' && logged === error,
+        ({ event, error: logged }) => event === 'login_refused_by_provider' && logged === error,
       ),
     ).toBeDefined()
   })

@@ -105,7 +105,7 @@ test('without PKCE every start warns, by the name of the provider and the settin
     OIDC_CLIENT_SECRET: clientSecret,
     OIDC_PKCE: 'off',
   })
-  const line = await server.line(/config_pkce_is_off/)
+  const line = await server.line(/config_pkce_disabled/)
   expect(JSON.parse(line)).toMatchObject({ level: 'warn', provider: 'default', variable: 'OIDC_PKCE' })
   await server.stop()
 })
@@ -139,7 +139,7 @@ describe('npm start', () => {
   test('says what an operator should know: sessions in memory, limits that everybody shares', async () => {
     const { server } = await startServer('http://127.0.0.1:1/x')
     await server.line(/"store_in_memory"/)
-    expect(server.output.text).not.toContain('config_limits_are_shared')
+    expect(server.output.text).not.toContain('config_shared_rate_limit')
     const other = start('src/main.ts', [], {
       PUBLIC_URL: 'https://app.example.com',
       HOST: '127.0.0.1',
@@ -149,7 +149,7 @@ describe('npm start', () => {
       OIDC_CLIENT_ID: 'c',
       REDIS_URL: 'redis://user:very-secret@127.0.0.1:1',
     })
-    await other.line(/"config_limits_are_shared"/)
+    await other.line(/"config_shared_rate_limit"/)
     expect(await other.line(/"store_unavailable"/)).toMatch(/"redis":"127.0.0.1:1","reason":"ECONNREFUSED"/)
     expect(other.output.text).not.toMatch(/store_in_memory|very-secret/)
   })

@@ -468,7 +468,7 @@ describe('what the refresh says of the person counts (R65)', () => {
       userinfoEndpoint: (_req, res) => void res.status(500).end(),
     })
     expect((await readToken(await askToken(browser))).groups).toEqual(['Navy'])
-    expect(loggedEvents()).toContain('user_claims_stale')
+    expect(loggedEvents()).toContain('user_claims_refresh_failed')
     expect(idp.calls.refresh).toBe(1)
   })
 
