@@ -1,6 +1,6 @@
 /**
- * Every refusal Portico can answer with: its HTTP status and its title (RFC 9457). The codes are part of the
- * contract with SPA and API developers: branch on them, never on texts.
+ * Every error that Portico can respond with: its HTTP status and its title (RFC 9457 3.1). The codes are part of
+ * the contract with SPA and API developers: code may depend on them, never on the texts.
  */
 const errors = {
   invalid_dpop_proof: { status: 400, title: 'The DPoP proof is not accepted' },
@@ -8,23 +8,23 @@ const errors = {
   invalid_request: { status: 400, title: 'The request is malformed' },
   invalid_scope: { status: 400, title: 'The requested scope was not granted' },
   invalid_target: { status: 400, title: 'The requested audience is unknown' },
-  issuer_mismatch: { status: 400, title: 'The answer came from another provider' },
+  issuer_mismatch: { status: 400, title: 'The response came from another provider' },
   login_transaction_expired: { status: 400, title: 'This sign-in took too long' },
-  login_transaction_missing: { status: 400, title: 'No such sign-in is in progress here' },
-  invalid_client: { status: 401, title: 'The caller is not known' },
-  invalid_token: { status: 401, title: 'The token of the call is not accepted' },
+  login_transaction_missing: { status: 400, title: 'No such sign-in is in progress in this browser' },
+  invalid_client: { status: 401, title: 'Client authentication failed' },
+  invalid_token: { status: 401, title: 'The bearer token is not accepted' },
   consent_required: { status: 401, title: 'The provider needs your consent' },
   interaction_required: { status: 401, title: 'The provider needs you to interact with it' },
   login_required: { status: 401, title: 'You need to sign in' },
   session_expired: { status: 401, title: 'Your session has ended' },
   session_required: { status: 401, title: 'You are not signed in' },
-  signed_out: { status: 401, title: 'You were signed out meanwhile' },
+  signed_out: { status: 401, title: 'You were signed out in the meantime' },
   unmet_authentication_requirements: { status: 401, title: 'A stronger or fresh sign-in is needed' },
   access_denied: { status: 403, title: 'The provider denied access' },
-  insufficient_authorization: { status: 403, title: 'The caller may not do this' },
+  insufficient_authorization: { status: 403, title: 'The caller is not allowed to do this' },
   csrf_check_failed: { status: 403, title: 'The request may come from another site' },
-  not_found: { status: 404, title: 'There is nothing here' },
-  method_not_allowed: { status: 405, title: 'This address does not take that method' },
+  not_found: { status: 404, title: 'Not found' },
+  method_not_allowed: { status: 405, title: 'This address does not accept that method' },
   request_timeout: { status: 408, title: 'The request took too long' },
   payload_too_large: { status: 413, title: 'The request body is too large' },
   unsupported_media_type: { status: 415, title: 'The request body has an unsupported type' },
@@ -35,7 +35,7 @@ const errors = {
   invalid_access_token: { status: 502, title: 'The provider sent an access token that does not verify' },
   invalid_id_token: { status: 502, title: 'The provider sent an ID token that does not verify' },
   invalid_userinfo: { status: 502, title: 'The provider sent userinfo that cannot be trusted' },
-  invalid_token_response: { status: 502, title: 'The provider sent a malformed answer' },
+  invalid_token_response: { status: 502, title: 'The provider sent a malformed response' },
   provider_error: { status: 502, title: 'The provider refused the request' },
   provider_unavailable: { status: 503, title: 'The provider cannot be used right now' },
   store_unavailable: { status: 503, title: 'The session store does not answer' },
@@ -44,20 +44,21 @@ const errors = {
 /** A stable error code of the HTTP contract. */
 export type ErrorCode = keyof typeof errors
 
+/** Whether a value, such as one from a sealed record, is one of the codes above. */
 export const isErrorCode = (code: unknown): code is ErrorCode =>
   typeof code === 'string' && Object.hasOwn(errors, code)
 
 interface AppErrorOptions {
-  /** What the log may say: words of ours or a sanitized remark, never a token, a code or a provider's raw text. */
+  /** For the log: our own words or redacted ones of the provider, never a token, a code or a raw text. */
   reason?: string | undefined
-  /** Seconds to wait before another try (the Retry-After header, RFC 9110 10.2.3). */
+  /** Seconds to wait before the next attempt (the Retry-After header, RFC 9110 10.2.3). */
   retryAfter?: number | undefined
-  /** Headers the answer carries beside the problem document, such as Allow. */
-  headers?: Record<string, string>
+  /** Headers that the response carries with the problem document, such as Allow. */
+  headers?: Readonly<Record<string, string>> | undefined
   cause?: unknown
 }
 
-/** A refusal with a stable code. `detail` is shown to the caller; `reason` and `cause` never leave the server. */
+/** An error with a stable code. `detail` is shown to the caller; `reason` and `cause` never leave the server. */
 export class AppError extends Error {
   override readonly name: string = 'AppError'
   readonly code: ErrorCode
@@ -66,7 +67,7 @@ export class AppError extends Error {
   readonly detail: string
   readonly reason: string | undefined
   readonly headers: Record<string, string>
-  /** Seconds, where the one who refused us said so. */
+  /** Seconds to wait, where the wait is known. */
   readonly retryAfter: number | undefined
 
   constructor(code: ErrorCode, detail: string, { reason, retryAfter, headers, cause }: AppErrorOptions = {}) {
@@ -78,10 +79,10 @@ export class AppError extends Error {
     this.reason = reason
     this.retryAfter = retryAfter
     const wait = retryAfter ?? (this.status === 503 ? 5 : undefined)
-    this.headers = { ...headers, ...(wait === undefined ? {} : { 'Retry-After': String(wait) }) }
+    this.headers = wait === undefined ? { ...headers } : { ...headers, 'Retry-After': String(wait) }
   }
 }
 
-/** A logout of the same browser or person came while this sign-in was under way, and wins. */
+/** A logout of the same browser or user happened while this sign-in was in progress; the logout wins. */
 export const signedOut = (): AppError =>
-  new AppError('signed_out', 'You were signed out while this sign-in was under way. Please sign in again.')
+  new AppError('signed_out', 'You were signed out while this sign-in was in progress. Please sign in again.')

@@ -3,11 +3,12 @@
 import { createHash } from 'node:crypto'
 import { systemClock } from './clock.ts'
 import { createComponents } from './components.ts'
-import { readConfig, sharesLimits } from './config/config.ts'
+import { hasSharedRateLimit, readConfig } from './config/config.ts'
 import { ConfigError } from './config/config-error.ts'
-import { readEnvironment } from './config/environment.ts'
-import { describeSettings, findUnknownVariables } from './config/read-settings.ts'
-import { isClientId } from './config/values/caller-secrets.ts'
+import { loadEnvironment } from './config/environment.ts'
+import { describeSettings } from './config/read-settings.ts'
+import { findUnknownVariables } from './config/unknown-variables.ts'
+import { isIntrospectionClientId } from './config/values/caller-secrets.ts'
 import { randomToken } from './crypto/hash.ts'
 import { examine } from './doctor/doctor.ts'
 import { countFindings, renderJson, renderTable } from './doctor/report.ts'
@@ -16,18 +17,18 @@ import { startServer } from './server.ts'
 const usage = `Usage: portico-bff [command]
 
   serve   start the server (the default)
-  keys    print a fresh line for BFF_SECRETS
-  client  print a fresh secret for a resource server, such as \`client orders-api\`, and its entry of INTROSPECTION_CLIENTS;
-          the id is of letters, digits and . _ ~ -
-  doctor  look for what is misconfigured; --json for pipelines; exits with 1 where a check failed
+  keys    print a new line for BFF_SECRETS
+  client  print a new secret for a resource server and its entry for INTROSPECTION_CLIENTS: \`client orders-api\`;
+          the id may contain letters, digits and . _ ~ -
+  doctor  look for mistakes in the configuration; --json for pipelines; exits with 1 if a check failed
 `
 
-/** EX_CONFIG and EX_USAGE of sysexits.h. */
+/** The exit codes EX_CONFIG and EX_USAGE of sysexits.h. */
 const exitConfig = 78
 const exitUsage = 64
 
 async function serve(): Promise<void> {
-  const env = readEnvironment()
+  const env = loadEnvironment()
   const components = createComponents(readConfig(env))
   const { log } = components
   const providers = components.config.providers.map(({ name, issuer }) => `${name} ${issuer}`)
@@ -35,13 +36,13 @@ async function serve(): Promise<void> {
   log('server_starting', { ...describeSettings(env), providers, claims })
   const unknown = findUnknownVariables(env)
   if (unknown.length > 0) log('config_unknown_variable', { variables: unknown })
-  if (sharesLimits(components.config)) log('config_shared_rate_limit', { variable: 'TRUST_PROXY' })
+  if (hasSharedRateLimit(components.config)) log('config_shared_rate_limit', { variable: 'TRUST_PROXY' })
   for (const { name, pkce } of components.config.providers) {
     if (!pkce) log('config_pkce_disabled', { provider: name, variable: 'OIDC_PKCE' })
   }
   if (components.config.redis === undefined) log('store_in_memory', { variable: 'REDIS_URL' })
   const server = await startServer(components).catch(async (error: unknown) => {
-    // An open connection to Redis would keep the process from ending.
+    // The process cannot end while a connection to Redis is open.
     await Promise.all([
       ...components.providers.all.map((provider) => provider.close()),
       components.store.close(),
@@ -71,31 +72,37 @@ function printClient([id = '']: string[]): void {
 }
 
 async function runDoctor(args: string[]): Promise<void> {
-  const findings = await examine(readEnvironment(), systemClock)
+  const findings = await examine(loadEnvironment(), systemClock)
   process.stdout.write(args.includes('--json') ? renderJson(findings) : renderTable(findings))
   process.exitCode = countFindings(findings).fail === 0 ? 0 : 1
 }
 
 interface Command {
-  /** Whether the command can be run with these arguments. */
-  takes(args: string[]): boolean
+  /** Whether the command may be called with these arguments. */
+  accepts(args: string[]): boolean
   run(args: string[]): void | Promise<void>
 }
 
-const takesNothing = (args: string[]) => args.length === 0
+const acceptsNothing = (args: string[]) => args.length === 0
 
 const commands = new Map<string, Command>([
-  ['serve', { takes: takesNothing, run: serve }],
-  ['keys', { takes: takesNothing, run: printKeys }],
-  ['client', { takes: ([id = '', ...rest]) => isClientId(id) && takesNothing(rest), run: printClient }],
-  ['doctor', { takes: (args) => args.every((arg) => arg === '--json'), run: runDoctor }],
+  ['serve', { accepts: acceptsNothing, run: serve }],
+  ['keys', { accepts: acceptsNothing, run: printKeys }],
+  [
+    'client',
+    {
+      accepts: ([id = '', ...rest]) => isIntrospectionClientId(id) && acceptsNothing(rest),
+      run: printClient,
+    },
+  ],
+  ['doctor', { accepts: (args) => args.every((arg) => arg === '--json'), run: runDoctor }],
 ])
 
-/** The command of these arguments, or undefined where they name none. */
+/** The command that the arguments name; undefined where they name none or it does not accept them. */
 function readCommand(args: string[]) {
   const [name = 'serve', ...rest] = args
   const command = commands.get(name)
-  if (command === undefined || !command.takes(rest)) return undefined
+  if (command === undefined || !command.accepts(rest)) return undefined
   return () => command.run(rest)
 }
 
@@ -106,23 +113,26 @@ async function main(): Promise<void> {
   process.exitCode = exitUsage
 }
 
-try {
-  await main()
-} catch (error) {
+/** Says why the process ends, and sets its exit code. */
+function reportFailure(error: unknown): void {
   if (error instanceof ConfigError) {
     process.stderr.write(`${error.message}\n`)
     process.exitCode = exitConfig
-  } else {
-    const isPortTaken = error instanceof Error && 'code' in error && error.code === 'EADDRINUSE'
-    const isNotHere = error instanceof Error && /ENOTFOUND|EADDRNOTAVAIL/.test(error.message)
-    const hint = isPortTaken
-      ? ' Choose another PORT (or OPERATOR_PORT), or stop what listens there.'
-      : isNotHere
-        ? ' HOST must be an address of this machine, such as 0.0.0.0.'
-        : ''
-    process.stderr.write(
-      `Portico cannot start: ${error instanceof Error ? error.message : 'unknown error'}.${hint}\n`,
-    )
-    process.exitCode = 1
+    return
   }
+  const message = error instanceof Error ? error.message : 'unknown error'
+  process.stderr.write(`Portico cannot start: ${message}.${toHint(error)}\n`)
+  process.exitCode = 1
 }
+
+/** What to do about an error that the operating system reports. */
+function toHint(error: unknown): string {
+  if (!(error instanceof Error)) return ''
+  if ('code' in error && error.code === 'EADDRINUSE') {
+    return ' Choose another PORT (or OPERATOR_PORT), or stop the program that uses it.'
+  }
+  const isForeignAddress = /ENOTFOUND|EADDRNOTAVAIL/.test(error.message)
+  return isForeignAddress ? ' HOST must be an address of this machine, such as 0.0.0.0.' : ''
+}
+
+await main().catch(reportFailure)

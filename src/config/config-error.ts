@@ -1,12 +1,13 @@
-import { entrySettings, type SettingName, settings } from './settings.ts'
+import { entryOnlySettings, type SettingName, settings } from './settings.ts'
 
-/** One thing wrong with the configuration. The value itself is never part of it. */
+/** One problem of the configuration. It never contains the value of a setting, which may be a secret. */
 export interface Problem {
   variable: SettingName
+  /** What is wrong, as the rest of a sentence that begins with the name: `must be a port number`. */
   problem: string
-  /** The provider of PROVIDERS_FILE whose setting it is. */
-  provider?: string
-  /** Too much of it is given: there is nothing to write instead. */
+  /** The provider of PROVIDERS_FILE that the setting belongs to. */
+  provider?: string | undefined
+  /** The setting, or a part of it, has to be removed: an example would not help. */
   isSurplus?: true
 }
 
@@ -14,20 +15,18 @@ export interface Problem {
 export const describeProblem = ({ variable, provider, problem }: Problem): string =>
   `${variable}${provider === undefined ? '' : ` of provider ${provider}`} ${problem}`
 
-/** Those of `found` whose setting has no problem in `known`: a setting that did not parse looks like an absent one. */
-export const withoutKnown = (found: readonly Problem[], known: readonly Problem[]): Problem[] =>
+/**
+ * The problems of `found` about settings that have none in `known`. A setting that did not parse looks like an absent
+ * one to the checks that run later; what they say about it would only confuse.
+ */
+export const keepNew = (found: readonly Problem[], known: readonly Problem[]): Problem[] =>
   found.filter((one) => !known.some(({ variable }) => variable === one.variable))
 
-/** A line that would be accepted, as the place where it stands wants it. */
+/** A line that would be accepted, in the form of the environment or of PROVIDERS_FILE. */
 export function toExample({ variable, provider, isSurplus }: Problem): string | undefined {
   if (isSurplus) return undefined
-  const { example } = { ...settings, ...entrySettings }[variable]
+  const { example } = { ...settings, ...entryOnlySettings }[variable]
   return provider === undefined ? `${variable}=${example}` : `"${variable}": ${JSON.stringify(example)}`
-}
-
-function renderProblem(problem: Problem): string {
-  const example = toExample(problem)
-  return `  ${describeProblem(problem)}${example === undefined ? '' : `\n      for example: ${example}`}`
 }
 
 /** Every problem of the configuration at once; `main.ts` prints it and exits with 78 (EX_CONFIG). */
@@ -42,11 +41,17 @@ export class ConfigError extends Error {
         '',
         ...problems.map(renderProblem),
         '',
-        'README.md lists every setting, .env.example is a file to start from, and the command `keys` prints BFF_SECRETS:',
+        'docs/configuration.md explains every setting, .env.example is a file to start from, and the command `keys`',
+        'prints BFF_SECRETS:',
         '  npm start -- keys    or    portico-bff keys',
         'To see Portico work without any configuration, in a clone of its repository: npm run demo',
       ].join('\n'),
     )
     this.problems = problems
   }
+}
+
+function renderProblem(problem: Problem): string {
+  const example = toExample(problem)
+  return `  ${describeProblem(problem)}${example === undefined ? '' : `\n      for example: ${example}`}`
 }

@@ -1,26 +1,26 @@
 import type { LogLevel } from '../telemetry/logger.ts'
-import { ConfigError, withoutKnown } from './config-error.ts'
-import { findContradictions, toAllowedOrigins } from './cross-checks.ts'
+import { ConfigError, keepNew } from './config-error.ts'
+import { crossCheckSettings, toAllowedOrigins } from './cross-checks.ts'
 import type { ProviderConfig } from './providers/provider-config.ts'
 import { readProviders } from './providers/read-providers.ts'
 import { type Environment, readSettings } from './read-settings.ts'
 import type { ServerSettingValues } from './settings.ts'
 import type { IntrospectionClients } from './values/caller-secrets.ts'
-import type { RateLimit } from './values/parsers.ts'
+import type { RateLimit } from './values/duration-parsers.ts'
 import type { PrivateJwk } from './values/private-jwk-set.ts'
 import type { RedisTarget } from './values/redis-url.ts'
 
-/** The whole configuration, checked. All durations are milliseconds; origins have no trailing slash. */
+/** The whole configuration, validated. All durations are milliseconds; origins have no trailing slash. */
 export interface Config {
   publicUrl: string
-  /** False only for http on a loopback host: then cookies lose Secure and their `__Host-` prefix. */
+  /** False only for http on a loopback host: cookies then have no Secure attribute and no `__Host-` prefix. */
   secureCookies: boolean
   listen: { host: string; port: number }
-  /** Master secrets, newest first; older ones only open and verify. */
+  /** Master secrets, newest first; the older ones only open and verify what was sealed before. */
   secrets: readonly Uint8Array[]
-  /** At least one; the first is the one that a login uses where it names none. */
+  /** At least one; a login that names no provider uses the first. */
   providers: readonly [ProviderConfig, ...ProviderConfig[]]
-  /** The longest deadline that a provider's calls have. */
+  /** The longest of the providers' deadlines for one call. */
   longestTimeout: number
   /** Origins whose pages may call with credentials, this server's own included. */
   allowedOrigins: readonly string[]
@@ -32,34 +32,32 @@ export interface Config {
     ttl: number
     alg: 'ES256' | 'EdDSA' | 'RS256'
     claims: readonly string[]
-    /** Names and patterns of the groups that may go into app tokens; all where it is undefined. */
+    /** Names and patterns of the groups that may go into app tokens; all groups where it is undefined. */
     groups: readonly string[] | undefined
     rotation: number
-    /** Signing keys of the operator's own; without them the server makes and rotates its own. */
+    /** Signing keys that the operator provides; without them the server makes and rotates its own. */
     keys: readonly PrivateJwk[] | undefined
   }
-  /** Where sessions live; in this process's memory where it is undefined. */
+  /** Where sessions are kept; in the memory of this process where it is undefined. */
   redis: RedisTarget | undefined
-  /** For each client address; undefined where there is no limit. */
+  /** For each client address; undefined: no limit. */
   rateLimits: { login: RateLimit | undefined; api: RateLimit | undefined }
   trustProxy: readonly string[]
   introspectionClients: IntrospectionClients
-  /** Where operators ask for sessions to end; undefined where nobody may. */
+  /** The API by which operators end sessions, on a port of its own; undefined: it is off. */
   operator: { port: number; secret: string } | undefined
   shutdownDrain: number
   logLevel: LogLevel
 }
 
-const toRateLimit = (rate: RateLimit | 'off') => (rate === 'off' ? undefined : rate)
-
 /**
  * Reads and checks the whole configuration.
  *
- * @throws {ConfigError} with every problem there is, not just the first one
+ * @throws {ConfigError} with every problem, not only the first one
  */
 export function readConfig(env: Environment): Config {
   const { values: parsed, problems } = readSettings(env)
-  problems.push(...withoutKnown(findContradictions(parsed, env.NODE_ENV === 'production'), problems))
+  problems.push(...keepNew(crossCheckSettings(parsed, env.NODE_ENV === 'production'), problems))
   const { providers, problems: providerProblems } = readProviders(env, parsed)
   problems.push(...providerProblems)
   const [first, ...others] = providers
@@ -104,8 +102,13 @@ export function readConfig(env: Environment): Config {
   })
 }
 
-/** An https address means a proxy before us; as long as nobody vouches for it, all clients count as one address. */
-export function sharesLimits({ secureCookies, trustProxy, rateLimits }: Config): boolean {
+/**
+ * Whether all clients share one rate limit. An https PUBLIC_URL means that a proxy is in front of this server; unless
+ * TRUST_PROXY names it, every request counts as one of the proxy's address.
+ */
+export function hasSharedRateLimit({ secureCookies, trustProxy, rateLimits }: Config): boolean {
   const hasLimits = rateLimits.login !== undefined || rateLimits.api !== undefined
   return secureCookies && trustProxy.length === 0 && hasLimits
 }
+
+const toRateLimit = (rate: RateLimit | 'off') => (rate === 'off' ? undefined : rate)

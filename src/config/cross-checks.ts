@@ -2,79 +2,85 @@ import { getDomain } from 'tldts'
 import type { Problem } from './config-error.ts'
 import type { ServerSettingValues } from './settings.ts'
 
-/** Values that parsed; a setting with a problem of its own is absent and is not judged again here. */
+/** Values that parsed. A setting with a problem of its own is absent, and is not checked again here. */
 type Values = Partial<ServerSettingValues>
-type Check = (values: Values, isProduction: boolean) => (Problem | undefined)[]
+
+/** Compares settings with each other; returns the problems of those that contradict another one. */
+type CrossCheck = (values: Values, isProduction: boolean) => Problem | Problem[] | undefined
+
+/** The problems that no setting of the server shows alone: settings that contradict each other. */
+export function crossCheckSettings(values: Values, isProduction: boolean): Problem[] {
+  return crossChecks.flatMap((check) => check(values, isProduction) ?? [])
+}
 
 /** Origins whose pages may call with credentials: this server's own and SPA_ORIGINS. */
 export function toAllowedOrigins({ PUBLIC_URL: own, SPA_ORIGINS: others = [] }: Values): string[] {
   return [...new Set([...(own === undefined ? [] : [own]), ...others])]
 }
 
-/** Two origins are of one site when browsers send SameSite cookies between them. */
+const crossChecks: readonly CrossCheck[] = [
+  spaIsOnTheSameSite,
+  returnToIsAllowed,
+  idleTimeoutIsWithinAbsolute,
+  operatorPortIsAnother,
+  memoryStoreIsAllowed,
+]
+
+function spaIsOnTheSameSite(values: Values): Problem[] {
+  const own = values.PUBLIC_URL
+  if (own === undefined) return []
+  const foreign = toAllowedOrigins(values).filter((origin) => !isSameSite(origin, own))
+  return foreign.map((origin) => ({
+    variable: 'SPA_ORIGINS',
+    problem: `contains ${origin}, which is on another site than PUBLIC_URL (${own}): browsers send no cookies from there`,
+  }))
+}
+
+/** Two origins are on one site when browsers send SameSite cookies from one to the other. */
 function isSameSite(a: string, b: string): boolean {
   const [one, other] = [new URL(a), new URL(b)]
   const site = (url: URL) => getDomain(url.hostname, { allowPrivateDomains: true }) ?? url.hostname
   return one.protocol === other.protocol && site(one) === site(other)
 }
 
-const spaIsOnTheSameSite: Check = (values) => {
-  const own = values.PUBLIC_URL
-  if (own === undefined) return []
-  const foreign = toAllowedOrigins(values).filter((origin) => !isSameSite(origin, own))
-  return foreign.map((origin) => ({
-    variable: 'SPA_ORIGINS',
-    problem: `holds ${origin}, another site than PUBLIC_URL (${own}): browsers withhold the cookies there`,
-  }))
-}
-
-const returnAddressesAreOurs: Check = (values) => {
+function returnToIsAllowed(values: Values): Problem[] {
   const names = ['LOGIN_DEFAULT_RETURN_TO', 'LOGOUT_RETURN_TO'] as const
-  return names.map((variable) => {
+  return names.flatMap((variable) => {
     const address = values[variable]
-    if (address === undefined || values.PUBLIC_URL === undefined) return undefined
+    if (address === undefined || values.PUBLIC_URL === undefined) return []
     const { origin, pathname } = new URL(address, values.PUBLIC_URL)
     if (!toAllowedOrigins(values).includes(origin)) {
       return { variable, problem: 'must be a path, or a URL on one of SPA_ORIGINS' }
     }
-    // Landing there after a login would begin another one, for ever.
+    // A login that ends at /api/login would begin the next login, endlessly.
     if (origin === values.PUBLIC_URL && /^\/+api\//.test(pathname)) {
-      return { variable, problem: 'must not lie below /api/' }
+      return { variable, problem: 'must not be below /api/' }
     }
-    return undefined
+    return []
   })
 }
 
-const idleFitsIntoAbsolute: Check = ({ SESSION_IDLE_TIMEOUT: idle, SESSION_ABSOLUTE_TIMEOUT: absolute }) =>
-  idle !== undefined && absolute !== undefined && idle > absolute
-    ? [{ variable: 'SESSION_IDLE_TIMEOUT', problem: 'must not exceed SESSION_ABSOLUTE_TIMEOUT' }]
-    : []
+function idleTimeoutIsWithinAbsolute(values: Values): Problem | undefined {
+  const { SESSION_IDLE_TIMEOUT: idle, SESSION_ABSOLUTE_TIMEOUT: absolute } = values
+  return idle !== undefined && absolute !== undefined && idle > absolute
+    ? { variable: 'SESSION_IDLE_TIMEOUT', problem: 'must not exceed SESSION_ABSOLUTE_TIMEOUT' }
+    : undefined
+}
 
-const memoryStoreIsMeant: Check = ({ REDIS_URL: redis, ALLOW_MEMORY_STORE: allowed }, isProduction) =>
-  isProduction && redis === undefined && allowed === false
-    ? [
-        {
-          variable: 'REDIS_URL',
-          problem:
-            'is required when NODE_ENV=production; or set ALLOW_MEMORY_STORE=true to keep sessions in memory: they end with the process, and only one replica may run',
-        },
-      ]
-    : []
+function operatorPortIsAnother(values: Values): Problem | undefined {
+  const { PORT: port, OPERATOR_PORT: operatorPort, OPERATOR_SECRET: secret } = values
+  return secret !== undefined && port !== undefined && port === operatorPort && port !== 0
+    ? { variable: 'OPERATOR_PORT', problem: 'must not be PORT: browsers must not reach the operator API' }
+    : undefined
+}
 
-const portsDiffer: Check = ({ PORT: port, OPERATOR_PORT: other, OPERATOR_SECRET: secret }) =>
-  secret !== undefined && port !== undefined && port === other && port !== 0
-    ? [{ variable: 'OPERATOR_PORT', problem: 'must not be PORT: browsers must not reach the operator API' }]
-    : []
-
-const checks: readonly Check[] = [
-  spaIsOnTheSameSite,
-  returnAddressesAreOurs,
-  idleFitsIntoAbsolute,
-  portsDiffer,
-  memoryStoreIsMeant,
-]
-
-/** What no variable shows alone: settings that contradict each other. */
-export function findContradictions(values: Values, isProduction: boolean): Problem[] {
-  return checks.flatMap((check) => check(values, isProduction)).filter((problem) => problem !== undefined)
+function memoryStoreIsAllowed(values: Values, isProduction: boolean): Problem | undefined {
+  const { REDIS_URL: redis, ALLOW_MEMORY_STORE: isAllowed } = values
+  return isProduction && redis === undefined && isAllowed === false
+    ? {
+        variable: 'REDIS_URL',
+        problem:
+          'is required when NODE_ENV=production; or set ALLOW_MEMORY_STORE=true to keep sessions in memory: they end with the process, and only one replica may run',
+      }
+    : undefined
 }

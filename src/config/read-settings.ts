@@ -1,6 +1,7 @@
+import { readFileSync } from 'node:fs'
 import type { Problem } from './config-error.ts'
 import {
-  entrySettings,
+  entryOnlySettings,
   type ProviderSettingValues,
   providerSettings,
   type ServerSettingValues,
@@ -8,9 +9,58 @@ import {
   type SettingName,
   settings,
 } from './settings.ts'
-import { readSecretFile } from './values/parsers.ts'
 
+/** Environment variables, or the settings of one entry of PROVIDERS_FILE, as texts. */
 export type Environment = Readonly<Record<string, string | undefined>>
+
+/** The values that parsed, and a problem for each one that did not or that is missing. */
+export interface ParsedSettings<Values> {
+  values: Partial<Values>
+  problems: Problem[]
+}
+
+/** Parses the settings of the server, each by itself; `readConfig` compares them with each other. */
+export const readSettings = (env: Environment): ParsedSettings<ServerSettingValues> =>
+  parseSettings(env, serverEntries)
+
+/** Parses the settings of the provider that the environment configures, each by itself. */
+export const readProviderSettings = (env: Environment): ParsedSettings<ProviderSettingValues> =>
+  parseSettings(env, providerEntries)
+
+/** Parses the settings of a provider in PROVIDERS_FILE, each by itself. */
+export const readProviderEntry = (entry: Environment): ParsedSettings<ProviderSettingValues> =>
+  parseSettings(entry, fileEntries)
+
+/** The settings of a provider that the environment sets, also those in a mounted file. */
+export function findProviderVariables(env: Environment): SettingName[] {
+  return providerEntries
+    .filter(([name, { secret }]) => env[name] || (secret && env[`${name}_FILE`]))
+    .map(([name]) => name)
+}
+
+/** The names in an entry of PROVIDERS_FILE that a provider does not have. */
+export function findUnknownProviderSettings(entry: Environment): string[] {
+  const known = toVariableNames(fileEntries)
+  return Object.keys(entry).filter((name) => !known.includes(name))
+}
+
+/** The configuration in effect, as texts for the log, with every secret redacted. */
+export function describeSettings(env: Environment): Record<string, string> {
+  // PROVIDERS_FILE replaces the provider of the environment: its defaults are not in effect.
+  const inEffect = env.PROVIDERS_FILE ? serverEntries : entries
+  return Object.fromEntries(
+    inEffect.flatMap(([name, setting]) => {
+      const given = env[name] || (setting.secret && env[`${name}_FILE`]) || setting.fallback
+      if (!given) return []
+      return [[name, setting.secret ? '[redacted]' : given]]
+    }),
+  )
+}
+
+/** The names of settings, by default all of the environment; a secret `X` may also come from a file in `X_FILE`. */
+export function toVariableNames(some: Entries = entries): string[] {
+  return some.flatMap(([name, { secret }]) => (secret ? [name, `${name}_FILE`] : [name]))
+}
 
 type Entries = readonly [SettingName, Setting<unknown>][]
 
@@ -19,62 +69,9 @@ const toEntries = (some: Partial<Record<SettingName, Setting<unknown>>>) =>
 
 const entries = toEntries(settings)
 const providerEntries = entries.filter(([name]) => name in providerSettings)
-/** What an entry of PROVIDERS_FILE may hold. */
-const fileEntries = [...providerEntries, ...toEntries(entrySettings)]
 const serverEntries = entries.filter(([name]) => !(name in providerSettings))
-
-/** The text given for a setting, from the variable or, for a secret, from the file that `X_FILE` names. */
-function readText(
-  env: Environment,
-  name: SettingName,
-  setting: Setting<unknown>,
-): string | undefined | Problem {
-  // An empty variable is an absent one: that is what `X=` in an .env file and in a compose file means.
-  const text = env[name] || undefined
-  const file = setting.secret ? env[`${name}_FILE`] || undefined : undefined
-  if (file === undefined) return text
-  if (text !== undefined) {
-    return { variable: name, problem: `is given twice, also as ${name}_FILE`, isSurplus: true }
-  }
-  try {
-    return readSecretFile(file)
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? ` (${error.code})` : ''
-    const problem = `cannot be read from the file that ${name}_FILE names${code}`
-    return { variable: name, problem, isSurplus: true }
-  }
-}
-
-/** Parses the settings of the server, each on its own; what two of them mean together is for `readConfig`. */
-export const readSettings = (env: Environment): ParsedSettings<ServerSettingValues> =>
-  parseSettings(env, serverEntries)
-
-/** Parses the settings of one provider, each on its own. */
-export const readProviderSettings = (env: Environment): ParsedSettings<ProviderSettingValues> =>
-  parseSettings(env, providerEntries)
-
-/** The same of a provider in PROVIDERS_FILE. */
-export const readEntrySettings = (entry: Environment): ParsedSettings<ProviderSettingValues> =>
-  parseSettings(entry, fileEntries)
-
-/** Values that parsed, and a problem for each one that did not or is missing. */
-export interface ParsedSettings<Values> {
-  values: Partial<Values>
-  problems: Problem[]
-}
-
-/** The settings of a provider that these variables name, themselves or by a file. */
-export function findProviderVariables(env: Environment): SettingName[] {
-  return providerEntries
-    .filter(([name, { secret }]) => env[name] || (secret && env[`${name}_FILE`]))
-    .map(([name]) => name)
-}
-
-/** Names in an entry of PROVIDERS_FILE that are no setting of a provider. */
-export function findUnknownProviderSettings(given: Environment): string[] {
-  const known = fileEntries.flatMap(([name, { secret }]) => (secret ? [name, `${name}_FILE`] : [name]))
-  return Object.keys(given).filter((name) => !known.some((other) => other === name))
-}
+/** The settings that an entry of PROVIDERS_FILE may have. */
+const fileEntries = [...providerEntries, ...toEntries(entryOnlySettings)]
 
 function parseSettings<Values>(env: Environment, entries: Entries): ParsedSettings<Values> {
   const problems: Problem[] = []
@@ -102,53 +99,37 @@ function parseSettings<Values>(env: Environment, entries: Entries): ParsedSettin
   return { values: values as Partial<Values>, problems }
 }
 
-/** What stands around a value and is not meant: PEM and JSON have lines of their own. */
+/** The text of a setting: from the variable or, for a secret, from the file that `X_FILE` names. */
+function readText(
+  env: Environment,
+  name: SettingName,
+  setting: Setting<unknown>,
+): string | undefined | Problem {
+  // An empty variable counts as an absent one: that is what `X=` means in an .env file and in a compose file.
+  const text = env[name] || undefined
+  const file = setting.secret ? env[`${name}_FILE`] || undefined : undefined
+  if (file === undefined) return text
+  if (text !== undefined) {
+    return { variable: name, problem: `is given twice, also as ${name}_FILE`, isSurplus: true }
+  }
+  try {
+    return readSecretFile(file)
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? ` (${error.code})` : ''
+    const problem = `cannot be read from the file that ${name}_FILE names${code}`
+    return { variable: name, problem, isSurplus: true }
+  }
+}
+
+/** Reads a secret from a mounted file; one newline at its end is not part of the secret. */
+function readSecretFile(path: string): string {
+  return readFileSync(path, 'utf8').replace(/\r?\n$/, '')
+}
+
+/** Quotes or white space around a value, which are a mistake. PEM and JSON may begin and end with line breaks. */
 function findWrapping(text: string): string | undefined {
   if (/^(".*"|'.*')$/s.test(text))
-    return 'is in quotes, which count as a part of it (docker --env-file keeps them): drop them'
+    return 'is in quotes, which count as a part of it (docker --env-file keeps them): remove them'
   const isPadded = text.trim() !== text && !/^\s*(\{|-----BEGIN)/.test(text)
-  return isPadded ? 'begins or ends with a space or a line break: drop it' : undefined
-}
-
-/** The configuration in effect, as texts for the start log, with every secret redacted. */
-export function describeSettings(env: Environment): Record<string, string> {
-  // With PROVIDERS_FILE, the defaults of one provider are nobody's.
-  const meant = env.PROVIDERS_FILE ? serverEntries : entries
-  return Object.fromEntries(
-    meant.flatMap(([name, setting]) => {
-      const given = env[name] || (setting.secret && env[`${name}_FILE`]) || setting.fallback
-      if (!given) return []
-      return [[name, setting.secret ? '[redacted]' : given]]
-    }),
-  )
-}
-
-/** Whether two names are one slip of the keyboard or two apart (Levenshtein). */
-function isMisspelt(name: string, known: string): boolean {
-  if (Math.abs(name.length - known.length) > 2) return false
-  let row = Array.from({ length: known.length + 1 }, (_, index) => index)
-  for (const [line, letter] of [...name].entries()) {
-    let left = line + 1
-    const next = [left]
-    for (const [column, other] of [...known].entries()) {
-      const above = row[column + 1] ?? 0
-      const diagonal = (row[column] ?? 0) + (letter === other ? 0 : 1)
-      left = Math.min(left + 1, above + 1, diagonal)
-      next.push(left)
-    }
-    row = next
-  }
-  return (row.at(-1) ?? 0) <= 2
-}
-
-/** Short names, such as PORT, are too near to those of other programs. */
-const shortestGuessed = 8
-
-/** Variables that look like ours but are not: of one of our families, or misspelt. */
-export function findUnknownVariables(env: Environment): string[] {
-  const known = entries.flatMap(([name, { secret }]) => (secret ? [name, `${name}_FILE`] : [name]))
-  const isOurs = (name: string) =>
-    /^(APP_TOKEN|BFF|OAUTH|OIDC|RATE_LIMIT|SESSION_COOKIE)(_|$)/.test(name) ||
-    (name.length >= shortestGuessed && known.some((other) => isMisspelt(name, other)))
-  return Object.keys(env).filter((name) => !known.includes(name) && isOurs(name))
+  return isPadded ? 'begins or ends with a space or a line break: remove it' : undefined
 }

@@ -2,21 +2,41 @@ import { certificate, certificateKey, clientKeys } from './providers/client-cred
 import { providersFile } from './providers/providers-file.ts'
 import { authorizationParams } from './values/authorization-params.ts'
 import { introspectionClients, operatorSecret } from './values/caller-secrets.ts'
+import { duration, rateLimit } from './values/duration-parsers.ts'
 import { groupPatterns } from './values/group-patterns.ts'
-import type { Parser } from './values/parsers.ts'
-import * as read from './values/parsers.ts'
+import {
+  addressBlocks,
+  claimNames,
+  flag,
+  list,
+  masterSecrets,
+  oneOf,
+  type Parser,
+  port,
+  scopes,
+  text,
+} from './values/parsers.ts'
 import { privateJwkSet } from './values/private-jwk-set.ts'
 import { redisUrl } from './values/redis-url.ts'
+import {
+  endpoint,
+  issuer,
+  origin,
+  origins,
+  redirectUri,
+  returnTo,
+  userinfoEndpoint,
+} from './values/url-parsers.ts'
 
-/** One environment variable. `README.md` and `.env.example` list the same names and defaults; a test compares. */
+/** One setting. docs/configuration.md and `.env.example` list the same names and defaults; a test compares them. */
 export interface Setting<T> {
   parse: Parser<T>
-  /** A value that would be accepted, shown beside a problem. */
+  /** A value that would be accepted, shown with a problem. */
   example: string
   /** The text that is parsed where the variable is absent or empty. */
   fallback?: string
   required?: true
-  /** Never printed, and also accepted as a path to a mounted file in `X_FILE`. */
+  /** The value is never printed, and may also be in a mounted file that `X_FILE` names. */
   secret?: true
 }
 
@@ -28,32 +48,32 @@ const setting = <T, const S extends Omit<Setting<T>, 'parse'>>(
   ...rest,
 })
 
-/** What one provider needs; from the environment, or for several of them from PROVIDERS_FILE. */
+/** The settings of one provider: from the environment or, for several providers, from PROVIDERS_FILE. */
 export const providerSettings = {
-  OIDC_ISSUER: setting(read.issuer, { example: 'https://example.okta.com/oauth2/default' }),
-  OAUTH_AUTHORIZATION_ENDPOINT: setting(read.endpoint, {
+  OIDC_ISSUER: setting(issuer, { example: 'https://example.okta.com/oauth2/default' }),
+  OAUTH_AUTHORIZATION_ENDPOINT: setting(endpoint, {
     example: 'https://idp.example.com/oauth2/authorize',
   }),
-  OAUTH_TOKEN_ENDPOINT: setting(read.endpoint, { example: 'https://idp.example.com/oauth2/token' }),
-  OAUTH_ISSUER: setting(read.issuer, { example: 'https://idp.example.com' }),
-  OAUTH_JWKS_URI: setting(read.endpoint, { example: 'https://idp.example.com/oauth2/keys' }),
-  OAUTH_USERINFO_ENDPOINT: setting(read.userinfoEndpoint, {
+  OAUTH_TOKEN_ENDPOINT: setting(endpoint, { example: 'https://idp.example.com/oauth2/token' }),
+  OAUTH_ISSUER: setting(issuer, { example: 'https://idp.example.com' }),
+  OAUTH_JWKS_URI: setting(endpoint, { example: 'https://idp.example.com/oauth2/keys' }),
+  OAUTH_USERINFO_ENDPOINT: setting(userinfoEndpoint, {
     example: 'https://idp.example.com/oauth2/userinfo/{user_id}',
   }),
-  OAUTH_USER_ID_FIELD: setting(read.text, { example: 'id', fallback: 'user_id' }),
-  OAUTH_REVOCATION_ENDPOINT: setting(read.endpoint, { example: 'https://idp.example.com/oauth2/revoke' }),
-  OAUTH_END_SESSION_ENDPOINT: setting(read.endpoint, { example: 'https://idp.example.com/oauth2/logout' }),
-  OIDC_CLIENT_ID: setting(read.text, { example: '0oa1b2c3d4e5f6g7h8i9' }),
+  OAUTH_USER_ID_FIELD: setting(text, { example: 'id', fallback: 'user_id' }),
+  OAUTH_REVOCATION_ENDPOINT: setting(endpoint, { example: 'https://idp.example.com/oauth2/revoke' }),
+  OAUTH_END_SESSION_ENDPOINT: setting(endpoint, { example: 'https://idp.example.com/oauth2/logout' }),
+  OIDC_CLIENT_ID: setting(text, { example: '0oa1b2c3d4e5f6g7h8i9' }),
   OIDC_CLIENT_AUTH: setting(
-    read.oneOf('none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt', 'tls_client_auth'),
+    oneOf('none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt', 'tls_client_auth'),
     { example: 'client_secret_basic' },
   ),
-  OIDC_CLIENT_SECRET: setting(read.text, { example: 'the client secret from the console', secret: true }),
+  OIDC_CLIENT_SECRET: setting(text, { example: 'the client secret from the console', secret: true }),
   OIDC_CLIENT_KEY: setting(clientKeys, {
     example: '{"kty":"EC","crv":"P-256","kid":"...","x":"...","y":"...","d":"..."}',
     secret: true,
   }),
-  OIDC_CLIENT_ASSERTION_AUDIENCE: setting(read.oneOf('issuer', 'endpoint', 'token_endpoint'), {
+  OIDC_CLIENT_ASSERTION_AUDIENCE: setting(oneOf('issuer', 'endpoint', 'token_endpoint'), {
     example: 'endpoint',
     fallback: 'issuer',
   }),
@@ -62,70 +82,71 @@ export const providerSettings = {
     example: '-----BEGIN PRIVATE KEY-----\\n...',
     secret: true,
   }),
-  OIDC_REDIRECT_URI: setting(read.redirectUri, { example: 'https://app.example.com/callback' }),
-  OIDC_SCOPES: setting(read.scopes, {
+  OIDC_REDIRECT_URI: setting(redirectUri, { example: 'https://app.example.com/callback' }),
+  OIDC_SCOPES: setting(scopes, {
     example: 'openid profile email groups offline_access',
     fallback: 'openid profile email offline_access',
   }),
   OIDC_AUTHORIZATION_PARAMS: setting(authorizationParams, { example: 'access_type=offline&prompt=consent' }),
-  OIDC_PKCE: setting(read.oneOf('on', 'off'), { example: 'on', fallback: 'on' }),
-  OIDC_PAR: setting(read.oneOf('auto', 'off'), { example: 'off', fallback: 'auto' }),
-  OIDC_DPOP: setting(read.oneOf('auto', 'required', 'off'), { example: 'required', fallback: 'auto' }),
+  OIDC_PKCE: setting(oneOf('on', 'off'), { example: 'on', fallback: 'on' }),
+  OIDC_PAR: setting(oneOf('auto', 'off'), { example: 'off', fallback: 'auto' }),
+  OIDC_DPOP: setting(oneOf('auto', 'required', 'off'), { example: 'required', fallback: 'auto' }),
   OIDC_ID_TOKEN_ALG: setting(
-    read.oneOf('RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA'),
+    oneOf('RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA'),
     { example: 'ES256', fallback: 'RS256' },
   ),
-  OIDC_ACCESS_TOKEN: setting(read.oneOf('auto', 'jwt', 'opaque'), { example: 'jwt', fallback: 'auto' }),
-  OIDC_ACCESS_TOKEN_AUDIENCE: setting(read.text, { example: 'api://default' }),
-  OIDC_ACCESS_TOKEN_LIFETIME: setting(read.duration('1m', '24h'), { example: '30m', fallback: '1h' }),
-  OIDC_TRUSTED_AUDIENCES: setting(read.list, { example: '259242039378444290' }),
-  OIDC_CLOCK_TOLERANCE: setting(read.duration('0s', '5m'), { example: '1m', fallback: '30s' }),
-  OIDC_USERINFO: setting(read.oneOf('auto', 'never'), { example: 'never', fallback: 'auto' }),
-  OIDC_LOGOUT_HINT: setting(read.oneOf('auto', 'id_token', 'client_id'), {
+  OIDC_ACCESS_TOKEN: setting(oneOf('auto', 'jwt', 'opaque'), { example: 'jwt', fallback: 'auto' }),
+  OIDC_ACCESS_TOKEN_AUDIENCE: setting(text, { example: 'api://default' }),
+  OIDC_ACCESS_TOKEN_LIFETIME: setting(duration('1m', '24h'), { example: '30m', fallback: '1h' }),
+  OIDC_TRUSTED_AUDIENCES: setting(list, { example: '259242039378444290' }),
+  OIDC_CLOCK_TOLERANCE: setting(duration('0s', '5m'), { example: '1m', fallback: '30s' }),
+  OIDC_USERINFO: setting(oneOf('auto', 'never'), { example: 'never', fallback: 'auto' }),
+  OIDC_LOGOUT_HINT: setting(oneOf('auto', 'id_token', 'client_id'), {
     example: 'id_token',
     fallback: 'auto',
   }),
-  OIDC_LOGOUT_TOKEN_TYP: setting(read.oneOf('optional', 'required'), {
+  OIDC_LOGOUT_TOKEN_TYP: setting(oneOf('optional', 'required'), {
     example: 'required',
     fallback: 'optional',
   }),
-  OIDC_UNIVERSAL_LOGOUT_ISSUER: setting(read.issuer, { example: 'https://example.okta.com' }),
-  OIDC_TIMEOUT: setting(read.duration('1s', '30s'), { example: '5s', fallback: '3s' }),
+  OIDC_UNIVERSAL_LOGOUT_ISSUER: setting(issuer, { example: 'https://example.okta.com' }),
+  OIDC_TIMEOUT: setting(duration('1s', '30s'), { example: '5s', fallback: '3s' }),
 } as const satisfies Record<string, Setting<unknown>>
 
-/** What an entry of PROVIDERS_FILE may hold beside these, and the environment may not. */
-export const entrySettings = {
-  claims: setting(read.claimNames, { example: 'name,email,groups' }),
+/** The settings that an entry of PROVIDERS_FILE may have in addition, and the environment may not. */
+export const entryOnlySettings = {
+  claims: setting(claimNames, { example: 'name,email,groups' }),
 } as const satisfies Record<string, Setting<unknown>>
 
+/** Every setting of the environment. */
 export const settings = {
-  PUBLIC_URL: setting(read.origin, { example: 'https://app.example.com', required: true }),
-  HOST: setting(read.text, { example: '127.0.0.1', fallback: '0.0.0.0' }),
-  PORT: setting(read.port, { example: '3000', fallback: '3000' }),
-  BFF_SECRETS: setting(read.secrets, {
-    example: 'x8Zk…43 letters; the command `keys` prints a fresh one',
+  PUBLIC_URL: setting(origin, { example: 'https://app.example.com', required: true }),
+  HOST: setting(text, { example: '127.0.0.1', fallback: '0.0.0.0' }),
+  PORT: setting(port, { example: '3000', fallback: '3000' }),
+  BFF_SECRETS: setting(masterSecrets, {
+    example: 'x8Zk…43 letters; the command `keys` prints a new one',
     required: true,
     secret: true,
   }),
   PROVIDERS_FILE: setting(providersFile, { example: 'docs/providers.example.json' }),
   ...providerSettings,
-  SPA_ORIGINS: setting(read.origins, { example: 'https://app.example.com' }),
-  LOGIN_DEFAULT_RETURN_TO: setting(read.returnTo, { example: '/home', fallback: '/' }),
-  LOGOUT_RETURN_TO: setting(read.returnTo, { example: '/goodbye', fallback: '/' }),
+  SPA_ORIGINS: setting(origins, { example: 'https://app.example.com' }),
+  LOGIN_DEFAULT_RETURN_TO: setting(returnTo, { example: '/home', fallback: '/' }),
+  LOGOUT_RETURN_TO: setting(returnTo, { example: '/goodbye', fallback: '/' }),
   REDIS_URL: setting(redisUrl, { example: 'redis://localhost:6379', secret: true }),
-  ALLOW_MEMORY_STORE: setting(read.flag, { example: 'true', fallback: 'false' }),
-  SESSION_IDLE_TIMEOUT: setting(read.duration('1m', '30d'), { example: '30m', fallback: '30m' }),
-  SESSION_ABSOLUTE_TIMEOUT: setting(read.duration('5m', '90d'), { example: '8h', fallback: '12h' }),
-  SESSION_COOKIE_SAMESITE: setting(read.oneOf('strict', 'lax'), { example: 'lax', fallback: 'strict' }),
-  APP_TOKEN_AUDIENCE: setting(read.list, { example: 'https://api.example.com' }),
-  APP_TOKEN_TTL: setting(read.duration('30s', '15m'), { example: '5m', fallback: '5m' }),
-  APP_TOKEN_ALG: setting(read.oneOf('ES256', 'EdDSA', 'RS256'), { example: 'RS256', fallback: 'ES256' }),
-  APP_TOKEN_CLAIMS: setting(read.claimNames, {
+  ALLOW_MEMORY_STORE: setting(flag, { example: 'true', fallback: 'false' }),
+  SESSION_IDLE_TIMEOUT: setting(duration('1m', '30d'), { example: '30m', fallback: '30m' }),
+  SESSION_ABSOLUTE_TIMEOUT: setting(duration('5m', '90d'), { example: '8h', fallback: '12h' }),
+  SESSION_COOKIE_SAMESITE: setting(oneOf('strict', 'lax'), { example: 'lax', fallback: 'strict' }),
+  APP_TOKEN_AUDIENCE: setting(list, { example: 'https://api.example.com' }),
+  APP_TOKEN_TTL: setting(duration('30s', '15m'), { example: '5m', fallback: '5m' }),
+  APP_TOKEN_ALG: setting(oneOf('ES256', 'EdDSA', 'RS256'), { example: 'RS256', fallback: 'ES256' }),
+  APP_TOKEN_CLAIMS: setting(claimNames, {
     example: 'name,email,groups',
     fallback: 'name,email,email_verified,preferred_username,groups',
   }),
   APP_TOKEN_GROUPS: setting(groupPatterns, { example: 'Admins,portal-*' }),
-  APP_TOKEN_ROTATION: setting(read.duration('1h', '365d'), { example: '30d', fallback: '30d' }),
+  APP_TOKEN_ROTATION: setting(duration('1h', '365d'), { example: '30d', fallback: '30d' }),
   APP_TOKEN_KEYS: setting(privateJwkSet, {
     example: '{"keys":[{"kty":"EC","crv":"P-256","x":"...","y":"...","d":"..."}]}',
     secret: true,
@@ -134,34 +155,35 @@ export const settings = {
     example: 'orders-api:9f86d0…64 letters; the command `client orders-api` makes one',
     secret: true,
   }),
-  RATE_LIMIT_LOGIN: setting(read.rateLimit, { example: '30/1m', fallback: '30/1m' }),
-  RATE_LIMIT_API: setting(read.rateLimit, { example: '600/1m', fallback: '600/1m' }),
-  TRUST_PROXY: setting(read.cidrs, { example: '10.0.0.0/8' }),
-  SHUTDOWN_DRAIN: setting(read.duration('0s', '5m'), { example: '10s', fallback: '5s' }),
-  OPERATOR_PORT: setting(read.port, { example: '9464', fallback: '9464' }),
+  RATE_LIMIT_LOGIN: setting(rateLimit, { example: '30/1m', fallback: '30/1m' }),
+  RATE_LIMIT_API: setting(rateLimit, { example: '600/1m', fallback: '600/1m' }),
+  TRUST_PROXY: setting(addressBlocks, { example: '10.0.0.0/8' }),
+  SHUTDOWN_DRAIN: setting(duration('0s', '5m'), { example: '10s', fallback: '5s' }),
+  OPERATOR_PORT: setting(port, { example: '9464', fallback: '9464' }),
   OPERATOR_SECRET: setting(operatorSecret, { example: 'at least 32 random characters', secret: true }),
-  LOG_LEVEL: setting(read.oneOf('debug', 'info', 'warn', 'error', 'silent'), {
+  LOG_LEVEL: setting(oneOf('debug', 'info', 'warn', 'error', 'silent'), {
     example: 'debug',
     fallback: 'info',
   }),
 } as const satisfies Record<string, Setting<unknown>>
 
-type Settings = typeof settings & typeof entrySettings
+type Settings = typeof settings & typeof entryOnlySettings
+/** The name of any setting, also of those that only PROVIDERS_FILE has. */
 export type SettingName = keyof Settings
-type ProviderSettingName = keyof typeof providerSettings | keyof typeof entrySettings
+type ProviderSettingName = keyof typeof providerSettings | keyof typeof entryOnlySettings
 
 type Output<S> = S extends { parse: Parser<infer T> } ? T : never
 type IsAlwaysThere<S> = S extends { fallback: string } | { required: true } ? true : false
 
-/** What every setting parsed to; those with neither a default nor `required` may be undefined. */
+/** The value of every setting; one with neither a default nor `required` may be undefined. */
 type SettingValues = {
   [K in SettingName]: IsAlwaysThere<Settings[K]> extends true
     ? Output<Settings[K]>
     : Output<Settings[K]> | undefined
 }
 
-/** The same of one provider's settings. */
+/** The values of one provider's settings. */
 export type ProviderSettingValues = Pick<SettingValues, ProviderSettingName>
 
-/** The same of all others. */
+/** The values of all other settings. */
 export type ServerSettingValues = Omit<SettingValues, ProviderSettingName>

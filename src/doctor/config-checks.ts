@@ -1,6 +1,7 @@
-import { type Config, sharesLimits } from '../config/config.ts'
-import { type Environment, findUnknownVariables } from '../config/read-settings.ts'
-import { isLoopback } from '../config/values/parsers.ts'
+import { type Config, hasSharedRateLimit } from '../config/config.ts'
+import type { Environment } from '../config/read-settings.ts'
+import { findUnknownVariables } from '../config/unknown-variables.ts'
+import { isLoopback } from '../config/values/url-parsers.ts'
 import { type Finding, pass, warn } from './finding.ts'
 
 /** Variables that look like ours but are not. */
@@ -84,7 +85,7 @@ function checkOrigins(
 }
 
 function checkLimits(config: Config): Finding[] {
-  if (!sharesLimits(config)) return []
+  if (!hasSharedRateLimit(config)) return []
   return [
     warn(
       'limits',

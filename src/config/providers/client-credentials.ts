@@ -2,7 +2,46 @@ import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { type Parser, parser } from '../values/parsers.ts'
 import { type PrivateJwk, privateJwkSet, toPrivateJwk } from '../values/private-jwk-set.ts'
 
-/** PEM has lines; where a variable cannot, they are written as `\n`. */
+/** The client's private keys (private_key_jwt), from a JWK, a JWK Set or PEM; the first one signs. */
+export const clientKeys: Parser<PrivateJwk[]> = parser((text) => {
+  if (isPem(text)) return [readPemKey(text)]
+  const json = readJwk(text)
+  const isObject = typeof json === 'object' && json !== null
+  const isSet = isObject && 'keys' in json
+  if (isObject && !isSet && !('d' in json)) {
+    throw new Error('must be the private key, not the public one ("d" is missing)')
+  }
+  const parsed = privateJwkSet.safeParse(isSet ? text : JSON.stringify({ keys: [json] }))
+  if (parsed.success) return parsed.data
+  throw new Error(parsed.error.issues[0]?.message ?? 'must be a private key: a JWK, a JWK Set or PEM')
+})
+
+/** A certificate in PEM, followed by the other certificates of its chain. */
+export const certificate: Parser<string> = parser((text) => {
+  try {
+    new X509Certificate(toLines(text))
+  } catch {
+    throw new Error('must be a certificate in PEM')
+  }
+  return toLines(text)
+})
+
+/** The private key of a certificate, in PEM. */
+export const certificateKey: Parser<string> = parser((text) => {
+  try {
+    createPrivateKey(toLines(text))
+  } catch {
+    throw new Error('must be an unencrypted private key in PEM')
+  }
+  return toLines(text)
+})
+
+/** Whether a private key belongs to a certificate. */
+export function isKeyOf(certificatePem: string, keyPem: string): boolean {
+  return new X509Certificate(certificatePem).checkPrivateKey(createPrivateKey(keyPem))
+}
+
+/** PEM has several lines; in a variable that cannot have them, they are written as `\n`. */
 const toLines = (text: string) => text.replaceAll('\\n', '\n')
 
 const isPem = (text: string) => text.trimStart().startsWith('-----BEGIN ')
@@ -24,43 +63,4 @@ function readJwk(text: string): unknown {
   } catch {
     throw new Error('must be a private key: a JWK, a JWK Set or PEM')
   }
-}
-
-/** The client's private keys (private_key_jwt), from a JWK, a JWK Set or PEM; the first one signs. */
-export const clientKeys: Parser<PrivateJwk[]> = parser((text) => {
-  if (isPem(text)) return [readPemKey(text)]
-  const json = readJwk(text)
-  const isObject = typeof json === 'object' && json !== null
-  const isSet = isObject && 'keys' in json
-  if (isObject && !isSet && !('d' in json)) {
-    throw new Error('must be the private key, not the public one ("d" is missing)')
-  }
-  const parsed = privateJwkSet.safeParse(isSet ? text : JSON.stringify({ keys: [json] }))
-  if (parsed.success) return parsed.data
-  throw new Error(parsed.error.issues[0]?.message ?? 'must be a private key: a JWK, a JWK Set or PEM')
-})
-
-/** A certificate, with those of its chain behind it, in PEM. */
-export const certificate: Parser<string> = parser((text) => {
-  try {
-    new X509Certificate(toLines(text))
-  } catch {
-    throw new Error('must be a certificate in PEM')
-  }
-  return toLines(text)
-})
-
-/** The private key of a certificate, in PEM. */
-export const certificateKey: Parser<string> = parser((text) => {
-  try {
-    createPrivateKey(toLines(text))
-  } catch {
-    throw new Error('must be an unencrypted private key in PEM')
-  }
-  return toLines(text)
-})
-
-/** Whether a private key is the one of a certificate. */
-export function isKeyOf(certificatePem: string, keyPem: string): boolean {
-  return new X509Certificate(certificatePem).checkPrivateKey(createPrivateKey(keyPem))
 }

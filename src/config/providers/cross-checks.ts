@@ -1,18 +1,39 @@
 import type { Problem } from '../config-error.ts'
 import { isKeyOf } from './client-credentials.ts'
-import { type ProviderValues, toAccessTokenAudience, toClientAuthMethod } from './provider-config.ts'
+import { type ProviderValues, toAccessTokenAudience, toClientAuthMethod } from './provider-from-settings.ts'
 
-/** Settings of one provider that contradict each other, or miss one another. */
-type Check = (values: ProviderValues, place: Place) => Problem | undefined
-
-/** Where the provider is used. Without PUBLIC_URL there are no allowed origins, and none is judged. */
-interface Place {
+/** What a check has to know besides the provider's settings. */
+interface ProviderContext {
   name: string
   publicUrl: string | undefined
+  /** Empty without PUBLIC_URL: then no origin is checked. */
   allowedOrigins: readonly string[]
 }
 
-const hasAServer: Check = (values) => {
+/** Compares settings of one provider; returns the problem of one that contradicts another, or misses it. */
+type CrossCheck = (values: ProviderValues, context: ProviderContext) => Problem | undefined
+
+/** The problems that no setting of a provider shows alone. */
+export function crossCheckProvider(values: ProviderValues, context: ProviderContext): Problem[] {
+  return crossChecks.flatMap((check) => check(values, context) ?? [])
+}
+
+const crossChecks: readonly CrossCheck[] = [
+  issuerOrEndpointsAreSet,
+  endpointsAreNotSetWithDiscovery,
+  keysHaveAnIssuer,
+  clientIdIsSet,
+  clientAuthHasItsCredentials,
+  noOtherCredentialsAreSet,
+  certificateHasItsKey,
+  pkceIsOnWithoutClientAuth,
+  scopesIncludeOpenid,
+  jwtAccessTokenCanBeVerified,
+  redirectUriIsAllowed,
+  redirectUriIsACallback,
+]
+
+function issuerOrEndpointsAreSet(values: ProviderValues): Problem | undefined {
   const {
     OIDC_ISSUER: issuer,
     OAUTH_AUTHORIZATION_ENDPOINT: authorization,
@@ -23,7 +44,7 @@ const hasAServer: Check = (values) => {
     return {
       variable: 'OIDC_ISSUER',
       problem:
-        'is set beside OAUTH_AUTHORIZATION_ENDPOINT or OAUTH_TOKEN_ENDPOINT: drop it for a provider without discovery',
+        'is set beside OAUTH_AUTHORIZATION_ENDPOINT or OAUTH_TOKEN_ENDPOINT: remove it for a provider without discovery',
       isSurplus: true,
     }
   }
@@ -31,17 +52,17 @@ const hasAServer: Check = (values) => {
     return {
       variable: 'OIDC_ISSUER',
       problem:
-        'is required; for a provider without discovery OAUTH_AUTHORIZATION_ENDPOINT and OAUTH_TOKEN_ENDPOINT instead',
+        'is required; for a provider without discovery, set OAUTH_AUTHORIZATION_ENDPOINT and OAUTH_TOKEN_ENDPOINT instead',
     }
   }
   if (!isStatic || (authorization !== undefined && token !== undefined)) return undefined
   return {
     variable: authorization === undefined ? 'OAUTH_AUTHORIZATION_ENDPOINT' : 'OAUTH_TOKEN_ENDPOINT',
-    problem: 'is required beside the other one',
+    problem: 'is required when the other of the two endpoints is set',
   }
 }
 
-const otherEndpoints = [
+const discoverableEndpoints = [
   'OAUTH_ISSUER',
   'OAUTH_JWKS_URI',
   'OAUTH_USERINFO_ENDPOINT',
@@ -49,25 +70,28 @@ const otherEndpoints = [
   'OAUTH_END_SESSION_ENDPOINT',
 ] as const
 
-const discoveryTellsTheRest: Check = (values) => {
-  const variable = otherEndpoints.find((name) => values[name] !== undefined)
+function endpointsAreNotSetWithDiscovery(values: ProviderValues): Problem | undefined {
+  const variable = discoverableEndpoints.find((name) => values[name] !== undefined)
   if (values.OIDC_ISSUER === undefined || variable === undefined) return undefined
   return {
     variable,
-    problem: 'is set beside OIDC_ISSUER, whose discovery document tells it: drop one of them',
+    problem: 'is set beside OIDC_ISSUER, whose discovery document contains it: remove one of them',
     isSurplus: true,
   }
 }
 
-const keysHaveAnIssuer: Check = (values) =>
-  values.OAUTH_JWKS_URI !== undefined && values.OAUTH_ISSUER === undefined && values.OIDC_ISSUER === undefined
+function keysHaveAnIssuer(values: ProviderValues): Problem | undefined {
+  const { OAUTH_JWKS_URI: jwksUri, OAUTH_ISSUER: oauthIssuer, OIDC_ISSUER: oidcIssuer } = values
+  return jwksUri !== undefined && oauthIssuer === undefined && oidcIssuer === undefined
     ? { variable: 'OAUTH_ISSUER', problem: 'is needed to verify tokens with the keys at OAUTH_JWKS_URI' }
     : undefined
+}
 
-const clientIsNamed: Check = ({ OIDC_CLIENT_ID: id }) =>
-  id === undefined ? { variable: 'OIDC_CLIENT_ID', problem: 'is required' } : undefined
+function clientIdIsSet({ OIDC_CLIENT_ID: id }: ProviderValues): Problem | undefined {
+  return id === undefined ? { variable: 'OIDC_CLIENT_ID', problem: 'is required' } : undefined
+}
 
-const credentials = {
+const neededCredentials = {
   client_secret_basic: ['OIDC_CLIENT_SECRET'],
   client_secret_post: ['OIDC_CLIENT_SECRET'],
   private_key_jwt: ['OIDC_CLIENT_KEY'],
@@ -82,42 +106,53 @@ const allCredentials = [
   'OIDC_CLIENT_CERT_KEY',
 ] as const
 
-const clientAuthHasItsCredentials: Check = (values) => {
+function clientAuthHasItsCredentials(values: ProviderValues): Problem | undefined {
   const method = toClientAuthMethod(values)
-  const wanted: readonly string[] = credentials[method]
-  const missing = allCredentials.find((name) => wanted.includes(name) && values[name] === undefined)
+  const needed: readonly string[] = neededCredentials[method]
+  const missing = allCredentials.find((name) => needed.includes(name) && values[name] === undefined)
   return missing && { variable: missing, problem: `is needed for OIDC_CLIENT_AUTH=${method}` }
 }
 
-const credentialsAreUsed: Check = (values) => {
+function noOtherCredentialsAreSet(values: ProviderValues): Problem | undefined {
   const method = toClientAuthMethod(values)
-  const wanted: readonly string[] = credentials[method]
-  const surplus = allCredentials.find((name) => !wanted.includes(name) && values[name] !== undefined)
+  const needed: readonly string[] = neededCredentials[method]
+  const surplus = allCredentials.find((name) => !needed.includes(name) && values[name] !== undefined)
   if (surplus === undefined) return undefined
-  const problem = `is ${method}${values.OIDC_CLIENT_AUTH === undefined ? ' by what is given' : ''}, but ${surplus} is set as well: drop one of them`
+  const isInferred = values.OIDC_CLIENT_AUTH === undefined
+  const problem = `is ${method}${isInferred ? ' by what is given' : ''}, but ${surplus} is set as well: remove one of them`
   return { variable: 'OIDC_CLIENT_AUTH', problem, isSurplus: true }
 }
 
-const certificateHasItsKey: Check = ({ OIDC_CLIENT_CERT: certificate, OIDC_CLIENT_CERT_KEY: key }) =>
-  certificate !== undefined && key !== undefined && !isKeyOf(certificate, key)
+function certificateHasItsKey(values: ProviderValues): Problem | undefined {
+  const { OIDC_CLIENT_CERT: certificate, OIDC_CLIENT_CERT_KEY: key } = values
+  return certificate !== undefined && key !== undefined && !isKeyOf(certificate, key)
     ? { variable: 'OIDC_CLIENT_CERT_KEY', problem: 'is not the key of OIDC_CLIENT_CERT' }
     : undefined
+}
 
-/** Without PKCE the state binds the answer to the browser, but nothing binds the code to us: only our credentials do. */
-const pkceMayBeOff: Check = (values) =>
-  values.OIDC_PKCE === 'off' && toClientAuthMethod(values) === 'none'
+/**
+ * Without PKCE, the state still binds the response to the browser, but only client authentication keeps others from
+ * redeeming the code.
+ */
+function pkceIsOnWithoutClientAuth(values: ProviderValues): Problem | undefined {
+  return values.OIDC_PKCE === 'off' && toClientAuthMethod(values) === 'none'
     ? {
         variable: 'OIDC_PKCE',
         problem: 'is off, which needs client authentication: set OIDC_CLIENT_SECRET, or leave PKCE on',
       }
     : undefined
+}
 
-const scopesHoldOpenid: Check = ({ OIDC_SCOPES: scopes, OIDC_ISSUER: issuer }) =>
-  scopes === undefined || issuer === undefined || scopes.includes('openid')
+function scopesIncludeOpenid({
+  OIDC_SCOPES: scopes,
+  OIDC_ISSUER: issuer,
+}: ProviderValues): Problem | undefined {
+  return scopes === undefined || issuer === undefined || scopes.includes('openid')
     ? undefined
-    : { variable: 'OIDC_SCOPES', problem: 'must hold openid' }
+    : { variable: 'OIDC_SCOPES', problem: 'must include openid' }
+}
 
-const jwtAccessTokenCanBeVerified: Check = (values) => {
+function jwtAccessTokenCanBeVerified(values: ProviderValues): Problem | undefined {
   const isWanted = values.OIDC_ACCESS_TOKEN === 'jwt'
   if (isWanted && toAccessTokenAudience(values) === undefined) {
     return {
@@ -133,38 +168,25 @@ const jwtAccessTokenCanBeVerified: Check = (values) => {
   }
 }
 
-const redirectUriIsOurs: Check = ({ OIDC_REDIRECT_URI: redirectUri }, { allowedOrigins }) =>
-  redirectUri === undefined ||
-  allowedOrigins.length === 0 ||
-  allowedOrigins.includes(new URL(redirectUri).origin)
+function redirectUriIsAllowed(
+  { OIDC_REDIRECT_URI: redirectUri }: ProviderValues,
+  { allowedOrigins }: ProviderContext,
+): Problem | undefined {
+  return redirectUri === undefined ||
+    allowedOrigins.length === 0 ||
+    allowedOrigins.includes(new URL(redirectUri).origin)
     ? undefined
     : { variable: 'OIDC_REDIRECT_URI', problem: 'must lie on PUBLIC_URL or on one of SPA_ORIGINS' }
+}
 
-/** The paths below /api/ at which this server takes answers. */
-const redirectUriIsACallback: Check = ({ OIDC_REDIRECT_URI: redirectUri }, { publicUrl, name }) => {
+/** Below /api/, this server has an endpoint for authorization responses only at these two paths. */
+function redirectUriIsACallback(
+  { OIDC_REDIRECT_URI: redirectUri }: ProviderValues,
+  { publicUrl, name }: ProviderContext,
+): Problem | undefined {
   const { origin, pathname } = new URL(redirectUri ?? 'https://none')
   const isCallback = pathname === '/api/callback' || pathname === `/api/callback/${name}`
   return origin !== publicUrl || !pathname.startsWith('/api/') || isCallback
     ? undefined
     : { variable: 'OIDC_REDIRECT_URI', problem: `must be /api/callback or /api/callback/${name} below /api/` }
-}
-
-const checks: readonly Check[] = [
-  hasAServer,
-  discoveryTellsTheRest,
-  keysHaveAnIssuer,
-  clientIsNamed,
-  clientAuthHasItsCredentials,
-  credentialsAreUsed,
-  certificateHasItsKey,
-  pkceMayBeOff,
-  scopesHoldOpenid,
-  jwtAccessTokenCanBeVerified,
-  redirectUriIsOurs,
-  redirectUriIsACallback,
-]
-
-/** What no variable of a provider shows alone. */
-export function findProviderContradictions(values: ProviderValues, place: Place): Problem[] {
-  return checks.flatMap((check) => check(values, place) ?? [])
 }

@@ -9,35 +9,6 @@ export interface ProviderEntry {
   settings: Readonly<Record<string, string>>
 }
 
-/** `default` is the one provider of the environment, whose subjects have no prefix. */
-const names = z.string().regex(/^(?!default$)[a-z][a-z0-9-]{0,31}$/)
-const file = z.record(names, z.record(z.string(), z.string()))
-
-function readJson(path: string): unknown {
-  try {
-    return JSON.parse(readFileSync(path, 'utf8').replace(/^\ufeff/, ''))
-  } catch (error) {
-    // The message of a syntax error repeats the text, which may hold a secret.
-    throw new Error(
-      error instanceof SyntaxError ? 'names a file that is no JSON' : 'names a file that cannot be read',
-    )
-  }
-}
-
-const form = '{ "okta": { "OIDC_ISSUER": "..." }, ... }'
-
-/** What is not of the form, by its place: what stands there may be a secret. */
-function toMessage([issue]: z.core.$ZodIssue[]): string {
-  const [name, setting] = issue?.path ?? []
-  if (name === undefined) return `names a file that is not of the form ${form}`
-  if (setting !== undefined)
-    return `names a file whose ${String(name)}.${String(setting)} is no text: write it in quotes`
-  if (issue?.code === 'invalid_key') {
-    return `names a file with a provider "${toLogText(String(name))}": names are of a-z, 0-9 and -, up to 32, and not "default"`
-  }
-  return `names a file whose provider "${toLogText(String(name))}" is not of the form ${form}`
-}
-
 /** The providers of a JSON file, in its order. */
 export const providersFile: Parser<ProviderEntry[]> = parser((path) => {
   const { data, error } = file.safeParse(readJson(path))
@@ -46,3 +17,31 @@ export const providersFile: Parser<ProviderEntry[]> = parser((path) => {
   if (entries.length === 0) throw new Error(`names a file without a provider: ${form}`)
   return entries.map(([name, settings]) => ({ name, settings }))
 })
+
+/** `default` is the name of the provider of the environment, whose subjects have no prefix. */
+const names = z.string().regex(/^(?!default$)[a-z][a-z0-9-]{0,31}$/)
+const file = z.record(names, z.record(z.string(), z.string()))
+const form = '{ "okta": { "OIDC_ISSUER": "..." }, ... }'
+
+function readJson(path: string): unknown {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8').replace(/^\ufeff/, ''))
+  } catch (error) {
+    // The message of a syntax error repeats the text, which may contain a secret.
+    throw new Error(
+      error instanceof SyntaxError ? 'names a file that is not JSON' : 'names a file that cannot be read',
+    )
+  }
+}
+
+/** Names the place of what has the wrong form. The value there is not repeated: it may be a secret. */
+function toMessage([issue]: z.core.$ZodIssue[]): string {
+  const [name, setting] = issue?.path ?? []
+  if (name === undefined) return `names a file that is not of the form ${form}`
+  if (setting !== undefined)
+    return `names a file whose ${String(name)}.${String(setting)} is not a string: write it in quotes`
+  if (issue?.code === 'invalid_key') {
+    return `names a file with a provider "${toLogText(String(name))}": names are up to 32 characters of a-z, 0-9 and -, begin with a letter, and are not "default"`
+  }
+  return `names a file whose provider "${toLogText(String(name))}" is not of the form ${form}`
+}

@@ -1,16 +1,17 @@
-import { type Problem, withoutKnown } from '../config-error.ts'
+import { keepNew, type Problem } from '../config-error.ts'
 import { toAllowedOrigins } from '../cross-checks.ts'
 import {
   type Environment,
   findProviderVariables,
   findUnknownProviderSettings,
   type ParsedSettings,
-  readEntrySettings,
+  readProviderEntry,
   readProviderSettings,
 } from '../read-settings.ts'
 import type { ProviderSettingValues, ServerSettingValues } from '../settings.ts'
-import { findProviderContradictions } from './cross-checks.ts'
-import { onlyProvider, type ProviderConfig, toProviderConfig } from './provider-config.ts'
+import { crossCheckProvider } from './cross-checks.ts'
+import { defaultProviderName, type ProviderConfig } from './provider-config.ts'
+import { toProviderConfig } from './provider-from-settings.ts'
 
 interface ReadProviders {
   /** Those without a problem. */
@@ -18,20 +19,20 @@ interface ReadProviders {
   problems: Problem[]
 }
 
-/** The providers, from PROVIDERS_FILE or the one of the environment. */
+/** Reads the providers: those of PROVIDERS_FILE, or the one of the environment. */
 export function readProviders(env: Environment, values: Partial<ServerSettingValues>): ReadProviders {
   const { PROVIDERS_FILE: entries } = values
-  // A file that was named but not understood has a problem of its own; the environment was not meant then.
+  // A file that could not be read has a problem of its own; the environment must not take its place.
   if (entries === undefined)
     return env.PROVIDERS_FILE
       ? { providers: [], problems: [] }
-      : toProvider(onlyProvider, readProviderSettings(env), values)
+      : toProvider(defaultProviderName, readProviderSettings(env), values)
   const all = entries.map(({ name, settings }) => readEntry(name, settings, values))
   const outside = findProviderVariables(env).map(
     (variable): Problem => ({
       variable,
       isSurplus: true,
-      problem: 'is set beside PROVIDERS_FILE: move it into the file, to the provider it is for',
+      problem: 'is set beside PROVIDERS_FILE: move it into the file, to the provider that it belongs to',
     }),
   )
   return {
@@ -45,20 +46,20 @@ export function readProviders(env: Environment, values: Partial<ServerSettingVal
 }
 
 function readEntry(name: string, settings: Environment, server: Partial<ServerSettingValues>): ReadProviders {
-  const { providers, problems } = toProvider(name, readEntrySettings(settings), server)
+  const { providers, problems } = toProvider(name, readProviderEntry(settings), server)
   // An empty setting is an absent one, but an empty list asks for fewer claims, not for the default.
   if (settings.claims === '') problems.push({ variable: 'claims', problem: 'must name at least one' })
   const unknown = findUnknownProviderSettings(settings)
-  const held: Problem[] =
+  const surplus: Problem[] =
     unknown.length === 0
       ? []
       : [
           {
             variable: 'PROVIDERS_FILE',
-            problem: `holds for provider ${name} what is no setting of a provider: ${unknown.join(', ')}`,
+            problem: `contains settings for provider ${name} that a provider does not have: ${unknown.join(', ')}`,
           },
         ]
-  return { providers, problems: [...held, ...problems.map((problem) => ({ ...problem, provider: name }))] }
+  return { providers, problems: [...surplus, ...problems.map((problem) => ({ ...problem, provider: name }))] }
 }
 
 function toProvider(
@@ -67,21 +68,21 @@ function toProvider(
   server: Partial<ServerSettingValues>,
 ): ReadProviders {
   const { PUBLIC_URL: publicUrl, APP_TOKEN_CLAIMS: appTokenClaims = [] } = server
-  const place = { name, publicUrl, allowedOrigins: toAllowedOrigins(server) }
-  problems.push(...withoutKnown(findProviderContradictions(values, place), problems))
+  const context = { name, publicUrl, allowedOrigins: toAllowedOrigins(server) }
+  problems.push(...keepNew(crossCheckProvider(values, context), problems))
   if (problems.length > 0 || publicUrl === undefined) return { providers: [], problems }
   // Without a problem, every setting with a default has its value.
   const all = values as ProviderSettingValues
   return { providers: [toProviderConfig(all, { name, publicUrl, appTokenClaims })], problems }
 }
 
-/** An answer that comes to one address could be any provider's (BCP 4.4.2.2). */
+/** A response at a shared redirect URI could come from either provider (mix-up, RFC 9700 4.4.2.2). */
 function findSharedRedirectUris(providers: readonly ProviderConfig[]): Problem[] {
   const uris = providers.map(({ redirectUri }) => redirectUri)
   return providers.flatMap(({ name, redirectUri }, index): Problem[] => {
     const first = uris.indexOf(redirectUri)
     if (first === index) return []
-    const problem = `is that of provider ${providers[first]?.name}, too: each needs one of its own`
+    const problem = `is that of provider ${providers[first]?.name}, too: each provider needs its own`
     return [{ variable: 'OIDC_REDIRECT_URI', problem, provider: name }]
   })
 }

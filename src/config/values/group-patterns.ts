@@ -1,7 +1,7 @@
 import { type Parser, parser } from './parsers.ts'
 
 /**
- * Names of groups, comma-separated; `*` stands for any characters, also none. A name that holds a comma is written with
+ * Names of groups, comma-separated; `*` matches any number of any characters. In a name that contains a comma, write
  * `*` in its place.
  */
 export const groupPatterns: Parser<string[]> = parser((text) => {
@@ -9,7 +9,7 @@ export const groupPatterns: Parser<string[]> = parser((text) => {
   if (items.includes(''))
     throw new Error('must not have an empty entry: two commas in a row, or one at an end')
   if (items.some((item) => /\p{Cc}/u.test(item))) {
-    throw new Error('must not hold control characters, such as tabs and line breaks')
+    throw new Error('must not contain control characters, such as tabs and line breaks')
   }
   return items
 })

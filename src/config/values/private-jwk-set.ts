@@ -9,22 +9,33 @@ const signingKey = z.looseObject({
   use: z.literal('sig').exactOptional(),
 })
 
-/** A private JWK Set (RFC 7517 5) whose keys this machine can use; its members stay as they are. */
+/** A private key as a JWK, with the algorithm it signs with. */
+export type PrivateJwk = z.infer<typeof signingKey> & { alg: 'ES256' | 'EdDSA' | 'RS256' }
+
+/** A JWK Set of private keys (RFC 7517 5) that Portico can sign with; their members stay as they are. */
 export const privateJwkSet: Parser<PrivateJwk[]> = parser((text) => {
   const set = z.object({ keys: z.array(signingKey).min(1) }).safeParse(parseJson(text))
   if (!set.success) throw new Error('must be a JWK Set of private keys: {"keys":[{"kty":"EC","d":"..."}]}')
   const kids = set.data.keys.flatMap(({ kid }) => kid ?? [])
-  if (new Set(kids).size < kids.length) throw new Error('holds two keys of one kid')
+  if (new Set(kids).size < kids.length) throw new Error('contains two keys with the same kid')
   return set.data.keys.map((jwk, index) => {
     const alg = toSigningAlg(jwk)
     if (alg === undefined)
-      throw new Error(`holds a key that fits none of ES256, EdDSA, RS256 (number ${index + 1})`)
+      throw new Error(`contains a key that fits none of ES256, EdDSA, RS256 (number ${index + 1})`)
     return { ...jwk, alg }
   })
 })
 
-/** A private key as a JWK, with the algorithm it signs with. */
-export type PrivateJwk = z.infer<typeof signingKey> & { alg: 'ES256' | 'EdDSA' | 'RS256' }
+/** The JWK that `makeJwk` returns, with its algorithm; undefined where it throws or fits no algorithm. */
+export function toPrivateJwk(makeJwk: () => unknown): PrivateJwk | undefined {
+  try {
+    const jwk = signingKey.parse(makeJwk())
+    const alg = toSigningAlg(jwk)
+    return alg === undefined ? undefined : { ...jwk, alg }
+  } catch {
+    return undefined
+  }
+}
 
 function parseJson(text: string): unknown {
   try {
@@ -34,7 +45,7 @@ function parseJson(text: string): unknown {
   }
 }
 
-/** The algorithm a private key is good for, undefined where it is good for none that our signatures may have. */
+/** The algorithm that a private key signs with; undefined where it fits none that Portico uses. */
 function toSigningAlg(jwk: z.infer<typeof signingKey>): PrivateJwk['alg'] | undefined {
   try {
     const { asymmetricKeyType: type, asymmetricKeyDetails: details } = createPrivateKey({
@@ -45,17 +56,6 @@ function toSigningAlg(jwk: z.infer<typeof signingKey>): PrivateJwk['alg'] | unde
     const isP256 = type === 'ec' && details?.namedCurve === 'prime256v1'
     const alg = isP256 ? 'ES256' : type === 'ed25519' ? 'EdDSA' : isStrongRsa ? 'RS256' : undefined
     return jwk.alg === undefined || jwk.alg === alg ? alg : undefined
-  } catch {
-    return undefined
-  }
-}
-
-/** The JWK that `makeJwk` makes, with the algorithm it is good for; undefined where it throws or fits none. */
-export function toPrivateJwk(makeJwk: () => unknown): PrivateJwk | undefined {
-  try {
-    const jwk = signingKey.parse(makeJwk())
-    const alg = toSigningAlg(jwk)
-    return alg === undefined ? undefined : { ...jwk, alg }
   } catch {
     return undefined
   }

@@ -5,7 +5,7 @@ interface Credentials {
   password?: string
 }
 
-/** Where Redis is: one server, the nodes of a cluster to begin with, or the sentinels that know the master. */
+/** Where Redis is: one server, some nodes of a cluster, or the sentinels that know the address of the master. */
 export type RedisTarget =
   | { kind: 'standalone'; url: string; tls: boolean }
   | { kind: 'cluster'; urls: string[]; tls: boolean; credentials: Credentials }
@@ -18,38 +18,32 @@ export type RedisTarget =
       credentials: Credentials
     }
 
-const wanted =
+/** The address of Redis, in one of the three forms of `RedisTarget`. */
+export const redisUrl: Parser<RedisTarget> = parser((text) => {
+  if (/^rediss?\+sentinel:/.test(text)) return readSentinel(text)
+  const texts = text.split(',').map((item) => item.trim())
+  if (texts.length > 1) return readCluster(texts)
+  const { href: url, protocol } = readNode(text.trim())
+  return { kind: 'standalone', url, tls: protocol === 'rediss:' }
+})
+
+const expected =
   'must be redis://host:6379, rediss://..., several of them with commas for a cluster, or redis+sentinel://host:26379,host:26379/master'
-
-function toCredentials({ username, password }: URL): Credentials {
-  return {
-    ...(username === '' ? {} : { username: decode(username) }),
-    ...(password === '' ? {} : { password: decode(password) }),
-  }
-}
-
-function decode(text: string): string {
-  try {
-    return decodeURIComponent(text)
-  } catch {
-    throw new Error('has a "%" in its user name or password that is no escape: write it as %25')
-  }
-}
 
 function readNode(text: string): URL {
   const url = URL.parse(text)
-  if (url === null || !/^rediss?:$/.test(url.protocol) || url.hostname === '') throw new Error(wanted)
+  if (url === null || !/^rediss?:$/.test(url.protocol) || url.hostname === '') throw new Error(expected)
   toCredentials(url)
-  if (!/^(\/\d{0,4})?$/.test(url.pathname) || url.search !== '' || url.hash !== '') throw new Error(wanted)
+  if (!/^(\/\d{0,4})?$/.test(url.pathname) || url.search !== '' || url.hash !== '') throw new Error(expected)
   return url
 }
 
 function readCluster(texts: string[]): RedisTarget {
   const nodes = texts.map(readNode)
   const [first] = nodes
-  if (first === undefined) throw new Error(wanted)
+  if (first === undefined) throw new Error(expected)
   if (nodes.some(({ pathname }) => /[1-9]/.test(pathname))) {
-    throw new Error('must not name a database: a cluster has one')
+    throw new Error('must not name a database: a cluster has only one')
   }
   const isUniform = nodes.every(
     ({ protocol, username, password }) =>
@@ -60,14 +54,14 @@ function readCluster(texts: string[]): RedisTarget {
   return { kind: 'cluster', urls: nodes.map(({ href }) => href), tls, credentials: toCredentials(first) }
 }
 
-/** `redis+sentinel://user:password@host:port,host:port/master/database`; the credentials are the master's. */
+/** Reads `redis+sentinel://user:password@host:port,host:port/master/database`; the credentials are the master's. */
 function readSentinel(text: string): RedisTarget {
   const match = /^(rediss?)\+sentinel:\/\/(?:([^@/?#]*)@)?([^@/]+)\/([\w.-]+)(?:\/(\d{1,4}))?$/.exec(text)
-  if (match === null) throw new Error(wanted)
+  if (match === null) throw new Error(expected)
   const [, protocol, userinfo = '', hosts = '', master = '', database = '0'] = match
   const nodes = hosts.split(',').map((host) => {
     const url = URL.parse(`redis://${host}`)
-    if (url === null || url.hostname === '') throw new Error(wanted)
+    if (url === null || url.hostname === '') throw new Error(expected)
     return { host: url.hostname.replace(/^\[|\]$/g, ''), port: Number(url.port || 26_379) }
   })
   const credentials = toCredentials(new URL(`redis://${userinfo}@host`))
@@ -81,11 +75,17 @@ function readSentinel(text: string): RedisTarget {
   }
 }
 
-/** The address of Redis. */
-export const redisUrl: Parser<RedisTarget> = parser((text) => {
-  if (/^rediss?\+sentinel:/.test(text)) return readSentinel(text)
-  const texts = text.split(',').map((item) => item.trim())
-  if (texts.length > 1) return readCluster(texts)
-  const { href: url, protocol } = readNode(text.trim())
-  return { kind: 'standalone', url, tls: protocol === 'rediss:' }
-})
+function toCredentials({ username, password }: URL): Credentials {
+  return {
+    ...(username === '' ? {} : { username: decode(username) }),
+    ...(password === '' ? {} : { password: decode(password) }),
+  }
+}
+
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    throw new Error('has a "%" in its user name or password that is not percent-encoding: write it as %25')
+  }
+}

@@ -1,8 +1,5 @@
-import {
-  isOktaCustomServer,
-  isOktaHost,
-  type ProviderConfig,
-} from '../../config/providers/provider-config.ts'
+import { isOktaCustomServer, isOktaHost } from '../../config/providers/okta.ts'
+import type { ProviderConfig } from '../../config/providers/provider-config.ts'
 import { AppError } from '../../errors.ts'
 import type { AuthorizationServer } from '../../provider/metadata/discovery.ts'
 import type { ProbedDocument, ProviderProbe } from '../../provider/probe/probe.ts'

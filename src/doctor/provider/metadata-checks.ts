@@ -1,8 +1,5 @@
-import {
-  isOktaCustomServer,
-  isOktaHost,
-  type ProviderConfig,
-} from '../../config/providers/provider-config.ts'
+import { isOktaCustomServer, isOktaHost } from '../../config/providers/okta.ts'
+import type { ProviderConfig } from '../../config/providers/provider-config.ts'
 import { requiresPar } from '../../provider/metadata/capabilities.ts'
 import { toLogText } from '../../telemetry/logger.ts'
 import { isZitadel } from '../advice/known-providers.ts'

@@ -1,5 +1,5 @@
 import type { JWTPayload } from 'jose'
-import { userIdPlaceholder } from '../../config/values/parsers.ts'
+import { userIdPlaceholder } from '../../config/values/url-parsers.ts'
 import { tokenError } from '../transport/errors.ts'
 
 /** Two segments that mean something in a path, and no user's id: they must not get into the userinfo URL. */

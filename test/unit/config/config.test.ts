@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { readConfig } from '../../../src/config/config.ts'
 import { ConfigError } from '../../../src/config/config-error.ts'
-import { describeSettings, findUnknownVariables } from '../../../src/config/read-settings.ts'
+import { describeSettings } from '../../../src/config/read-settings.ts'
+import { findUnknownVariables } from '../../../src/config/unknown-variables.ts'
 import { testSecret } from '../../support/portico.ts'
 
 const secret = testSecret()
@@ -292,7 +293,7 @@ describe('problems (R11: no redirect URI, issuer or origin by plain http but on 
 
   test.each([
     ['Admins,,Auditors', 'must not have an empty entry: two commas in a row, or one at an end'],
-    ['Ad\tmins', 'must not hold control characters, such as tabs and line breaks'],
+    ['Ad\tmins', 'must not contain control characters, such as tabs and line breaks'],
   ])('APP_TOKEN_GROUPS=%j: the problem says what to change', (value, problem) => {
     expect(problemsOf({ ...minimal, APP_TOKEN_GROUPS: value })).toEqual([`APP_TOKEN_GROUPS ${problem}`])
   })

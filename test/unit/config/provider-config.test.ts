@@ -493,13 +493,13 @@ describe('PROVIDERS_FILE', () => {
 
     test.each(['Claims', 'APP_TOKEN_CLAIMS'])('%s is not their name', (name) => {
       expect(problemsOf(withFile({ one: { ...one, [name]: 'name' } }))).toEqual([
-        expect.stringMatching(`^PROVIDERS_FILE holds for provider one .*${name}`),
+        expect.stringMatching(`^PROVIDERS_FILE contains settings for provider one .*${name}`),
       ])
     })
   })
 
   test.each([
-    ['no JSON', '{', /^PROVIDERS_FILE names a file that is no JSON/],
+    ['no JSON', '{', /^PROVIDERS_FILE names a file that is not JSON/],
     ['a list', [one], /^PROVIDERS_FILE names a file that is not of the form/],
     ['nobody', {}, /^PROVIDERS_FILE names a file without a provider/],
     ['a name with capitals', { One: one }, /^PROVIDERS_FILE names a file with a provider "One": names are/],
@@ -521,18 +521,18 @@ describe('PROVIDERS_FILE', () => {
     [
       'a value that is no text',
       { one: { ...one, OIDC_TIMEOUT: 3 } },
-      /^PROVIDERS_FILE names a file whose one\.OIDC_TIMEOUT is no text/,
+      /^PROVIDERS_FILE names a file whose one\.OIDC_TIMEOUT is not a string/,
     ],
     ['a provider that is a text', { one: 'x' }, /^PROVIDERS_FILE names a file whose provider "one" is not/],
     [
       'an unknown setting',
       { one: { ...one, OIDC_SCOPE: 'openid' } },
-      /^PROVIDERS_FILE holds for provider one .*OIDC_SCOPE/,
+      /^PROVIDERS_FILE contains settings for provider one .*OIDC_SCOPE/,
     ],
     [
       'a setting of the server',
       { one: { ...one, PORT: '1' } },
-      /^PROVIDERS_FILE holds for provider one .*PORT/,
+      /^PROVIDERS_FILE contains settings for provider one .*PORT/,
     ],
     [
       'a wrong value',
