@@ -9,11 +9,15 @@ import { startScriptedProvider } from '../test/support/providers/scripted-provid
 import { startRedis } from '../test/support/redis/start-redis.ts'
 
 /**
- * Anonymous login starts against a real server process with a real Redis, rate limits off: what stays behind in Redis,
- * and how far resident memory grows (fault F54). `npm run bench:login-flood -- 1000000`
+ * Measures many anonymous login starts against a real server process with a real Redis and without rate
+ * limits: how many keys they leave in Redis, and by how much the server's memory grows (fault F54). `npm run
+ * bench:login-flood -- 1000000`
  */
-const wanted = Number(process.argv[2] ?? 1_000_000)
-/** On a large machine V8 lets garbage grow before it collects; a heap this small shows what is really kept. In MB. */
+const starts = Number(process.argv[2] ?? 1_000_000)
+/**
+ * In MB. On a large machine, V8 collects garbage late; with a heap this small, growth is memory that is in
+ * use.
+ */
 const heap = 256
 
 const print = (text: string) => process.stdout.write(`${text}\n`)
@@ -57,7 +61,7 @@ async function startLogins(count: number): Promise<void> {
       left -= 1
       const { statusCode, body } = await request(`${url}/api/login`, { dispatcher })
       await body.dump()
-      if (statusCode !== 200) throw new Error(`a login start answered ${statusCode}`)
+      if (statusCode !== 200) throw new Error(`a login start was answered with ${statusCode}`)
     }
   }
   await Promise.all(Array.from({ length: 32 }, work))
@@ -65,16 +69,16 @@ async function startLogins(count: number): Promise<void> {
 
 const [keysBefore, memoryBefore] = [await redis.command('DBSIZE'), readResident()]
 print(`idle: ${memoryBefore.toFixed(0)} MB resident, ${keysBefore} keys (the shared signing keys)`)
-let most = memoryBefore
-for (let done = 0; done < wanted; done += wanted / 10) {
-  await startLogins(wanted / 10)
+let peak = memoryBefore
+for (let done = 0; done < starts; done += starts / 10) {
+  await startLogins(starts / 10)
   const memory = readResident()
-  most = Math.max(most, memory)
-  print(`${(done + wanted / 10).toLocaleString('en')} login starts: ${memory.toFixed(0)} MB`)
+  peak = Math.max(peak, memory)
+  print(`${(done + starts / 10).toLocaleString('en')} login starts: ${memory.toFixed(0)} MB`)
 }
 const keys = await redis.command('DBSIZE')
 print(
-  `${wanted.toLocaleString('en')} login starts: ${Number(keys) - Number(keysBefore)} keys more, at most ${(most - memoryBefore).toFixed(0)} MB more`,
+  `${starts.toLocaleString('en')} login starts: ${Number(keys) - Number(keysBefore)} keys more, at most ${(peak - memoryBefore).toFixed(0)} MB more`,
 )
 
 server.kill()

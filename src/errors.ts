@@ -1,6 +1,6 @@
 /**
- * Every error that Portico can respond with: its HTTP status and its title (RFC 9457 3.1). The codes are part of
- * the contract with SPA and API developers: code may depend on them, never on the texts.
+ * Every error that Portico can respond with: its HTTP status and its title (RFC 9457 3.1). The codes are part
+ * of the contract with SPA and API developers: code may depend on them, never on the texts.
  */
 const errors = {
   invalid_dpop_proof: { status: 400, title: 'The DPoP proof is not accepted' },
@@ -58,7 +58,9 @@ interface AppErrorOptions {
   cause?: unknown
 }
 
-/** An error with a stable code. `detail` is shown to the caller; `reason` and `cause` never leave the server. */
+/**
+ * An error with a stable code. `detail` is shown to the caller; `reason` and `cause` never leave the server.
+ */
 export class AppError extends Error {
   override readonly name: string = 'AppError'
   readonly code: ErrorCode

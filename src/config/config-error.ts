@@ -16,8 +16,8 @@ export const describeProblem = ({ variable, provider, problem }: Problem): strin
   `${variable}${provider === undefined ? '' : ` of provider ${provider}`} ${problem}`
 
 /**
- * The problems of `found` about settings that have none in `known`. A setting that did not parse looks like an absent
- * one to the checks that run later; what they say about it would only confuse.
+ * The problems of `found` about settings that have none in `known`. A setting that did not parse looks like
+ * an absent one to the checks that run later; what they say about it would only confuse.
  */
 export const keepNew = (found: readonly Problem[], known: readonly Problem[]): Problem[] =>
   found.filter((one) => !known.some(({ variable }) => variable === one.variable))

@@ -13,7 +13,9 @@ import type { RedisTarget } from './values/redis-url.ts'
 /** The whole configuration, validated. All durations are milliseconds; origins have no trailing slash. */
 export interface Config {
   publicUrl: string
-  /** False only for http on a loopback host: cookies then have no Secure attribute and no `__Host-` prefix. */
+  /**
+   * False only for http on a loopback host: cookies then have no Secure attribute and no `__Host-` prefix.
+   */
   secureCookies: boolean
   listen: { host: string; port: number }
   /** Master secrets, newest first; the older ones only open and verify what was sealed before. */
@@ -103,8 +105,8 @@ export function readConfig(env: Environment): Config {
 }
 
 /**
- * Whether all clients share one rate limit. An https PUBLIC_URL means that a proxy is in front of this server; unless
- * TRUST_PROXY names it, every request counts as one of the proxy's address.
+ * Whether all clients share one rate limit. An https PUBLIC_URL means that a proxy is in front of this
+ * server; unless TRUST_PROXY names it, every request counts as one of the proxy's address.
  */
 export function hasSharedRateLimit({ secureCookies, trustProxy, rateLimits }: Config): boolean {
   const hasLimits = rateLimits.login !== undefined || rateLimits.api !== undefined

@@ -57,7 +57,10 @@ export function describeSettings(env: Environment): Record<string, string> {
   )
 }
 
-/** The names of settings, by default all of the environment; a secret `X` may also come from a file in `X_FILE`. */
+/**
+ * The names of settings, by default all of the environment; a secret `X` may also come from a file in
+ * `X_FILE`.
+ */
 export function toVariableNames(some: Entries = entries): string[] {
   return some.flatMap(([name, { secret }]) => (secret ? [name, `${name}_FILE`] : [name]))
 }
@@ -126,7 +129,9 @@ function readSecretFile(path: string): string {
   return readFileSync(path, 'utf8').replace(/\r?\n$/, '')
 }
 
-/** Quotes or white space around a value, which are a mistake. PEM and JSON may begin and end with line breaks. */
+/**
+ * Quotes or white space around a value, which are a mistake. PEM and JSON may begin and end with line breaks.
+ */
 function findWrapping(text: string): string | undefined {
   if (/^(".*"|'.*')$/s.test(text))
     return 'is in quotes, which count as a part of it (docker --env-file keeps them): remove them'

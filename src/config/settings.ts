@@ -28,7 +28,10 @@ import {
   userinfoEndpoint,
 } from './values/url-parsers.ts'
 
-/** One setting. docs/configuration.md and `.env.example` list the same names and defaults; a test compares them. */
+/**
+ * One setting. docs/configuration.md and `.env.example` list the same names and defaults; a test compares
+ * them.
+ */
 export interface Setting<T> {
   parse: Parser<T>
   /** A value that would be accepted, shown with a problem. */

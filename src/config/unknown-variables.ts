@@ -1,6 +1,8 @@
 import { type Environment, toVariableNames } from './read-settings.ts'
 
-/** Variables that look like settings of Portico but are none: of one of its families of names, or misspelt. */
+/**
+ * Variables that look like settings of Portico but are none: of one of its families of names, or misspelt.
+ */
 export function findUnknownVariables(env: Environment): string[] {
   const known = toVariableNames()
   const looksLikeOurs = (name: string) =>

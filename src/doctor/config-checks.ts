@@ -4,20 +4,25 @@ import { findUnknownVariables } from '../config/unknown-variables.ts'
 import { isLoopback } from '../config/values/url-parsers.ts'
 import { type Finding, pass, warn } from './finding.ts'
 
-/** Variables that look like ours but are not. */
-export function checkEnvironment(env: Environment): Finding[] {
+/** Finds variables that look like settings of Portico but are none. */
+export function checkVariableNames(env: Environment): Finding[] {
   return findUnknownVariables(env).map((name) =>
     warn(
       'configuration',
-      `${name} is no setting of Portico`,
-      'check its spelling; README.md lists every setting',
+      `${name} is not a setting of Portico`,
+      'check its spelling; docs/configuration.md lists every setting',
     ),
   )
 }
 
-/** What the settings of the server mean together. */
-export function checkServer(config: Config, env: Environment): Finding[] {
-  return [...checkSecrets(config), ...checkOrigins(config, env), ...checkLimits(config)]
+/** Checks the settings of the server, which are valid, for what is weak or surprising. */
+export function checkServerSettings(config: Config, env: Environment): Finding[] {
+  return [
+    ...checkSecrets(config),
+    ...checkCookies(config, env),
+    ...checkOrigins(config),
+    ...checkLimits(config),
+  ]
 }
 
 function checkSecrets({ secrets, providers }: Config): Finding[] {
@@ -36,52 +41,48 @@ function checkSecrets({ secrets, providers }: Config): Finding[] {
       warn(
         'secrets',
         'OIDC_CLIENT_SECRET could be guessed',
-        'let the provider make a new one, of 32 random characters or more',
+        'make a new one at the provider, of 32 random characters or more',
       ),
     )
   }
   return findings
 }
 
-function checkOrigins(
-  { publicUrl, allowedOrigins, providers, secureCookies }: Config,
-  env: Environment,
-): Finding[] {
-  const findings: Finding[] = []
+function checkCookies({ publicUrl, secureCookies }: Config, env: Environment): Finding[] {
   if (!secureCookies) {
-    const message = `PUBLIC_URL is ${publicUrl}: cookies are not Secure, for this machine alone`
+    const message = `PUBLIC_URL is ${publicUrl}: cookies are not Secure, which is only for development on this machine`
     const fix = 'use the https origin at which browsers will reach this server'
-    findings.push(env.NODE_ENV === 'production' ? warn('cookies', message, fix) : pass('cookies', message))
-  } else if (isLoopback(new URL(publicUrl))) {
-    findings.push(
+    return [env.NODE_ENV === 'production' ? warn('cookies', message, fix) : pass('cookies', message)]
+  }
+  if (isLoopback(new URL(publicUrl))) {
+    return [
       warn(
         'cookies',
         `PUBLIC_URL is ${publicUrl}, which only this machine can open`,
         'use the origin at which browsers will reach this server',
       ),
-    )
-  } else findings.push(pass('cookies', `Secure, HttpOnly, __Host-, for ${publicUrl} alone`))
+    ]
+  }
+  return [pass('cookies', `Secure, HttpOnly, __Host-, for ${publicUrl} only`)]
+}
+
+function checkOrigins({ publicUrl, allowedOrigins, providers }: Config): Finding[] {
   const others = allowedOrigins.filter((origin) => origin !== publicUrl)
-  findings.push(
-    pass(
-      'origins',
-      others.length === 0
-        ? 'the app lives on PUBLIC_URL itself'
-        : `${others.join(', ')}: of one site with PUBLIC_URL`,
-    ),
-  )
-  for (const { redirectUri } of providers) {
-    const isOurs = redirectUri.startsWith(`${publicUrl}/api/callback`)
-    findings.push(
+  const app =
+    others.length === 0
+      ? 'the app lives on PUBLIC_URL itself'
+      : `${others.join(', ')}: on the same site as PUBLIC_URL`
+  return [
+    pass('origins', app),
+    ...providers.map(({ redirectUri }) =>
       pass(
         'origins',
-        isOurs
+        redirectUri.startsWith(`${publicUrl}/api/callback`)
           ? `the provider redirects to this server: ${redirectUri}`
-          : `the provider redirects to a page of the app, which must forward the answer: ${redirectUri}`,
+          : `the provider redirects to a page of the app, which must forward the response: ${redirectUri}`,
       ),
-    )
-  }
-  return findings
+    ),
+  ]
 }
 
 function checkLimits(config: Config): Finding[] {
@@ -89,7 +90,7 @@ function checkLimits(config: Config): Finding[] {
   return [
     warn(
       'limits',
-      'behind a TLS proxy, everybody shares the rate limits of its address',
+      'all clients share the rate limits of one address, that of the TLS proxy',
       'set TRUST_PROXY to the addresses of the proxy',
     ),
   ]

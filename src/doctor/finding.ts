@@ -1,12 +1,12 @@
-/** How one check came out; `unknown` is what cannot be found out from here. */
+/** The result of one check; `unknown`: it cannot be found out from here. */
 export type Status = 'pass' | 'warn' | 'fail' | 'unknown'
 
-/** What one check found. Nothing of it is secret. */
+/** What one check found. It contains no secret. */
 export interface Finding {
-  /** What was looked at, such as `discovery`. */
+  /** What was checked, such as `discovery`. */
   check: string
   status: Status
-  /** What is so. */
+  /** What was found. */
   message: string
   /** What to do about it. */
   fix?: string

@@ -1,10 +1,9 @@
-import type { Clock } from '../clock.ts'
-import type { Config } from '../config/config.ts'
 import type { ProviderConfig } from '../config/providers/provider-config.ts'
 import { AppError } from '../errors.ts'
 import type { AuthorizationServer } from '../provider/metadata/discovery.ts'
 import { createProviderProbe, type ProviderProbe } from '../provider/probe/probe.ts'
 import { findAdvice, transportAdvice } from './advice/advice.ts'
+import type { Examination } from './examination.ts'
 import { type Finding, fail, unknown } from './finding.ts'
 import { checkAuthorization } from './provider/authorization-checks.ts'
 import { checkCertificate, checkClientAuth } from './provider/client-auth-checks.ts'
@@ -15,19 +14,7 @@ import { checkMetadata } from './provider/metadata-checks.ts'
 import { checkRevocation } from './provider/revocation-checks.ts'
 import { checkUserinfo } from './provider/userinfo-checks.ts'
 
-/** What every check of one provider may use. */
-export interface Examination {
-  provider: ProviderConfig
-  config: Config
-  clock: Clock
-  /** Whether Portico answers at PUBLIC_URL now, as seen from here. */
-  isServed: Promise<boolean>
-  probe: ProviderProbe
-  /** The same for another way to ask, to see whether that one works. */
-  probeAs(change: Partial<ProviderConfig>): ProviderProbe
-}
-
-/** Examines one provider: its word first, then what it does when asked. */
+/** Examines one provider: first what its metadata says, then how it answers requests. */
 export async function checkProvider(options: Omit<Examination, 'probe' | 'probeAs'>): Promise<Finding[]> {
   const { provider, config, clock } = options
   const probes: ProviderProbe[] = []
@@ -38,69 +25,71 @@ export async function checkProvider(options: Omit<Examination, 'probe' | 'probeA
   }
   const examination = { ...options, probe: probeAs({}), probeAs }
   try {
-    const { found, findings } = await checkDiscovery(examination)
-    if (found === undefined) return findings
-    const checks: [string, Run][] = [
-      ['metadata', () => checkMetadata(found.metadata, provider)],
+    const { server, findings } = await checkDiscovery(examination)
+    if (server === undefined) return findings
+    const checks: [string, RunCheck][] = [
+      ['metadata', () => checkMetadata(server.metadata, provider)],
       ['certificate', () => checkCertificate(examination)],
-      ['JWKS', () => checkKeys(examination, found)],
-      ['client authentication', () => checkClientAuth(examination, found)],
-      ['authorization request', (failed) => checkAuthorization(examination, found, failed)],
-      ['userinfo', () => checkUserinfo(examination, found)],
-      ['logout', () => checkLogout(examination, found)],
-      ['revocation', (failed) => checkRevocation(examination, found, failed)],
+      ['JWKS', () => checkKeys(examination, server)],
+      ['client authentication', () => checkClientAuth(examination, server)],
+      ['authorization request', (failed) => checkAuthorization(examination, server, failed)],
+      ['userinfo', () => checkUserinfo(examination, server)],
+      ['logout', () => checkLogout(examination, server)],
+      ['revocation', (failed) => checkRevocation(examination, server, failed)],
     ]
-    for (const [check, run] of checks) findings.push(...(await attempt(check, run, findFailed(findings))))
-    return [...findings, ...tellLimits(provider, found)]
+    for (const [check, run] of checks) findings.push(...(await attempt(check, run, toFailed(findings))))
+    return [...findings, ...listLoginOnlyQuestions(provider, server)]
   } finally {
     await Promise.all(probes.map((probe) => probe.close()))
   }
 }
 
-/** One check; `failed` names those before it that failed. */
-type Run = (failed: ReadonlySet<string>) => Finding[] | Promise<Finding[]>
+/** Runs one check; `failed` has the names of the checks that failed before it. */
+type RunCheck = (failed: ReadonlySet<string>) => Finding[] | Promise<Finding[]>
 
-const findFailed = (findings: readonly Finding[]): ReadonlySet<string> =>
+const toFailed = (findings: readonly Finding[]): ReadonlySet<string> =>
   new Set(findings.filter(({ status }) => status === 'fail').map(({ check }) => check))
 
-/** A provider that does not answer one call may answer the next. */
-async function attempt(check: string, run: Run, failed: ReadonlySet<string>): Promise<Finding[]> {
+/**
+ * Turns an error of one check into a finding: a provider that does not answer one call may answer the next.
+ */
+async function attempt(check: string, run: RunCheck, failed: ReadonlySet<string>): Promise<Finding[]> {
   try {
     return await run(failed)
   } catch (error) {
-    if (!(error instanceof AppError)) return [toUnexpected(check, error)]
+    if (!(error instanceof AppError)) return [unexpectedAnswer(check, error)]
     const reason = error.reason ?? error.code
-    const fix = findAdvice(transportAdvice, reason, 'see whether this machine reaches the provider')
-    return [fail(check, `the provider gave no answer that is of use: ${reason}`, fix)]
+    const fix = findAdvice(transportAdvice, reason, 'check whether this machine can reach the provider')
+    return [fail(check, `the provider gave no usable answer: ${reason}`, fix)]
   }
 }
 
-/** Nobody foresaw this answer; its name is told, and not its message, which may hold anything. */
-const toUnexpected = (check: string, error: unknown): Finding =>
+/** Reports only the name of an unexpected error: its message may contain secrets. */
+const unexpectedAnswer = (check: string, error: unknown): Finding =>
   fail(
     check,
-    `the provider says something that could not be understood (${error instanceof Error ? error.name : 'unknown'})`,
+    `an answer of the provider could not be understood (${error instanceof Error ? error.name : 'unknown'})`,
     'look at its answers yourself: discovery document, keys, token endpoint',
   )
 
-/** What only a person who signs in could show. */
-function tellLimits(
+/** What only a user who signs in could show. */
+function listLoginOnlyQuestions(
   { accessToken, scopes, endpoints, verifiesIdToken, issuer, userIdField }: ProviderConfig,
   { metadata }: AuthorizationServer,
 ): Finding[] {
   const findings: Finding[] = []
   if (endpoints !== undefined) {
     const message = verifiesIdToken
-      ? `whether its ID tokens are of ${issuer} (OAUTH_ISSUER) is seen in a login only`
-      : `whether ${userIdField} (OAUTH_USER_ID_FIELD) names the user is seen in a login only`
-    findings.push(unknown('user', message, 'log in once; login_failed in the log would say why not'))
+      ? `only a login shows whether its ID tokens are of ${issuer} (OAUTH_ISSUER)`
+      : `only a login shows whether ${userIdField} (OAUTH_USER_ID_FIELD) names the user`
+    findings.push(unknown('user', message, 'log in once; if it fails, login_failed in the log says why'))
   }
   if (accessToken.format === 'jwt') {
     findings.push(
       unknown(
         'access token',
-        `whether its audience is ${accessToken.audience} is seen in a login only`,
-        'log in once; login_failed in the log would say invalid_access_token',
+        `only a login shows whether its audience is ${accessToken.audience}`,
+        'log in once; if it is not, login_failed in the log says invalid_access_token',
       ),
     )
   }
@@ -108,7 +97,7 @@ function tellLimits(
     findings.push(
       unknown(
         'refresh',
-        'whether refresh tokens rotate, and with which grace, is known to the provider alone',
+        'only the provider knows whether it rotates refresh tokens, and with which grace period',
         'with rotation, set a grace period of 30 s or more (Okta: Grace period for token rotation)',
       ),
     )

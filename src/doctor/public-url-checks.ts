@@ -6,7 +6,10 @@ import { type Finding, pass, unknown, warn } from './finding.ts'
 
 const check = 'public address'
 
-/** Whether this server, or another replica, is what answers at PUBLIC_URL; before the first start nothing does. */
+/**
+ * Checks whether this server or another replica answers at PUBLIC_URL. Before the first start nothing answers
+ * there, which is not a mistake.
+ */
 export async function checkPublicUrl({ publicUrl }: Config, clock: Clock): Promise<Finding[]> {
   const http = createProviderFetch({ timeout: 3_000, clock })
   try {
@@ -18,7 +21,7 @@ export async function checkPublicUrl({ publicUrl }: Config, clock: Clock): Promi
       warn(
         check,
         `something else than Portico answers at ${publicUrl}/.well-known/`,
-        'let the web server pass /api/ and /.well-known/ on to Portico',
+        'configure the web server to pass /api/ and /.well-known/ on to Portico',
       ),
     ]
   } catch (error) {
@@ -28,7 +31,7 @@ export async function checkPublicUrl({ publicUrl }: Config, clock: Clock): Promi
         warn(
           check,
           `${publicUrl}: ${reason}`,
-          'mend the name or the certificate, unless only this machine does not know them',
+          'correct the name or the certificate, unless only this machine does not know them',
         ),
       ]
     }
@@ -36,7 +39,7 @@ export async function checkPublicUrl({ publicUrl }: Config, clock: Clock): Promi
       unknown(
         check,
         `nothing answers at ${publicUrl} from here (${reason}), which is as it should be before the first start`,
-        'where the server runs already, mend the way to it; else run the doctor again beside it',
+        'if the server runs already, correct the route to it, or run the doctor on its machine',
       ),
     ]
   } finally {

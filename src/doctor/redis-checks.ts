@@ -8,16 +8,17 @@ import { type Advice, findAdvice } from './advice/advice.ts'
 import { type Finding, fail, pass, warn } from './finding.ts'
 
 const check = 'redis'
-/** The oldest major version that every command of the store works with. */
-const oldestVersion = 7
 
-/** Whether sessions can be kept: Redis reachable, new enough, writable, keeping what it is given, over TLS where it is far. */
+/**
+ * Checks whether Redis can keep sessions: reachable, new enough, writable, evicting nothing, and over TLS
+ * unless it is on this machine.
+ */
 export async function checkRedis({ redis, secureCookies, secrets }: Config): Promise<Finding[]> {
   if (redis === undefined) {
     return [
       warn(
         check,
-        'there is none: sessions live in this process, end with it, and only one replica may run',
+        'there is none: sessions are in the memory of this process and end with it, and only one replica may run',
         'set REDIS_URL',
       ),
     ]
@@ -35,22 +36,29 @@ export async function checkRedis({ redis, secureCookies, secrets }: Config): Pro
   }
 }
 
+/** The oldest major version that has every command of the store. */
+const oldestVersion = 7
+
 const advice: Advice = [
-  [/ECONNREFUSED/, 'start Redis, or mend host and port in REDIS_URL'],
-  [/ENOTFOUND|EAI_AGAIN/, 'mend the host name in REDIS_URL'],
-  [/WRONGPASS|NOAUTH/, 'mend user name and password in REDIS_URL'],
+  [/ECONNREFUSED/, 'start Redis, or correct host and port in REDIS_URL'],
+  [/ENOTFOUND|EAI_AGAIN/, 'correct the host name in REDIS_URL'],
+  [/WRONGPASS|NOAUTH/, 'correct user name and password in REDIS_URL'],
   [/NOPERM/, 'give the user the rights "~portico:* +@all -@dangerous +info"'],
   [/READONLY/, 'point REDIS_URL at the master, or use redis+sentinel://'],
-  [/CERT|SELF_SIGNED|SSL|TLS|UNABLE_TO_VERIFY/i, 'name its authority in NODE_EXTRA_CA_CERTS'],
+  [
+    /CERT|SELF_SIGNED|SSL|TLS|UNABLE_TO_VERIFY/i,
+    'set NODE_EXTRA_CA_CERTS to a file with the CA of its certificate',
+  ],
   [/OOM/, 'give Redis more memory'],
-  [/DB index/, 'mend the number of the database at the end of REDIS_URL'],
-  [/SENTINEL/, 'this is no sentinel: use redis:// for a single server'],
-  [/RootNodes|CLUSTER/i, 'this is no cluster: name one server alone in REDIS_URL'],
+  [/DB index/, 'correct the number of the database at the end of REDIS_URL'],
+  [/SENTINEL/, 'this is not a sentinel: use redis:// for a single server'],
+  [/RootNodes|CLUSTER/i, 'this is not a cluster: name only one server in REDIS_URL'],
 ]
 
 function toFindings(probe: RedisProbe, address: string): Finding[] {
   if ('reason' in probe) {
-    const otherwise = 'is it Redis, does it speak TLS (rediss://), is a firewall in between?'
+    const otherwise =
+      'check whether it is Redis, whether it speaks TLS (rediss://), and whether a firewall is in between'
     const message = `${address} cannot be used: ${probe.reason}`
     return [fail(check, message, findAdvice(advice, probe.reason, otherwise))]
   }
@@ -59,13 +67,13 @@ function toFindings(probe: RedisProbe, address: string): Finding[] {
   const old = versions.find((version) => Number.parseInt(version, 10) < oldestVersion)
   if (old === undefined) findings.push(pass(check, `version ${[...new Set(versions)].join(', ')}`))
   else findings.push(fail(check, `version ${old} is too old`, `use Redis ${oldestVersion} or later`))
-  const dropping = policies.find((policy) => policy !== 'noeviction')
-  if (dropping === undefined) findings.push(pass(check, 'keeps what it is given (noeviction)'))
+  const evicting = policies.find((policy) => policy !== 'noeviction')
+  if (evicting === undefined) findings.push(pass(check, 'evicts nothing (noeviction)'))
   else {
     findings.push(
       fail(
         check,
-        `maxmemory-policy is ${dropping}, which drops sessions`,
+        `maxmemory-policy is ${evicting}, which drops sessions`,
         'set maxmemory-policy noeviction in Redis',
       ),
     )
@@ -73,7 +81,7 @@ function toFindings(probe: RedisProbe, address: string): Finding[] {
   return findings
 }
 
-/** Whether our secrets open the signing keys that replicas share there. */
+/** Checks whether BFF_SECRETS opens the signing keys that replicas share in Redis. */
 function checkRing(probe: RedisProbe, secrets: readonly Uint8Array[]): Finding[] {
   if ('reason' in probe || probe.ring === undefined) return []
   try {
@@ -83,11 +91,24 @@ function checkRing(probe: RedisProbe, secrets: readonly Uint8Array[]): Finding[]
     return [
       fail(
         check,
-        'BFF_SECRETS does not open the signing keys in it: nobody could sign in',
-        'put the secret they were wrapped with back into BFF_SECRETS, or use an empty Redis',
+        'BFF_SECRETS does not open the signing keys in it: no user could sign in',
+        'put the secret that sealed them back into BFF_SECRETS, or use an empty Redis',
       ),
     ]
   }
+}
+
+function checkTls(target: RedisTarget, isProduction: boolean): Finding[] {
+  const isLocal = toHosts(target).every((host) => /^(localhost|127\.\d+\.\d+\.\d+|\[?::1\]?)$/.test(host))
+  if (target.tls) return [pass(check, 'over TLS')]
+  if (isLocal || !isProduction) return []
+  return [
+    warn(
+      check,
+      'without TLS: sessions are sealed on the way, but the password of Redis is not',
+      'use rediss://, or a private network',
+    ),
+  ]
 }
 
 const toHosts = (target: RedisTarget): string[] => {
@@ -99,17 +120,4 @@ const toHosts = (target: RedisTarget): string[] => {
     case 'sentinel':
       return target.nodes.map(({ host }) => host)
   }
-}
-
-function checkTls(target: RedisTarget, isProduction: boolean): Finding[] {
-  const isNear = toHosts(target).every((host) => /^(localhost|127\.\d+\.\d+\.\d+|\[?::1\]?)$/.test(host))
-  if (target.tls) return [pass(check, 'over TLS')]
-  if (isNear || !isProduction) return []
-  return [
-    warn(
-      check,
-      'without TLS: what passes is sealed, but the password of Redis is not',
-      'use rediss://, or a network that nobody else is on',
-    ),
-  ]
 }

@@ -1,8 +1,8 @@
 import { pino } from 'pino'
 
 /**
- * Every event that the log can contain, with its level. A call names an event and passes scalar fields, never an
- * error object and never a request: an openid-client error holds access tokens, refresh tokens and codes.
+ * Every event that the log can contain, with its level. A call names an event and passes scalar fields, never
+ * an error object and never a request: an openid-client error holds access tokens, refresh tokens and codes.
  */
 const levels = {
   server_starting: 'info',

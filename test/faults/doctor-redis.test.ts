@@ -141,8 +141,8 @@ describe('what is wrong is found, and the fix is named', () => {
 
   test.each([
     ['database', (url: string) => `${url}/99`, 'number of the database'],
-    ['sentinel', (url: string) => `${url.replace('redis:', 'redis+sentinel:')}/master`, 'no sentinel'],
-    ['cluster', (url: string) => `${url},${url}`, 'no cluster'],
+    ['sentinel', (url: string) => `${url.replace('redis:', 'redis+sentinel:')}/master`, 'not a sentinel'],
+    ['cluster', (url: string) => `${url},${url}`, 'not a cluster'],
   ])('a wrong %s', async (_what, toUrl, fix) => {
     expect(failing(await check(toUrl(redis.url)))).toEqual([
       expect.objectContaining({ fix: expect.stringContaining(fix) }),

@@ -1,6 +1,6 @@
 import { readConfig } from '../../src/config/config.ts'
+import type { Examination } from '../../src/doctor/examination.ts'
 import type { Finding } from '../../src/doctor/finding.ts'
-import type { Examination } from '../../src/doctor/provider-checks.ts'
 import type { AuthorizationServer } from '../../src/provider/metadata/discovery.ts'
 import type { ProviderProbe } from '../../src/provider/probe/probe.ts'
 import { testSecret } from './portico.ts'

@@ -131,8 +131,8 @@ function certificateHasItsKey(values: ProviderValues): Problem | undefined {
 }
 
 /**
- * Without PKCE, the state still binds the response to the browser, but only client authentication keeps others from
- * redeeming the code.
+ * Without PKCE, the state still binds the response to the browser, but only client authentication keeps
+ * others from redeeming the code.
  */
 function pkceIsOnWithoutClientAuth(values: ProviderValues): Problem | undefined {
   return values.OIDC_PKCE === 'off' && toClientAuthMethod(values) === 'none'

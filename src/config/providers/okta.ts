@@ -2,6 +2,8 @@
 export const isOktaCustomServer = (issuer: string): boolean =>
   /^\/oauth2\/[^/]+$/.test(URL.parse(issuer)?.pathname ?? '')
 
-/** Whether an issuer is on one of Okta's own domains. An org with a domain of its own cannot be recognised. */
+/**
+ * Whether an issuer is on one of Okta's own domains. An org with a domain of its own cannot be recognised.
+ */
 export const isOktaHost = (issuer: string): boolean =>
   /\.okta(preview|-emea|-gov)?\.com$/.test(URL.parse(issuer)?.hostname ?? '')

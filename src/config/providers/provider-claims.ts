@@ -9,9 +9,9 @@ interface ClaimSource {
 }
 
 /**
- * The user claims that a provider may put into sessions and app tokens. In PROVIDERS_FILE, a plain OAuth 2.0 provider
- * may only describe users unless its entry lists more: otherwise an API would take its groups for those of another
- * provider.
+ * The user claims that a provider may put into sessions and app tokens. In PROVIDERS_FILE, a plain OAuth 2.0
+ * provider may only describe users unless its entry lists more: otherwise an API would take its groups for
+ * those of another provider.
  */
 export function toClaimNames({
   configured,

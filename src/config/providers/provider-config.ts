@@ -29,13 +29,17 @@ export interface StaticEndpoints {
 export interface ProviderConfig {
   /** Its name in the configuration, as in `/api/login?provider=`. */
   name: string
-  /** Its issuer; of a provider without one, the address of its token endpoint. A part of the key of each user. */
+  /**
+   * Its issuer; of a provider without one, the address of its token endpoint. A part of the key of each user.
+   */
   issuer: string
   /** Undefined where discovery provides them. */
   endpoints: StaticEndpoints | undefined
   /** False for a plain OAuth 2.0 provider without keys or without the scope openid: ID tokens are ignored. */
   verifiesIdToken: boolean
-  /** The member of the token response, or of userinfo, that identifies the user where there is no ID token. */
+  /**
+   * The member of the token response, or of userinfo, that identifies the user where there is no ID token.
+   */
   userIdField: string
   clientId: string
   clientAuth: ClientAuth
@@ -47,7 +51,9 @@ export interface ProviderConfig {
   pkce: boolean
   /** `auto`: where the provider offers it (RFC 9126). */
   par: 'auto' | 'off'
-  /** `auto`: where the provider offers it and binds tokens; `required`: unbound tokens are refused (RFC 9449). */
+  /**
+   * `auto`: where the provider offers it and binds tokens; `required`: unbound tokens are refused (RFC 9449).
+   */
   dpop: 'auto' | 'required' | 'off'
   idTokenAlg: string
   accessToken: AccessTokenFormat
@@ -61,7 +67,9 @@ export interface ProviderConfig {
   userinfo: 'auto' | 'never'
   /** The deadline for one call of the provider. */
   timeout: number
-  /** How a logout identifies the user to the provider; `auto`: by the ID token, unless the URL gets too long. */
+  /**
+   * How a logout identifies the user to the provider; `auto`: by the ID token, unless the URL gets too long.
+   */
   logoutHint: 'auto' | 'id_token' | 'client_id'
   /** Whether logout tokens must have `typ: logout+jwt` (OWASP ASVS 5.0, 10.5.5); older providers omit it. */
   requiresLogoutTokenTyp: boolean

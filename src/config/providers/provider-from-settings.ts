@@ -55,7 +55,9 @@ export function toProviderConfig(
   }
 }
 
-/** How the client authenticates; where OIDC_CLIENT_AUTH does not say, it depends on which credentials are set. */
+/**
+ * How the client authenticates; where OIDC_CLIENT_AUTH does not say, it depends on which credentials are set.
+ */
 export function toClientAuthMethod(values: ProviderValues): ClientAuth['method'] {
   if (values.OIDC_CLIENT_AUTH !== undefined) return values.OIDC_CLIENT_AUTH
   if (values.OIDC_CLIENT_KEY !== undefined) return 'private_key_jwt'
@@ -63,7 +65,9 @@ export function toClientAuthMethod(values: ProviderValues): ClientAuth['method']
   return values.OIDC_CLIENT_SECRET === undefined ? 'none' : 'client_secret_basic'
 }
 
-/** The audience that access tokens must have. Okta's custom servers have a default one, so it is known there. */
+/**
+ * The audience that access tokens must have. Okta's custom servers have a default one, so it is known there.
+ */
 export function toAccessTokenAudience(values: ProviderValues): string | undefined {
   const isOkta = isOktaCustomServer(values.OIDC_ISSUER ?? '')
   return values.OIDC_ACCESS_TOKEN_AUDIENCE ?? (isOkta ? 'api://default' : undefined)

@@ -1,6 +1,8 @@
 import { type Parser, parser } from './parsers.ts'
 
-/** Parameters of an authorization request, decoded, in order; only `resource` may be repeated (RFC 8707 2). */
+/**
+ * Parameters of an authorization request, decoded, in order; only `resource` may be repeated (RFC 8707 2).
+ */
 export type AuthorizationParams = readonly (readonly [name: string, value: string])[]
 
 /** Extra parameters of authorization requests as a query: `access_type=offline&prompt=consent`. */
@@ -106,7 +108,9 @@ function decode(text: string): string | undefined {
   }
 }
 
-/** Reads one name and value. A problem names only the place: the text may be a secret that was pasted here. */
+/**
+ * Reads one name and value. A problem names only the place: the text may be a secret that was pasted here.
+ */
 function readParam(text: string, index: number): readonly [string, string] {
   const problem = (what: string) => new Error(`is wrong at parameter ${index + 1}, which ${what}`)
   const [encodedName = '', ...rest] = text.split('=')

@@ -1,6 +1,8 @@
 import { type Parser, parser } from './parsers.ts'
 
-/** The resource servers that may introspect app tokens: the SHA-256 hash of each secret, by the server's id. */
+/**
+ * The resource servers that may introspect app tokens: the SHA-256 hash of each secret, by the server's id.
+ */
 export type IntrospectionClients = ReadonlyMap<string, Uint8Array>
 
 /** Whether a text can be the id of a resource server: colons and commas separate the ids of the setting. */

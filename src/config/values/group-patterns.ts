@@ -1,8 +1,8 @@
 import { type Parser, parser } from './parsers.ts'
 
 /**
- * Names of groups, comma-separated; `*` matches any number of any characters. In a name that contains a comma, write
- * `*` in its place.
+ * Names of groups, comma-separated; `*` matches any number of any characters. In a name that contains a
+ * comma, write `*` in its place.
  */
 export const groupPatterns: Parser<string[]> = parser((text) => {
   const items = text.split(',').map((item) => item.trim())

@@ -2,8 +2,8 @@ import { isIP } from 'node:net'
 import { z } from 'zod'
 
 /**
- * Turns the text of one setting into its value. A problem says what the setting must be; it never repeats the text,
- * which may be a secret.
+ * Turns the text of one setting into its value. A problem says what the setting must be; it never repeats the
+ * text, which may be a secret.
  */
 export type Parser<T> = z.ZodType<T, string>
 
@@ -100,7 +100,9 @@ export const addressBlocks: Parser<string[]> = list.transform((items, context) =
   return z.NEVER
 })
 
-/** Whether a text is an IP address, or a block with a prefix of at least one bit: /0 would trust every client. */
+/**
+ * Whether a text is an IP address, or a block with a prefix of at least one bit: /0 would trust every client.
+ */
 function isCidr(item: string): boolean {
   const [address = '', prefix, ...rest] = item.split('/')
   const bits = { 0: 0, 4: 32, 6: 128 }[isIP(address)] ?? 0

@@ -5,7 +5,9 @@ interface Credentials {
   password?: string
 }
 
-/** Where Redis is: one server, some nodes of a cluster, or the sentinels that know the address of the master. */
+/**
+ * Where Redis is: one server, some nodes of a cluster, or the sentinels that know the address of the master.
+ */
 export type RedisTarget =
   | { kind: 'standalone'; url: string; tls: boolean }
   | { kind: 'cluster'; urls: string[]; tls: boolean; credentials: Credentials }
@@ -54,7 +56,10 @@ function readCluster(texts: string[]): RedisTarget {
   return { kind: 'cluster', urls: nodes.map(({ href }) => href), tls, credentials: toCredentials(first) }
 }
 
-/** Reads `redis+sentinel://user:password@host:port,host:port/master/database`; the credentials are the master's. */
+/**
+ * Reads `redis+sentinel://user:password@host:port,host:port/master/database`; the credentials are the
+ * master's.
+ */
 function readSentinel(text: string): RedisTarget {
   const match = /^(rediss?)\+sentinel:\/\/(?:([^@/?#]*)@)?([^@/]+)\/([\w.-]+)(?:\/(\d{1,4}))?$/.exec(text)
   if (match === null) throw new Error(expected)

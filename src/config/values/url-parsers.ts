@@ -37,7 +37,8 @@ export const redirectUri: Parser<string> = parser((text) => {
   const { href } = readHttpsUrl(text)
   // The provider compares texts, and both requests must send the same one.
   if (href !== text) throw new Error(`must be written as ${href}`)
-  // openid-client removes the query from the redirect_uri of the token request, which must equal the first one.
+  // openid-client removes the query from the redirect_uri of the token request, which must equal the first
+  // one.
   if (text.includes('?')) throw new Error('must not have a query')
   return text
 })

@@ -1,4 +1,4 @@
-/** What to do, by what the reason of a failure looks like; the first that fits counts. */
+/** What to do about a failure, by a pattern of its reason; the first pattern that matches counts. */
 export type Advice = readonly (readonly [RegExp, string])[]
 
 /** The advice for a reason. */
@@ -7,17 +7,23 @@ export function findAdvice(advice: Advice, reason: string, otherwise: string): s
   return fix
 }
 
-/** What to do about a call that came to nothing, by the reason that the log would tell. */
+/** What to do about a call of the provider that failed, by the reason that the log would contain. */
 export const transportAdvice: Advice = [
-  [/ENOTFOUND|EAI_AGAIN/, 'mend the host name; in a container, look at its DNS'],
-  [/ECONNREFUSED/, 'mend host and port; is the provider running?'],
+  [/ENOTFOUND|EAI_AGAIN/, 'correct the host name; in a container, check its DNS'],
+  [/ECONNREFUSED/, 'correct host and port; is the provider running?'],
   [
     /CERT|SELF_SIGNED|UNABLE_TO_VERIFY|ALTNAME/i,
-    'name the authority of its certificate in NODE_EXTRA_CA_CERTS',
+    'set NODE_EXTRA_CA_CERTS to a file with the CA of its certificate',
   ],
-  [/deadline|TIMEOUT/i, 'look at firewall and proxy between here and the provider, or raise OIDC_TIMEOUT'],
-  [/WRONG_VERSION_NUMBER|EPROTO/, 'mend the protocol or the port: one side speaks TLS, the other does not'],
-  [/status 429/, 'wait as long as the provider asks (Retry-After), and run the doctor again'],
-  [/status 5\d\d/, 'the provider fails by itself: look at its log'],
-  [/ is missing| is not https?:/, 'let the provider mend its discovery document'],
+  [
+    /deadline|TIMEOUT/i,
+    'check the firewall and the proxy between this machine and the provider, or raise OIDC_TIMEOUT',
+  ],
+  [
+    /WRONG_VERSION_NUMBER|EPROTO/,
+    'correct the protocol or the port: one side speaks TLS, the other does not',
+  ],
+  [/status 429/, 'wait as long as the provider asks (Retry-After), then run the doctor again'],
+  [/status 5\d\d/, 'the provider has an internal error: check its logs'],
+  [/ is missing| is not https?:/, 'the provider has to fix its discovery document'],
 ]

@@ -1,68 +1,69 @@
 import { requiresPar } from '../../provider/metadata/capabilities.ts'
 import type { AuthorizationServer } from '../../provider/metadata/discovery.ts'
 import type { ProbeRefusal } from '../../provider/probe/probe-refusal.ts'
+import type { Examination } from '../examination.ts'
 import { type Finding, fail } from '../finding.ts'
-import type { Examination } from '../provider-checks.ts'
-import { isAboutDpop, isUnrecognised, notTried, tellRefusal, toDpopRefused } from './refusals.ts'
+import { describeRefusal, explainDpopRefusal, isAboutDpop, isUnrecognised, skipped } from './refusals.ts'
 
-/** What most findings about the authorization request are about. */
-export const check = 'redirect URI'
+/** The name of the check that most findings about the authorization request belong to. */
+export const redirectUriCheck = 'redirect URI'
 
-/** Where the request was refused, and what was found before. */
-export interface Circumstances extends Examination {
-  found: AuthorizationServer
-  /** The checks that failed already: what only follows from them is not told again. */
+/** What it takes to explain a refusal of the authorization request. */
+export interface RefusalContext extends Examination {
+  server: AuthorizationServer
+  /** The checks that failed before: what only follows from them is not a second failure. */
   failed: ReadonlySet<string>
 }
 
-/** What only follows from a failure that is told already. */
-export function toFollowing(refusal: ProbeRefusal, { failed }: Circumstances): Finding | undefined {
+/**
+ * The finding for a refusal that only follows from a failure that was reported before; undefined for any
+ * other.
+ */
+export function findConsequence(refusal: ProbeRefusal, { failed }: RefusalContext): Finding | undefined {
   const isAboutClient = isUnrecognised(refusal) || refusal.error === 'unauthorized_client'
   if (isAboutClient && failed.has('client authentication')) {
-    return notTried(
-      check,
-      `the provider refuses this client (${tellRefusal(refusal)})`,
+    return skipped(
+      redirectUriCheck,
+      `the provider refuses this client (${describeRefusal(refusal)})`,
       'client authentication',
     )
   }
   if (isAboutDpop(refusal) && failed.has('DPoP')) {
-    return notTried(check, `the provider wants DPoP (${tellRefusal(refusal)})`, 'DPoP')
+    return skipped(redirectUriCheck, `the provider requires DPoP (${describeRefusal(refusal)})`, 'DPoP')
   }
   return undefined
 }
 
-/** The request was understood, and refused for something else than the missing person. */
-export const toRefused = (refusal: ProbeRefusal, circumstances: Circumstances): Finding =>
-  findReason(refusal, circumstances) ??
-  fail('authorization request', toSays(refusal), 'look for this error in the log of the provider')
+/** The finding for a request that was understood, and refused for another reason than the missing user. */
+export const explainRefusal = (refusal: ProbeRefusal, context: RefusalContext): Finding =>
+  findCause(refusal, context) ??
+  fail('authorization request', toMessage(refusal), 'look for this error in the log of the provider')
 
-const toSays = (refusal: ProbeRefusal) =>
-  `the provider refuses our authorization request: ${tellRefusal(refusal)}`
-
-/** What a refusal is about, where its words tell; `text` is all of them. */
-export function findReason(
+/** The cause of a refusal, where the words of the provider show it; `text` is all of them. */
+export function findCause(
   refusal: ProbeRefusal,
-  { provider, found }: Circumstances,
+  { provider, server }: RefusalContext,
   text = `${refusal.error} ${refusal.description}`,
 ): Finding | undefined {
-  const message = toSays(refusal)
+  const message = toMessage(refusal)
   if (refusal.error === 'malformed') {
     return fail(
       'PAR',
-      `the endpoint for pushed requests answers with something else: ${tellRefusal(refusal)}`,
-      requiresPar(found)
-        ? 'let the provider mend it: it takes no others'
-        : 'let the provider mend it, or set OIDC_PAR=off',
+      `the endpoint for pushed requests answers with something else: ${describeRefusal(refusal)}`,
+      requiresPar(server)
+        ? 'the provider has to fix it: it accepts only pushed requests'
+        : 'the provider has to fix it; or set OIDC_PAR=off',
     )
   }
   if (refusal.error === 'invalid_target') {
     return fail(
       'resource',
       message,
-      'let the provider know this resource for this client, or mend resource in OIDC_AUTHORIZATION_PARAMS',
+      'allow this resource for the client at the provider, or correct resource in OIDC_AUTHORIZATION_PARAMS',
     )
   }
-  if (/redirect_uri/.test(text)) return toUnregistered(provider.redirectUri, tellRefusal(refusal))
+  if (/redirect_uri/.test(text))
+    return unregisteredRedirectUri(provider.redirectUri, describeRefusal(refusal))
   if (/scope/.test(text)) {
     return fail(
       'scopes',
@@ -70,7 +71,7 @@ export function findReason(
       'define the scope at the provider for this client, or drop it from OIDC_SCOPES',
     )
   }
-  if (isAboutDpop(refusal)) return toDpopRefused(refusal, provider, found)
+  if (isAboutDpop(refusal)) return explainDpopRefusal(refusal, provider, server)
   if (/pushed|request_uri/i.test(text)) return fail('PAR', message, 'set OIDC_PAR=auto')
   if (/code_challenge|PKCE/i.test(text)) return fail('PKCE', message, 'set OIDC_PKCE=on')
   if (/invalid_client|unauthorized_client/.test(text)) {
@@ -83,18 +84,24 @@ export function findReason(
   return undefined
 }
 
-/** The provider does not send the browser to us. */
-export const toUnregistered = (redirectUri: string, told: string): Finding =>
+/** The finding for a provider that does not send the browser back to the redirect URI. */
+export const unregisteredRedirectUri = (redirectUri: string, answer: string): Finding =>
   fail(
-    check,
-    `the provider does not know ${redirectUri}: ${told}`,
-    'register exactly this URI for the client at the provider, or mend OIDC_REDIRECT_URI',
+    redirectUriCheck,
+    `the provider does not know ${redirectUri}: ${answer}`,
+    'register exactly this URI for the client at the provider, or correct OIDC_REDIRECT_URI',
   )
 
-/** What a provider does not tell the client about may be the client, or where its answers go (RFC 6749 4.1.2.1). */
-export const toUnclear = (redirectUri: string, page: string): Finding =>
+/**
+ * The finding for a refusal that the provider shows only to the user. It does that where the client id or the
+ * redirect URI is wrong (RFC 6749 4.1.2.1).
+ */
+export const unclearRefusal = (redirectUri: string, page: string): Finding =>
   fail(
-    check,
+    redirectUriCheck,
     `the provider refuses our authorization request with ${page}`,
     `check OIDC_CLIENT_ID, and that exactly ${redirectUri} is registered for it`,
   )
+
+const toMessage = (refusal: ProbeRefusal) =>
+  `the provider refuses our authorization request: ${describeRefusal(refusal)}`

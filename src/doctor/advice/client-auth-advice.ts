@@ -1,35 +1,76 @@
 import type { AssertionAudience, ClientAuth, ProviderConfig } from '../../config/providers/provider-config.ts'
 import type { ProviderProbe } from '../../provider/probe/probe.ts'
 import type { ProbeRefusal } from '../../provider/probe/probe-refusal.ts'
+import type { Examination } from '../examination.ts'
 import { type Finding, fail } from '../finding.ts'
-import { readList, type ServerMetadata, tellList } from '../provider/metadata-lists.ts'
-import type { Examination } from '../provider-checks.ts'
-import { isUnrecognised, tellRefusal } from './refusals.ts'
+import { formatList, readList, type ServerMetadata } from '../server-metadata.ts'
+import { describeRefusal, isUnrecognised } from './refusals.ts'
 
-/** Another way to authenticate, and what to set for it. */
-interface Alternative {
-  change: Partial<ProviderConfig>
-  fix: string
+/** The finding for a client that the provider does not recognise: why, and what to do. */
+export async function explainUnrecognised(
+  examination: Examination,
+  refusal: ProbeRefusal,
+  unlisted: UnlistedMethod | undefined,
+  options: { mustRevoke?: boolean } = {},
+): Promise<Finding> {
+  const { method } = examination.provider.clientAuth
+  const message = `the provider does not recognise this client by ${method}: ${describeRefusal(refusal)}`
+  const alternative = await findAlternative(examination, options)
+  if (alternative !== undefined) return fail('client authentication', message, alternative)
+  const fix = await adviseCredentials(examination, refusal)
+  if (unlisted === undefined) return fail('client authentication', message, fix)
+  return fail('client authentication', `${message}; ${unlisted.message}`, `${unlisted.fix}; or ${fix}`)
 }
 
-/** What the metadata lists in place of our way to authenticate. */
-export interface Unlisted {
+/**
+ * Tries the other ways to authenticate, and returns the setting for the best one that the provider
+ * recognises: one that can also revoke tokens if there is any, otherwise the first one, unless `mustRevoke`
+ * excludes it.
+ */
+export async function findAlternative(
+  { provider, probeAs }: Examination,
+  { mustRevoke = false } = {},
+): Promise<string | undefined> {
+  let first: string | undefined
+  for (const { change, fix } of toAlternatives(provider.clientAuth)) {
+    const probe = probeAs(change)
+    if (!(await isRecognised(probe))) continue
+    if (await mayRevoke(probe)) return fix
+    first ??= fix
+  }
+  return mustRevoke ? undefined : first
+}
+
+/** How the provider gets the key that verifies our assertions. If it fetches the key, Portico has to run. */
+export async function adviseKeys({ config: { publicUrl }, isServed }: Examination): Promise<string> {
+  const jwksUri = `${publicUrl}/.well-known/client-jwks.json`
+  const register = `check OIDC_CLIENT_ID, and register the public half of OIDC_CLIENT_KEY at the provider: GET ${jwksUri} shows it`
+  return (await isServed)
+    ? `${register}, and a provider that fetches keys (jwks_uri) must reach it`
+    : `${register}; a provider that fetches keys there (jwks_uri) gets none before Portico runs: start it, and try again`
+}
+
+/** The client's authentication method, or its algorithm, is not in the provider's list. */
+export interface UnlistedMethod {
   message: string
   fix: string
-  /** False for `none`, which providers leave out although they have public clients. */
+  /** False for `none`: providers omit it although they have public clients. */
   isCertain: boolean
 }
 
 /**
- * Whether the metadata leaves our way to authenticate out (RFC 8414 2). That is no proof by itself: Keycloak and Spring leave
- * `none` out, and have public clients.
+ * Finds out whether the metadata omits the client's authentication method or algorithm (RFC 8414 2). That is
+ * no proof by itself: Keycloak and Spring omit `none`, and have public clients.
  */
-export function findUnlisted(metadata: ServerMetadata, { clientAuth }: ProviderConfig): Unlisted | undefined {
+export function findUnlistedMethod(
+  metadata: ServerMetadata,
+  { clientAuth }: ProviderConfig,
+): UnlistedMethod | undefined {
   const { method } = clientAuth
   const methods = readList(metadata, 'token_endpoint_auth_methods_supported')
   if (methods !== undefined && !methods.includes(method)) {
     return {
-      message: `its metadata lists ${tellList(methods)}, not ${method}`,
+      message: `its metadata lists ${formatList(methods)}, not ${method}`,
       fix: 'set OIDC_CLIENT_AUTH to one that it lists, with its credentials',
       isCertain: method !== 'none',
     }
@@ -38,15 +79,21 @@ export function findUnlisted(metadata: ServerMetadata, { clientAuth }: ProviderC
   const alg = method === 'private_key_jwt' ? clientAuth.keys[0]?.alg : undefined
   if (alg === undefined || algs === undefined || algs.includes(alg)) return undefined
   return {
-    message: `its metadata lists ${tellList(algs)} for assertions, not ${alg}`,
+    message: `its metadata lists ${formatList(algs)} for assertions, not ${alg}`,
     fix: 'put a key for one that it lists into OIDC_CLIENT_KEY',
     isCertain: true,
   }
 }
 
+/** Another way for the client to authenticate, and the setting that chooses it. */
+interface Alternative {
+  change: Partial<ProviderConfig>
+  fix: string
+}
+
 const audiences: readonly AssertionAudience[] = ['issuer', 'endpoint', 'token_endpoint']
 
-/** Other ways to authenticate with what is there. */
+/** The other ways to authenticate with the configured credentials. */
 function toAlternatives(auth: ClientAuth): Alternative[] {
   switch (auth.method) {
     case 'client_secret_basic':
@@ -56,7 +103,7 @@ function toAlternatives(auth: ClientAuth): Alternative[] {
         { change: { clientAuth: { ...auth, method } }, fix: `set OIDC_CLIENT_AUTH=${method}` },
         {
           change: { clientAuth: { method: 'none' } },
-          fix: 'the provider has this as a public client: drop OIDC_CLIENT_SECRET, or make it a confidential one there',
+          fix: 'the provider has this as a public client: drop OIDC_CLIENT_SECRET, or make it a confidential client there',
         },
       ]
     }
@@ -78,25 +125,7 @@ function toAlternatives(auth: ClientAuth): Alternative[] {
   }
 }
 
-/**
- * What would be recognised instead, tried: the first way by which tokens can be revoked as well, or else, where revoking is
- * not what this is about, the first way at all.
- */
-export async function findAlternative(
-  { provider, probeAs }: Examination,
-  { mustRevoke = false } = {},
-): Promise<string | undefined> {
-  let first: string | undefined
-  for (const { change, fix } of toAlternatives(provider.clientAuth)) {
-    const probe = probeAs(change)
-    if (!(await isRecognised(probe))) continue
-    if (await mayRevoke(probe)) return fix
-    first ??= fix
-  }
-  return mustRevoke ? undefined : first
-}
-
-/** A provider that does not answer another way of asking says nothing for it. */
+/** Whether the provider recognises the client of a probe. No answer counts as no. */
 const isRecognised = (probe: ProviderProbe): Promise<boolean> =>
   probe.tryCode().then(
     ({ error }) => error === 'invalid_grant',
@@ -112,46 +141,21 @@ async function mayRevoke(probe: ProviderProbe): Promise<boolean> {
   )
 }
 
-/** How the provider gets the key that verifies our assertions; where it fetches them, Portico has to run. */
-export async function adviseKeys({ config: { publicUrl }, isServed }: Examination): Promise<string> {
-  const address = `${publicUrl}/.well-known/client-jwks.json`
-  const register = `check OIDC_CLIENT_ID, and register the public half of OIDC_CLIENT_KEY at the provider: GET ${address} shows it`
-  return (await isServed)
-    ? `${register}, and a provider that fetches keys (jwks_uri) must reach it`
-    : `${register}; a provider that fetches keys there (jwks_uri) gets none before Portico runs: start it, and try again`
-}
-
 async function adviseCredentials(examination: Examination, { description }: ProbeRefusal): Promise<string> {
   const { method } = examination.provider.clientAuth
-  // Keycloak names the parameter that it misses.
+  // Keycloak names the parameter that is missing.
   if (method !== 'private_key_jwt' && /client_assertion/.test(description)) {
-    return 'the provider wants a signed assertion: set OIDC_CLIENT_KEY in place of the secret, or let this client have a secret there'
+    return 'the provider wants a signed assertion: set OIDC_CLIENT_KEY in place of the secret, or give this client a secret there'
   }
   switch (method) {
     case 'none':
-      return 'check OIDC_CLIENT_ID; let the provider have it as a public client with PKCE, or set the OIDC_CLIENT_SECRET that it has there'
+      return 'check OIDC_CLIENT_ID; make it a public client with PKCE at the provider, or set the OIDC_CLIENT_SECRET that it has there'
     case 'client_secret_basic':
     case 'client_secret_post':
-      return 'copy OIDC_CLIENT_ID and OIDC_CLIENT_SECRET anew from the console of the provider'
+      return 'copy OIDC_CLIENT_ID and OIDC_CLIENT_SECRET again from the console of the provider'
     case 'private_key_jwt':
       return adviseKeys(examination)
     case 'tls_client_auth':
       return 'check OIDC_CLIENT_ID, and register the subject of OIDC_CLIENT_CERT at the provider'
   }
-}
-
-/** Why the provider does not know who is asking, and what to do. */
-export async function explainUnrecognised(
-  examination: Examination,
-  refusal: ProbeRefusal,
-  unlisted: Unlisted | undefined,
-  options: { mustRevoke?: boolean } = {},
-): Promise<Finding> {
-  const { method } = examination.provider.clientAuth
-  const message = `the provider does not recognise this client by ${method}: ${tellRefusal(refusal)}`
-  const alternative = await findAlternative(examination, options)
-  if (alternative !== undefined) return fail('client authentication', message, alternative)
-  const fix = await adviseCredentials(examination, refusal)
-  if (unlisted === undefined) return fail('client authentication', message, fix)
-  return fail('client authentication', `${message}; ${unlisted.message}`, `${unlisted.fix}; or ${fix}`)
 }

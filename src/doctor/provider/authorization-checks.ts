@@ -3,150 +3,161 @@ import type { AuthorizationServer } from '../../provider/metadata/discovery.ts'
 import type { AuthorizationAnswer } from '../../provider/probe/probe.ts'
 import type { ProbeRefusal } from '../../provider/probe/probe-refusal.ts'
 import {
-  type Circumstances,
-  check,
-  findReason,
-  toFollowing,
-  toRefused,
-  toUnclear,
-  toUnregistered,
+  explainRefusal,
+  findCause,
+  findConsequence,
+  type RefusalContext,
+  redirectUriCheck,
+  unclearRefusal,
+  unregisteredRedirectUri,
 } from '../advice/authorization-refusals.ts'
-import { isUnrecognised, tellRefusal } from '../advice/refusals.ts'
+import { describeRefusal, isUnrecognised } from '../advice/refusals.ts'
+import type { Examination } from '../examination.ts'
 import { type Finding, fail, pass, unknown, warn } from '../finding.ts'
-import type { Examination } from '../provider-checks.ts'
 
-/** What a provider answers to `prompt=none` of a request it would otherwise take (OpenID Connect Core 3.1.2.6). */
-const nothingElseIsWrong = new Set([
+/**
+ * Checks whether the provider accepts our authorization request: a login with `prompt=none`, without a user
+ * at the browser.
+ */
+export async function checkAuthorization(
+  examination: Examination,
+  server: AuthorizationServer,
+  failed: ReadonlySet<string>,
+): Promise<Finding[]> {
+  const answer = await examination.probe.tryAuthorization()
+  return [
+    ...checkPushing(answer, examination, server),
+    explainAnswer(answer, { ...examination, server, failed }),
+  ]
+}
+
+/** Whether the request was pushed, where it should be. */
+function checkPushing(
+  { outcome, unpushed }: AuthorizationAnswer,
+  { provider }: Examination,
+  server: AuthorizationServer,
+): Finding[] {
+  if (unpushed !== undefined) {
+    return [
+      warn(
+        'PAR',
+        `the provider announces pushed requests but does not take them (${unpushed}): logins go through the browser`,
+        'the provider has to fix its metadata; or set OIDC_PAR=off',
+      ),
+    ]
+  }
+  return usesPar(provider, server) && outcome !== 'push refused' ? [pass('PAR', 'logins are pushed')] : []
+}
+
+function explainAnswer(answer: AuthorizationAnswer, context: RefusalContext): Finding {
+  const { redirectUri } = context.provider
+  switch (answer.outcome) {
+    case 'returned':
+      return explainReturn(answer.refusal, context)
+    case 'push refused':
+      return explainRefusedPush(answer.refusal, context)
+    case 'sent to an error':
+      return explainErrorPage(answer, context)
+    case 'page':
+      return explainPage(answer, redirectUri)
+    case 'sent elsewhere':
+      return sentElsewhere
+  }
+}
+
+/** What a provider answers to `prompt=none` where the request is right (OpenID Connect Core 3.1.2.6). */
+const onlyUserIsMissing = new Set([
   'login_required',
   'interaction_required',
   'consent_required',
   'account_selection_required',
 ])
 
-/** Whether the provider takes our authorization request, by a silent login that nobody takes part in. */
-export async function checkAuthorization(
-  examination: Examination,
-  found: AuthorizationServer,
-  failed: ReadonlySet<string>,
-): Promise<Finding[]> {
-  const answer = await examination.probe.tryAuthorization()
-  return [...toPushed(answer, examination, found), toFinding(answer, { ...examination, found, failed })]
-}
-
-/** Whether the request was pushed, where that was to be. */
-function toPushed(
-  { outcome, unpushed }: AuthorizationAnswer,
-  { provider }: Examination,
-  found: AuthorizationServer,
-): Finding[] {
-  if (unpushed !== undefined) {
-    return [
-      warn(
-        'PAR',
-        `the provider announces pushed requests and does not take them (${unpushed}): logins go through the browser`,
-        'let the provider mend its metadata, or set OIDC_PAR=off',
-      ),
-    ]
-  }
-  return usesPar(provider, found) && outcome !== 'push refused' ? [pass('PAR', 'logins are pushed')] : []
-}
-
-function toFinding(answer: AuthorizationAnswer, circumstances: Circumstances): Finding {
-  const { redirectUri } = circumstances.provider
-  switch (answer.outcome) {
-    case 'returned':
-      return toReturned(answer.refusal, circumstances)
-    case 'push refused':
-      return toPushRefused(answer.refusal, circumstances)
-    case 'sent to an error':
-      return toSentToError(answer, circumstances)
-    case 'page':
-      return toPage(answer, redirectUri)
-    case 'sent elsewhere':
-      return sentElsewhere
-  }
-}
-
 const sentElsewhere = unknown(
-  check,
+  redirectUriCheck,
   'the provider sends the browser to a page of its own first',
   'log in once to see it come back',
 )
 
-function toReturned(refusal: ProbeRefusal, circumstances: Circumstances): Finding {
-  const { redirectUri } = circumstances.provider
-  if (nothingElseIsWrong.has(refusal.error)) {
-    return pass(check, `the provider knows ${redirectUri}, and takes our authorization request`)
+function explainReturn(refusal: ProbeRefusal, context: RefusalContext): Finding {
+  const { redirectUri } = context.provider
+  if (onlyUserIsMissing.has(refusal.error)) {
+    return pass(redirectUriCheck, `the provider knows ${redirectUri}, and accepts our authorization request`)
   }
-  if (refusal.error === 'none') return pass(check, `the provider knows ${redirectUri}`)
-  return toFollowing(refusal, circumstances) ?? toRefused(refusal, circumstances)
+  if (refusal.error === 'none') return pass(redirectUriCheck, `the provider knows ${redirectUri}`)
+  return findConsequence(refusal, context) ?? explainRefusal(refusal, context)
 }
 
-function toPushRefused(refusal: ProbeRefusal, circumstances: Circumstances): Finding {
-  const following = toFollowing(refusal, circumstances)
-  if (following !== undefined) return following
-  // A redirect, even to a sign-in page, is no endpoint for pushed requests.
-  if (!isUnrecognised(refusal) || refusal.leadsTo !== undefined) return toRefused(refusal, circumstances)
-  const { provider, found } = circumstances
+function explainRefusedPush(refusal: ProbeRefusal, context: RefusalContext): Finding {
+  const consequence = findConsequence(refusal, context)
+  if (consequence !== undefined) return consequence
+  // An endpoint that redirects, even to a sign-in page, is not one for pushed requests.
+  if (!isUnrecognised(refusal) || refusal.leadsTo !== undefined) return explainRefusal(refusal, context)
+  const { provider, server } = context
   const ways = [
-    'let the client push at the provider',
+    'allow this client to push at the provider',
     ...(provider.clientAuth.method === 'private_key_jwt'
       ? ['try another OIDC_CLIENT_ASSERTION_AUDIENCE']
       : []),
-    ...(requiresPar(found) ? [] : ['set OIDC_PAR=off']),
+    ...(requiresPar(server) ? [] : ['set OIDC_PAR=off']),
   ]
   return fail(
     'PAR',
-    `the token endpoint recognises this client, and the endpoint for pushed requests does not: ${tellRefusal(refusal)}`,
+    `the token endpoint recognises this client, and the endpoint for pushed requests does not: ${describeRefusal(refusal)}`,
     ways.join(', or '),
   )
 }
 
-/** The address of a page of the provider's own tells what is wrong (Ory Hydra); a sign-in page may name what it waits for. */
-function toSentToError(
+/**
+ * A provider may report what is wrong in the address of its own error page (Ory Hydra). A sign-in page may
+ * also have an error in its address, which only says what it waits for.
+ */
+function explainErrorPage(
   { refusal, text }: Extract<AuthorizationAnswer, { outcome: 'sent to an error' }>,
-  circumstances: Circumstances,
+  context: RefusalContext,
 ): Finding {
-  const { redirectUri } = circumstances.provider
-  if (nothingElseIsWrong.has(refusal.error)) return sentElsewhere
-  const reason = findReason(refusal, circumstances, text)
-  if (reason !== undefined) return reason
-  const told = tellRefusal(refusal)
-  if (refusal.error === 'invalid_request') return toUnclear(redirectUri, `an error page of its own: ${told}`)
+  const { redirectUri } = context.provider
+  if (onlyUserIsMissing.has(refusal.error)) return sentElsewhere
+  const cause = findCause(refusal, context, text)
+  if (cause !== undefined) return cause
+  const answer = describeRefusal(refusal)
+  if (refusal.error === 'invalid_request') {
+    return unclearRefusal(redirectUri, `an error page of its own: ${answer}`)
+  }
   return unknown(
-    check,
-    `the provider sends the browser to a page of its own, which says ${told}`,
+    redirectUriCheck,
+    `the provider sends the browser to a page of its own, which says ${answer}`,
     'log in once to see it come back',
   )
 }
 
-/** Without a redirect there is a page: an error, or a sign-in page in spite of `prompt=none`. */
-function toPage(
+/** An answer without a redirect is a page: an error, or a sign-in page in spite of `prompt=none`. */
+function explainPage(
   { status, text }: Extract<AuthorizationAnswer, { outcome: 'page' }>,
   redirectUri: string,
 ): Finding {
   if (status < 300) {
     return unknown(
-      check,
-      'the provider shows a page to whoever comes',
+      redirectUriCheck,
+      'the provider shows a page to every browser',
       'log in once to see it send the browser back',
     )
   }
-  const told = `status ${status}`
+  const answer = `status ${status}`
   if (status === 404 || status === 405) {
     return fail(
       'authorization endpoint',
-      `it answers with ${told}`,
-      'mend OAUTH_AUTHORIZATION_ENDPOINT, or let the provider mend its discovery document; or OIDC_CLIENT_ID is not known there',
+      `it answers with ${answer}`,
+      'correct OAUTH_AUTHORIZATION_ENDPOINT, or the provider has to fix its discovery document; or it does not know OIDC_CLIENT_ID',
     )
   }
-  if (/redirect[_ ]ur[il]/i.test(text)) return toUnregistered(redirectUri, told)
+  if (/redirect[_ ]ur[il]/i.test(text)) return unregisteredRedirectUri(redirectUri, answer)
   if (/client/i.test(text)) {
     return fail(
       'client',
-      `the provider does not take OIDC_CLIENT_ID: ${told}`,
-      'copy it anew from the console of the provider',
+      `the provider does not accept OIDC_CLIENT_ID: ${answer}`,
+      'copy it again from the console of the provider',
     )
   }
-  return toUnclear(redirectUri, `a page: ${told}`)
+  return unclearRefusal(redirectUri, `a page: ${answer}`)
 }

@@ -5,41 +5,42 @@ import type { AuthorizationServer } from '../../provider/metadata/discovery.ts'
 import type { ProbedDocument, ProviderProbe } from '../../provider/probe/probe.ts'
 import { toLogText } from '../../telemetry/logger.ts'
 import { findAdvice, transportAdvice } from '../advice/advice.ts'
+import type { Examination } from '../examination.ts'
 import { type Finding, fail, pass, warn } from '../finding.ts'
-import type { Examination } from '../provider-checks.ts'
 
-const check = 'discovery'
-
-interface Discovered {
+interface DiscoveryResult {
   /** Undefined where a login could not begin either: then nothing else can be checked. */
-  found?: AuthorizationServer
+  server?: AuthorizationServer | undefined
   findings: Finding[]
 }
 
-/** Finds the provider as the server would, and says in plain words why not. */
-export async function checkDiscovery({ provider, probe }: Examination): Promise<Discovered> {
-  if (provider.endpoints !== undefined) return checkStatic(provider, probe)
+/** Discovers the provider as a login would, and explains why that fails. */
+export async function checkDiscovery({ provider, probe }: Examination): Promise<DiscoveryResult> {
+  if (provider.endpoints !== undefined) return checkStaticEndpoints(provider, probe)
   const address = toDocumentAddress(provider.issuer)
   try {
     const document = await probe.get(address)
     const issuer = readIssuer(document)
-    if (issuer !== provider.issuer) return { findings: [await explain(provider, probe, document, issuer)] }
-    const found = await probe.discover()
+    if (issuer !== provider.issuer)
+      return { findings: [await explainOtherIssuer(provider, probe, document, issuer)] }
+    const server = await probe.discover()
     return {
-      found,
+      server,
       findings: [
         pass(check, `${address} names exactly this issuer`),
-        ...tellKind(provider.issuer),
+        ...describeOktaServer(provider.issuer),
         ...checkClock(document, provider),
       ],
     }
   } catch (error) {
     if (!(error instanceof AppError)) throw error
-    return { findings: [toUnreachable(address, error.reason ?? error.code)] }
+    return { findings: [unreachable(address, error.reason ?? error.code)] }
   }
 }
 
-/** OpenID Connect Discovery 1.0, section 4. */
+const check = 'discovery'
+
+/** The address of the discovery document (OpenID Connect Discovery 1.0, 4). */
 const toDocumentAddress = (issuer: string) => `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`
 
 function readIssuer({ status, text }: ProbedDocument): string | undefined {
@@ -52,19 +53,19 @@ function readIssuer({ status, text }: ProbedDocument): string | undefined {
   }
 }
 
-/** Why the document is not that of OIDC_ISSUER. */
-async function explain(
+/** Explains why the document is not that of OIDC_ISSUER, and looks for the issuer where it often is. */
+async function explainOtherIssuer(
   { issuer }: ProviderConfig,
   probe: ProviderProbe,
   { status, headers }: ProbedDocument,
   named: string | undefined,
 ): Promise<Finding> {
   if (named !== undefined) {
-    const isSlash = named.replace(/\/$/, '') === issuer.replace(/\/$/, '')
+    const isOnlySlash = named.replace(/\/$/, '') === issuer.replace(/\/$/, '')
     const message = `the document names another issuer: ${toLogText(named)}`
     return fail(
       check,
-      isSlash ? `${message} (one "/" at the end is the difference)` : message,
+      isOnlySlash ? `${message} (one "/" at the end is the difference)` : message,
       `set OIDC_ISSUER=${toLogText(named)}, if that is the one you trust`,
     )
   }
@@ -82,34 +83,37 @@ async function explain(
     check,
     message,
     isOther
-      ? `there is one of ${other}: set OIDC_ISSUER=${other}, or mend the path of yours`
+      ? `there is one for ${other}: set OIDC_ISSUER=${other}, or correct the path of yours`
       : 'copy the issuer from the console of the provider; where it has no discovery, set OAUTH_AUTHORIZATION_ENDPOINT and OAUTH_TOKEN_ENDPOINT instead',
   )
 }
 
-function toUnreachable(address: string, reason: string): Finding {
+function unreachable(address: string, reason: string): Finding {
   return fail(
     check,
     `${address}: ${reason}`,
-    findAdvice(transportAdvice, reason, 'see whether this machine reaches the provider'),
+    findAdvice(transportAdvice, reason, 'check whether this machine can reach the provider'),
   )
 }
 
-function tellKind(issuer: string): Finding[] {
+function describeOktaServer(issuer: string): Finding[] {
   if (isOktaCustomServer(issuer)) {
-    return [pass('server', 'a custom authorization server by its address (Okta): access tokens are JWTs')]
+    return [pass('server', 'a custom authorization server, by its address (Okta): access tokens are JWTs')]
   }
   if (!isOktaHost(issuer)) return []
   return [
-    pass('server', 'the Okta org server: access tokens are opaque, scopes of your own need a custom server'),
+    pass(
+      'server',
+      'the Okta org server: access tokens are opaque, and scopes of your own need a custom server',
+    ),
   ]
 }
 
-/** Tokens are held against our clock; OIDC_CLOCK_TOLERANCE is forgiven. */
+/** The times in tokens are compared with our clock; a difference up to OIDC_CLOCK_TOLERANCE is accepted. */
 function checkClock({ headers, at }: ProbedDocument, { clockTolerance }: ProviderConfig): Finding[] {
   const date = Date.parse(headers.get('date') ?? '')
   if (Number.isNaN(date)) return []
-  // What a cache in between has kept is as much older.
+  // A document from a cache in between is older by its Age.
   const age = Number(headers.get('age') ?? 0) || 0
   const seconds = Math.round((at - date) / 1000) - age
   const message = `this machine is ${Math.abs(seconds)} s ${seconds > 0 ? 'ahead of' : 'behind'} the provider`
@@ -120,18 +124,23 @@ function checkClock({ headers, at }: ProbedDocument, { clockTolerance }: Provide
   return Math.abs(seconds) > 5 ? [warn('clock', message, fix)] : [pass('clock', 'within 5 s of the provider')]
 }
 
-/** A plain OAuth 2.0 provider says nothing of itself; what its token endpoint answers is seen with the client. */
-async function checkStatic(provider: ProviderConfig, probe: ProviderProbe): Promise<Discovered> {
+/**
+ * A plain OAuth 2.0 provider has no metadata; the check of the client examines its token endpoint further.
+ */
+async function checkStaticEndpoints(
+  provider: ProviderConfig,
+  probe: ProviderProbe,
+): Promise<DiscoveryResult> {
   const { token = '' } = provider.endpoints ?? {}
   try {
     const answer = await probe.get(token)
     return {
-      found: await probe.discover(),
+      server: await probe.discover(),
       findings: [pass('endpoints', `${new URL(token).origin} answers`), ...checkClock(answer, provider)],
     }
   } catch (error) {
     if (!(error instanceof AppError)) throw error
-    const finding = toUnreachable(token, error.reason ?? error.code)
+    const finding = unreachable(token, error.reason ?? error.code)
     return {
       findings: [{ ...finding, check: 'endpoints', message: `OAUTH_TOKEN_ENDPOINT: ${finding.message}` }],
     }

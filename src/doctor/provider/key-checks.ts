@@ -2,14 +2,10 @@ import { createPublicKey } from 'node:crypto'
 import type { AuthorizationServer } from '../../provider/metadata/discovery.ts'
 import { toLogText } from '../../telemetry/logger.ts'
 import { isKeycloak } from '../advice/known-providers.ts'
+import type { Examination } from '../examination.ts'
 import { type Finding, fail, pass, unknown, warn } from '../finding.ts'
-import type { Examination } from '../provider-checks.ts'
 
-const check = 'JWKS'
-
-type Jwk = Record<string, unknown>
-
-/** Whether the keys that verify tokens are there, are keys, and one of them fits OIDC_ID_TOKEN_ALG. */
+/** Checks whether the provider publishes usable keys, and whether one of them fits OIDC_ID_TOKEN_ALG. */
 export async function checkKeys(
   { provider, probe }: Examination,
   { metadata }: AuthorizationServer,
@@ -23,13 +19,15 @@ export async function checkKeys(
       fail(
         check,
         `${uri} holds no key set (status ${status})`,
-        'mend the address, or let the provider mend it',
+        'correct the address, or the provider has to fix it',
       ),
     ]
   }
   const unusable = keys.filter((key) => !isUsable(key))
   if (keys.length === 0 || unusable.length === keys.length) {
-    return [fail(check, `${uri} holds no key that can be used`, 'let the provider publish its signing keys')]
+    return [
+      fail(check, `${uri} holds no key that can be used`, 'the provider has to publish its signing keys'),
+    ]
   }
   const findings = [
     pass(check, `${keys.length - unusable.length} ${keys.length === 1 ? 'key' : 'keys'} at ${uri}`),
@@ -38,7 +36,7 @@ export async function checkKeys(
     const algs = keys.map(({ alg, kty }) => String(alg ?? kty))
     const message = `none of the keys (${toLogText(algs.join(', '))}) is for ${provider.idTokenAlg}`
     const fix = 'set OIDC_ID_TOKEN_ALG to the algorithm of the ID tokens'
-    // Keycloak makes a key of an algorithm when it signs by it for the first time.
+    // Keycloak makes a key for an algorithm when it signs with it for the first time.
     findings.push(
       isKeycloak(provider.issuer, metadata)
         ? unknown(check, `${message} so far`, `log in once, and run the doctor again; or ${fix}`)
@@ -50,13 +48,17 @@ export async function checkKeys(
     findings.push(
       warn(
         check,
-        'keys without a kid, or two of one kid: they are tried one after the other',
-        'let the provider name its keys',
+        'keys without a kid, or two with the same kid: they are tried one after the other',
+        'the provider has to give each key a kid',
       ),
     )
   }
   return findings
 }
+
+const check = 'JWKS'
+
+type Jwk = Record<string, unknown>
 
 function readKeys(text: string): Jwk[] | undefined {
   try {
@@ -78,10 +80,10 @@ function isUsable(jwk: Jwk): boolean {
   }
 }
 
-const families = { R: 'RSA', P: 'RSA', E: 'EC' } as const
-
-/** Whether a key may have made signatures of an algorithm, by what it says of itself (RFC 7517 4). */
+/** Whether a key may sign with an algorithm, by its own members (RFC 7517 4). */
 function fits({ alg, kty, use }: Jwk, wanted: string): boolean {
   const family = wanted === 'EdDSA' ? 'OKP' : families[wanted[0] as keyof typeof families]
   return kty === family && (alg === undefined || alg === wanted) && (use === undefined || use === 'sig')
 }
+
+const families = { R: 'RSA', P: 'RSA', E: 'EC' } as const

@@ -1,55 +1,79 @@
 import { isOktaCustomServer, isOktaHost } from '../../config/providers/okta.ts'
 import type { ProviderConfig } from '../../config/providers/provider-config.ts'
 import { requiresPar } from '../../provider/metadata/capabilities.ts'
-import { toLogText } from '../../telemetry/logger.ts'
-import { isZitadel } from '../advice/known-providers.ts'
 import { type Finding, fail, pass, unknown, warn } from '../finding.ts'
-import { readList, type ServerMetadata, tellList as tell } from './metadata-lists.ts'
+import { formatList, readList, type ServerMetadata } from '../server-metadata.ts'
 import { checkScopes } from './scope-checks.ts'
+import { checkAccessToken, checkAudiences, checkIdTokenAlg, checkUnverifiedIdToken } from './token-checks.ts'
 
-/** Holds what a provider says of itself against what is configured. */
-type Check = (metadata: ServerMetadata, provider: ProviderConfig) => Finding | Finding[] | undefined
+/**
+ * All checks of the metadata. For a plain OAuth 2.0 provider, its configuration takes the place of the
+ * metadata.
+ */
+export function checkMetadata(metadata: ServerMetadata, provider: ProviderConfig): Finding[] {
+  return metadataChecks.flatMap((check) => check(metadata, provider) ?? [])
+}
 
-const responseType: Check = (metadata) => {
+/**
+ * Compares what a provider publishes about itself with its configuration; returns nothing where it does not
+ * apply.
+ */
+type MetadataCheck = (metadata: ServerMetadata, provider: ProviderConfig) => Finding | Finding[] | undefined
+
+const metadataChecks: readonly MetadataCheck[] = [
+  checkResponseTypes,
+  checkGrantTypes,
+  checkPkce,
+  checkOktaAssertionAudience,
+  checkScopes,
+  checkPar,
+  checkDpop,
+  checkIdTokenAlg,
+  checkUnverifiedIdToken,
+  checkAudiences,
+  checkAccessToken,
+]
+
+function checkResponseTypes(metadata: ServerMetadata): Finding | undefined {
   const offered = readList(metadata, 'response_types_supported')
   if (offered === undefined) return undefined
   if (offered.includes('code')) return pass('response type', 'code')
   return fail(
     'response type',
-    `the provider offers ${tell(offered)}, not code`,
-    'let the provider allow the authorization code flow',
+    `the provider offers ${formatList(offered)}, not code`,
+    'the provider has to allow the authorization code flow',
   )
 }
 
-const grantTypes: Check = (metadata, { scopes }) => {
+function checkGrantTypes(metadata: ServerMetadata, { scopes }: ProviderConfig): Finding | undefined {
   const offered = readList(metadata, 'grant_types_supported')
   if (offered === undefined) return undefined
   if (!offered.includes('authorization_code')) {
     return fail(
       'grant types',
-      `the provider offers ${tell(offered)}`,
-      'let the provider allow authorization_code',
+      `the provider offers ${formatList(offered)}`,
+      'the provider has to allow authorization_code',
     )
   }
   if (scopes.includes('offline_access') && !offered.includes('refresh_token')) {
     return warn(
       'grant types',
-      'offline_access is asked for, but the provider has no refresh tokens',
+      'offline_access is requested, but the provider has no refresh tokens',
       'allow refresh_token at the provider, or drop offline_access from OIDC_SCOPES',
     )
   }
-  return pass('grant types', 'authorization_code and all else that is needed')
+  return pass('grant types', 'authorization_code and everything else that is needed')
 }
 
-const pkce: Check = (metadata, provider) => {
+function checkPkce(metadata: ServerMetadata, provider: ProviderConfig): Finding {
   const offered = readList(metadata, 'code_challenge_methods_supported')
   if (!provider.pkce) {
     return offered?.includes('S256')
       ? fail('PKCE', 'it is off, although the provider offers S256', 'set OIDC_PKCE=on')
       : warn(
           'PKCE',
-          'it is off: the state is the only defence against foreign codes',
-          'let the provider offer PKCE, and set OIDC_PKCE=on',
+          'it is off: the state is the only defence against injected codes',
+          'turn on PKCE at the provider, and set OIDC_PKCE=on',
         )
   }
   if (offered?.includes('S256')) return pass('PKCE', 'S256')
@@ -57,129 +81,55 @@ const pkce: Check = (metadata, provider) => {
     return unknown(
       'PKCE',
       'the provider does not say whether it takes S256',
-      'log in once; a provider without PKCE ignores it, mostly',
+      'log in once; most providers without PKCE ignore it',
     )
   }
   return fail(
     'PKCE',
-    `the provider offers ${tell(offered)}, not S256`,
-    'let the provider offer S256, or set OIDC_PKCE=off beside a client secret',
+    `the provider offers ${formatList(offered)}, not S256`,
+    'turn on S256 at the provider, or set OIDC_PKCE=off with a client secret',
   )
 }
 
-const oktaAssertionAudience: Check = (_metadata, { clientAuth, issuer }) => {
+function checkOktaAssertionAudience(
+  _metadata: ServerMetadata,
+  { clientAuth, issuer }: ProviderConfig,
+): Finding | undefined {
   const isOkta = isOktaCustomServer(issuer) || isOktaHost(issuer)
   if (clientAuth.method !== 'private_key_jwt' || clientAuth.audience === 'endpoint' || !isOkta)
     return undefined
   return warn(
     'client authentication',
-    'this looks like Okta, which wants the address of the endpoint as audience of assertions',
+    'this looks like Okta, where the audience of assertions must be the address of the endpoint',
     'set OIDC_CLIENT_ASSERTION_AUDIENCE=endpoint',
   )
 }
 
-const par: Check = (metadata, provider) => {
+function checkPar(metadata: ServerMetadata, provider: ProviderConfig): Finding | undefined {
   const isOffered = metadata.pushed_authorization_request_endpoint !== undefined
   const isRequired = requiresPar({ metadata })
   if (isRequired && provider.par === 'off') {
     return fail('PAR', 'the provider requires pushed requests, but OIDC_PAR=off', 'set OIDC_PAR=auto')
   }
-  // Whether the provider takes them is seen where the request is tried.
+  // Where it is not off, `checkAuthorization` tries whether the provider accepts pushed requests.
   return isOffered && provider.par === 'off' ? pass('PAR', 'offered, and off by OIDC_PAR') : undefined
 }
 
-const dpop: Check = (metadata, provider) => {
+function checkDpop(metadata: ServerMetadata, provider: ProviderConfig): Finding | undefined {
   const offered = readList(metadata, 'dpop_signing_alg_values_supported')
   if (offered === undefined || offered.length === 0) return undefined
   if (provider.dpop === 'off') {
     return unknown(
       'DPoP',
       'offered, and off by OIDC_DPOP: a client that must use it is refused',
-      'set OIDC_DPOP=auto where it must',
+      'set OIDC_DPOP=auto if this client must use it',
     )
   }
   if (offered.includes('ES256'))
     return pass('DPoP', 'offered (ES256): tokens are bound to a key of this server')
   return warn(
     'DPoP',
-    `the provider takes proofs by ${tell(offered)}, and ours are ES256: tokens are not bound`,
-    'let the provider take ES256',
+    `the provider takes proofs by ${formatList(offered)}, but ours are ES256: tokens are not bound`,
+    'configure the provider to take ES256',
   )
-}
-
-const idTokenAlg: Check = (metadata, { verifiesIdToken, idTokenAlg: ours }) => {
-  const offered = readList(metadata, 'id_token_signing_alg_values_supported')
-  if (!verifiesIdToken || offered === undefined) return undefined
-  const others = offered.filter((alg) => alg !== ours && alg !== 'none')
-  if (offered.includes(ours)) {
-    if (others.length === 0) return pass('ID token', `signed by ${ours}`)
-    return unknown(
-      'ID token',
-      `the provider can sign by ${ours}, and by ${tell(others)}: which it uses for this client is seen in a login only`,
-      'log in once; where login_failed says "its alg is not OIDC_ID_TOKEN_ALG", set that to the one of this client there',
-    )
-  }
-  const [other = 'another one'] = others.filter((alg) => /^(RS|PS|ES)\d|^EdDSA$/.test(alg))
-  return fail(
-    'ID token',
-    `the provider signs by ${tell(offered)}, not ${ours}`,
-    `set OIDC_ID_TOKEN_ALG=${toLogText(other)}`,
-  )
-}
-
-const unverifiedIdToken: Check = (_metadata, { verifiesIdToken, scopes }) => {
-  if (verifiesIdToken) return undefined
-  if (!scopes.includes('openid')) {
-    return pass('ID token', 'none is asked for: who signed in is what the provider answers over TLS')
-  }
-  return warn(
-    'ID token',
-    'openid is asked for, but without OAUTH_JWKS_URI an ID token cannot be verified and is not looked into',
-    'set OAUTH_ISSUER and OAUTH_JWKS_URI, or drop openid from OIDC_SCOPES',
-  )
-}
-
-const accessToken: Check = (_metadata, { accessToken: { format }, issuer, endpoints }) => {
-  const isOrg = endpoints === undefined && isOktaHost(issuer) && new URL(issuer).pathname === '/'
-  if (format === 'jwt' && isOrg) {
-    return fail(
-      'access token',
-      "those of Okta's org server are for Okta alone, and must not be looked into",
-      'drop OIDC_ACCESS_TOKEN and OIDC_ACCESS_TOKEN_AUDIENCE, or use a custom authorization server',
-    )
-  }
-  return pass('access token', format === 'jwt' ? 'verified as a JWT' : 'opaque: never looked into')
-}
-
-const audiences: Check = (metadata, { trustedAudiences, verifiesIdToken }) => {
-  if (!verifiesIdToken) return undefined
-  if (trustedAudiences.length > 0) {
-    return pass('audiences', `ID tokens may name ${tell(trustedAudiences)} beside the client`)
-  }
-  if (!isZitadel(metadata)) return undefined
-  return warn(
-    'audiences',
-    'this looks like Zitadel, whose ID tokens name the project beside the client: they will be refused',
-    "set OIDC_TRUSTED_AUDIENCES to the project's id (login_failed in the log names each audience)",
-  )
-}
-
-/** Nothing is found where a check returns nothing: it does not apply. */
-const checks: readonly Check[] = [
-  responseType,
-  grantTypes,
-  pkce,
-  oktaAssertionAudience,
-  checkScopes,
-  par,
-  dpop,
-  idTokenAlg,
-  unverifiedIdToken,
-  audiences,
-  accessToken,
-]
-
-/** All of these checks; of a plain OAuth 2.0 provider, the metadata is its configuration. */
-export function checkMetadata(metadata: ServerMetadata, provider: ProviderConfig): Finding[] {
-  return checks.flatMap((check) => check(metadata, provider) ?? [])
 }

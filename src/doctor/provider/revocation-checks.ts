@@ -1,26 +1,24 @@
 import type { AuthorizationServer } from '../../provider/metadata/discovery.ts'
 import type { ProbeRefusal } from '../../provider/probe/probe-refusal.ts'
 import { explainUnrecognised, findAlternative } from '../advice/client-auth-advice.ts'
-import { isUnrecognised, notTried, tellRefusal } from '../advice/refusals.ts'
+import { describeRefusal, isUnrecognised, skipped } from '../advice/refusals.ts'
+import type { Examination } from '../examination.ts'
 import { type Finding, pass, warn } from '../finding.ts'
-import type { Examination } from '../provider-checks.ts'
 
-const check = 'revocation'
-
-/** Whether refresh tokens can be revoked at a logout (RFC 7009): tried, with a token that cannot be good. */
+/** Checks whether a logout can revoke refresh tokens (RFC 7009), by revoking an invalid one. */
 export async function checkRevocation(
   examination: Examination,
   { metadata: { revocation_endpoint: endpoint } }: AuthorizationServer,
   failed: ReadonlySet<string>,
 ): Promise<Finding[]> {
-  if (endpoint === undefined) return toMissing(examination)
+  if (endpoint === undefined) return checkMissingEndpoint(examination)
   if (failed.has('client authentication')) {
-    return [notTried(check, 'client authentication failed', 'client authentication')]
+    return [skipped(check, 'client authentication failed', 'client authentication')]
   }
   const refusal = await examination.probe.tryRevocation()
-  const isOdd = refusal?.error === 'malformed'
-  if (refusal === undefined || !(isOdd || isUnrecognised(refusal))) {
-    return [pass(check, 'refresh tokens of people who log out are revoked')]
+  const isMalformed = refusal?.error === 'malformed'
+  if (refusal === undefined || !(isMalformed || isUnrecognised(refusal))) {
+    return [pass(check, 'refresh tokens of users who log out are revoked')]
   }
   const alternative = await findAlternative(examination, { mustRevoke: true })
   const { method } = examination.provider.clientAuth
@@ -30,26 +28,28 @@ export async function checkRevocation(
   return [
     warn(
       check,
-      `the provider does not let this client revoke tokens, so that those of people who log out stay good: ${tellRefusal(refusal)}`,
-      alternative ?? 'let this client revoke its tokens at the provider',
+      `the provider does not let this client revoke tokens: those of users who log out stay valid: ${describeRefusal(refusal)}`,
+      alternative ?? 'allow this client to revoke its tokens at the provider',
     ),
   ]
 }
 
+const check = 'revocation'
+
 /**
- * Whether the words of a refusal are about what this client authenticates with. A token endpoint that looks at the code before the
- * client (zitadel) tells nothing of it.
+ * Whether the words of a refusal are about the client's credentials. Where the token endpoint checks the code
+ * before the client (Zitadel), this endpoint is the first to show that they are wrong.
  */
 const blamesCredentials = ({ description }: ProbeRefusal) =>
   /client_id|client_secret|credential|signature/i.test(description)
 
-function toMissing({ provider }: Examination): Finding[] {
+function checkMissingEndpoint({ provider }: Examination): Finding[] {
   if (!provider.scopes.includes('offline_access')) return []
   const fix =
     provider.endpoints === undefined
-      ? 'ask the provider for one, or let refresh tokens expire soon'
+      ? 'ask the provider for one, or configure refresh tokens to expire soon'
       : 'set OAUTH_REVOCATION_ENDPOINT, if the provider has one'
   const message =
-    'the provider names no revocation endpoint: refresh tokens of people who log out are good there until they expire'
+    'the provider names no revocation endpoint: refresh tokens of users who log out stay valid there until they expire'
   return [warn(check, message, fix)]
 }

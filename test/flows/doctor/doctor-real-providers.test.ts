@@ -184,7 +184,7 @@ describe('a post-logout redirect URI', () => {
       const { failed, of } = await examineAt({ ...options, client })
       expect(failed).toEqual([])
       expect(of('logout')).toEqual([
-        expect.stringMatching(/^unknown logout: .*without an ID token.* → see that it is/),
+        expect.stringMatching(/^unknown logout: .*without an ID token.* → check that it is/),
       ])
     }
   })
@@ -249,11 +249,11 @@ describe.each([
     const { failed, of } = await examineAt(options, { OIDC_CLIENT_SECRET: testSecret() })
     expect(failed).toEqual([
       expect.stringMatching(
-        /^fail client authentication: the provider does not recognise this client by client_secret_basic: unauthorized_client.* → copy OIDC_CLIENT_ID and OIDC_CLIENT_SECRET anew/,
+        /^fail client authentication: the provider does not recognise this client by client_secret_basic: unauthorized_client.* → copy OIDC_CLIENT_ID and OIDC_CLIENT_SECRET again/,
       ),
     ])
     expect(of('redirect URI', 'unknown')).toEqual([
-      expect.stringMatching(/not tried: .*unauthorized_client.* → mend client authentication first$/),
+      expect.stringMatching(/not tried: .*unauthorized_client.* → correct client authentication first$/),
     ])
     expect(of('revocation')).toEqual([expect.stringMatching(/^unknown revocation: not tried/)])
   })
@@ -313,7 +313,7 @@ test.each<[string, RequestHandler]>([
     const { failed } = await examineAt({ auth: 'none', before: answer('/v1/token', handler) })
     expect(failed).toEqual([
       expect.stringMatching(
-        /^fail client authentication: the provider does not recognise this client by none: .* → check OIDC_CLIENT_ID; let the provider have it as a public client/,
+        /^fail client authentication: the provider does not recognise this client by none: .* → check OIDC_CLIENT_ID; make it a public client/,
       ),
     ])
     expect((await examineAt({ auth: 'none' })).failed).toEqual([])
@@ -481,7 +481,7 @@ describe('pushed requests', () => {
       const required = await examineAt({ before: both(announce(more), answer('/v1/par', handler)) })
       expect(required.failed).toEqual([
         expect.stringMatching(
-          /^fail PAR: the endpoint .* answers with something else: .* → let the provider mend it: it takes/,
+          /^fail PAR: the endpoint .* answers with something else: .* → the provider has to fix it: it accepts/,
         ),
       ])
     },
@@ -549,7 +549,7 @@ describe('audiences beside the client', () => {
       'where they are trusted',
       zitadel,
       { OIDC_TRUSTED_AUDIENCES: 'project-7,other' },
-      ['pass audiences: ID tokens may name project-7, other beside the client'],
+      ['pass audiences: ID tokens may name project-7, other besides the client'],
     ],
     ['at another provider', {}, {}, []],
   ])('%s are none', async (_what, options, env, findings) => {

@@ -136,7 +136,7 @@ describe('the authorization request', () => {
     ] as const)('%s: %s', async (outcome, error, before) => {
       const answer = { outcome, refusal: { error, description: '' } }
       expect((await check(answer, { failed: [before] })).join()).toMatch(
-        new RegExp(`^unknown redirect URI: not tried: .*${error}.* → mend ${before} first$`),
+        new RegExp(`^unknown redirect URI: not tried: .*${error}.* → correct ${before} first$`),
       )
       expect((await check(answer)).join()).toMatch(/^fail /)
     })
@@ -152,14 +152,14 @@ describe('the authorization request', () => {
     })
 
     test.each<[Env, object, string]>([
-      [secret, {}, 'let the client push at the provider, or set OIDC_PAR=off'],
+      [secret, {}, 'allow this client to push at the provider, or set OIDC_PAR=off'],
       [
         key,
         {},
-        'let the client push at the provider, or try another OIDC_CLIENT_ASSERTION_AUDIENCE, or set OIDC_PAR=off',
+        'allow this client to push at the provider, or try another OIDC_CLIENT_ASSERTION_AUDIENCE, or set OIDC_PAR=off',
       ],
-      [secret, { require_pushed_authorization_requests: true }, 'let the client push at the provider'],
-      [secret, { require_pushed_authorization_requests: 'true' }, 'let the client push at the provider'],
+      [secret, { require_pushed_authorization_requests: true }, 'allow this client to push at the provider'],
+      [secret, { require_pushed_authorization_requests: 'true' }, 'allow this client to push at the provider'],
     ])(
       'a client that only the endpoint for pushed requests does not recognise is told there, %#',
       async (env, metadata, fix) => {
@@ -204,8 +204,8 @@ describe('the authorization request', () => {
     })
 
     test.each([
-      [false, / → let the provider mend it, or set OIDC_PAR=off$/],
-      [true, / → let the provider mend it: it takes no others$/],
+      [false, / → the provider has to fix it; or set OIDC_PAR=off$/],
+      [true, / → the provider has to fix it: it accepts only pushed requests$/],
     ])('answered with something else, required: %s', async (isRequired, expected) => {
       const more = { ...metadata, require_pushed_authorization_requests: isRequired }
       const refusal = { error: 'malformed', description: 'status 302', status: 302 }
@@ -275,7 +275,7 @@ describe('client authentication', () => {
     ])('with status %d (%s) is a client that is not recognised', async (status, description) => {
       const told = await check({ error: 'unauthorized_client', status, description })
       expect(told).toMatch(unrecognised)
-      expect(told).toMatch(/ → copy OIDC_CLIENT_ID and OIDC_CLIENT_SECRET anew/)
+      expect(told).toMatch(/ → copy OIDC_CLIENT_ID and OIDC_CLIENT_SECRET again/)
     })
 
     test.each<[number | undefined, string]>([
@@ -310,9 +310,9 @@ describe('client authentication', () => {
         /^fail client authentication: the provider does not recognise this client by none: status/,
       )
       expect(told).toMatch(
-        / → check OIDC_CLIENT_ID; let the provider have it as a public client with PKCE, or set/,
+        / → check OIDC_CLIENT_ID; make it a public client with PKCE at the provider, or set/,
       )
-      expect(told).not.toMatch(/stands between/)
+      expect(told).not.toMatch(/is between/)
     })
 
     test.each([
@@ -323,9 +323,9 @@ describe('client authentication', () => {
       malformed(undefined, 403),
     ])('%j is an address that is wrong, or something in between', async (refusal) => {
       expect(await check(refusal, { env: {} })).toMatch(
-        /^fail token endpoint: .* → let the provider mend its discovery document, or look at what stands between/,
+        /^fail token endpoint: .* → the provider has to fix its discovery document, or check what is between/,
       )
-      expect(await check(refusal, { env: plain })).toMatch(/ → mend OAUTH_TOKEN_ENDPOINT, or look at/)
+      expect(await check(refusal, { env: plain })).toMatch(/ → correct OAUTH_TOKEN_ENDPOINT, or check/)
     })
   })
 
@@ -411,7 +411,7 @@ describe('client authentication', () => {
       expect(await check({ error, description })).toMatch(/ → set OIDC_DPOP=required$/)
       // A proof that was sent is another matter.
       expect(await check({ error, description }, { metadata: offered })).toMatch(
-        /^fail DPoP: the provider does not take our proof: .* → look at the clocks/,
+        /^fail DPoP: the provider does not accept our proof: .* → compare the clocks/,
       )
     })
 
@@ -505,7 +505,7 @@ describe('the audience of assertions', () => {
     return [...atToken, ...atRevocation].map(({ status, fix = '' }) => `${status} ${fix}`.trim())
   }
   const set = (audience: AssertionAudience) => `set OIDC_CLIENT_ASSERTION_AUDIENCE=${audience}`
-  const first = 'unknown mend client authentication first'
+  const first = 'unknown correct client authentication first'
 
   test.each<[string, typeof hydra, AssertionAudience, string[]]>([
     ['Hydra', hydra, 'issuer', [`fail ${set('token_endpoint')}`, first]],
@@ -523,7 +523,7 @@ describe('the audience of assertions', () => {
       'one that lets nobody revoke',
       without,
       'endpoint',
-      ['pass', 'warn let this client revoke its tokens at the provider'],
+      ['pass', 'warn allow this client to revoke its tokens at the provider'],
     ],
   ])('%s, %#', async (_what, provider, audience, expected) => {
     expect(await check(provider, audience)).toEqual(expected)
@@ -561,7 +561,7 @@ describe('revocation', () => {
     ['a kind of token', { error: 'unsupported_token_type', description: '', status: 400 }],
   ])('that says %s against it passes', async (_what, refusal) => {
     expect(await check(refusal)).toEqual([
-      'pass revocation: refresh tokens of people who log out are revoked',
+      'pass revocation: refresh tokens of users who log out are revoked',
     ])
   })
 
@@ -571,7 +571,7 @@ describe('revocation', () => {
     ['status 404', { error: 'malformed', description: 'status 404', status: 404 }],
   ])('that is answered with %s is a warning', async (told, refusal) => {
     expect(await check(refusal)).toEqual([
-      `warn revocation: the provider does not let this client revoke tokens, so that those of people who log out stay good: ${told} → let this client revoke its tokens at the provider`,
+      `warn revocation: the provider does not let this client revoke tokens: those of users who log out stay valid: ${told} → allow this client to revoke its tokens at the provider`,
     ])
   })
 
@@ -618,7 +618,7 @@ describe('revocation', () => {
 
   test('of a client that is not recognised is not tried', async () => {
     expect(await check(undefined, { failed: ['client authentication'] })).toEqual([
-      'unknown revocation: not tried: client authentication failed → mend client authentication first',
+      'unknown revocation: not tried: client authentication failed → correct client authentication first',
     ])
   })
 
@@ -715,7 +715,7 @@ describe('logout', () => {
     ['another error', toError('client_id is missing')],
     ['another page', { status: 400, text: 'no' }],
   ])('%s does not tell', async (_what, own, other) => {
-    expect(await check(own, other)).toMatch(/^unknown logout: the provider does not tell without an ID token/)
+    expect(await check(own, other)).toMatch(/^unknown logout: without an ID token, the provider does not say/)
   })
 })
 
@@ -729,10 +729,10 @@ describe('userinfo', () => {
     [401, {}, /^pass userinfo/],
     [403, {}, /^pass userinfo/],
     [400, {}, /^pass userinfo/],
-    [404, {}, /^warn userinfo: answers 404 .* → let the provider mend/],
-    [404, plain, /^warn userinfo: answers 404 .* → mend OAUTH_USERINFO_ENDPOINT/],
-    [200, {}, /^fail userinfo: it answers to a token/],
-    [200, plain, /^fail userinfo: .* → mend OAUTH_USERINFO_ENDPOINT/],
+    [404, {}, /^warn userinfo: answers 404 .* → the provider has to fix/],
+    [404, plain, /^warn userinfo: answers 404 .* → correct OAUTH_USERINFO_ENDPOINT/],
+    [200, {}, /^fail userinfo: it accepts an invalid token/],
+    [200, plain, /^fail userinfo: .* → correct OAUTH_USERINFO_ENDPOINT/],
     [undefined, {}, /^warn userinfo: .*must be in the ID token/],
     [undefined, plain, /^warn userinfo: .* → set OAUTH_USERINFO_ENDPOINT/],
   ])('status %s', async (status, env, expected) => {

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { readConfig } from '../../../src/config/config.ts'
-import { checkServer } from '../../../src/doctor/config-checks.ts'
+import { checkServerSettings } from '../../../src/doctor/config-checks.ts'
 import { examine } from '../../../src/doctor/doctor.ts'
 import { checkCertificate } from '../../../src/doctor/provider/client-auth-checks.ts'
 import { checkDiscovery } from '../../../src/doctor/provider/discovery-checks.ts'
@@ -203,7 +203,7 @@ describe('metadata', () => {
       [['RS256', 'PS256'], 'RS256', 'PS256'],
       [['none', 'PS384', 'ES256', 'RS256', 'HS256'], 'ES256', 'PS384, RS256, HS256'],
     ])('%j, %s', (list, ours, others) => {
-      const message = `the provider can sign by ${ours}, and by ${others}: which it uses for this client is seen in a login only`
+      const message = `the provider can sign by ${ours}, and by ${others}: only a login shows which one it uses for this client`
       expect(algs(list, ours)).toContainEqual(
         expect.stringMatching(new RegExp(`^unknown ID token: ${message} → log in once; .*OIDC_ID_TOKEN_ALG`)),
       )
@@ -440,8 +440,8 @@ describe('discovery', () => {
   test.each([
     ['deadline passed', /raise OIDC_TIMEOUT/],
     ['UND_ERR_CONNECT_TIMEOUT', /raise OIDC_TIMEOUT/],
-    ['discovery: jwks_uri is not https://', /mend its discovery document/],
-    ['something else', /see whether this machine reaches/],
+    ['discovery: jwks_uri is not https://', /fix its discovery document/],
+    ['something else', /check whether this machine can reach/],
   ])('%s', async (reason, expected) => {
     const get = () => Promise.reject(providerUnavailable(reason))
     expect(await check({ get })).toEqual([expect.stringMatching(expected)])
@@ -471,7 +471,7 @@ test('a date that a cache has kept is no clock that is wrong', async () => {
 })
 
 describe('the server', () => {
-  const check = (env: Env) => checkServer(readConfig({ ...good, ...env }), env).map(tell)
+  const check = (env: Env) => checkServerSettings(readConfig({ ...good, ...env }), env).map(tell)
 
   test.each<[Env, RegExp]>([
     [{}, /^pass secrets: BFF_SECRETS holds one secret/],
@@ -489,7 +489,7 @@ describe('the server', () => {
       /^warn cookies: .*not Secure/,
     ],
     [{}, /^pass origins: the app lives on PUBLIC_URL itself/],
-    [{ SPA_ORIGINS: 'https://spa.example.com' }, /^pass origins: https:\/\/spa\.example\.com: of one site/],
+    [{ SPA_ORIGINS: 'https://spa.example.com' }, /^pass origins: https:\/\/spa\.example\.com: on the same site/],
     [{}, /^pass origins: the provider redirects to this server/],
     [{ OIDC_REDIRECT_URI: 'https://app.example.com/in' }, /^pass origins: the provider redirects to a page/],
     [{ TRUST_PROXY: undefined, RATE_LIMIT_LOGIN: 'off' }, /^warn limits/],
@@ -511,7 +511,7 @@ describe('the server', () => {
     const findings = await examine({ ...good, OIDC_ISSUER: undefined, OIDC_ISUER: 'x' }, { now: Date.now })
     expect(findings.map(({ message }) => message)).toEqual([
       expect.stringContaining('OIDC_ISSUER is required'),
-      expect.stringContaining('OIDC_ISUER is no setting'),
+      expect.stringContaining('OIDC_ISUER is not a setting'),
     ])
   })
 })
