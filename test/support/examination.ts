@@ -7,8 +7,8 @@ import { testSecret } from './portico.ts'
 
 export type Env = Record<string, string | undefined>
 
-/** Settings without a flaw. */
-export const good: Env = {
+/** Settings with which every check passes. */
+export const goodSettings: Env = {
   PUBLIC_URL: 'https://app.example.com',
   BFF_SECRETS: testSecret(),
   OIDC_ISSUER: 'https://idp.example.com',
@@ -17,16 +17,16 @@ export const good: Env = {
   TRUST_PROXY: '10.0.0.1',
 }
 
-/** A plain OAuth 2.0 provider in place of the one of `good`. */
-export const plain: Env = {
+/** A plain OAuth 2.0 provider in place of that of `goodSettings`. */
+export const oauth2Settings: Env = {
   OIDC_ISSUER: undefined,
   OAUTH_AUTHORIZATION_ENDPOINT: 'https://idp.example.com/a',
   OAUTH_TOKEN_ENDPOINT: 'https://idp.example.com/t',
 }
 
-const nobody = () => Promise.reject(new Error('nobody asks that'))
+const unexpectedCall = () => Promise.reject(new Error('this check must not ask that'))
 
-/** What a check of the doctor gets, with the answers of a provider in place of one. */
+/** The input of a check; `probe` answers in place of a provider. */
 export function createExamination(
   env: Env,
   probe: Partial<ProviderProbe>,
@@ -38,14 +38,14 @@ export function createExamination(
     isServed?: boolean
   } = {},
 ): Examination {
-  const config = readConfig({ ...good, ...env })
+  const config = readConfig({ ...goodSettings, ...env })
   const silent = {
-    get: nobody,
-    discover: nobody,
-    tryCode: nobody,
-    tryRevocation: nobody,
-    tryAuthorization: nobody,
-    tryUserinfo: nobody,
+    get: unexpectedCall,
+    discover: unexpectedCall,
+    tryCode: unexpectedCall,
+    tryRevocation: unexpectedCall,
+    tryAuthorization: unexpectedCall,
+    tryUserinfo: unexpectedCall,
     close: async () => {},
   }
   return {
@@ -59,14 +59,14 @@ export function createExamination(
 }
 
 /** A finding in one line. */
-export const tell = ({ status, check, message, fix }: Finding): string =>
+export const toLine = ({ status, check, message, fix }: Finding): string =>
   `${status} ${check}: ${message}${fix === undefined ? '' : ` → ${fix}`}`
 
-/** A provider of which only the metadata counts. */
-export const discovered = (metadata: object): AuthorizationServer =>
+/** A discovered provider with this metadata. */
+export const discoveredServer = (metadata: object): AuthorizationServer =>
   ({ metadata, configuration: {} }) as unknown as AuthorizationServer
 
-/** An answer to whatever is asked for. */
-export const answered = (text: string, { status = 200, headers = {} as Record<string, string> } = {}) => ({
+/** A probe that answers every request with this text. */
+export const answering = (text: string, { status = 200, headers = {} as Record<string, string> } = {}) => ({
   get: async () => ({ status, headers: new Headers(headers), text, at: 1_800_000_000_000 }),
 })

@@ -8,16 +8,20 @@ import { errors } from '../../../demo/provider/oidc-provider.ts'
 import { systemClock } from '../../../src/clock.ts'
 import { examine } from '../../../src/doctor/doctor.ts'
 import type { Status } from '../../../src/doctor/finding.ts'
-import { startPatient, tamper } from '../../support/doctor.ts'
-import { tell } from '../../support/examination.ts'
+import { toLine } from '../../support/examination.ts'
 import { startTestServer } from '../../support/http-server.ts'
 import { startPortico, testSecret } from '../../support/portico.ts'
+import {
+  type DemoProviderSetup,
+  rewriteJson,
+  startDemoProvider,
+} from '../../support/providers/demo-provider.ts'
 
 /** What the doctor says at providers that answer as Keycloak, Ory Hydra and Spring do: each finding planted, and passing. */
 
-type Patient = Awaited<ReturnType<typeof startPatient>>
-type Options = NonNullable<Parameters<typeof startPatient>[0]>
-type Env = Patient['env']
+type DemoProvider = Awaited<ReturnType<typeof startDemoProvider>>
+type Options = DemoProviderSetup
+type Env = DemoProvider['env']
 
 const opened: { close(): Promise<unknown> }[] = []
 afterEach(async () => {
@@ -29,20 +33,22 @@ const keep = <T extends { close(): Promise<unknown> }>(one: T): T => {
 }
 
 /** Examines a Portico at such a provider. */
-async function examineAt(options: Options, more: Env | ((patient: Patient) => Env) = {}) {
-  const patient = keep(await startPatient(options))
+async function examineAt(options: Options, more: Env | ((idp: DemoProvider) => Env) = {}) {
+  const idp = keep(await startDemoProvider(options))
   const findings = await examine(
-    { ...patient.env, ...(typeof more === 'function' ? more(patient) : more) },
+    { ...idp.env, ...(typeof more === 'function' ? more(idp) : more) },
     systemClock,
   )
   const of = (check: string, status?: Status) =>
-    findings.filter((one) => one.check === check && (status === undefined || one.status === status)).map(tell)
-  return { of, failed: findings.filter(({ status }) => status === 'fail').map(tell) }
+    findings
+      .filter((one) => one.check === check && (status === undefined || one.status === status))
+      .map(toLine)
+  return { of, failed: findings.filter(({ status }) => status === 'fail').map(toLine) }
 }
 
 const discovery = '/.well-known/openid-configuration'
 const metadata = (change: Record<string, unknown>) =>
-  tamper(discovery, (document) => ({ ...document, ...change }))
+  rewriteJson(discovery, (document) => ({ ...document, ...change }))
 
 /** Answers one address in place of the provider, where `when` says so. */
 const answer =
@@ -76,7 +82,7 @@ describe('a public client whose method the metadata leaves out (Keycloak, Spring
     ])
   })
 
-  test('is told once where the provider wants more of it, with the list', async () => {
+  test('is reported once where the provider wants more of it, with the list', async () => {
     const { failed } = await examineAt(
       { auth: 'client_secret_basic', before },
       { OIDC_CLIENT_AUTH: undefined, OIDC_CLIENT_SECRET: undefined },
@@ -95,14 +101,14 @@ describe('a redirect URI that is not registered', () => {
   const error = new URLSearchParams({ error: 'invalid_request', error_description: description })
   const hint = new URLSearchParams({ error: 'invalid_request', error_hint: description })
   const isForeign = ({ query }: Request) => !String(query.redirect_uri).endsWith('/api/callback')
-  const foreign = ({ env }: Patient) => ({ OIDC_REDIRECT_URI: `${env.PUBLIC_URL}/signed-in` })
+  const foreign = ({ env }: DemoProvider) => ({ OIDC_REDIRECT_URI: `${env.PUBLIC_URL}/signed-in` })
 
   test.each([
     ['the page of Ory Hydra', `/oauth2/fallbacks/error?${error}`],
     ['the same with its older words', `/oauth2/fallbacks/error?${hint}`],
     ['a page elsewhere', `https://pages.example.com/oops?lang=en&${error}`],
     ['a page that reads its fragment', `https://pages.example.com/err.srf?lc=1033#${error}`],
-  ])('is told by the address of %s', async (_what, location) => {
+  ])('is recognised by the address of %s', async (_what, location) => {
     const before = answer('/v1/authorize', redirect(location), isForeign)
     const { failed } = await examineAt({ before }, foreign)
     expect(failed).toEqual([
@@ -177,8 +183,8 @@ describe('a post-logout redirect URI', () => {
         ),
       },
     ],
-    ['asks whoever comes', { before: answer('/v1/logout', (_req, res) => void res.send('Sign out?')) }],
-    ['redirects whoever comes', { before: answer('/v1/logout', redirect('/login')) }],
+    ['asks every browser', { before: answer('/v1/logout', (_req, res) => void res.send('Sign out?')) }],
+    ['redirects every browser', { before: answer('/v1/logout', redirect('/login')) }],
   ])('is not known where the provider %s', async (_what, options) => {
     for (const client of [{}, unregistered.client]) {
       const { failed, of } = await examineAt({ ...options, client })
@@ -279,14 +285,14 @@ describe('a wrong secret at any other provider is one failure as well', () => {
       { before: both(answer('/v1/token', challenge), answer('/v1/par', challenge)) },
       'invalid_client .status 401 with a challenge.',
     ],
-  ])('%s', async (_what, options, told) => {
+  ])('%s', async (_what, options, answered) => {
     const { failed, of } = await examineAt(
       { ...options, provider: { par: true } },
       { OIDC_CLIENT_SECRET: testSecret() },
     )
     expect(failed).toEqual([
       expect.stringMatching(
-        new RegExp(`^fail client authentication: .*by client_secret_\\w+: ${told}.* → copy`),
+        new RegExp(`^fail client authentication: .*by client_secret_\\w+: ${answered}.* → copy`),
       ),
     ])
     expect(of('redirect URI')).toEqual([expect.stringMatching(/^unknown redirect URI: not tried: /)])
@@ -308,7 +314,7 @@ test.each<[string, RequestHandler]>([
   ['a redirect to its sign-in page', redirect('/login')],
   ['a 401 without a word', (_req, res) => void res.status(401).end()],
 ])(
-  'a public client that Spring does not take as one, told by %s, is not sent to the network',
+  'a public client that Spring does not take as one, shown by %s, is not sent to the network',
   async (_what, handler) => {
     const { failed } = await examineAt({ auth: 'none', before: answer('/v1/token', handler) })
     expect(failed).toEqual([
@@ -338,7 +344,7 @@ describe('a key that the provider fetches at a Portico that does not run', () =>
       json(400, { error: 'invalid_client', error_description: 'Unable to load public key' }),
     ],
     ['fails (Ory Hydra)', (_req, res) => void res.status(500).end()],
-  ])('is told where the provider %s', async (_what, refuse) => {
+  ])('is reported where the provider %s', async (_what, refuse) => {
     const { failed } = await examineAt(
       { auth, before: fetching(() => 'https://localhost:1', refuse) },
       endpoint,
@@ -355,37 +361,42 @@ describe('a key that the provider fetches at a Portico that does not run', () =>
     const publicUrl = server.origin
     const own = { ...endpoint, PUBLIC_URL: publicUrl, OIDC_REDIRECT_URI: `${publicUrl}/api/callback` }
     const client = { redirect_uris: [`${publicUrl}/api/callback`] }
-    const patient = keep(
-      await startPatient({ auth, client, before: fetching(() => publicUrl, json(500, {})) }),
+    const idp = keep(
+      await startDemoProvider({ auth, client, before: fetching(() => publicUrl, json(500, {})) }),
     )
-    const env = { ...patient.env, ...own }
+    const env = { ...idp.env, ...own }
     const portico = keep(await startPortico({ env: { ...env, PORT: '0' } }))
     server.serve((req, res) => {
       void fetch(`${portico.url}${req.url}`).then(async (answer) => res.end(await answer.text()))
     })
     const findings = await examine(env, systemClock)
-    expect(findings.filter(({ status }) => status === 'fail').map(tell)).toEqual([])
+    expect(findings.filter(({ status }) => status === 'fail').map(toLine)).toEqual([])
     expect(findings.filter(({ check }) => check === 'public address').map(({ status }) => status)).toEqual([
       'pass',
     ])
-    const wrong = await examine({ ...env, OIDC_CLIENT_ID: 'somebody-else' }, systemClock)
-    const told = wrong
+    const wrong = await examine({ ...env, OIDC_CLIENT_ID: 'another-client' }, systemClock)
+    const refused = wrong
       .filter(({ check, status }) => check === 'client authentication' && status === 'fail')
-      .map(tell)
-    expect(told).toEqual([expect.stringMatching(/a provider that fetches keys \(jwks_uri\) must reach it$/)])
+      .map(toLine)
+    expect(refused).toEqual([
+      expect.stringMatching(/a provider that fetches keys \(jwks_uri\) must reach it$/),
+    ])
   })
 })
 
-test('that nothing answers at PUBLIC_URL yet is said once, mildly, and stops nobody', async () => {
+test('that nothing answers at PUBLIC_URL yet is said once, and is no failure', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'portico-doctor-providers-'))
   keep({ close: async () => rmSync(folder, { recursive: true }) })
-  const toEntry = ({ env }: Patient, redirectUri: string) => ({
+  const toEntry = ({ env }: DemoProvider, redirectUri: string) => ({
     ...Object.fromEntries(Object.entries(env).filter(([name]) => name.startsWith('OIDC_'))),
     OIDC_REDIRECT_URI: redirectUri,
   })
   const start = async (auth: 'none' | 'client_secret_post', name: string) => {
     const redirectUri = `https://localhost:1/api/callback/${name}`
-    return toEntry(keep(await startPatient({ auth, client: { redirect_uris: [redirectUri] } })), redirectUri)
+    return toEntry(
+      keep(await startDemoProvider({ auth, client: { redirect_uris: [redirectUri] } })),
+      redirectUri,
+    )
   }
   const several = { one: await start('none', 'one'), other: await start('client_secret_post', 'other') }
   const file = join(folder, 'providers.json')
@@ -401,7 +412,7 @@ test('that nothing answers at PUBLIC_URL yet is said once, mildly, and stops nob
   )
   expect(findings.filter(({ status }) => status === 'fail')).toEqual([])
   expect(new Set(findings.map(({ provider }) => provider))).toEqual(new Set([undefined, 'one', 'other']))
-  expect(findings.filter(({ message }) => /nothing answers/.test(message)).map(tell)).toEqual([
+  expect(findings.filter(({ message }) => /nothing answers/.test(message)).map(toLine)).toEqual([
     expect.stringMatching(
       /^unknown public address: nothing answers at https:\/\/localhost:1 from here \(ECONNREFUSED\), which is as it should be before the first start → /,
     ),
@@ -448,7 +459,7 @@ describe('the audience of assertions', () => {
     ])
   })
 
-  test('that the endpoint for pushed requests alone does not take is told there', async () => {
+  test('that the endpoint for pushed requests alone does not accept is reported there', async () => {
     const { failed } = await examineAt(hydra, { OIDC_CLIENT_ASSERTION_AUDIENCE: 'endpoint' })
     expect(failed).toEqual([
       expect.stringMatching(/^fail PAR: the token endpoint recognises this client, and/),
@@ -458,7 +469,7 @@ describe('the audience of assertions', () => {
 
 describe('pushed requests', () => {
   const announce = (more: object = {}) =>
-    tamper(discovery, (document) => ({
+    rewriteJson(discovery, (document) => ({
       ...document,
       pushed_authorization_request_endpoint: `${String(document.issuer)}/v1/par`,
       ...more,
@@ -496,7 +507,7 @@ describe('offline_access at Keycloak', () => {
   // By the path of its token endpoint: the issuer of the patient is another one.
   const keycloak: Options = {
     before: both(
-      tamper(discovery, (document) => ({
+      rewriteJson(discovery, (document) => ({
         ...document,
         token_endpoint: `${String(document.issuer)}/protocol/openid-connect/token`,
       })),
@@ -517,7 +528,7 @@ describe('offline_access at Keycloak', () => {
   test.each<[string, Options, string]>([
     ['without it', keycloak, 'openid profile email'],
     ['at another provider', {}, 'openid profile email offline_access'],
-  ])('%s is nothing to tell', async (_what, options, OIDC_SCOPES) => {
+  ])('%s is not reported', async (_what, options, OIDC_SCOPES) => {
     expect((await examineAt(options, { OIDC_SCOPES })).of('scopes')).toEqual([`pass scopes: ${OIDC_SCOPES}`])
   })
 })
@@ -525,7 +536,7 @@ describe('offline_access at Keycloak', () => {
 describe('audiences beside the client', () => {
   const zitadel: Options = {
     before: both(
-      tamper(discovery, (document) => ({
+      rewriteJson(discovery, (document) => ({
         ...document,
         token_endpoint: `${String(document.issuer)}/oauth/v2/token`,
         userinfo_endpoint: `${String(document.issuer)}/oidc/v1/userinfo`,
@@ -557,7 +568,7 @@ describe('audiences beside the client', () => {
   })
 })
 
-test('a provider that answers with the client secret, in whatever field, does not make the doctor print it', async () => {
+test('a provider that answers with the client secret, in any field, does not make the doctor print it', async () => {
   const canary = 'S3cret-canary-of-some-length'
   for (const body of [
     { error: `not ${canary}` },
@@ -565,8 +576,8 @@ test('a provider that answers with the client secret, in whatever field, does no
     { error: { code: canary, message: canary } },
     { message: `client secret ${canary} is wrong` },
   ]) {
-    const tell = answer('/v1/token', (_req, res) => void res.status(400).json(body))
-    const { of, failed } = await examineAt({ before: tell }, { OIDC_CLIENT_SECRET: canary })
+    const toLine = answer('/v1/token', (_req, res) => void res.status(400).json(body))
+    const { of, failed } = await examineAt({ before: toLine }, { OIDC_CLIENT_SECRET: canary })
     expect(of('client authentication').join()).toContain('[redacted]')
     expect([...failed, ...of('client authentication')].join()).not.toContain(canary)
   }

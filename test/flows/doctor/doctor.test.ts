@@ -11,14 +11,14 @@ import { examine } from '../../../src/doctor/doctor.ts'
 import type { Finding } from '../../../src/doctor/finding.ts'
 import { countFindings, renderJson, renderTable } from '../../../src/doctor/report.ts'
 import { createCertificate } from '../../support/certificate.ts'
-import { startPatient, tamper } from '../../support/doctor.ts'
 import { freePort, startTestServer } from '../../support/http-server.ts'
 import { testSecret } from '../../support/portico.ts'
 import { root, startProcess } from '../../support/processes/start-process.ts'
+import { rewriteJson, startDemoProvider } from '../../support/providers/demo-provider.ts'
 
-type Patient = Awaited<ReturnType<typeof startPatient>>
-type Options = Parameters<typeof startPatient>[0]
-type Env = Patient['env']
+type DemoProvider = Awaited<ReturnType<typeof startDemoProvider>>
+type Options = Parameters<typeof startDemoProvider>[0]
+type Env = DemoProvider['env']
 
 const folder = mkdtempSync(join(tmpdir(), 'portico-doctor-'))
 afterAll(() => rmSync(folder, { recursive: true }))
@@ -44,25 +44,22 @@ describe('a good configuration passes', () => {
     ['toki-secret', 'client_secret_post'],
     ['strict', 'private_key_jwt ES256'],
   ] as const)('%s with %s', async (shape, auth) => {
-    const { env } = keep(await startPatient({ shape, auth }))
+    const { env } = keep(await startDemoProvider({ shape, auth }))
     const findings = await examine(env, systemClock)
     expect(summarise(findings.filter(({ status }) => status === 'fail'))).toEqual([])
     expect(findings).toContainEqual(
       expect.objectContaining({ check: 'client authentication', status: 'pass' }),
     )
     expect(findings).toContainEqual(expect.objectContaining({ check: 'redirect URI', status: 'pass' }))
-    // What needs a person is told, not guessed.
+    // What only a user who signs in can show is reported, not guessed.
     expect(countFindings(findings).unknown).toBeGreaterThan(0)
   })
 
   test('Okta with private_key_jwt, pushed requests and DPoP', async () => {
-    const patient = keep(
-      await startPatient({ auth: 'private_key_jwt RS256', provider: { par: true, dpop: true } }),
+    const idp = keep(
+      await startDemoProvider({ auth: 'private_key_jwt RS256', provider: { par: true, dpop: true } }),
     )
-    const findings = await examine(
-      { ...patient.env, OIDC_CLIENT_ASSERTION_AUDIENCE: 'endpoint' },
-      systemClock,
-    )
+    const findings = await examine({ ...idp.env, OIDC_CLIENT_ASSERTION_AUDIENCE: 'endpoint' }, systemClock)
     expect(summarise(findings.filter(({ status }) => status === 'fail'))).toEqual([])
     for (const check of ['PAR', 'DPoP']) {
       expect(findings).toContainEqual(expect.objectContaining({ check, status: 'pass' }))
@@ -72,9 +69,9 @@ describe('a good configuration passes', () => {
 
 interface Planted {
   what: string
-  patient?: Options
+  idp?: Options
   /** Spoils the settings. */
-  spoil?: (patient: Patient) => Env | Promise<Env>
+  spoil?: (idp: DemoProvider) => Env | Promise<Env>
   clock?: Clock
   check: string
   status?: Finding['status']
@@ -84,7 +81,7 @@ interface Planted {
 
 const discovery = '/.well-known/openid-configuration'
 const metadata = (change: Record<string, unknown>) =>
-  ({ before: tamper(discovery, (document) => ({ ...document, ...change })) }) satisfies Options
+  ({ before: rewriteJson(discovery, (document) => ({ ...document, ...change })) }) satisfies Options
 
 async function otherKey(): Promise<string> {
   const { privateKey } = await generateKeyPair('ES256', { extractable: true })
@@ -107,7 +104,7 @@ const planted: Planted[] = [
   },
   {
     what: 'the discovery document of another issuer',
-    patient: metadata({ issuer: 'https://other.example.com' }),
+    idp: metadata({ issuer: 'https://other.example.com' }),
     check: 'discovery',
     message: /names another issuer: https:\/\/other\.example\.com/,
     fix: /set OIDC_ISSUER=https:\/\/other\.example\.com, if/,
@@ -121,7 +118,7 @@ const planted: Planted[] = [
   },
   {
     what: 'a provider that is no OpenID Connect provider',
-    patient: { shape: 'toki', auth: 'none' },
+    idp: { shape: 'toki', auth: 'none' },
     spoil: ({ env, origin }) => ({
       ...env,
       OIDC_ISSUER: origin,
@@ -151,7 +148,7 @@ const planted: Planted[] = [
     fix: /host name/,
   },
   {
-    what: 'a certificate nobody here trusts',
+    what: 'a certificate that is not trusted here',
     spoil: async ({ env }) => {
       const { key, certificate } = createCertificate(folder, 'localhost')
       const server = createServer({ key, cert: certificate }).listen(0, '127.0.0.1')
@@ -165,7 +162,7 @@ const planted: Planted[] = [
   },
   {
     what: 'an endpoint that is not https at an https issuer, or missing',
-    patient: metadata({ jwks_uri: undefined }),
+    idp: metadata({ jwks_uri: undefined }),
     check: 'discovery',
     message: /jwks_uri is missing/,
     fix: /fix its discovery document/,
@@ -179,14 +176,14 @@ const planted: Planted[] = [
   },
   {
     what: 'a client id that is not known',
-    spoil: ({ env }) => ({ ...env, OIDC_CLIENT_ID: 'somebody-else' }),
+    spoil: ({ env }) => ({ ...env, OIDC_CLIENT_ID: 'another-client' }),
     check: 'client',
     message: /does not accept OIDC_CLIENT_ID/,
     fix: /copy it again/,
   },
   {
     what: 'the secret in the header where the provider wants it in the body',
-    patient: {
+    idp: {
       auth: 'client_secret_post',
       // oidc-provider takes either one.
       before: (req, res, next) =>
@@ -201,7 +198,7 @@ const planted: Planted[] = [
   },
   {
     what: 'a secret for a public client',
-    patient: { auth: 'none' },
+    idp: { auth: 'none' },
     spoil: ({ env }) => ({ ...env, OIDC_CLIENT_AUTH: undefined, OIDC_CLIENT_SECRET: testSecret() }),
     check: 'client authentication',
     message: /does not recognise/,
@@ -209,14 +206,14 @@ const planted: Planted[] = [
   },
   {
     what: 'assertions for the issuer where Okta wants the endpoint',
-    patient: { auth: 'private_key_jwt ES256' },
+    idp: { auth: 'private_key_jwt ES256' },
     check: 'client authentication',
     message: /does not recognise/,
     fix: /^set OIDC_CLIENT_ASSERTION_AUDIENCE=endpoint$/,
   },
   {
     what: 'assertions for the endpoint where a strict provider wants the issuer',
-    patient: { shape: 'strict', auth: 'private_key_jwt ES256' },
+    idp: { shape: 'strict', auth: 'private_key_jwt ES256' },
     spoil: ({ env }) => ({ ...env, OIDC_CLIENT_ASSERTION_AUDIENCE: 'endpoint' }),
     check: 'client authentication',
     message: /does not recognise/,
@@ -224,7 +221,7 @@ const planted: Planted[] = [
   },
   {
     what: 'a key that the provider does not know',
-    patient: { shape: 'strict', auth: 'private_key_jwt ES256' },
+    idp: { shape: 'strict', auth: 'private_key_jwt ES256' },
     spoil: async ({ env }) => ({ ...env, OIDC_CLIENT_KEY: await otherKey() }),
     check: 'client authentication',
     message: /does not recognise/,
@@ -232,7 +229,7 @@ const planted: Planted[] = [
   },
   {
     what: 'a rotation of keys begun here, but not at the provider',
-    patient: { shape: 'strict', auth: 'private_key_jwt ES256' },
+    idp: { shape: 'strict', auth: 'private_key_jwt ES256' },
     spoil: async ({ env }) => {
       const old = JSON.parse(env.OIDC_CLIENT_KEY ?? '') as Record<string, unknown>
       const next = { ...(JSON.parse(await otherKey()) as object), kid: 'next' }
@@ -251,7 +248,7 @@ const planted: Planted[] = [
   },
   {
     what: 'the same at a provider that takes pushed requests',
-    patient: { provider: { par: true } },
+    idp: { provider: { par: true } },
     spoil: ({ env }) => ({ ...env, OIDC_REDIRECT_URI: `${env.PUBLIC_URL}/signed-in` }),
     check: 'redirect URI',
     message: /does not know https:\/\/localhost:1\/signed-in/,
@@ -259,7 +256,7 @@ const planted: Planted[] = [
   },
   {
     what: 'a post-logout redirect URI that is not registered',
-    patient: { client: { post_logout_redirect_uris: [] } },
+    idp: { client: { post_logout_redirect_uris: [] } },
     check: 'logout',
     status: 'warn',
     message: /does not know https:\/\/localhost:1\/api\/logout\/callback/,
@@ -275,7 +272,7 @@ const planted: Planted[] = [
   },
   {
     what: 'offline_access where there are no refresh tokens',
-    patient: metadata({ grant_types_supported: ['authorization_code'] }),
+    idp: metadata({ grant_types_supported: ['authorization_code'] }),
     check: 'grant types',
     status: 'warn',
     message: /no refresh tokens/,
@@ -283,7 +280,7 @@ const planted: Planted[] = [
   },
   {
     what: 'a client that may not use the code flow',
-    patient: {
+    idp: {
       // As Okta says it.
       before: (req, res, next) =>
         req.path.endsWith('/v1/token') ? void res.status(400).json({ error: 'unauthorized_client' }) : next(),
@@ -294,7 +291,7 @@ const planted: Planted[] = [
   },
   {
     what: 'a provider without the code flow',
-    patient: metadata({ response_types_supported: ['id_token'] }),
+    idp: metadata({ response_types_supported: ['id_token'] }),
     check: 'response type',
     message: /offers id_token, not code/,
     fix: /allow the authorization code flow/,
@@ -308,14 +305,14 @@ const planted: Planted[] = [
   },
   {
     what: 'a provider with plain PKCE only',
-    patient: metadata({ code_challenge_methods_supported: ['plain'] }),
+    idp: metadata({ code_challenge_methods_supported: ['plain'] }),
     check: 'PKCE',
     message: /offers plain, not S256/,
     fix: /turn on S256 at the provider/,
   },
   {
     what: 'pushed requests off where they are required',
-    patient: { shape: 'strict', auth: 'private_key_jwt ES256' },
+    idp: { shape: 'strict', auth: 'private_key_jwt ES256' },
     spoil: ({ env }) => ({ ...env, OIDC_PAR: 'off' }),
     check: 'PAR',
     message: /requires pushed requests/,
@@ -323,7 +320,7 @@ const planted: Planted[] = [
   },
   {
     what: 'proofs by algorithms that are not ours',
-    patient: metadata({ dpop_signing_alg_values_supported: ['RS256'] }),
+    idp: metadata({ dpop_signing_alg_values_supported: ['RS256'] }),
     check: 'DPoP',
     status: 'warn',
     message: /takes proofs by RS256/,
@@ -338,7 +335,7 @@ const planted: Planted[] = [
   },
   {
     what: 'metadata of other types than they should be',
-    patient: metadata({
+    idp: metadata({
       scopes_supported: [{ toString: 1, valueOf: 1 }, 7],
       dpop_signing_alg_values_supported: { length: 1 },
       token_endpoint_auth_methods_supported: 'client_secret_basic',
@@ -350,7 +347,7 @@ const planted: Planted[] = [
   },
   {
     what: 'an endpoint for pushed requests that is none',
-    patient: {
+    idp: {
       provider: { par: true },
       before: (req, res, next) => (req.path.endsWith('/par') ? void res.status(200).json({}) : next()),
     },
@@ -360,7 +357,7 @@ const planted: Planted[] = [
   },
   {
     what: 'a provider that repeats the secret in its error',
-    patient: {
+    idp: {
       auth: 'client_secret_post',
       before: (req, res, next) =>
         req.path.endsWith('/v1/token')
@@ -377,7 +374,7 @@ const planted: Planted[] = [
   },
   {
     what: 'an error_description that is no text',
-    patient: {
+    idp: {
       before: (req, res, next) =>
         req.path.endsWith('/v1/token')
           ? void res.status(400).json({ error: 'invalid_client', error_description: ['x'] })
@@ -389,7 +386,7 @@ const planted: Planted[] = [
   },
   {
     what: 'a userinfo endpoint with a slip',
-    patient: { shape: 'toki', auth: 'none' },
+    idp: { shape: 'toki', auth: 'none' },
     spoil: ({ env, origin }) => ({ ...env, OAUTH_USERINFO_ENDPOINT: `${origin}/oauth2/usrinfo/{user_id}` }),
     check: 'userinfo',
     status: 'warn',
@@ -398,7 +395,7 @@ const planted: Planted[] = [
   },
   {
     what: 'an authorization endpoint with a slip',
-    patient: { shape: 'toki', auth: 'none' },
+    idp: { shape: 'toki', auth: 'none' },
     spoil: ({ env, origin }) => ({ ...env, OAUTH_AUTHORIZATION_ENDPOINT: `${origin}/oauth2/authorise` }),
     check: 'authorization endpoint',
     message: /status 404/,
@@ -413,7 +410,7 @@ const planted: Planted[] = [
   },
   {
     what: 'a wrong secret at a provider that answers errors with status 200',
-    patient: {
+    idp: {
       shape: 'toki-secret',
       auth: 'client_secret_post',
       before: (req, res, next) =>
@@ -424,7 +421,7 @@ const planted: Planted[] = [
     fix: /OIDC_CLIENT_SECRET/,
   },
   {
-    what: 'a public address whose name nobody knows',
+    what: 'a public address with an unknown name',
     spoil: ({ env }) => ({
       ...env,
       PUBLIC_URL: 'https://app.portico.invalid',
@@ -444,15 +441,15 @@ const planted: Planted[] = [
   },
   {
     what: 'a key set that is none',
-    patient: { before: tamper('/v1/keys', () => ['no', 'keys']) },
+    idp: { before: rewriteJson('/v1/keys', () => ['no', 'keys']) },
     check: 'JWKS',
     message: /holds no key set \(status 200\)/,
     fix: /correct the address/,
   },
   {
-    what: 'a key set that nobody could foresee',
-    patient: {
-      before: tamper('/v1/keys', ({ keys }) => ({
+    what: 'a key set of an unexpected form',
+    idp: {
+      before: rewriteJson('/v1/keys', ({ keys }) => ({
         keys: (keys as object[]).map((key) => ({ ...key, alg: { toString: 1, valueOf: 1 } })),
       })),
     },
@@ -462,15 +459,15 @@ const planted: Planted[] = [
   },
   {
     what: 'an empty key set',
-    patient: { before: tamper('/v1/keys', () => ({ keys: [] })) },
+    idp: { before: rewriteJson('/v1/keys', () => ({ keys: [] })) },
     check: 'JWKS',
     message: /no key that can be used/,
     fix: /publish its signing keys/,
   },
   {
     what: 'a key set without a key for the algorithm of ID tokens',
-    patient: {
-      before: tamper('/v1/keys', ({ keys }) => ({
+    idp: {
+      before: rewriteJson('/v1/keys', ({ keys }) => ({
         keys: (keys as object[]).map((key) => ({ ...key, alg: 'PS256' })),
       })),
     },
@@ -480,8 +477,8 @@ const planted: Planted[] = [
   },
   {
     what: 'two keys without a name',
-    patient: {
-      before: tamper('/v1/keys', ({ keys }) => ({
+    idp: {
+      before: rewriteJson('/v1/keys', ({ keys }) => ({
         keys: [...(keys as object[]), ...(keys as object[])].map((key) => ({ ...key, kid: undefined })),
       })),
     },
@@ -507,7 +504,7 @@ const planted: Planted[] = [
   },
   {
     what: 'a token endpoint with a slip',
-    patient: { shape: 'toki', auth: 'none' },
+    idp: { shape: 'toki', auth: 'none' },
     spoil: ({ env, origin }) => ({ ...env, OAUTH_TOKEN_ENDPOINT: `${origin}/oauth/token` }),
     check: 'token endpoint',
     message: /status 404/,
@@ -515,7 +512,7 @@ const planted: Planted[] = [
   },
   {
     what: 'openid at a provider whose keys are not configured',
-    patient: { shape: 'toki', auth: 'none' },
+    idp: { shape: 'toki', auth: 'none' },
     spoil: ({ env }) => ({ ...env, OIDC_SCOPES: 'openid profile' }),
     check: 'ID token',
     status: 'warn',
@@ -524,7 +521,7 @@ const planted: Planted[] = [
   },
   {
     what: 'a client secret that could be guessed',
-    patient: { client: { client_secret: 'changeme' } },
+    idp: { client: { client_secret: 'changeme' } },
     spoil: ({ env }) => ({ ...env, OIDC_CLIENT_SECRET: 'changeme' }),
     check: 'secrets',
     status: 'warn',
@@ -545,7 +542,7 @@ const planted: Planted[] = [
     fix: /https origin/,
   },
   {
-    what: 'limits that everybody shares',
+    what: 'limits that all clients share',
     spoil: ({ env }) => ({ ...env, TRUST_PROXY: undefined }),
     check: 'limits',
     status: 'warn',
@@ -596,7 +593,7 @@ const planted: Planted[] = [
   },
   {
     what: 'PKCE off without client authentication',
-    patient: { auth: 'none' },
+    idp: { auth: 'none' },
     spoil: ({ env }) => ({ ...env, OIDC_PKCE: 'off' }),
     check: 'configuration',
     message: /OIDC_PKCE is off, which needs client authentication/,
@@ -660,9 +657,9 @@ const planted: Planted[] = [
 ]
 
 describe('what is misconfigured is found, and the fix is named', () => {
-  test.each(planted)('$what', async ({ patient: options, spoil, clock = systemClock, ...expected }) => {
-    const patient = keep(await startPatient(options))
-    const env = (await spoil?.(patient)) ?? patient.env
+  test.each(planted)('$what', async ({ idp: options, spoil, clock = systemClock, ...expected }) => {
+    const idp = keep(await startDemoProvider(options))
+    const env = (await spoil?.(idp)) ?? idp.env
     const findings = await examine(env, clock)
     const { check, status = 'fail', message, fix } = expected
     const found = findings.filter((one) => one.check === check && one.status === status)
@@ -688,8 +685,11 @@ test('a terminal does not obey what a provider writes', () => {
 })
 
 test('of several providers each is examined, under its name', async () => {
-  const [okta, toki] = [keep(await startPatient()), keep(await startPatient({ shape: 'toki', auth: 'none' }))]
-  const pick = ({ env }: Patient) =>
+  const [okta, toki] = [
+    keep(await startDemoProvider()),
+    keep(await startDemoProvider({ shape: 'toki', auth: 'none' })),
+  ]
+  const pick = ({ env }: DemoProvider) =>
     Object.fromEntries(Object.entries(env).filter(([name]) => /^O(IDC|AUTH)_/.test(name)))
   const file = writeFile('providers.json', JSON.stringify({ okta: pick(okta), toki: pick(toki) }))
   const findings = await examine(
@@ -705,7 +705,7 @@ test('of several providers each is examined, under its name', async () => {
     expect(findings).toContainEqual(
       expect.objectContaining({ provider, check: 'client authentication', status: 'pass' }),
     )
-    // Each has a redirect URI of its own now, which nobody registered.
+    // Each has a redirect URI of its own now, which is not registered.
     expect(findings).toContainEqual(
       expect.objectContaining({
         provider,
@@ -725,7 +725,7 @@ describe('the command', () => {
   }
 
   test('prints a table and exits with 0 where no check failed', async () => {
-    const { env } = keep(await startPatient())
+    const { env } = keep(await startDemoProvider())
     const { code, text } = await run(env)
     expect(code).toBe(0)
     expect(text).toMatch(/^pass {2}discovery +http/m)
@@ -733,7 +733,7 @@ describe('the command', () => {
   })
 
   test('exits with 1 where one failed, and says the same in JSON for pipelines', async () => {
-    const { env } = keep(await startPatient())
+    const { env } = keep(await startDemoProvider())
     const { code, text } = await run({ ...env, OIDC_CLIENT_SECRET: testSecret() }, '--json')
     expect(code).toBe(1)
     const report = JSON.parse(text) as { healthy: boolean; counts: { fail: number }; findings: Finding[] }

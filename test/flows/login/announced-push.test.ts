@@ -2,10 +2,10 @@ import type { RequestHandler, Response } from 'express'
 import { afterEach, describe, expect, test } from 'vitest'
 import { createTestBrowser } from '../../support/browser.ts'
 import { seconds } from '../../support/clock.ts'
-import { tamper } from '../../support/doctor.ts'
 import { readRefusal, startLogin } from '../../support/login.ts'
 import type { TestPortico } from '../../support/portico.ts'
-import { logIn, type PatientOptions, startWatched } from '../../support/watched.ts'
+import { type DemoProviderSetup, rewriteJson } from '../../support/providers/demo-provider.ts'
+import { logIn, startRecordedProvider } from '../../support/providers/recorded-provider.ts'
 
 /** Pushed authorization requests that the metadata announces, and the provider does not take: Spring does so. */
 
@@ -23,16 +23,16 @@ describe('pushed requests that are announced and not taken (Spring)', () => {
   /** A provider whose metadata has an endpoint for pushed requests, where something else answers. */
   const startAnnouncing = (
     answer: (res: Response) => unknown,
-    { isRequired, ...options }: PatientOptions & { isRequired?: boolean | 'true' } = {},
+    { isRequired, ...options }: DemoProviderSetup & { isRequired?: boolean | 'true' } = {},
   ) => {
-    const announce = tamper('/openid-configuration', (document) => ({
+    const announce = rewriteJson('/openid-configuration', (document) => ({
       ...document,
       pushed_authorization_request_endpoint: `${String(document.issuer)}/v1/par`,
       ...(isRequired === undefined ? {} : { require_pushed_authorization_requests: isRequired }),
     }))
     const before: RequestHandler = (req, res, next) =>
       isPush(req) ? void answer(res) : announce(req, res, next)
-    return startWatched(keep, { ...options, before })
+    return startRecordedProvider(keep, { ...options, before })
   }
   const skipped = (portico: TestPortico) =>
     portico.logged.filter(({ event }) => event === 'pushed_request_skipped')
@@ -46,7 +46,7 @@ describe('pushed requests that are announced and not taken (Spring)', () => {
   ]
 
   test.each(answers)('%s: logins go through the browser, with a warning', async (_what, status, answer) => {
-    const { calls, patient, portico } = await startAnnouncing(answer)
+    const { calls, idp, portico } = await startAnnouncing(answer)
     const browser = createTestBrowser()
     const { searchParams } = new URL(await startLogin(portico, browser))
     expect(Object.fromEntries(searchParams)).toMatchObject({
@@ -58,7 +58,7 @@ describe('pushed requests that are announced and not taken (Spring)', () => {
     expect(skipped(portico)).toEqual([
       expect.objectContaining({
         level: 'warn',
-        issuer: patient.env.OIDC_ISSUER,
+        issuer: idp.env.OIDC_ISSUER,
         reason: `pushed authorization request: status ${status}`,
       }),
     ])
@@ -104,7 +104,7 @@ describe('pushed requests that are announced and not taken (Spring)', () => {
     const par = { par: true }
     const before: RequestHandler = (req, res, next) =>
       isPush(req) && !isThere ? void res.status(404).end() : next()
-    const { calls, portico } = await startWatched(keep, { provider: par, before })
+    const { calls, portico } = await startRecordedProvider(keep, { provider: par, before })
     await startLogin(portico, createTestBrowser())
     isThere = true
     portico.clock.advance(seconds(59))
@@ -116,9 +116,9 @@ describe('pushed requests that are announced and not taken (Spring)', () => {
   })
 
   test('a 401 without a word is none for public clients (Spring)', async () => {
-    const { patient, portico } = await startAnnouncing((res) => res.status(401).end(), { auth: 'none' })
+    const { idp, portico } = await startAnnouncing((res) => res.status(401).end(), { auth: 'none' })
     const { searchParams } = new URL(await startLogin(portico, createTestBrowser()))
-    expect(searchParams.get('client_id')).toBe(patient.env.OIDC_CLIENT_ID)
+    expect(searchParams.get('client_id')).toBe(idp.env.OIDC_CLIENT_ID)
     expect(searchParams.has('code_challenge')).toBe(true)
     expect(skipped(portico)).toHaveLength(1)
   })
@@ -141,7 +141,7 @@ describe('pushed requests that are announced and not taken (Spring)', () => {
   test('what one person asks for does not take them from the others', async () => {
     const before: RequestHandler = (req, res, next) =>
       isPush(req) && req.body?.login_hint === 'mallory' ? void res.redirect('/blocked') : next()
-    const { calls, portico } = await startWatched(keep, { provider: { par: true }, before })
+    const { calls, portico } = await startRecordedProvider(keep, { provider: { par: true }, before })
     const theirs = new URL(await startLogin(portico, createTestBrowser(), '?login_hint=mallory'))
     expect(theirs.searchParams.get('login_hint')).toBe('mallory')
     const others = new URL(await startLogin(portico, createTestBrowser()))

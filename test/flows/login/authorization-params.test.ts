@@ -8,7 +8,6 @@ import { systemClock } from '../../../src/clock.ts'
 import { examine } from '../../../src/doctor/doctor.ts'
 import { createTestBrowser, type TestBrowser } from '../../support/browser.ts'
 import { hours, seconds } from '../../support/clock.ts'
-import { startPatient } from '../../support/doctor.ts'
 import {
   csrf,
   getSession,
@@ -18,6 +17,7 @@ import {
   startLogin,
 } from '../../support/login.ts'
 import { startPortico, type TestPortico } from '../../support/portico.ts'
+import { type DemoProviderSetup, startDemoProvider } from '../../support/providers/demo-provider.ts'
 import { startOAuth2Provider } from '../../support/providers/oauth2-provider.ts'
 import { signInAtOkta } from '../../support/providers/okta.ts'
 import { type ScriptedProvider, startScriptedProvider } from '../../support/providers/scripted-provider.ts'
@@ -264,14 +264,14 @@ describe('at a real provider', () => {
   }
 
   /** A provider of the demo that is watched, and the settings of a Portico for it. */
-  async function startWatched(options: NonNullable<Parameters<typeof startPatient>[0]>, params: string) {
+  async function startRecordedProvider(options: DemoProviderSetup, params: string) {
     const calls: Call[] = []
     const watch: RequestHandler = ({ path, body, query }, _res, next) => {
       calls.push({ path, body: (body ?? {}) as Record<string, unknown>, query })
       next()
     }
     const before = express.Router().use(express.urlencoded({ extended: false }), watch)
-    const { env } = keep(await startPatient({ ...options, before }))
+    const { env } = keep(await startDemoProvider({ ...options, before }))
     const find = (end: string) => calls.filter(({ path }) => path.endsWith(end))
     return { find, env: { ...env, OIDC_AUTHORIZATION_PARAMS: params } }
   }
@@ -283,7 +283,7 @@ describe('at a real provider', () => {
     '%s, pushed: they are in the pushed request, and not in the browser',
     async (shape, auth, resource) => {
       const params = `login_hint=ada&${new URLSearchParams({ resource })}`
-      const { find, env } = await startWatched(
+      const { find, env } = await startRecordedProvider(
         { shape, auth, provider: { par: true, accessTokenLifetime: 20 } },
         params,
       )
@@ -309,7 +309,7 @@ describe('at a real provider', () => {
   )
 
   test.each([[{ par: true }], [{ par: false }]])('the doctor tries them, with %o', async (provider) => {
-    const { find, env } = await startWatched(
+    const { find, env } = await startRecordedProvider(
       { provider },
       'prompt=consent&login_hint=ada&resource=api%3A%2F%2Fdefault',
     )

@@ -17,13 +17,20 @@ import { errors } from '../../../demo/provider/oidc-provider.ts'
 import { createTestBrowser, type TestBrowser } from '../../support/browser.ts'
 import { createCertificate } from '../../support/certificate.ts'
 import { hours, seconds } from '../../support/clock.ts'
-import { startPatient, tamper } from '../../support/doctor.ts'
 import { freePort } from '../../support/http-server.ts'
 import { csrf, getSession, logInAtScripted, readRefusal, startLogin } from '../../support/login.ts'
 import { startPortico, type TestPortico, testSecret } from '../../support/portico.ts'
+import {
+  type DemoProviderSetup,
+  rewriteJson,
+  startDemoProvider,
+} from '../../support/providers/demo-provider.ts'
 import { signInAtOkta } from '../../support/providers/okta.ts'
+import {
+  logIn,
+  startRecordedProvider as startRecordedProviderFor,
+} from '../../support/providers/recorded-provider.ts'
 import { startScriptedProvider } from '../../support/providers/scripted-provider.ts'
-import { logIn, type PatientOptions, startWatched as startWatchedBy } from '../../support/watched.ts'
 
 /** Client assertions, pushed requests and DPoP, as the provider sees them. */
 
@@ -36,8 +43,8 @@ const keep = <T extends { close(): Promise<unknown> }>(one: T): T => {
   return one
 }
 
-const startWatched = (options: PatientOptions, env?: Record<string, string | undefined>) =>
-  startWatchedBy(keep, options, env)
+const startRecordedProvider = (options: DemoProviderSetup, env?: Record<string, string | undefined>) =>
+  startRecordedProviderFor(keep, options, env)
 
 /** Ory Hydra takes an assertion for its token endpoint alone, at every endpoint. */
 function takeTokenEndpointAsAudience(ctx: KoaContextWithOIDC, { aud }: Record<string, unknown>): void {
@@ -54,7 +61,7 @@ describe('private_key_jwt', () => {
   ] as const)(
     'each assertion is made for one call, at %s for the %s (R21, R22, R23)',
     async (shape, audience) => {
-      const { calls, patient, portico } = await startWatched(
+      const { calls, idp, portico } = await startRecordedProvider(
         { shape, auth: 'private_key_jwt ES256', provider: { par: true } },
         { OIDC_CLIENT_ASSERTION_AUDIENCE: audience },
       )
@@ -66,7 +73,7 @@ describe('private_key_jwt', () => {
         const assertion = body.client_assertion ?? ''
         const claims = decodeJwt(assertion)
         expect(claims).toMatchObject({ iss: 'portico-demo', sub: 'portico-demo' })
-        expect(claims.aud).toBe(audience === 'issuer' ? patient.env.OIDC_ISSUER : patient.origin + path)
+        expect(claims.aud).toBe(audience === 'issuer' ? idp.env.OIDC_ISSUER : idp.origin + path)
         expect((claims.exp ?? 0) - (claims.iat ?? 0)).toBe(60)
         expect(decodeProtectedHeader(assertion)).toEqual({ alg: 'ES256', kid: 'portico-demo-1' })
         expect(body.client_assertion_type).toBe('urn:ietf:params:oauth:client-assertion-type:jwt-bearer')
@@ -80,11 +87,11 @@ describe('private_key_jwt', () => {
   )
 
   test('at Ory Hydra each is made for the token endpoint, whichever endpoint is called: login and revocation', async () => {
-    const more: PatientOptions['provider'] = {
+    const more: DemoProviderSetup['provider'] = {
       par: true,
       more: { assertJwtClientAuthClaimsAndHeader: takeTokenEndpointAsAudience },
     }
-    const { calls, patient, start, portico } = await startWatched(
+    const { calls, idp, start, portico } = await startRecordedProvider(
       { auth: 'private_key_jwt ES256', provider: more },
       { OIDC_CLIENT_ASSERTION_AUDIENCE: 'token_endpoint' },
     )
@@ -102,7 +109,7 @@ describe('private_key_jwt', () => {
       new Set(['par', 'token', 'revoke']),
     )
     for (const { body } of asserted) {
-      expect(decodeJwt(body.client_assertion ?? '').aud).toBe(`${patient.env.OIDC_ISSUER}/v1/token`)
+      expect(decodeJwt(body.client_assertion ?? '').aud).toBe(`${idp.env.OIDC_ISSUER}/v1/token`)
     }
     for (const audience of ['issuer', 'endpoint']) {
       const other = await start({ OIDC_CLIENT_ASSERTION_AUDIENCE: audience, OIDC_PAR: 'off' })
@@ -117,7 +124,7 @@ describe('private_key_jwt', () => {
 
   test('is dated by the clock of this server', async () => {
     const more = { clockTolerance: 60 }
-    const { calls, portico } = await startWatched(
+    const { calls, portico } = await startRecordedProvider(
       { auth: 'private_key_jwt ES256', provider: { more } },
       { OIDC_CLIENT_ASSERTION_AUDIENCE: 'endpoint' },
     )
@@ -143,11 +150,11 @@ describe('private_key_jwt', () => {
       fetch: (url: string | URL | Request) =>
         fetch(String(url).replace('https://app.example.com', `http://127.0.0.1:${port}`)),
     }
-    const patient = keep(await startPatient({ auth: 'none', client, provider: { more } }))
+    const idp = keep(await startDemoProvider({ auth: 'none', client, provider: { more } }))
     const signWith = async (...keys: JWK[]) => {
       const portico = await startPortico({
         env: {
-          ...patient.env,
+          ...idp.env,
           PORT: String(port),
           OIDC_CLIENT_AUTH: undefined,
           OIDC_CLIENT_KEY: JSON.stringify({ keys }),
@@ -181,14 +188,17 @@ describe('private_key_jwt', () => {
   })
 
   test('without such a client there are no keys to publish', async () => {
-    const { portico } = await startWatched({})
+    const { portico } = await startRecordedProvider({})
     expect(await (await fetch(`${portico.url}/.well-known/client-jwks.json`)).json()).toEqual({ keys: [] })
   })
 })
 
 test('client_secret_basic escapes what form encoding escapes, and no more (RFC 6749 2.3.1)', async () => {
   const client_secret = 'a b:c%+-_.~*!/&=0123456789'
-  const { portico } = await startWatched({ client: { client_secret } }, { OIDC_CLIENT_SECRET: client_secret })
+  const { portico } = await startRecordedProvider(
+    { client: { client_secret } },
+    { OIDC_CLIENT_SECRET: client_secret },
+  )
   expect((await logIn(portico)).response.status).toBe(200)
 })
 
@@ -196,7 +206,7 @@ test('a client with a certificate asks for userinfo at its own door (RFC 8705 5)
   const folder = mkdtempSync(join(tmpdir(), 'portico-alias-'))
   const { certificate, key } = createCertificate(folder, 'client')
   rmSync(folder, { recursive: true })
-  const before = tamper('/openid-configuration', (document) => ({
+  const before = rewriteJson('/openid-configuration', (document) => ({
     ...document,
     mtls_endpoint_aliases: { userinfo_endpoint: `${String(document.userinfo_endpoint)}?door=mtls` },
   }))
@@ -206,7 +216,7 @@ test('a client with a certificate asks for userinfo at its own door (RFC 8705 5)
     before(req, res, next)
   }
   const ask = async (env: Record<string, string | undefined>) => {
-    const { portico } = await startWatched({ auth: 'none', before: watch }, env)
+    const { portico } = await startRecordedProvider({ auth: 'none', before: watch }, env)
     const { browser } = await logIn(portico)
     expect((await browser.fetch(`${portico.url}/api/userinfo`, { headers: csrf })).status).toBe(200)
   }
@@ -217,7 +227,7 @@ test('a client with a certificate asks for userinfo at its own door (RFC 8705 5)
 
 describe('pushed authorization requests', () => {
   test('only client_id and request_uri are in the front channel, and the reference is good once (R81)', async () => {
-    const { calls, portico } = await startWatched({ provider: { par: true } })
+    const { calls, portico } = await startRecordedProvider({ provider: { par: true } })
     const browser = createTestBrowser()
     const loginUrl = await startLogin(portico, browser, '?prompt=login&login_hint=ada%40example.com')
     expect([...new URL(loginUrl).searchParams.keys()].sort()).toEqual(['client_id', 'request_uri'])
@@ -237,7 +247,7 @@ describe('pushed authorization requests', () => {
   })
 
   test('a refused one is a login that failed, and a warning', async () => {
-    const { portico } = await startWatched(
+    const { portico } = await startRecordedProvider(
       { provider: { par: true } },
       { OIDC_REDIRECT_URI: 'https://localhost:1/not-registered' },
     )
@@ -250,13 +260,13 @@ describe('pushed authorization requests', () => {
   })
 
   test('OIDC_PAR=off leaves them, where the provider does not insist', async () => {
-    const { calls, portico } = await startWatched({ provider: { par: true } }, { OIDC_PAR: 'off' })
+    const { calls, portico } = await startRecordedProvider({ provider: { par: true } }, { OIDC_PAR: 'off' })
     expect((await logIn(portico)).response.status).toBe(200)
     expect(calls.filter(({ path }) => path.endsWith('/par'))).toEqual([])
   })
 
   test('a refused one: 502, the reason is logged, nothing of the request with it', async () => {
-    const { portico } = await startWatched(
+    const { portico } = await startRecordedProvider(
       { provider: { par: true } },
       { OIDC_REDIRECT_URI: 'https://localhost:1/not-registered' },
     )
@@ -275,7 +285,10 @@ describe('pushed authorization requests', () => {
     const before: RequestHandler = (req, _res, next) => {
       if (!(hangs && req.path.endsWith('/par'))) next()
     }
-    const { portico, calls } = await startWatched({ provider: { par: true }, before }, { OIDC_TIMEOUT: '1s' })
+    const { portico, calls } = await startRecordedProvider(
+      { provider: { par: true }, before },
+      { OIDC_TIMEOUT: '1s' },
+    )
     await startLogin(portico, createTestBrowser())
     hangs = true
     const ask = async () => {
@@ -298,7 +311,7 @@ describe('pushed authorization requests', () => {
   ])('%s for what one person asks for does not close the door for others', async (_what, answer) => {
     const before: RequestHandler = (req, res, next) =>
       req.body?.login_hint === 'mallory' ? void answer(res) : next()
-    const { portico } = await startWatched({ provider: { par: true }, before })
+    const { portico } = await startRecordedProvider({ provider: { par: true }, before })
     const response = await createTestBrowser().fetch(`${portico.url}/api/login?login_hint=mallory`)
     expect(await readRefusal(response)).toBe('503 provider_unavailable')
     await startLogin(portico, createTestBrowser())
@@ -315,7 +328,7 @@ describe('DPoP towards the provider', () => {
   const okta = { provider: { dpop: true, accessTokenLifetime: 20, more: { clockTolerance: 60 } } }
 
   test('every proof is fresh, names the call, and holds the nonce once there is one; userinfo gets ath (R82)', async () => {
-    const { calls, patient, portico } = await startWatched(okta)
+    const { calls, idp, portico } = await startRecordedProvider(okta)
     const { browser, answer } = await logIn(portico)
     await browser.fetch(`${portico.url}/api/userinfo`, { headers: csrf })
     const [challenged, exchanged, ...more] = calls.filter(({ path }) => path.endsWith('/token'))
@@ -325,7 +338,7 @@ describe('DPoP towards the provider', () => {
     expect(decodeJwt(challenged?.dpop ?? '')).not.toHaveProperty('nonce')
     expect(decodeJwt(exchanged?.dpop ?? '')).toMatchObject({
       htm: 'POST',
-      htu: `${patient.origin}${exchanged?.path}`,
+      htu: `${idp.origin}${exchanged?.path}`,
       nonce: expect.any(String),
     })
     const accessToken = (await portico.store.read(answer.session.id))?.tokens.accessToken ?? ''
@@ -337,14 +350,14 @@ describe('DPoP towards the provider', () => {
   })
 
   test('a pushed request is proven as well', async () => {
-    const { portico, calls } = await startWatched({ provider: { ...okta.provider, par: true } })
+    const { portico, calls } = await startRecordedProvider({ provider: { ...okta.provider, par: true } })
     expect((await logIn(portico)).response.status).toBe(200)
     const [pushed] = calls.filter(({ path }) => path.endsWith('/par'))
     expect(decodeJwt(pushed?.dpop ?? '')).toMatchObject({ htm: 'POST' })
   })
 
   test('the code is bound to the key as well', async () => {
-    const { portico, calls } = await startWatched(okta)
+    const { portico, calls } = await startRecordedProvider(okta)
     const browser = createTestBrowser()
     const loginUrl = await startLogin(portico, browser)
     const callback = await signInAtOkta(browser, loginUrl)
@@ -364,32 +377,32 @@ describe('DPoP towards the provider', () => {
         .status(401)
         .end()
     }
-    const { portico } = await startWatched({ ...okta, before })
+    const { portico } = await startRecordedProvider({ ...okta, before })
     const { browser } = await logIn(portico)
     const response = await browser.fetch(`${portico.url}/api/userinfo`, { headers: csrf })
     expect([response.status, challenges]).toEqual([200, 1])
     expect(await response.json()).toMatchObject({ groups: ['Everyone', 'Admins'] })
   })
 
-  const toBearer = tamper('/token', (body) =>
+  const toBearer = rewriteJson('/token', (body) =>
     'token_type' in body ? { ...body, token_type: 'Bearer' } : body,
   )
 
   test('OIDC_DPOP=required takes no token that comes as Bearer', async () => {
-    const { portico } = await startWatched({ ...okta, before: toBearer }, { OIDC_DPOP: 'required' })
+    const { portico } = await startRecordedProvider({ ...okta, before: toBearer }, { OIDC_DPOP: 'required' })
     const { browser, response } = await logIn(portico)
     expect(await readRefusal(response)).toBe('502 invalid_token_response')
     expect(await getSession(portico, browser)).toEqual({ active: false })
   })
 
   test('OIDC_DPOP=required proves also where nothing is offered, and then signs nobody in', async () => {
-    const { portico, calls } = await startWatched({}, { OIDC_DPOP: 'required' })
+    const { portico, calls } = await startRecordedProvider({}, { OIDC_DPOP: 'required' })
     expect(await readRefusal((await logIn(portico)).response)).toBe('502 invalid_token_response')
     expect(calls.find(({ path }) => path.endsWith('/token'))?.dpop).toBeDefined()
   })
 
   test('by itself, a provider that binds the tokens of other clients alone is taken at its word', async () => {
-    const { portico, calls } = await startWatched({ ...okta, before: toBearer })
+    const { portico, calls } = await startRecordedProvider({ ...okta, before: toBearer })
     const { response, answer } = await logIn(portico)
     expect(response.status).toBe(200)
     expect((await portico.store.read(answer.session.id))?.tokens).not.toHaveProperty('dpopKey')
@@ -399,7 +412,7 @@ describe('DPoP towards the provider', () => {
   test('bound tokens are not renewed as Bearer: no downgrade (R82)', async () => {
     let isBearer = false
     const before: RequestHandler = (req, res, next) => (isBearer ? toBearer(req, res, next) : next())
-    const { portico } = await startWatched({ ...okta, before })
+    const { portico } = await startRecordedProvider({ ...okta, before })
     const { browser } = await logIn(portico)
     isBearer = true
     portico.clock.advance(seconds(19.5))
@@ -407,7 +420,7 @@ describe('DPoP towards the provider', () => {
   })
 
   test('an unbound session stays so when the provider begins to offer proofs', async () => {
-    const { start, portico, calls } = await startWatched(okta, { OIDC_DPOP: 'off' })
+    const { start, portico, calls } = await startRecordedProvider(okta, { OIDC_DPOP: 'off' })
     const { browser } = await logIn(portico)
     const { clock, store } = portico
     const on = await start({ OIDC_DPOP: 'auto' }, { clock, store })
@@ -418,11 +431,11 @@ describe('DPoP towards the provider', () => {
   })
 
   test('OIDC_DPOP=off takes Bearer, sends no proof, and refuses a token of type DPoP', async () => {
-    const { portico, calls } = await startWatched(okta, { OIDC_DPOP: 'off' })
+    const { portico, calls } = await startRecordedProvider(okta, { OIDC_DPOP: 'off' })
     expect((await logIn(portico)).response.status).toBe(200)
     expect(calls.filter(({ dpop }) => dpop !== undefined)).toEqual([])
-    const odd = await startWatched(
-      { before: tamper('/token', (body) => ({ ...body, token_type: 'DPoP' })) },
+    const odd = await startRecordedProvider(
+      { before: rewriteJson('/token', (body) => ({ ...body, token_type: 'DPoP' })) },
       { OIDC_DPOP: 'off' },
     )
     expect(await readRefusal((await logIn(odd.portico)).response)).toBe('502 invalid_token_response')
@@ -481,7 +494,7 @@ describe('DPoP towards the provider', () => {
   })
 
   test('replicas have one key: begun here, finished there, refreshed at a third', async () => {
-    const { start, portico, calls } = await startWatched(okta)
+    const { start, portico, calls } = await startRecordedProvider(okta)
     const { clock, store } = portico
     const [second, third] = [await start({}, { clock, store }), await start({}, { clock, store })]
     const browser = createTestBrowser()
@@ -502,7 +515,7 @@ describe('DPoP towards the provider', () => {
   test('while secrets rotate, a login and a session keep the key they began with', async () => {
     const [old, next] = [testSecret(), testSecret()]
     // A public client: its refresh token is bound to the key (RFC 9449 5).
-    const { start, calls } = await startWatched({ ...okta, auth: 'none' })
+    const { start, calls } = await startRecordedProvider({ ...okta, auth: 'none' })
     const before = await start({ BFF_SECRETS: `${old},${next}` })
     const { clock, store } = before
     const browser = createTestBrowser()
@@ -523,7 +536,7 @@ describe('DPoP towards the provider', () => {
   })
 
   test('a provider that stops offering it: a bound session goes on with its key', async () => {
-    const { start, portico } = await startWatched({ ...okta, auth: 'none' })
+    const { start, portico } = await startRecordedProvider({ ...okta, auth: 'none' })
     const { browser, answer } = await logIn(portico)
     const { clock, store } = portico
     const off = await start({ OIDC_DPOP: 'off' }, { clock, store })
@@ -535,7 +548,10 @@ describe('DPoP towards the provider', () => {
 })
 
 test('no assertion, proof, key or session token is in any answer, log line or URL (R51)', async () => {
-  const { calls, patient, portico } = await startWatched({ shape: 'strict', auth: 'private_key_jwt ES256' })
+  const { calls, idp, portico } = await startRecordedProvider({
+    shape: 'strict',
+    auth: 'private_key_jwt ES256',
+  })
   const browser = createTestBrowser()
   const begun = await browser.fetch(`${portico.url}/api/login`, {
     method: 'POST',
@@ -550,7 +566,7 @@ test('no assertion, proof, key or session token is in any answer, log line or UR
     await browser.fetch(`${portico.url}/.well-known/client-jwks.json`),
   ]
   expect(answers.map(({ status }) => status)).toEqual([200, 200, 200])
-  const { d = '' } = JSON.parse(patient.env.OIDC_CLIENT_KEY ?? '{}') as { d?: string }
+  const { d = '' } = JSON.parse(idp.env.OIDC_CLIENT_KEY ?? '{}') as { d?: string }
   const secrets = [
     d,
     'canary-of-a-session-token',
@@ -575,7 +591,7 @@ test('what a provider repeats of a pushed request is not logged', async () => {
       .status(400)
       .json({ error: 'invalid_request', error_description: `what is ${state} ${nonce} ${hint} ${state}?` })
   }
-  const { portico } = await startWatched({ provider: { par: true }, before })
+  const { portico } = await startRecordedProvider({ provider: { par: true }, before })
   const response = await createTestBrowser().fetch(`${portico.url}/api/login?login_hint=canary%40example.com`)
   expect(await readRefusal(response)).toBe('502 provider_error')
   expect(portico.logged.find(({ event }) => event === 'request_completed')).toMatchObject({
@@ -599,7 +615,7 @@ test("what a provider repeats of the client's secret and assertion is not logged
     if (grant !== 'refresh_token') return next()
     res.status(400).json({ error: 'invalid_request', error_description: `${secret} ${token}` })
   }
-  const refreshed = await startWatched({
+  const refreshed = await startRecordedProvider({
     auth: 'client_secret_post',
     provider: { accessTokenLifetime: 20 },
     before: onRefresh,
@@ -611,7 +627,7 @@ test("what a provider repeats of the client's secret and assertion is not logged
     'token endpoint: invalid_request: [redacted] [redacted]',
   )
   for (const auth of ['client_secret_post', 'private_key_jwt ES256'] as const) {
-    const { portico } = await startWatched({ auth, before })
+    const { portico } = await startRecordedProvider({ auth, before })
     expect(await readRefusal((await logIn(portico)).response)).toBe('502 provider_error')
     expect(portico.logged.find(({ event }) => event === 'login_failed')?.reason).toBe(
       'token endpoint: invalid_request: [redacted] [redacted]',
@@ -626,7 +642,7 @@ test.each([[['a list']], [7], [{ toString: 1 }], [null]])(
       req.path.endsWith('/token')
         ? void res.status(400).json({ error: 'invalid_request', error_description: description })
         : next()
-    const { portico } = await startWatched({ before })
+    const { portico } = await startRecordedProvider({ before })
     expect(await readRefusal((await logIn(portico)).response)).toBe('502 provider_error')
   },
 )

@@ -106,8 +106,8 @@ describe('programs that call', () => {
 
   test('their secrets and hashes are not in the start log', () => {
     const env = { OPERATOR_SECRET: secret, INTROSPECTION_CLIENTS: `a:${'0'.repeat(64)}` }
-    const told = JSON.stringify(describeSettings(env))
-    for (const value of Object.values(env)) expect(told).not.toContain(value)
+    const described = JSON.stringify(describeSettings(env))
+    for (const value of Object.values(env)) expect(described).not.toContain(value)
   })
 
   test.each([
@@ -362,7 +362,7 @@ test.each([
   'TRUSTED_PROXY',
   'PUBLIC_URLS',
   'SESION_IDLE_TIMEOUT',
-])('the variable %s is told to be none of ours', (name) => {
+])('the variable %s is reported as unknown', (name) => {
   expect(findUnknownVariables({ ...minimal, [name]: 'x' })).toEqual([name])
 })
 

@@ -117,7 +117,7 @@ describe('a plain OAuth 2.0 provider', () => {
     'OAUTH_USERINFO_ENDPOINT',
     'OAUTH_REVOCATION_ENDPOINT',
     'OAUTH_END_SESSION_ENDPOINT',
-  ])('%s beside OIDC_ISSUER is refused: discovery tells it', (name) => {
+  ])('%s beside OIDC_ISSUER is refused: discovery provides it', (name) => {
     expect(problemsOf({ ...oidc, [name]: 'https://idp.example.com/x' })).toEqual([
       expect.stringContaining(`${name} is set beside OIDC_ISSUER`),
     ])
@@ -195,7 +195,7 @@ test('only secrets may come from a file', () => {
   ])
 })
 
-test('a missing PUBLIC_URL is the only thing told', () => {
+test('a missing PUBLIC_URL is the only problem reported', () => {
   expect(
     problemsOf({ ...oidc, PUBLIC_URL: undefined, OIDC_REDIRECT_URI: 'https://app.example.com/in' }),
   ).toEqual(['PUBLIC_URL is required'])
@@ -211,7 +211,7 @@ test.each([
   ['OIDC_ISSUER', "'https://idp.example.com'", /^OIDC_ISSUER is in quotes/],
   ['OIDC_CLIENT_SECRET', 'secret ', /^OIDC_CLIENT_SECRET begins or ends with a space/],
   ['OIDC_CLIENT_ID', '\tc', /^OIDC_CLIENT_ID begins or ends with a space/],
-])('%s=%s: what stands around a value is told', (name, value, expected) => {
+])('%s=%s: quotes and spaces around a value are reported', (name, value, expected) => {
   expect(problemsOf({ ...oidc, [name]: value })).toEqual([expect.stringMatching(expected)])
 })
 
@@ -239,7 +239,7 @@ test('where something is too much, no example is given', () => {
   )
 })
 
-test('what did not parse is not told a second time as missing', () => {
+test('what did not parse is not reported a second time as missing', () => {
   const env = { NODE_ENV: 'production', REDIS_URL: 'x', OIDC_ISSUER: 'x' }
   expect(problemsOf({ ...oidc, ...env })).toEqual([
     expect.stringMatching(/^REDIS_URL must be redis/),
@@ -257,7 +257,7 @@ describe('redirect URIs', () => {
     'https://app.example.com/api/logout',
     'https://app.example.com/api/callback/other',
     'https://app.example.com/api/',
-  ])('%s is refused: it would be told in two ways, or nobody takes answers there', (uri) => {
+  ])('%s is refused: it can be written in two ways, or no endpoint accepts responses there', (uri) => {
     expect(problemsOf({ ...oidc, OIDC_REDIRECT_URI: uri })).toEqual([
       expect.stringMatching(/^OIDC_REDIRECT_URI must be/),
     ])
@@ -305,7 +305,7 @@ describe('client authentication', () => {
       'without a password',
     ],
     ['another curve', pem(generateKeyPairSync('ec', { namedCurve: 'P-384' }).privateKey), 'P-256 (ES256)'],
-  ])('%s is told by what is wrong', (_what, key, expected) => {
+  ])('%s is refused with what is wrong', (_what, key, expected) => {
     expect(problemsOf({ ...oidc, OIDC_CLIENT_KEY: key })).toEqual([expect.stringContaining(expected)])
   })
 
@@ -501,7 +501,7 @@ describe('PROVIDERS_FILE', () => {
   test.each([
     ['no JSON', '{', /^PROVIDERS_FILE names a file that is not JSON/],
     ['a list', [one], /^PROVIDERS_FILE names a file that is not of the form/],
-    ['nobody', {}, /^PROVIDERS_FILE names a file without a provider/],
+    ['no provider', {}, /^PROVIDERS_FILE names a file without a provider/],
     ['a name with capitals', { One: one }, /^PROVIDERS_FILE names a file with a provider "One": names are/],
     [
       'a name that begins with a digit',

@@ -9,7 +9,13 @@ import { checkUserinfo } from '../../../src/doctor/provider/userinfo-checks.ts'
 import type { AuthorizationAnswer, ProviderProbe } from '../../../src/provider/probe/probe.ts'
 import type { ProbeRefusal } from '../../../src/provider/probe/probe-refusal.ts'
 import { providerUnavailable } from '../../../src/provider/transport/unavailable.ts'
-import { createExamination, discovered, type Env, plain, tell } from '../../support/examination.ts'
+import {
+  createExamination,
+  discoveredServer,
+  type Env,
+  oauth2Settings,
+  toLine,
+} from '../../support/examination.ts'
 
 /** How the doctor reads what a provider answers; `test/flows/doctor/doctor.test.ts` shows that real ones answer so. */
 
@@ -25,10 +31,10 @@ describe('the authorization request', () => {
     (
       await checkAuthorization(
         createExamination(env, { tryAuthorization: async () => answer }),
-        discovered(metadata),
+        discoveredServer(metadata),
         new Set(failed),
       )
-    ).map(tell)
+    ).map(toLine)
   const refused = async (outcome: 'returned' | 'push refused', error: string, description = '') =>
     (await check({ outcome, refusal: { error, description } })).join()
 
@@ -74,7 +80,7 @@ describe('the authorization request', () => {
     )
   })
 
-  test('pushed, it is not right because a person is missing', async () => {
+  test('pushed, it is not right because a user is missing', async () => {
     expect(await refused('push refused', 'login_required')).toMatch(/^fail authorization request/)
   })
 
@@ -117,7 +123,7 @@ describe('the authorization request', () => {
     expect((await check({ outcome: 'sent to an error', refusal, text })).join()).toMatch(expected)
   })
 
-  test('the error may be longer than what is told of it', async () => {
+  test('the error may be longer than the part that is shown', async () => {
     const refusal = { error: 'invalid_request', description: 'The request is missing…' }
     const answer = {
       outcome: 'sent to an error',
@@ -141,7 +147,7 @@ describe('the authorization request', () => {
       expect((await check(answer)).join()).toMatch(/^fail /)
     })
 
-    test('another refusal is told all the same', async () => {
+    test('another refusal is still reported', async () => {
       const answer = {
         outcome: 'push refused',
         refusal: { error: 'invalid_scope', description: '' },
@@ -159,20 +165,24 @@ describe('the authorization request', () => {
         'allow this client to push at the provider, or try another OIDC_CLIENT_ASSERTION_AUDIENCE, or set OIDC_PAR=off',
       ],
       [secret, { require_pushed_authorization_requests: true }, 'allow this client to push at the provider'],
-      [secret, { require_pushed_authorization_requests: 'true' }, 'allow this client to push at the provider'],
+      [
+        secret,
+        { require_pushed_authorization_requests: 'true' },
+        'allow this client to push at the provider',
+      ],
     ])(
-      'a client that only the endpoint for pushed requests does not recognise is told there, %#',
+      'a client that only the endpoint for pushed requests does not recognise is reported there, %#',
       async (env, metadata, fix) => {
         const refusals = [
           { error: 'invalid_client', description: '' },
           { error: 'malformed', description: 'status 401', status: 401 },
         ]
         for (const refusal of refusals) {
-          const [told] = await check({ outcome: 'push refused', refusal }, { env, metadata })
-          expect(told).toMatch(
+          const [finding] = await check({ outcome: 'push refused', refusal }, { env, metadata })
+          expect(finding).toMatch(
             /^fail PAR: the token endpoint recognises this client, and the endpoint for pushed/,
           )
-          expect(told?.split(' → ')[1]).toBe(fix)
+          expect(finding?.split(' → ')[1]).toBe(fix)
         }
       },
     )
@@ -193,13 +203,13 @@ describe('the authorization request', () => {
       ],
       ['not announced', returned, {}, []],
     ])('%s', async (_what, answer, metadata, expected) => {
-      const told = (await check(answer, { metadata })).filter((line) => line.includes(' PAR: '))
-      expect(told).toEqual(
+      const finding = (await check(answer, { metadata })).filter((line) => line.includes(' PAR: '))
+      expect(finding).toEqual(
         expected.map((line) => (typeof line === 'string' ? line : expect.stringMatching(line))),
       )
     })
 
-    test('off by OIDC_PAR is nothing to tell', async () => {
+    test('off by OIDC_PAR is not reported', async () => {
       expect((await check(returned, { env: { OIDC_PAR: 'off' }, metadata })).join()).not.toContain('PAR')
     })
 
@@ -209,9 +219,9 @@ describe('the authorization request', () => {
     ])('answered with something else, required: %s', async (isRequired, expected) => {
       const more = { ...metadata, require_pushed_authorization_requests: isRequired }
       const refusal = { error: 'malformed', description: 'status 302', status: 302 }
-      const told = await check({ outcome: 'push refused', refusal }, { metadata: more })
-      expect(told.join()).toMatch(/^fail PAR: .*with something else: status 302/)
-      expect(told.join()).toMatch(expected)
+      const finding = await check({ outcome: 'push refused', refusal }, { metadata: more })
+      expect(finding.join()).toMatch(/^fail PAR: .*with something else: status 302/)
+      expect(finding.join()).toMatch(expected)
     })
   })
 })
@@ -235,11 +245,11 @@ describe('client authentication', () => {
         isServed,
         probeAs: () => ({
           tryCode: async () => ({ error: others, description: '' }),
-          discover: async () => discovered({}),
+          discover: async () => discoveredServer({}),
         }),
       },
     )
-    return (await checkClientAuth(examination, discovered(metadata))).map(tell).join()
+    return (await checkClientAuth(examination, discoveredServer(metadata))).map(toLine).join()
   }
   const unrecognised = /^fail client authentication: the provider does not recognise this client/
 
@@ -273,9 +283,9 @@ describe('client authentication', () => {
       [400, 'UNKNOWN_CLIENT: Client was not identified, invalid client'],
       [403, 'Bad credentials'],
     ])('with status %d (%s) is a client that is not recognised', async (status, description) => {
-      const told = await check({ error: 'unauthorized_client', status, description })
-      expect(told).toMatch(unrecognised)
-      expect(told).toMatch(/ → copy OIDC_CLIENT_ID and OIDC_CLIENT_SECRET again/)
+      const finding = await check({ error: 'unauthorized_client', status, description })
+      expect(finding).toMatch(unrecognised)
+      expect(finding).toMatch(/ → copy OIDC_CLIENT_ID and OIDC_CLIENT_SECRET again/)
     })
 
     test.each<[number | undefined, string]>([
@@ -283,8 +293,8 @@ describe('client authentication', () => {
       [400, 'The client is not authorized to use the grant type'],
       [403, 'Grant type not allowed'],
     ])('with status %s (%s) is about the grant', async (status, description) => {
-      const told = await check({ error: 'unauthorized_client', description, ...(status && { status }) })
-      expect(told).toMatch(
+      const finding = await check({ error: 'unauthorized_client', description, ...(status && { status }) })
+      expect(finding).toMatch(
         /^fail client authentication: this client may not use the authorization code grant/,
       )
     })
@@ -305,14 +315,14 @@ describe('client authentication', () => {
       malformed('/Signin'),
       malformed(undefined, 401),
     ])('%j is a client that is not recognised (Spring)', async (refusal) => {
-      const told = await check(refusal, { env: {} })
-      expect(told).toMatch(
+      const finding = await check(refusal, { env: {} })
+      expect(finding).toMatch(
         /^fail client authentication: the provider does not recognise this client by none: status/,
       )
-      expect(told).toMatch(
+      expect(finding).toMatch(
         / → check OIDC_CLIENT_ID; make it a public client with PKCE at the provider, or set/,
       )
-      expect(told).not.toMatch(/is between/)
+      expect(finding).not.toMatch(/is between/)
     })
 
     test.each([
@@ -325,7 +335,9 @@ describe('client authentication', () => {
       expect(await check(refusal, { env: {} })).toMatch(
         /^fail token endpoint: .* → the provider has to fix its discovery document, or check what is between/,
       )
-      expect(await check(refusal, { env: plain })).toMatch(/ → correct OAUTH_TOKEN_ENDPOINT, or check/)
+      expect(await check(refusal, { env: oauth2Settings })).toMatch(
+        / → correct OAUTH_TOKEN_ENDPOINT, or check/,
+      )
     })
   })
 
@@ -348,7 +360,7 @@ describe('client authentication', () => {
       )
     })
 
-    test('is not told of: the list is named', async () => {
+    test('is not named by the provider: the list is named', async () => {
       expect(await check({ error: 'server_error' }, { env: {}, metadata })).toMatch(
         new RegExp(`^unknown client authentication: .*; ${aside}`),
       )
@@ -358,7 +370,7 @@ describe('client authentication', () => {
       ['a list with it', { token_endpoint_auth_methods_supported: [...methods, 'none'] }, 'none'],
       ['no list', {}, 'none'],
       ['a list that is none', { token_endpoint_auth_methods_supported: 'basic' }, 'none'],
-    ])('%s is nothing to tell', async (_what, metadata, method) => {
+    ])('%s is not reported', async (_what, metadata, method) => {
       expect(await check({ error: 'invalid_grant' }, { env: {}, metadata })).toBe(
         `pass client authentication: the provider knows this client (${method})`,
       )
@@ -403,9 +415,9 @@ describe('client authentication', () => {
     ])('%s (%s) is a client that must use it', async (error, description) => {
       const off = { ...secret, OIDC_DPOP: 'off' }
       const message = /^fail DPoP: this client must use DPoP: /
-      const told = await check({ error, description }, { env: off, metadata: offered })
-      expect(told).toMatch(message)
-      expect(told).toMatch(/ → set OIDC_DPOP=auto$/)
+      const finding = await check({ error, description }, { env: off, metadata: offered })
+      expect(finding).toMatch(message)
+      expect(finding).toMatch(/ → set OIDC_DPOP=auto$/)
       // Without a word in the metadata `auto` would send none.
       expect(await check({ error, description }, { env: off })).toMatch(/ → set OIDC_DPOP=required$/)
       expect(await check({ error, description })).toMatch(/ → set OIDC_DPOP=required$/)
@@ -416,8 +428,8 @@ describe('client authentication', () => {
     })
 
     test('another refusal has nothing to do with it', async () => {
-      const told = await check({ error: 'invalid_request', description: 'code is missing' })
-      expect(told).toMatch(/^unknown client authentication/)
+      const finding = await check({ error: 'invalid_request', description: 'code is missing' })
+      expect(finding).toMatch(/^unknown client authentication/)
     })
   })
 
@@ -431,21 +443,21 @@ describe('client authentication', () => {
     })
 
     test('is there where Portico answers', async () => {
-      const told = await check({ error: 'invalid_client' }, { env, isServed: true })
-      expect(told).toMatch(/a provider that fetches keys \(jwks_uri\) must reach it$/)
-      expect(told).not.toMatch(/start it/)
+      const finding = await check({ error: 'invalid_client' }, { env, isServed: true })
+      expect(finding).toMatch(/a provider that fetches keys \(jwks_uri\) must reach it$/)
+      expect(finding).not.toMatch(/start it/)
     })
 
     const failing = (env: Env, reason: string, isServed = false) =>
       checkClientAuth(
         createExamination(env, { tryCode: () => Promise.reject(providerUnavailable(reason)) }, { isServed }),
-        discovered({}),
+        discoveredServer({}),
       )
 
     test.each(['status 500', 'status 502'])(
       '%s of a provider that cannot fetch it (Ory Hydra)',
       async (reason) => {
-        expect((await failing(env, reason)).map(tell).join()).toMatch(
+        expect((await failing(env, reason)).map(toLine).join()).toMatch(
           new RegExp(
             `^fail client authentication: the provider fails where it should verify .*: ${reason} → .*start it`,
           ),
@@ -474,7 +486,7 @@ const toProbe = (
     description: '',
   })
   return (audience) => ({
-    discover: async () => discovered({ revocation_endpoint: 'https://idp.example.com/revoke' }),
+    discover: async () => discoveredServer({ revocation_endpoint: 'https://idp.example.com/revoke' }),
     tryCode: async () => answer(atToken.includes(audience)),
     tryRevocation: async () => (atRevocation.includes(audience) ? undefined : answer(false)),
   })
@@ -498,7 +510,7 @@ describe('the audience of assertions', () => {
         },
       },
     )
-    const found = discovered({ revocation_endpoint: 'https://idp.example.com/revoke' })
+    const found = discoveredServer({ revocation_endpoint: 'https://idp.example.com/revoke' })
     const atToken = await checkClientAuth(examination, found)
     const failed = new Set(atToken.filter(({ status }) => status === 'fail').map(({ check }) => check))
     const atRevocation = await checkRevocation(examination, found, failed)
@@ -518,9 +530,9 @@ describe('the audience of assertions', () => {
     ['a strict one', fapi, 'token_endpoint', [`fail ${set('issuer')}`, first]],
     ['a strict one', fapi, 'issuer', ['pass', 'pass']],
     ['a loose one', loose, 'token_endpoint', ['pass', 'pass']],
-    ['one that lets nobody revoke', without, 'issuer', [`fail ${set('endpoint')}`, first]],
+    ['one that lets no client revoke', without, 'issuer', [`fail ${set('endpoint')}`, first]],
     [
-      'one that lets nobody revoke',
+      'one that lets no client revoke',
       without,
       'endpoint',
       ['pass', 'warn allow this client to revoke its tokens at the provider'],
@@ -547,12 +559,12 @@ describe('revocation', () => {
       {
         probeAs: () => ({
           tryCode: async () => ({ error: others, description: '' }),
-          discover: async () => discovered(metadata),
+          discover: async () => discoveredServer(metadata),
           tryRevocation: async () => refusal,
         }),
       },
     )
-    return (await checkRevocation(examination, discovered(metadata), new Set(failed))).map(tell)
+    return (await checkRevocation(examination, discoveredServer(metadata), new Set(failed))).map(toLine)
   }
 
   test.each<[string, ProbeRefusal | undefined]>([
@@ -560,18 +572,16 @@ describe('revocation', () => {
     ['a token that is not known', { error: 'invalid_token', description: '', status: 400 }],
     ['a kind of token', { error: 'unsupported_token_type', description: '', status: 400 }],
   ])('that says %s against it passes', async (_what, refusal) => {
-    expect(await check(refusal)).toEqual([
-      'pass revocation: refresh tokens of users who log out are revoked',
-    ])
+    expect(await check(refusal)).toEqual(['pass revocation: refresh tokens of users who log out are revoked'])
   })
 
   test.each<[string, ProbeRefusal]>([
     ['invalid_client', { error: 'invalid_client', description: '', status: 401 }],
     ['status 401', { error: 'malformed', description: 'status 401', status: 401 }],
     ['status 404', { error: 'malformed', description: 'status 404', status: 404 }],
-  ])('that is answered with %s is a warning', async (told, refusal) => {
+  ])('that is answered with %s is a warning', async (finding, refusal) => {
     expect(await check(refusal)).toEqual([
-      `warn revocation: the provider does not let this client revoke tokens: those of users who log out stay valid: ${told} → allow this client to revoke its tokens at the provider`,
+      `warn revocation: the provider does not let this client revoke tokens: those of users who log out stay valid: ${finding} → allow this client to revoke its tokens at the provider`,
     ])
   })
 
@@ -627,7 +637,7 @@ describe('revocation', () => {
       /^warn revocation: the provider names no/,
     )
     expect(await check(undefined, { metadata: {}, env: { OIDC_SCOPES: 'openid' } })).toEqual([])
-    expect((await check(undefined, { metadata: {}, env: plain })).join()).toContain(
+    expect((await check(undefined, { metadata: {}, env: oauth2Settings })).join()).toContain(
       'OAUTH_REVOCATION_ENDPOINT',
     )
   })
@@ -641,7 +651,7 @@ describe('logout', () => {
     text?: string
     location?: string
   }
-  /** What is answered to our post-logout redirect URI, and to one that nobody registered. */
+  /** The answers to our post-logout redirect URI, and to one that is not registered. */
   const check = async (own: Answer, other: Answer | undefined = own, isDown = false) => {
     const asked: string[] = []
     const get: ProviderProbe['get'] = async (url) => {
@@ -653,10 +663,10 @@ describe('logout', () => {
       return { status, text, headers: new Headers(location === undefined ? {} : { location }), at: 0 }
     }
     const metadata = { end_session_endpoint: 'https://idp.example.com/logout?a=b' }
-    const findings = await checkLogout(createExamination({}, { get }), discovered(metadata))
+    const findings = await checkLogout(createExamination({}, { get }), discoveredServer(metadata))
     expect(asked[0]).toBe(ours)
     expect(asked.slice(1).every((uri) => new URL(uri).hostname.endsWith('.invalid'))).toBe(true)
-    return findings.map(tell).join()
+    return findings.map(toLine).join()
   }
   const toError = (description: string, place = '?') => ({
     status: 302,
@@ -714,15 +724,20 @@ describe('logout', () => {
     ['a page that asks for an ID token', { status: 400, text: 'id_token_hint and post_logout_redirect_uri' }],
     ['another error', toError('client_id is missing')],
     ['another page', { status: 400, text: 'no' }],
-  ])('%s does not tell', async (_what, own, other) => {
+  ])('%s does not say', async (_what, own, other) => {
     expect(await check(own, other)).toMatch(/^unknown logout: without an ID token, the provider does not say/)
   })
 })
 
 describe('userinfo', () => {
   const check = async (status: number | undefined, env: Env, metadata: object = {}) =>
-    (await checkUserinfo(createExamination(env, { tryUserinfo: async () => status }), discovered(metadata)))
-      .map(tell)
+    (
+      await checkUserinfo(
+        createExamination(env, { tryUserinfo: async () => status }),
+        discoveredServer(metadata),
+      )
+    )
+      .map(toLine)
       .join()
 
   test.each<[number | undefined, Env, RegExp]>([
@@ -730,11 +745,11 @@ describe('userinfo', () => {
     [403, {}, /^pass userinfo/],
     [400, {}, /^pass userinfo/],
     [404, {}, /^warn userinfo: answers 404 .* → the provider has to fix/],
-    [404, plain, /^warn userinfo: answers 404 .* → correct OAUTH_USERINFO_ENDPOINT/],
+    [404, oauth2Settings, /^warn userinfo: answers 404 .* → correct OAUTH_USERINFO_ENDPOINT/],
     [200, {}, /^fail userinfo: it accepts an invalid token/],
-    [200, plain, /^fail userinfo: .* → correct OAUTH_USERINFO_ENDPOINT/],
+    [200, oauth2Settings, /^fail userinfo: .* → correct OAUTH_USERINFO_ENDPOINT/],
     [undefined, {}, /^warn userinfo: .*must be in the ID token/],
-    [undefined, plain, /^warn userinfo: .* → set OAUTH_USERINFO_ENDPOINT/],
+    [undefined, oauth2Settings, /^warn userinfo: .* → set OAUTH_USERINFO_ENDPOINT/],
   ])('status %s', async (status, env, expected) => {
     expect(await check(status, env)).toMatch(expected)
   })

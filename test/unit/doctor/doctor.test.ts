@@ -14,13 +14,13 @@ import type { ProviderProbe } from '../../../src/provider/probe/probe.ts'
 import { providerUnavailable } from '../../../src/provider/transport/unavailable.ts'
 import { createCertificate } from '../../support/certificate.ts'
 import {
-  answered,
+  answering,
   createExamination,
-  discovered,
+  discoveredServer,
   type Env,
-  good,
-  plain,
-  tell,
+  goodSettings,
+  oauth2Settings,
+  toLine,
 } from '../../support/examination.ts'
 import { testSecret } from '../../support/portico.ts'
 
@@ -32,7 +32,7 @@ afterAll(() => rmSync(folder, { recursive: true }))
 const ecKey = JSON.stringify(
   generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ format: 'jwk' }),
 )
-const providerOf = (env: Env) => readConfig({ ...good, ...env }).providers[0]
+const providerOf = (env: Env) => readConfig({ ...goodSettings, ...env }).providers[0]
 
 describe('metadata', () => {
   const metadata = {
@@ -42,7 +42,7 @@ describe('metadata', () => {
     userinfo_endpoint: 'https://idp.example.com/u',
   }
   const check = (env: Env, change: object): string[] =>
-    checkMetadata({ ...metadata, ...change }, providerOf(env)).map(tell)
+    checkMetadata({ ...metadata, ...change }, providerOf(env)).map(toLine)
   const secret = { OIDC_CLIENT_SECRET: 'a-secret-of-some-length' }
   const key = { OIDC_CLIENT_KEY: ecKey }
   const okta = { OIDC_ISSUER: 'https://acme.okta.com' }
@@ -220,12 +220,14 @@ describe('metadata', () => {
       ['behind a name of its own', 'https://login.example.com', { token_endpoint }],
     ])('at Keycloak, %s, has consequences, and is not needed', (_what, issuer, metadata) => {
       const ask = (scopes: string) => check({ OIDC_ISSUER: issuer, OIDC_SCOPES: scopes }, metadata)
-      const [told, ...more] = ask('openid offline_access profile').filter((line) => offline.test(line))
+      const [finding, ...more] = ask('openid offline_access profile').filter((line) => offline.test(line))
       expect(more).toEqual([])
-      expect(told).toMatch(
+      expect(finding).toMatch(
         /back-channel logout never reaches us.*administrator.*single sign-on and prompt=none/,
       )
-      expect(told).toMatch(/ → set OIDC_SCOPES="openid profile": Keycloak gives refresh tokens without it$/)
+      expect(finding).toMatch(
+        / → set OIDC_SCOPES="openid profile": Keycloak gives refresh tokens without it$/,
+      )
       expect(ask('openid profile')).not.toContainEqual(expect.stringMatching(offline))
     })
 
@@ -267,14 +269,14 @@ describe('the certificate of a client', () => {
     ['after its time', 2 * 86_400_000, /^fail certificate: .*not valid now/],
   ])('a certificate %s', (_what, offset, expected) => {
     const examination = { ...createExamination(mutual, {}), clock: { now: () => Date.now() + offset } }
-    expect(checkCertificate(examination).map(tell).join()).toMatch(expected)
+    expect(checkCertificate(examination).map(toLine).join()).toMatch(expected)
   })
 
   test('a certificate with time left', () => {
     const long = createCertificate(folder, 'long', 30)
     const env = { OIDC_CLIENT_CERT: long.certificate, OIDC_CLIENT_CERT_KEY: long.key }
     const examination = { ...createExamination(env, {}), clock: { now: () => Date.now() } }
-    expect(checkCertificate(examination).map(tell).join()).toMatch(/^pass certificate: .*good until/)
+    expect(checkCertificate(examination).map(toLine).join()).toMatch(/^pass certificate: .*good until/)
   })
 })
 
@@ -290,10 +292,10 @@ describe('keys', () => {
   const check = async (text: string, env: Env = {}, status = 200) =>
     (
       await checkKeys(
-        createExamination(env, answered(text, { status })),
-        discovered({ jwks_uri: 'https://idp.example.com/keys' }),
+        createExamination(env, answering(text, { status })),
+        discoveredServer({ jwks_uri: 'https://idp.example.com/keys' }),
       )
-    ).map(tell)
+    ).map(toLine)
   const set = (...keys: unknown[]) => JSON.stringify({ keys })
 
   test.each<[string, string, Env]>([
@@ -351,7 +353,7 @@ describe('keys', () => {
 
   test('where nothing is verified by them, no key has to fit', async () => {
     const unverified = {
-      ...plain,
+      ...oauth2Settings,
       OAUTH_ISSUER: 'https://idp.example.com',
       OAUTH_JWKS_URI: 'https://idp.example.com/keys',
       OIDC_SCOPES: 'profile',
@@ -363,20 +365,20 @@ describe('keys', () => {
 describe('discovery', () => {
   const check = async (probe: Partial<ProviderProbe>, env: Env = {}) =>
     (
-      await checkDiscovery(createExamination(env, { discover: async () => discovered({}), ...probe }))
-    ).findings.map(tell)
+      await checkDiscovery(createExamination(env, { discover: async () => discoveredServer({}), ...probe }))
+    ).findings.map(toLine)
   const document = JSON.stringify({ issuer: 'https://idp.example.com' })
 
   test.each([
     ['https://acme.okta.com', /^pass server: the Okta org server/],
     ['https://id.acme.com/oauth2/default', /^pass server: a custom authorization server/],
-  ])('%s is told by its kind', async (issuer, expected) => {
-    const findings = await check(answered(JSON.stringify({ issuer })), { OIDC_ISSUER: issuer })
+  ])('%s is recognised as a kind of server', async (issuer, expected) => {
+    const findings = await check(answering(JSON.stringify({ issuer })), { OIDC_ISSUER: issuer })
     expect(findings).toContainEqual(expect.stringMatching(expected))
   })
 
-  test('any other is of no kind, and without a date its clock is not known', async () => {
-    expect(await check(answered(document))).toEqual([expect.stringMatching(/^pass discovery/)])
+  test('any other is no kind that is recognised, and without a date its clock is not known', async () => {
+    expect(await check(answering(document))).toEqual([expect.stringMatching(/^pass discovery/)])
   })
 
   test.each([
@@ -387,7 +389,7 @@ describe('discovery', () => {
     [5, /^pass clock/],
   ])('a clock %d s ahead', async (seconds, expected) => {
     const date = new Date(1_800_000_000_000 - seconds * 1000).toUTCString()
-    expect(await check(answered(document, { headers: { date } }))).toContainEqual(
+    expect(await check(answering(document, { headers: { date } }))).toContainEqual(
       expect.stringMatching(expected),
     )
   })
@@ -398,7 +400,7 @@ describe('discovery', () => {
     [6, '5s', /^fail clock/],
   ])('a clock %d s ahead, with a tolerance of %s', async (seconds, OIDC_CLOCK_TOLERANCE, expected) => {
     const date = new Date(1_800_000_000_000 - seconds * 1000).toUTCString()
-    expect(await check(answered(document, { headers: { date } }), { OIDC_CLOCK_TOLERANCE })).toContainEqual(
+    expect(await check(answering(document, { headers: { date } }), { OIDC_CLOCK_TOLERANCE })).toContainEqual(
       expect.stringMatching(expected),
     )
   })
@@ -408,20 +410,20 @@ describe('discovery', () => {
     ['no JSON', '<h1>'],
     ['an issuer that is no text', '{"issuer":7}'],
   ])('%s is no document', async (_what, text) => {
-    expect(await check(answered(text))).toEqual([
+    expect(await check(answering(text))).toEqual([
       expect.stringMatching(/^fail discovery: there is no discovery document/),
     ])
   })
 
-  test('a redirect is not followed, and told', async () => {
-    const redirect = answered('', { status: 301, headers: { location: 'https://elsewhere.example/\u00e9' } })
+  test('a redirect is not followed, but reported', async () => {
+    const redirect = answering('', { status: 301, headers: { location: 'https://elsewhere.example/\u00e9' } })
     expect(await check(redirect)).toEqual([
       expect.stringMatching(/redirects to https:\/\/elsewhere\.example/),
     ])
   })
 
-  test('another issuer is told in one printable line', async () => {
-    const findings = await check(answered(JSON.stringify({ issuer: 'https://evil.example/\u001b[2J' })))
+  test('another issuer is reported in one printable line', async () => {
+    const findings = await check(answering(JSON.stringify({ issuer: 'https://evil.example/\u001b[2J' })))
     expect(findings.join()).not.toContain('\u001b')
     expect(findings.join()).not.toContain('at the end')
   })
@@ -449,11 +451,11 @@ describe('discovery', () => {
 
   test('the clock is held against a plain provider as well', async () => {
     const date = new Date(1_800_000_100_000).toUTCString()
-    expect(await check(answered('', { headers: { date } }), plain)).toContainEqual(
+    expect(await check(answering('', { headers: { date } }), oauth2Settings)).toContainEqual(
       expect.stringMatching(/^fail clock/),
     )
     const get = () => Promise.reject(providerUnavailable('ECONNREFUSED'))
-    expect(await check({ get }, plain)).toEqual([
+    expect(await check({ get }, oauth2Settings)).toEqual([
       expect.stringMatching(/^fail endpoints: OAUTH_TOKEN_ENDPOINT: .*ECONNREFUSED/),
     ])
   })
@@ -461,17 +463,17 @@ describe('discovery', () => {
 
 test('a date that a cache has kept is no clock that is wrong', async () => {
   const date = new Date(1_800_000_000_000 - 600_000).toUTCString()
-  const probe = answered(JSON.stringify({ issuer: 'https://idp.example.com' }), {
+  const probe = answering(JSON.stringify({ issuer: 'https://idp.example.com' }), {
     headers: { date, age: '600' },
   })
   const { findings } = await checkDiscovery(
-    createExamination({}, { discover: async () => discovered({}), ...probe }),
+    createExamination({}, { discover: async () => discoveredServer({}), ...probe }),
   )
-  expect(findings.map(tell)).toContainEqual(expect.stringMatching(/^pass clock/))
+  expect(findings.map(toLine)).toContainEqual(expect.stringMatching(/^pass clock/))
 })
 
 describe('the server', () => {
-  const check = (env: Env) => checkServerSettings(readConfig({ ...good, ...env }), env).map(tell)
+  const check = (env: Env) => checkServerSettings(readConfig({ ...goodSettings, ...env }), env).map(toLine)
 
   test.each<[Env, RegExp]>([
     [{}, /^pass secrets: BFF_SECRETS holds one secret/],
@@ -489,7 +491,10 @@ describe('the server', () => {
       /^warn cookies: .*not Secure/,
     ],
     [{}, /^pass origins: the app lives on PUBLIC_URL itself/],
-    [{ SPA_ORIGINS: 'https://spa.example.com' }, /^pass origins: https:\/\/spa\.example\.com: on the same site/],
+    [
+      { SPA_ORIGINS: 'https://spa.example.com' },
+      /^pass origins: https:\/\/spa\.example\.com: on the same site/,
+    ],
     [{}, /^pass origins: the provider redirects to this server/],
     [{ OIDC_REDIRECT_URI: 'https://app.example.com/in' }, /^pass origins: the provider redirects to a page/],
     [{ TRUST_PROXY: undefined, RATE_LIMIT_LOGIN: 'off' }, /^warn limits/],
@@ -507,8 +512,11 @@ describe('the server', () => {
     expect(check(env)).not.toContainEqual(expect.stringMatching(unexpected))
   })
 
-  test('a configuration that cannot be read is told with the misspelt variables that may be why', async () => {
-    const findings = await examine({ ...good, OIDC_ISSUER: undefined, OIDC_ISUER: 'x' }, { now: Date.now })
+  test('a configuration that cannot be read is reported with the misspelt variables that may be why', async () => {
+    const findings = await examine(
+      { ...goodSettings, OIDC_ISSUER: undefined, OIDC_ISUER: 'x' },
+      { now: Date.now },
+    )
     expect(findings.map(({ message }) => message)).toEqual([
       expect.stringContaining('OIDC_ISSUER is required'),
       expect.stringContaining('OIDC_ISUER is not a setting'),

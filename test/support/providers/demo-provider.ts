@@ -1,31 +1,31 @@
 import express, { type RequestHandler } from 'express'
-import { createDemoClient, type DemoClientAuth } from '../../demo/provider/clients.ts'
-import { createDemoProvider, type DemoProviderOptions } from '../../demo/provider/provider.ts'
-import { type ShapeName, shapes } from '../../demo/provider/shapes.ts'
-import { startTestServer } from './http-server.ts'
-import { testSecret } from './portico.ts'
+import { createDemoClient, type DemoClientAuth } from '../../../demo/provider/clients.ts'
+import { createDemoProvider, type DemoProviderOptions } from '../../../demo/provider/provider.ts'
+import { type ShapeName, shapes } from '../../../demo/provider/shapes.ts'
+import { startTestServer } from '../http-server.ts'
+import { testSecret } from '../portico.ts'
 
-/** Where nothing listens: the doctor says that it cannot know, at once. */
+/** An address where nothing listens, so that the doctor's check of it ends at once. */
 const publicUrl = 'https://localhost:1'
 
-interface PatientOptions {
+export interface DemoProviderSetup {
   shape?: ShapeName
   auth?: DemoClientAuth
-  /** What the provider knows otherwise of the client. */
+  /** Changes to the client's registration at the provider. */
   client?: Partial<DemoProviderOptions['clients'][number]>
   provider?: Partial<DemoProviderOptions>
-  /** Stands before the provider. */
+  /** Sees each request before the provider does. */
   before?: RequestHandler
 }
 
-/** A provider with one client, and the settings of a Portico that is well configured for it. */
-export async function startPatient({
+/** Starts a provider of the demo with one client; `env` are the right settings of a Portico for it. */
+export async function startDemoProvider({
   shape = 'okta',
   auth = 'client_secret_basic',
   client = {},
   provider = {},
   before = (_req, _res, next) => next(),
-}: PatientOptions = {}) {
+}: DemoProviderSetup = {}) {
   const server = await startTestServer()
   const { metadata, settings } = await createDemoClient(auth, [`${publicUrl}/api/callback`])
   const { app } = await createDemoProvider({
@@ -45,8 +45,11 @@ export async function startPatient({
   return { env, origin: server.origin, close: () => server.close() }
 }
 
-/** Changes the JSON of one address on its way out. */
-export function tamper(path: string, change: (body: Record<string, unknown>) => unknown): RequestHandler {
+/** Changes the JSON that the provider responds with at one address. */
+export function rewriteJson(
+  path: string,
+  change: (body: Record<string, unknown>) => unknown,
+): RequestHandler {
   return (req, res, next) => {
     if (!req.path.endsWith(path)) return next()
     const end = res.end.bind(res)
