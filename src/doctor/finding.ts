@@ -9,9 +9,9 @@ export interface Finding {
   /** What was found. */
   message: string
   /** What to do about it. */
-  fix?: string
+  fix?: string | undefined
   /** The provider it is about, where there are several. */
-  provider?: string
+  provider?: string | undefined
 }
 
 export const pass = (check: string, message: string): Finding => ({ check, status: 'pass', message })
