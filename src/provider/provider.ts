@@ -4,7 +4,7 @@ import type { ProviderConfig } from '../config/providers/provider-config.ts'
 import { AppError } from '../errors.ts'
 import { createJwksCache } from '../jwks/jwks-cache.ts'
 import type { Log } from '../telemetry/logger.ts'
-import { toSentSecret } from './client/client-authentication.ts'
+import { toClientSecret } from './client/client-authentication.ts'
 import { createDpopKeys } from './client/dpop-keys.ts'
 import {
   type AuthorizationRequest,
@@ -12,9 +12,9 @@ import {
   type StartedAuthorization,
 } from './grants/authorization-request.ts'
 import {
-  type CodeExchange,
+  type AuthenticatedUser,
+  type CodeExchangeRequest,
   createGrants,
-  type ProviderLogin,
   type RefreshRequest,
 } from './grants/token-grants.ts'
 import { UnverifiedRefresh } from './grants/unverified-refresh.ts'
@@ -24,14 +24,14 @@ import { createEndSession, type EndSessionRequest } from './logout/end-session.t
 import { isIssAdvertised } from './metadata/capabilities.ts'
 import { createDiscovery } from './metadata/discovery.ts'
 import { fetchJwks } from './tokens/fetch-jwks.ts'
-import { createLogoutTokenVerifier, type LogoutRequest } from './tokens/logout-token.ts'
+import { createLogoutTokenVerifier, type VerifiedLogoutToken } from './tokens/logout-token.ts'
 import { createTokenVerifier } from './tokens/token-verifier.ts'
 import {
   createUniversalLogoutTokenVerifier,
-  type UniversalLogoutCaller,
+  type VerifiedUniversalLogoutToken,
 } from './tokens/universal-logout-token.ts'
 import { createCircuitBreaker } from './transport/circuit-breaker.ts'
-import { isFinalRefusal, translateProviderError } from './transport/errors.ts'
+import { isFinalRefreshRefusal, translateProviderError } from './transport/errors.ts'
 import { createProviderFetch, toTls } from './transport/fetch.ts'
 import { findCause } from './transport/find-cause.ts'
 import { providerUnavailable, unanswered } from './transport/unavailable.ts'
@@ -63,7 +63,7 @@ export interface Provider {
    */
   assertResponseIssuer(iss: string | undefined): Promise<boolean>
   /** @throws AppError `provider_error`, `invalid_token_response`, `invalid_id_token`, `invalid_access_token` */
-  exchangeCode(exchange: CodeExchange): Promise<ProviderLogin>
+  exchangeCode(exchange: CodeExchangeRequest): Promise<AuthenticatedUser>
   /** @throws AppError `provider_unavailable` where it did not answer lately: not worth asking now */
   assertReachable(): void
   /**
@@ -72,13 +72,13 @@ export interface Provider {
    *
    * @throws AppError as `exchangeCode` does, UnverifiedRefresh where tokens came that do not verify
    */
-  refresh(request: RefreshRequest): Promise<ProviderLogin | RefusedRefresh>
+  refresh(request: RefreshRequest): Promise<AuthenticatedUser | RefusedRefresh>
   /**
    * The provider's userinfo, live; undefined where it takes this access token no more.
    *
    * @throws AppError `invalid_userinfo`, `not_found` where the provider has none
    */
-  fetchUserinfo(login: ProviderLogin): Promise<JWTPayload | undefined>
+  fetchUserinfo(login: AuthenticatedUser): Promise<JWTPayload | undefined>
   /** Where a browser signs out at the provider (RP-Initiated Logout 1.0, 2); undefined where it has no such place. */
   toEndSessionUrl(request: EndSessionRequest): Promise<URL | undefined>
   /** The origins of its pages. */
@@ -90,13 +90,13 @@ export interface Provider {
    */
   revoke(tokens: Pick<ProviderTokens, 'refreshToken'>): Promise<'revoked' | 'unsupported'>
   /** @throws AppError `invalid_logout_token` */
-  verifyLogoutToken(token: string): Promise<LogoutRequest>
+  verifyLogoutToken(token: string): Promise<VerifiedLogoutToken>
   /**
    * Who calls Universal Logout at `audience`, the address that was called.
    *
    * @throws AppError `invalid_token`, `insufficient_authorization`
    */
-  verifyUniversalLogoutToken(token: string, audience: string): Promise<UniversalLogoutCaller>
+  verifyUniversalLogoutToken(token: string, audience: string): Promise<VerifiedUniversalLogoutToken>
 }
 
 interface ProviderOptions {
@@ -111,7 +111,7 @@ interface ProviderOptions {
 export function createProvider({ config, secrets, clock, log }: ProviderOptions): Provider {
   const http = createProviderFetch({ timeout: config.timeout, clock, ...toTls(config) })
   const discovery = createDiscovery({ config, fetch: http.fetch, clock, log })
-  const secret = toSentSecret(config.clientAuth)
+  const secret = toClientSecret(config.clientAuth)
   const dpopKeys = createDpopKeys(secrets)
   const keys = createJwksCache({ fetchKeys, clock, log })
   // Tokens that strangers can send have a source of their own: what they make it fetch in vain must not keep logins from
@@ -119,25 +119,28 @@ export function createProvider({ config, secrets, clock, log }: ProviderOptions)
   const openKeys = createJwksCache({ fetchKeys, clock, log })
   const verifier = createTokenVerifier({ config, keys, clock })
   // A 429 or 500 here may be about one person's data, and must not touch the others.
-  const userinfoBreaker = createCircuitBreaker({ clock, opensOn: ['silent'] })
+  const userinfoBreaker = createCircuitBreaker({ clock, opensOn: ['no-answer'] })
   const userinfo = createUserinfo({ config, verifier })
   const identityResolver = createIdentityResolver({ config, userinfo, log })
   const grants = createGrants({ config, discovery, dpopKeys, verifier, identityResolver, clock })
-  const refreshBreaker = createCircuitBreaker({ clock, opensOn: ['silent', 'cut', 'busy'] })
+  const refreshBreaker = createCircuitBreaker({
+    clock,
+    opensOn: ['no-answer', 'connection-lost', 'overloaded'],
+  })
   const startAuthorization = createAuthorizationStart({
     config,
     discovery,
     clock,
     dpopKeys,
     // What a 5xx says here may be about one person's parameters.
-    breaker: createCircuitBreaker({ clock, opensOn: ['silent'] }),
+    breaker: createCircuitBreaker({ clock, opensOn: ['no-answer'] }),
     log,
   })
 
   const endSession = createEndSession({
     config,
     discovery,
-    breaker: createCircuitBreaker({ clock, opensOn: ['silent', 'cut', 'busy'] }),
+    breaker: createCircuitBreaker({ clock, opensOn: ['no-answer', 'connection-lost', 'overloaded'] }),
     secret,
   })
 
@@ -199,7 +202,7 @@ export function createProvider({ config, secrets, clock, log }: ProviderOptions)
       refreshBreaker.guard(() =>
         grants.refresh(request).catch((error: unknown) => {
           const secrets = [request.tokens.refreshToken ?? '', secret]
-          if (isFinalRefusal(error)) return toRefusedRefresh(error, secrets)
+          if (isFinalRefreshRefusal(error)) return toRefusedRefresh(error, secrets)
           throw findCause(error, UnverifiedRefresh) ?? toRefreshError(error, secrets)
         }),
       ),

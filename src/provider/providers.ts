@@ -1,5 +1,5 @@
 import type { Provider } from './provider.ts'
-import { peekClaims } from './tokens/peek-claims.ts'
+import { readUnverifiedClaims } from './tokens/unverified-claims.ts'
 
 /** The configured providers, in the order of the configuration. */
 export interface Providers {
@@ -15,11 +15,11 @@ export interface Providers {
   /** Those of an issuer: several where one provider knows this server as several clients. */
   findByIssuer(issuer: string): Provider[]
   /** Those a logout token seems to speak for; whether it does is for them to verify. */
-  findAddressed(logoutToken: string): Provider[]
+  findByLogoutToken(logoutToken: string): Provider[]
   /** Those whose people the bearer of this token may sign out, if the token is what it says. */
-  findRevocable(token: string): Provider[]
+  findByUniversalLogoutToken(token: string): Provider[]
   /** The provider of an app token's `sub`, and what it calls the person. */
-  findSubject(subject: string): { provider: Provider; sub: string } | undefined
+  findByAppSub(subject: string): { provider: Provider; sub: string } | undefined
 }
 
 /** Creates the directory of providers. */
@@ -34,12 +34,12 @@ export function createProviders(all: readonly [Provider, ...Provider[]]): Provid
       return provider?.issuer === issuer ? provider : undefined
     },
     findByIssuer: (issuer) => all.filter((provider) => provider.issuer === issuer),
-    findAddressed(token) {
-      const { iss, aud } = peekClaims(token) ?? {}
+    findByLogoutToken(token) {
+      const { iss, aud } = readUnverifiedClaims(token) ?? {}
       return all.filter(({ issuer, clientId }) => issuer === iss && [aud].flat().includes(clientId))
     },
-    findRevocable(token) {
-      const { iss, sub } = peekClaims(token) ?? {}
+    findByUniversalLogoutToken(token) {
+      const { iss, sub } = readUnverifiedClaims(token) ?? {}
       const ofIssuer = all.filter(
         ({ universalLogoutIssuer }) => iss !== undefined && universalLogoutIssuer === iss,
       )
@@ -47,7 +47,7 @@ export function createProviders(all: readonly [Provider, ...Provider[]]): Provid
       // The wrong client is told so, once its token is verified.
       return ofClient.length > 0 ? ofClient : ofIssuer.slice(0, 1)
     },
-    findSubject(subject) {
+    findByAppSub(subject) {
       const provider = all.find(({ subjectPrefix }) => subject.startsWith(subjectPrefix))
       const sub = subject.slice(provider?.subjectPrefix.length)
       return provider === undefined || sub === '' ? undefined : { provider, sub }

@@ -2,7 +2,7 @@ import type { ProviderConfig } from '../../config/providers/provider-config.ts'
 import { usesDpop } from '../../provider/metadata/capabilities.ts'
 import type { AuthorizationServer } from '../../provider/metadata/discovery.ts'
 import type { ProbeRefusal } from '../../provider/probe/probe-refusal.ts'
-import { meansBadCredentials } from '../../provider/transport/oauth-errors.ts'
+import { isClientRejection } from '../../provider/transport/oauth-errors.ts'
 import { type Finding, fail, unknown } from '../finding.ts'
 
 /** A provider's refusal in one line. */
@@ -23,7 +23,7 @@ export function isUnrecognised(refusal: ProbeRefusal): boolean {
   // Keycloak reports a wrong secret as `unauthorized_client`; elsewhere, as in RFC 6749 5.2, that is about
   // the grant.
   const isCertain = error !== 'unauthorized_client' || status === 401
-  if (meansBadCredentials(error)) return isCertain || /credential|secret|invalid client/i.test(description)
+  if (isClientRejection(error)) return isCertain || /credential|secret|invalid client/i.test(description)
   return status === 401
 }
 

@@ -5,7 +5,7 @@ import type { Clock } from '../../clock.ts'
 import type { AssertionAudience, ClientAuth } from '../../config/providers/provider-config.ts'
 
 /** The secret that the client sends, if it sends one: nothing that may be printed may hold it. */
-export const toSentSecret = (auth: ClientAuth): string => ('secret' in auth ? auth.secret : '')
+export const toClientSecret = (auth: ClientAuth): string => ('secret' in auth ? auth.secret : '')
 
 /** Seconds an assertion is good for: it is made for one call. */
 const assertionLifetime = 60

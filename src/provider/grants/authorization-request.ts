@@ -3,13 +3,13 @@ import type { Clock } from '../../clock.ts'
 import type { ProviderConfig } from '../../config/providers/provider-config.ts'
 import { AppError } from '../../errors.ts'
 import type { Log } from '../../telemetry/logger.ts'
-import { toSentSecret } from '../client/client-authentication.ts'
+import { toClientSecret } from '../client/client-authentication.ts'
 import type { DpopKey, DpopKeys } from '../client/dpop-keys.ts'
 import { requiresPar, usesDpop, usesPar } from '../metadata/capabilities.ts'
 import type { AuthorizationServer, Discovery } from '../metadata/discovery.ts'
 import type { CircuitBreaker } from '../transport/circuit-breaker.ts'
-import { isWordless, readStatus, tokenError, translateProviderError } from '../transport/errors.ts'
-import { withConfigured } from './configured-parameters.ts'
+import { hasNoOAuthError, readStatus, tokenError, translateProviderError } from '../transport/errors.ts'
+import { withConfiguredParameters } from './configured-parameters.ts'
 
 /** Milliseconds without another try: it may have been one bad moment of something in between. */
 const unpushedFor = 60_000
@@ -62,7 +62,7 @@ export function createAuthorizationStart({
     { state, nonce, codeChallenge, parameters }: AuthorizationRequest,
     dpop: DpopKey | undefined,
   ): URLSearchParams {
-    return withConfigured(config, {
+    return withConfiguredParameters(config, {
       ...parameters,
       response_type: 'code',
       redirect_uri: config.redirectUri,
@@ -94,7 +94,7 @@ export function createAuthorizationStart({
           if (reason === undefined) {
             // The provider's remark is logged, and may repeat what it was sent.
             const sent = [state, nonce, ...Object.values(given)]
-            throw translateProviderError(error, pushedRequest, [...sent, toSentSecret(config.clientAuth)])
+            throw translateProviderError(error, pushedRequest, [...sent, toClientSecret(config.clientAuth)])
           }
           if (requiresPar(provider)) {
             throw tokenError('invalid_token_response', reason, { cause: error })
@@ -133,6 +133,6 @@ function assertProvable({ parameters }: AuthorizationRequest, { verifiesIdToken 
 function findMissingEndpoint(error: unknown, { clientAuth }: ProviderConfig): string | undefined {
   const status = readStatus(error) ?? 0
   const isMissing = (status >= 300 && status < 400) || status === 404 || status === 405
-  const isForOthers = status === 401 && clientAuth.method === 'none' && isWordless(error)
+  const isForOthers = status === 401 && clientAuth.method === 'none' && hasNoOAuthError(error)
   return isMissing || isForOthers ? `${pushedRequest}: status ${status}` : undefined
 }

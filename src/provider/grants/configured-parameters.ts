@@ -3,7 +3,7 @@ import type { ProviderConfig } from '../../config/providers/provider-config.ts'
 type Configured = Pick<ProviderConfig, 'authorizationParams'>
 
 /** Lays the parameters of one request over the configured ones: of a name that both have, the request's own is sent. */
-export function withConfigured(
+export function withConfiguredParameters(
   { authorizationParams }: Configured,
   own: Readonly<Record<string, string>>,
 ): URLSearchParams {

@@ -6,13 +6,13 @@ import type { AppError } from '../../errors.ts'
 import type { DpopKey, DpopKeys } from '../client/dpop-keys.ts'
 import type { IdentityResolver } from '../identity/resolve-identity.ts'
 import { readUserId } from '../identity/user-id.ts'
-import { SubjectMismatch } from '../identity/userinfo.ts'
+import { UserinfoSubjectMismatch } from '../identity/userinfo.ts'
 import { isIssAdvertised, usesDpop } from '../metadata/capabilities.ts'
 import type { AuthorizationServer, Discovery } from '../metadata/discovery.ts'
-import { peekClaims } from '../tokens/peek-claims.ts'
 import type { TokenVerifier } from '../tokens/token-verifier.ts'
+import { readUnverifiedClaims } from '../tokens/unverified-claims.ts'
 import { isKeyMissing, tokenError } from '../transport/errors.ts'
-import { idTokenMember } from '../transport/normalize-token-response.ts'
+import { unverifiedIdTokenMember } from '../transport/normalize-token-response.ts'
 import { providerUnavailable } from '../transport/unavailable.ts'
 import type { ProviderIdentity, ProviderTokens } from '../types.ts'
 import { toResourceParameters } from './configured-parameters.ts'
@@ -20,7 +20,7 @@ import { readTokens, toExpiry, toScope } from './token-response.ts'
 import { toRefreshFailure, UnverifiedRefresh } from './unverified-refresh.ts'
 
 /** An authorization code, and what the login that it answers was begun with. */
-export interface CodeExchange {
+export interface CodeExchangeRequest {
   code: string
   state: string
   iss?: string
@@ -38,7 +38,7 @@ export interface CodeExchange {
 }
 
 /** A person the provider vouches for, every token verified. */
-export interface ProviderLogin {
+export interface AuthenticatedUser {
   identity: ProviderIdentity
   tokens: ProviderTokens
 }
@@ -51,9 +51,9 @@ export interface RefreshRequest {
 
 /** The two grants that give tokens, each with every check of what comes back. They throw what openid-client throws, too. */
 export interface Grants {
-  exchangeCode(exchange: CodeExchange): Promise<ProviderLogin>
+  exchangeCode(exchange: CodeExchangeRequest): Promise<AuthenticatedUser>
   /** @throws UnverifiedRefresh where tokens came that do not verify */
-  refresh(request: RefreshRequest): Promise<ProviderLogin>
+  refresh(request: RefreshRequest): Promise<AuthenticatedUser>
 }
 
 interface GrantsOptions {
@@ -75,21 +75,21 @@ export function createGrants({
   clock,
 }: GrantsOptions): Grants {
   /** The key that a login proves with: the one that the code is bound to, or our newest where the provider takes proofs. */
-  async function findLoginKey(provider: AuthorizationServer, { dpopThumbprint }: CodeExchange) {
+  async function findLoginKey(provider: AuthorizationServer, { dpopThumbprint }: CodeExchangeRequest) {
     return dpopThumbprint !== undefined || usesDpop(config, provider)
       ? dpopKeys.find(dpopThumbprint)
       : undefined
   }
 
   /** The response's URL as openid-client wants it, built from configuration: it becomes the token call's redirect_uri. */
-  function toResponseUrl({ code, state, iss }: CodeExchange, takesIss: boolean): URL {
+  function toResponseUrl({ code, state, iss }: CodeExchangeRequest, takesIss: boolean): URL {
     const url = new URL(config.redirectUri)
     url.search = new URLSearchParams({ code, state, ...(takesIss && iss ? { iss } : {}) }).toString()
     return url
   }
 
   /** What openid-client checks of the response; the ID token is for the verifier to judge. */
-  const toChecks = (exchange: CodeExchange): client.AuthorizationCodeGrantChecks => ({
+  const toChecks = (exchange: CodeExchangeRequest): client.AuthorizationCodeGrantChecks => ({
     expectedState: exchange.state,
     ...(config.pkce ? { pkceCodeVerifier: exchange.codeVerifier } : {}),
   })
@@ -97,7 +97,7 @@ export function createGrants({
   /** Verifies the ID token of a login, which must have come unless nothing could verify it. */
   async function verifyIdToken(
     { idToken, accessToken }: ProviderTokens,
-    exchange: CodeExchange,
+    exchange: CodeExchangeRequest,
   ): Promise<JWTPayload | undefined> {
     if (!config.verifiesIdToken) return undefined
     if (idToken === undefined) {
@@ -114,7 +114,7 @@ export function createGrants({
     })
   }
 
-  async function exchangeCode(exchange: CodeExchange): Promise<ProviderLogin> {
+  async function exchangeCode(exchange: CodeExchangeRequest): Promise<AuthenticatedUser> {
     const provider = await discovery.server()
     const offered = await findLoginKey(provider, exchange)
     const answer = await client.authorizationCodeGrant(
@@ -147,7 +147,7 @@ export function createGrants({
     return config.endpoints === undefined ? undefined : readUserId(answer, config.userIdField)
   }
 
-  async function refresh(request: RefreshRequest): Promise<ProviderLogin> {
+  async function refresh(request: RefreshRequest): Promise<AuthenticatedUser> {
     const provider = await discovery.server()
     await verifier.prepare()
     // As at the login: what is bound stays bound, and the grant of an unbound session may not change.
@@ -164,7 +164,7 @@ export function createGrants({
     } catch (error) {
       const { refresh_token: refreshToken } = answer
       const refusal = toRefusal(error)
-      const isAnothers = error instanceof SubjectMismatch || isOfAnother(answer, request.identity)
+      const isAnothers = error instanceof UserinfoSubjectMismatch || isOfAnother(answer, request.identity)
       const isKept = refreshToken !== undefined && !isAnothers
       throw isKept ? new UnverifiedRefresh(refreshToken, refusal) : refusal
     }
@@ -175,7 +175,7 @@ export function createGrants({
     { identity, tokens: old }: RefreshRequest,
     answer: client.TokenEndpointResponse,
     dpop: DpopKey | undefined,
-  ): Promise<ProviderLogin> {
+  ): Promise<AuthenticatedUser> {
     const tokens = readTokens(answer, dpop, clock.now())
     const { accessToken, idToken } = tokens
     const claims =
@@ -210,8 +210,8 @@ export function createGrants({
 
   /** Whether an answer names another person: then its refresh token is that person's, and no use to this session. */
   function isOfAnother(answer: client.TokenEndpointResponse, identity: ProviderIdentity): boolean {
-    const idToken = answer[idTokenMember]
-    const sub = typeof idToken === 'string' ? peekClaims(idToken)?.sub : undefined
+    const idToken = answer[unverifiedIdTokenMember]
+    const sub = typeof idToken === 'string' ? readUnverifiedClaims(idToken)?.sub : undefined
     return namesAnotherUser(answer, identity) || (sub !== undefined && sub !== identity.providerSub)
   }
 
@@ -227,7 +227,7 @@ function toRefusal(error: unknown): AppError {
 
 const createKeysMissing = (cause: AppError) =>
   providerUnavailable(`keys to verify the refreshed tokens: ${cause.reason ?? cause.code}`, {
-    outage: 'busy',
+    outage: 'overloaded',
     cause,
   })
 

@@ -1,7 +1,7 @@
 import type { TokenEndpointResponse } from 'openid-client'
 import type { DpopKey } from '../client/dpop-keys.ts'
 import { tokenError } from '../transport/errors.ts'
-import { idTokenMember } from '../transport/normalize-token-response.ts'
+import { unverifiedIdTokenMember } from '../transport/normalize-token-response.ts'
 import type { ProviderTokens } from '../types.ts'
 
 /**
@@ -16,7 +16,7 @@ export function readTokens(
 ): ProviderTokens {
   const {
     access_token: accessToken,
-    [idTokenMember]: idToken,
+    [unverifiedIdTokenMember]: idToken,
     refresh_token: refreshToken,
     expires_in: lifetime,
   } = answer

@@ -5,9 +5,9 @@ import type { Log } from '../../telemetry/logger.ts'
 import type { AuthorizationServer } from '../metadata/discovery.ts'
 import { tokenError } from '../transport/errors.ts'
 import { type ProviderIdentity, toIdentity, type UserClaims } from '../types.ts'
-import { maxSessionClaims, pickUserClaims } from './user-claims.ts'
+import { maxSessionClaims, selectSessionClaims } from './user-claims.ts'
 import { readUserinfoSubject } from './user-id.ts'
-import { type Access, type Subject, SubjectMismatch, type Userinfo } from './userinfo.ts'
+import { type Access, type Subject, type Userinfo, UserinfoSubjectMismatch } from './userinfo.ts'
 
 /** Finds out who signed in, and what the provider says of them. */
 export interface IdentityResolver {
@@ -60,7 +60,7 @@ export function createIdentityResolver({ config, userinfo, log }: IdentityResolv
     try {
       return await readUserinfo(...request)
     } catch (error) {
-      if (!(error instanceof AppError) || error instanceof SubjectMismatch) throw error
+      if (!(error instanceof AppError) || error instanceof UserinfoSubjectMismatch) throw error
       log('userinfo_unavailable', { provider: config.name, reason: error.reason ?? error.code })
       return {}
     }
@@ -68,7 +68,7 @@ export function createIdentityResolver({ config, userinfo, log }: IdentityResolv
 
   /** The claims that this provider may tell, each from the first source that has it. */
   function pick(first: JWTPayload, second: JWTPayload = {}): UserClaims {
-    const { claims, dropped } = pickUserClaims(claimNames, first, second)
+    const { claims, dropped } = selectSessionClaims(claimNames, first, second)
     if (dropped.length > 0) log('session_claims_dropped', { names: dropped, limit: maxSessionClaims })
     return claims
   }
@@ -99,7 +99,7 @@ export function createIdentityResolver({ config, userinfo, log }: IdentityResolv
         return isPartial ? pick(told, identity.claims) : pick(idToken ?? {}, told)
       } catch (error) {
         // Nothing but userinfo says whose tokens these are.
-        if (error instanceof SubjectMismatch && idToken === undefined) throw error
+        if (error instanceof UserinfoSubjectMismatch && idToken === undefined) throw error
         // Tokens that came must not be lost because userinfo did not.
         log('user_claims_refresh_failed', { reason: error instanceof AppError ? error.reason : undefined })
         // What the configuration does not allow any more goes all the same.

@@ -8,7 +8,7 @@ import type { UserClaims } from '../types.ts'
 export const maxSessionClaims = 256 * 1_024
 
 /** User claims, and the names of those that found no room. */
-export interface FittingClaims {
+export interface LimitedClaims {
   claims: UserClaims
   dropped: readonly string[]
 }
@@ -27,7 +27,7 @@ const addresses: ReadonlyMap<string, string> = new Map([
  * The named claims with their names, each from the first source that has it. Whether an address was verified is told by a
  * source that tells the same address: what one says of an old address must not count for a new one.
  */
-export function findUserClaims(names: readonly string[], ...sources: UserClaims[]): [string, unknown][] {
+export function selectUserClaims(names: readonly string[], ...sources: UserClaims[]): [string, unknown][] {
   const findSource = (name: string) => sources.find((source) => tells(source, name))
   return names.flatMap((name): [string, unknown][] => {
     const address = addresses.get(name) ?? name
@@ -43,7 +43,7 @@ export function findUserClaims(names: readonly string[], ...sources: UserClaims[
  * Keeps the claims that fit into so many bytes of JSON (UTF-8) together, in their order. One that does not fit is
  * dropped whole: a part of it would be an arbitrary answer.
  */
-export function fitUserClaims(found: readonly [string, unknown][], limit: number): FittingClaims {
+export function limitUserClaims(found: readonly [string, unknown][], limit: number): LimitedClaims {
   const claims: Record<string, unknown> = {}
   const dropped: string[] = []
   // The opening brace; each claim then brings the comma or the closing brace behind it.
@@ -76,8 +76,8 @@ const isTrue = (value: unknown) =>
   value === true || value === 1 || (typeof value === 'string' && value.toLowerCase() === 'true')
 
 /** Picks the named claims for a session, each from the first source that has it. */
-export const pickUserClaims = (
+export const selectSessionClaims = (
   names: readonly string[],
   first: JWTPayload,
   second: JWTPayload,
-): FittingClaims => fitUserClaims(findUserClaims(names, first, second), maxSessionClaims)
+): LimitedClaims => limitUserClaims(selectUserClaims(names, first, second), maxSessionClaims)

@@ -101,7 +101,7 @@ export function findUserinfoEndpoint(
 }
 
 /** Userinfo that is about somebody else. */
-export class SubjectMismatch extends AppError {
+export class UserinfoSubjectMismatch extends AppError {
   constructor(reason: string) {
     super('invalid_userinfo', 'What the provider said is about another person, so it was not used.', {
       reason,
@@ -119,14 +119,14 @@ function assertSamePerson(claims: JWTPayload, { sub, userId }: Subject, config: 
     const mayBeLeftOut = config.endpoints !== undefined
     if (about === undefined && !mayBeLeftOut) throw tokenError('invalid_userinfo', 'userinfo: sub is missing')
     if (about !== undefined && about !== sub)
-      throw new SubjectMismatch('userinfo: sub is another one than that of the ID token')
+      throw new UserinfoSubjectMismatch('userinfo: sub is another one than that of the ID token')
   }
   if (userId === undefined) return
   const named = config.verifiesIdToken
     ? readUserId(claims, config.userIdField)
     : readUserinfoSubject(claims, config.userIdField)
   if (named !== undefined && named !== userId) {
-    throw new SubjectMismatch('userinfo: OAUTH_USER_ID_FIELD names another user than at the login')
+    throw new UserinfoSubjectMismatch('userinfo: OAUTH_USER_ID_FIELD names another user than at the login')
   }
 }
 

@@ -3,7 +3,7 @@ import * as client from 'openid-client'
 import type { ProviderConfig } from '../../config/providers/provider-config.ts'
 import type { Discovery } from '../metadata/discovery.ts'
 import type { CircuitBreaker } from '../transport/circuit-breaker.ts'
-import { isUnrevocable, translateProviderError } from '../transport/errors.ts'
+import { isFinalRevocationRefusal, translateProviderError } from '../transport/errors.ts'
 import type { ProviderTokens } from '../types.ts'
 
 /** Where a browser comes back after it signed out at the provider, and what it brings. */
@@ -82,7 +82,7 @@ export function createEndSession({ config, discovery, breaker, secret }: EndSess
         client.tokenRevocation(configuration, refreshToken, { token_type_hint: 'refresh_token' }).then(
           () => 'revoked' as const,
           (error: unknown) => {
-            if (isUnrevocable(error)) return 'unsupported' as const
+            if (isFinalRevocationRefusal(error)) return 'unsupported' as const
             throw translateProviderError(error, 'revocation', [refreshToken, secret])
           },
         ),

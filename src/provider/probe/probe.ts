@@ -3,7 +3,7 @@ import type { Clock } from '../../clock.ts'
 import type { ProviderConfig } from '../../config/providers/provider-config.ts'
 import { randomToken } from '../../crypto/hash.ts'
 import { AppError } from '../../errors.ts'
-import { toSentSecret } from '../client/client-authentication.ts'
+import { toClientSecret } from '../client/client-authentication.ts'
 import { createDpopKeys } from '../client/dpop-keys.ts'
 import { createAuthorizationStart } from '../grants/authorization-request.ts'
 import { toResourceParameters } from '../grants/configured-parameters.ts'
@@ -71,7 +71,7 @@ export function createProviderProbe({ config, secrets, clock }: ProbeOptions): P
   const http = createProviderFetch({ timeout: config.timeout, clock, ...toTls(config) })
   const discovery = createDiscovery({ config, fetch: http.fetch, clock, log: () => {} })
   const dpopKeys = createDpopKeys(secrets)
-  const secret = toSentSecret(config.clientAuth)
+  const secret = toClientSecret(config.clientAuth)
 
   async function get(url: string): Promise<ProbedDocument> {
     const sentAt = clock.now()

@@ -1,6 +1,6 @@
 import type { JSONWebKeySet, JWK } from 'jose'
 import type { ProviderFetch } from '../transport/fetch.ts'
-import { nameCall, ProviderUnavailable, providerUnavailable } from '../transport/unavailable.ts'
+import { ProviderUnavailable, prefixReason, providerUnavailable } from '../transport/unavailable.ts'
 
 /** The keys of an answer that looks like a JWK Set (RFC 7517 5). What is no key spoils only itself; jose judges the others. */
 function toKeySet(value: unknown): JSONWebKeySet | undefined {
@@ -24,7 +24,7 @@ export async function fetchJson(
 /** @throws AppError `provider_unavailable` where no key set comes */
 export async function fetchJwks(fetch: ProviderFetch, uri: string): Promise<JSONWebKeySet> {
   const { status, body } = await fetchJson(fetch, uri).catch((error: unknown) => {
-    throw error instanceof ProviderUnavailable ? nameCall(error, 'JWKS') : error
+    throw error instanceof ProviderUnavailable ? prefixReason(error, 'JWKS') : error
   })
   const keySet = toKeySet(body)
   if (keySet === undefined) throw providerUnavailable(`JWKS: status ${status}, no key set`)

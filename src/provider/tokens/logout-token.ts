@@ -6,7 +6,7 @@ import { tokenError, translateTokenError } from '../transport/errors.ts'
 import { audiencesAreTrusted, wasNotIssuedInTheFuture } from './claim-checks.ts'
 
 /** Whose sessions a verified logout token ends: those of one session at the provider, or all of a person. */
-export interface LogoutRequest {
+export interface VerifiedLogoutToken {
   sub: string | undefined
   sid: string | undefined
   /** Names the token, which is good once. */
@@ -19,7 +19,7 @@ export interface LogoutRequest {
 const logoutEvent = 'http://schemas.openid.net/event/backchannel-logout'
 
 /** Seconds that a token which may act once can be good for: each is remembered for as long. */
-export const longestLife = 24 * 60 * 60
+export const maxOneTimeTokenLifetime = 24 * 60 * 60
 
 /** Seconds that a logout token without `exp` counts from its `iat`: what providers should give it at most (BCL 4). */
 const lifeWithoutExp = 2 * 60
@@ -44,7 +44,7 @@ const hasNoNonce: Check = ({ nonce }) => (nonce === undefined ? undefined : 'the
 const hasAnId: Check = ({ jti }) => (typeof jti === 'string' && jti !== '' ? undefined : 'jti is missing')
 
 const endsSoon: Check = ({ exp = 0 }, now) =>
-  exp <= now / 1000 + longestLife ? undefined : 'exp lies more than a day ahead'
+  exp <= now / 1000 + maxOneTimeTokenLifetime ? undefined : 'exp lies more than a day ahead'
 
 /** Not every provider sends an `exp`: the first edition of BCL had none. Where there is one, jose has checked it. */
 const isFreshWithoutExp: Check = ({ iat = 0, exp }, now, clockTolerance) =>
@@ -86,7 +86,7 @@ export function createLogoutTokenVerifier({ config, keys, clock }: LogoutTokenVe
     if (!isFine) throw tokenError('invalid_logout_token', 'typ is not logout+jwt')
   }
 
-  return async (token: string): Promise<LogoutRequest> => {
+  return async (token: string): Promise<VerifiedLogoutToken> => {
     const now = clock.now()
     const claims = await keys
       .verify(token, {

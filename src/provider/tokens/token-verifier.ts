@@ -43,11 +43,11 @@ export interface TokenVerifier {
    *
    * @throws AppError `invalid_access_token`
    */
-  verifyAccessToken(token: string, dpopThumbprint?: string): Promise<AccessTokenFacts>
+  verifyAccessToken(token: string, dpopThumbprint?: string): Promise<VerifiedAccessToken>
 }
 
 /** What a verified access token tells. */
-interface AccessTokenFacts {
+interface VerifiedAccessToken {
   /** The scopes it grants, if it names any. */
   scopes?: string[] | undefined
   /** Milliseconds since the epoch. */

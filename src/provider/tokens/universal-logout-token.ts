@@ -9,11 +9,11 @@ import { tokenError, translateTokenError } from '../transport/errors.ts'
 import type { ProviderFetch } from '../transport/fetch.ts'
 import { providerUnavailable } from '../transport/unavailable.ts'
 import { fetchJson, fetchJwks } from './fetch-jwks.ts'
-import { longestLife } from './logout-token.ts'
+import { maxOneTimeTokenLifetime } from './logout-token.ts'
 import { asymmetricAlgs } from './token-verifier.ts'
 
 /** A verified call of Universal Logout; its token is good once. */
-export interface UniversalLogoutCaller {
+export interface VerifiedUniversalLogoutToken {
   /** Tells the token from all others of its issuer, and is the same however its signature is written. */
   name: string
   /** Milliseconds since the epoch. */
@@ -60,7 +60,7 @@ export function createUniversalLogoutTokenVerifier({
     return fetchJwks(fetch, data.jwks_uri)
   }
 
-  return async (token: string, audience: string): Promise<UniversalLogoutCaller> => {
+  return async (token: string, audience: string): Promise<VerifiedUniversalLogoutToken> => {
     const claims = await keys
       .verify(token, {
         issuer: issuer ?? '',
@@ -78,7 +78,7 @@ export function createUniversalLogoutTokenVerifier({
       throw new AppError('insufficient_authorization', 'The token was made for another client.')
     }
     const { jti, exp = 0 } = claims
-    if (exp > clock.now() / 1000 + longestLife) {
+    if (exp > clock.now() / 1000 + maxOneTimeTokenLifetime) {
       throw tokenError('invalid_token', 'exp lies more than a day ahead')
     }
     return { name: jti || toSigningInput(token), goodUntil: (Math.ceil(exp) + clockTolerance) * 1000 }

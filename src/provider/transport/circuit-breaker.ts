@@ -34,7 +34,7 @@ export function createCircuitBreaker({ clock, opensOn }: CircuitBreakerOptions):
     const remaining = opened.until - clock.now()
     if (remaining <= 0 && !isTrying) return
     const retryAfter = Math.max(1, Math.ceil(remaining / 1000))
-    throw providerUnavailable('breaker is open', { outage: 'unasked', retryAfter })
+    throw providerUnavailable('breaker is open', { outage: 'breaker-open', retryAfter })
   }
 
   function open(error: ProviderUnavailable, startedAt: number): void {

@@ -2,9 +2,9 @@ import { errors as jose } from 'jose'
 import { ClientError, ResponseBodyError, WWWAuthenticateChallengeError } from 'openid-client'
 import { AppError } from '../../errors.ts'
 import { toLogText } from '../../telemetry/logger.ts'
-import { isTemporary, meansBadCredentials, meansSignInAgain } from './oauth-errors.ts'
+import { isClientRejection, isTemporary, requiresNewLogin } from './oauth-errors.ts'
 import { redactProviderMessage } from './redact.ts'
-import { nameCall, ProviderUnavailable, providerUnavailable } from './unavailable.ts'
+import { ProviderUnavailable, prefixReason, providerUnavailable } from './unavailable.ts'
 
 const clocks = 'The clocks of this server and of the provider may differ too much (OIDC_CLOCK_TOLERANCE).'
 
@@ -76,7 +76,7 @@ export function translateProviderError(
   if (error instanceof AppError) return error
   // openid-client wraps whatever our own fetch throws.
   const cause = error instanceof Error ? error.cause : undefined
-  if (cause instanceof ProviderUnavailable) return nameCall(cause, call)
+  if (cause instanceof ProviderUnavailable) return prefixReason(cause, call)
   if (cause instanceof AppError) return cause
   if (error instanceof ResponseBodyError) return toProviderError(error, call, secrets)
   if (error instanceof WWWAuthenticateChallengeError) return toChallengeError(error, call, secrets)
@@ -89,14 +89,14 @@ export function translateProviderError(
 }
 
 /** Whether the provider refuses a refresh for good, so that the person has to sign in again (RFC 6749 5.2). */
-export const isFinalRefusal = (error: unknown): boolean =>
-  error instanceof ResponseBodyError && meansSignInAgain(error.error)
+export const isFinalRefreshRefusal = (error: unknown): boolean =>
+  error instanceof ResponseBodyError && requiresNewLogin(error.error)
 
 /** What a provider says of a token that it will never revoke: of the wrong kind (RFC 7009 2.2.1), or not known to it. */
 const finalRefusals = ['unsupported_token_type', 'invalid_token', 'invalid_grant', 'invalid_request']
 
 /** Whether asking the provider to revoke a token is of no use, now or later. */
-export const isUnrevocable = (error: unknown): boolean =>
+export const isFinalRevocationRefusal = (error: unknown): boolean =>
   error instanceof ResponseBodyError && finalRefusals.includes(error.error)
 
 /** Whether a token cannot be judged, because the keys cannot be had or do not (yet) hold the one it names. */
@@ -112,7 +112,7 @@ export function readStatus(error: unknown): number | undefined {
 }
 
 /** Whether an answer that openid-client refused says neither an OAuth error nor a challenge. */
-export const isWordless = (error: unknown): boolean => error instanceof ClientError
+export const hasNoOAuthError = (error: unknown): boolean => error instanceof ClientError
 
 /** What openid-client attaches to the cause of an error. */
 function toFacts(error: ClientError): object {
@@ -148,9 +148,9 @@ function toChallengeError(
 
 function toProviderError(error: ResponseBodyError, call: ProviderCall, secrets: readonly string[]): AppError {
   const said = `${call}: ${redactProviderMessage(error.error, error.error_description, secrets)}`
-  const isUnrecognised = meansBadCredentials(error.error) || (error.status === 401 && call !== 'userinfo')
-  const reason = isUnrecognised && !meansSignInAgain(error.error) ? `${said}: ${credentials}` : said
-  if (isTemporary(error.error)) return providerUnavailable(reason, { outage: 'busy', cause: error })
+  const isUnrecognised = isClientRejection(error.error) || (error.status === 401 && call !== 'userinfo')
+  const reason = isUnrecognised && !requiresNewLogin(error.error) ? `${said}: ${credentials}` : said
+  if (isTemporary(error.error)) return providerUnavailable(reason, { outage: 'overloaded', cause: error })
   return createRefusal(reason, error, error.error === 'invalid_grant')
 }
 

@@ -2,7 +2,7 @@ import { Agent, request } from 'undici'
 import type { Clock } from '../../clock.ts'
 import type { ProviderConfig } from '../../config/providers/provider-config.ts'
 import { AppError } from '../../errors.ts'
-import { meansSpent } from './oauth-errors.ts'
+import { isInvalidGrant } from './oauth-errors.ts'
 import { providerUnavailable } from './unavailable.ts'
 
 /** The part of `fetch` that talking with a provider needs. */
@@ -38,7 +38,7 @@ function endsGrant(bytes: Uint8Array): boolean {
   try {
     const body: unknown = JSON.parse(Buffer.from(bytes).toString())
     const error = typeof body === 'object' && body !== null && 'error' in body ? body.error : undefined
-    return typeof error === 'string' && meansSpent(error)
+    return typeof error === 'string' && isInvalidGrant(error)
   } catch {
     return false
   }
@@ -108,7 +108,7 @@ export function createProviderFetch({ timeout, clock, tls }: ProviderFetchOption
     if (isFailure && !endsGrant(bytes)) {
       const retryAfter = readRetryAfter(answerHeaders, clock)
       throw providerUnavailable(`status ${status}`, {
-        outage: 'busy',
+        outage: 'overloaded',
         ...(retryAfter === undefined ? {} : { retryAfter }),
       })
     }
@@ -123,7 +123,10 @@ export function createProviderFetch({ timeout, clock, tls }: ProviderFetchOption
       } catch (error) {
         if (error instanceof AppError) throw error
         const reason = toReason(error)
-        throw providerUnavailable(reason, { outage: cuts.has(reason) ? 'cut' : 'silent', cause: error })
+        throw providerUnavailable(reason, {
+          outage: cuts.has(reason) ? 'connection-lost' : 'no-answer',
+          cause: error,
+        })
       }
     },
     close: () => agent.close(),

@@ -8,7 +8,7 @@ import type { ProviderFetch } from './fetch.ts'
  * The member of a token answer that holds the ID token. openid-client would verify one under its own name, and would
  * drop the whole answer, the next refresh token included, where it refuses it.
  */
-export const idTokenMember = 'unverified_id_token'
+export const unverifiedIdTokenMember = 'unverified_id_token'
 
 type Body = Record<string, unknown>
 
@@ -34,7 +34,8 @@ export function normalizeTokenResponses(
     if (!response.ok || grant === null) return response
     const { id_token: idToken, ...rest } = standardize(body, grant === 'refresh_token')
     // An ID token that nothing can verify is dropped unread.
-    const answer = verifiesIdToken && idToken !== undefined ? { ...rest, [idTokenMember]: idToken } : rest
+    const answer =
+      verifiesIdToken && idToken !== undefined ? { ...rest, [unverifiedIdTokenMember]: idToken } : rest
     return toJson(answer, 200, response.headers)
   }
 }
@@ -136,7 +137,7 @@ const emptyMeansAbsent: ReadonlySet<string> = new Set([
 function standardize(body: Body, isRefresh: boolean): z.infer<typeof tokenAnswer> {
   const given = Object.entries(body).filter(
     ([name, value]) =>
-      name !== idTokenMember && value !== null && !(value === '' && emptyMeansAbsent.has(name)),
+      name !== unverifiedIdTokenMember && value !== null && !(value === '' && emptyMeansAbsent.has(name)),
   )
   const { data, error } = tokenAnswer.safeParse(Object.fromEntries(given))
   if (data !== undefined) return data

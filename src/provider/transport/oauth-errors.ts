@@ -17,12 +17,12 @@ const signInAgain: ReadonlySet<string> = new Set([
 ])
 
 /** Whether an OAuth error means that the provider does not renew this person's tokens any more. */
-export const meansSignInAgain = (error: string): boolean => signInAgain.has(error)
+export const requiresNewLogin = (error: string): boolean => signInAgain.has(error)
 
 const spent: ReadonlySet<string> = new Set(['invalid_grant', 'bad_refresh_token', 'invalid_refresh_token'])
 
 /** Whether an OAuth error is about a refresh token and nothing else: no gateway in between says so of its own trouble. */
-export const meansSpent = (error: string): boolean => spent.has(error)
+export const isInvalidGrant = (error: string): boolean => spent.has(error)
 
 const temporary: ReadonlySet<string> = new Set(['temporarily_unavailable', 'server_error', 'slow_down'])
 
@@ -37,4 +37,4 @@ const badCredentials: ReadonlySet<string> = new Set([
 ])
 
 /** Whether an OAuth error may mean that the provider does not recognise this client (RFC 6749 5.2). */
-export const meansBadCredentials = (error: string): boolean => badCredentials.has(error)
+export const isClientRejection = (error: string): boolean => badCredentials.has(error)

@@ -4,7 +4,7 @@ import { AppError } from '../../errors.ts'
  * Why there is no answer: nothing came in time, or no connection came about; the connection was cut; 429 or 5xx came; what
  * came is of no use; or nobody asked, because it did not answer lately.
  */
-export type Outage = 'silent' | 'cut' | 'busy' | 'useless' | 'unasked'
+export type Outage = 'no-answer' | 'connection-lost' | 'overloaded' | 'unusable-answer' | 'breaker-open'
 
 const detail = 'The identity provider cannot be used right now. Try again in a moment.'
 
@@ -21,7 +21,11 @@ export class ProviderUnavailable extends AppError {
 /** The provider gave no usable answer; `reason` is for the log. */
 export function providerUnavailable(
   reason: string,
-  { outage = 'useless', retryAfter, cause }: { outage?: Outage; retryAfter?: number; cause?: unknown } = {},
+  {
+    outage = 'unusable-answer',
+    retryAfter,
+    cause,
+  }: { outage?: Outage; retryAfter?: number; cause?: unknown } = {},
 ): ProviderUnavailable {
   return new ProviderUnavailable(outage, {
     reason,
@@ -31,7 +35,7 @@ export function providerUnavailable(
 }
 
 /** The same, its reason beginning with the call that came to nothing. */
-export function nameCall(error: ProviderUnavailable, call: string): ProviderUnavailable {
+export function prefixReason(error: ProviderUnavailable, call: string): ProviderUnavailable {
   const { outage, reason = 'unknown', retryAfter } = error
   const named = `${call}: ${reason}`
   return providerUnavailable(named, {

@@ -60,7 +60,7 @@ export function createTokenRevocation({ store, providers, log }: TokenRevocation
       return true
     } catch (error) {
       // That the provider does not answer was told when it was asked.
-      const isNews = !(error instanceof ProviderUnavailable && error.outage === 'unasked')
+      const isNews = !(error instanceof ProviderUnavailable && error.outage === 'breaker-open')
       if (isNews) log('revocation_failed', { session: handle, reason: toReason(error) })
       return false
     }

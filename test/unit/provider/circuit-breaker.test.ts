@@ -6,7 +6,7 @@ import { createTestClock, hours, seconds } from '../../support/clock.ts'
 
 function create() {
   const clock = createTestClock()
-  const breaker = createCircuitBreaker({ clock, opensOn: ['silent', 'busy'] })
+  const breaker = createCircuitBreaker({ clock, opensOn: ['no-answer', 'overloaded'] })
   const fail = (error: unknown) => breaker.guard(() => Promise.reject(error)).catch(() => {})
   const isOpen = () => {
     try {
@@ -19,7 +19,7 @@ function create() {
   }
   return { clock, breaker, fail, isOpen }
 }
-const silent = () => providerUnavailable('deadline passed', { outage: 'silent' })
+const silent = () => providerUnavailable('deadline passed', { outage: 'no-answer' })
 
 test('opens when the provider is silent or busy, and makes no call while open', async () => {
   const { breaker, fail, isOpen } = create()
@@ -91,12 +91,12 @@ test('after the pause one call goes through as a trial, the others wait for what
 
 test('stays open for as long as the provider asks, never for less than the pause', async () => {
   const { clock, fail, isOpen } = create()
-  await fail(providerUnavailable('status 429', { outage: 'busy', retryAfter: 42 }))
+  await fail(providerUnavailable('status 429', { outage: 'overloaded', retryAfter: 42 }))
   clock.advance(seconds(41))
   expect(isOpen()).toBe(true)
   clock.advance(seconds(1))
   expect(isOpen()).toBe(false)
-  await fail(providerUnavailable('status 503', { outage: 'busy', retryAfter: 0 }))
+  await fail(providerUnavailable('status 503', { outage: 'overloaded', retryAfter: 0 }))
   expect(isOpen()).toBe(true)
 })
 

@@ -63,7 +63,7 @@ describe('a sweep', () => {
 
   test('asks a provider that is down for some at the most, and for each of them once a minute', async () => {
     await leave(45)
-    answer = () => Promise.reject(providerUnavailable('down', { outage: 'silent' }))
+    answer = () => Promise.reject(providerUnavailable('down', { outage: 'no-answer' }))
     const tokenRevocation = create()
     await tokenRevocation.sweep()
     expect(calls).toBe(20)
@@ -157,7 +157,7 @@ test('what belongs to a provider that nobody here knows is left to who does', as
 })
 
 test.each<[string, unknown, unknown]>([
-  ['an outage', providerUnavailable('status 503', { outage: 'busy' }), 'status 503'],
+  ['an outage', providerUnavailable('status 503', { outage: 'overloaded' }), 'status 503'],
   ['a refusal', new AppError('provider_error', 'no', { reason: 'invalid_client' }), 'invalid_client'],
   ['a refusal without a reason', new AppError('provider_error', 'no'), 'provider_error'],
   ['a defect of ours', new Error('secret text'), 'internal_error'],
@@ -170,7 +170,7 @@ test.each<[string, unknown, unknown]>([
 
 test('that nobody was asked is no news', async () => {
   await leave(1)
-  answer = () => Promise.reject(providerUnavailable('breaker is open', { outage: 'unasked' }))
+  answer = () => Promise.reject(providerUnavailable('breaker is open', { outage: 'breaker-open' }))
   await create().sweep()
   expect([events, await countLeft(1)]).toEqual([[], 1])
 })
