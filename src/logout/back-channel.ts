@@ -42,7 +42,7 @@ export function createBackChannelLogout({
         names.includes(identity.providerName) &&
         (request.sub === undefined || identity.providerSub === request.sub),
     )
-    await replayDetection.markUsed(issuer, request.jti, request.goodUntil)
+    await replayDetection.markUsed(issuer, request.jti, request.expiresAt)
     log('backchannel_logout_succeeded', { providers: names, sessions: ended })
   }
 }

@@ -4,22 +4,22 @@ import { readUnverifiedClaims } from './tokens/unverified-claims.ts'
 /** The configured providers, in the order of the configuration. */
 export interface Providers {
   readonly all: readonly Provider[]
-  /** The one that a login uses where it names none. */
+  /** The one for a login that names none. */
   readonly first: Provider
   find(name: string): Provider | undefined
   /**
-   * The provider that a login or a session came from; undefined where the name now belongs to another issuer: its
-   * tokens are for the one that gave them alone.
+   * The provider that a login or a session came from; undefined if it is no longer configured, or its name
+   * now belongs to another issuer, which must not receive the tokens.
    */
   findConfigured(origin: { readonly providerName: string; readonly issuer: string }): Provider | undefined
-  /** Those of an issuer: several where one provider knows this server as several clients. */
+  /** The providers of an issuer: several, if this server is registered there as several clients. */
   findByIssuer(issuer: string): Provider[]
-  /** Those a logout token seems to speak for; whether it does is for them to verify. */
+  /** The providers whose issuer and client a logout token names; the token is not verified yet. */
   findByLogoutToken(logoutToken: string): Provider[]
-  /** Those whose people the bearer of this token may sign out, if the token is what it says. */
+  /** The providers whose users the caller of Universal Logout may sign out; its token is not verified yet. */
   findByUniversalLogoutToken(token: string): Provider[]
-  /** The provider of an app token's `sub`, and what it calls the person. */
-  findByAppSub(subject: string): { provider: Provider; sub: string } | undefined
+  /** The provider of an app token's `sub`, and the `sub` there. */
+  findByAppSub(appSub: string): { provider: Provider; providerSub: string } | undefined
 }
 
 /** Creates the directory of providers. */
@@ -44,13 +44,14 @@ export function createProviders(all: readonly [Provider, ...Provider[]]): Provid
         ({ universalLogoutIssuer }) => iss !== undefined && universalLogoutIssuer === iss,
       )
       const ofClient = ofIssuer.filter(({ clientId }) => clientId === sub)
-      // The wrong client is told so, once its token is verified.
+      // Keep one candidate so that a token for the wrong client is refused with a specific error after
+      // verification.
       return ofClient.length > 0 ? ofClient : ofIssuer.slice(0, 1)
     },
-    findByAppSub(subject) {
-      const provider = all.find(({ subjectPrefix }) => subject.startsWith(subjectPrefix))
-      const sub = subject.slice(provider?.subjectPrefix.length)
-      return provider === undefined || sub === '' ? undefined : { provider, sub }
+    findByAppSub(appSub) {
+      const provider = all.find(({ subjectPrefix }) => appSub.startsWith(subjectPrefix))
+      const providerSub = appSub.slice(provider?.subjectPrefix.length)
+      return provider === undefined || providerSub === '' ? undefined : { provider, providerSub }
     },
   }
 }

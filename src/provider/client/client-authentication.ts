@@ -4,13 +4,13 @@ import * as client from 'openid-client'
 import type { Clock } from '../../clock.ts'
 import type { AssertionAudience, ClientAuth } from '../../config/providers/provider-config.ts'
 
-/** The secret that the client sends, if it sends one: nothing that may be printed may hold it. */
+/** The client secret, which must never be printed; empty where the method sends none. */
 export const toClientSecret = (auth: ClientAuth): string => ('secret' in auth ? auth.secret : '')
 
-/** Seconds an assertion is good for: it is made for one call. */
-const assertionLifetime = 60
-
-/** How this client proves itself, as openid-client applies it to each call (RFC 6749 2.3, RFC 7523, RFC 8705). */
+/**
+ * Creates the client authentication that openid-client applies to each call (RFC 6749 2.3, RFC 7523, RFC
+ * 8705).
+ */
 export function createClientAuth(auth: ClientAuth, clock: Clock): client.ClientAuth {
   switch (auth.method) {
     case 'none':
@@ -27,8 +27,8 @@ export function createClientAuth(auth: ClientAuth, clock: Clock): client.ClientA
 }
 
 /**
- * HTTP Basic (RFC 6749 2.3.1). openid-client's own escapes "-" and "_" as well, which form encoding leaves alone and
- * servers that do not decode refuse.
+ * HTTP Basic (RFC 6749 2.3.1). openid-client's own escapes "-" and "_" as well, which form encoding does not
+ * do and which servers that do not decode refuse.
  */
 function createBasicAuth(secret: string): client.ClientAuth {
   const encode = (text: string) => new URLSearchParams([['', text]]).toString().slice(1)
@@ -38,9 +38,12 @@ function createBasicAuth(secret: string): client.ClientAuth {
   }
 }
 
+/** Seconds for which an assertion is valid: each is made for one call. */
+const assertionLifetime = 60
+
 /**
- * private_key_jwt (OpenID Connect Core 9): the first key signs. openid-client's own always names the issuer as audience;
- * Okta wants the endpoint that is called, and Ory Hydra the token endpoint, whichever is called.
+ * private_key_jwt (OpenID Connect Core 9): the first key signs. openid-client's own always names the issuer
+ * as audience, but Okta requires the called endpoint, and Ory Hydra the token endpoint for every call.
  */
 function createAssertionAuth(
   { keys, audience }: Extract<ClientAuth, { method: 'private_key_jwt' }>,
@@ -48,8 +51,8 @@ function createAssertionAuth(
 ): client.ClientAuth {
   const [jwk] = keys
   if (jwk === undefined) throw new TypeError('private_key_jwt needs a key')
-  const header = { alg: jwk.alg, ...(jwk.kid === undefined ? {} : { kid: jwk.kid }) }
   const { alg, use: _use, ...members } = jwk
+  const header = jwk.kid === undefined ? { alg } : { alg, kid: jwk.kid }
   const privateKey = importJWK({ ...members, key_ops: ['sign'], ext: false }, alg)
 
   return async (server, { client_id: id }, body) => {
@@ -85,7 +88,7 @@ function toAudience(
   }
 }
 
-/** The endpoint that a body is for: a grant has a grant_type, a revocation a token, a pushed request neither. */
+/** The endpoint that a body is sent to: only a grant has a grant_type, only a revocation a token. */
 function toEndpoint(server: client.ServerMetadata, body: URLSearchParams): string {
   if (body.has('grant_type')) return server.token_endpoint ?? ''
   const endpoint = body.has('token')

@@ -3,21 +3,29 @@ import { calculateJwkThumbprint, importJWK, type JWK } from 'jose'
 import * as client from 'openid-client'
 import { deriveKeys } from '../../crypto/derive-key.ts'
 
-/** A key that the provider's tokens are bound to (RFC 9449), with the nonces that the provider gave us for it. */
+/** A key pair that the provider's tokens are bound to (RFC 9449). */
 export interface DpopKey {
-  /** RFC 7638; the `jkt` of tokens bound to it. */
+  /** Its JWK thumbprint (RFC 7638), the `jkt` of tokens bound to it. */
   thumbprint: string
-  handle: client.DPoPHandle
+  /** Makes openid-client's proofs, with the latest nonce of the provider. */
+  dpopHandle: client.DPoPHandle
 }
 
-/** The keys for DPoP towards a provider. All replicas have the same ones, because they come from the master secrets. */
+/**
+ * The DPoP keys for one provider. All replicas have the same ones, because they are derived from the master
+ * secrets.
+ */
 export interface DpopKeys {
-  /** The key of this thumbprint; the newest one where there is none such, as its secret was dropped. */
+  /** The key with this thumbprint; the newest one if there is none, because its secret was removed. */
   find(thumbprint?: string): Promise<DpopKey>
 }
 
-/** The signature algorithm of the proofs, which a provider must name for DPoP to be used. */
+/** The signature algorithm of the proofs; a provider must support it for DPoP to be used. */
 export const dpopAlg = 'ES256'
+
+/** The option by which openid-client proves possession of a key in a call; undefined without a key. */
+export const toDpopOption = (key: DpopKey | undefined): client.DPoPOptions | undefined =>
+  key && { DPoP: key.dpopHandle }
 
 /** Creates the keys of one provider: one for each master secret, newest first. */
 export function createDpopKeys(secrets: readonly Uint8Array[]): DpopKeys {
@@ -44,15 +52,18 @@ async function toDpopKey(seed: Buffer): Promise<DpopKey> {
   ])
   if (privateKey instanceof Uint8Array || publicKey instanceof Uint8Array)
     throw new TypeError('not a key pair')
-  // What it reads of a configuration is the clock's skew, which is ours to keep at none.
+  // It reads only the clock skew of the configuration, which is zero by default.
   const configuration = new client.Configuration({ issuer: 'https://none' }, 'none')
   return {
     thumbprint: await calculateJwkThumbprint(publicJwk),
-    handle: client.getDPoPHandle(configuration, { privateKey, publicKey }),
+    dpopHandle: client.getDPoPHandle(configuration, { privateKey, publicKey }),
   }
 }
 
-/** The P-256 key pair whose private key is these 32 bytes, or, once in 2^32, their hash: not every number is one. */
+/**
+ * The P-256 key pair with this private key of 32 bytes; once in 2^32 they are not valid as one, then their
+ * hash is used.
+ */
 export function toP256Jwk(seed: Buffer): JWK {
   const pair = createECDH('prime256v1')
   try {

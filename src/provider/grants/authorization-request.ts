@@ -4,20 +4,14 @@ import type { ProviderConfig } from '../../config/providers/provider-config.ts'
 import { AppError } from '../../errors.ts'
 import type { Log } from '../../telemetry/logger.ts'
 import { toClientSecret } from '../client/client-authentication.ts'
-import type { DpopKey, DpopKeys } from '../client/dpop-keys.ts'
+import { type DpopKey, type DpopKeys, toDpopOption } from '../client/dpop-keys.ts'
 import { requiresPar, usesDpop, usesPar } from '../metadata/capabilities.ts'
 import type { AuthorizationServer, Discovery } from '../metadata/discovery.ts'
 import type { CircuitBreaker } from '../transport/circuit-breaker.ts'
 import { hasNoOAuthError, readStatus, tokenError, translateProviderError } from '../transport/errors.ts'
 import { withConfiguredParameters } from './configured-parameters.ts'
 
-/** Milliseconds without another try: it may have been one bad moment of something in between. */
-const unpushedFor = 60_000
-
-/** What the log calls a pushed request. */
-const pushedRequest = 'pushed authorization request'
-
-/** What an authorization request carries beside the client's own data (OpenID Connect Core 3.1.2.1). */
+/** The parameters of an authorization request that differ for each login (OpenID Connect Core 3.1.2.1). */
 export interface AuthorizationRequest {
   state: string
   nonce: string
@@ -26,13 +20,13 @@ export interface AuthorizationRequest {
   parameters: Readonly<Record<string, string>>
 }
 
-/** An authorization request on its way. */
+/** A started authorization request. */
 export interface StartedAuthorization {
   /** Where the browser has to go. */
   url: URL
-  /** Thumbprint of the key that the code will be bound to (RFC 9449 10). */
+  /** JWK thumbprint of the DPoP key that the code will be bound to (RFC 9449 10). */
   dpopThumbprint: string | undefined
-  /** The `prompt` that was sent, of the request or of the configuration. */
+  /** The `prompt` that was sent, whether the request or the configuration contains it. */
   prompt: string | undefined
 }
 
@@ -40,13 +34,25 @@ interface AuthorizationStartOptions {
   config: ProviderConfig
   discovery: Discovery
   dpopKeys: DpopKeys
-  /** Stands before pushed requests: a provider that hangs must not hold every login. */
+  /** For pushed requests: a provider that hangs must not delay every login. */
   breaker: CircuitBreaker
   clock: Clock
   log: Log
 }
 
-/** Creates the start of logins at one provider: pushed (RFC 9126) where it takes that, through the browser elsewhere. */
+/**
+ * Milliseconds without pushed requests after one failed for no such endpoint: the cause may have been
+ * temporary.
+ */
+const parPause = 60_000
+
+/** What the log calls a pushed request. */
+const parCall = 'pushed authorization request'
+
+/**
+ * Creates the function that starts logins at one provider: by a pushed request (RFC 9126) where the provider
+ * supports it, otherwise through the browser.
+ */
 export function createAuthorizationStart({
   config,
   discovery,
@@ -55,84 +61,90 @@ export function createAuthorizationStart({
   clock,
   log,
 }: AuthorizationStartOptions) {
-  /** Until when requests to a provider that announces pushed ones, and did not take one, are not pushed. */
-  let unpushedUntil = 0
+  /** Set when the provider's metadata names an endpoint for pushed requests that does not exist. */
+  let parPausedUntil = 0
 
-  function toParameters(
-    { state, nonce, codeChallenge, parameters }: AuthorizationRequest,
-    dpop: DpopKey | undefined,
-  ): URLSearchParams {
-    return withConfiguredParameters(config, {
-      ...parameters,
-      response_type: 'code',
-      redirect_uri: config.redirectUri,
-      scope: config.scopes.join(' '),
-      state,
-      ...(config.verifiesIdToken ? { nonce } : {}),
-      ...(config.pkce ? { code_challenge: codeChallenge, code_challenge_method: 'S256' } : {}),
-      ...(dpop === undefined ? {} : { dpop_jkt: dpop.thumbprint }),
-    })
+  return async (request: AuthorizationRequest): Promise<StartedAuthorization> => {
+    assertProvable(request, config)
+    const server = await discovery.server()
+    const dpop = usesDpop(config, server) ? await dpopKeys.find() : undefined
+    const parameters = toParameters(request, config, dpop)
+    const isPushed = usesPar(config, server) && clock.now() >= parPausedUntil
+    const pushedUrl = isPushed ? await push(server, request, parameters, dpop) : undefined
+    const url = pushedUrl ?? client.buildAuthorizationUrl(server.configuration, parameters)
+    return { url, dpopThumbprint: dpop?.thumbprint, prompt: parameters.get('prompt') ?? undefined }
   }
 
   /**
-   * Pushes the request; undefined where the provider has no such endpoint in spite of its metadata, and does not insist.
+   * Pushes the request; undefined if the endpoint does not exist although the metadata names it, and the
+   * provider does not require pushed requests.
    *
    * @throws AppError `provider_error`, `provider_unavailable`, `invalid_token_response`
    */
   function push(
-    provider: AuthorizationServer,
-    { state, nonce, parameters: given }: AuthorizationRequest,
+    server: AuthorizationServer,
+    { state, nonce, parameters: own }: AuthorizationRequest,
     parameters: URLSearchParams,
     dpop: DpopKey | undefined,
   ): Promise<URL | undefined> {
-    const options = dpop && { DPoP: dpop.handle }
     return breaker.guard(() =>
       client
-        .buildAuthorizationUrlWithPAR(provider.configuration, parameters, options)
+        .buildAuthorizationUrlWithPAR(server.configuration, parameters, toDpopOption(dpop))
         .catch((error: unknown) => {
           const reason = findMissingEndpoint(error, config)
           if (reason === undefined) {
-            // The provider's remark is logged, and may repeat what it was sent.
-            const sent = [state, nonce, ...Object.values(given)]
-            throw translateProviderError(error, pushedRequest, [...sent, toClientSecret(config.clientAuth)])
+            // The provider's message is logged, and may repeat what it was sent.
+            const secrets = [state, nonce, ...Object.values(own), toClientSecret(config.clientAuth)]
+            throw translateProviderError(error, parCall, secrets)
           }
-          if (requiresPar(provider)) {
+          if (requiresPar(server)) {
             throw tokenError('invalid_token_response', reason, { cause: error })
           }
           log('pushed_request_skipped', { issuer: config.issuer, reason })
-          // A filter in between may turn away what one person asks for, which says nothing of the others' requests.
-          if (Object.keys(given).length === 0) unpushedUntil = clock.now() + unpushedFor
+          // A firewall may reject a user's own parameters, which says nothing about other requests.
+          if (Object.keys(own).length === 0) parPausedUntil = clock.now() + parPause
           return undefined
         }),
     )
   }
-
-  return async (request: AuthorizationRequest): Promise<StartedAuthorization> => {
-    assertProvable(request, config)
-    const provider = await discovery.server()
-    const dpop = usesDpop(config, provider) ? await dpopKeys.find() : undefined
-    const parameters = toParameters(request, dpop)
-    const isPushed = usesPar(config, provider) && clock.now() >= unpushedUntil
-    const pushed = isPushed ? await push(provider, request, parameters, dpop) : undefined
-    const url = pushed ?? client.buildAuthorizationUrl(provider.configuration, parameters)
-    return { url, dpopThumbprint: dpop?.thumbprint, prompt: parameters.get('prompt') ?? undefined }
-  }
 }
 
-/** Nobody but an ID token tells how and when a person signed in: without one, asking for it proves nothing. */
+function toParameters(
+  { state, nonce, codeChallenge, parameters }: AuthorizationRequest,
+  config: ProviderConfig,
+  dpop: DpopKey | undefined,
+): URLSearchParams {
+  return withConfiguredParameters(config, {
+    ...parameters,
+    response_type: 'code',
+    redirect_uri: config.redirectUri,
+    scope: config.scopes.join(' '),
+    state,
+    nonce: config.verifiesIdToken ? nonce : undefined,
+    code_challenge: config.pkce ? codeChallenge : undefined,
+    code_challenge_method: config.pkce ? 'S256' : undefined,
+    dpop_jkt: dpop?.thumbprint,
+  })
+}
+
+/** Only an ID token shows how and when a user signed in: without one, asking for it proves nothing. */
 function assertProvable({ parameters }: AuthorizationRequest, { verifiesIdToken }: ProviderConfig): void {
   const asked = ['max_age', 'acr_values'].find((name) => name in parameters)
   if (verifiesIdToken || asked === undefined) return
-  throw new AppError('invalid_request', `This provider sends no ID token, which alone could prove ${asked}.`)
+  throw new AppError(
+    'invalid_request',
+    `This provider sends no ID token, without which ${asked} cannot be checked.`,
+  )
 }
 
 /**
- * Why the endpoint for pushed requests is none for us: RFC 9126 2.3 knows neither redirects nor these statuses for a POST, and
- * one that takes no public clients says 401 and nothing else (Spring Authorization Server).
+ * Why the endpoint for pushed requests does not exist for this client, if the error says so: RFC 9126 2.3
+ * defines no redirect, 404 or 405 for a POST, and an endpoint without public clients answers 401 without an
+ * error code (Spring Authorization Server).
  */
 function findMissingEndpoint(error: unknown, { clientAuth }: ProviderConfig): string | undefined {
   const status = readStatus(error) ?? 0
   const isMissing = (status >= 300 && status < 400) || status === 404 || status === 405
-  const isForOthers = status === 401 && clientAuth.method === 'none' && hasNoOAuthError(error)
-  return isMissing || isForOthers ? `${pushedRequest}: status ${status}` : undefined
+  const refusesPublicClients = status === 401 && clientAuth.method === 'none' && hasNoOAuthError(error)
+  return isMissing || refusesPublicClients ? `${parCall}: status ${status}` : undefined
 }

@@ -1,59 +1,77 @@
 import type { TokenEndpointResponse } from 'openid-client'
+import type { ProviderConfig } from '../../config/providers/provider-config.ts'
 import type { DpopKey } from '../client/dpop-keys.ts'
+import { readUserId } from '../identity/user-id.ts'
 import { tokenError } from '../transport/errors.ts'
 import { unverifiedIdTokenMember } from '../transport/normalize-token-response.ts'
 import type { ProviderTokens } from '../types.ts'
 
 /**
- * The tokens of an answer that came at `obtainedAt`, before any of them is verified; their scope is not known yet.
+ * The tokens of a response received at `obtainedAt`, before any of them is verified; their scope is not known
+ * yet.
  *
- * @throws AppError `invalid_token_response` where they are bound to no key, and should be, or to one that is not ours
+ * @throws AppError `invalid_token_response` where the token type is not the one of `dpop`: DPoP with a key,
+ * else Bearer
  */
 export function readTokens(
-  answer: TokenEndpointResponse,
+  response: TokenEndpointResponse,
   dpop: DpopKey | undefined,
   obtainedAt: number,
 ): ProviderTokens {
-  const {
-    access_token: accessToken,
-    [unverifiedIdTokenMember]: idToken,
-    refresh_token: refreshToken,
-    expires_in: lifetime,
-  } = answer
-  assertTokenType(answer.token_type, dpop)
+  assertTokenType(response.token_type, dpop)
+  const { expires_in: expiresIn } = response
   return {
-    accessToken,
+    accessToken: response.access_token,
     obtainedAt,
+    accessTokenExpiresAt: expiresIn === undefined ? undefined : obtainedAt + expiresIn * 1000,
+    refreshToken: response.refresh_token,
+    idToken: readIdToken(response),
+    dpopThumbprint: dpop?.thumbprint,
     scope: [],
-    ...(dpop === undefined ? {} : { dpopThumbprint: dpop.thumbprint }),
-    ...(typeof idToken === 'string' ? { idToken } : {}),
-    ...(refreshToken === undefined ? {} : { refreshToken }),
-    ...(lifetime === undefined ? {} : { accessTokenExpiresAt: obtainedAt + lifetime * 1000 }),
   }
 }
 
-/** A refresh of bound tokens must bring bound ones: Bearer would be a downgrade (RFC 9449 5). */
+/** The ID token of a response, not verified. */
+export function readIdToken(response: TokenEndpointResponse): string | undefined {
+  const idToken = response[unverifiedIdTokenMember]
+  return typeof idToken === 'string' ? idToken : undefined
+}
+
+/** The user id of a response; only a plain OAuth 2.0 provider sends one with its tokens. */
+export const readResponseUserId = (
+  response: TokenEndpointResponse,
+  { endpoints, userIdField }: Pick<ProviderConfig, 'endpoints' | 'userIdField'>,
+): string | undefined => (endpoints === undefined ? undefined : readUserId(response, userIdField))
+
+/** The refresh of bound tokens must return bound ones: Bearer would be a downgrade (RFC 9449 5). */
 function assertTokenType(type: string, dpop: DpopKey | undefined): void {
   if (type === (dpop === undefined ? 'bearer' : 'dpop')) return
   const reason = dpop === undefined ? 'token_type is not Bearer' : 'token_type is not DPoP'
   throw tokenError('invalid_token_response', reason)
 }
 
-/** Milliseconds that a token counts as good at least: one that has run out already must not be renewed for each call. */
-const shortestLife = 10_000
+/**
+ * Milliseconds for which a token is used at least: one that is expired when it arrives must not cause a
+ * refresh for each call.
+ */
+const minLifetime = 10_000
 
 /**
- * When the access token ends, in milliseconds since the epoch: by the answer, or by what a JWT says of itself, or else after
- * `assumedLife` milliseconds.
+ * When the access token expires, in milliseconds since the epoch: by the response, or by the `exp` of a JWT,
+ * or else `assumedLifetime` milliseconds after it was obtained.
  */
 export function toExpiry(
   { accessTokenExpiresAt, obtainedAt }: ProviderTokens,
-  ownExpiry: number | undefined,
-  assumedLife: number,
+  jwtExpiry: number | undefined,
+  assumedLifetime: number,
 ): number {
   if (accessTokenExpiresAt !== undefined) return accessTokenExpiresAt
-  return Math.max(ownExpiry ?? obtainedAt + assumedLife, obtainedAt + shortestLife)
+  return Math.max(jwtExpiry ?? obtainedAt + assumedLifetime, obtainedAt + minLifetime)
 }
 
-/** RFC 6749 3.3 puts spaces between scopes; GitHub, commas, which hardly any scope has in it. */
-export const toScope = (scope: string | undefined) => scope?.split(/[ ,]+/).filter((item) => item !== '')
+/**
+ * The scopes of a response. RFC 6749 3.3 separates them by spaces, GitHub by commas, which hardly any scope
+ * contains.
+ */
+export const splitScope = (scope: string | undefined): string[] | undefined =>
+  scope?.split(/[ ,]+/).filter((item) => item !== '')

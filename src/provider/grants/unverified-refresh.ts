@@ -1,8 +1,8 @@
 import { AppError } from '../../errors.ts'
 
 /**
- * A refresh whose answer is refused, or cannot be verified for want of the right key. Nothing of it may be used but the next
- * refresh token: with rotation there is no other one.
+ * A refresh response that was refused, or whose signature could not be checked because the key was
+ * unavailable. Only its new refresh token may be kept: with rotation, the old one is already spent.
  */
 export class UnverifiedRefresh extends Error {
   override readonly name = 'UnverifiedRefresh'
@@ -16,7 +16,7 @@ export class UnverifiedRefresh extends Error {
   }
 }
 
-/** What stopped a refresh; what is no AppError is a defect. */
+/** What stopped a refresh; an error that is no AppError is a defect of this server. */
 export function toRefreshFailure(error: unknown): AppError {
   if (error instanceof AppError) return error
   return new AppError('internal_error', 'The refresh failed.', { cause: error })

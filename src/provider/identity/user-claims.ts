@@ -2,55 +2,65 @@ import type { JWTPayload } from 'jose'
 import type { UserClaims } from '../types.ts'
 
 /**
- * Bytes of JSON that the user claims of one session may take: room for 2,000 groups with long names, and an end to what
- * a provider can put into the store.
+ * Bytes of JSON that the user claims of one session may take: enough for 2,000 groups with long names, and a
+ * limit to what a provider can put into the store.
  */
 export const maxSessionClaims = 256 * 1_024
 
-/** User claims, and the names of those that found no room. */
+/** User claims within a size limit, and the names of those that exceeded it. */
 export interface LimitedClaims {
   claims: UserClaims
   dropped: readonly string[]
 }
 
-/** Whether there is a claim of this name: what every object has is none, and null says nothing. */
-const tells = (claims: UserClaims, name: string) =>
-  Object.hasOwn(claims, name) && claims[name] !== undefined && claims[name] !== null
+/** Selects the user claims of a session: the named ones, each from the first source that has it. */
+export const selectSessionClaims = (
+  names: readonly string[],
+  first: JWTPayload,
+  second: JWTPayload,
+): LimitedClaims => limitUserClaims(selectUserClaims(names, first, second), maxSessionClaims)
 
-/** Claims that say whether an address was verified, and which one. */
-const addresses: ReadonlyMap<string, string> = new Map([
+/** For each claim that says whether something was verified: the claim that it is about. */
+const verifiedClaims: ReadonlyMap<string, string> = new Map([
   ['email_verified', 'email'],
   ['phone_number_verified', 'phone_number'],
 ])
 
 /**
- * The named claims with their names, each from the first source that has it. Whether an address was verified is told by a
- * source that tells the same address: what one says of an old address must not count for a new one.
+ * The named claims as entries, each from the first source that has it. Whether an address was verified is
+ * read only from a source with the selected address: a statement about an old address must not count for a
+ * new one.
  */
 export function selectUserClaims(names: readonly string[], ...sources: UserClaims[]): [string, unknown][] {
-  const findSource = (name: string) => sources.find((source) => tells(source, name))
+  const findSource = (name: string) => sources.find((source) => hasClaim(source, name))
   return names.flatMap((name): [string, unknown][] => {
-    const address = addresses.get(name) ?? name
-    const told = findSource(address)?.[address]
+    const subject = verifiedClaims.get(name) ?? name
+    const selected = findSource(subject)?.[subject]
     const source = sources.find(
-      (one) => tells(one, name) && (told === undefined || one[address] === told || address === name),
+      (candidate) =>
+        hasClaim(candidate, name) &&
+        (selected === undefined || candidate[subject] === selected || subject === name),
     )
     return source === undefined ? [] : [[name, source[name]]]
   })
 }
 
+/** Whether there is a claim of this name; inherited members of objects do not count, and null is no value. */
+const hasClaim = (claims: UserClaims, name: string) =>
+  Object.hasOwn(claims, name) && claims[name] !== undefined && claims[name] !== null
+
 /**
- * Keeps the claims that fit into so many bytes of JSON (UTF-8) together, in their order. One that does not fit is
- * dropped whole: a part of it would be an arbitrary answer.
+ * Keeps the claims that together fit into so many bytes of JSON (UTF-8), in their order. One that does not
+ * fit is dropped whole, because a part of it would be misleading.
  */
-export function limitUserClaims(found: readonly [string, unknown][], limit: number): LimitedClaims {
+export function limitUserClaims(entries: readonly [string, unknown][], maxBytes: number): LimitedClaims {
   const claims: Record<string, unknown> = {}
   const dropped: string[] = []
-  // The opening brace; each claim then brings the comma or the closing brace behind it.
+  // The opening brace; each claim then adds a comma or the closing brace.
   let size = 1
-  for (const [name, value] of found) {
+  for (const [name, value] of entries) {
     const added = Buffer.byteLength(JSON.stringify({ [name]: value })) - 1
-    if (size + added > limit) {
+    if (size + added > maxBytes) {
       dropped.push(name)
       continue
     }
@@ -60,24 +70,16 @@ export function limitUserClaims(found: readonly [string, unknown][], limit: numb
   return { claims, dropped }
 }
 
-const flags: ReadonlySet<string> = new Set(['email_verified', 'phone_number_verified'])
-
 /**
- * Claims as they have to be (OpenID Connect Core 5.1), whatever habits the provider has: what is null is left out, and what
- * says whether an address was verified is a boolean. Cognito and Apple send texts there, and "false" would count as true.
+ * Claims in the form of OpenID Connect Core 5.1, however the provider writes them: null is omitted, and
+ * whether an address was verified is a boolean. Cognito and Apple send a text there, and "false" would count
+ * as true.
  */
 export function toStandardClaims(claims: JWTPayload): JWTPayload {
   const given = Object.entries(claims).filter(([, value]) => value !== null)
-  const read = given.map(([name, value]) => [name, flags.has(name) ? isTrue(value) : value])
-  return Object.fromEntries(read)
+  const standard = given.map(([name, value]) => [name, verifiedClaims.has(name) ? isTrue(value) : value])
+  return Object.fromEntries(standard)
 }
 
 const isTrue = (value: unknown) =>
   value === true || value === 1 || (typeof value === 'string' && value.toLowerCase() === 'true')
-
-/** Picks the named claims for a session, each from the first source that has it. */
-export const selectSessionClaims = (
-  names: readonly string[],
-  first: JWTPayload,
-  second: JWTPayload,
-): LimitedClaims => limitUserClaims(selectUserClaims(names, first, second), maxSessionClaims)

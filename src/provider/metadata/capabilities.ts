@@ -2,22 +2,27 @@ import type { ProviderConfig } from '../../config/providers/provider-config.ts'
 import { dpopAlg } from '../client/dpop-keys.ts'
 import type { AuthorizationServer } from './discovery.ts'
 
-/** Whether the provider names itself in its responses (RFC 9207 3); otherwise `iss` there means nothing. */
+/**
+ * Whether authorization responses name their issuer (RFC 9207 3); otherwise an `iss` in them means nothing.
+ */
 export function isIssAdvertised({ metadata }: AuthorizationServer): boolean {
   return metadata.authorization_response_iss_parameter_supported === true
 }
 
-/** Whether logins are begun by a pushed authorization request (RFC 9126 5). */
+/** Whether logins begin with a pushed authorization request (RFC 9126 5). */
 export function usesPar({ par }: ProviderConfig, { metadata }: AuthorizationServer): boolean {
   return par === 'auto' && metadata.pushed_authorization_request_endpoint !== undefined
 }
 
-/** Whether the provider takes nothing but pushed requests (RFC 9126 5); some write a text there. */
+/**
+ * Whether the provider accepts only pushed authorization requests (RFC 9126 5); some write the boolean as a
+ * text.
+ */
 export function requiresPar({ metadata }: Pick<AuthorizationServer, 'metadata'>): boolean {
   return String(metadata.require_pushed_authorization_requests) === 'true'
 }
 
-/** Whether tokens are asked for with a proof of our key (RFC 9449 5.1). */
+/** Whether token requests carry a DPoP proof (RFC 9449 5.1). */
 export function usesDpop({ dpop }: ProviderConfig, { metadata }: AuthorizationServer): boolean {
   const offered: unknown = metadata.dpop_signing_alg_values_supported
   return dpop === 'required' || (dpop === 'auto' && Array.isArray(offered) && offered.includes(dpopAlg))

@@ -8,7 +8,29 @@ import { translateProviderError } from '../transport/errors.ts'
 import type { ProviderFetch } from '../transport/fetch.ts'
 import { normalizeTokenResponses } from '../transport/normalize-token-response.ts'
 import { providerUnavailable } from '../transport/unavailable.ts'
+import { omitEmpty } from './omit-empty.ts'
 import { toStaticMetadata } from './static-metadata.ts'
+
+/** A provider's metadata (RFC 8414 2), and what openid-client needs for a call to it. */
+export interface AuthorizationServer {
+  configuration: client.Configuration
+  /** Copied once: openid-client clones the whole document at each access. */
+  metadata: Readonly<client.ServerMetadata>
+}
+
+/** Fetches a provider's metadata, and keeps it up to date. */
+export interface Discovery {
+  /**
+   * The provider's metadata, from memory once it was fetched.
+   *
+   * @throws AppError `provider_unavailable` while it could never be fetched
+   */
+  server(): Promise<AuthorizationServer>
+  isReady(): boolean
+  /** Fetches in the background until it succeeds: the provider may be down when this server starts. */
+  start(): void
+  stop(): void
+}
 
 interface DiscoveryOptions {
   config: ProviderConfig
@@ -17,55 +39,87 @@ interface DiscoveryOptions {
   log: Log
 }
 
-/** A provider that was found. */
-export interface AuthorizationServer {
-  configuration: client.Configuration
-  /** Copied once: openid-client clones the whole document each time it is asked. */
-  metadata: Readonly<client.ServerMetadata>
+/** Creates the discovery of one provider; for a plain OAuth 2.0 provider, the configuration replaces it. */
+export function createDiscovery(options: DiscoveryOptions): Discovery {
+  const { endpoints } = options.config
+  if (endpoints === undefined) return createLiveDiscovery(options)
+  const server = toStaticServer(endpoints, options)
+  return { server: async () => server, isReady: () => true, start() {}, stop() {} }
 }
 
-/** The provider's metadata, found out by ourselves and kept up to date, whatever the provider does. */
-export interface Discovery {
-  /**
-   * The provider, from memory once it was found.
-   *
-   * @throws AppError `provider_unavailable` while it was never found
-   */
-  server(): Promise<AuthorizationServer>
-  isReady(): boolean
-  /** Begins in the background and goes on until it succeeds: the provider may be down at start. */
-  start(): void
-  stop(): void
-}
-
+/** Milliseconds; older metadata is still used, while it is fetched again in the background. */
 const freshFor = 60 * 60_000
 const firstRetry = 1_000
 const slowestRetry = 30_000
 
-/** The endpoints a login cannot do without. */
-const neededEndpoints = ['authorization_endpoint', 'token_endpoint', 'jwks_uri'] as const
+/** One fetch at a time, retried with back-off; known metadata is used while a newer one cannot be fetched. */
+function createLiveDiscovery(options: DiscoveryOptions): Discovery {
+  const { clock, log } = options
+  const { issuer } = options.config
+  let known: { server: AuthorizationServer; fetchedAt: number } | undefined
+  let inFlight: Promise<AuthorizationServer> | undefined
+  let failure: { error: AppError; retryAt: number; delay: number } | undefined
+  let timer: NodeJS.Timeout | undefined
+  let isStopped = false
 
-/** Every endpoint we may call or send a browser to. */
-const usedEndpoints = [
-  ...neededEndpoints,
-  'userinfo_endpoint',
-  'pushed_authorization_request_endpoint',
-  'revocation_endpoint',
-  'end_session_endpoint',
-] as const
+  function fetchOnce(): Promise<AuthorizationServer> {
+    inFlight ??= discover(options)
+      .then(keep, (error: unknown) => {
+        throw failWith(translateDiscoveryError(error))
+      })
+      .finally(() => {
+        inFlight = undefined
+      })
+    return inFlight
+  }
 
-/** Some providers write `null` or nothing for an endpoint that they do not have. */
-function withoutEmpty(metadata: client.ServerMetadata): client.ServerMetadata {
-  const given = Object.entries(metadata).filter(([, value]) => value !== null && value !== '')
-  return Object.fromEntries(given) as client.ServerMetadata & Record<string, never>
+  function keep(server: AuthorizationServer): AuthorizationServer {
+    known = { server, fetchedAt: clock.now() }
+    failure = undefined
+    log('provider_discovered', { issuer })
+    return server
+  }
+
+  function failWith(error: AppError): AppError {
+    const delay = Math.min(failure === undefined ? firstRetry : failure.delay * 2, slowestRetry)
+    failure = { error, retryAt: clock.now() + delay, delay }
+    log('provider_unavailable', { issuer, reason: error.reason, retry_in_ms: delay })
+    clearTimeout(timer)
+    if (!isStopped) timer = setTimeout(fetchInBackground, delay).unref()
+    return error
+  }
+
+  /** Failures are logged and retried. */
+  const fetchInBackground = () => void fetchOnce().catch(() => {})
+
+  const mayFetch = () => failure === undefined || clock.now() >= failure.retryAt
+
+  return {
+    async server() {
+      if (known === undefined) {
+        if (failure !== undefined && !mayFetch() && inFlight === undefined) throw failure.error
+        return fetchOnce()
+      }
+      if (clock.now() - known.fetchedAt > freshFor && mayFetch()) fetchInBackground()
+      return known.server
+    },
+    isReady: () => known !== undefined,
+    start: fetchInBackground,
+    stop() {
+      isStopped = true
+      clearTimeout(timer)
+    },
+  }
 }
 
-/** What this client tells openid-client of itself. */
-const toClientMetadata = ({ clientAuth }: ProviderConfig): Partial<client.ClientMetadata> => ({
-  use_mtls_endpoint_aliases: clientAuth.method === 'tls_client_auth',
-})
+/** Every failure of a discovery means the same to its caller: not available yet, try again. */
+function translateDiscoveryError(error: unknown): AppError {
+  const translated = translateProviderError(error, 'discovery')
+  if (translated.code === 'provider_unavailable') return translated
+  return providerUnavailable(translated.reason ?? `discovery: ${translated.code}`, { cause: error })
+}
 
-/** One discovery (OpenID Connect Discovery 1.0, section 4), strict about the issuer. */
+/** One discovery (OpenID Connect Discovery 1.0, 4), strict about the issuer and the endpoints. */
 async function discover({ config, fetch, clock }: DiscoveryOptions): Promise<AuthorizationServer> {
   const issuer = new URL(config.issuer)
   const configuration = await client.discovery(
@@ -75,31 +129,49 @@ async function discover({ config, fetch, clock }: DiscoveryOptions): Promise<Aut
     createClientAuth(config.clientAuth, clock),
     {
       [client.customFetch]: normalizeTokenResponses(fetch, config),
-      // The configuration admits http on a loopback host only.
+      // The configuration allows http on a loopback host only.
       execute: issuer.protocol === 'http:' ? [client.allowInsecureRequests] : [],
     },
   )
-  const metadata = withoutEmpty(configuration.serverMetadata())
-  // openid-client compares normalized URLs, and forgives two vendors; section 4.3 asks for the same text.
-  if (metadata.issuer !== config.issuer) {
+  const metadata = omitEmpty(configuration.serverMetadata())
+  assertMetadata(metadata, config.issuer)
+  return { configuration, metadata }
+}
+
+/** The endpoints that a login needs. */
+const neededEndpoints = ['authorization_endpoint', 'token_endpoint', 'jwks_uri'] as const
+
+/** The endpoints that this server calls, or sends a browser to. */
+const usedEndpoints = [
+  ...neededEndpoints,
+  'userinfo_endpoint',
+  'pushed_authorization_request_endpoint',
+  'revocation_endpoint',
+  'end_session_endpoint',
+] as const
+
+function assertMetadata(metadata: client.ServerMetadata, issuer: string): void {
+  // openid-client compares normalized URLs, with exceptions for two vendors; section 4.3 requires the same
+  // text.
+  if (metadata.issuer !== issuer) {
     throw providerUnavailable(`discovery: the document says issuer is ${toLogText(metadata.issuer)}`)
   }
   for (const name of neededEndpoints) {
     if (metadata[name] === undefined) throw providerUnavailable(`discovery: ${name} is missing`)
   }
+  const { protocol } = new URL(issuer)
   const aliases = metadata.mtls_endpoint_aliases ?? {}
   for (const name of usedEndpoints) {
     for (const endpoint of [metadata[name], aliases[name]]) {
-      if (endpoint !== undefined && URL.parse(endpoint)?.protocol !== issuer.protocol) {
-        throw providerUnavailable(`discovery: ${name} is not ${issuer.protocol}//`)
+      if (endpoint !== undefined && URL.parse(endpoint)?.protocol !== protocol) {
+        throw providerUnavailable(`discovery: ${name} is not ${protocol}//`)
       }
     }
   }
-  return { configuration, metadata }
 }
 
-/** A plain OAuth 2.0 provider, which is known from the start. */
-function toKnownProvider(
+/** A plain OAuth 2.0 provider, whose metadata is known from the configuration. */
+function toStaticServer(
   endpoints: StaticEndpoints,
   { config, fetch, clock }: DiscoveryOptions,
 ): AuthorizationServer {
@@ -107,83 +179,11 @@ function toKnownProvider(
   const auth = createClientAuth(config.clientAuth, clock)
   const configuration = new client.Configuration(metadata, config.clientId, toClientMetadata(config), auth)
   configuration[client.customFetch] = normalizeTokenResponses(fetch, config)
-  // The configuration admits http on a loopback host only.
+  // The configuration allows http on a loopback host only.
   client.allowInsecureRequests(configuration)
   return { configuration, metadata }
 }
 
-/** Whatever stops a discovery, the caller sees one thing: not available yet, try again. */
-function toUnavailable(error: unknown): AppError {
-  const cause = translateProviderError(error, 'discovery')
-  if (cause.code === 'provider_unavailable') return cause
-  return providerUnavailable(cause.reason ?? `discovery: ${cause.code}`, { cause: error })
-}
-
-/** Creates the discovery of one provider; of a plain OAuth 2.0 provider there is nothing to discover. */
-export function createDiscovery(options: DiscoveryOptions): Discovery {
-  const { endpoints } = options.config
-  if (endpoints === undefined) return createLiveDiscovery(options)
-  const known = toKnownProvider(endpoints, options)
-  return { server: async () => known, isReady: () => true, start() {}, stop() {} }
-}
-
-/** Single flight, retried with back-off, stale metadata served on error. */
-function createLiveDiscovery(options: DiscoveryOptions): Discovery {
-  const { clock, log } = options
-  let known: { provider: AuthorizationServer; foundAt: number } | undefined
-  let inFlight: Promise<AuthorizationServer> | undefined
-  let failure: { error: AppError; retryAt: number; delay: number } | undefined
-  let timer: NodeJS.Timeout | undefined
-  let stopped = false
-
-  function scheduleRetry(delay: number): void {
-    clearTimeout(timer)
-    if (!stopped) timer = setTimeout(() => attempt().catch(() => {}), delay).unref()
-  }
-
-  function attempt(): Promise<AuthorizationServer> {
-    inFlight ??= discover(options)
-      .then((provider) => {
-        known = { provider, foundAt: clock.now() }
-        failure = undefined
-        log('provider_discovered', { issuer: options.config.issuer })
-        return provider
-      })
-      .catch((cause: unknown) => {
-        const error = toUnavailable(cause)
-        const delay = Math.min(failure === undefined ? firstRetry : failure.delay * 2, slowestRetry)
-        failure = { error, retryAt: clock.now() + delay, delay }
-        log('provider_unavailable', {
-          issuer: options.config.issuer,
-          reason: error.reason,
-          retry_in_ms: delay,
-        })
-        scheduleRetry(delay)
-        throw error
-      })
-      .finally(() => {
-        inFlight = undefined
-      })
-    return inFlight
-  }
-
-  const mayTry = () => failure === undefined || clock.now() >= failure.retryAt
-
-  return {
-    async server() {
-      if (known === undefined) {
-        if (failure !== undefined && !mayTry() && inFlight === undefined) throw failure.error
-        return attempt()
-      }
-      // Nobody waits for the refresh, and its failure is logged above: the metadata we have still serves.
-      if (clock.now() - known.foundAt > freshFor && mayTry()) attempt().catch(() => {})
-      return known.provider
-    },
-    isReady: () => known !== undefined,
-    start: () => void attempt().catch(() => {}),
-    stop() {
-      stopped = true
-      clearTimeout(timer)
-    },
-  }
-}
+const toClientMetadata = ({ clientAuth }: ProviderConfig): Partial<client.ClientMetadata> => ({
+  use_mtls_endpoint_aliases: clientAuth.method === 'tls_client_auth',
+})

@@ -4,27 +4,27 @@ import { toLogText } from '../../telemetry/logger.ts'
 import { readStatus } from '../transport/errors.ts'
 import { redactProviderMessage } from '../transport/redact.ts'
 
-/** What the provider said to a request that cannot succeed; its words are made safe to print. */
+/** How the provider refused a request that cannot succeed; its texts are made safe to print. */
 export interface ProbeRefusal {
-  /** An error code (RFC 6749 5.2), `none`, or `malformed` for what is no OAuth answer. */
+  /** An error code (RFC 6749 5.2), `none`, or `malformed` for a response that OAuth does not define. */
   error: string
   description: string
-  /** The HTTP status, where the provider answered. */
+  /** The HTTP status, if the refusal came with one. */
   status?: number
-  /** Where an answer that is a redirect leads, without its query. */
+  /** The target of a redirect, without its query. */
   leadsTo?: string
 }
 
-/** Whether openid-client says so of an answer of the provider. */
+/** Whether an error of openid-client is about a response of the provider. */
 export const isRefusal = (error: unknown): boolean =>
   error instanceof client.ResponseBodyError ||
   error instanceof client.WWWAuthenticateChallengeError ||
   error instanceof client.ClientError
 
 /**
- * The provider's refusal, without any of `secrets`.
+ * Translates an error of openid-client to the provider's refusal, without any of `secrets`.
  *
- * @throws what is none: AppError `provider_unavailable` where the provider gave no answer
+ * @throws every other error, and AppError `provider_unavailable` where there was no response
  */
 export function toRefusal(error: unknown, secrets: readonly string[]): ProbeRefusal {
   if (error instanceof client.ResponseBodyError) {
@@ -43,7 +43,7 @@ export function toRefusal(error: unknown, secrets: readonly string[]): ProbeRefu
   throw error
 }
 
-/** An answer that no endpoint of OAuth gives. */
+/** A response that OAuth does not define. */
 function toMalformed(error: client.ClientError): ProbeRefusal {
   const { code = '', cause } = error
   const status = readStatus(error)

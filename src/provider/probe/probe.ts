@@ -4,7 +4,7 @@ import type { ProviderConfig } from '../../config/providers/provider-config.ts'
 import { randomToken } from '../../crypto/hash.ts'
 import { AppError } from '../../errors.ts'
 import { toClientSecret } from '../client/client-authentication.ts'
-import { createDpopKeys } from '../client/dpop-keys.ts'
+import { createDpopKeys, toDpopOption } from '../client/dpop-keys.ts'
 import { createAuthorizationStart } from '../grants/authorization-request.ts'
 import { toResourceParameters } from '../grants/configured-parameters.ts'
 import { toUserinfoUrl } from '../identity/user-id.ts'
@@ -12,11 +12,11 @@ import { findUserinfoEndpoint } from '../identity/userinfo.ts'
 import { usesDpop } from '../metadata/capabilities.ts'
 import { type AuthorizationServer, createDiscovery } from '../metadata/discovery.ts'
 import { createCircuitBreaker } from '../transport/circuit-breaker.ts'
-import { createProviderFetch, toTls } from '../transport/fetch.ts'
+import { createProviderFetch, toClientCertificate } from '../transport/fetch.ts'
 import { isRefusal, type ProbeRefusal, toRefusal } from './probe-refusal.ts'
 import { readRedirect } from './probed-redirect.ts'
 
-/** What came back from an address. */
+/** The response to a GET request. */
 export interface ProbedDocument {
   status: number
   headers: Headers
@@ -25,37 +25,41 @@ export interface ProbedDocument {
   at: number
 }
 
-/** What became of a login that nobody takes part in. */
+/** How a login without a user ended. */
 type Outcome =
-  /** The provider sent the browser back to us. */
+  /** The provider sent the browser back to this server. */
   | { outcome: 'returned'; refusal: ProbeRefusal }
   /** It refused the pushed request (RFC 9126 2.3). */
   | { outcome: 'push refused'; refusal: ProbeRefusal }
   /** It sent the browser to a page of its own. */
   | { outcome: 'sent elsewhere' }
-  /** It sent the browser to a page of its own with an error in the address; `text` is all that it says there. */
+  /** It sent the browser to a page of its own with an error in the URL; `text` is the whole error. */
   | { outcome: 'sent to an error'; refusal: ProbeRefusal; text: string }
   /** It showed a page. */
   | { outcome: 'page'; status: number; text: string }
 
-/** The same, and why the request was not pushed, where the provider only announces that. */
+/** The same, and why the request was not pushed, if the provider's metadata promises that but it failed. */
 export type AuthorizationAnswer = Outcome & { unpushed?: string }
 
 /**
- * Looks at a provider from outside, by the same means as a login but without anybody signing in. Every method may throw
- * AppError `provider_unavailable`.
+ * Examines a provider for the doctor, with the same code as a login but without a user. Every method may
+ * throw AppError `provider_unavailable`.
  */
 export interface ProviderProbe {
   get(url: string): Promise<ProbedDocument>
-  /** The provider, found and judged as the server would do it. */
+  /** The provider's metadata, fetched and checked as the server does it. */
   discover(): Promise<AuthorizationServer>
-  /** Asks for tokens with a code that cannot be good: the refusal tells whether the client was recognised. */
+  /**
+   * Sends a random code to the token endpoint: the refusal shows whether the provider recognises the client.
+   */
   tryCode(): Promise<ProbeRefusal>
-  /** Revokes a token that cannot be good (RFC 7009 2.2): undefined where nothing is said against it. */
+  /** Revokes a random token (RFC 7009 2.2): undefined if the provider does not refuse. */
   tryRevocation(): Promise<ProbeRefusal | undefined>
-  /** Begins a silent login (`prompt=none`), and sees where a browser without a session would end. */
+  /** Begins a silent login (`prompt=none`), and returns where a browser without a session would end. */
   tryAuthorization(): Promise<AuthorizationAnswer>
-  /** The status of userinfo for a token that cannot be good; undefined where there is no userinfo. */
+  /**
+   * The status of userinfo for an access token that no provider issued; undefined where there is no userinfo.
+   */
   tryUserinfo(): Promise<number | undefined>
   close(): Promise<void>
 }
@@ -68,7 +72,8 @@ interface ProbeOptions {
 
 /** Creates the probe of one provider. */
 export function createProviderProbe({ config, secrets, clock }: ProbeOptions): ProviderProbe {
-  const http = createProviderFetch({ timeout: config.timeout, clock, ...toTls(config) })
+  const certificate = toClientCertificate(config)
+  const http = createProviderFetch({ timeout: config.timeout, clock, certificate })
   const discovery = createDiscovery({ config, fetch: http.fetch, clock, log: () => {} })
   const dpopKeys = createDpopKeys(secrets)
   const secret = toClientSecret(config.clientAuth)
@@ -85,15 +90,21 @@ export function createProviderProbe({ config, secrets, clock }: ProbeOptions): P
     discover: () => discovery.server(),
 
     async tryCode() {
-      const provider = await discovery.server()
-      const dpop = usesDpop(config, provider) ? { DPoP: (await dpopKeys.find()).handle } : {}
+      const server = await discovery.server()
+      const dpop = usesDpop(config, server) ? await dpopKeys.find() : undefined
       const [state, code] = [randomToken(), randomToken()]
       const response = new URL(config.redirectUri)
       response.search = new URLSearchParams({ state, code, iss: config.issuer }).toString()
       const resources = toResourceParameters(config)
       const checks = { expectedState: state, ...(config.pkce ? { pkceCodeVerifier: randomToken() } : {}) }
       try {
-        await client.authorizationCodeGrant(provider.configuration, response, checks, resources, dpop)
+        await client.authorizationCodeGrant(
+          server.configuration,
+          response,
+          checks,
+          resources,
+          toDpopOption(dpop),
+        )
         return { error: 'none', description: 'a random code was accepted' }
       } catch (error) {
         return toRefusal(error, [code, secret])

@@ -1,16 +1,16 @@
 import { redactProviderMessage } from '../transport/redact.ts'
 import type { ProbeRefusal } from './probe-refusal.ts'
 
-/** Where an answer sends the browser, and what it says against the request there. */
+/** Where a response sends the browser, and the error in that URL. */
 export interface ProbedRedirect {
   to: URL
-  /** The error in the address, if there is any; its words are made safe to print. */
+  /** The error in the URL, if there is one; its texts are made safe to print. */
   refusal: ProbeRefusal | undefined
-  /** All that the address says of an error, whole and as it was sent: to look into, not to print. */
+  /** Code and texts of the error as they were sent: to search in, not to print. */
   text: string
 }
 
-/** A redirect of the document at `from`; undefined where it is none. */
+/** Reads a redirect in the response of the URL `from`; undefined if the response is none. */
 export function readRedirect(
   { status, headers }: { status: number; headers: Headers },
   from: URL,
@@ -21,15 +21,15 @@ export function readRedirect(
   if (to === null) return undefined
   const read = (name: string) => findParameter(to, name)
   const [error, description, hint] = [read('error'), read('error_description'), read('error_hint')]
-  const said = [description, hint].filter((text) => text !== '').join(' ')
+  const explanation = [description, hint].filter((text) => text !== '').join(' ')
   const refusal = {
     error: redactProviderMessage(error, '', []),
-    description: redactProviderMessage('', said, []),
+    description: redactProviderMessage('', explanation, []),
   }
-  return { to, refusal: error === '' ? undefined : refusal, text: `${error} ${said}` }
+  return { to, refusal: error === '' ? undefined : refusal, text: `${error} ${explanation}` }
 }
 
-/** A parameter of the query, or of the fragment, where pages that live in the browser look for theirs. */
+/** A parameter of the query, or of the fragment, where single-page apps keep theirs. */
 function findParameter({ searchParams, hash }: URL, name: string): string {
   const inFragment = new URLSearchParams(hash.slice(Math.max(1, hash.indexOf('?') + 1)))
   return searchParams.get(name) ?? inFragment.get(name) ?? ''

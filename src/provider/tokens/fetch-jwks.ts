@@ -2,26 +2,11 @@ import type { JSONWebKeySet, JWK } from 'jose'
 import type { ProviderFetch } from '../transport/fetch.ts'
 import { ProviderUnavailable, prefixReason, providerUnavailable } from '../transport/unavailable.ts'
 
-/** The keys of an answer that looks like a JWK Set (RFC 7517 5). What is no key spoils only itself; jose judges the others. */
-function toKeySet(value: unknown): JSONWebKeySet | undefined {
-  const isSet = typeof value === 'object' && value !== null && 'keys' in value && Array.isArray(value.keys)
-  return isSet ? { keys: (value.keys as unknown[]).filter(isKey) } : undefined
-}
-
-const isKey = (value: unknown): value is JWK =>
-  typeof value === 'object' && value !== null && 'kty' in value && typeof value.kty === 'string'
-
-/** Fetches a document; undefined where it is no JSON, or the status is not 200. */
-export async function fetchJson(
-  fetch: ProviderFetch,
-  url: string,
-): Promise<{ status: number; body: unknown }> {
-  const response = await fetch(url, { headers: { accept: 'application/json' } })
-  const { status } = response
-  return { status, body: status === 200 ? await response.json().catch(() => undefined) : undefined }
-}
-
-/** @throws AppError `provider_unavailable` where no key set comes */
+/**
+ * Fetches a JWK Set (RFC 7517 5).
+ *
+ * @throws AppError `provider_unavailable` where the response is no key set, or an empty one
+ */
 export async function fetchJwks(fetch: ProviderFetch, uri: string): Promise<JSONWebKeySet> {
   const { status, body } = await fetchJson(fetch, uri).catch((error: unknown) => {
     throw error instanceof ProviderUnavailable ? prefixReason(error, 'JWKS') : error
@@ -31,3 +16,25 @@ export async function fetchJwks(fetch: ProviderFetch, uri: string): Promise<JSON
   if (keySet.keys.length === 0) throw providerUnavailable('JWKS: the key set is empty')
   return keySet
 }
+
+/** Fetches a JSON document; its body is undefined where it is no JSON, or the status is not 200. */
+export async function fetchJson(
+  fetch: ProviderFetch,
+  url: string,
+): Promise<{ status: number; body: unknown }> {
+  const response = await fetch(url, { headers: { accept: 'application/json' } })
+  const { status } = response
+  return { status, body: status === 200 ? await response.json().catch(() => undefined) : undefined }
+}
+
+/**
+ * The key set in a body, without the entries that are no keys: one malformed entry must not disable the
+ * others.
+ */
+function toKeySet(body: unknown): JSONWebKeySet | undefined {
+  const isSet = typeof body === 'object' && body !== null && 'keys' in body && Array.isArray(body.keys)
+  return isSet ? { keys: (body.keys as unknown[]).filter(isKey) } : undefined
+}
+
+const isKey = (value: unknown): value is JWK =>
+  typeof value === 'object' && value !== null && 'kty' in value && typeof value.kty === 'string'

@@ -5,25 +5,27 @@ import type { JwksCache } from '../../jwks/jwks-cache.ts'
 import { toLogText } from '../../telemetry/logger.ts'
 import { toStandardClaims } from '../identity/user-claims.ts'
 import { tokenError, translateTokenError } from '../transport/errors.ts'
+import { assertBoundToKey, assertIssuedToClient, readScopes } from './access-token-checks.ts'
 import { assertAuthentication } from './authentication-checks.ts'
 import {
-  assertBoundToKey,
   assertIdTokenClaims,
-  assertIssuedToClient,
   assertRefreshedIdTokenClaims,
   type ExpectedIdToken,
   type ExpectedRefreshedIdToken,
-  toScopes,
-} from './claim-checks.ts'
+} from './id-token-checks.ts'
 
-/** Verifies the provider's tokens against its keys and this client. */
+/** Verifies the tokens that one provider issued to this client. */
 export interface TokenVerifier {
-  /** Fetches keys where there are none yet and some are needed. Throws AppError `provider_unavailable` where they cannot be had. */
+  /**
+   * Fetches the provider's keys if some are needed and none are known.
+   *
+   * @throws AppError `provider_unavailable`
+   */
   prepare(): Promise<void>
   /** @throws AppError `invalid_id_token`, `unmet_authentication_requirements` */
   verifyIdToken(token: string, expected: Omit<ExpectedIdToken, keyof OwnExpectations>): Promise<JWTPayload>
   /**
-   * Verifies the ID token of a refresh, which must speak of the same login.
+   * Verifies the ID token of a refresh, which must be of the same login.
    *
    * @throws AppError `invalid_id_token`
    */
@@ -32,21 +34,21 @@ export interface TokenVerifier {
     expected: Omit<ExpectedRefreshedIdToken, keyof OwnExpectations>,
   ): Promise<JWTPayload>
   /**
-   * Verifies a signed userinfo answer (OpenID Connect Core 5.3.2).
+   * Verifies a signed userinfo response (OpenID Connect Core 5.3.2).
    *
    * @throws AppError `invalid_userinfo`
    */
   verifyUserinfo(token: string): Promise<JWTPayload>
   /**
-   * What a JWT access token says of itself; an opaque token is never looked into. With a thumbprint, it must be bound to
-   * that key (RFC 9449 6.1).
+   * Verifies a JWT access token and reads what it says of itself; an opaque one is never looked into. With a
+   * thumbprint, the token must be bound to that key (RFC 9449 6.1).
    *
    * @throws AppError `invalid_access_token`
    */
   verifyAccessToken(token: string, dpopThumbprint?: string): Promise<VerifiedAccessToken>
 }
 
-/** What a verified access token tells. */
+/** What a verified access token says of itself; nothing, if it is opaque. */
 interface VerifiedAccessToken {
   /** The scopes it grants, if it names any. */
   scopes?: string[] | undefined
@@ -66,7 +68,10 @@ interface TokenVerifierOptions {
   clock: Clock
 }
 
-/** Signature algorithms that a token may have where none is pinned: asymmetric ones; its key fixes which (RFC 8725 3.1). */
+/**
+ * Signature algorithms that are accepted where none is pinned: asymmetric ones only, so that the key
+ * determines which (RFC 8725 3.1).
+ */
 export const asymmetricAlgs = 'RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 EdDSA'.split(' ')
 
 /** Creates the verifier of one provider's tokens. */
@@ -75,7 +80,8 @@ export function createTokenVerifier({ config, keys, clock }: TokenVerifierOption
   const clockTolerance = config.clockTolerance / 1000
   const time = () => ({ clockTolerance, currentDate: new Date(clock.now()) })
 
-  const verifySignature = (token: string) =>
+  /** Everything that jose checks of an ID token. */
+  const verifyIdTokenJws = (token: string) =>
     keys
       .verify(token, {
         issuer,
@@ -85,7 +91,7 @@ export function createTokenVerifier({ config, keys, clock }: TokenVerifierOption
         ...time(),
       })
       .then(toStandardClaims, (error: unknown) => {
-        if (error instanceof errors.JOSEAlgNotAllowed) throw createWrongAlg(token, alg)
+        if (error instanceof errors.JOSEAlgNotAllowed) throw wrongAlg(token, alg)
         throw translateTokenError(error, 'invalid_id_token')
       })
 
@@ -103,7 +109,7 @@ export function createTokenVerifier({ config, keys, clock }: TokenVerifierOption
     },
 
     async verifyIdToken(token, expected) {
-      const claims = await verifySignature(token)
+      const claims = await verifyIdTokenJws(token)
       const all = { ...expected, ...ownExpectations() }
       assertIdTokenClaims(claims, all)
       assertAuthentication(claims, all)
@@ -111,7 +117,7 @@ export function createTokenVerifier({ config, keys, clock }: TokenVerifierOption
     },
 
     async verifyRefreshedIdToken(token, expected) {
-      const claims = await verifySignature(token)
+      const claims = await verifyIdTokenJws(token)
       assertRefreshedIdTokenClaims(claims, { ...expected, ...ownExpectations() })
       return claims
     },
@@ -132,12 +138,12 @@ export function createTokenVerifier({ config, keys, clock }: TokenVerifierOption
       })
       assertIssuedToClient(claims, clientId)
       if (dpopThumbprint !== undefined) assertBoundToKey(claims, dpopThumbprint)
-      return { scopes: toScopes(claims), expiresAt: (claims.exp ?? 0) * 1000 }
+      return { scopes: readScopes(claims), expiresAt: (claims.exp ?? 0) * 1000 }
     },
   }
 }
 
-const createWrongAlg = (token: string, expected: string) =>
+const wrongAlg = (token: string, expected: string) =>
   tokenError(
     'invalid_id_token',
     `its alg is not OIDC_ID_TOKEN_ALG: ${toLogText(String(decodeProtectedHeader(token).alg))}, not ${expected}`,

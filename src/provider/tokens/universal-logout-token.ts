@@ -12,15 +12,15 @@ import { fetchJson, fetchJwks } from './fetch-jwks.ts'
 import { maxOneTimeTokenLifetime } from './logout-token.ts'
 import { asymmetricAlgs } from './token-verifier.ts'
 
-/** A verified call of Universal Logout; its token is good once. */
+/** The verified token of a Universal Logout call; it may be used once. */
 export interface VerifiedUniversalLogoutToken {
-  /** Tells the token from all others of its issuer, and is the same however its signature is written. */
-  name: string
-  /** Milliseconds since the epoch. */
-  goodUntil: number
+  /** Identifies the token among all of its issuer, however its signature is encoded. */
+  id: string
+  /** When the token expires, clock tolerance included, in milliseconds since the epoch. */
+  expiresAt: number
 }
 
-interface RevocationCallerVerifierOptions {
+interface UniversalLogoutTokenVerifierOptions {
   config: ProviderConfig
   /** The keys of the provider's own issuer. */
   keys: JwksCache
@@ -29,41 +29,31 @@ interface RevocationCallerVerifierOptions {
   log: Log
 }
 
-const discoveryDocument = z.object({ issuer: z.string(), jwks_uri: z.url({ protocol: /^https?$/ }) })
-
 /**
- * Creates the check of who calls Universal Logout (Global Token Revocation, draft-parecki-oauth-global-token-revocation):
- * a JWT of the provider, or of the Okta org behind it, for this address and this client.
+ * Creates the verification of the token that a Universal Logout call carries (Global Token Revocation,
+ * draft-parecki-oauth-global-token-revocation): a JWT for the called address and this client, signed by the
+ * provider or, for a custom authorization server of Okta, by its org.
  *
  * @throws AppError `invalid_token`, `insufficient_authorization` where it was made for another client
  */
 export function createUniversalLogoutTokenVerifier({
   config,
-  keys: ownKeys,
+  keys: providerKeys,
   fetch,
   clock,
   log,
-}: RevocationCallerVerifierOptions) {
-  const { universalLogoutIssuer: issuer, clientId } = config
+}: UniversalLogoutTokenVerifierOptions) {
+  const { universalLogoutIssuer: issuer = '', clientId } = config
   const clockTolerance = config.clockTolerance / 1000
-  const keys = issuer === config.issuer ? ownKeys : createJwksCache({ fetchKeys: fetchOrgKeys, clock, log })
-
-  async function fetchOrgKeys(): Promise<JSONWebKeySet> {
-    const { status, body } = await fetchJson(fetch, `${issuer}/.well-known/openid-configuration`)
-    const { data } = discoveryDocument.safeParse(body)
-    if (data === undefined || data.issuer !== issuer) {
-      throw providerUnavailable(`keys of ${issuer}: status ${status}, no discovery document of its own`)
-    }
-    if (new URL(data.jwks_uri).protocol !== new URL(issuer).protocol) {
-      throw providerUnavailable(`keys of ${issuer}: jwks_uri has another protocol`)
-    }
-    return fetchJwks(fetch, data.jwks_uri)
-  }
+  const keys =
+    issuer === config.issuer
+      ? providerKeys
+      : createJwksCache({ fetchKeys: () => discoverKeys(fetch, issuer), clock, log })
 
   return async (token: string, audience: string): Promise<VerifiedUniversalLogoutToken> => {
     const claims = await keys
       .verify(token, {
-        issuer: issuer ?? '',
+        issuer,
         audience,
         algorithms: asymmetricAlgs,
         typ: 'global-token-revocation+jwt',
@@ -81,12 +71,28 @@ export function createUniversalLogoutTokenVerifier({
     if (exp > clock.now() / 1000 + maxOneTimeTokenLifetime) {
       throw tokenError('invalid_token', 'exp lies more than a day ahead')
     }
-    return { name: jti || toSigningInput(token), goodUntil: (Math.ceil(exp) + clockTolerance) * 1000 }
+    return { id: jti || toSigningInput(token), expiresAt: (Math.ceil(exp) + clockTolerance) * 1000 }
   }
 }
 
+const discoveryDocument = z.object({ issuer: z.string(), jwks_uri: z.url({ protocol: /^https?$/ }) })
+
+/** Fetches the keys of an issuer that is not the provider's own, by the discovery document of that issuer. */
+async function discoverKeys(fetch: ProviderFetch, issuer: string): Promise<JSONWebKeySet> {
+  const { status, body } = await fetchJson(fetch, `${issuer}/.well-known/openid-configuration`)
+  const { data } = discoveryDocument.safeParse(body)
+  if (data === undefined || data.issuer !== issuer) {
+    throw providerUnavailable(`keys of ${issuer}: status ${status}, no discovery document of its own`)
+  }
+  if (new URL(data.jwks_uri).protocol !== new URL(issuer).protocol) {
+    throw providerUnavailable(`keys of ${issuer}: jwks_uri has another protocol`)
+  }
+  return fetchJwks(fetch, data.jwks_uri)
+}
+
 /**
- * Header and payload as they were signed (RFC 7515 2), which name a token that has no `jti`. The text of the
- * signature does not: padding, spare bits of base64url and the second form of an ECDSA signature change it at will.
+ * The signed part of a JWT, header and payload (RFC 7515 2), which identifies a token without `jti`. The
+ * signature does not: padding, unused bits of base64url and the second form of an ECDSA signature change its
+ * text at will.
  */
 const toSigningInput = (token: string) => token.slice(0, token.lastIndexOf('.'))

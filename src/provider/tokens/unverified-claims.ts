@@ -1,6 +1,9 @@
 import { decodeJwt, type JWTPayload } from 'jose'
 
-/** The claims of a token that is not verified, to find out whom it is about or who may verify it; undefined for what is no JWT. */
+/**
+ * The claims of a JWT without verifying it, to find out which provider can verify it or whom it is about;
+ * undefined for what is no JWT.
+ */
 export function readUnverifiedClaims(token: string): JWTPayload | undefined {
   try {
     return decodeJwt(token)

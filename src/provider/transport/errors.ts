@@ -6,8 +6,6 @@ import { isClientRejection, isTemporary, requiresNewLogin } from './oauth-errors
 import { redactProviderMessage } from './redact.ts'
 import { ProviderUnavailable, prefixReason, providerUnavailable } from './unavailable.ts'
 
-const clocks = 'The clocks of this server and of the provider may differ too much (OIDC_CLOCK_TOLERANCE).'
-
 type TokenErrorCode =
   | 'invalid_id_token'
   | 'invalid_access_token'
@@ -20,13 +18,17 @@ const details: Record<TokenErrorCode, string> = {
   invalid_id_token: 'The ID token the provider sent did not pass verification, so it was not used.',
   invalid_access_token: 'The access token the provider sent did not pass verification, so it was not used.',
   invalid_token_response:
-    'The provider answered with something that its protocol does not allow, so it was not used.',
-  invalid_logout_token: 'The logout token did not pass verification, so nobody was signed out.',
-  invalid_token: 'The token of this call did not pass verification, so nobody was signed out.',
-  invalid_userinfo: 'What the provider said about the person did not pass verification, so it was not used.',
+    'The provider sent a response that its protocol does not allow, so it was not used.',
+  invalid_logout_token: 'The logout token did not pass verification, so no user was signed out.',
+  invalid_token: 'The token of this call did not pass verification, so no user was signed out.',
+  invalid_userinfo: 'The userinfo the provider sent did not pass verification, so it was not used.',
 }
 
-/** A token that failed one of our own checks; `reason` says which, in words of ours. */
+const clocks = 'The clocks of this server and of the provider may differ too much (OIDC_CLOCK_TOLERANCE).'
+
+const checkCredentials = 'check OIDC_CLIENT_ID, OIDC_CLIENT_SECRET and OIDC_CLIENT_AUTH'
+
+/** A token or response that failed a check of this server; `reason` names the check. */
 export function tokenError(
   code: TokenErrorCode,
   reason: string,
@@ -42,7 +44,7 @@ export function translateTokenError(
   code: Exclude<TokenErrorCode, 'invalid_token_response'>,
 ): AppError {
   if (error instanceof AppError) return error
-  // Everything else that can be thrown there comes from key material that no one can use.
+  // Every other error there comes from key material that cannot be used.
   if (!(error instanceof jose.JOSEError)) {
     return tokenError(code, 'a published key cannot be used', { cause: error })
   }
@@ -56,7 +58,7 @@ export function translateTokenError(
   return tokenError(code, `${error.code}${claim}${hint}`, { isClockProblem, cause: error })
 }
 
-/** A call of the provider, as the log names it. */
+/** A call to the provider, as the log names it. */
 export type ProviderCall =
   | 'discovery'
   | 'pushed authorization request'
@@ -65,8 +67,8 @@ export type ProviderCall =
   | 'revocation'
 
 /**
- * Translates what openid-client throws in a call; the only place that knows its errors. Their texts and causes hold
- * tokens, so nothing of them goes into `reason` but codes, and the provider's own remark without any of `secrets`.
+ * Translates what openid-client throws in a call. The messages and causes of those errors contain tokens, so
+ * `reason` takes over only codes, and the provider's own message without any of `secrets`.
  */
 export function translateProviderError(
   error: unknown,
@@ -74,12 +76,12 @@ export function translateProviderError(
   secrets: readonly string[] = [],
 ): AppError {
   if (error instanceof AppError) return error
-  // openid-client wraps whatever our own fetch throws.
+  // openid-client wraps every error of the custom fetch.
   const cause = error instanceof Error ? error.cause : undefined
   if (cause instanceof ProviderUnavailable) return prefixReason(cause, call)
   if (cause instanceof AppError) return cause
-  if (error instanceof ResponseBodyError) return toProviderError(error, call, secrets)
-  if (error instanceof WWWAuthenticateChallengeError) return toChallengeError(error, call, secrets)
+  if (error instanceof ResponseBodyError) return translateErrorResponse(error, call, secrets)
+  if (error instanceof WWWAuthenticateChallengeError) return translateChallenge(error, call, secrets)
   if (!(error instanceof ClientError)) {
     return new AppError('internal_error', 'The sign-in failed.', { cause: error })
   }
@@ -88,22 +90,70 @@ export function translateProviderError(
   return tokenError(code, reason, { cause: error })
 }
 
-/** Whether the provider refuses a refresh for good, so that the person has to sign in again (RFC 6749 5.2). */
+/** Translates an error response (RFC 6749 5.2). */
+function translateErrorResponse(
+  error: ResponseBodyError,
+  call: ProviderCall,
+  secrets: readonly string[],
+): AppError {
+  const message = `${call}: ${redactProviderMessage(error.error, error.error_description, secrets)}`
+  const isRejected = isClientRejection(error.error) || (error.status === 401 && call !== 'userinfo')
+  const reason = isRejected && !requiresNewLogin(error.error) ? `${message}: ${checkCredentials}` : message
+  if (isTemporary(error.error)) return providerUnavailable(reason, { outage: 'overloaded', cause: error })
+  return providerRefusal(reason, error, error.error === 'invalid_grant')
+}
+
+/**
+ * Translates a challenge (RFC 9110 11.6.1): userinfo rejects the access token, every other endpoint this
+ * client's credentials (RFC 6749 5.2).
+ */
+function translateChallenge(
+  error: WWWAuthenticateChallengeError,
+  call: ProviderCall,
+  secrets: readonly string[],
+): AppError {
+  const [{ scheme, parameters } = { scheme: 'unknown', parameters: {} }] = error.cause
+  const message = redactProviderMessage(parameters.error, parameters.error_description, secrets)
+  const hint = call === 'userinfo' ? message : checkCredentials
+  const reason = `${call}: status ${error.status}, ${toLogText(scheme)} challenge`
+  return providerRefusal(hint === '' ? reason : `${reason}: ${hint}`, error)
+}
+
+const providerRefusal = (reason: string, cause: Error, isCodeSpent = false) =>
+  new AppError(
+    'provider_error',
+    isCodeSpent
+      ? 'The provider no longer accepts this code: it expired or was used already. Please sign in again.'
+      : 'The provider refused to finish this sign-in.',
+    { reason, cause },
+  )
+
+/**
+ * Whether the provider refuses a refresh permanently, so that the user has to sign in again (RFC 6749 5.2).
+ */
 export const isFinalRefreshRefusal = (error: unknown): boolean =>
   error instanceof ResponseBodyError && requiresNewLogin(error.error)
 
-/** What a provider says of a token that it will never revoke: of the wrong kind (RFC 7009 2.2.1), or not known to it. */
-const finalRefusals = ['unsupported_token_type', 'invalid_token', 'invalid_grant', 'invalid_request']
+/**
+ * Errors for a token that the provider will never revoke: of the wrong kind (RFC 7009 2.2.1), or unknown to
+ * it.
+ */
+const finalRevocationRefusals = [
+  'unsupported_token_type',
+  'invalid_token',
+  'invalid_grant',
+  'invalid_request',
+]
 
-/** Whether asking the provider to revoke a token is of no use, now or later. */
+/** Whether the provider refuses a revocation permanently, so that trying again is of no use. */
 export const isFinalRevocationRefusal = (error: unknown): boolean =>
-  error instanceof ResponseBodyError && finalRefusals.includes(error.error)
+  error instanceof ResponseBodyError && finalRevocationRefusals.includes(error.error)
 
-/** Whether a token cannot be judged, because the keys cannot be had or do not (yet) hold the one it names. */
+/** Whether a signature could not be checked: the JWKS is unreachable or does not contain the key (yet). */
 export const isKeyMissing = (error: AppError): boolean =>
   error.code === 'provider_unavailable' || error.cause instanceof jose.JWKSNoMatchingKey
 
-/** The HTTP status of an answer that openid-client refused for it, or for the error in it. */
+/** The HTTP status of a response that openid-client refused for its status, or for the error in it. */
 export function readStatus(error: unknown): number | undefined {
   if (error instanceof ResponseBodyError) return error.status
   if (!(error instanceof ClientError)) return undefined
@@ -111,10 +161,10 @@ export function readStatus(error: unknown): number | undefined {
   return 'status' in facts && typeof facts.status === 'number' ? facts.status : undefined
 }
 
-/** Whether an answer that openid-client refused says neither an OAuth error nor a challenge. */
+/** Whether a response that openid-client refused contains neither an OAuth error nor a challenge. */
 export const hasNoOAuthError = (error: unknown): boolean => error instanceof ClientError
 
-/** What openid-client attaches to the cause of an error. */
+/** What openid-client attaches to the cause of an error: the response, or the value that it refused. */
 function toFacts(error: ClientError): object {
   const { cause } = error
   const facts = cause instanceof Error ? cause.cause : cause
@@ -130,35 +180,3 @@ function toHint(facts: object): string {
     ? ` (the document says issuer is ${toLogText(String(body.issuer))})`
     : ` (${String(attribute)})`
 }
-
-const credentials = 'check OIDC_CLIENT_ID, OIDC_CLIENT_SECRET and OIDC_CLIENT_AUTH'
-
-/** A challenge (RFC 9110 11.6.1): of userinfo to our access token, of all others to our credentials (RFC 6749 5.2). */
-function toChallengeError(
-  error: WWWAuthenticateChallengeError,
-  call: ProviderCall,
-  secrets: readonly string[],
-): AppError {
-  const [{ scheme, parameters } = { scheme: 'unknown', parameters: {} }] = error.cause
-  const said = redactProviderMessage(parameters.error, parameters.error_description, secrets)
-  const hint = call === 'userinfo' ? said : credentials
-  const reason = `${call}: status ${error.status}, ${toLogText(scheme)} challenge`
-  return createRefusal(hint === '' ? reason : `${reason}: ${hint}`, error)
-}
-
-function toProviderError(error: ResponseBodyError, call: ProviderCall, secrets: readonly string[]): AppError {
-  const said = `${call}: ${redactProviderMessage(error.error, error.error_description, secrets)}`
-  const isUnrecognised = isClientRejection(error.error) || (error.status === 401 && call !== 'userinfo')
-  const reason = isUnrecognised && !requiresNewLogin(error.error) ? `${said}: ${credentials}` : said
-  if (isTemporary(error.error)) return providerUnavailable(reason, { outage: 'overloaded', cause: error })
-  return createRefusal(reason, error, error.error === 'invalid_grant')
-}
-
-const createRefusal = (reason: string, cause: Error, isSpent = false) =>
-  new AppError(
-    'provider_error',
-    isSpent
-      ? 'The provider no longer accepts this code: it expired or was used already. Please sign in again.'
-      : 'The provider refused to finish this sign-in.',
-    { reason, cause },
-  )

@@ -2,45 +2,45 @@ import { z } from 'zod'
 import type { ProviderConfig } from '../../config/providers/provider-config.ts'
 import { UnverifiedRefresh } from '../grants/unverified-refresh.ts'
 import { tokenError } from './errors.ts'
-import type { ProviderFetch } from './fetch.ts'
+import type { ProviderFetch, ProviderRequest } from './fetch.ts'
 
 /**
- * The member of a token answer that holds the ID token. openid-client would verify one under its own name, and would
- * drop the whole answer, the next refresh token included, where it refuses it.
+ * The member of a normalized token response that holds the ID token. Under its own name, openid-client would
+ * verify the ID token, and on failure would drop the whole response, including the next refresh token.
  */
 export const unverifiedIdTokenMember = 'unverified_id_token'
 
 type Body = Record<string, unknown>
 
 /**
- * Wraps the provider's fetch: answers to POST requests come as RFC 6749 5 wants them, whatever habits the provider has.
- * An error is one whatever its status and content type, and a token answer holds texts, numbers and nothing that is null.
+ * Wraps the provider's fetch so that responses to POST requests have the form of RFC 6749 5, however the
+ * provider writes them: an error response is one whatever its status and content type, and a token response
+ * holds texts and numbers, without any null.
  *
- * The returned function throws AppError `invalid_token_response`, its reason naming the field that cannot be used, and
- * UnverifiedRefresh where that answer brought a new refresh token.
+ * The returned function throws AppError `invalid_token_response`, its reason naming the field that cannot be
+ * used, or UnverifiedRefresh where that response brought a new refresh token.
  */
 export function normalizeTokenResponses(
   fetch: ProviderFetch,
   { verifiesIdToken }: ProviderConfig,
 ): ProviderFetch {
-  return async (url, init) => {
-    const response = await fetch(url, init)
-    if (init.method !== 'POST') return response
+  return async (url, request) => {
+    const response = await fetch(url, request)
+    if (request.method !== 'POST') return response
     const body = await readBody(response.clone())
     if (body === undefined) return response
     const error = readError(body, response.status)
-    if (error !== undefined) return toErrorAnswer(error, response)
-    const grant = init.body instanceof URLSearchParams ? init.body.get('grant_type') : null
-    if (!response.ok || grant === null) return response
-    const { id_token: idToken, ...rest } = standardize(body, grant === 'refresh_token')
-    // An ID token that nothing can verify is dropped unread.
-    const answer =
-      verifiesIdToken && idToken !== undefined ? { ...rest, [unverifiedIdTokenMember]: idToken } : rest
-    return toJson(answer, 200, response.headers)
+    if (error !== undefined) return toErrorResponse(error, response)
+    const grantType = readGrantType(request)
+    if (!response.ok || grantType === null) return response
+    const tokens = parseTokens(body, grantType)
+    return toJsonResponse(hideIdToken(tokens, verifiesIdToken), 200, response.headers)
   }
 }
 
-/** The members of an answer, in JSON or, from a few old providers, as a form; undefined where it is neither. */
+/**
+ * The members of a body, which is JSON or, from a few old providers, a form; undefined where it is neither.
+ */
 async function readBody(response: Response): Promise<Body | undefined> {
   const text = await response.text()
   const type = response.headers.get('content-type') ?? ''
@@ -53,49 +53,45 @@ async function readBody(response: Response): Promise<Body | undefined> {
   }
 }
 
-interface ErrorAnswer {
-  error: string
-  error_description?: string
-}
+const readGrantType = ({ body }: ProviderRequest): string | null =>
+  body instanceof URLSearchParams ? body.get('grant_type') : null
 
-const asText = (value: unknown) => (typeof value === 'string' && value !== '' ? value : undefined)
+interface ErrorResponse {
+  error: string
+  error_description?: string | undefined
+}
 
 /**
- * The error of an answer (RFC 6749 5.2). Some send it with status 200 (GitHub), some as an object (Facebook), and some only
- * say a `message` (Twitch).
+ * The error of a response (RFC 6749 5.2). Some providers send it with status 200 (GitHub), some as an object
+ * (Facebook), and some send only a `message` (Twitch).
  */
-function readError(body: Body, status: number): ErrorAnswer | undefined {
+function readError(body: Body, status: number): ErrorResponse | undefined {
   const { error, error_description: description, message } = body
-  const isRefusal = status >= 400 || asText(body.access_token) === undefined
-  if (!isRefusal) return undefined
+  const isError = status >= 400 || toText(body.access_token) === undefined
+  if (!isError) return undefined
   const nested = typeof error === 'object' && error !== null ? (error as Body) : {}
-  const said = asText(message) ?? asText(nested.message)
-  if (said?.toLowerCase() === 'invalid refresh token')
-    return { error: 'invalid_grant', error_description: said }
-  // A message alone names no error that could mean anything more.
-  const wordless = status >= 400 && said !== undefined ? 'refused' : undefined
-  const name = asText(error) ?? asText(nested.code) ?? asText(nested.type) ?? wordless
-  if (name === undefined) return undefined
-  const explained = asText(description) ?? said
-  return { error: name, ...(explained === undefined ? {} : { error_description: explained }) }
+  const explanation = toText(message) ?? toText(nested.message)
+  if (explanation?.toLowerCase() === 'invalid refresh token')
+    return { error: 'invalid_grant', error_description: explanation }
+  // Without an error code, a message says no more than that the request was refused.
+  const fallback = status >= 400 && explanation !== undefined ? 'refused' : undefined
+  const code = toText(error) ?? toText(nested.code) ?? toText(nested.type) ?? fallback
+  if (code === undefined) return undefined
+  return { error: code, error_description: toText(description) ?? explanation }
 }
 
-/** A challenge goes: openid-client would look at it alone, although the body says more. */
-function toErrorAnswer(error: ErrorAnswer, { status, headers }: Response): Response {
+const toText = (value: unknown) => (typeof value === 'string' && value !== '' ? value : undefined)
+
+/** Removes a challenge: openid-client would read only that, although the body says more. */
+function toErrorResponse(error: ErrorResponse, { status, headers }: Response): Response {
   const kept = new Headers(headers)
   kept.delete('www-authenticate')
-  return toJson(error, status >= 400 && status < 500 ? status : 400, kept)
-}
-
-function toJson(body: object, status: number, headers: Headers): Response {
-  const told = new Headers(headers)
-  told.set('content-type', 'application/json')
-  return new Response(JSON.stringify(body), { status, headers: told })
+  return toJsonResponse(error, status >= 400 && status < 500 ? status : 400, kept)
 }
 
 const text = z.string('is no text').min(1, 'is empty')
 
-/** A duration; one of less than a second says nothing. */
+/** A duration; one of less than a second counts as absent. */
 const seconds = z
   .union(
     [
@@ -109,10 +105,10 @@ const seconds = z
   )
   .transform((value) => (value >= 1 ? value : undefined))
 
-/** The members that this server reads (RFC 6749 5.1); all others pass as they are. */
-const tokenAnswer = z.looseObject({
+/** The members that this server reads (RFC 6749 5.1); all others pass unchanged. */
+const tokenResponse = z.looseObject({
   access_token: text,
-  // Left out by some, although required; DPoP is never left out (RFC 9449 5).
+  // Required, but omitted by some providers; for DPoP it is never omitted (RFC 9449 5).
   token_type: text.regex(/^(bearer|dpop)$/i, 'is neither Bearer nor DPoP').default('Bearer'),
   expires_in: seconds.optional(),
   refresh_token: text.optional(),
@@ -125,7 +121,9 @@ const tokenAnswer = z.looseObject({
     .optional(),
 })
 
-/** Members that some providers leave empty where they mean to leave them out. */
+type TokenResponse = z.infer<typeof tokenResponse>
+
+/** Members that some providers send empty instead of omitting them. */
 const emptyMeansAbsent: ReadonlySet<string> = new Set([
   'refresh_token',
   'id_token',
@@ -133,18 +131,36 @@ const emptyMeansAbsent: ReadonlySet<string> = new Set([
   'expires_in',
 ])
 
-/** What cannot be used is refused; the next refresh token that a refused refresh brought is kept. */
-function standardize(body: Body, isRefresh: boolean): z.infer<typeof tokenAnswer> {
+/**
+ * Refuses a response with an unusable member, but keeps the next refresh token that a refused refresh
+ * brought.
+ */
+function parseTokens(body: Body, grantType: string): TokenResponse {
   const given = Object.entries(body).filter(
     ([name, value]) =>
       name !== unverifiedIdTokenMember && value !== null && !(value === '' && emptyMeansAbsent.has(name)),
   )
-  const { data, error } = tokenAnswer.safeParse(Object.fromEntries(given))
+  const { data, error } = tokenResponse.safeParse(Object.fromEntries(given))
   if (data !== undefined) return data
   const [issue] = error.issues
   const field = String(issue?.path[0] ?? 'the answer')
   const problem = field in body ? issue?.message : 'is missing'
   const refusal = tokenError('invalid_token_response', `token endpoint: ${field} ${problem}`)
-  const refreshToken = asText(body.refresh_token)
+  const refreshToken = toText(body.refresh_token)
+  const isRefresh = grantType === 'refresh_token'
   throw isRefresh && refreshToken !== undefined ? new UnverifiedRefresh(refreshToken, refusal) : refusal
+}
+
+/**
+ * Moves the ID token to a member that openid-client does not read; one that cannot be verified is dropped
+ * unread.
+ */
+function hideIdToken({ id_token: idToken, ...others }: TokenResponse, verifiesIdToken: boolean): object {
+  return verifiesIdToken ? { ...others, [unverifiedIdTokenMember]: idToken } : others
+}
+
+function toJsonResponse(body: object, status: number, headers: Headers): Response {
+  const jsonHeaders = new Headers(headers)
+  jsonHeaders.set('content-type', 'application/json')
+  return new Response(JSON.stringify(body), { status, headers: jsonHeaders })
 }

@@ -1,19 +1,23 @@
 import { toLogText } from '../../telemetry/logger.ts'
 
-/** Anything signed: an assertion, a proof, a token; whole or not, because to look for its dots takes quadratic time. */
+/**
+ * Matches anything signed: an assertion, a proof, a token. It does not ask for the dots of a whole JWT,
+ * because looking for them takes quadratic time.
+ */
 const jwtLike = /\beyJ[\w.-]+/g
 
 /**
- * What a provider says of a refusal, made safe to log: it may repeat what it was sent, and `secrets` are what that was.
+ * The provider's error message, made safe to log: the provider may repeat what it was sent, so `secrets` and
+ * everything that looks like a JWT are redacted.
  */
 export function redactProviderMessage(
   error: unknown,
   description: unknown,
   secrets: readonly string[],
 ): string {
-  const said = [error, description].filter((text) => typeof text === 'string' && text !== '').join(': ')
+  const message = [error, description].filter((text) => typeof text === 'string' && text !== '').join(': ')
   const redacted = secrets
     .filter((secret) => secret !== '')
-    .reduce((text, secret) => text.replaceAll(secret, '[redacted]'), said)
+    .reduce((text, secret) => text.replaceAll(secret, '[redacted]'), message)
   return toLogText(redacted.replaceAll(jwtLike, '[redacted]'))
 }

@@ -134,7 +134,7 @@ describe('prompt=login of the configuration is held against the answer, as that 
     const { response } = await logInAtScripted(portico, idp, { query })
     expect(await readRefusal(response)).toBe('401 unmet_authentication_requirements')
     expect(portico.logged.findLast(({ event }) => event === 'login_failed')?.reason).toMatch(
-      /^auth_time lies \d+ s before the login that asked to sign in anew/,
+      /^auth_time lies \d+ s before the login that required a new sign-in/,
     )
   })
 

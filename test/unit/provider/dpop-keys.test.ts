@@ -22,7 +22,7 @@ test('the newest secret has the key of new logins; an older one is found by its 
 
 test('nonces are kept: a key has one handle', async () => {
   const keys = createDpopKeys([old])
-  expect((await keys.find()).handle).toBe((await keys.find()).handle)
+  expect((await keys.find()).dpopHandle).toBe((await keys.find()).dpopHandle)
 })
 
 test.each([
