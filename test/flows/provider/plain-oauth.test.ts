@@ -52,7 +52,7 @@ describe('who signed in', () => {
       providerSub: 'u-1',
       userId: 'u-1',
     })
-    expect(stored?.tokens).not.toHaveProperty('idToken')
+    expect(stored?.tokens.idToken).toBeUndefined()
     // The answer names no scope: then it is what was asked for (RFC 6749 5.1).
     expect(stored?.tokens.scope).toEqual(['profile', 'offline_access'])
   })
@@ -201,7 +201,7 @@ describe('an ID token', () => {
     const { response } = await logIn(other)
     const { user, session } = await read(response)
     expect(user.sub).toBe('u-1')
-    expect((await other.store.read(session.id))?.tokens).not.toHaveProperty('idToken')
+    expect((await other.store.read(session.id))?.tokens.idToken).toBeUndefined()
   })
 
   test('with keys and openid must come, and must verify', async () => {

@@ -405,7 +405,7 @@ describe('DPoP towards the provider', () => {
     const { portico, calls } = await startRecordedProvider({ ...okta, before: toBearer })
     const { response, answer } = await logIn(portico)
     expect(response.status).toBe(200)
-    expect((await portico.store.read(answer.session.id))?.tokens).not.toHaveProperty('dpopKey')
+    expect((await portico.store.read(answer.session.id))?.tokens.dpopThumbprint).toBeUndefined()
     expect(calls.find(({ path }) => path.endsWith('/token'))?.dpop).toBeDefined()
   })
 
