@@ -18,8 +18,7 @@ export interface JwksCache {
   /**
    * Verifies a JWT that one of the keys signed, with `options` as jose takes them.
    *
-   * @throws jose's errors where the token does not verify, and what `fetchKeys` throws where no key was ever
-   * fetched
+   * @throws jose's errors where the token does not verify, and what `fetchKeys` throws if it never succeeded
    */
   verify(token: string, options: JWTVerifyOptions & { algorithms: string[] }): Promise<JWTPayload>
 }
@@ -36,10 +35,7 @@ interface JwksCacheOptions {
 
 /** Milliseconds; older keys are still used, while new ones are fetched in the background. */
 const freshFor = 5 * 60_000
-/**
- * Milliseconds without another fetch after one that failed or did not bring the wanted key, whatever tokens
- * are sent.
- */
+/** Milliseconds without a fetch after one that failed or lacked the key, whatever tokens are sent. */
 const missCooldown = 30_000
 /** The same while no key is known at all: nothing verifies until there is one. */
 const coldCooldown = 1_000
@@ -148,10 +144,7 @@ function toKeyResolver(keySet: JSONWebKeySet): JWTVerifyGetKey {
   }
 }
 
-/**
- * Verifies with the key that the header names; if kids are missing or not unique, with each key of its kty,
- * use, alg.
- */
+/** Verifies with the key that the header names; if kids are missing or not unique, with each possible key. */
 async function verifyWithKeys(
   token: string,
   keys: JWTVerifyGetKey,

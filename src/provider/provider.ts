@@ -37,10 +37,7 @@ export interface Provider {
   readonly issuer: string
   readonly redirectUri: string
   readonly clientId: string
-  /**
-   * The issuer of the tokens with which Universal Logout is called for this provider's users; undefined for
-   * none.
-   */
+  /** The `iss` of those who may call Universal Logout for this provider's users; undefined for none. */
   readonly universalLogoutIssuer: string | undefined
   /** The user claims that it may supply. */
   readonly claimNames: readonly string[]
@@ -51,14 +48,10 @@ export interface Provider {
   /** Fetches the metadata in the background. */
   start(): void
   close(): Promise<void>
-  /**
-   * @throws AppError `provider_error`, or `invalid_request` where this provider cannot prove what is asked
-   * for
-   */
+  /** @throws AppError `provider_error`, or `invalid_request` where this provider cannot do what is asked */
   startAuthorization(request: AuthorizationRequest): Promise<StartedAuthorization>
   /**
-   * Checks the `iss` of an authorization response (RFC 9207 2.4); returns whether this provider sends one at
-   * all.
+   * Checks the `iss` of an authorization response (RFC 9207 2.4); returns whether this provider sends one.
    *
    * @throws AppError `issuer_mismatch`
    */
@@ -67,10 +60,7 @@ export interface Provider {
    * @throws AppError `provider_error`, `invalid_token_response`, `invalid_id_token`, `invalid_access_token`
    */
   exchangeCode(request: CodeExchangeRequest): Promise<AuthenticatedUser>
-  /**
-   * @throws AppError `provider_unavailable` where a refresh is not worth a try, because recent ones got no
-   * response
-   */
+  /** @throws AppError `provider_unavailable` where recent refreshes failed, so that another would, too */
   assertReachable(): void
   /**
    * Renews the tokens and user claims (RFC 6749 6, OpenID Connect Core 12), or returns why the provider
@@ -85,10 +75,7 @@ export interface Provider {
    * @throws AppError `invalid_userinfo`, `not_found` where the provider has none
    */
   fetchUserinfo(user: AuthenticatedUser): Promise<JWTPayload | undefined>
-  /**
-   * The URL where a browser signs out at the provider (RP-Initiated Logout 1.0, 2); undefined if there is
-   * none.
-   */
+  /** The provider's logout URL for a browser (RP-Initiated Logout 1.0, 2); undefined if there is none. */
   toEndSessionUrl(request: EndSessionRequest): Promise<URL | undefined>
   /** The origins of the provider's pages. */
   pageOrigins(): Promise<string[]>

@@ -7,10 +7,7 @@ import type { AssertionAudience, ClientAuth } from '../../config/providers/provi
 /** The client secret, which must never be printed; empty where the method sends none. */
 export const toClientSecret = (auth: ClientAuth): string => ('secret' in auth ? auth.secret : '')
 
-/**
- * Creates the client authentication that openid-client applies to each call (RFC 6749 2.3, RFC 7523, RFC
- * 8705).
- */
+/** Creates the client authentication for openid-client's calls (RFC 6749 2.3, RFC 7523, RFC 8705). */
 export function createClientAuth(auth: ClientAuth, clock: Clock): client.ClientAuth {
   switch (auth.method) {
     case 'none':

@@ -11,10 +11,7 @@ export interface DpopKey {
   dpopHandle: client.DPoPHandle
 }
 
-/**
- * The DPoP keys for one provider. All replicas have the same ones, because they are derived from the master
- * secrets.
- */
+/** The DPoP keys for one provider; derived from the master secrets, so that all replicas have the same. */
 export interface DpopKeys {
   /** The key with this thumbprint; the newest one if there is none, because its secret was removed. */
   find(thumbprint?: string): Promise<DpopKey>
@@ -60,10 +57,7 @@ async function toDpopKey(seed: Buffer): Promise<DpopKey> {
   }
 }
 
-/**
- * The P-256 key pair with this private key of 32 bytes; once in 2^32 they are not valid as one, then their
- * hash is used.
- */
+/** The P-256 key pair with this private key of 32 bytes, or their hash where they are no valid one. */
 export function toP256Jwk(seed: Buffer): JWK {
   const pair = createECDH('prime256v1')
   try {

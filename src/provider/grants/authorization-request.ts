@@ -40,10 +40,7 @@ interface AuthorizationStartOptions {
   log: Log
 }
 
-/**
- * Milliseconds without pushed requests after one failed for no such endpoint: the cause may have been
- * temporary.
- */
+/** Milliseconds without pushed requests after their endpoint was not found, which may be temporary. */
 const parPause = 60_000
 
 /** What the log calls a pushed request. */

@@ -3,8 +3,7 @@ import { isIssAdvertised } from '../metadata/capabilities.ts'
 import type { AuthorizationServer } from '../metadata/discovery.ts'
 
 /**
- * Checks the `iss` of an authorization response (RFC 9207 2.4); returns whether the provider sends one at
- * all.
+ * Checks the `iss` of an authorization response (RFC 9207 2.4); returns whether the provider sends one.
  *
  * @throws AppError `issuer_mismatch`
  */

@@ -3,8 +3,8 @@ import type { ProviderConfig } from '../../config/providers/provider-config.ts'
 type Configured = Pick<ProviderConfig, 'authorizationParams'>
 
 /**
- * Adds the configured parameters to those of one request, which win where both have a name; undefined ones
- * are omitted.
+ * Adds the configured parameters to those of one request. Where both have a parameter, the request's own is
+ * sent; undefined ones are omitted.
  */
 export function withConfiguredParameters(
   { authorizationParams }: Configured,

@@ -31,7 +31,7 @@ interface TokenRefreshOptions extends GrantOptions {
 }
 
 /**
- * Creates the refresh grant (RFC 6749 6, OpenID Connect Core 12) of one provider, with every check of its
+ * Creates the refresh grant of one provider (RFC 6749 6, OpenID Connect Core 12), with every check of the
  * response.
  */
 export function createTokenRefresh({ breaker, ...options }: TokenRefreshOptions) {
@@ -156,10 +156,7 @@ const keysMissing = (cause: AppError): AppError =>
     cause,
   })
 
-/**
- * The error of a refresh; a response that no token endpoint sends, such as a proxy's page, counts as an
- * outage.
- */
+/** The error of a refresh; a response that OAuth does not define, such as a proxy's page, is an outage. */
 function toRefreshError(error: unknown, translated: AppError): AppError {
   const isForeign = !(error instanceof AppError) && translated.code === 'invalid_token_response'
   return isForeign ? notAnOAuthResponse(translated) : translated

@@ -7,11 +7,9 @@ import { unverifiedIdTokenMember } from '../transport/normalize-token-response.t
 import type { ProviderTokens } from '../types.ts'
 
 /**
- * The tokens of a response received at `obtainedAt`, before any of them is verified; their scope is not known
- * yet.
+ * The tokens of a response received at `obtainedAt`, not verified; their scope is not known yet.
  *
- * @throws AppError `invalid_token_response` where the token type is not the one of `dpop`: DPoP with a key,
- * else Bearer
+ * @throws AppError `invalid_token_response` where the token type is not DPoP with a key, Bearer without one
  */
 export function readTokens(
   response: TokenEndpointResponse,
@@ -69,9 +67,6 @@ export function toExpiry(
   return Math.max(jwtExpiry ?? obtainedAt + assumedLifetime, obtainedAt + minLifetime)
 }
 
-/**
- * The scopes of a response. RFC 6749 3.3 separates them by spaces, GitHub by commas, which hardly any scope
- * contains.
- */
+/** The scopes of a response, separated by spaces (RFC 6749 3.3) or, by GitHub, by commas. */
 export const splitScope = (scope: string | undefined): string[] | undefined =>
   scope?.split(/[ ,]+/).filter((item) => item !== '')

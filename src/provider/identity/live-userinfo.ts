@@ -17,8 +17,7 @@ interface LiveUserinfoOptions {
  * Creates the function that fetches a signed-in user's current userinfo; undefined where the provider no
  * longer accepts the access token.
  *
- * @throws AppError `invalid_userinfo`, `provider_error`, `provider_unavailable`, `not_found` where there is
- * no userinfo
+ * @throws AppError `invalid_userinfo`, `provider_error`, `provider_unavailable`, `not_found` without any
  */
 export function createLiveUserinfo({ discovery, dpopKeys, userinfo, breaker }: LiveUserinfoOptions) {
   return async ({ identity, tokens }: AuthenticatedUser): Promise<JWTPayload | undefined> => {

@@ -14,10 +14,7 @@ export function usesPar({ par }: ProviderConfig, { metadata }: AuthorizationServ
   return par === 'auto' && metadata.pushed_authorization_request_endpoint !== undefined
 }
 
-/**
- * Whether the provider accepts only pushed authorization requests (RFC 9126 5); some write the boolean as a
- * text.
- */
+/** Whether the provider accepts only pushed requests (RFC 9126 5); some write the boolean as a text. */
 export function requiresPar({ metadata }: Pick<AuthorizationServer, 'metadata'>): boolean {
   return String(metadata.require_pushed_authorization_requests) === 'true'
 }

@@ -27,10 +27,7 @@ export function assertBoundToKey({ cnf }: JWTPayload, thumbprint: string): void 
   if (!isBound) throw tokenError('invalid_access_token', 'cnf.jkt is not our key')
 }
 
-/**
- * The granted scopes that an access token names: Okta's `scp` array, or the space-separated `scope` of RFC
- * 9068.
- */
+/** The scopes that an access token grants: Okta's `scp` array, or the `scope` of RFC 9068. */
 export function readScopes({ scp, scope }: JWTPayload): string[] | undefined {
   if (Array.isArray(scp)) return scp.filter((item) => typeof item === 'string')
   return typeof scope === 'string' ? scope.split(' ') : undefined

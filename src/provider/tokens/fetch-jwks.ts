@@ -27,10 +27,7 @@ export async function fetchJson(
   return { status, body: status === 200 ? await response.json().catch(() => undefined) : undefined }
 }
 
-/**
- * The key set in a body, without the entries that are no keys: one malformed entry must not disable the
- * others.
- */
+/** The key set in a body, without malformed entries: one of them must not disable the others. */
 function toKeySet(body: unknown): JSONWebKeySet | undefined {
   const isSet = typeof body === 'object' && body !== null && 'keys' in body && Array.isArray(body.keys)
   return isSet ? { keys: (body.keys as unknown[]).filter(isKey) } : undefined

@@ -112,10 +112,7 @@ const nonceIsTheSame: ClaimCheck<ExpectedRefreshedIdToken> = ({ nonce }, { ident
     ? undefined
     : 'nonce is another one than at the login'
 
-/**
- * For every ID token, in addition to signature, iss, aud and exp, which jose checks (OpenID Connect Core
- * 3.1.3.7).
- */
+/** For every ID token (OpenID Connect Core 3.1.3.7); jose checks signature, iss, aud and exp. */
 const commonChecks: readonly ClaimCheck<Expected>[] = [
   hasSubject,
   audiencesAreTrusted,

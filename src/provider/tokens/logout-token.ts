@@ -35,8 +35,7 @@ const lifetimeWithoutExp = 2 * 60
  * Creates the verification of one provider's logout tokens (OpenID Connect Back-Channel Logout 1.0, 2.6).
  * Whether a token was used before is for the caller to check.
  *
- * @throws AppError `invalid_logout_token`, its reason naming the check; `provider_unavailable` without any
- * keys
+ * @throws AppError `invalid_logout_token`, its reason naming the check; `provider_unavailable` without keys
  */
 export function createLogoutTokenVerifier({ config, keys, clock }: LogoutTokenVerifierOptions) {
   const { issuer, clientId, trustedAudiences, idTokenAlg: alg, requiresLogoutTokenTyp } = config
@@ -113,8 +112,8 @@ const expiresSoon: ClaimCheck<Expected> = ({ exp = 0 }, { now }) =>
   exp <= now / 1000 + maxOneTimeTokenLifetime ? undefined : 'exp lies more than a day ahead'
 
 /**
- * Not every provider sends `exp`: the first edition of the specification had none. Where there is one, jose
- * checks it.
+ * Some providers send no `exp`, as the first edition of the specification had none; jose checks one that is
+ * sent.
  */
 const isFreshWithoutExp: ClaimCheck<Expected> = ({ iat = 0, exp }, { now, clockTolerance }) =>
   exp !== undefined || iat + lifetimeWithoutExp > now / 1000 - clockTolerance

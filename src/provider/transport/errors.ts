@@ -134,10 +134,7 @@ const providerRefusal = (reason: string, cause: Error, isCodeSpent = false) =>
 export const isFinalRefreshRefusal = (error: unknown): boolean =>
   error instanceof ResponseBodyError && requiresNewLogin(error.error)
 
-/**
- * Errors for a token that the provider will never revoke: of the wrong kind (RFC 7009 2.2.1), or unknown to
- * it.
- */
+/** Errors for a token that the provider will never revoke: unknown, or of the wrong kind (RFC 7009 2.2.1). */
 const finalRevocationRefusals = [
   'unsupported_token_type',
   'invalid_token',

@@ -107,10 +107,7 @@ function translateFetchError(error: unknown): AppError {
   return providerUnavailable(reason, { outage, cause: error })
 }
 
-/**
- * What the log says of a failed call: an error code where there is one, never a message, which may contain
- * secrets.
- */
+/** What the log says of a failed call: an error code or name, never a message, which may contain secrets. */
 function toLogReason(error: unknown): string {
   if (error instanceof DOMException) return error.name === 'TimeoutError' ? 'deadline passed' : error.name
   if (error instanceof Error) {
@@ -124,16 +121,13 @@ async function readCapped(body: AsyncIterable<Uint8Array>, limit: number): Promi
   let length = 0
   for await (const chunk of body) {
     length += chunk.length
-    if (length > limit) throw providerUnavailable(`answer larger than ${limit} bytes`)
+    if (length > limit) throw providerUnavailable(`response larger than ${limit} bytes`)
     chunks.push(chunk)
   }
   return Buffer.concat(chunks)
 }
 
-/**
- * Whether a failure response says that a grant has ended (RFC 6749 5.2): some providers do so with status
- * 500.
- */
+/** Whether a failure response says `invalid_grant` (RFC 6749 5.2): some providers do so with status 500. */
 function saysInvalidGrant(bytes: Uint8Array): boolean {
   try {
     const body: unknown = JSON.parse(Buffer.from(bytes).toString())

@@ -131,10 +131,7 @@ const emptyMeansAbsent: ReadonlySet<string> = new Set([
   'expires_in',
 ])
 
-/**
- * Refuses a response with an unusable member, but keeps the next refresh token that a refused refresh
- * brought.
- */
+/** Refuses a response with an unusable member; of a refresh, its new refresh token is kept. */
 function parseTokens(body: Body, grantType: string): TokenResponse {
   const given = Object.entries(body).filter(
     ([name, value]) =>
@@ -143,7 +140,7 @@ function parseTokens(body: Body, grantType: string): TokenResponse {
   const { data, error } = tokenResponse.safeParse(Object.fromEntries(given))
   if (data !== undefined) return data
   const [issue] = error.issues
-  const field = String(issue?.path[0] ?? 'the answer')
+  const field = String(issue?.path[0] ?? 'the response')
   const problem = field in body ? issue?.message : 'is missing'
   const refusal = tokenError('invalid_token_response', `token endpoint: ${field} ${problem}`)
   const refreshToken = toText(body.refresh_token)
@@ -151,10 +148,7 @@ function parseTokens(body: Body, grantType: string): TokenResponse {
   throw isRefresh && refreshToken !== undefined ? new UnverifiedRefresh(refreshToken, refusal) : refusal
 }
 
-/**
- * Moves the ID token to a member that openid-client does not read; one that cannot be verified is dropped
- * unread.
- */
+/** Moves the ID token to where openid-client does not read it; drops it if it cannot be verified. */
 function hideIdToken({ id_token: idToken, ...others }: TokenResponse, verifiesIdToken: boolean): object {
   return verifiesIdToken ? { ...others, [unverifiedIdTokenMember]: idToken } : others
 }

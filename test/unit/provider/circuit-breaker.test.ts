@@ -19,11 +19,11 @@ function create() {
   }
   return { clock, breaker, fail, isOpen }
 }
-const silent = () => providerUnavailable('deadline passed', { outage: 'no-answer' })
+const noAnswer = () => providerUnavailable('deadline passed', { outage: 'no-answer' })
 
-test('opens when the provider is silent or busy, and makes no call while open', async () => {
+test('opens when the provider does not answer or is overloaded, and makes no call while open', async () => {
   const { breaker, fail, isOpen } = create()
-  await fail(silent())
+  await fail(noAnswer())
   expect(isOpen()).toBe(true)
   let called = false
   const call = breaker.guard(async () => {
@@ -35,7 +35,7 @@ test('opens when the provider is silent or busy, and makes no call while open', 
 
 test.each([
   ['a refusal', new AppError('provider_error', 'no')],
-  ['a useless answer', providerUnavailable('too large')],
+  ['an unusable answer', providerUnavailable('too large')],
   ['a defect', new TypeError('x')],
 ])('%s does not open it', async (_name, error) => {
   const { fail, isOpen } = create()
@@ -46,14 +46,14 @@ test.each([
 test('the pause doubles with each trial that fails, up to 30 s; a success ends it', async () => {
   const { clock, breaker, fail, isOpen } = create()
   for (const pause of [1, 2, 4, 8, 16, 30, 30]) {
-    await fail(silent())
+    await fail(noAnswer())
     clock.advance(seconds(pause) - 1)
     expect(isOpen()).toBe(true)
     clock.advance(1)
     expect(isOpen()).toBe(false)
   }
   await breaker.guard(async () => {})
-  await fail(silent())
+  await fail(noAnswer())
   clock.advance(seconds(1))
   expect(isOpen()).toBe(false)
 })
@@ -62,7 +62,7 @@ test('failures of calls that began before it opened count once', async () => {
   const { clock, breaker, isOpen } = create()
   const rejects: (() => void)[] = []
   const calls = Array.from({ length: 20 }, () =>
-    breaker.guard(() => new Promise((_, reject) => rejects.push(() => reject(silent())))).catch(() => {}),
+    breaker.guard(() => new Promise((_, reject) => rejects.push(() => reject(noAnswer())))).catch(() => {}),
   )
   clock.advance(seconds(3))
   for (const reject of rejects) reject()
@@ -71,9 +71,9 @@ test('failures of calls that began before it opened count once', async () => {
   expect(isOpen()).toBe(false)
 })
 
-test('after the pause one call goes through as a trial, the others wait for what becomes of it', async () => {
+test('after the pause one call goes through as a trial, the others wait for its result', async () => {
   const { clock, breaker, fail, isOpen } = create()
-  await fail(silent())
+  await fail(noAnswer())
   clock.advance(seconds(1))
   let finish = () => {}
   const trial = breaker.guard(
@@ -102,10 +102,10 @@ test('stays open for as long as the provider asks, never for less than the pause
 
 test('a clock that is set back does not keep it open', async () => {
   const { clock, fail, isOpen } = create()
-  await fail(silent())
+  await fail(noAnswer())
   clock.advance(-hours(3))
   expect(isOpen()).toBe(false)
-  await fail(silent())
+  await fail(noAnswer())
   expect(isOpen()).toBe(true)
   clock.advance(-seconds(2))
   expect(isOpen()).toBe(false)

@@ -14,7 +14,7 @@ test('the newest secret has the key of new logins; an older one is found by its 
   const keys = createDpopKeys([next, old])
   expect((await keys.find()).thumbprint).not.toBe(before.thumbprint)
   expect((await keys.find(before.thumbprint)).thumbprint).toBe(before.thumbprint)
-  // Its secret was dropped: the newest one has to do.
+  // Its secret was removed: the newest key is used.
   expect((await createDpopKeys([next]).find(before.thumbprint)).thumbprint).toBe(
     (await keys.find()).thumbprint,
   )
@@ -28,7 +28,7 @@ test('nonces are kept: a key has one handle', async () => {
 test.each([
   ['zero', Buffer.alloc(32)],
   ['more than the order of the curve', Buffer.alloc(32, 0xff)],
-])('a seed that is no private key (%s) makes one all the same', (_what, seed) => {
+])('a seed that is no private key (%s) makes a key pair all the same', (_what, seed) => {
   const jwk = toP256Jwk(seed)
   expect(createPrivateKey({ key: jwk as never, format: 'jwk' }).asymmetricKeyDetails?.namedCurve).toBe(
     'prime256v1',
