@@ -1,6 +1,6 @@
 import type { Config } from '../config/config.ts'
 import type { ProviderConfig } from '../config/providers/provider-config.ts'
-import { findUserClaims, fitUserClaims } from '../provider/identity/user-claims.ts'
+import { limitUserClaims, selectUserClaims } from '../provider/identity/user-claims.ts'
 import type { ProviderIdentity, UserClaims } from '../provider/types.ts'
 import { createGroupFilter, type IsGroupAllowed } from './group-filter.ts'
 
@@ -38,8 +38,8 @@ export function createTokenClaimSelector({ appToken, providers }: TokenClaimsOpt
 
   return ({ providerName, claims: all }) => {
     const allowed = isAllowed === undefined ? all : filterGroups(all, isAllowed)
-    const found = findUserClaims(claimNamesOf.get(providerName) ?? [], allowed)
-    const { claims, dropped } = fitUserClaims(found, maxTokenClaims)
+    const found = selectUserClaims(claimNamesOf.get(providerName) ?? [], allowed)
+    const { claims, dropped } = limitUserClaims(found, maxTokenClaims)
     return { claims, leftOut: dropped }
   }
 }

@@ -1,6 +1,6 @@
 import { AppError } from '../errors.ts'
 import type { Providers } from '../provider/providers.ts'
-import type { LogoutRequest } from '../provider/tokens/logout-token.ts'
+import type { VerifiedLogoutToken } from '../provider/tokens/logout-token.ts'
 import { toProviderSidGroup, toUserGroup } from '../session/session-groups.ts'
 import type { SessionTermination } from '../session/termination/session-termination.ts'
 import type { Log } from '../telemetry/logger.ts'
@@ -14,7 +14,7 @@ import type { ReplayDetection } from './replay-detection.ts'
 export type BackChannelLogout = (logoutToken: string, log: Log) => Promise<void>
 
 interface BackChannelLogoutOptions {
-  providers: Pick<Providers, 'findAddressed'>
+  providers: Pick<Providers, 'findByLogoutToken'>
   termination: Pick<SessionTermination, 'endAll'>
   replayDetection: ReplayDetection
 }
@@ -29,7 +29,7 @@ export function createBackChannelLogout({
   replayDetection,
 }: BackChannelLogoutOptions): BackChannelLogout {
   return async (logoutToken, log) => {
-    const addressed = providers.findAddressed(logoutToken)
+    const addressed = providers.findByLogoutToken(logoutToken)
     const [provider] = addressed
     if (provider === undefined) throw invalidLogoutToken('iss and aud match no configured provider')
     const { issuer } = provider
@@ -51,7 +51,7 @@ export function createBackChannelLogout({
  * The sessions that a logout token names: those of its `sid`, or all of its `sub` where it has no `sid`
  * (OpenID Connect Back-Channel Logout 1.0, 2.7).
  */
-const toGroup = (issuer: string, { sid, sub = '' }: LogoutRequest) =>
+const toGroup = (issuer: string, { sid, sub = '' }: VerifiedLogoutToken) =>
   sid === undefined ? toUserGroup({ issuer, providerSub: sub }) : toProviderSidGroup(issuer, sid)
 
 const invalidLogoutToken = (reason: string) =>

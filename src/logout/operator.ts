@@ -13,20 +13,20 @@ import type { Log } from '../telemetry/logger.ts'
 export type OperatorLogout = (appSub: string, log: Log) => Promise<string[]>
 
 interface OperatorLogoutOptions {
-  providers: Pick<Providers, 'findSubject'>
+  providers: Pick<Providers, 'findByAppSub'>
   termination: Pick<SessionTermination, 'endAll'>
 }
 
 /** Creates the use case "an operator signs a user out everywhere". */
 export function createOperatorLogout({ providers, termination }: OperatorLogoutOptions): OperatorLogout {
   return async (appSub, log) => {
-    const subject = providers.findSubject(appSub)
+    const subject = providers.findByAppSub(appSub)
     if (subject === undefined) {
       throw new AppError('not_found', 'The subject does not begin with the name of a provider and a colon.')
     }
-    const { provider, sub } = subject
+    const { provider, providerSub } = subject
     const ended = await termination.endAll(
-      toUserGroup({ issuer: provider.issuer, providerSub: sub }),
+      toUserGroup({ issuer: provider.issuer, providerSub }),
       ({ identity }) => identity.providerName === provider.name,
     )
     log('sessions_ended_by_operator', { sub: appSub, sessions: ended })

@@ -24,7 +24,7 @@ export type UniversalLogout = (token: string, readSubject: () => RevokedSubject,
 
 interface UniversalLogoutOptions {
   config: Pick<Config, 'publicUrl'>
-  providers: Pick<Providers, 'findRevocable'>
+  providers: Pick<Providers, 'findByUniversalLogoutToken'>
   termination: Pick<SessionTermination, 'endAll'>
   replayDetection: ReplayDetection
 }
@@ -43,7 +43,7 @@ export function createUniversalLogout({
   replayDetection,
 }: UniversalLogoutOptions): UniversalLogout {
   return async (token, readSubject, log) => {
-    const revocable = providers.findRevocable(token)
+    const revocable = providers.findByUniversalLogoutToken(token)
     const [provider] = revocable
     if (provider === undefined) {
       throw new AppError('invalid_token', 'The issuer of the token may not sign users out here.', {
@@ -51,15 +51,15 @@ export function createUniversalLogout({
       })
     }
     const { universalLogoutIssuer: callerIssuer = '' } = provider
-    const { name, goodUntil } = await provider.verifyUniversalLogoutToken(
+    const { id, expiresAt } = await provider.verifyUniversalLogoutToken(
       token,
       config.publicUrl + universalLogoutPath,
     )
-    if (await replayDetection.isReplay(callerIssuer, name)) {
+    if (await replayDetection.isReplay(callerIssuer, id)) {
       throw new AppError('invalid_token', 'The token was used before.', { reason: 'used before' })
     }
     const ended = await endSessions(revocable, readSubject())
-    await replayDetection.markUsed(callerIssuer, name, goodUntil)
+    await replayDetection.markUsed(callerIssuer, id, expiresAt)
     log('universal_logout_succeeded', {
       providers: revocable.map(({ name }) => name),
       sessions: ended,

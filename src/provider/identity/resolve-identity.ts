@@ -7,25 +7,36 @@ import { tokenError } from '../transport/errors.ts'
 import { type ProviderIdentity, toIdentity, type UserClaims } from '../types.ts'
 import { maxSessionClaims, selectSessionClaims } from './user-claims.ts'
 import { readUserinfoSubject } from './user-id.ts'
-import { type Access, type Subject, type Userinfo, UserinfoSubjectMismatch } from './userinfo.ts'
+import {
+  type ExpectedSubject,
+  toExpectedSubject,
+  type Userinfo,
+  type UserinfoAccess,
+  UserinfoSubjectMismatch,
+} from './userinfo.ts'
 
-/** Finds out who signed in, and what the provider says of them. */
+/** Finds out who signed in, and which user claims the provider supplies. */
 export interface IdentityResolver {
   /**
-   * Whom the tokens of a login speak for: by the ID token, or at a plain OAuth 2.0 provider without one by the user id
-   * of the token response, or else by userinfo.
+   * The user of a login: by the ID token, or at a plain OAuth 2.0 provider without one by the user id of the
+   * token response, or else by userinfo.
+   *
+   * @throws AppError `invalid_token_response` where nothing names the user, and as userinfo does
    */
   identify(
-    provider: AuthorizationServer,
-    answer: { idToken: JWTPayload | undefined; userId: string | undefined },
-    access: Access,
+    server: AuthorizationServer,
+    login: { idToken: JWTPayload | undefined; userId: string | undefined },
+    access: UserinfoAccess,
   ): Promise<ProviderIdentity>
-  /** The claims after a refresh: the person may have left a group. What cannot be had now stays as it was. */
+  /**
+   * The user claims after a refresh, because the user may have left a group. Those that cannot be read again
+   * keep their values.
+   */
   renewClaims(
-    provider: AuthorizationServer,
+    server: AuthorizationServer,
     identity: ProviderIdentity,
     idToken: JWTPayload | undefined,
-    access: Access,
+    access: UserinfoAccess,
   ): Promise<UserClaims>
 }
 
@@ -35,27 +46,70 @@ interface IdentityResolverOptions {
   log: Log
 }
 
-/** Creates the reader of one provider. */
+/** Creates the identity resolver of one provider. */
 export function createIdentityResolver({ config, userinfo, log }: IdentityResolverOptions): IdentityResolver {
   const { claimNames } = config
 
-  /** Userinfo, where the ID token is thin and the provider has any. */
+  return {
+    async identify(server, { idToken, userId }, access) {
+      const subject = { sub: idToken?.sub ?? userId, userId }
+      const readMore = subject.sub === undefined ? readUserinfo : tryUserinfo
+      const userinfoClaims = await readMore(server, idToken ?? {}, subject, access)
+      const sub = subject.sub ?? readUserinfoSubject(userinfoClaims, config.userIdField)
+      if (sub === undefined) {
+        throw tokenError(
+          'invalid_token_response',
+          'nothing names the user: no ID token, no OAUTH_USER_ID_FIELD, no userinfo',
+        )
+      }
+      const claims = select(idToken ?? {}, userinfoClaims)
+      // Without an ID token, what names the user is the user id.
+      return toIdentity(
+        config,
+        { ...idToken, sub },
+        { claims, userId: config.verifiesIdToken ? userId : sub },
+      )
+    },
+
+    async renewClaims(server, identity, idToken, access) {
+      try {
+        const subject = toExpectedSubject(identity)
+        const userinfoClaims = await readUserinfo(server, idToken ?? {}, subject, access)
+        // If the refresh returned no ID token, keep the claims of the previous one.
+        const isIdTokenMissing = config.verifiesIdToken && idToken === undefined
+        return isIdTokenMissing
+          ? select(userinfoClaims, identity.claims)
+          : select(idToken ?? {}, userinfoClaims)
+      } catch (error) {
+        // Without an ID token, only userinfo says whose tokens these are.
+        if (error instanceof UserinfoSubjectMismatch && idToken === undefined) throw error
+        // The new tokens must not be lost because userinfo failed.
+        log('user_claims_refresh_failed', { reason: error instanceof AppError ? error.reason : undefined })
+        // Selected again, so that claims which the configuration no longer allows are removed.
+        return select(idToken ?? {}, identity.claims)
+      }
+    },
+  }
+
+  /** The claims of userinfo; none if the ID token has everything, or there is no userinfo. */
   async function readUserinfo(
-    provider: AuthorizationServer,
+    server: AuthorizationServer,
     idToken: JWTPayload,
-    subject: Subject,
-    access: Access,
+    subject: ExpectedSubject,
+    access: UserinfoAccess,
   ): Promise<JWTPayload> {
-    const isThin = subject.sub === undefined || claimNames.some((name) => idToken[name] === undefined)
-    if (!isThin || !userinfo.isThere(provider)) return {}
-    const claims = await userinfo.fetch(provider, access, subject)
+    const isNeeded = subject.sub === undefined || claimNames.some((name) => idToken[name] === undefined)
+    if (!isNeeded || !userinfo.isAvailable(server)) return {}
+    const claims = await userinfo.fetch(server, access, subject)
     if (claims !== undefined) return claims
-    throw new AppError('provider_error', 'The provider refused to tell who signed in.', {
+    throw new AppError('provider_error', 'The provider refused to say who signed in.', {
       reason: 'userinfo: status 401, it does not take the access token',
     })
   }
 
-  /** Userinfo as a help: a person whom the tokens name is signed in without it, too. */
+  /**
+   * The same where the tokens name the user: a failure is logged, and the claims are left out.
+   */
   async function tryUserinfo(...request: Parameters<typeof readUserinfo>): Promise<JWTPayload> {
     try {
       return await readUserinfo(...request)
@@ -66,51 +120,10 @@ export function createIdentityResolver({ config, userinfo, log }: IdentityResolv
     }
   }
 
-  /** The claims that this provider may tell, each from the first source that has it. */
-  function pick(first: JWTPayload, second: JWTPayload = {}): UserClaims {
+  /** The claims that this provider may supply, each from the first source that has it. */
+  function select(first: JWTPayload, second: JWTPayload): UserClaims {
     const { claims, dropped } = selectSessionClaims(claimNames, first, second)
     if (dropped.length > 0) log('session_claims_dropped', { names: dropped, limit: maxSessionClaims })
     return claims
   }
-
-  return {
-    async identify(provider, { idToken, userId }, access) {
-      const subject = { sub: idToken?.sub ?? userId, userId }
-      const askUserinfo = subject.sub === undefined ? readUserinfo : tryUserinfo
-      const told = await askUserinfo(provider, idToken ?? {}, subject, access)
-      const sub = subject.sub ?? readUserinfoSubject(told, config.userIdField)
-      if (sub === undefined) {
-        throw tokenError(
-          'invalid_token_response',
-          'nothing names the user: no ID token, no OAUTH_USER_ID_FIELD, no userinfo',
-        )
-      }
-      const claims = pick(idToken ?? {}, told)
-      // Without an ID token, the user is the user id, wherever it was told.
-      const known = config.verifiesIdToken ? userId : sub
-      return toIdentity(config, { ...idToken, sub }, { claims, userId: known })
-    },
-
-    async renewClaims(provider, identity, idToken, access) {
-      try {
-        const told = await readUserinfo(provider, idToken ?? {}, toSubject(identity), access)
-        // What only an ID token told is as it was, where this refresh brought none.
-        const isPartial = config.verifiesIdToken && idToken === undefined
-        return isPartial ? pick(told, identity.claims) : pick(idToken ?? {}, told)
-      } catch (error) {
-        // Nothing but userinfo says whose tokens these are.
-        if (error instanceof UserinfoSubjectMismatch && idToken === undefined) throw error
-        // Tokens that came must not be lost because userinfo did not.
-        log('user_claims_refresh_failed', { reason: error instanceof AppError ? error.reason : undefined })
-        // What the configuration does not allow any more goes all the same.
-        return pick(idToken ?? {}, identity.claims)
-      }
-    },
-  }
 }
-
-/** Whom an answer about this person must name. */
-export const toSubject = ({ providerSub, userId }: ProviderIdentity): Subject => ({
-  sub: providerSub,
-  userId,
-})

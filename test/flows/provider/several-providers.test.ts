@@ -338,7 +338,7 @@ describe('a mix-up of providers (BCP 4.4)', () => {
     const response = await browser.fetch(`${after.url}/api/callback/two?${parameters}`)
     expect(await readRefusal(response)).toBe('400 issuer_mismatch')
     expect(after.logged.findLast(({ event }) => event === 'login_failed')?.reason).toBe(
-      'the provider it was begun with is not configured any more, or has another issuer',
+      'the provider it was begun with is no longer configured, or has another issuer',
     )
     await after.close()
   })

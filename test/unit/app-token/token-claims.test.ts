@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { createTokenClaimSelector, maxTokenClaims } from '../../../src/app-token/token-claims.ts'
-import { maxSessionClaims, pickUserClaims } from '../../../src/provider/identity/user-claims.ts'
+import { maxSessionClaims, selectSessionClaims } from '../../../src/provider/identity/user-claims.ts'
 
 interface Given {
   claims: Record<string, unknown>
@@ -141,14 +141,14 @@ describe('the claims of a session', () => {
     ['150 names', namesOf(150, (index) => `team-${index}`)],
   ])('have room for %s', (_what, groups) => {
     const told = { name: 'Ada', groups }
-    expect(pickUserClaims(['name', 'groups'], told, {})).toEqual({ claims: told, dropped: [] })
+    expect(selectSessionClaims(['name', 'groups'], told, {})).toEqual({ claims: told, dropped: [] })
   })
 
   test('end at 256 kB, by whole claims', () => {
     const groups = ['x'.repeat(maxSessionClaims - sizeOf({ groups: [''] }))]
-    expect(pickUserClaims(['groups'], { groups }, {})).toEqual({ claims: { groups }, dropped: [] })
+    expect(selectSessionClaims(['groups'], { groups }, {})).toEqual({ claims: { groups }, dropped: [] })
     const told = { name: 'Ada', groups, email: 'ada@example.com' }
-    expect(pickUserClaims(['name', 'groups', 'email'], told, {})).toEqual({
+    expect(selectSessionClaims(['name', 'groups', 'email'], told, {})).toEqual({
       claims: { name: 'Ada', email: 'ada@example.com' },
       dropped: ['groups'],
     })
@@ -157,7 +157,7 @@ describe('the claims of a session', () => {
   test('come each from the first source that has it', () => {
     const first = { name: 'Ada', email: null, groups: undefined }
     const second = { name: 'Grace', email: 'ada@example.com', groups: ['Navy'] }
-    expect(pickUserClaims(['name', 'email', 'groups', 'constructor'], first, second).claims).toEqual({
+    expect(selectSessionClaims(['name', 'email', 'groups', 'constructor'], first, second).claims).toEqual({
       name: 'Ada',
       email: 'ada@example.com',
       groups: ['Navy'],
