@@ -1,35 +1,34 @@
 import type { Clock } from './clock.ts'
 
-/** A map of limited size whose entries end by themselves: unseen from their time on, swept now and then. */
+/**
+ * A map of limited size whose entries expire: they cannot be read from then on, and are removed a little
+ * later.
+ */
 export interface ExpiringMap<V> {
   get(key: string): V | undefined
-  /** False, and nothing set, where there is no room for another key. `expiresAt` is milliseconds since the epoch. */
+  /**
+   * Returns false, and sets nothing, if a new key finds the map full. `expiresAt` is milliseconds since the
+   * epoch.
+   */
   set(key: string, value: V, expiresAt: number): boolean
   delete(key: string): boolean
-  /** Live entries and those not swept yet. */
+  /** Number of entries, including expired ones that are not removed yet. */
   size(): number
 }
 
-const sweepInterval = 60_000
+/** Milliseconds between two removals of expired entries. */
+const cleanupInterval = 60_000
+/** The same for a full map: refusing an entry must not cost more than accepting one. */
+const cleanupIntervalWhenFull = 1_000
 
-/** Creates the map; `onExpiry` learns the key of each entry that a sweep takes out. */
+/** Creates the map; `onExpiry` receives the key of each expired entry when it is removed. */
 export function createExpiringMap<V>(
   clock: Clock,
   capacity: number,
   onExpiry: (key: string) => void = () => {},
 ): ExpiringMap<V> {
   const entries = new Map<string, { value: V; expiresAt: number }>()
-  let nextSweep = 0
-
-  function sweep(): void {
-    const now = clock.now()
-    nextSweep = now + sweepInterval
-    for (const [key, { expiresAt }] of entries) {
-      if (expiresAt > now) continue
-      entries.delete(key)
-      onExpiry(key)
-    }
-  }
+  let nextCleanup = 0
 
   return {
     get(key) {
@@ -37,17 +36,27 @@ export function createExpiringMap<V>(
       return entry !== undefined && entry.expiresAt > clock.now() ? entry.value : undefined
     },
     set(key, value, expiresAt) {
-      // A full map sweeps at most once a second: refusing must not cost more than accepting.
       const isFull = entries.size >= capacity
-      if (clock.now() >= (isFull ? nextSweep - sweepInterval + 1_000 : nextSweep)) sweep()
+      const dueAt = isFull ? nextCleanup - cleanupInterval + cleanupIntervalWhenFull : nextCleanup
+      if (clock.now() >= dueAt) removeExpired()
       if (entries.size >= capacity && !entries.has(key)) return false
       entries.set(key, { value, expiresAt })
       return true
     },
     delete: (key) => entries.delete(key),
     size() {
-      if (clock.now() >= nextSweep) sweep()
+      if (clock.now() >= nextCleanup) removeExpired()
       return entries.size
     },
+  }
+
+  function removeExpired(): void {
+    const now = clock.now()
+    nextCleanup = now + cleanupInterval
+    for (const [key, { expiresAt }] of entries) {
+      if (expiresAt > now) continue
+      entries.delete(key)
+      onExpiry(key)
+    }
   }
 }

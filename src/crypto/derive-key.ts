@@ -1,6 +1,6 @@
 import { hkdfSync } from 'node:crypto'
 
-/** What a derived key is for. A key of one purpose is worth nothing for another. */
+/** What a derived key is for. A key of one purpose is useless for every other purpose. */
 export type KeyPurpose =
   | 'session-cookie'
   | 'login-transaction'
@@ -12,14 +12,16 @@ export type KeyPurpose =
   | 'signing-keys'
   | 'provider-dpop'
 
-/** Derives one 32-byte key for each master secret, in their order, newest first (HKDF-SHA256, RFC 5869). */
+/**
+ * Derives one 32-byte key from each master secret, in the same order, newest first (HKDF-SHA256, RFC 5869).
+ */
 export function deriveKeys(secrets: readonly Uint8Array[], purpose: KeyPurpose): Buffer[] {
   return secrets.map((secret) => Buffer.from(hkdfSync('sha256', secret, '', `portico/v1/${purpose}`, 32)))
 }
 
 /**
- * Derives a text of 256 bits in base64url (HKDF-SHA256, RFC 5869). It tells nothing of the seed, nor of the texts that the
- * same seed yields for other purposes.
+ * Derives a text of 256 bits in base64url (HKDF-SHA256, RFC 5869). It reveals neither the seed nor the texts
+ * that the same seed yields for other purposes.
  */
 export function deriveText(seed: Uint8Array, purpose: 'state' | 'nonce' | 'code-verifier'): string {
   return Buffer.from(hkdfSync('sha256', seed, '', `portico/v1/${purpose}`, 32)).toString('base64url')

@@ -1,11 +1,14 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
 import { deriveKeys, type KeyPurpose } from './derive-key.ts'
 
-/** Authenticated encryption of short texts, bound to a context such as the name of the cookie that carries them. */
+/**
+ * Authenticated encryption of short texts, bound to a context such as the name of the cookie that carries
+ * them.
+ */
 export interface Sealer {
-  /** Seals with the newest secret; the result is base64url. */
+  /** Seals with the newest master secret; the result is base64url. */
   seal(text: string, context: string): string
-  /** Opens with any secret of the ring; undefined where nothing was sealed with them for this context. */
+  /** Opens with any of the master secrets; undefined if none of them sealed this text for this context. */
   open(sealed: string, context: string): string | undefined
 }
 
@@ -18,20 +21,6 @@ export function createSealer(secrets: readonly Uint8Array[], purpose: KeyPurpose
   const keys = deriveKeys(secrets, purpose)
   const [newest] = keys
   if (newest === undefined) throw new TypeError('a sealer needs at least one secret')
-
-  function openWith(key: Buffer, sealed: Buffer, context: string): string | undefined {
-    const decipher = createDecipheriv(algorithm, key, sealed.subarray(0, ivLength), {
-      authTagLength: tagLength,
-    })
-    decipher.setAAD(Buffer.from(context))
-    decipher.setAuthTag(sealed.subarray(-tagLength))
-    try {
-      const text = decipher.update(sealed.subarray(ivLength, -tagLength))
-      return Buffer.concat([text, decipher.final()]).toString()
-    } catch {
-      return undefined
-    }
-  }
 
   return {
     seal(text, context) {
@@ -51,5 +40,20 @@ export function createSealer(secrets: readonly Uint8Array[], purpose: KeyPurpose
       }
       return undefined
     },
+  }
+}
+
+/** Returns the text; undefined if the key, the context or the sealed bytes do not match. */
+function openWith(key: Buffer, sealed: Buffer, context: string): string | undefined {
+  const decipher = createDecipheriv(algorithm, key, sealed.subarray(0, ivLength), {
+    authTagLength: tagLength,
+  })
+  decipher.setAAD(Buffer.from(context))
+  decipher.setAuthTag(sealed.subarray(-tagLength))
+  try {
+    const text = decipher.update(sealed.subarray(ivLength, -tagLength))
+    return Buffer.concat([text, decipher.final()]).toString()
+  } catch {
+    return undefined
   }
 }

@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.ts'
 import type { Sealer } from '../crypto/sealer.ts'
 import type { SessionTermination } from '../session/termination/session-termination.ts'
-import { crossingTime } from '../session/timeouts.ts'
+import { concurrentRequestWindow } from '../session/timeouts.ts'
 import type { LoginLedger } from './ledger.ts'
 import { openTransactions, type SealedTransaction } from './transaction.ts'
 
@@ -44,7 +44,7 @@ export function createCancelLogins({
   return {
     async atSignOut(transactions) {
       for (const login of await cancel(transactions)) {
-        const isRecent = login !== undefined && clock.now() - login.settledAt <= crossingTime
+        const isRecent = login !== undefined && clock.now() - login.settledAt <= concurrentRequestWindow
         if (isRecent && login.handle !== undefined) await termination.end(login.handle)
       }
     },

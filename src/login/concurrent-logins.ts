@@ -1,7 +1,7 @@
 import type { Sealer } from '../crypto/sealer.ts'
 import type { SessionStore } from '../session/store.ts'
 import type { SessionTermination } from '../session/termination/session-termination.ts'
-import { crossingTime } from '../session/timeouts.ts'
+import { concurrentRequestWindow } from '../session/timeouts.ts'
 import type { LoginLedger } from './ledger.ts'
 import { openTransactions, type SealedTransaction } from './transaction.ts'
 
@@ -43,7 +43,7 @@ export function createConcurrentLogins(options: ConcurrentLoginsOptions): KeepOn
     for (const { state } of others) {
       const { handle, settledAt = 0 } = (await ledger.find(state)) ?? {}
       // The response to a login that ended long ago dropped its transaction: this one is a copy.
-      if (handle === undefined || mine.arrivedAt - settledAt > crossingTime) continue
+      if (handle === undefined || mine.arrivedAt - settledAt > concurrentRequestWindow) continue
       const [own, other] = await Promise.all([store.read(mine.handle), store.read(handle)])
       // A session that has ended neither supersedes another nor is superseded.
       if (own === undefined || other === undefined) continue

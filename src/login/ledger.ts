@@ -5,7 +5,7 @@ import type { Sealer } from '../crypto/sealer.ts'
 import { AppError, type ErrorCode, isErrorCode, signedOut } from '../errors.ts'
 import { toSessionHandle } from '../session/session.ts'
 import type { SharedState } from '../session/store.ts'
-import { crossingTime } from '../session/timeouts.ts'
+import { concurrentRequestWindow } from '../session/timeouts.ts'
 import {
   type CodeResponse,
   missingTransaction,
@@ -98,7 +98,7 @@ export function createLoginLedger({ store, sealer, clock, followTimeout }: Login
       const settled: SettledLogin = { handle, settledAt: clock.now() }
       const text = JSON.stringify({ response: toResponseFingerprint(response), outcome })
       const record = { note: JSON.stringify(settled), text: sealer.seal(text, fingerprint) }
-      return (await store.settle(fingerprint, record, crossingTime)) ? settled : undefined
+      return (await store.settle(fingerprint, record, concurrentRequestWindow)) ? settled : undefined
     },
 
     async follow(response) {

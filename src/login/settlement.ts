@@ -33,7 +33,7 @@ export interface LoginSettlement {
 interface LoginSettlementOptions {
   ledger: LoginLedger
   store: Pick<SessionStore, 'read'>
-  termination: Pick<SessionTermination, 'end' | 'findLiving' | 'supersede'>
+  termination: Pick<SessionTermination, 'end' | 'findActive' | 'supersede'>
   /** Opens transactions. */
   sealer: Sealer
   selectTokenClaims: SelectTokenClaims
@@ -60,7 +60,7 @@ export function createLoginSettlement({
       }
       const { settledAt } = settled
       await keepOneLogin({ handle, state: response.state, arrivedAt, settledAt }, transactions)
-      const session = await termination.findLiving(handle)
+      const session = await termination.findActive(handle)
       // A logout has ended it already.
       if (session === undefined) throw signedOut()
       if (session.handle !== handle) throw new LoginFailed(signedOut(), transaction, session)

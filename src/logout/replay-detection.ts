@@ -18,14 +18,14 @@ export interface ReplayDetection {
 }
 
 interface ReplayDetectionOptions {
-  store: Pick<SharedState, 'publish' | 'published'>
+  store: Pick<SharedState, 'publish' | 'readPublished'>
   clock: Clock
 }
 
 /** Creates the memory of used tokens. */
 export function createReplayDetection({ store, clock }: ReplayDetectionOptions): ReplayDetection {
   return {
-    isReplay: async (issuer, id) => (await store.published(toKey(issuer, id))) !== undefined,
+    isReplay: async (issuer, id) => (await store.readPublished(toKey(issuer, id))) !== undefined,
     markUsed: (issuer, id, expiresAt) =>
       store.publish(toKey(issuer, id), 'used', Math.max(1, Math.ceil(expiresAt - clock.now()))),
   }

@@ -1,8 +1,8 @@
 import type { ProviderIdentity } from '../provider/types.ts'
 
 /**
- * Sessions that end together: all of one person, all that came from one session at the provider (the ID token's `sid`),
- * or all that the provider gave one e-mail address.
+ * Sessions that end together: all sessions of one user, all that came from one session at the provider (the
+ * ID token's `sid`), or all whose user has one e-mail address, according to the provider.
  */
 export interface SessionGroup {
   readonly by: 'user' | 'providerSid' | 'email'
@@ -10,7 +10,9 @@ export interface SessionGroup {
   readonly value: string
 }
 
-/** Every session of a person: users are keyed by (issuer, sub), never by e-mail (ASVS 6.8.1). */
+/**
+ * Every session of a user. A user is identified by (issuer, sub), never by e-mail (OWASP ASVS 5.0, 6.8.1).
+ */
 export const toUserGroup = ({
   issuer,
   providerSub,
@@ -21,27 +23,27 @@ export const toUserGroup = ({
 })
 
 /** Every session that came from one session at the provider. */
-export const toProviderSidGroup = (issuer: string, sid: string): SessionGroup => ({
+export const toProviderSidGroup = (issuer: string, providerSid: string): SessionGroup => ({
   by: 'providerSid',
   issuer,
-  value: sid,
+  value: providerSid,
 })
 
-/** Every session whose person the provider says has this address; addresses differ by more than their case. */
+/**
+ * Every session whose user has this e-mail address, according to the provider. The address's case does not
+ * count.
+ */
 export const toEmailGroup = (issuer: string, email: string): SessionGroup => ({
   by: 'email',
   issuer,
   value: email.toLowerCase(),
 })
 
-const isSame = (a: SessionGroup, b: SessionGroup) =>
-  a.by === b.by && a.issuer === b.issuer && a.value === b.value
-
-/** Whether the session of this identity belongs to a group. */
+/** Whether the session of this identity belongs to the group. */
 export const isIn = (identity: ProviderIdentity, group: SessionGroup): boolean =>
-  toGroups(identity).some((one) => isSame(one, group))
+  toGroups(identity).some((candidate) => isSame(candidate, group))
 
-/** The groups a session belongs to, its person's first. */
+/** The groups that the session of this identity belongs to; its user's group is the first. */
 export function toGroups(identity: ProviderIdentity): SessionGroup[] {
   const { issuer, providerSid, claims } = identity
   return [
@@ -50,3 +52,6 @@ export function toGroups(identity: ProviderIdentity): SessionGroup[] {
     ...(typeof claims.email === 'string' ? [toEmailGroup(issuer, claims.email)] : []),
   ]
 }
+
+const isSame = (a: SessionGroup, b: SessionGroup) =>
+  a.by === b.by && a.issuer === b.issuer && a.value === b.value

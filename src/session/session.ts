@@ -1,86 +1,91 @@
 import { randomToken, sha256Base64url } from '../crypto/hash.ts'
 import type { ProviderIdentity, ProviderTokens } from '../provider/types.ts'
 
-/** Who signed in, and by which login; written once. */
+/** Who signed in, and by which login. */
 export interface Identity extends ProviderIdentity {
-  /** The login that made this session: a repeated callback of it is recognised, and sent where it was sent first. */
+  /**
+   * The login that made this session. A repeated callback of it is recognised, and gets the same redirect.
+   */
   readonly login: {
-    /** Of the provider's response: code, state and issuer. */
+    /** Fingerprint of the provider's response: code, state and issuer. */
     readonly fingerprint: string
     readonly returnTo: string
-    /** What the person would call the browser it came from, such as "Firefox on Linux". */
+    /** The user's browser in words the user would choose, such as "Firefox on Linux". */
     readonly device: string
-    /** The address it came from; absent where nobody vouches for addresses. */
-    readonly address?: string
+    /** The user's address; absent if no trusted proxy vouches for addresses. */
+    readonly address?: string | undefined
     /** Milliseconds since the epoch at which the login began. */
     readonly startedAt: number
   }
 }
 
-/** What a login writes. */
+/** What a login writes to the store. */
 export interface NewSession {
   readonly identity: Identity
   readonly tokens: ProviderTokens
 }
 
-/** What an ended session left: what its provider must still be told (RFC 7009). */
-export interface PendingRevocation extends NewSession {
-  readonly handle: string
-  /** Of the tokens; newer ones may come late. */
-  readonly version: number
-  readonly inherited?: readonly RefreshToken[]
-}
-
-/** A refresh token, and where it has to be revoked. */
-export interface RefreshToken {
-  readonly providerName: string
-  readonly issuer: string
-  /** Of the session at the provider that it came from. */
-  readonly providerSid?: string
-  readonly refreshToken: string
-}
-
-/** Sessions that may have been replaced one after the other, and still be answered for. */
-const maxInherited = 20
-
-/**
- * The refresh tokens of a session: those of the sessions it replaced, and its own. Logins of one browser that finish at the
- * same moment hand the same ones on in several ways: each counts once, so that none is pushed out by another's copies.
- */
-export function toRefreshTokens({
-  identity: { providerName, issuer, providerSid },
-  tokens: { refreshToken },
-  inherited = [],
-}: NewSession & { readonly inherited?: readonly RefreshToken[] }): RefreshToken[] {
-  const sid = providerSid === undefined ? {} : { providerSid }
-  const own = refreshToken === undefined ? [] : [{ providerName, issuer, ...sid, refreshToken }]
-  const byName = new Map([...inherited, ...own].map((token) => [toName(token), token]))
-  return [...byName.values()].slice(-maxInherited)
-}
-
-const toName = ({ providerName, issuer, refreshToken }: RefreshToken) =>
-  JSON.stringify([providerName, issuer, refreshToken])
-
-/** What the store gives back. Times are milliseconds since the epoch. */
+/** A session as the store returns it. Times are milliseconds since the epoch. */
 export interface Session extends NewSession {
-  /** Public name of the session: safe to show, cannot be turned back into the cookie. */
+  /** Public name of the session: the SHA-256 of its id, from which the id cannot be computed. */
   readonly handle: string
   readonly createdAt: number
   readonly lastSeenAt: number
   readonly idleExpiresAt: number
   readonly absoluteExpiresAt: number
-  /** Counts the changes of `tokens`; compare-and-set is against it. */
+  /** Counts the changes of `tokens`; compare-and-set compares this number. */
   readonly tokensVersion: number
-  /** Refresh tokens of the sessions it replaced, to be revoked with its own. */
-  readonly inherited?: readonly RefreshToken[]
+  /** Refresh tokens of the sessions that this one superseded; they are revoked with its own. */
+  readonly inherited?: readonly RefreshToken[] | undefined
 }
 
-/** Makes a session id of 256 random bits, the secret that the session cookie carries (ASVS 7.2.3). */
+/** Tokens of an ended session that still have to be revoked at the provider (RFC 7009). */
+export interface PendingRevocation extends NewSession {
+  readonly handle: string
+  /** Version of the tokens; a refresh that ends late may still bring newer ones. */
+  readonly version: number
+  readonly inherited?: readonly RefreshToken[] | undefined
+}
+
+/** A refresh token, with what is needed to revoke it. */
+export interface RefreshToken {
+  readonly providerName: string
+  readonly issuer: string
+  /** The session at the provider that the token came from. */
+  readonly providerSid?: string | undefined
+  readonly refreshToken: string
+}
+
+/** Upper bound for the refresh tokens of one session, its own and the inherited ones together. */
+const maxRefreshTokens = 20
+
+/**
+ * Returns the refresh tokens of a session: those it inherited from the sessions it superseded, then its own.
+ * Several logins that one browser finishes at the same moment can pass on the same token in several ways.
+ * Each token counts once, so that copies of one token do not push another one out.
+ */
+export function toRefreshTokens({
+  identity: { providerName, issuer, providerSid },
+  tokens: { refreshToken },
+  inherited = [],
+}: Pick<PendingRevocation, 'identity' | 'tokens' | 'inherited'>): RefreshToken[] {
+  const own = refreshToken === undefined ? [] : [{ providerName, issuer, providerSid, refreshToken }]
+  const byKey = new Map([...inherited, ...own].map((token) => [toKey(token), token]))
+  return [...byKey.values()].slice(-maxRefreshTokens)
+}
+
+/** Makes a session id of 256 random bits: the secret in the session cookie (OWASP ASVS 5.0, 7.2.3). */
 export function createSessionId(): string {
   return randomToken()
 }
 
-/** The public handle of a session id. With 256 bits of entropy inside, a plain hash cannot be turned back. */
+/**
+ * Returns the public handle of a session id: its SHA-256. The id has 256 bits of entropy, so that a plain
+ * hash is enough to keep it secret.
+ */
 export function toSessionHandle(sessionId: string): string {
   return sha256Base64url(sessionId)
 }
+
+const toKey = ({ providerName, issuer, refreshToken }: RefreshToken) =>
+  JSON.stringify([providerName, issuer, refreshToken])

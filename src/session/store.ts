@@ -1,15 +1,185 @@
 import type { NewSession, PendingRevocation, RefreshToken, Session } from './session.ts'
 import type { SessionGroup } from './session-groups.ts'
 
+/**
+ * The store of this server, in this process or shared by replicas. Every implementation passes
+ * `test/contract/store.ts`.
+ *
+ * Every method may throw AppError `store_unavailable`. An error of the store never means "not signed in".
+ */
+export interface Store extends SessionStore, SharedState {
+  /** Throws AppError `store_unavailable` if the store cannot be used; its `reason` says why. */
+  ping(): Promise<void>
+  close(): Promise<void>
+}
+
+/** Where sessions are kept. */
+export interface SessionStore {
+  /**
+   * Writes a new session. Returns `taken`, and writes nothing, if the handle is in use or belongs to a
+   * session that has ended: an ended session never comes back (OWASP ASVS 5.0, 7.4.1). Returns `rejected` if
+   * `rejectEarlierLogins` was called for one of its groups after its login began: the session has ended then,
+   * and its tokens are a pending revocation.
+   */
+  create(handle: string, session: NewSession): Promise<'created' | 'taken' | 'rejected'>
+
+  /** Returns the session; undefined if it does not exist, has ended, or one of its timeouts has passed. */
+  read(handle: string): Promise<Session | undefined>
+
+  /**
+   * Extends the idle timeout and returns the session with the new one; undefined if the session has ended
+   * meanwhile. Writes at most once in a tenth of the idle timeout. Never brings a session back.
+   */
+  touch(session: Session): Promise<Session | undefined>
+
+  /**
+   * Ends a session permanently. Its tombstone keeps the tokens until they are revoked, and records how the
+   * session ended: a logout and a concurrent login of the same browser detect each other by it, whichever
+   * comes first.
+   */
+  end(handle: string, options?: EndOptions): Promise<EndResult>
+
+  /**
+   * Adds refresh tokens of a session that this one supersedes; they are revoked with its own. Returns false,
+   * and changes nothing, if this session has ended.
+   */
+  inherit(handle: string, tokens: readonly RefreshToken[]): Promise<boolean>
+
+  /** Returns the active sessions of a group, the oldest first. */
+  find(group: SessionGroup): Promise<Session[]>
+
+  /** From now on, no login that began before this call makes a session of the group. */
+  rejectEarlierLogins(group: SessionGroup): Promise<void>
+
+  /**
+   * Keeps tokens that arrived after their session had ended in its tombstone until they are revoked. If
+   * another session superseded it, keeps nothing and returns that successor; with `successorEnded`, the
+   * caller says that the successor has ended as well, and the tokens are kept.
+   */
+  keepForRevocation(
+    handle: string,
+    late: NewSession,
+    options?: { successorEnded?: boolean },
+  ): Promise<LateTokensResult>
+
+  /** Returns the tokens of an ended session that are not revoked yet. */
+  readPendingRevocation(handle: string): Promise<PendingRevocation | undefined>
+
+  /**
+   * Deletes the tokens of an ended session once they are revoked, unless newer ones than `version` arrived.
+   */
+  completeRevocation(handle: string, version: number): Promise<void>
+
+  /**
+   * Takes ended sessions whose tokens may still have to be revoked, and returns their handles. No other
+   * caller gets them for `pause` milliseconds. A session is due only once the process that ended it has had
+   * `revocationGrace` to do it.
+   */
+  takeDueRevocations(limit: number, pause: number): Promise<string[]>
+
+  /** Tries to take the lock on a session's tokens for `lease` milliseconds of the store's own time. */
+  lockTokens(handle: string, lease: number): Promise<TokenLock>
+
+  /**
+   * Extends the lease to `lease` milliseconds from now; false if the lock was lost or the session has ended.
+   */
+  renewTokenLock(handle: string, fence: number, lease: number): Promise<boolean>
+
+  /**
+   * Releases the lock. With `pause`, nothing can take it for that many milliseconds. Does nothing if the
+   * caller no longer holds it.
+   */
+  unlockTokens(handle: string, fence: number, pause?: number): Promise<void>
+
+  /**
+   * Writes refreshed tokens and the identity that came with them, then releases the lock. Returns `stale` if
+   * the tokens have changed since they were read (compare-and-set), `lock-lost` if another holder has taken
+   * the lock since.
+   */
+  commitTokens(
+    handle: string,
+    expected: ExpectedTokens,
+    refreshed: NewSession,
+  ): Promise<'committed' | 'stale' | 'lock-lost' | 'ended'>
+}
+
+/** What the replicas share in addition to sessions. */
+export interface SharedState {
+  /** Reserves a key for `lifetime` milliseconds: true for the first caller, false for every later one. */
+  reserveOnce(key: string, lifetime: number): Promise<boolean>
+
+  /**
+   * Settles a reservation with a record for the other callers. The record's text is dropped after
+   * `textLifetime` milliseconds. Returns false if the reservation was cancelled before.
+   */
+  settle(key: string, record: ReservationRecord, textLifetime: number): Promise<boolean>
+
+  /**
+   * Cancels a key for `lifetime` milliseconds, reserved or not: it can be neither reserved nor settled any
+   * more. A settled reservation is left unchanged. Returns the state before.
+   */
+  cancelReservation(key: string, lifetime: number): Promise<Reservation>
+
+  findReservation(key: string): Promise<Reservation>
+
+  /** Publishes a text to all replicas for `lifetime` milliseconds. */
+  publish(key: string, text: string, lifetime: number): Promise<void>
+
+  /** Returns the text that was published under a key; undefined once its lifetime has passed. */
+  readPublished(key: string): Promise<string | undefined>
+
+  /**
+   * Counts one more hit in a window of `window` milliseconds that the first hit opened; `remaining` is what
+   * is left of it.
+   */
+  count(key: string, window: number): Promise<{ hits: number; remaining: number }>
+
+  /** Returns the shared text of a name, if there is one. */
+  readShared(name: string): Promise<SharedText | undefined>
+
+  /** Writes a shared text; false if its version is not `expectedVersion` (0: there is none yet). */
+  writeShared(name: string, expectedVersion: number, text: string): Promise<boolean>
+}
+
 /** How long sessions live, in milliseconds. */
 export interface SessionLifetimes {
   idleTimeout: number
   absoluteTimeout: number
 }
 
+/** How a session ends. */
+export interface EndOptions {
+  /** Its own browser signs out, and is asked to drop the cookie. */
+  byBrowser?: boolean | undefined
+  /** Handle of the session that supersedes it and has inherited its tokens. */
+  successor?: string | undefined
+  /** Drops its tokens without revoking them. */
+  withoutRevoking?: boolean | undefined
+}
+
+/** What was found when a session ended. */
+export interface EndResult {
+  /** False if it had ended before, or never existed. */
+  wasAlive: boolean
+  /**
+   * Its tokens; undefined if it had ended before, ended without revoking, or cannot be read by this version.
+   */
+  pendingRevocation: PendingRevocation | undefined
+  /** The session that superseded it within the last seconds (`concurrentRequestWindow`). */
+  successor: string | undefined
+  /** When its own browser first signed out, in milliseconds since the epoch; undefined if it did not. */
+  signedOutAt: number | undefined
+}
+
+/** Result of keeping late tokens: they wait for their revocation, or another session superseded theirs. */
+export type LateTokensResult =
+  | { readonly pendingRevocation: PendingRevocation; readonly successor?: undefined }
+  | { readonly pendingRevocation?: undefined; readonly successor: string }
+
 /**
- * An attempt to become the one who renews a session's tokens: won, with a fencing number greater than any before; held
- * by somebody else; paused for some milliseconds, because the last holder failed; or for nothing, as the session ended.
+ * Result of trying to lock a session's tokens. `locked`: the caller holds the lock, with a fencing number
+ * greater than any before. `held`: another caller holds it. `paused`: the last holder failed, and the lock is
+ * free again in `remaining` milliseconds. `ended`: the session has ended.
  */
 export type TokenLock =
   | { readonly state: 'locked'; readonly fence: number }
@@ -17,171 +187,32 @@ export type TokenLock =
   | { readonly state: 'paused'; readonly remaining: number }
   | { readonly state: 'ended' }
 
-/** What a commit of renewed tokens expects to find. */
+/** The state that a commit of refreshed tokens expects. */
 export interface ExpectedTokens {
   /** `tokensVersion` of the session that was read under the lock. */
   readonly version: number
   readonly fence: number
 }
 
-/** How a session ends. */
-export interface EndOptions {
-  /** Its own browser signs out, and is told to drop the cookie. */
-  byBrowser?: boolean
-  /** Handle of the session that a login of the same browser puts in its place, and that has inherited its tokens. */
-  successor?: string
-  /** Its tokens are not to be revoked: nothing of them is kept. */
-  withoutRevoking?: boolean
-}
+/**
+ * State of a reservation. `open`: the key is not reserved. `held`: the first caller is at work. `settled`: it
+ * has finished, and left a record for the others. `cancelled`: the key can no longer be reserved.
+ */
+export type Reservation =
+  | { readonly state: 'open' | 'held' | 'cancelled' }
+  | { readonly state: 'settled'; readonly note: string; readonly text: string | undefined }
 
-/** What was found when a session ended. */
-export interface EndResult {
-  /** False where it was over already, or never was. */
-  wasAlive: boolean
-  /** What it had; undefined where it was over already, ended quietly, or cannot be read here. */
-  pendingRevocation: PendingRevocation | undefined
-  /** The session that a login put in its place within the last seconds (`crossingTime`). */
-  successor: string | undefined
-  /** When its own browser first signed out, in milliseconds since the epoch; undefined where it did not. */
-  signedOutAt: number | undefined
-}
-
-/** What became of tokens that came late: kept to be revoked, or left to the session that took their session's place. */
-export type LateTokens =
-  | { readonly pendingRevocation: PendingRevocation; readonly successor?: undefined }
-  | { readonly pendingRevocation?: undefined; readonly successor: string }
-
-/** Where sessions live. */
-export interface SessionStore {
-  /**
-   * Writes a new session. `taken`, and nothing written, where the handle is in use or names a session that has
-   * ended: an ended session stays dead (ASVS 7.4.1). `cut-off` where one of its groups was cut off since its login began:
-   * the session is over then, and its remains are to be revoked.
-   */
-  create(handle: string, session: NewSession): Promise<'created' | 'taken' | 'cut-off'>
-
-  /** The session, or undefined where there is none, it ended, or one of its timeouts has passed. */
-  read(handle: string): Promise<Session | undefined>
-
-  /**
-   * Moves the idle timeout and returns the session with it, undefined where it has ended meanwhile. Writes at most
-   * once in a tenth of the idle timeout; never brings a session back.
-   */
-  touch(session: Session): Promise<Session | undefined>
-
-  /**
-   * Ends a session for good. Its tombstone keeps the tokens until they are revoked, and remembers how it ended, so that a
-   * logout and a login of one browser that cross each other find out, whichever comes first.
-   */
-  end(handle: string, ending?: EndOptions): Promise<EndResult>
-
-  /**
-   * Makes a session answer for refresh tokens of one it replaces: they are revoked with its own. False, and nothing
-   * changed, where it has ended.
-   */
-  inherit(handle: string, tokens: readonly RefreshToken[]): Promise<boolean>
-
-  /** The living sessions of a group, oldest first. */
-  find(group: SessionGroup): Promise<Session[]>
-
-  /** From now on, no login that began before makes a session of this group. */
-  cutOff(group: SessionGroup): Promise<void>
-
-  /**
-   * Keeps tokens that came after their session had ended, in its tombstone, until they are revoked. Where a login put
-   * another session in its place, keeps nothing and names that one, unless told that it `isOver` as well.
-   */
-  keepForRevocation(handle: string, late: NewSession, options?: { isOver?: boolean }): Promise<LateTokens>
-
-  /** What a session left that nobody has revoked yet. */
-  readPendingRevocation(handle: string): Promise<PendingRevocation | undefined>
-
-  /** Drops what a session left, but for tokens that came later than this version. */
-  completeRevocation(handle: string, version: number): Promise<void>
-
-  /**
-   * Handles of sessions whose remains may be waiting for somebody to revoke them, for the caller alone: nobody else gets
-   * them for `pause` milliseconds, nor anybody's while the process that ended a session is still likely to do it.
-   */
-  takeDueRevocations(limit: number, pause: number): Promise<string[]>
-
-  /** Tries to take the lock on a session's tokens for `lease` milliseconds, by the store's own time. */
-  lockTokens(handle: string, lease: number): Promise<TokenLock>
-
-  /** Makes the lease `lease` milliseconds again; false where the lock went to somebody else or the session ended. */
-  renewTokenLock(handle: string, fence: number, lease: number): Promise<boolean>
-
-  /** Gives the lock back; with `pause` milliseconds, nobody gets it before. Does nothing where it is not ours. */
-  unlockTokens(handle: string, fence: number, pause?: number): Promise<void>
-
-  /**
-   * Writes renewed tokens, and what they say of the person, then gives the lock back. `stale` where the tokens have
-   * changed since they were read (compare-and-set), `fenced` where a later holder took the lock since.
-   */
-  commitTokens(
-    handle: string,
-    expected: ExpectedTokens,
-    renewed: NewSession,
-  ): Promise<'committed' | 'stale' | 'fenced' | 'ended'>
+/**
+ * What the holder of a reservation leaves for others: a note that lives as long as it, and a text that lives
+ * shorter.
+ */
+export interface ReservationRecord {
+  note: string
+  text: string
 }
 
 /** A text that all replicas share, changed by compare-and-set. */
 export interface SharedText {
   readonly text: string
   readonly version: number
-}
-
-/** What is known of a claim: not made yet, held, cancelled, or settled with what its holder left for others. */
-export type Reservation =
-  | { readonly state: 'open' | 'held' | 'cancelled' }
-  | { readonly state: 'settled'; readonly note: string; readonly text: string | undefined }
-
-/** What the holder of a claim leaves for others: a note for as long as the claim stands, and a text for less. */
-export interface ReservationRecord {
-  note: string
-  text: string
-}
-
-/** What replicas share beside sessions. */
-export interface SharedState {
-  /** Claims a key once for `lifetime` milliseconds: true for the first caller, false for every later one. */
-  reserveOnce(key: string, lifetime: number): Promise<boolean>
-
-  /** Settles a claim; its text is gone after `textLifetime` milliseconds. False where the claim was cancelled before. */
-  settle(key: string, record: ReservationRecord, textLifetime: number): Promise<boolean>
-
-  /**
-   * Cancels a claim, made or not, for `lifetime` milliseconds: it can be neither made nor settled any more. Returns what
-   * was known of it before; one that is settled stays so.
-   */
-  cancelReservation(key: string, lifetime: number): Promise<Reservation>
-
-  findReservation(key: string): Promise<Reservation>
-
-  /** Publishes a text for all replicas, for `lifetime` milliseconds. */
-  publish(key: string, text: string, lifetime: number): Promise<void>
-
-  /** The text that was published under a key, if it still stands. */
-  published(key: string): Promise<string | undefined>
-
-  /** Counts one more in a window of `window` milliseconds that began with the first; tells how long it still lasts. */
-  count(key: string, window: number): Promise<{ hits: number; remaining: number }>
-
-  /** The shared text of a name, if there is one. */
-  readShared(name: string): Promise<SharedText | undefined>
-
-  /** Writes a shared text; false where it is no longer at `expectedVersion` (0: there is none yet). */
-  writeShared(name: string, expectedVersion: number, text: string): Promise<boolean>
-}
-
-/**
- * The store of this server, in this process or shared by replicas. Every implementation passes
- * `test/contract/store.ts`.
- *
- * Every method may throw an AppError `store_unavailable`: an error of the store is never "not signed in".
- */
-export interface Store extends SessionStore, SharedState {
-  /** Throws where the store cannot serve, its `reason` telling why. */
-  ping(): Promise<void>
-  close(): Promise<void>
 }

@@ -1,25 +1,33 @@
 import type { Session } from './session.ts'
 import type { SessionLifetimes } from './store.ts'
 
-/** Milliseconds a tombstone stands: longer than any request that might still hold the session. */
+/**
+ * Milliseconds for which a tombstone is kept: longer than any request that may still use the ended session.
+ */
 export const tombstoneLifetime = 60 * 60_000
 
 /**
- * Milliseconds in which requests of one browser can cross: one is sent before the answer to the other, with its
- * cookies, has arrived. After that, cookies that were replaced are worth nothing.
+ * Milliseconds within which requests of one browser can be concurrent: the browser sends one, with the
+ * cookies it has, before the response to the other arrives. After that time, a cookie that was replaced is no
+ * longer honoured.
  */
-export const crossingTime = 15_000
+export const concurrentRequestWindow = 15_000
 
-/** Milliseconds that an ended session's tokens wait for a provider that cannot be told to revoke them. */
+/**
+ * Milliseconds for which the tokens of an ended session are kept while the provider cannot be asked to revoke
+ * them.
+ */
 export const pendingRevocationLifetime = 24 * 60 * 60_000
 
-/** Milliseconds in which the process that ended a session revokes its tokens, before another one does. */
+/**
+ * Milliseconds that the process which ended a session has to revoke its tokens before another replica tries.
+ */
 export const revocationGrace = 15_000
 
-/** Milliseconds for which a cut-off stands: longer than any login that began before it can take. */
-export const cutoffLifetime = 15 * 60_000
+/** Milliseconds for which earlier logins of a group are rejected: longer than any such login can take. */
+export const loginCutoffLifetime = 15 * 60_000
 
-/** When a session used now ends by itself unless it is used again; never after its absolute timeout. */
+/** When a session that is used now expires unless it is used again; never after its absolute timeout. */
 export function idleExpiry(
   now: number,
   absoluteExpiresAt: number,
@@ -28,7 +36,7 @@ export function idleExpiry(
   return Math.min(now + idleTimeout, absoluteExpiresAt)
 }
 
-/** Whether a use of the session is worth a write: at most one in a tenth of the idle timeout is. */
+/** Whether a use of the session is written to the store: at most once in a tenth of the idle timeout. */
 export function isDueForTouch(session: Session, now: number, { idleTimeout }: SessionLifetimes): boolean {
   return now - session.lastSeenAt >= idleTimeout / 10
 }

@@ -319,14 +319,14 @@ test('while BFF_SECRETS rotates, sessions and cut-offs of the older secret are f
   for (const store of [before, after]) {
     expect((await store.find(group)).map(({ handle }) => handle).sort()).toEqual(['new', 'old'])
   }
-  await before.cutOff(group)
-  expect(await after.create('late', session)).toBe('cut-off')
+  await before.rejectEarlierLogins(group)
+  expect(await after.create('late', session)).toBe('rejected')
   expect((await after.readPendingRevocation('late'))?.tokens).toEqual(session.tokens)
 })
 
 test('a key that is not what it should be stops no session from ending (F51)', async () => {
   const { server, store } = await openAlone()
-  await server.command('SET', 'portico:remains', 'garbage')
+  await server.command('SET', 'portico:revocations', 'garbage')
   await store.create('h', session)
   expect(await store.end('h')).toMatchObject({ wasAlive: true, pendingRevocation: { handle: 'h' } })
   expect(await store.read('h')).toBeUndefined()
@@ -362,9 +362,9 @@ test('F49: out of memory, sessions end, their tokens are revoked, and used logou
   expect((await store.end('late')).wasAlive).toBe(true)
   expect((await store.keepForRevocation('late', session)).pendingRevocation?.version).toBe(2)
   expect((await store.end('never-was', { byBrowser: true })).wasAlive).toBe(false)
-  await store.cutOff(toUserGroup(session.identity))
+  await store.rejectEarlierLogins(toUserGroup(session.identity))
   await store.publish('used', 'used', minutes(1))
-  expect(await store.published('used')).toBe('used')
+  expect(await store.readPublished('used')).toBe('used')
   // No login can succeed now, so that one which cannot be marked as cancelled stops no logout.
   expect(await store.cancelReservation('login', minutes(10))).toEqual({ state: 'open' })
   clock.advance(minutes(1))

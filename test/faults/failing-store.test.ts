@@ -134,7 +134,7 @@ describe('a store that fails is never "not signed in"', () => {
     ['POST', '/api/token', 'touch'],
     ['POST', '/api/logout', 'read'],
     ['POST', '/api/logout', 'end'],
-    ['DELETE', '/api/sessions', 'cutOff'],
+    ['DELETE', '/api/sessions', 'rejectEarlierLogins'],
     ['DELETE', '/api/sessions', 'find'],
   ] as const)('%s %s while %s fails: 503, and the cookie stays', async (method, path, failure) => {
     const { portico, failing } = await startOver()
@@ -146,7 +146,7 @@ describe('a store that fails is never "not signed in"', () => {
     expect((await getSession(portico, browser)).active).toBe(true)
   })
 
-  test.each(['read', 'cutOff', 'find', 'end'] as const)(
+  test.each(['read', 'rejectEarlierLogins', 'find', 'end'] as const)(
     'F47: a logout everywhere while %s fails: nobody claims success, and the person can ask again',
     async (failure) => {
       const { portico, failing } = await startOver()

@@ -68,7 +68,7 @@ describe.each(stores)('%s, the tokens of a replaced session', (_name, createStor
     for (const wait of [seconds(20), minutes(2)]) {
       clock.advance(wait)
       await redis.passTime(wait)
-      await portico.components.tokenRevocation.sweep()
+      await portico.components.tokenRevocation.revokeDue()
     }
   }
   const living = () => idp.livingStates()

@@ -52,7 +52,7 @@ export function createSessionEndHandler({
       throw new AppError('not_found', 'You have no session of this id.')
     }
     if (asked.handle === session.handle) await signOut(req, res)
-    else await termination.endWithSuccessors(asked.handle)
+    else await termination.endChain(asked.handle)
     res.locals.log('session_ended_by_user', { session: asked.handle })
     res.status(204).end()
   }

@@ -32,7 +32,7 @@ export function createUserinfoHandler({ providers, tokenRefresher, clock }: User
     const { refreshToken, obtainedAt } = session.tokens
     // The provider refuses a token that it has just issued: it would refuse the next one as well.
     if (refreshToken === undefined || clock.now() - obtainedAt < renewalPause) return undefined
-    return ask(toFreshSession(await tokenRefresher.renew(session)))
+    return ask(toFreshSession(await tokenRefresher.forceRefresh(session)))
   }
 
   return async (_req, res) => {

@@ -1,5 +1,6 @@
 import type { RequestHandler } from 'express'
-import type { RefreshResult, TokenRefresher } from '../../session/refresh/token-refresher.ts'
+import type { RefreshResult } from '../../session/refresh/refresh-result.ts'
+import type { TokenRefresher } from '../../session/refresh/token-refresher.ts'
 import type { Session } from '../../session/session.ts'
 import { currentSession, sessionExpired } from '../session/require-session.ts'
 

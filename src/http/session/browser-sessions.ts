@@ -53,7 +53,7 @@ interface BrowserSessionsOptions {
   store: Pick<SessionStore, 'create' | 'read'>
   termination: Pick<
     SessionTermination,
-    'end' | 'endWithoutRevoking' | 'endWithSuccessors' | 'replace' | 'restorePrevious' | 'revokePending'
+    'end' | 'endWithoutRevoking' | 'endChain' | 'supersedeChain' | 'restorePrevious' | 'revokePending'
   >
 }
 
@@ -104,9 +104,7 @@ export function createBrowserSessions({
       const id = cookie.readId(req)
       // By its id, without reading it: a session of a newer format ends as well.
       const pendingRevocation =
-        id === undefined
-          ? undefined
-          : await termination.endWithSuccessors(toSessionHandle(id), { byBrowser: true })
+        id === undefined ? undefined : await termination.endChain(toSessionHandle(id), { byBrowser: true })
       // Only if the request brought one: otherwise a login in progress may have set a new cookie by the time
       // this response arrives.
       if (cookie.isPresent(req)) cookie.drop(res)
@@ -117,7 +115,7 @@ export function createBrowserSessions({
   async function create(handle: string, session: NewSession): Promise<void> {
     const outcome = await store.create(handle, session)
     if (outcome === 'created') return
-    if (outcome === 'cut-off') {
+    if (outcome === 'rejected') {
       await termination.revokePending(handle)
       throw signedOut()
     }
@@ -129,10 +127,12 @@ export function createBrowserSessions({
   async function replace(previousId: string, sessionId: string, session: NewSession): Promise<void> {
     const previous = toSessionHandle(previousId)
     const successor = { ...session, handle: toSessionHandle(sessionId) }
-    const signedOutAt = await termination.replace(previous, successor).catch(async (error: unknown) => {
-      await termination.restorePrevious(successor, previous).catch(() => {})
-      throw error
-    })
+    const signedOutAt = await termination
+      .supersedeChain(previous, successor)
+      .catch(async (error: unknown) => {
+        await termination.restorePrevious(successor, previous).catch(() => {})
+        throw error
+      })
     if (signedOutAt === undefined || signedOutAt <= session.identity.login.startedAt) return
     // The browser has signed out since this login began: a logout wins.
     await termination.end(successor.handle)

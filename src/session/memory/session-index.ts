@@ -1,35 +1,25 @@
 import type { ProviderIdentity } from '../../provider/types.ts'
 import { type SessionGroup, toGroups } from '../session-groups.ts'
 
-/** Which sessions belong to which group, so that those of one person are found without reading all others. */
-export interface MemoryIndex {
-  /** Puts a session into the groups of its identity, and takes it out of those it belonged to before. */
+/** Finds the sessions of a group without reading all the others. */
+export interface MemorySessionIndex {
+  /** Puts a session into the groups of its identity, and removes it from those it belonged to before. */
   set(handle: string, identity: ProviderIdentity): void
   delete(handle: string): void
-  /** The handles of a group; some may be of sessions that have expired and were not swept yet. */
+  /** Returns the handles of a group; some may belong to expired sessions that are not removed yet. */
   find(group: SessionGroup): string[]
-  /** Sessions and groups that it knows. */
+  /** Number of sessions and groups in the index. */
   size(): number
 }
 
-/** The name of a group, as a key. */
+/** Returns the name of a group, for use as a key. */
 export const toGroupName = ({ by, issuer, value }: SessionGroup): string =>
   JSON.stringify([by, issuer, value])
 
 /** Creates an empty index. */
-export function createMemoryIndex(): MemoryIndex {
+export function createMemorySessionIndex(): MemorySessionIndex {
   const handlesOf = new Map<string, Set<string>>()
   const namesOf = new Map<string, readonly string[]>()
-
-  function remove(handle: string): void {
-    for (const name of namesOf.get(handle) ?? []) {
-      const handles = handlesOf.get(name)
-      handles?.delete(handle)
-      // A group without sessions leaves nothing behind: there are as many of them as people.
-      if (handles?.size === 0) handlesOf.delete(name)
-    }
-    namesOf.delete(handle)
-  }
 
   return {
     set(handle, identity) {
@@ -41,5 +31,15 @@ export function createMemoryIndex(): MemoryIndex {
     delete: remove,
     find: (group) => [...(handlesOf.get(toGroupName(group)) ?? [])],
     size: () => namesOf.size + handlesOf.size,
+  }
+
+  function remove(handle: string): void {
+    for (const name of namesOf.get(handle) ?? []) {
+      const handles = handlesOf.get(name)
+      handles?.delete(handle)
+      // Empty groups are deleted, because there are as many groups as users.
+      if (handles?.size === 0) handlesOf.delete(name)
+    }
+    namesOf.delete(handle)
   }
 }

@@ -1,41 +1,22 @@
 import type { Clock } from '../../clock.ts'
 import { createExpiringMap } from '../../expiring-map.ts'
 import type { Reservation, SharedState, SharedText } from '../store.ts'
+import { assertStored } from './assert-stored.ts'
 
-interface MemorySharedStateOptions {
-  clock: Clock
-  /** Entries of each kind that it holds at the most. */
-  capacity: number
-  /** Throws where an entry found no room. */
-  assertRoom(isKept: boolean): void
-}
-
-/** What replicas would share, where there is one process alone; `size` counts the entries. */
+/** The state that replicas share, for a single process. */
 export interface MemorySharedState extends SharedState {
+  /** Number of reservations, with their texts, and of published texts. */
   size(): number
 }
 
-/** Creates the shared state of one process. */
-export function createMemorySharedState({
-  clock,
-  capacity,
-  assertRoom,
-}: MemorySharedStateOptions): MemorySharedState {
-  const claims = createExpiringMap<{ claim: Reservation; expiresAt: number }>(clock, capacity)
-  /** Texts of settled claims: they live for less than the claims. */
+/** Creates the shared state of one process; `capacity` is the upper bound for the entries of each kind. */
+export function createMemorySharedState(clock: Clock, capacity: number): MemorySharedState {
+  const reservations = createExpiringMap<{ reservation: Reservation; expiresAt: number }>(clock, capacity)
+  /** Texts of settled reservations; they live shorter than the reservations. */
   const reservationTexts = createExpiringMap<string>(clock, capacity)
   const publications = createExpiringMap<string>(clock, capacity)
   const counts = createExpiringMap<{ hits: number; until: number }>(clock, capacity)
   const shared = new Map<string, SharedText>()
-
-  function findReservation(key: string): Reservation {
-    const { claim = { state: 'open' } as const } = claims.get(key) ?? {}
-    return claim.state === 'settled' ? { ...claim, text: reservationTexts.get(key) } : claim
-  }
-
-  function setReservation(key: string, claim: Reservation, expiresAt: number): void {
-    assertRoom(claims.set(key, { claim, expiresAt }, expiresAt))
-  }
 
   return {
     async reserveOnce(key, lifetime) {
@@ -50,9 +31,9 @@ export function createMemorySharedState({
       setReservation(
         key,
         { state: 'settled', note, text: undefined },
-        claims.get(key)?.expiresAt ?? textExpiresAt,
+        reservations.get(key)?.expiresAt ?? textExpiresAt,
       )
-      assertRoom(reservationTexts.set(key, text, textExpiresAt))
+      assertStored(reservationTexts.set(key, text, textExpiresAt))
       return true
     },
 
@@ -67,17 +48,17 @@ export function createMemorySharedState({
     },
 
     async publish(key, text, lifetime) {
-      assertRoom(publications.set(key, text, clock.now() + lifetime))
+      assertStored(publications.set(key, text, clock.now() + lifetime))
     },
 
-    async published(key) {
+    async readPublished(key) {
       return publications.get(key)
     },
 
     async count(key, window) {
       const now = clock.now()
       const { hits, until } = counts.get(key) ?? { hits: 0, until: now + window }
-      assertRoom(counts.set(key, { hits: hits + 1, until }, until))
+      assertStored(counts.set(key, { hits: hits + 1, until }, until))
       return { hits: hits + 1, remaining: until - now }
     },
 
@@ -91,6 +72,16 @@ export function createMemorySharedState({
       return true
     },
 
-    size: () => [claims, reservationTexts, publications].reduce((sum, map) => sum + map.size(), 0),
+    size: () => [reservations, reservationTexts, publications].reduce((sum, map) => sum + map.size(), 0),
+  }
+
+  function findReservation(key: string): Reservation {
+    const { reservation = { state: 'open' } as const } = reservations.get(key) ?? {}
+    if (reservation.state !== 'settled') return reservation
+    return { ...reservation, text: reservationTexts.get(key) }
+  }
+
+  function setReservation(key: string, reservation: Reservation, expiresAt: number): void {
+    assertStored(reservations.set(key, { reservation, expiresAt }, expiresAt))
   }
 }

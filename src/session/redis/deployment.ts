@@ -1,7 +1,10 @@
 import { createClient, createCluster, createSentinel } from '@redis/client'
 import type { RedisTarget } from '../../config/values/redis-url.ts'
 
-/** The part of node-redis that the store uses; its clients for one server, for Sentinel and for Cluster all have it. */
+/**
+ * The part of node-redis that the store uses. Its clients for one server, for Sentinel and for Cluster all
+ * have it.
+ */
 export interface RedisClient {
   get(key: string): Promise<string | null>
   mGet(keys: string[]): Promise<(string | null)[]>
@@ -19,26 +22,27 @@ interface SetOptions {
   expiration: { type: 'PX'; value: number }
 }
 
-/** A client, with what differs between the three kinds of deployment. */
+/** A client, with the operations that differ between the three kinds of deployment. */
 export interface Deployment {
   client: RedisClient
   connect(): Promise<unknown>
   destroy(): void
-  /** INFO of every server that holds keys. */
+  /** Returns one section of INFO, of every server that holds keys. */
   info(section: string): Promise<string[]>
 }
 
 /**
- * Milliseconds after which a command counts as unanswered: more than a slow network takes (500 ms of latency work), and
- * little enough that people are told 503 within 1.5 s.
+ * Milliseconds after which a command counts as unanswered: longer than a slow network needs (500 ms of
+ * latency work), and short enough for a 503 within 1.5 s.
  */
 export const deadline = 1_000
 /** Milliseconds between attempts to connect. */
 export const reconnectDelay = 250
 
 /**
- * For each socket. A socket timeout helps while connecting only: node-redis starts it anew with each command it writes,
- * so that under load a frozen Redis never runs into it. `run` has the deadline that holds.
+ * Options of each socket. The socket timeout helps only while connecting: node-redis restarts it with each
+ * command that it writes, so that it never expires while a frozen Redis gets many commands. The deadline in
+ * `connection.ts` does.
  */
 const socket = {
   connectTimeout: deadline,
@@ -46,10 +50,13 @@ const socket = {
   reconnectStrategy: () => reconnectDelay,
 }
 const toSocket = (tls: boolean) => (tls ? { ...socket, tls: true as const } : socket)
-/** With a ping now and then, connections nobody uses are not taken for dead ones. */
+/** The pings keep the socket timeout from closing connections that are not in use. */
 const nodeOptions = { disableOfflineQueue: true, pingInterval: deadline / 2, socket } as const
 
-/** Creates a client that is not connected yet; `attempt` counts those made so far: each begins with another sentinel. */
+/**
+ * Creates a client, not connected yet. `attempt` counts the clients before it: each starts with another
+ * sentinel.
+ */
 export function createDeployment(
   target: RedisTarget,
   attempt: number,
@@ -71,7 +78,7 @@ export function createDeployment(
       const cluster = createCluster({
         rootNodes: urls.map((url) => ({ ...nodeOptions, url, socket: toSocket(tls) })),
         defaults: { ...nodeOptions, ...credentials, socket: toSocket(tls) },
-        // One node that does not answer must not keep the others from being used.
+        // The other nodes can be used while one does not answer.
         minimizeConnections: true,
         topologyRefreshOnReconnectionAttemptStrategy: deadline,
       })
@@ -106,7 +113,7 @@ export function createDeployment(
   }
 }
 
-/** Where Redis is, for the log: without user names and passwords. */
+/** Returns the address of Redis for the log, without user names and passwords. */
 export function toAddress(target: RedisTarget): string {
   switch (target.kind) {
     case 'standalone':

@@ -1,23 +1,23 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { AppError } from '../../errors.ts'
+import { toLogReason } from '../../errors.ts'
 import { type RedisConnection, readInfo } from './connection.ts'
-import { toSharedKey } from './shared-state.ts'
+import { doctorKey, toSharedKey } from './keys.ts'
 
-/** What Redis says of itself, one item a server, and the sealed signing keys; or why it cannot be used. */
+/** What each Redis server reports, and the sealed signing keys; or why Redis cannot be used. */
 export type RedisProbe =
   | { versions: string[]; policies: string[]; ring: string | undefined }
   | { reason: string }
 
-/** Milliseconds a connection may take to come about. */
-const patience = 3_000
+/** Milliseconds to wait for a connection. */
+const connectTimeout = 3_000
 
 /** Writes a key and asks for version and eviction policy, as soon as there is a connection. */
 export async function probeRedis(connection: RedisConnection, ringName: string): Promise<RedisProbe> {
-  const giveUpAt = performance.now() + patience
+  const giveUpAt = performance.now() + connectTimeout
   for (;;) {
     try {
       const expiration = { type: 'PX', value: 1_000 } as const
-      await connection.run((client) => client.set('portico:doctor', '1', { expiration }))
+      await connection.run((client) => client.set(doctorKey, '1', { expiration }))
       const [server, memory] = [await connection.info('server'), await connection.info('memory')]
       const { text } = await connection.run((client) => client.hGetAll(toSharedKey(ringName)))
       return {
@@ -26,8 +26,8 @@ export async function probeRedis(connection: RedisConnection, ringName: string):
         policies: readInfo(memory, 'maxmemory_policy').map((policy) => policy ?? 'unknown'),
       }
     } catch (error) {
-      const reason = error instanceof AppError ? (error.reason ?? error.code) : 'unknown'
-      const isConnecting = reason.startsWith('not connected') || reason === 'offline'
+      const reason = toLogReason(error, 'unknown')
+      const isConnecting = reason.startsWith('not connected')
       if (!isConnecting || performance.now() > giveUpAt) return { reason }
       await delay(50)
     }

@@ -1,86 +1,94 @@
 import type { Clock } from '../../clock.ts'
-import type { LateTokens, SessionStore } from '../store.ts'
+import type { SessionStore } from '../store.ts'
 import { pendingRevocationLifetime, revocationGrace, tombstoneLifetime } from '../timeouts.ts'
 import type { RedisConnection } from './connection.ts'
-import { runScript } from './script-runner.ts'
+import { revocationQueueKey, toSessionKey } from './keys.ts'
+import type { RunScript } from './script-runner.ts'
 import {
   completeRevocationScript,
   enqueueScript,
   keepForRevocationScript,
   takeDueRevocationsScript,
 } from './scripts.ts'
+import type { SessionReader } from './session-reader.ts'
 import type { SessionRecords } from './session-record.ts'
 
-/** What ended sessions left, in their tombstones, and the list of those whose tokens are not revoked yet. */
-export interface RevocationQueue {
-  /** Puts a session on the list before it ends: somebody will look, whoever dies meanwhile. */
+/**
+ * The tokens in the tombstones of ended sessions, and the queue of the sessions whose tokens are not revoked
+ * yet.
+ */
+export interface RevocationQueue
+  extends Pick<
+    SessionStore,
+    'keepForRevocation' | 'readPendingRevocation' | 'completeRevocation' | 'takeDueRevocations'
+  > {
+  /** Queues a session before it ends, so that another replica revokes its tokens if this one crashes. */
   enqueue(handle: string): Promise<void>
-  keep: SessionStore['keepForRevocation']
-  read: SessionStore['readPendingRevocation']
-  complete: SessionStore['completeRevocation']
-  takeDue: SessionStore['takeDueRevocations']
 }
 
 interface RevocationQueueOptions {
   connection: RedisConnection
+  runScript: RunScript
   records: SessionRecords
+  sessions: Pick<SessionReader, 'readFields'>
   clock: Clock
-  sessionKey(handle: string): string
-  readFields(handle: string): Promise<Record<string, string>>
 }
 
-/** The list, by the time at which an entry is due. */
-const listKey = 'portico:remains'
-
-/** Creates the keeper. */
+/** Creates the queue that the replicas share. */
 export function createRevocationQueue({
   connection,
+  runScript,
   records,
+  sessions,
   clock,
-  sessionKey,
-  readFields,
 }: RevocationQueueOptions): RevocationQueue {
-  const write = (script: string, key: string, ...args: (string | number)[]) =>
-    connection.run((client) => runScript(client, script, [key], args))
-
-  const list = async (handle: string) => {
-    await write(enqueueScript, listKey, clock.now() + revocationGrace, handle, pendingRevocationLifetime)
-  }
-
-  const unlist = (handle: string) => connection.run((client) => client.zRem(listKey, handle))
-
   return {
-    enqueue: list,
+    enqueue,
 
-    async keep(handle, late, { isOver = false } = {}): Promise<LateTokens> {
-      await list(handle)
-      const sealed = [records.sealIdentity(handle, late), records.sealTokens(handle, late)]
-      const args = [clock.now(), pendingRevocationLifetime, ...sealed, isOver ? 1 : 0]
-      const answer = await write(keepForRevocationScript, sessionKey(handle), ...args)
-      const [version = 0, more = ''] = Array.isArray(answer) ? answer : []
-      if (Number(version) < 0) return { successor: String(more) }
-      // Once more: a process that forgot older tokens in between has taken it off the list.
-      await list(handle)
+    async keepForRevocation(handle, late, { successorEnded = false } = {}) {
+      await enqueue(handle)
+      const answer = await runScript(
+        keepForRevocationScript,
+        [toSessionKey(handle)],
+        clock.now(),
+        pendingRevocationLifetime,
+        records.sealIdentity(handle, late),
+        records.sealTokens(handle, late),
+        successorEnded ? 1 : 0,
+      )
+      const [first = 0, second = ''] = Array.isArray(answer) ? answer : []
+      const version = Number(first)
+      if (version < 0) return { successor: String(second) }
+      // Once more: a replica that has just revoked the older tokens may have removed the session from the
+      // queue.
+      await enqueue(handle)
       const { identity, tokens } = late
-      const inherited = records.openInherited(handle, String(more))
-      return { pendingRevocation: { identity, tokens, handle, version: Number(version), ...inherited } }
+      const inherited = records.openInherited(handle, String(second))
+      return { pendingRevocation: { identity, tokens, handle, version, inherited } }
     },
 
-    async read(handle) {
-      const fields = await readFields(handle)
+    async readPendingRevocation(handle) {
+      const fields = await sessions.readFields(handle)
       return fields.v === 'ended' ? records.openPendingRevocation(handle, fields) : undefined
     },
 
-    async complete(handle, version) {
-      // The list first: tokens that come in between put the session on it again.
-      await unlist(handle)
-      const forgotten = await write(completeRevocationScript, sessionKey(handle), version, tombstoneLifetime)
-      if (forgotten !== 1) await list(handle)
+    async completeRevocation(handle, version) {
+      // First: tokens that arrive in between queue the session again.
+      await connection.run((client) => client.zRem(revocationQueueKey, handle))
+      const keys = [toSessionKey(handle)]
+      const isCompleted = (await runScript(completeRevocationScript, keys, version, tombstoneLifetime)) === 1
+      if (!isCompleted) await enqueue(handle)
     },
 
-    async takeDue(limit, pause) {
-      const due = await write(takeDueRevocationsScript, listKey, clock.now(), limit, clock.now() + pause)
+    async takeDueRevocations(limit, pause) {
+      const [now, nextDue] = [clock.now(), clock.now() + pause]
+      const due = await runScript(takeDueRevocationsScript, [revocationQueueKey], now, limit, nextDue)
       return Array.isArray(due) ? due.map(String) : []
     },
+  }
+
+  async function enqueue(handle: string): Promise<void> {
+    const dueAt = clock.now() + revocationGrace
+    await runScript(enqueueScript, [revocationQueueKey], dueAt, handle, pendingRevocationLifetime)
   }
 }

@@ -1,23 +1,32 @@
 import { createHash } from 'node:crypto'
+import type { RedisConnection } from './connection.ts'
 import type { RedisClient } from './deployment.ts'
 import * as scripts from './scripts.ts'
 
-const shas = new Map(
-  Object.values(scripts).map((script) => [script, createHash('sha1').update(script).digest('hex')]),
-)
+/** Runs one of the Lua scripts and returns Redis's answer. */
+export type RunScript = (script: string, keys: string[], ...args: (string | number)[]) => Promise<unknown>
 
-/** Runs a script by its hash; where Redis does not know it yet, or no longer, by its text. */
-export async function runScript(
+/** Creates the runner of scripts over a connection. */
+export const createScriptRunner =
+  (connection: RedisConnection): RunScript =>
+  (script, keys, ...args) =>
+    connection.run((client) => runScript(client, script, { keys, arguments: args.map(String) }))
+
+/** Runs a script by its hash, or by its text if Redis does not know the hash yet or any more. */
+async function runScript(
   client: RedisClient,
   script: string,
-  keys: string[],
-  args: (string | number)[],
+  options: { keys: string[]; arguments: string[] },
 ): Promise<unknown> {
-  const options = { keys, arguments: args.map(String) }
   try {
-    return await client.evalSha(shas.get(script) ?? '', options)
+    return await client.evalSha(hashes.get(script) ?? '', options)
   } catch (error) {
     if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error
     return client.eval(script, options)
   }
 }
+
+/** SHA-1 of each script: the name by which Redis caches it. */
+const hashes = new Map(
+  Object.values(scripts).map((script) => [script, createHash('sha1').update(script).digest('hex')]),
+)

@@ -1,22 +1,28 @@
 /**
  * Every write to Redis, as Lua scripts, each atomic. A session is one hash:
  *
- * v  format      i  sealed identity     t  sealed tokens      n  version of the tokens     f  last fencing number
- * c  created     l  last seen           x  idle expiry        a  absolute expiry           (milliseconds since the epoch)
- * g  the indexes that know it    b  sealed refresh tokens of the sessions it replaced (both with spaces between)
+ * v  format                   i  sealed identity        t  sealed tokens        n  version of the tokens
+ * f  last fencing number      c  created                l  last seen            x  idle expiry
+ * a  absolute expiry          g  keys of its indexes    b  sealed refresh tokens of superseded sessions
  *
- * An ended session leaves a tombstone: `v = ended`, `i`, `t`, `n` and `b` until its tokens are revoked, `o`, when its own
- * browser first signed out, `r`, the handle of the session that a login put in its place, and `s`, when it did. Whatever
- * else stands under the key, such as a value of a newer format, is no session.
+ * Times are milliseconds since the epoch; `g` and `b` are separated by spaces. An ended session leaves a
+ * tombstone:
  *
- * Redis that is out of memory refuses a script's first write where it may need more (HSET), but not what follows a write
- * that needs none (DEL, PEXPIRE): those come first, so that sessions, limits and logout go on (fault F49).
+ * v  `ended`                  i, t, n, b  as above, until its tokens are revoked
+ * o  when its own browser first signed out
+ * r  handle of the session that superseded it           s  when it was superseded
+ *
+ * Any other value under the key, such as one of a newer format, is no session.
+ *
+ * A Redis that is out of memory refuses a script whose first write may need memory (HSET). It accepts the
+ * same write after one that needs none (DEL, PEXPIRE). Those come first, so that sessions, rate limits and
+ * logout still work (fault F49).
  */
 
-/** The format this version writes, and the only one it takes. */
+/** The format that this version writes, and the only one it accepts. */
 export const recordFormat = '1'
 
-/** Whether KEYS[1] is a living session of our format at the time `now`; other formats are left alone. */
+/** Whether KEYS[1] is an active session of this format at the time `now`. Other formats are not touched. */
 const isAlive = `
 local function is_alive(now)
   if redis.call('TYPE', KEYS[1]).ok ~= 'hash' then return false end
@@ -25,19 +31,22 @@ local function is_alive(now)
 end
 `
 
-/** A write that needs no memory, before one that may; it leaves the session's time to live as it is. */
+/** A write that needs no memory, to precede one that may. It does not change the session's time to live. */
 const touchTimeToLive = `
 local left = redis.call('PTTL', KEYS[1])
 if left > 0 then redis.call('PEXPIRE', KEYS[1], left) end`
 
-/** KEYS: session. ARGV: milliseconds to live, then the fields. 1 where it was written. */
+/** KEYS: session. ARGV: milliseconds to live, then the fields. Returns 1 if it was written. */
 export const createScript = `
 if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
 redis.call('HSET', KEYS[1], unpack(ARGV, 2))
 redis.call('PEXPIRE', KEYS[1], ARGV[1])
 return 1`
 
-/** KEYS: session. ARGV: now, idle expiry, milliseconds to live. 1 where the session lives; its end never comes nearer. */
+/**
+ * KEYS: session. ARGV: now, idle expiry, milliseconds to live. Returns 1 if the session is active. Never
+ * shortens its lifetime.
+ */
 export const touchScript = `${isAlive}
 if not is_alive(ARGV[1]) then return 0 end
 if tonumber(redis.call('HGET', KEYS[1], 'x')) > tonumber(ARGV[2]) then return 1 end
@@ -46,10 +55,11 @@ redis.call('HSET', KEYS[1], 'l', ARGV[1], 'x', ARGV[2])
 return 1`
 
 /**
- * KEYS: session, lock. ARGV: now, milliseconds the tombstone stands without and with tokens, whether its own browser signs
- * out (1 or 0), the handle of its successor or nothing, whether nothing of its tokens is kept (1 or 0), milliseconds for
- * which a successor counts. Whether it was alive (1 or 0), when its browser first signed out, the successor it got within
- * that time, the indexes that know it, and what it left: i, t, n, b.
+ * KEYS: session, lock. ARGV: now, milliseconds for which the tombstone is kept without and with tokens,
+ * whether its own browser signs out (1 or 0), the handle of its successor or nothing, whether its tokens are
+ * dropped (1 or 0), milliseconds for which a successor counts. Returns whether it was active (1 or 0), when
+ * its browser first signed out, the successor that superseded it within that time, the keys of its indexes,
+ * and its tokens: i, t, n, b.
  */
 export const endScript = `${isAlive}
 local kind = redis.call('TYPE', KEYS[1]).ok
@@ -91,7 +101,7 @@ redis.call('PEXPIRE', KEYS[1], keeps and ARGV[3] or ARGV[2])
 if not leaves then return { alive, signed_out, '', found[2] or '', '', '', '', '' } end
 return { alive, signed_out, '', found[2] or '', found[3], found[4], found[5], inherited }`
 
-/** KEYS: session. ARGV: now, sealed tokens or nothing. 1 where the session lives. */
+/** KEYS: session. ARGV: now, sealed tokens or nothing. Returns 1 if the session is active. */
 export const inheritScript = `${isAlive}
 if not is_alive(ARGV[1]) then return 0 end
 if ARGV[2] == '' then return 1 end
@@ -101,9 +111,10 @@ redis.call('HSET', KEYS[1], 'b', before and before .. ' ' .. ARGV[2] or ARGV[2])
 return 1`
 
 /**
- * KEYS: session. ARGV: now, milliseconds the tombstone stands with tokens, sealed identity, sealed tokens, whether a session
- * that took its place is over as well (1 or 0). Their version, or 0 where something else stands there, and the tokens it
- * had inherited; or -1 and the session that took its place.
+ * KEYS: session. ARGV: now, milliseconds for which the tombstone is kept with tokens, sealed identity, sealed
+ * tokens, whether a successor has ended as well (1 or 0). Returns the version of the tokens, or 0 if the key
+ * holds something else than an ended session, and the inherited tokens; or -1 and the handle of the
+ * successor.
  */
 export const keepForRevocationScript = `${isAlive}
 local kind = redis.call('TYPE', KEYS[1]).ok
@@ -119,7 +130,10 @@ redis.call('HSET', KEYS[1], 'v', 'ended', 'i', ARGV[3], 't', ARGV[4], 'n', versi
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
 return { version, known[4] or '' }`
 
-/** KEYS: session. ARGV: version of the tokens, milliseconds the tombstone stands without. 0 where newer tokens came. */
+/**
+ * KEYS: session. ARGV: version of the tokens, milliseconds for which the tombstone is kept without tokens.
+ * Returns 0 if newer tokens arrived.
+ */
 export const completeRevocationScript = `
 if redis.call('TYPE', KEYS[1]).ok ~= 'hash' then return 1 end
 local found = redis.call('HMGET', KEYS[1], 'v', 'n', 't')
@@ -129,14 +143,14 @@ redis.call('HDEL', KEYS[1], 'i', 't', 'b')
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
 return 1`
 
-/** KEYS: handles with remains. ARGV: when it is due, a handle, milliseconds to live. */
+/** KEYS: revocation queue. ARGV: when the revocation is due, a handle, milliseconds to live. */
 export const enqueueScript = `
 redis.call('ZREM', KEYS[1], ARGV[2])
 redis.call('ZADD', KEYS[1], ARGV[1], ARGV[2])
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
 return 1`
 
-/** KEYS: handles with remains. ARGV: now, how many, when they are due again. The handles that are due. */
+/** KEYS: revocation queue. ARGV: now, how many, when they are due again. Returns the handles that are due. */
 export const takeDueRevocationsScript = `
 local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', 0, ARGV[2])
 for _, handle in ipairs(due) do
@@ -146,8 +160,9 @@ end
 return due`
 
 /**
- * KEYS: session, lock. ARGV: now, lease in milliseconds. The new fencing number; 0 where the lock is held, -1 where there
- * is no session, below -1 where nobody gets it yet: minus one more than the milliseconds that remain.
+ * KEYS: session, lock. ARGV: now, lease in milliseconds. Returns the new fencing number; 0 if the lock is
+ * held; -1 if there is no active session; less than -1 if the lock is paused: -1 minus the milliseconds that
+ * are left.
  */
 export const lockScript = `${isAlive}
 if not is_alive(ARGV[1]) then return -1 end
@@ -159,32 +174,35 @@ local fence = redis.call('HINCRBY', KEYS[1], 'f', 1)
 redis.call('SET', KEYS[2], fence, 'PX', ARGV[2])
 return fence`
 
-/** KEYS: lock. ARGV: fencing number, lease in milliseconds. 1 where the lock is still ours. */
+/** KEYS: lock. ARGV: fencing number, lease in milliseconds. Returns 1 if the caller still holds the lock. */
 export const renewLockScript = `
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 return redis.call('PEXPIRE', KEYS[1], ARGV[2])`
 
-/** KEYS: lock. ARGV: fencing number, milliseconds during which nobody gets it. */
+/** KEYS: lock. ARGV: fencing number, milliseconds for which the lock is paused. */
 export const unlockScript = `
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 redis.call('DEL', KEYS[1])
 if tonumber(ARGV[2]) > 0 then redis.call('SET', KEYS[1], 'paused', 'PX', ARGV[2]) end
 return 1`
 
-/** KEYS: session, lock. ARGV: now, expected version, fencing number, sealed identity, sealed tokens. */
+/**
+ * KEYS: session, lock. ARGV: now, expected version, fencing number, sealed identity, sealed tokens. Returns
+ * `committed`, `ended`, `stale` or `lock-lost`.
+ */
 export const commitScript = `${isAlive}
 if not is_alive(ARGV[1]) then return 'ended' end
 local found = redis.call('HMGET', KEYS[1], 'n', 'f')
 if found[1] ~= ARGV[2] then return 'stale' end
-if found[2] ~= ARGV[3] then return 'fenced' end
+if found[2] ~= ARGV[3] then return 'lock-lost' end
 ${touchTimeToLive}
 redis.call('HSET', KEYS[1], 'i', ARGV[4], 't', ARGV[5], 'n', ARGV[2] + 1)
 if redis.call('GET', KEYS[2]) == ARGV[3] then redis.call('DEL', KEYS[2]) end
 return 'committed'`
 
 /**
- * KEYS: index. ARGV: now, expiry of the entry, the entry, milliseconds to live. An entry is written before its session and
- * may outlive it: whoever reads the index reads each session as well.
+ * KEYS: index. ARGV: now, expiry of the entry, the entry, milliseconds to live. An entry is written before
+ * its session and may outlive it, so that a reader of the index has to read each session as well.
  */
 export const indexScript = `
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', ARGV[1])
@@ -192,8 +210,11 @@ redis.call('ZADD', KEYS[1], ARGV[2], ARGV[3])
 if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[4]) then redis.call('PEXPIRE', KEYS[1], ARGV[4]) end
 return 1`
 
-/** KEYS: claim, its text. ARGV: what the claim is now, the text, milliseconds the text lives. 0 where it was cancelled. */
-export const settleScript = `
+/**
+ * KEYS: reservation, its text. ARGV: the new value, the text, milliseconds for which the text lives. Returns
+ * 0 if the reservation was cancelled.
+ */
+export const settleReservationScript = `
 if redis.call('GET', KEYS[1]) == 'cancelled' then return 0 end
 local left = redis.call('PTTL', KEYS[1])
 redis.call('DEL', KEYS[2])
@@ -202,21 +223,25 @@ redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[3])
 return 1`
 
 /**
- * KEYS: claim. ARGV: milliseconds to live. What it was before, or false. One that is settled stays so; and where Redis is
- * full, no login can succeed either, so that a logout need not fail for want of the mark.
+ * KEYS: reservation. ARGV: milliseconds to live. Returns its value before, or false. A settled one is left
+ * unchanged. A write that fails because Redis is full is ignored: no login can succeed then either, so that a
+ * logout need not fail.
  */
-export const cancelScript = `
+export const cancelReservationScript = `
 local before = redis.call('GET', KEYS[1])
 if not before or before == 'held' then redis.pcall('SET', KEYS[1], 'cancelled', 'PX', ARGV[1]) end
 return before`
 
 /** KEYS: text. ARGV: the text, milliseconds to live. */
-export const setScript = `
+export const setTextScript = `
 redis.call('DEL', KEYS[1])
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return 1`
 
-/** KEYS: counter. ARGV: window in milliseconds. How often, and the milliseconds that remain of the window. */
+/**
+ * KEYS: counter. ARGV: window in milliseconds. Returns the hits, and the milliseconds that are left of the
+ * window.
+ */
 export const countScript = `
 local left = redis.call('PTTL', KEYS[1])
 if left > 0 then redis.call('PEXPIRE', KEYS[1], left) else redis.call('DEL', KEYS[1]) end
@@ -225,7 +250,7 @@ if hits > 1 then return { hits, left } end
 redis.call('PEXPIRE', KEYS[1], ARGV[1])
 return { hits, tonumber(ARGV[1]) }`
 
-/** KEYS: shared text. ARGV: expected version, text. 1 where it was written. */
+/** KEYS: shared text. ARGV: expected version, text. Returns 1 if it was written. */
 export const writeSharedScript = `
 if (redis.call('HGET', KEYS[1], 'n') or '0') ~= ARGV[1] then return 0 end
 redis.call('HSET', KEYS[1], 'n', ARGV[1] + 1, 'text', ARGV[2])

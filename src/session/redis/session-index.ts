@@ -1,120 +1,128 @@
 import { createHmac } from 'node:crypto'
 import type { Clock } from '../../clock.ts'
 import { deriveKeys } from '../../crypto/derive-key.ts'
+import { inBatches } from '../batches.ts'
 import type { Session } from '../session.ts'
 import { isIn, type SessionGroup } from '../session-groups.ts'
 import type { SessionLifetimes } from '../store.ts'
-import { cutoffLifetime } from '../timeouts.ts'
+import { loginCutoffLifetime } from '../timeouts.ts'
 import type { RedisConnection } from './connection.ts'
-import { runScript } from './script-runner.ts'
-import { indexScript, setScript } from './scripts.ts'
+import { toIndexKey, toLoginCutoffKey } from './keys.ts'
+import type { RunScript } from './script-runner.ts'
+import { indexScript, setTextScript } from './scripts.ts'
+import type { SessionReader } from './session-reader.ts'
 
 /**
- * The index of sessions by their groups. It tolerates half-done writes: an entry is written before its session and may
- * outlive it, so that whoever reads the index reads each session as well.
+ * The index of sessions by their groups. It tolerates writes that are only half done: an entry is written
+ * before its session and may outlive it, so that a reader of the index has to read each session as well.
  */
-export interface SessionIndex {
-  /** The indexes of these groups. */
+export interface RedisSessionIndex {
+  /** Returns the keys of the indexes of these groups. */
   keysOf(groups: readonly SessionGroup[]): string[]
   add(keys: readonly string[], handle: string, absoluteExpiresAt: number): Promise<void>
-  /** Never rejects: the session is over, and what its indexes still know of it does no harm. */
+  /** Never rejects: the session has ended, and an index entry that stays does no harm. */
   remove(keys: readonly string[], handle: string): Promise<void>
-  /** Living sessions, the oldest first. */
+  /** Returns the active sessions, the oldest first. */
   find(group: SessionGroup): Promise<Session[]>
-  cutOff(group: SessionGroup): Promise<void>
-  /** Whether one of the groups was cut off after that time. */
-  isCutOff(groups: readonly SessionGroup[], since: number): Promise<boolean>
+  rejectEarlierLogins(group: SessionGroup): Promise<void>
+  /** Whether one of the groups rejects a login that began at `startedAt`. */
+  isLoginRejected(groups: readonly SessionGroup[], startedAt: number): Promise<boolean>
 }
 
-interface SessionIndexOptions {
+interface RedisSessionIndexOptions {
   connection: RedisConnection
-  /** Master secrets, newest first: the names of indexes are keyed, because a person can be guessed. */
+  runScript: RunScript
+  /**
+   * Master secrets, newest first. They key the hashes that name a group, because a user's `sub` can be
+   * guessed.
+   */
   secrets: readonly Uint8Array[]
   lifetimes: SessionLifetimes
   clock: Clock
-  read(handle: string): Promise<Session | undefined>
-  /** Whether a session is over for certain; one that cannot be read here may live for another replica. */
-  isGone(handle: string): Promise<boolean>
+  sessions: Pick<SessionReader, 'read' | 'hasEnded'>
 }
 
-/** Milliseconds after which an entry without a session is a dead one; before, its session may be about to come. */
+/**
+ * Milliseconds for which an index entry without a session is kept, because its session may still be written.
+ */
 const entryAllowance = 60_000
-/** Sessions that are read at once. */
-const batch = 100
+/** Sessions that are read at once: a user with thousands of them must not block Redis for the others. */
+const batchSize = 100
 
 /** Creates the index. */
-export function createSessionIndex({
+export function createRedisSessionIndex({
   connection,
+  runScript,
   secrets,
   lifetimes,
   clock,
-  read,
-  isGone,
-}: SessionIndexOptions): SessionIndex {
-  const keys = deriveKeys(secrets, 'store-index')
-
-  /** The names of one group, by each secret of the ring, the newest first. */
-  const toNames = ({ by, issuer, value }: SessionGroup) =>
-    keys.map((key) =>
-      createHmac('sha256', key)
-        .update(JSON.stringify([by, issuer, value]))
-        .digest('base64url'),
-    )
-  const toIndexKeys = (group: SessionGroup) => toNames(group).map((name) => `portico:index:{${name}}`)
-  const toCutoffKeys = (group: SessionGroup) => toNames(group).map((name) => `portico:cutoff:{${name}}`)
-
-  /** The living sessions one index knows; dead ones are dropped from it. */
-  async function findIn(name: string): Promise<Session[]> {
-    const entries = await connection.run((client) => client.zRangeWithScores(name, 0, -1))
-    const found: Session[] = []
-    // In batches: a person with thousands of sessions must not keep Redis from everybody else.
-    for (let from = 0; from < entries.length; from += batch) {
-      const some = entries.slice(from, from + batch)
-      const sessions = await Promise.all(some.map(({ value }) => read(value)))
-      found.push(...sessions.filter((session) => session !== undefined))
-      const isOld = (score: number) => score - lifetimes.absoluteTimeout < clock.now() - entryAllowance
-      const missing = some.filter(({ score }, index) => sessions[index] === undefined && isOld(score))
-      const gone = await Promise.all(missing.map(({ value }) => isGone(value)))
-      const handles = missing.map(({ value }) => value).filter((_handle, index) => gone[index])
-      if (handles.length > 0) await connection.run((client) => client.zRem(name, handles))
-    }
-    return found
-  }
+  sessions,
+}: RedisSessionIndexOptions): RedisSessionIndex {
+  const nameKeys = deriveKeys(secrets, 'store-index')
 
   return {
-    keysOf: (groups) => groups.flatMap((group) => toIndexKeys(group).slice(0, 1)),
+    keysOf: (groups) => groups.flatMap((group) => toNames(group).slice(0, 1)).map(toIndexKey),
 
-    async add(names, handle, absoluteExpiresAt) {
+    async add(keys, handle, absoluteExpiresAt) {
       const args = [clock.now(), absoluteExpiresAt, handle, lifetimes.absoluteTimeout]
-      await Promise.all(
-        names.map((name) => connection.run((client) => runScript(client, indexScript, [name], args))),
-      )
+      await Promise.all(keys.map((key) => runScript(indexScript, [key], ...args)))
     },
 
-    async remove(names, handle) {
+    async remove(keys, handle) {
       await Promise.all(
-        names.map((name) => connection.run((client) => client.zRem(name, handle)).catch(() => {})),
+        keys.map((key) => connection.run((client) => client.zRem(key, handle)).catch(() => {})),
       )
     },
 
     async find(group) {
-      const found = (await Promise.all(toIndexKeys(group).map(findIn))).flat()
-      // What the provider says of a person may have changed since the entry was written.
+      const found = (await Promise.all(toNames(group).map(toIndexKey).map(findIn))).flat()
+      // The user's claims may have changed since the entry was written.
       const ofGroup = found.filter(({ identity }) => isIn(identity, group))
       return ofGroup.sort((a, b) => a.createdAt - b.createdAt)
     },
 
-    async cutOff(group) {
-      const [key = ''] = toCutoffKeys(group)
-      const args = [clock.now(), cutoffLifetime]
-      await connection.run((client) => runScript(client, setScript, [key], args))
+    async rejectEarlierLogins(group) {
+      const [name = ''] = toNames(group)
+      await runScript(setTextScript, [toLoginCutoffKey(name)], clock.now(), loginCutoffLifetime)
     },
 
-    async isCutOff(groups, since) {
+    async isLoginRejected(groups, startedAt) {
       const cutoffs = await Promise.all(
-        groups.flatMap(toCutoffKeys).map((key) => connection.run((client) => client.get(key))),
+        groups.flatMap(toNames).map((name) => connection.run((client) => client.get(toLoginCutoffKey(name)))),
       )
-      return cutoffs.some((at) => at !== null && Number(at) > since)
+      return cutoffs.some((cutoff) => cutoff !== null && Number(cutoff) > startedAt)
     },
   }
+
+  /** Returns the names of one group, one for each master secret, the newest first. */
+  function toNames({ by, issuer, value }: SessionGroup): string[] {
+    const text = JSON.stringify([by, issuer, value])
+    return nameKeys.map((key) => createHmac('sha256', key).update(text).digest('base64url'))
+  }
+
+  /** Returns the active sessions of one index, and drops the entries of those that have ended. */
+  async function findIn(key: string): Promise<Session[]> {
+    const entries = await connection.run((client) => client.zRangeWithScores(key, 0, -1))
+    return inBatches(entries, batchSize, (batch) => readEntries(key, batch))
+  }
+
+  async function readEntries(key: string, entries: readonly IndexEntry[]): Promise<Session[]> {
+    const found = await Promise.all(entries.map(({ value }) => sessions.read(value)))
+    const missing = entries.filter((entry, position) => found[position] === undefined && isOld(entry))
+    const handles = missing.map(({ value }) => value)
+    const haveEnded = await Promise.all(handles.map((handle) => sessions.hasEnded(handle)))
+    const ended = handles.filter((_handle, position) => haveEnded[position])
+    if (ended.length > 0) await connection.run((client) => client.zRem(key, ended))
+    return found.filter((session) => session !== undefined)
+  }
+
+  function isOld({ score: absoluteExpiresAt }: IndexEntry): boolean {
+    return absoluteExpiresAt - lifetimes.absoluteTimeout < clock.now() - entryAllowance
+  }
+}
+
+/** A handle, sorted by the absolute expiry of its session. */
+interface IndexEntry {
+  value: string
+  score: number
 }

@@ -20,7 +20,7 @@ const sealedIdentity = z.object({
     returnTo: z.string(),
     device: z.string(),
     address: z.string().exactOptional(),
-    // Sessions of an older version lack it; only their logins were asked for it.
+    // Sessions that an older version wrote do not have it.
     startedAt: z.number().default(0),
   }),
 })
@@ -44,7 +44,7 @@ const sealedInherited = z.array(
   }),
 )
 
-/** The fields of a session's hash in Redis; see `redis-scripts.ts`. */
+/** The fields of a session's hash in Redis; `scripts.ts` describes them. */
 const record = z.object({
   v: z.literal(recordFormat),
   i: z.string(),
@@ -57,49 +57,33 @@ const record = z.object({
   b: z.string().default(''),
 })
 
-/** The fields that an ended session may have left in its tombstone. */
-const remainsRecord = z.object({
+/** The fields of a tombstone whose tokens still have to be revoked. */
+const pendingRecord = z.object({
   i: z.string(),
   t: z.string(),
   n: z.coerce.number().int(),
   b: z.string().default(''),
 })
 
-/** Turns sessions into the texts that Redis holds, and back. */
+/** Converts sessions to the sealed texts that Redis holds, and back. */
 export interface SessionRecords {
-  /** What only this server may read, bound to the session it belongs to. */
+  /** Seals the identity for this server alone, bound to the session. */
   sealIdentity(handle: string, session: NewSession): string
   sealTokens(handle: string, session: NewSession): string
   sealInherited(handle: string, tokens: readonly RefreshToken[]): string
-  /** The tokens of one text or more with spaces between; nothing where there are none. */
-  openInherited(handle: string, texts: string): { inherited?: readonly RefreshToken[] }
-  /** The session, or undefined where the fields are not of this format, not of this session, or sealed by a stranger. */
+  /** Opens sealed texts that are separated by spaces; undefined if none of them contains a token. */
+  openInherited(handle: string, texts: string): readonly RefreshToken[] | undefined
+  /**
+   * Opens a session; undefined if the fields have another format, belong to another session, or were not
+   * sealed by this server.
+   */
   open(handle: string, fields: Record<string, string>): Session | undefined
-  /** What an ended session left, or undefined where nothing is left that can be opened. */
+  /** Opens the tokens in a tombstone; undefined if there are none that this server can open. */
   openPendingRevocation(handle: string, fields: Record<string, string>): PendingRevocation | undefined
 }
 
-/** Creates the records; `sealer` holds the keys for sessions at rest. */
+/** Creates the conversion; `sealer` encrypts sessions at rest. */
 export function createSessionRecords(sealer: Sealer): SessionRecords {
-  function openBoth(handle: string, { i, t }: { i: string; t: string }): NewSession | undefined {
-    const identity = openWith(sealedIdentity, i, `${handle} identity`)
-    const tokens = openWith(sealedTokens, t, `${handle} tokens`)
-    return identity === undefined || tokens === undefined ? undefined : { identity, tokens }
-  }
-
-  function openInherited(handle: string, texts: string): { inherited?: readonly RefreshToken[] } {
-    const components = texts.split(' ').filter((text) => text !== '')
-    const inherited = components.flatMap(
-      (text) => openWith(sealedInherited, text, `${handle} inherited`) ?? [],
-    )
-    return inherited.length === 0 ? {} : { inherited }
-  }
-
-  function openWith<T>(schema: z.ZodType<T>, sealed: string, context: string): T | undefined {
-    const text = sealer.open(sealed, context)
-    return text === undefined ? undefined : schema.safeParse(JSON.parse(text)).data
-  }
-
   return {
     sealIdentity: (handle, { identity }) => sealer.seal(JSON.stringify(identity), `${handle} identity`),
     sealTokens: (handle, { tokens }) => sealer.seal(JSON.stringify(tokens), `${handle} tokens`),
@@ -117,14 +101,31 @@ export function createSessionRecords(sealer: Sealer): SessionRecords {
         idleExpiresAt: data.x,
         absoluteExpiresAt: data.a,
         tokensVersion: data.n,
-        ...openInherited(handle, data.b),
+        inherited: openInherited(handle, data.b),
       }
     },
     openPendingRevocation(handle, fields) {
-      const { data } = remainsRecord.safeParse(fields)
+      const { data } = pendingRecord.safeParse(fields)
       const session = data === undefined ? undefined : openBoth(handle, data)
       if (data === undefined || session === undefined) return undefined
-      return { ...session, handle, version: data.n, ...openInherited(handle, data.b) }
+      return { ...session, handle, version: data.n, inherited: openInherited(handle, data.b) }
     },
+  }
+
+  function openBoth(handle: string, { i, t }: { i: string; t: string }): NewSession | undefined {
+    const identity = openWith(sealedIdentity, i, `${handle} identity`)
+    const tokens = openWith(sealedTokens, t, `${handle} tokens`)
+    return identity === undefined || tokens === undefined ? undefined : { identity, tokens }
+  }
+
+  function openInherited(handle: string, texts: string): readonly RefreshToken[] | undefined {
+    const sealed = texts.split(' ').filter((text) => text !== '')
+    const tokens = sealed.flatMap((text) => openWith(sealedInherited, text, `${handle} inherited`) ?? [])
+    return tokens.length === 0 ? undefined : tokens
+  }
+
+  function openWith<T>(schema: z.ZodType<T>, sealed: string, context: string): T | undefined {
+    const text = sealer.open(sealed, context)
+    return text === undefined ? undefined : schema.safeParse(JSON.parse(text)).data
   }
 }

@@ -3,23 +3,25 @@ import { deriveKeys } from '../../crypto/derive-key.ts'
 import { createSealer } from '../../crypto/sealer.ts'
 import { AppError } from '../../errors.ts'
 import type { Log } from '../../telemetry/logger.ts'
-import type { Session } from '../session.ts'
 import { toGroups } from '../session-groups.ts'
-import type { EndOptions, EndResult, SessionLifetimes, Store, TokenLock } from '../store.ts'
+import type { EndOptions, EndResult, SessionLifetimes, Store } from '../store.ts'
 import {
-  crossingTime,
+  concurrentRequestWindow,
   idleExpiry,
   isDueForTouch,
   pendingRevocationLifetime,
   tombstoneLifetime,
 } from '../timeouts.ts'
 import { type RedisConnection, readInfo } from './connection.ts'
+import { pingKey, toLockKey, toSessionKey } from './keys.ts'
 import { createRevocationQueue } from './revocation-queue.ts'
-import { runScript } from './script-runner.ts'
+import { createScriptRunner } from './script-runner.ts'
 import * as scripts from './scripts.ts'
-import { createSessionIndex } from './session-index.ts'
+import { createRedisSessionIndex } from './session-index.ts'
+import { createSessionReader } from './session-reader.ts'
 import { createSessionRecords } from './session-record.ts'
 import { createRedisSharedState } from './shared-state.ts'
+import { createRedisTokenLocks } from './token-locks.ts'
 
 interface RedisStoreOptions {
   connection: RedisConnection
@@ -30,86 +32,25 @@ interface RedisStoreOptions {
   log: Log
 }
 
-/** Redis forgets a session this much after its time, which the replicas' clocks decide; in milliseconds. */
+/** Milliseconds for which Redis keeps a session after its expiry, because the replicas' clocks may differ. */
 const clockAllowance = 60_000
 
-/** A session's keys have one hash tag, so that a cluster keeps them on one node. */
-const sessionKey = (handle: string) => `portico:session:{${handle}}`
-const lockKey = (handle: string) => `portico:lock:{${handle}}`
-
-/** For `then`: whether it came about. */
-const asBoolean = [() => true, () => false] as const
-
 /**
- * Creates the store that replicas share. Redis knows no token, no cookie and no name of a person: keys are made from
- * hashes, values are sealed with keys that the master secrets derive, and bound to their session.
+ * Creates the store that replicas share. Redis sees no token, no cookie and no name of a user: keys are made
+ * from hashes, and values are sealed with keys that are derived from the master secrets, and bound to their
+ * session.
  */
 export function createRedisStore({ connection, secrets, lifetimes, clock, log }: RedisStoreOptions): Store {
   const records = createSessionRecords(createSealer(secrets, 'session-at-rest'))
   const [counterSecret = Buffer.alloc(0)] = deriveKeys(secrets, 'store-index')
-
-  const write = (script: string, keys: string[], ...args: (string | number)[]) =>
-    connection.run((client) => runScript(client, script, keys, args))
-
-  function readFields(handle: string): Promise<Record<string, string>> {
-    return connection.run((client) =>
-      client.hGetAll(sessionKey(handle)).catch((error: unknown) => {
-        // Something that is no hash is no session either.
-        if (error instanceof Error && error.message.startsWith('WRONGTYPE')) return { v: 'WRONGTYPE' }
-        throw error
-      }),
-    )
-  }
-
-  async function isGone(handle: string): Promise<boolean> {
-    const { v: format = 'ended' } = await readFields(handle)
-    return format === 'ended'
-  }
-
-  async function read(handle: string): Promise<Session | undefined> {
-    const fields = await readFields(handle)
-    const { v: format } = fields
-    if (format === undefined || format === 'ended') return undefined
-    const session = records.open(handle, fields)
-    if (session === undefined) log('session_unreadable', { session: handle, format: format.slice(0, 20) })
-    return session !== undefined && session.idleExpiresAt > clock.now() ? session : undefined
-  }
-
-  const index = createSessionIndex({ connection, secrets, lifetimes, clock, read, isGone })
-  const revocationQueue = createRevocationQueue({ connection, records, clock, sessionKey, readFields })
-
-  async function end(
-    handle: string,
-    { byBrowser, successor, withoutRevoking }: EndOptions = {},
-  ): Promise<EndResult> {
-    const keys = [sessionKey(handle), lockKey(handle)]
-    // First: whatever becomes of this process, somebody looks after what the session leaves. In a cluster the list may be
-    // out of reach, and the session not: that stops no logout.
-    const isUnlisted = withoutRevoking || successor !== undefined
-    const isListed = isUnlisted || (await revocationQueue.enqueue(handle).then(...asBoolean))
-    const flags = [byBrowser ? 1 : 0, successor ?? '', withoutRevoking ? 1 : 0, crossingTime]
-    const answer = await write(
-      scripts.endScript,
-      keys,
-      clock.now(),
-      tombstoneLifetime,
-      pendingRevocationLifetime,
-      ...flags,
-    )
-    const texts = Array.isArray(answer) ? answer.map(String) : []
-    const [alive, signedOut, before = '', indexes = '', i = '', t = '', n = '', b = ''] = texts
-    await index.remove(indexes.split(' ').filter(Boolean), handle)
-    if (!isListed) await revocationQueue.enqueue(handle).catch(() => {})
-    return {
-      wasAlive: alive === '1',
-      pendingRevocation: records.openPendingRevocation(handle, { i, t, n, b }),
-      successor: before || undefined,
-      signedOutAt: Number(signedOut) || undefined,
-    }
-  }
+  const runScript = createScriptRunner(connection)
+  const sessions = createSessionReader({ connection, records, clock, log })
+  const index = createRedisSessionIndex({ connection, runScript, secrets, lifetimes, clock, sessions })
+  const revocationQueue = createRevocationQueue({ connection, runScript, records, sessions, clock })
 
   return {
-    ...createRedisSharedState({ connection, counterSecret }),
+    ...createRedisSharedState({ connection, runScript, counterSecret }),
+    ...createRedisTokenLocks({ runScript, records, index, lifetimes, clock }),
 
     async create(handle, session) {
       const groups = toGroups(session.identity)
@@ -128,34 +69,32 @@ export function createRedisStore({ connection, secrets, lifetimes, clock, log }:
         a: absoluteExpiresAt,
         g: indexes.join(' '),
       }
-      // First: no session must ever live that its index does not know.
+      // First: there must never be an active session that is not in its index.
       await index.add(indexes, handle, absoluteExpiresAt)
-      const created = await write(
+      const timeToLive = idleExpiresAt - now + clockAllowance
+      const keys = [toSessionKey(handle)]
+      const created = await runScript(
         scripts.createScript,
-        [sessionKey(handle)],
-        idleExpiresAt - now + clockAllowance,
+        keys,
+        timeToLive,
         ...Object.entries(fields).flat(),
       )
       if (created !== 1) return 'taken'
-      // After: a cut-off that came too late to be seen here finds the session in its index.
-      if (!(await index.isCutOff(groups, session.identity.login.startedAt))) return 'created'
+      // After: a `rejectEarlierLogins` that is too late to be seen here finds the session in its index.
+      if (!(await index.isLoginRejected(groups, session.identity.login.startedAt))) return 'created'
       await end(handle)
-      return 'cut-off'
+      return 'rejected'
     },
 
-    read,
+    read: sessions.read,
 
     async touch(session) {
       const now = clock.now()
       if (!isDueForTouch(session, now, lifetimes)) return session
       const idleExpiresAt = idleExpiry(now, session.absoluteExpiresAt, lifetimes)
-      const touched = await write(
-        scripts.touchScript,
-        [sessionKey(session.handle)],
-        now,
-        idleExpiresAt,
-        idleExpiresAt - now + clockAllowance,
-      )
+      const timeToLive = idleExpiresAt - now + clockAllowance
+      const keys = [toSessionKey(session.handle)]
+      const touched = await runScript(scripts.touchScript, keys, now, idleExpiresAt, timeToLive)
       return touched === 1 ? { ...session, lastSeenAt: now, idleExpiresAt } : undefined
     },
 
@@ -163,61 +102,67 @@ export function createRedisStore({ connection, secrets, lifetimes, clock, log }:
 
     async inherit(handle, tokens) {
       const sealed = tokens.length === 0 ? '' : records.sealInherited(handle, tokens)
-      return (await write(scripts.inheritScript, [sessionKey(handle)], clock.now(), sealed)) === 1
+      return (await runScript(scripts.inheritScript, [toSessionKey(handle)], clock.now(), sealed)) === 1
     },
 
     find: index.find,
-    cutOff: index.cutOff,
-    keepForRevocation: revocationQueue.keep,
-    readPendingRevocation: revocationQueue.read,
-    completeRevocation: revocationQueue.complete,
-    takeDueRevocations: revocationQueue.takeDue,
+    rejectEarlierLogins: index.rejectEarlierLogins,
+    keepForRevocation: revocationQueue.keepForRevocation,
+    readPendingRevocation: revocationQueue.readPendingRevocation,
+    completeRevocation: revocationQueue.completeRevocation,
+    takeDueRevocations: revocationQueue.takeDueRevocations,
 
-    async lockTokens(handle, lease): Promise<TokenLock> {
-      const keys = [sessionKey(handle), lockKey(handle)]
-      const answer = Number(await write(scripts.lockScript, keys, clock.now(), lease))
-      if (answer > 0) return { state: 'locked', fence: answer }
-      if (answer === 0) return { state: 'held' }
-      return answer === -1 ? { state: 'ended' } : { state: 'paused', remaining: -1 - answer }
-    },
-
-    async renewTokenLock(handle, fence, lease) {
-      return (await write(scripts.renewLockScript, [lockKey(handle)], fence, lease)) === 1
-    },
-
-    async unlockTokens(handle, fence, pause = 0) {
-      await write(scripts.unlockScript, [lockKey(handle)], fence, pause)
-    },
-
-    async commitTokens(handle, { version, fence }, renewed) {
-      // The provider may call the person by another address now.
-      const renewedIndexes = index.keysOf(toGroups(renewed.identity).filter(({ by }) => by === 'email'))
-      await index.add(renewedIndexes, handle, clock.now() + lifetimes.absoluteTimeout)
-      const answer = await write(
-        scripts.commitScript,
-        [sessionKey(handle), lockKey(handle)],
-        clock.now(),
-        version,
-        fence,
-        records.sealIdentity(handle, renewed),
-        records.sealTokens(handle, renewed),
-      )
-      if (answer === 'committed' || answer === 'stale' || answer === 'fenced') return answer
-      return 'ended'
-    },
-
-    async ping() {
-      // A write that needs no memory: a read-only replica is of no use, one that is full still serves sessions.
-      await connection.run((client) => client.del('portico:ping'))
-      const policies = readInfo(await connection.info('memory'), 'maxmemory_policy')
-      const policy = policies.find((one) => one !== undefined && one !== 'noeviction')
-      if (policy === undefined) return
-      // Sessions that vanish are people logged out for no reason; refusing the next login is the smaller evil.
-      throw new AppError('store_unavailable', 'The session store is not set up to keep sessions.', {
-        reason: `maxmemory-policy is ${policy}, which drops sessions: set it to noeviction`,
-      })
-    },
-
+    ping: () => assertUsable(connection),
     close: () => connection.close(),
   }
+
+  async function end(handle: string, options: EndOptions = {}): Promise<EndResult> {
+    const { byBrowser = false, successor = '', withoutRevoking = false } = options
+    // First, so that another replica revokes the tokens if this one crashes. In a cluster the queue may be
+    // out of reach while the session is not: that must not prevent a logout.
+    const leavesTokens = !withoutRevoking && successor === ''
+    const isQueued = leavesTokens ? await tryToEnqueue(handle) : true
+    const answer = await runScript(
+      scripts.endScript,
+      [toSessionKey(handle), toLockKey(handle)],
+      clock.now(),
+      tombstoneLifetime,
+      pendingRevocationLifetime,
+      byBrowser ? 1 : 0,
+      successor,
+      withoutRevoking ? 1 : 0,
+      concurrentRequestWindow,
+    )
+    const texts = Array.isArray(answer) ? answer.map(String) : []
+    const [wasAlive, signedOutAt, earlierSuccessor = '', indexes = '', i = '', t = '', n = '', b = ''] = texts
+    await index.remove(indexes.split(' ').filter(Boolean), handle)
+    if (!isQueued) await tryToEnqueue(handle)
+    return {
+      wasAlive: wasAlive === '1',
+      pendingRevocation: records.openPendingRevocation(handle, { i, t, n, b }),
+      successor: earlierSuccessor || undefined,
+      signedOutAt: Number(signedOutAt) || undefined,
+    }
+  }
+
+  function tryToEnqueue(handle: string): Promise<boolean> {
+    return revocationQueue.enqueue(handle).then(
+      () => true,
+      () => false,
+    )
+  }
+}
+
+/** Throws AppError `store_unavailable` if Redis takes no writes, or may drop sessions. */
+async function assertUsable(connection: RedisConnection): Promise<void> {
+  // A write that needs no memory: a read-only replica cannot be used, but a full server still serves
+  // sessions.
+  await connection.run((client) => client.del(pingKey))
+  const policies = readInfo(await connection.info('memory'), 'maxmemory_policy')
+  const policy = policies.find((one) => one !== undefined && one !== 'noeviction')
+  if (policy === undefined) return
+  // An eviction would sign users out for no reason. Refusing the next login does less harm.
+  throw new AppError('store_unavailable', 'The session store is not set up to keep sessions.', {
+    reason: `maxmemory-policy is ${policy}, which drops sessions: set it to noeviction`,
+  })
 }

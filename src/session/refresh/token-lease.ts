@@ -1,41 +1,36 @@
 import type { SessionStore, TokenLock } from '../store.ts'
 
-/** The lock on one session's tokens, renewed for as long as this process holds it. */
+/** The lock on one session's tokens, whose lease is renewed for as long as this process holds it. */
 export interface TokenLease {
   acquire(): Promise<TokenLock>
-  /** The fencing number of the last lock that was won. */
+  /** The fencing number of the lock that was acquired last. */
   fence(): number
-  /** Whether the lock is ours for certain; a process that slept cannot know it before it asks. */
+  /** Whether this process certainly holds the lock. A process that was paused has to ask the store again. */
   isHeld(): boolean
-  /** Gives the lock back; with `pause` milliseconds, nobody gets it before. */
+  /** Releases the lock; with `pause`, nothing can take it for that many milliseconds. */
   release(pause?: number): Promise<void>
-  /** Ends the renewing; a lock that was not given back runs out by itself. */
+  /** Stops renewing the lease; a lock that was not released expires by itself. */
   stop(): void
 }
 
-/** Milliseconds after which a dead holder's lock is free, so that the next one succeeds within three seconds (F35). */
+/**
+ * Milliseconds after which the lock of a crashed process is free, so that the next one succeeds within 3 s
+ * (F35).
+ */
 export const leaseDuration = 2_000
-const renewEvery = 500
+/** Milliseconds between two tries to take a lock, or to write to a store that does not answer. */
+export const pollInterval = 40
+/** Milliseconds between two renewals of the lease. */
+const renewalInterval = 500
 
 /**
- * Creates the lease on one session's tokens. Time here is the process's own monotonic clock, never the injected one: it
- * runs on while the process is stopped, and its lease with it.
+ * Creates the lease on one session's tokens. It measures time by the monotonic clock of the process, never by
+ * the injected one: that clock continues while the process is paused, as the lease in the store does.
  */
 export function createTokenLease(store: SessionStore, handle: string): TokenLease {
   let held: { fence: number; until: number } | undefined
   let lastFence = 0
   let renewal: NodeJS.Timeout | undefined
-
-  async function renew(fence: number): Promise<void> {
-    const sentAt = performance.now()
-    const isOurs = await store.renewTokenLock(handle, fence, leaseDuration)
-    if (held?.fence === fence) held = isOurs ? { fence, until: sentAt + leaseDuration } : undefined
-  }
-
-  function stop(): void {
-    clearInterval(renewal)
-    held = undefined
-  }
 
   return {
     async acquire() {
@@ -45,8 +40,8 @@ export function createTokenLease(store: SessionStore, handle: string): TokenLeas
         stop()
         lastFence = lock.fence
         held = { fence: lock.fence, until: sentAt + leaseDuration }
-        // A store that does not answer lets the lease run out: somebody else may then try.
-        renewal = setInterval(() => void renew(lock.fence).catch(() => {}), renewEvery)
+        // If the store does not answer, the lease expires, and another process may try.
+        renewal = setInterval(() => void renew(lock.fence).catch(() => {}), renewalInterval)
       }
       return lock
     },
@@ -57,5 +52,16 @@ export function createTokenLease(store: SessionStore, handle: string): TokenLeas
       await store.unlockTokens(handle, lastFence, pause)
     },
     stop,
+  }
+
+  async function renew(fence: number): Promise<void> {
+    const sentAt = performance.now()
+    const isRenewed = await store.renewTokenLock(handle, fence, leaseDuration)
+    if (held?.fence === fence) held = isRenewed ? { fence, until: sentAt + leaseDuration } : undefined
+  }
+
+  function stop(): void {
+    clearInterval(renewal)
+    held = undefined
   }
 }

@@ -1,52 +1,37 @@
-import { isDeepStrictEqual } from 'node:util'
-import { type NewSession, type PendingRevocation, type Session, toRefreshTokens } from '../session.ts'
-import { isIn, type SessionGroup, toUserGroup } from '../session-groups.ts'
+import { inBatches } from '../batches.ts'
+import type { PendingRevocation, Session } from '../session.ts'
+import { type SessionGroup, toUserGroup } from '../session-groups.ts'
 import type { EndOptions, EndResult, SessionStore } from '../store.ts'
+import { createSupersession, maxSuccessors, type Supersession } from './supersession.ts'
 import type { TokenRevocation } from './token-revocation.ts'
 
-/** A session that takes the place of another one. */
-type Successor = NewSession & { readonly handle: string }
-/** A session that gives its place. */
-type Heritable = Successor & Pick<Session, 'inherited'>
-
-/** The one way sessions end: in the store first, for good; then their refresh tokens at the provider. */
-export interface SessionTermination {
-  end(handle: string, ending?: EndOptions): Promise<EndResult>
+/**
+ * Terminates sessions: first permanently in the store, then by revoking their refresh tokens at the provider.
+ * No other part ends sessions.
+ */
+export interface SessionTermination extends Supersession {
+  end(handle: string, options?: EndOptions): Promise<EndResult>
   /**
-   * Ends a session, and those that logins of the same person in its browser put in its place within the last seconds.
-   * Returns what the session itself left.
+   * Ends a session without revoking its tokens, because an active session may use the same tokens or the same
+   * grant. Used when the same browser signs in again, and when a login fails after its session was written.
    */
-  endWithSuccessors(handle: string, ending?: EndOptions): Promise<PendingRevocation | undefined>
-  /**
-   * Ends a session in whose browser a login made another one, and those that other logins of the same person put in its
-   * place within the last seconds. Returns when that browser signed out, in milliseconds since the epoch, if it did.
-   */
-  replace(handle: string, successor: Successor): Promise<number | undefined>
-  /**
-   * Ends one session for another one of its browser. The new session of the same person inherits the refresh tokens:
-   * many providers take the revocation of one for the end of all that came from one sign-in. Those of another person
-   * are revoked. Undefined, and nothing done, where the successor has ended itself.
-   */
-  supersede(old: Heritable, successor: Successor): Promise<EndResult | undefined>
-  /** The session; where it has ended, the living one that logins of the same person put in its place within the last seconds. */
-  findLiving(handle: string): Promise<Session | undefined>
-  /** Ends a session that came to nothing, and revokes nothing: one that lives may share its grant, or its tokens. */
   endWithoutRevoking(handle: string): Promise<EndResult>
-  /** Undoes a replacement that failed halfway: the session before inherits if it lives, and the new one ends. */
-  restorePrevious(own: Successor, previous: string): Promise<void>
   /**
-   * Ends every session of a group, and keeps logins under way from making another. Sessions that `isMeant` says no to
-   * live on.
+   * Ends a session and the sessions of the same user that superseded it within the last seconds. Returns the
+   * pending revocation of the first one.
+   */
+  endChain(handle: string, options?: EndOptions): Promise<PendingRevocation | undefined>
+  /**
+   * Ends every session of a group, and keeps logins in progress from making another. Sessions for which
+   * `shouldEnd` returns false stay active.
    *
    * @returns the handles of those that ended
    */
-  endAll(group: SessionGroup, isMeant?: (session: Session) => boolean): Promise<string[]>
-  /** Ends all sessions of a person but this one; returns their handles. */
+  endAll(group: SessionGroup, shouldEnd?: (session: Session) => boolean): Promise<string[]>
+  /** Ends all sessions of a user except this one; returns their handles. */
   endOthers(session: Session): Promise<string[]>
-  /** Revokes what a session left that was cut off before it began. */
+  /** Revokes the tokens of a session that was rejected because its user had been signed out meanwhile. */
   revokePending(handle: string): Promise<void>
-  /** Takes care of tokens that came when their session had ended already. */
-  discardLateTokens(handle: string, late: NewSession): Promise<void>
 }
 
 interface SessionTerminationOptions {
@@ -54,117 +39,29 @@ interface SessionTerminationOptions {
   tokenRevocation: Pick<TokenRevocation, 'revoke'>
 }
 
-/** Sessions that requests of one browser may have put in each other's place while they crossed. */
-const maxSuccessors = 10
+/** Sessions that end at once: a user with thousands of them must not block the store for the others. */
+const batchSize = 100
 
-/** Sessions that end at once: a person with thousands of them must not keep the store from everybody else. */
-const batch = 100
-
-/** Creates the endings. Every method may throw AppError `store_unavailable`: then nobody may claim that anything ended. */
+/**
+ * Creates the session termination. Every method may throw AppError `store_unavailable`; sessions may be
+ * active then.
+ */
 export function createSessionTermination({
   store,
   tokenRevocation,
 }: SessionTerminationOptions): SessionTermination {
-  async function end(handle: string, ending: EndOptions = {}): Promise<EndResult> {
-    const ended = await store.end(handle, ending)
-    if (ended.pendingRevocation !== undefined) tokenRevocation.revoke(ended.pendingRevocation)
-    return ended
-  }
-
-  async function endAll(
-    group: SessionGroup,
-    isMeant: (session: Session) => boolean = () => true,
-  ): Promise<string[]> {
-    // First: a login that does not see it has written its session to the group before.
-    await store.cutOff(group)
-    const meant = (await store.find(group)).filter(isMeant).map(({ handle }) => handle)
-    const ended: string[] = []
-    for (let from = 0; from < meant.length; from += batch) {
-      const some = meant.slice(from, from + batch)
-      const outcomes = await Promise.all(some.map((handle) => end(handle)))
-      ended.push(...some.filter((_handle, index) => outcomes[index]?.wasAlive))
-    }
-    return ended
-  }
-
-  const endWithoutRevoking = (handle: string) => store.end(handle, { withoutRevoking: true })
-
-  async function discardLateTokens(handle: string, late: NewSession): Promise<void> {
-    const { pendingRevocation, successor } = await store.keepForRevocation(handle, late)
-    let heir = successor
-    for (let count = 0; heir !== undefined && count < maxSuccessors; count += 1) {
-      if (await store.inherit(heir, toRefreshTokens(late))) return
-      // That one is over as well; another one may have taken its place.
-      heir = (await endWithoutRevoking(heir)).successor
-    }
-    const left =
-      pendingRevocation ?? (await store.keepForRevocation(handle, late, { isOver: true })).pendingRevocation
-    if (left !== undefined) tokenRevocation.revoke(left)
-  }
-
-  async function supersede(old: Heritable, successor: Successor): Promise<EndResult | undefined> {
-    if (!isIn(old.identity, toUserGroup(successor.identity))) return end(old.handle)
-    // First: whatever fails afterwards, the tokens are answered for.
-    const tokens = toRefreshTokens(old)
-    if (!(await store.inherit(successor.handle, tokens))) return undefined
-    const ended = await store.end(old.handle, { successor: successor.handle })
-    const { pendingRevocation } = ended
-    // A refresh may have changed them in between.
-    if (pendingRevocation !== undefined && !isDeepStrictEqual(toRefreshTokens(pendingRevocation), tokens)) {
-      await discardLateTokens(old.handle, pendingRevocation)
-    }
-    return ended
-  }
-
   return {
     end,
     endWithoutRevoking,
-    supersede,
+    ...createSupersession({ store, tokenRevocation, end, endWithoutRevoking }),
 
-    async restorePrevious(own, previous) {
-      const before = await store.read(previous)
-      const isGiven = before !== undefined && (await supersede(own, before)) !== undefined
-      // Its tokens may be those of another session in the chain, which lives.
-      if (!isGiven) await endWithoutRevoking(own.handle)
-    },
-
-    async endWithSuccessors(handle, ending) {
-      const { pendingRevocation, successor } = await end(handle, ending)
+    async endChain(handle, options) {
+      const { pendingRevocation, successor } = await end(handle, options)
       let next = successor
       for (let count = 0; next !== undefined && count < maxSuccessors; count += 1) {
-        next = (await end(next, ending)).successor
+        next = (await end(next, options)).successor
       }
       return pendingRevocation
-    },
-
-    async replace(handle, by) {
-      let next: string | undefined = handle
-      let signedOutAt: number | undefined
-      // The chain may end at the successor itself: two requests of the browser can come to the same conclusion.
-      for (let count = 0; next !== undefined && next !== by.handle && count <= maxSuccessors; count += 1) {
-        const old = await store.read(next)
-        const isOthers = old !== undefined && !isIn(old.identity, toUserGroup(by.identity))
-        // The browser's own session ends in any case; one that took its place, only if it is of the same person.
-        if (next !== handle && isOthers) break
-        // One that has just run out may be of the same person, and share a grant with the successor.
-        const ended: EndResult | undefined =
-          old === undefined ? await endWithoutRevoking(next) : await supersede(old, by)
-        if (ended === undefined) break
-        signedOutAt = Math.max(signedOutAt ?? 0, ended.signedOutAt ?? 0) || undefined
-        next = ended.successor
-      }
-      return signedOutAt
-    },
-
-    async findLiving(handle) {
-      let next: string | undefined = handle
-      for (let count = 0; next !== undefined && count <= maxSuccessors; count += 1) {
-        const session = await store.read(next)
-        if (session !== undefined) return session
-        // Over, and so it stays: this only asks for its successor.
-        next = (await endWithoutRevoking(next)).successor
-      }
-      return undefined
     },
 
     endAll,
@@ -174,7 +71,32 @@ export function createSessionTermination({
       const pendingRevocation = await store.readPendingRevocation(handle)
       if (pendingRevocation !== undefined) tokenRevocation.revoke(pendingRevocation)
     },
+  }
 
-    discardLateTokens,
+  async function end(handle: string, options: EndOptions = {}): Promise<EndResult> {
+    const ended = await store.end(handle, options)
+    if (ended.pendingRevocation !== undefined) tokenRevocation.revoke(ended.pendingRevocation)
+    return ended
+  }
+
+  function endWithoutRevoking(handle: string): Promise<EndResult> {
+    return store.end(handle, { withoutRevoking: true })
+  }
+
+  async function endAll(
+    group: SessionGroup,
+    shouldEnd: (session: Session) => boolean = () => true,
+  ): Promise<string[]> {
+    // First: a login that is not rejected by it has already written its session to the group.
+    await store.rejectEarlierLogins(group)
+    const sessions = (await store.find(group)).filter(shouldEnd)
+    return inBatches(sessions, batchSize, endBatch)
+  }
+
+  /** Ends sessions at once; returns the handles of those that were still active. */
+  async function endBatch(sessions: readonly Session[]): Promise<string[]> {
+    const handles = sessions.map(({ handle }) => handle)
+    const results = await Promise.all(handles.map((handle) => end(handle)))
+    return handles.filter((_handle, position) => results[position]?.wasAlive)
   }
 }

@@ -1,4 +1,4 @@
-import { AppError } from '../../errors.ts'
+import { toLogReason } from '../../errors.ts'
 import type { Providers } from '../../provider/providers.ts'
 import { ProviderUnavailable } from '../../provider/transport/unavailable.ts'
 import type { Log } from '../../telemetry/logger.ts'
@@ -6,15 +6,15 @@ import { type PendingRevocation, type RefreshToken, toRefreshTokens } from '../s
 import { toProviderSidGroup } from '../session-groups.ts'
 import type { SessionStore } from '../store.ts'
 
-/** Tells providers that the refresh tokens of ended sessions are worth nothing any more (RFC 7009). */
+/** Revokes the refresh tokens of ended sessions at their providers (RFC 7009). */
 export interface TokenRevocation {
-  /** Revokes what a session left, beside whatever the caller does. What fails is tried again by `sweep`. */
+  /** Revokes the tokens of an ended session in the background. What fails is tried again by `revokeDue`. */
   revoke(pendingRevocation: PendingRevocation): void
-  /** Revokes what is left over: by calls that failed, and by processes that died. Never rejects. */
-  sweep(): Promise<void>
-  /** Sweeps now and then from now on. */
+  /** Revokes the tokens that failed calls and crashed replicas left in the store. Never rejects. */
+  revokeDue(): Promise<void>
+  /** Calls `revokeDue` at regular intervals from now on. */
   start(): void
-  /** Starts no more sweeps; resolves once no call is under way. */
+  /** Stops the regular calls; resolves once no revocation is in progress. */
   stop(): Promise<void>
 }
 
@@ -24,33 +24,75 @@ interface TokenRevocationOptions {
   log: Log
 }
 
-/** Milliseconds between two sweeps of one replica. */
-const sweepEvery = 2_000
-/** Milliseconds before anybody tries again what failed. */
+/** Milliseconds between two calls of `revokeDue` by one replica. */
+const interval = 2_000
+/** Milliseconds before any replica tries a failed revocation again. */
 const retryPause = 60_000
-/** Sessions that one sweep takes care of at once. */
-const batch = 20
+/** Sessions whose tokens are revoked at once. */
+const batchSize = 20
 
-/** Creates the revocations of this process; replicas share the work through the store. */
+/** Creates the token revocation of this process; the replicas share the work through the store. */
 export function createTokenRevocation({ store, providers, log }: TokenRevocationOptions): TokenRevocation {
   const inFlight = new Set<Promise<unknown>>()
   let timer: NodeJS.Timeout | undefined
-  let isSweeping = false
+  let isRunning = false
 
-  function track<T>(work: Promise<T>): Promise<T> {
-    const tracked = work.finally(() => inFlight.delete(tracked))
-    inFlight.add(tracked)
-    return tracked
+  return {
+    revoke: (pendingRevocation) => void track(tryToRevoke(pendingRevocation)),
+    revokeDue,
+    start() {
+      timer = setInterval(() => void revokeDue(), interval).unref()
+    },
+    async stop() {
+      clearInterval(timer)
+      await Promise.allSettled(inFlight)
+    },
   }
 
-  /** Whether nothing is left to do. */
-  async function attempt(
+  /** Errors are ignored here: the store logs its own outages. */
+  async function revokeDue(): Promise<void> {
+    if (isRunning) return
+    isRunning = true
+    await track(revokeInBatches()).catch(() => {})
+    isRunning = false
+  }
+
+  async function revokeInBatches(): Promise<void> {
+    for (;;) {
+      const handles = await store.takeDueRevocations(batchSize, retryPause)
+      const [first, ...others] = handles
+      if (first === undefined) return
+      // After an outage, the provider's circuit breaker lets one call through as a trial before the others.
+      const outcomes = [await retry(first), ...(await Promise.all(others.map(retry)))]
+      // A provider that is still down is not called for every session in the store.
+      if (handles.length < batchSize || !outcomes.includes(true)) return
+    }
+  }
+
+  /** Revokes what an ended session still has in the store; returns whether nothing is left to do. */
+  async function retry(handle: string): Promise<boolean> {
+    const pendingRevocation = await store.readPendingRevocation(handle)
+    // Already revoked, or expired.
+    if (pendingRevocation === undefined) {
+      await store.completeRevocation(handle, 0)
+      return true
+    }
+    const tokens = toRefreshTokens(pendingRevocation)
+    const areInUse = await Promise.all(tokens.map(isSignedInAgain))
+    return tryToRevoke(
+      pendingRevocation,
+      tokens.filter((_token, position) => !areInUse[position]),
+    )
+  }
+
+  /** Revokes refresh tokens, those of the session by default; returns whether nothing is left to do. */
+  async function tryToRevoke(
     { handle, version, ...session }: PendingRevocation,
     tokens: readonly RefreshToken[] = toRefreshTokens(session),
   ): Promise<boolean> {
     try {
       for (const token of tokens) {
-        // Another replica may know a provider that this one does not, in the middle of a rolling restart.
+        // During a rolling restart, another replica may have a provider that this one does not.
         const provider = providers.findConfigured(token)
         if (provider === undefined) return false
         const outcome = await provider.revoke(token)
@@ -59,70 +101,27 @@ export function createTokenRevocation({ store, providers, log }: TokenRevocation
       await store.completeRevocation(handle, version)
       return true
     } catch (error) {
-      // That the provider does not answer was told when it was asked.
-      const isNews = !(error instanceof ProviderUnavailable && error.outage === 'breaker-open')
-      if (isNews) log('revocation_failed', { session: handle, reason: toReason(error) })
+      // With an open circuit breaker no call was made, and the outage is already logged.
+      const isLogged = error instanceof ProviderUnavailable && error.outage === 'breaker-open'
+      if (!isLogged) {
+        log('revocation_failed', { session: handle, reason: toLogReason(error, 'internal_error') })
+      }
       return false
     }
   }
 
   /**
-   * A person who signed in again by the same session at the provider has another refresh token now, which many providers
-   * would end as well. The old one is held by no one else.
+   * Whether the user has signed in again by the same session at the provider. Many providers would end the
+   * new refresh token with the old one, which only this server has.
    */
   async function isSignedInAgain({ issuer, providerSid }: RefreshToken): Promise<boolean> {
     if (providerSid === undefined) return false
     return (await store.find(toProviderSidGroup(issuer, providerSid))).length > 0
   }
 
-  async function lookAfter(handle: string): Promise<boolean> {
-    const pendingRevocation = await store.readPendingRevocation(handle)
-    // Revoked before its entry was dropped, or too long ago.
-    if (pendingRevocation === undefined) {
-      await store.completeRevocation(handle, 0)
-      return true
-    }
-    const tokens = toRefreshTokens(pendingRevocation)
-    const isBetterLeft = await Promise.all(tokens.map(isSignedInAgain))
-    return attempt(
-      pendingRevocation,
-      tokens.filter((_token, index) => !isBetterLeft[index]),
-    )
+  function track<T>(work: Promise<T>): Promise<T> {
+    const tracked = work.finally(() => inFlight.delete(tracked))
+    inFlight.add(tracked)
+    return tracked
   }
-
-  async function sweepAll(): Promise<void> {
-    for (;;) {
-      const handles = await store.takeDueRevocations(batch, retryPause)
-      const [first, ...others] = handles
-      if (first === undefined) return
-      // A provider that was down takes one call as a trial, and the others after it.
-      const outcomes = [await lookAfter(first), ...(await Promise.all(others.map(lookAfter)))]
-      // One that is down still is not asked for every session there is.
-      if (handles.length < batch || !outcomes.includes(true)) return
-    }
-  }
-
-  /** The store tells of its own outages. */
-  async function sweep(): Promise<void> {
-    if (isSweeping) return
-    isSweeping = true
-    await track(sweepAll()).catch(() => {})
-    isSweeping = false
-  }
-
-  return {
-    revoke: (pendingRevocation) => void track(attempt(pendingRevocation)),
-    sweep,
-    start() {
-      timer = setInterval(() => void sweep(), sweepEvery).unref()
-    },
-    async stop() {
-      clearInterval(timer)
-      await Promise.allSettled(inFlight)
-    },
-  }
-}
-
-function toReason(error: unknown): string {
-  return error instanceof AppError ? (error.reason ?? error.code) : 'internal_error'
 }

@@ -108,8 +108,8 @@ describe('the index follows', () => {
   test('a session that ends, or was cut off before it began: nothing of it stays', async () => {
     await store.create('h', toSession('u'))
     await store.end('h')
-    await store.cutOff(toUserGroup({ issuer, providerSub: 'u' }))
-    expect(await store.create('late', toSession('u'))).toBe('cut-off')
+    await store.rejectEarlierLogins(toUserGroup({ issuer, providerSub: 'u' }))
+    expect(await store.create('late', toSession('u'))).toBe('rejected')
     expect(store.indexSize()).toBe(0)
   })
 

@@ -160,7 +160,7 @@ describe('what lives of a session, and of those that took its place', () => {
   beforeEach(async () => {
     for (const handle of ['a', 'b', 'c']) await store.create(handle, session)
   })
-  const findLiving = async () => (await create().findLiving('a'))?.handle
+  const findLiving = async () => (await create().findActive('a'))?.handle
   const living = async () => (await store.find(group)).map(({ handle }) => handle)
 
   test.each<[string, () => unknown, string | undefined]>([
@@ -219,7 +219,7 @@ test('a replacement that fails further down the chain revokes nothing of a sessi
       return store.end(handle, ending)
     },
   })
-  await expect(termination.replace('a', own)).rejects.toThrow('the store fails')
+  await expect(termination.supersedeChain('a', own)).rejects.toThrow('the store fails')
   await termination.restorePrevious(own, 'a')
   expect([await store.read('b'), await store.read('c')].map((one) => one !== undefined)).toEqual([
     true,

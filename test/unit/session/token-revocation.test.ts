@@ -56,7 +56,7 @@ const countLeft = async (count: number) => {
 describe('a sweep', () => {
   test('takes care of all there is, however much', async () => {
     await leave(45)
-    await create().sweep()
+    await create().revokeDue()
     expect([calls, await countLeft(45)]).toEqual([45, 0])
     expect(events.filter(({ event }) => event === 'refresh_token_revoked')).toHaveLength(45)
   })
@@ -65,18 +65,18 @@ describe('a sweep', () => {
     await leave(45)
     answer = () => Promise.reject(providerUnavailable('down', { outage: 'no-answer' }))
     const tokenRevocation = create()
-    await tokenRevocation.sweep()
+    await tokenRevocation.revokeDue()
     expect(calls).toBe(20)
     clock.advance(minutes(1) - 1)
-    await tokenRevocation.sweep()
-    await tokenRevocation.sweep()
+    await tokenRevocation.revokeDue()
+    await tokenRevocation.revokeDue()
     expect(calls).toBe(45)
     answer = async () => 'revoked'
     clock.advance(1)
-    await tokenRevocation.sweep()
+    await tokenRevocation.revokeDue()
     expect(await countLeft(45)).toBeLessThanOrEqual(25)
     clock.advance(minutes(1))
-    await tokenRevocation.sweep()
+    await tokenRevocation.revokeDue()
     expect(await countLeft(45)).toBe(0)
   })
 
@@ -91,7 +91,7 @@ describe('a sweep', () => {
       isUnderWay = false
       return 'revoked'
     }
-    await create().sweep()
+    await create().revokeDue()
     expect([calls, atOnce]).toEqual([10, 0])
   })
 
@@ -99,7 +99,7 @@ describe('a sweep', () => {
     await leave(45)
     answer = () =>
       calls % 2 === 0 ? Promise.reject(new AppError('provider_error', 'no')) : Promise.resolve('revoked')
-    await create().sweep()
+    await create().revokeDue()
     expect(calls).toBe(45)
   })
 
@@ -111,10 +111,10 @@ describe('a sweep', () => {
         release = () => done('revoked')
       })
     const tokenRevocation = create()
-    const first = tokenRevocation.sweep()
+    const first = tokenRevocation.revokeDue()
     await expect.poll(() => calls).toBe(1)
     clock.advance(minutes(2))
-    await tokenRevocation.sweep()
+    await tokenRevocation.revokeDue()
     expect(calls).toBe(1)
     release()
     await first
@@ -129,9 +129,9 @@ describe('a sweep', () => {
           ? Promise.reject(new AppError('store_unavailable', 'down'))
           : store.takeDueRevocations(...args),
     })
-    await tokenRevocation.sweep()
+    await tokenRevocation.revokeDue()
     isDown = false
-    await tokenRevocation.sweep()
+    await tokenRevocation.revokeDue()
     expect(await countLeft(1)).toBe(0)
   })
 })
@@ -139,7 +139,7 @@ describe('a sweep', () => {
 test('what a provider does not revoke is forgotten, and not told as revoked', async () => {
   await leave(1)
   answer = async () => 'unsupported'
-  await create().sweep()
+  await create().revokeDue()
   expect(await countLeft(1)).toBe(0)
   expect(events).toEqual([])
 })
@@ -148,11 +148,11 @@ test('what belongs to a provider that nobody here knows is left to who does', as
   await leave(1)
   isKnown = false
   const tokenRevocation = create()
-  await tokenRevocation.sweep()
+  await tokenRevocation.revokeDue()
   expect([calls, await countLeft(1)]).toEqual([0, 1])
   isKnown = true
   clock.advance(minutes(1))
-  await tokenRevocation.sweep()
+  await tokenRevocation.revokeDue()
   expect(await countLeft(1)).toBe(0)
 })
 
@@ -164,14 +164,14 @@ test.each<[string, unknown, unknown]>([
 ])('%s is told with its reason', async (_name, error, reason) => {
   await leave(1)
   answer = () => Promise.reject(error)
-  await create().sweep()
+  await create().revokeDue()
   expect(events).toEqual([{ event: 'revocation_failed', reason }])
 })
 
 test('that nobody was asked is no news', async () => {
   await leave(1)
   answer = () => Promise.reject(providerUnavailable('breaker is open', { outage: 'breaker-open' }))
-  await create().sweep()
+  await create().revokeDue()
   expect([events, await countLeft(1)]).toEqual([[], 1])
 })
 

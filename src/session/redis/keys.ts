@@ -1,0 +1,34 @@
+/**
+ * Keys in Redis; docs/operations.md describes each. In braces is the hash tag by which a cluster picks the
+ * node.
+ */
+
+/** A session's keys have one hash tag, so that a cluster keeps them on one node. */
+export const toSessionKey = (handle: string): string => `portico:session:{${handle}}`
+export const toLockKey = (handle: string): string => `portico:lock:{${handle}}`
+
+/** Ended sessions whose tokens are not revoked yet, sorted by the time at which that is due. */
+export const revocationQueueKey = 'portico:revocations'
+
+/**
+ * The index of a group and the time of its last `rejectEarlierLogins`; `name` is a keyed hash of the group.
+ */
+export const toIndexKey = (name: string): string => `portico:index:{${name}}`
+export const toLoginCutoffKey = (name: string): string => `portico:cutoff:{${name}}`
+
+/** A reservation and its text have one hash tag as well. */
+export const toReservationKey = (key: string): string => `portico:reservation:{${key}}`
+export const toReservationTextKey = (key: string): string => `portico:outcome:{${key}}`
+
+export const toPublishedKey = (key: string): string => `portico:published:{${key}}`
+
+/** A rate limit's counter; `name` is a keyed hash. */
+export const toCounterKey = (name: string): string => `portico:count:{${name}}`
+
+/** A text that all replicas share. */
+export const toSharedKey = (name: string): string => `portico:shared:{${name}}`
+
+/** A key that is read and deleted to see whether Redis answers. */
+export const pingKey = 'portico:ping'
+/** A key that the doctor writes to see whether it may. */
+export const doctorKey = 'portico:doctor'

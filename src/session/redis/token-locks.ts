@@ -1,0 +1,63 @@
+import type { Clock } from '../../clock.ts'
+import { toGroups } from '../session-groups.ts'
+import type { SessionLifetimes, SessionStore } from '../store.ts'
+import { toLockKey, toSessionKey } from './keys.ts'
+import type { RunScript } from './script-runner.ts'
+import { commitScript, lockScript, renewLockScript, unlockScript } from './scripts.ts'
+import type { RedisSessionIndex } from './session-index.ts'
+import type { SessionRecords } from './session-record.ts'
+
+/** The locks on the tokens of active sessions, and the commit of refreshed tokens that they protect. */
+type RedisTokenLocks = Pick<SessionStore, 'lockTokens' | 'renewTokenLock' | 'unlockTokens' | 'commitTokens'>
+
+interface RedisTokenLocksOptions {
+  runScript: RunScript
+  records: SessionRecords
+  index: RedisSessionIndex
+  lifetimes: SessionLifetimes
+  clock: Clock
+}
+
+/** Creates the locks that the replicas share. */
+export function createRedisTokenLocks({
+  runScript,
+  records,
+  index,
+  lifetimes,
+  clock,
+}: RedisTokenLocksOptions): RedisTokenLocks {
+  return {
+    async lockTokens(handle, lease) {
+      const keys = [toSessionKey(handle), toLockKey(handle)]
+      const answer = Number(await runScript(lockScript, keys, clock.now(), lease))
+      if (answer > 0) return { state: 'locked', fence: answer }
+      if (answer === 0) return { state: 'held' }
+      return answer === -1 ? { state: 'ended' } : { state: 'paused', remaining: -1 - answer }
+    },
+
+    async renewTokenLock(handle, fence, lease) {
+      return (await runScript(renewLockScript, [toLockKey(handle)], fence, lease)) === 1
+    },
+
+    async unlockTokens(handle, fence, pause = 0) {
+      await runScript(unlockScript, [toLockKey(handle)], fence, pause)
+    },
+
+    async commitTokens(handle, { version, fence }, refreshed) {
+      // The user may have another e-mail address now.
+      const emailGroups = toGroups(refreshed.identity).filter(({ by }) => by === 'email')
+      await index.add(index.keysOf(emailGroups), handle, clock.now() + lifetimes.absoluteTimeout)
+      const answer = await runScript(
+        commitScript,
+        [toSessionKey(handle), toLockKey(handle)],
+        clock.now(),
+        version,
+        fence,
+        records.sealIdentity(handle, refreshed),
+        records.sealTokens(handle, refreshed),
+      )
+      if (answer === 'committed' || answer === 'stale' || answer === 'lock-lost') return answer
+      return 'ended'
+    },
+  }
+}
