@@ -31,7 +31,7 @@ test('a full memory store refuses another session and keeps the ones it has', as
   expect(await store.create('d', login)).toBe('created')
 })
 
-test('a full memory store refuses another claim, until the first ones have expired', async () => {
+test('a full memory store refuses another reservation, until the first ones have expired', async () => {
   const clock = createTestClock()
   const store = createMemoryStore({ clock, lifetimes, capacity: 1 })
   for (let index = 0; index < 10; index += 1) await store.reserveOnce(`a${index}`, minutes(10))
@@ -42,7 +42,7 @@ test('a full memory store refuses another claim, until the first ones have expir
   expect(await store.reserveOnce('b', minutes(10))).toBe(true)
 })
 
-test('the memory store forgets what has ended, tombstones and claims included', async () => {
+test('the memory store drops what has expired, including tombstones and reservations', async () => {
   const clock = createTestClock()
   const store = createMemoryStore({ clock, lifetimes })
   for (let index = 0; index < 100; index += 1) {

@@ -131,7 +131,7 @@ describeDeployment('behind Sentinel', async () => {
   return { url: `redis+sentinel://127.0.0.1:${sentinel.port}/portico-master`, nodes: [master] }
 })
 
-/** A store over a server of its own. */
+/** Opens a store over its own server. */
 async function openAlone() {
   const server = await start()
   const connection = await connectRedis(server.url)
@@ -141,8 +141,8 @@ async function openAlone() {
   return { server, store, clock }
 }
 
-describe('what Redis is left with', () => {
-  test('every key of a person ends by itself, and an index forgets sessions that must be over', async () => {
+describe('what stays in Redis', () => {
+  test('every key of a user expires, and an index drops sessions that must have expired', async () => {
     const { server, store, clock } = await openAlone()
     const passTime = async (milliseconds: number) => {
       clock.advance(milliseconds)
@@ -167,17 +167,17 @@ describe('what Redis is left with', () => {
     const indexes = (await server.dump()).filter((line) => line.startsWith('portico:index:'))
     expect(indexes).toHaveLength(3)
     for (const index of indexes) expect(index).toMatch(/ = \["second","third"\]$/)
-    // Tokens of ended sessions wait for a day to be revoked.
+    // Pending revocations are kept for a day.
     await passTime(hours(24) + 60_000)
     expect(await server.dump()).toEqual([])
   })
 })
 
-test('an index gives back many sessions, and drops those that ended by themselves', async () => {
+test('an index returns many sessions, and drops those that expired', async () => {
   const { server, store, clock } = await openAlone()
   for (let index = 0; index < 250; index += 1) await store.create(`h${index}`, session)
   expect(await store.find(toUserGroup(session.identity))).toHaveLength(250)
-  // Redis keeps them a minute longer, for replicas whose clocks are late.
+  // Redis keeps them a minute longer, for replicas whose clocks are slow.
   clock.advance(lifetimes.idleTimeout + seconds(61))
   await server.passTime(lifetimes.idleTimeout + seconds(61))
   await store.create('last', session)
@@ -186,7 +186,7 @@ test('an index gives back many sessions, and drops those that ended by themselve
   expect(index).toMatch(/^portico:index/)
 })
 
-test('an index keeps what only another replica can read', async () => {
+test('an index keeps a session that only another replica can read', async () => {
   const { server, store, clock } = await openAlone()
   await store.create('h', session)
   await server.command('HSET', 'portico:session:{h}', 'v', '2')
@@ -196,7 +196,7 @@ test('an index keeps what only another replica can read', async () => {
   expect(await store.find(toUserGroup(session.identity))).toHaveLength(1)
 })
 
-test('an index entry whose session may be about to come is kept for a minute', async () => {
+test('an index entry without a session is kept for a minute, because its session may still be written', async () => {
   const { server, store, clock } = await openAlone()
   await store.create('h', session)
   const indexes = async () => (await server.dump()).filter((line) => line.startsWith('portico:index:'))
@@ -209,7 +209,7 @@ test('an index entry whose session may be about to come is kept for a minute', a
   expect((await indexes()).join()).not.toContain('coming')
 })
 
-test('a shorter absolute timeout does not hide the sessions of before', async () => {
+test('a shorter absolute timeout does not hide older sessions', async () => {
   const server = await start()
   const connection = await connectRedis(server.url)
   const clock = createTestClock()
@@ -246,7 +246,7 @@ test('a session restored without a time to live is not lost by a lock or a commi
   expect(await store.read('h')).toBeDefined()
 })
 
-test('a replica whose clock is late does not bring the end of a session nearer', async () => {
+test('a replica whose clock is slow does not shorten the life of a session', async () => {
   const server = await start()
   const connection = await connectRedis(server.url)
   const [clock, late] = [createTestClock(), createTestClock()]
@@ -264,7 +264,7 @@ test('a replica whose clock is late does not bring the end of a session nearer',
   expect((await store.read('h'))?.idleExpiresAt).toBe(clock.now() + lifetimes.idleTimeout)
 })
 
-test('a session of a newer format is left as it is, but for its end', async () => {
+test('a session of a newer format is left unchanged until it ends', async () => {
   const { server, store } = await openAlone()
   await store.create('h', session)
   const held = await store.read('h')
@@ -282,7 +282,7 @@ test('a session of a newer format is left as it is, but for its end', async () =
   expect(await server.command('HGETALL', 'portico:session:{h}')).toEqual({ v: 'ended' })
 })
 
-test('late tokens do not touch what is no ended session of this format', async () => {
+test('late tokens change nothing but ended sessions of this format', async () => {
   const { server, store, clock } = await openAlone()
   await store.create('alive', session)
   expect((await store.keepForRevocation('alive', session)).pendingRevocation?.version).toBe(0)
@@ -302,7 +302,7 @@ test('late tokens do not touch what is no ended session of this format', async (
   expect(clock.now()).toBeGreaterThan(0)
 })
 
-test('while BFF_SECRETS rotates, sessions and cut-offs of the older secret are found', async () => {
+test('while BFF_SECRETS rotates, sessions and rejected logins of the older secret are found', async () => {
   const server = await start()
   const connection = await connectRedis(server.url)
   const clock = createTestClock()
@@ -324,7 +324,7 @@ test('while BFF_SECRETS rotates, sessions and cut-offs of the older secret are f
   expect((await after.readPendingRevocation('late'))?.tokens).toEqual(session.tokens)
 })
 
-test('a key that is not what it should be stops no session from ending (F51)', async () => {
+test('a revocation queue of the wrong type prevents no session from ending (F51)', async () => {
   const { server, store } = await openAlone()
   await server.command('SET', 'portico:revocations', 'garbage')
   await store.create('h', session)
@@ -332,7 +332,7 @@ test('a key that is not what it should be stops no session from ending (F51)', a
   expect(await store.read('h')).toBeUndefined()
 })
 
-test('tokens that come while older ones are forgotten stay on the list of what is to be revoked', async () => {
+test('tokens that arrive while the revocation of older ones completes stay in the queue', async () => {
   const { store, clock } = await openAlone()
   for (let round = 0; round < 100; round += 1) {
     const handle = `h${round}`
@@ -365,7 +365,7 @@ test('F49: out of memory, sessions end, their tokens are revoked, and used logou
   await store.rejectEarlierLogins(toUserGroup(session.identity))
   await store.publish('used', 'used', minutes(1))
   expect(await store.readPublished('used')).toBe('used')
-  // No login can succeed now, so that one which cannot be marked as cancelled stops no logout.
+  // No login can succeed now, so that one that cannot be marked as cancelled does not make the logout fail.
   expect(await store.cancelReservation('login', minutes(10))).toEqual({ state: 'open' })
   clock.advance(minutes(1))
   expect((await store.takeDueRevocations(10, 1_000)).sort()).toEqual(['h', 'late', 'never-was'])
@@ -373,6 +373,6 @@ test('F49: out of memory, sessions end, their tokens are revoked, and used logou
   expect(await store.readPendingRevocation('h')).toBeUndefined()
 })
 
-test('each deployment was really there', () => {
+test('each deployment was started', () => {
   expect(servers).toHaveLength(21)
 })

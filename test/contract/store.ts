@@ -9,7 +9,7 @@ import { hours, minutes, seconds } from '../support/clock.ts'
 export interface StoreUnderTest {
   store: Store
   clock: Clock
-  /** Lets time pass for the store and for whatever it stands on, in milliseconds. */
+  /** Lets milliseconds pass for the store and for the server that it uses. */
   passTime(milliseconds: number): Promise<void>
 }
 
@@ -67,12 +67,12 @@ async function lock(store: Store, handle: string): Promise<number> {
   return taken.fence
 }
 
-/** What every store must do; run against each of them. */
+/** The tests that every implementation of the store has to pass. */
 export function describeStore(name: string, create: () => Promise<StoreUnderTest>): void {
   const handle = () => `h-${crypto.randomUUID()}`
 
   describe(`${name} as a store`, () => {
-    test('gives back what was written, with its times', async () => {
+    test('returns what was written, with its times', async () => {
       const { store, clock } = await create()
       const h = handle()
       expect(await store.create(h, session)).toBe('created')
@@ -87,7 +87,7 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
       })
     })
 
-    test('knows nothing of what was never written', async () => {
+    test('returns nothing for a handle that was never written', async () => {
       const { store } = await create()
       const h = handle()
       expect(await store.read(h)).toBeUndefined()
@@ -97,7 +97,7 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
       expect(await store.read(h)).toBeUndefined()
     })
 
-    test('does not write over a living session', async () => {
+    test('does not overwrite an active session', async () => {
       const { store } = await create()
       const h = handle()
       await store.create(h, session)
@@ -105,7 +105,7 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
       expect((await store.read(h))?.tokens).toEqual(session.tokens)
     })
 
-    test('an ended session stays dead, whoever still holds it (R49)', async () => {
+    test('an ended session never comes back, even if a request still holds it (R49)', async () => {
       const { store, passTime } = await create()
       const h = handle()
       await store.create(h, session)
@@ -125,7 +125,7 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
       expect(await store.read(h)).toBeUndefined()
     })
 
-    test('ends by itself after the idle timeout (R48)', async () => {
+    test('a session expires after the idle timeout (R48)', async () => {
       const { store, passTime } = await create()
       const h = handle()
       await store.create(h, session)
@@ -135,7 +135,7 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
       expect(await store.read(h)).toBeUndefined()
     })
 
-    test('a touch moves the idle timeout, but never past the absolute one (R48)', async () => {
+    test('a touch extends the idle timeout, but never past the absolute one (R48)', async () => {
       const { store, clock, passTime } = await create()
       const h = handle()
       await store.create(h, session)
@@ -174,7 +174,7 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
         expect(await lock(store, h)).toBeGreaterThan(first)
       })
 
-      test('is free once its lease has run out, unless it was renewed', async () => {
+      test('is free once its lease has expired, unless it was renewed', async () => {
         const { store, passTime } = await create()
         const h = handle()
         await store.create(h, session)
@@ -188,7 +188,7 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
         expect(await store.renewTokenLock(h, fence, lease)).toBe(false)
       })
 
-      test('is given back by its holder alone', async () => {
+      test('is released only by its holder', async () => {
         const { store, passTime } = await create()
         const h = handle()
         await store.create(h, session)
@@ -201,7 +201,7 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
         await lock(store, h)
       })
 
-      test('given back with a pause, nobody gets it until that is over', async () => {
+      test('released with a pause, it cannot be taken before the pause has ended', async () => {
         const { store, passTime } = await create()
         const h = handle()
         await store.create(h, session)
@@ -218,7 +218,7 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
         await lock(store, h)
       })
 
-      test('a commit writes tokens and what they say of the person, and gives the lock back', async () => {
+      test('a commit writes the tokens and the identity that came with them, and releases the lock', async () => {
         const { store } = await create()
         const h = handle()
         await store.create(h, session)
@@ -242,7 +242,7 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
         expect(commits.filter((result) => result === 'stale')).toHaveLength(19)
       })
 
-      test('a commit of a holder who slept while another took the lock is refused (fencing)', async () => {
+      test('a commit of a holder that was paused while another took the lock is refused (fencing)', async () => {
         const { store, passTime } = await create()
         const h = handle()
         await store.create(h, session)
@@ -255,7 +255,7 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
         expect((await store.read(h))?.tokens).toEqual(renewed.tokens)
       })
 
-      test('a commit after the lease ran out counts while nobody took the lock', async () => {
+      test('a commit after the lease expired is accepted if no other holder took the lock', async () => {
         const { store, passTime } = await create()
         const h = handle()
         await store.create(h, session)
@@ -300,7 +300,7 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
         providerSid: handle(),
       })
 
-      test("a user's sessions, the oldest first, and nobody else's (R50)", async () => {
+      test("a user's sessions, the oldest first, and no other user's (R50)", async () => {
         const { store, passTime } = await create()
         const identity = someone()
         const [first, second, other] = [handle(), handle(), handle()]
@@ -327,7 +327,7 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
         expect(await findBySid(store, 'https://other.example', identity.providerSid)).toEqual([])
       })
 
-      test('sessions by the address the provider gives, whatever its case, as long as it gives it', async () => {
+      test('sessions by their e-mail address in any case, as long as the provider reports it', async () => {
         const { store } = await create()
         const name = handle()
         const identity = { ...someone(), claims: { email: `${name}@Example.com` } }
@@ -344,7 +344,7 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
         expect(await byEmail(`${name}@example.com`)).toEqual([])
       })
 
-      test('sessions for as long as they live, and no longer', async () => {
+      test('sessions only as long as they are active', async () => {
         const { store, passTime } = await create()
         const identity = someone()
         const h = handle()
@@ -360,7 +360,7 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
       })
     })
 
-    test('a tombstone stands for longer than any request that still holds the session', async () => {
+    test('a tombstone is kept for longer than any request that still holds the session', async () => {
       const { store, passTime } = await create()
       const h = handle()
       await store.create(h, session)
@@ -369,7 +369,7 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
       expect(await store.create(h, session)).toBe('taken')
     })
 
-    test('a living session has nothing to leave, and nothing to forget', async () => {
+    test('an active session has no pending revocation to read or to complete', async () => {
       const { store } = await create()
       const h = handle()
       await store.create(h, session)
@@ -378,7 +378,7 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
       expect(await store.read(h)).toMatchObject({ ...session, tokensVersion: 1 })
     })
 
-    describe('what an ended session leaves', () => {
+    describe('the pending revocation of an ended session', () => {
       const pendingRevocationOf = (h: string, { identity, tokens }: NewSession, version: number) => ({
         handle: h,
         identity,
@@ -386,7 +386,7 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
         version,
       })
 
-      test('is told once, and kept until it is forgotten', async () => {
+      test('is returned once by end, and kept until it is completed', async () => {
         const { store, passTime } = await create()
         const h = handle()
         await store.create(h, session)
@@ -403,7 +403,7 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
         expect(await store.create(h, session)).toBe('taken')
       })
 
-      test('is gone after a day', async () => {
+      test('expires after a day', async () => {
         const { store, passTime } = await create()
         const h = handle()
         await store.create(h, session)
@@ -412,7 +412,7 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
         expect(await store.readPendingRevocation(h)).toBeUndefined()
       })
 
-      test('tokens that come late take the place of those before, and are forgotten by their own version', async () => {
+      test('late tokens replace the earlier ones, and are completed by their own version', async () => {
         const { store } = await create()
         const h = handle()
         await store.create(h, session)
@@ -429,7 +429,7 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
         expect(await store.read(h)).toBeUndefined()
       })
 
-      test('tokens that come late for a session that ended by itself are kept as well', async () => {
+      test('late tokens of a session that expired are kept as well', async () => {
         const { store, passTime } = await create()
         const [gone, forgotten] = [handle(), handle()]
         await store.create(gone, session)
@@ -442,7 +442,7 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
         }
       })
 
-      test('is for one to look after at a time, and for nobody while its own process may still do it', async () => {
+      test('is taken by one caller at a time, after the process that ended it had its time', async () => {
         const { store, passTime } = await create()
         const h = handle()
         const claim = async () => {
@@ -470,7 +470,7 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
         expect(await claim()).toContain(h)
       })
 
-      test('is handed out in portions', async () => {
+      test('is taken in portions', async () => {
         const { store, passTime } = await create()
         for (let count = 0; count < 7; count += 1) {
           const h = handle()
@@ -482,8 +482,8 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
       })
     })
 
-    describe('a logout and a login of one browser that cross each other', () => {
-      test('the login first: the logout learns of the session that took the place', async () => {
+    describe('a logout and a concurrent login of one browser', () => {
+      test('the login first: the logout receives the session that superseded the one before', async () => {
         const { store } = await create()
         const [h, next] = [handle(), handle()]
         await store.create(h, session)
@@ -495,7 +495,7 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
         expect(await store.end(h, { byBrowser: true })).toMatchObject({ wasAlive: false, successor: next })
       })
 
-      test('of two logins that found the same session, the later one learns of the other', async () => {
+      test('of two logins that found the same session, the later one receives the session of the other', async () => {
         const { store } = await create()
         const [h, one, other] = [handle(), handle(), handle()]
         await store.create(h, session)
@@ -504,7 +504,7 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
         expect(await store.end(h, { byBrowser: true })).toMatchObject({ successor: other })
       })
 
-      test('learns of it for seconds alone, however often it is asked', async () => {
+      test('receives it only for some seconds, however often it asks', async () => {
         const { store, passTime } = await create()
         const [h, next] = [handle(), handle()]
         await store.create(h, session)
@@ -517,7 +517,7 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
         }
       })
 
-      test('the first logout counts: a cookie that is repeated for ever keeps no login out', async () => {
+      test('the first logout counts: a cookie that is repeated for ever prevents no later login', async () => {
         const { store, clock, passTime } = await create()
         for (const isAlive of [true, false]) {
           const h = handle()
@@ -530,7 +530,7 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
         }
       })
 
-      test('the logout first: the login learns of it', async () => {
+      test('the logout first: the login receives its time', async () => {
         const { store, clock, passTime } = await create()
         const [h, next] = [handle(), handle()]
         await store.create(h, session)
@@ -541,7 +541,7 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
         expect(await store.end(h, { successor: next })).toMatchObject({ signedOutAt })
       })
 
-      test('the same where the session before had ended by itself long ago', async () => {
+      test('the same if the session before had expired long ago', async () => {
         const { store, clock } = await create()
         const [one, other, next] = [handle(), handle(), handle()]
         await store.end(one, { byBrowser: true })
@@ -551,7 +551,7 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
         expect(await store.create(one, session)).toBe('taken')
       })
 
-      test('the same where somebody else had ended the session before', async () => {
+      test('the same if another browser had ended the session before', async () => {
         const { store, clock } = await create()
         const [one, other, next] = [handle(), handle(), handle()]
         for (const h of [one, other]) {
@@ -564,7 +564,7 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
         expect(await store.end(other, { byBrowser: true })).toMatchObject({ successor: next })
       })
 
-      test('a session that somebody else ended keeps no login from taking its place', async () => {
+      test('a session that another browser ended prevents no login from superseding it', async () => {
         const { store } = await create()
         const h = handle()
         await store.create(h, session)
@@ -572,7 +572,7 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
         expect(await store.end(h, { successor: handle() })).toMatchObject({ signedOutAt: undefined })
       })
 
-      test('late tokens of a session whose place a login took are for the successor, or kept if that is over', async () => {
+      test('late tokens of a superseded session are for its successor, or kept if that has ended', async () => {
         const { store } = await create()
         const [h, next] = [handle(), handle()]
         await store.create(h, session)
@@ -585,7 +585,7 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
         expect(await store.readPendingRevocation(h)).toEqual(left.pendingRevocation)
       })
 
-      test('late tokens of a session that its own browser signed out are kept, also where a login took its place', async () => {
+      test('late tokens of a session that its own browser signed out are kept, even if it was superseded', async () => {
         const { store } = await create()
         const [h, next] = [handle(), handle()]
         await store.create(h, session)
@@ -594,7 +594,7 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
         expect((await store.keepForRevocation(h, renewed)).pendingRevocation?.tokens).toEqual(renewed.tokens)
       })
 
-      test('a session that ends quietly leaves nothing', async () => {
+      test('a session that ends without revoking leaves no pending revocation', async () => {
         const { store, passTime } = await create()
         const h = handle()
         await store.create(h, session)
@@ -607,7 +607,7 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
         expect(await store.takeDueRevocations(100, minutes(1))).not.toContain(h)
       })
 
-      test('a session whose place a login takes tells what it had, and leaves nothing to be revoked', async () => {
+      test('the end of a superseded session returns its tokens, and leaves no pending revocation', async () => {
         const { store } = await create()
         const h = handle()
         await store.create(h, session)
@@ -619,7 +619,7 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
         expect(await store.readPendingRevocation(h)).toBeUndefined()
       })
 
-      test('a session answers for the refresh tokens it inherits, and its tombstone does after it', async () => {
+      test('a session keeps the refresh tokens that it inherits, and its tombstone does so after it', async () => {
         const { store, clock } = await create()
         const h = handle()
         await store.create(h, session)
@@ -642,7 +642,7 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
         expect(await store.inherit(handle(), [])).toBe(false)
       })
 
-      test('late tokens do not make it forget how it ended', async () => {
+      test('late tokens do not change how the session ended', async () => {
         const { store } = await create()
         const h = handle()
         await store.create(h, session)
@@ -655,7 +655,7 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
       })
     })
 
-    describe('a cut-off', () => {
+    describe('rejecting earlier logins', () => {
       const person = () => {
         const name = handle()
         const claims = { email: `${name}@example.com` }
@@ -686,14 +686,14 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
         },
       )
 
-      test('lets a login in that began in the same moment', async () => {
+      test('accepts a login that began in the same moment', async () => {
         const { store, clock } = await create()
         const identity = person()
         await store.rejectEarlierLogins(toUserGroup(identity))
         expect(await store.create(handle(), begunAt(identity, clock.now()))).toBe('created')
       })
 
-      test('stands for longer than any login takes', async () => {
+      test('lasts longer than any login takes', async () => {
         const { store, clock, passTime } = await create()
         const identity = person()
         const before = clock.now()
@@ -706,7 +706,7 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
       })
     })
 
-    test('a claim has one winner, until its lifetime is over', async () => {
+    test('a key is reserved by one caller, until its lifetime has ended', async () => {
       const { store, passTime } = await create()
       const key = handle()
       const claims = await Promise.all(Array.from({ length: 20 }, () => store.reserveOnce(key, minutes(10))))
@@ -717,7 +717,7 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
       expect(await store.reserveOnce(key, minutes(10))).toBe(true)
     })
 
-    test('a text that was published is there until its lifetime is over', async () => {
+    test('a published text can be read until its lifetime has ended', async () => {
       const { store, passTime } = await create()
       const key = handle()
       await store.reserveOnce(key, minutes(10))
@@ -728,10 +728,10 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
       expect(await store.readPublished(key)).toBeUndefined()
     })
 
-    describe('a claim', () => {
+    describe('a reservation', () => {
       const record = { note: 'a note', text: 'a text' }
 
-      test('that is settled keeps its note for as long as it stands, its text for less', async () => {
+      test('that is settled keeps its note for its whole lifetime, its text for less', async () => {
         const { store, passTime } = await create()
         const key = handle()
         expect(await store.findReservation(key)).toEqual({ state: 'open' })
@@ -751,7 +751,7 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
         expect(await store.findReservation(key)).toEqual({ state: 'open' })
       })
 
-      test('that is cancelled before or while it is held can be neither made nor settled', async () => {
+      test('that is cancelled before or while it is held can be neither reserved nor settled', async () => {
         const { store, passTime } = await create()
         for (const state of ['open', 'held'] as const) {
           const key = handle()
@@ -766,7 +766,7 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
         }
       })
 
-      test('that is settled cannot be cancelled any more, and says so each time', async () => {
+      test('that is settled can no longer be cancelled, and returns its record each time', async () => {
         const { store } = await create()
         const key = handle()
         await store.reserveOnce(key, minutes(10))
@@ -797,7 +797,7 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
       expect((await store.count(key, minutes(1))).hits).toBe(1)
     })
 
-    test('a shared text is written by the one who saw the latest (compare-and-set)', async () => {
+    test('a shared text is written by the caller that has read the latest one (compare-and-set)', async () => {
       const { store } = await create()
       const name = handle()
       expect(await store.readShared(name)).toBeUndefined()
@@ -811,7 +811,7 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
       expect(await store.readShared(name)).toEqual({ text: 'next', version: 2 })
     })
 
-    test('a shared text stays', async () => {
+    test('a shared text never expires', async () => {
       const { store, passTime } = await create()
       const name = handle()
       await store.writeShared(name, 0, 'text')

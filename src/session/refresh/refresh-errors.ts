@@ -21,7 +21,7 @@ export function translateRefreshError(error: unknown): AppError {
   if (code === 'provider_error') {
     return new AppError(
       'provider_unavailable',
-      'The identity provider refuses to renew your access. Only the people who run this app can fix that. You stay signed in.',
+      'The provider refuses to renew your access. Only the people who run this app can fix that. You stay signed in.',
       { reason },
     )
   }

@@ -8,7 +8,7 @@ const secret = () => Buffer.from(testSecret(), 'base64url')
 const [first, second] = [secret(), secret()]
 const sealer = createSealer([first], 'login-transaction')
 
-test('opens what it sealed, whatever the text', () => {
+test('opens what it sealed, for any text', () => {
   fc.assert(
     fc.property(
       fc.string({ unit: 'binary' }),

@@ -22,7 +22,7 @@ beforeEach(() => {
   store = createMemoryStore({ clock, lifetimes })
 })
 
-/** A session of a person; `email` may change. */
+/** A session of a user; `email` may change. */
 const toSession = (sub: string, email = `${sub}@example.com`): NewSession => ({
   identity: {
     providerName: 'default',
@@ -38,15 +38,15 @@ const toSession = (sub: string, email = `${sub}@example.com`): NewSession => ({
 const findHandles = async (group: Parameters<MemoryStore['find']>[0]) =>
   (await store.find(group)).map(({ handle }) => handle)
 
-async function renew(handle: string, renewed: NewSession) {
+async function refresh(handle: string, refreshed: NewSession) {
   const lock = await store.lockTokens(handle, seconds(20))
   if (lock.state !== 'locked') throw new Error(`the lock is ${lock.state}`)
   const version = (await store.read(handle))?.tokensVersion ?? 0
-  return store.commitTokens(handle, { version, fence: lock.fence }, renewed)
+  return store.commitTokens(handle, { version, fence: lock.fence }, refreshed)
 }
 
-describe('with 5,000 sessions of 5,000 people', () => {
-  /** The handles of all sessions whose identity was looked into. */
+describe('with 5,000 sessions of 5,000 users', () => {
+  /** The `sub` of each user whose identity was read. */
   let looked: Set<string>
   beforeEach(async () => {
     looked = new Set()
@@ -65,16 +65,16 @@ describe('with 5,000 sessions of 5,000 people', () => {
   })
 
   test.each([
-    ['person', toUserGroup({ issuer, providerSub: 'u7' })],
+    ['user', toUserGroup({ issuer, providerSub: 'u7' })],
     ['session at the provider', toProviderSidGroup(issuer, 'sid-u7')],
     ['e-mail address', toEmailGroup(issuer, 'U7@example.com')],
-  ])('a look for one %s reads no session but theirs', async (_what, group) => {
+  ])('a search for one %s reads only their session', async (_what, group) => {
     const found = await store.find(group)
     expect(found.map(({ handle }) => handle)).toEqual(['h7'])
     expect([...looked].filter((sub) => sub !== 'u7')).toEqual([])
   })
 
-  test('a front-channel logout reads no session but theirs, and a guess reads none', async () => {
+  test('a front-channel logout reads only their session, and a guess reads none', async () => {
     const provider = { issuer, pageOrigins: async () => [] } as unknown as Provider
     const app = express()
     app.use((_req, res, next) => {
@@ -95,17 +95,17 @@ describe('with 5,000 sessions of 5,000 people', () => {
 })
 
 describe('the index follows', () => {
-  test('a refresh: the groups are those of what the provider says now', async () => {
+  test('a refresh: the groups are those of the new claims', async () => {
     await store.create('h', toSession('u', 'old@example.com'))
     const before = store.indexSize()
-    expect(await renew('h', toSession('u', 'new@example.com'))).toBe('committed')
+    expect(await refresh('h', toSession('u', 'new@example.com'))).toBe('committed')
     expect(await findHandles(toEmailGroup(issuer, 'old@example.com'))).toEqual([])
     expect(await findHandles(toEmailGroup(issuer, 'new@example.com'))).toEqual(['h'])
     expect(await findHandles(toUserGroup({ issuer, providerSub: 'u' }))).toEqual(['h'])
     expect(store.indexSize()).toBe(before)
   })
 
-  test('a session that ends, or was cut off before it began: nothing of it stays', async () => {
+  test('a session that ends, or is rejected: no entry stays', async () => {
     await store.create('h', toSession('u'))
     await store.end('h')
     await store.rejectEarlierLogins(toUserGroup({ issuer, providerSub: 'u' }))
@@ -113,7 +113,7 @@ describe('the index follows', () => {
     expect(store.indexSize()).toBe(0)
   })
 
-  test('a session that the store has no room for: nothing of it stays', async () => {
+  test('a session that finds the store full: no entry stays', async () => {
     const full = createMemoryStore({ clock, lifetimes, capacity: 1 })
     await full.create('h', toSession('u'))
     const before = full.indexSize()
@@ -121,7 +121,7 @@ describe('the index follows', () => {
     expect(full.indexSize()).toBe(before)
   })
 
-  test('time: expired sessions are not found, and a sweep leaves nothing of them', async () => {
+  test('time: expired sessions are not found, and none of their entries stays', async () => {
     for (let count = 0; count < 100; count += 1) await store.create(`h${count}`, toSession(`u${count % 10}`))
     clock.advance(minutes(30))
     expect(await findHandles(toUserGroup({ issuer, providerSub: 'u1' }))).toEqual([])
@@ -129,7 +129,7 @@ describe('the index follows', () => {
     expect(store.indexSize()).toBe(0)
   })
 
-  test('a new session under the handle of an expired one: in its own groups alone', async () => {
+  test('a new session under the handle of an expired one: only in its own groups', async () => {
     await store.create('h', toSession('u'))
     clock.advance(minutes(30))
     expect(await store.create('h', toSession('other'))).toBe('created')

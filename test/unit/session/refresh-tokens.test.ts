@@ -11,7 +11,7 @@ const tokens = (count: number) =>
 const { providerName, issuer } = session.identity
 const own = { providerName, issuer, refreshToken: session.tokens.refreshToken }
 
-test('a refresh token that was handed on in several ways counts once', () => {
+test('a refresh token that was passed on in several ways counts once', () => {
   const inherited = Array.from({ length: 5 }, () => tokens(6)).flat()
   const names = toRefreshTokens({ ...session, inherited }).map(({ refreshToken }) => refreshToken)
   expect(names).toEqual([...tokens(6).map(({ refreshToken }) => refreshToken), own.refreshToken])

@@ -17,13 +17,13 @@ const toFields = (one: NewSession) => ({
   a: '4',
 })
 
-test('a session of a version that did not note when its login began is read', () => {
+test('a session of a version that did not write when its login began is read', () => {
   const { startedAt: _, ...login } = session.identity.login
   const old = { ...session, identity: { ...session.identity, login } } as NewSession
   expect(records.open('h', toFields(old))?.identity.login).toEqual({ ...login, startedAt: 0 })
 })
 
-test('what an ended session left is opened for its own handle alone', () => {
+test('a pending revocation is opened only for its own handle', () => {
   const fields = toFields(session)
   expect(records.openPendingRevocation('h', fields)).toEqual({ ...session, handle: 'h', version: 3 })
   expect(records.openPendingRevocation('other', fields)).toBeUndefined()

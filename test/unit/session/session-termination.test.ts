@@ -27,7 +27,7 @@ const create = (replaced: Partial<SessionStore> = {}) =>
     tokenRevocation: { revoke: (pendingRevocation) => void revoked.push(pendingRevocation) },
   })
 
-test('a login that makes its session while the others are looked for does not escape', async () => {
+test('a login that makes its session while the others are searched ends as well', async () => {
   const before = clock.now()
   clock.advance(1)
   const login = { ...session.identity.login, startedAt: before }
@@ -43,7 +43,7 @@ test('a login that makes its session while the others are looked for does not es
   expect(await store.find(group)).toEqual([])
 })
 
-test('only those that were alive are told, each is revoked, and the ones not meant live on', async () => {
+test('only active sessions are returned, each is revoked, and the others stay active', async () => {
   for (const handle of ['a', 'b', 'c']) await store.create(handle, session)
   const termination = create({
     async find(one) {
@@ -57,7 +57,7 @@ test('only those that were alive are told, each is revoked, and the ones not mea
   expect(await store.read('c')).toBeDefined()
 })
 
-test('a person with very many sessions: all of them end, some at a time', async () => {
+test('a user with very many sessions: all of them end, a batch at a time', async () => {
   for (let index = 0; index < 250; index += 1) await store.create(`h${index}`, session)
   let atOnce = 0
   let most = 0
@@ -74,24 +74,24 @@ test('a person with very many sessions: all of them end, some at a time', async 
   expect(most).toBeLessThanOrEqual(100)
 })
 
-test('a session at the provider that is called like a person is another group', async () => {
+test('a session at the provider with the id of a user is another group', async () => {
   await store.create('a', session)
   const { issuer, providerSub } = session.identity
   expect(await create().endAll(toProviderSidGroup(issuer, providerSub))).toEqual([])
   expect(await store.read('a')).toBeDefined()
 })
 
-test('an address that is no text is none', async () => {
+test('an e-mail claim that is not a string is ignored', async () => {
   const identity = { ...session.identity, claims: { email: ['a@example.com'] } }
   expect(await store.create('a', { ...session, identity })).toBe('created')
   expect(await store.find(toUserGroup(identity))).toHaveLength(1)
 })
 
-describe('a session that gives way to another one of its person', () => {
+describe('a session that another one of its user supersedes', () => {
   const successor = { ...session, handle: 'next' }
   const read = async (handle: string) => {
     const found = await store.read(handle)
-    if (found === undefined) throw new Error(`${handle} is over`)
+    if (found === undefined) throw new Error(`${handle} has ended`)
     return found
   }
   const refreshTokens = async (handle: string) =>
@@ -101,20 +101,20 @@ describe('a session that gives way to another one of its person', () => {
     await store.create('next', session)
   })
 
-  test('leaves it its tokens', async () => {
+  test('passes its tokens on', async () => {
     await create().supersede(await read('old'), successor)
     expect(await store.read('old')).toBeUndefined()
     expect(await refreshTokens('next')).toEqual(['rt1'])
     expect(revoked).toEqual([])
   })
 
-  test('lives on where that has ended itself', async () => {
+  test('stays active if the successor has ended itself', async () => {
     await store.end('next')
     expect(await create().supersede(await read('old'), successor)).toBeUndefined()
     expect(await store.read('old')).toBeDefined()
   })
 
-  test('leaves it those that a refresh brought meanwhile as well', async () => {
+  test('passes on the tokens of a concurrent refresh as well', async () => {
     const termination = create({
       async inherit(...args) {
         const isAlive = await store.inherit(...args)
@@ -130,7 +130,7 @@ describe('a session that gives way to another one of its person', () => {
     expect(revoked).toEqual([])
   })
 
-  test('hands on what it had inherited, the latest twenty at the most', async () => {
+  test('passes on what it had inherited, at most the latest twenty', async () => {
     const { issuer, providerName } = session.identity
     const tokens = Array.from({ length: 30 }, (_, index) => ({
       issuer,
@@ -144,7 +144,7 @@ describe('a session that gives way to another one of its person', () => {
   })
 })
 
-test('late tokens go to whichever session has taken the place in the end', async () => {
+test('late tokens go to the last session of the chain', async () => {
   for (const handle of ['a', 'b', 'c']) await store.create(handle, session)
   await store.end('a', { successor: 'b' })
   await store.end('b', { successor: 'c' })
@@ -156,15 +156,15 @@ test('late tokens go to whichever session has taken the place in the end', async
   expect(revoked.map(({ handle }) => handle)).toEqual(['a'])
 })
 
-describe('what lives of a session, and of those that took its place', () => {
+describe('the active session of a chain', () => {
   beforeEach(async () => {
     for (const handle of ['a', 'b', 'c']) await store.create(handle, session)
   })
-  const findLiving = async () => (await create().findActive('a'))?.handle
+  const findActive = async () => (await create().findActive('a'))?.handle
   const living = async () => (await store.find(group)).map(({ handle }) => handle)
 
   test.each<[string, () => unknown, string | undefined]>([
-    ['itself, where it lives', () => {}, 'a'],
+    ['the session itself, if it is active', () => {}, 'a'],
     ['the next one', () => store.end('a', { successor: 'b' }), 'b'],
     [
       'the one after that',
@@ -174,10 +174,10 @@ describe('what lives of a session, and of those that took its place', () => {
       },
       'c',
     ],
-    ['nothing, where it ended by a logout', () => store.end('a', { byBrowser: true }), undefined],
-    ['nothing, where another person took its place', () => store.end('a'), undefined],
+    ['none, if it ended by a logout', () => store.end('a', { byBrowser: true }), undefined],
+    ['none, if another user superseded it', () => store.end('a'), undefined],
     [
-      'nothing, where the next one ended by a logout',
+      'none, if the next one ended by a logout',
       async () => {
         await store.end('a', { successor: 'b' })
         await store.end('b', { byBrowser: true })
@@ -185,7 +185,7 @@ describe('what lives of a session, and of those that took its place', () => {
       undefined,
     ],
     [
-      'nothing, once requests cannot cross any more',
+      'none, once requests can no longer be concurrent',
       async () => {
         await store.end('a', { successor: 'b' })
         clock.advance(15_001)
@@ -193,7 +193,7 @@ describe('what lives of a session, and of those that took its place', () => {
       undefined,
     ],
     [
-      'nothing, where they took the place of each other',
+      'none, if they superseded each other',
       async () => {
         await store.end('a', { successor: 'b' })
         await store.end('b', { successor: 'a' })
@@ -203,13 +203,13 @@ describe('what lives of a session, and of those that took its place', () => {
   ])('%s', async (_what, happen, expected) => {
     await happen()
     const before = await living()
-    expect(await findLiving()).toBe(expected)
+    expect(await findActive()).toBe(expected)
     expect(await living()).toEqual(before)
     expect(revoked).toEqual([])
   })
 })
 
-test('a replacement that fails further down the chain revokes nothing of a session that lives', async () => {
+test('a supersession that fails further down the chain revokes no token of an active session', async () => {
   for (const handle of ['a', 'b', 'c']) await store.create(handle, session)
   await store.end('a', { successor: 'b' })
   const own = { ...session, handle: 'c' }

@@ -12,12 +12,12 @@ import { createSessionTermination } from '../../../src/session/termination/sessi
 import { session as anySession } from '../../contract/store.ts'
 import { createTestClock, hours, minutes, type TestClock } from '../../support/clock.ts'
 
-/** Replicas over one store, with a provider whose answers a test directs. */
+/** Replicas over one store, with a provider whose answers a test sets. */
 let clock: TestClock
 let store: MemoryStore
 let events: string[]
 let calls: number
-/** What was handed to the provider to be revoked. */
+/** The pending revocations that were passed on to be revoked. */
 let revoked: PendingRevocation[]
 let answer: (session: NewSession) => Promise<NewSession | RefusedRefresh>
 let assertReachable: () => void
@@ -77,7 +77,7 @@ async function stored(): Promise<Session> {
   return session
 }
 
-/** This process does nothing for longer than a lease, as if it were stopped (SIGSTOP). */
+/** Pauses this process for longer than a lease, as SIGSTOP does. */
 function sleepThroughLease(): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, leaseDuration + 50)
   clock.advance(leaseDuration + 50)
@@ -109,7 +109,7 @@ test('while the breaker is open, the store is not asked either', async () => {
   })
 })
 
-test('F37: who slept before the call does not use a refresh token that another replica has used', async () => {
+test('F37: a replica that was paused before the call does not use a spent refresh token', async () => {
   const session = await expired()
   const other = createReplica()
   let hasSlept = false
@@ -128,7 +128,7 @@ test('F37: who slept before the call does not use a refresh token that another r
   expect(calls).toBe(1)
 })
 
-test('F37: who is refused after sleeping does not end what another replica renewed', async () => {
+test('F37: a replica that is refused after a pause does not end a session that another one has refreshed', async () => {
   const session = await expired()
   const other = createReplica()
   answer = async () => {
@@ -144,7 +144,7 @@ test('F37: who is refused after sleeping does not end what another replica renew
   expect((await stored()).tokensVersion).toBe(2)
 })
 
-test('F36: whose lock went to a replica that died, still keeps the tokens that came', async () => {
+test('F36: a replica whose lock went to one that crashed still writes the tokens that it received', async () => {
   const session = await expired()
   answer = async (asked) => {
     sleepThroughLease()
@@ -157,7 +157,7 @@ test('F36: whose lock went to a replica that died, still keeps the tokens that c
   expect(calls).toBe(1)
 })
 
-test('F52: tokens that came are offered until the store takes them', async () => {
+test('F52: the commit is repeated until the store accepts the tokens', async () => {
   const session = await expired()
   let failures = 5
   const replica = createReplica({
@@ -172,7 +172,7 @@ test('F52: tokens that came are offered until the store takes them', async () =>
   expect(events).not.toContain('refreshed_tokens_lost')
 })
 
-test('F52: a commit whose answer was lost counts', async () => {
+test('F52: a commit counts even if its response was lost', async () => {
   const session = await expired()
   let isFirst = true
   const replica = createReplica({
@@ -187,7 +187,7 @@ test('F52: a commit whose answer was lost counts', async () => {
   expect(calls).toBe(1)
 })
 
-test('F38: a session that was ended during the refresh stays dead, and nobody goes on renewing its lock', async () => {
+test('F38: a session that ended during the refresh does not come back, and its lock is not renewed', async () => {
   const session = await expired()
   let renewals = 0
   const replica = createReplica({
@@ -207,7 +207,7 @@ test('F38: a session that was ended during the refresh stays dead, and nobody go
   expect(renewals).toBe(1)
 })
 
-test('tokens that were changed but not renewed are refreshed all the same', async () => {
+test('tokens that were changed but not refreshed are refreshed all the same', async () => {
   const session = await expired()
   answer = () =>
     Promise.reject(new UnverifiedRefresh('the next one', new AppError('provider_unavailable', 'no keys')))
@@ -217,7 +217,7 @@ test('tokens that were changed but not renewed are refreshed all the same', asyn
   expect(calls).toBe(1)
   clock.advance(1_000)
   answer = async (asked) => renew(asked)
-  // Whoever still holds the session of before has seen another version of its tokens.
+  // The caller still holds the earlier session, with an older version of its tokens.
   expect(await createReplica().ensureFresh(session)).toMatchObject({
     outcome: 'ok',
     session: { tokensVersion: 3 },
@@ -225,8 +225,8 @@ test('tokens that were changed but not renewed are refreshed all the same', asyn
   expect(calls).toBe(2)
 })
 
-describe('a refresh beside the request', () => {
-  test('is waited for before the process ends', async () => {
+describe('a refresh in the background', () => {
+  test('is finished before the process ends', async () => {
     clock.advance(minutes(59) + 30_000)
     let release = () => {}
     const held = new Promise<void>((done) => {
@@ -248,7 +248,7 @@ describe('a refresh beside the request', () => {
     expect((await stored()).tokensVersion).toBe(2)
   })
 
-  test('that fails is nobody’s failure, and leaves a pause', async () => {
+  test('that fails does not fail the request, and leaves a pause', async () => {
     clock.advance(minutes(59) + 30_000)
     answer = () => Promise.reject(new AppError('provider_unavailable', 'down', { reason: 'status 500' }))
     const replica = createReplica()
@@ -259,9 +259,9 @@ describe('a refresh beside the request', () => {
   })
 })
 
-test('what is not the provider’s word never ends a session', async () => {
+test('only the provider’s final refusal ends a session', async () => {
   const session = await expired()
-  for (const [code, told] of [
+  for (const [code, received] of [
     ['provider_error', 'provider_unavailable'],
     ['invalid_id_token', 'invalid_id_token'],
     ['internal_error', 'provider_unavailable'],
@@ -270,16 +270,16 @@ test('what is not the provider’s word never ends a session', async () => {
     clock.advance(minutes(1))
     expect(await createReplica().ensureFresh(session)).toMatchObject({
       outcome: 'unknown',
-      error: { code: told },
+      error: { code: received },
     })
   }
-  answer = () => Promise.reject(new TypeError('a defect of ours'))
+  answer = () => Promise.reject(new TypeError('a defect'))
   clock.advance(minutes(1))
   expect(await createReplica().ensureFresh(session)).toMatchObject({ outcome: 'unknown' })
   expect((await stored()).tokensVersion).toBe(1)
 })
 
-test('a refusal that comes after a logout is not told as the end of the session', async () => {
+test('a refusal that comes after a logout is not logged as the end of the session', async () => {
   const session = await expired()
   answer = async () => {
     await store.end('h')

@@ -40,29 +40,29 @@ const create = (replaced: Partial<SessionStore> = {}) =>
     log: (event, fields) => void events.push({ event, reason: fields?.reason }),
   })
 
-/** Sessions that ended, whose process died before it revoked anything. */
-async function leave(count: number): Promise<void> {
+/** Makes sessions that ended, and whose process crashed before it revoked their tokens. */
+async function leavePending(count: number): Promise<void> {
   for (let index = 0; index < count; index += 1) {
     await store.create(`h${index}`, session)
     await store.end(`h${index}`)
   }
   clock.advance(seconds(15))
 }
-const countLeft = async (count: number) => {
+const countPending = async (count: number) => {
   const all = Array.from({ length: count }, (_, index) => store.readPendingRevocation(`h${index}`))
   return (await Promise.all(all)).filter((pendingRevocation) => pendingRevocation !== undefined).length
 }
 
-describe('a sweep', () => {
-  test('takes care of all there is, however much', async () => {
-    await leave(45)
+describe('revokeDue', () => {
+  test('revokes all that is due', async () => {
+    await leavePending(45)
     await create().revokeDue()
-    expect([calls, await countLeft(45)]).toEqual([45, 0])
+    expect([calls, await countPending(45)]).toEqual([45, 0])
     expect(events.filter(({ event }) => event === 'refresh_token_revoked')).toHaveLength(45)
   })
 
-  test('asks a provider that is down for some at the most, and for each of them once a minute', async () => {
-    await leave(45)
+  test('calls a provider that is down only for one batch, and for each session once a minute', async () => {
+    await leavePending(45)
     answer = () => Promise.reject(providerUnavailable('down', { outage: 'no-answer' }))
     const tokenRevocation = create()
     await tokenRevocation.revokeDue()
@@ -74,14 +74,14 @@ describe('a sweep', () => {
     answer = async () => 'revoked'
     clock.advance(1)
     await tokenRevocation.revokeDue()
-    expect(await countLeft(45)).toBeLessThanOrEqual(25)
+    expect(await countPending(45)).toBeLessThanOrEqual(25)
     clock.advance(minutes(1))
     await tokenRevocation.revokeDue()
-    expect(await countLeft(45)).toBe(0)
+    expect(await countPending(45)).toBe(0)
   })
 
-  test('asks one as a trial before the others', async () => {
-    await leave(10)
+  test('makes one call as a trial before the others', async () => {
+    await leavePending(10)
     let isUnderWay = false
     let atOnce = 0
     answer = async () => {
@@ -95,16 +95,16 @@ describe('a sweep', () => {
     expect([calls, atOnce]).toEqual([10, 0])
   })
 
-  test('one that fails does not hold up the others', async () => {
-    await leave(45)
+  test('one that fails does not stop the others', async () => {
+    await leavePending(45)
     answer = () =>
       calls % 2 === 0 ? Promise.reject(new AppError('provider_error', 'no')) : Promise.resolve('revoked')
     await create().revokeDue()
     expect(calls).toBe(45)
   })
 
-  test('one at a time: a slow provider does not make them pile up', async () => {
-    await leave(1)
+  test('runs once at a time: a slow provider does not make calls pile up', async () => {
+    await leavePending(1)
     let release = () => {}
     answer = () =>
       new Promise((done) => {
@@ -120,8 +120,8 @@ describe('a sweep', () => {
     await first
   })
 
-  test('while the store does not answer, nothing is thrown, and the next one goes on', async () => {
-    await leave(1)
+  test('while the store does not answer, it throws nothing, and the next call continues', async () => {
+    await leavePending(1)
     let isDown = true
     const tokenRevocation = create({
       takeDueRevocations: (...args) =>
@@ -132,50 +132,50 @@ describe('a sweep', () => {
     await tokenRevocation.revokeDue()
     isDown = false
     await tokenRevocation.revokeDue()
-    expect(await countLeft(1)).toBe(0)
+    expect(await countPending(1)).toBe(0)
   })
 })
 
-test('what a provider does not revoke is forgotten, and not told as revoked', async () => {
-  await leave(1)
+test('a token that a provider cannot revoke is dropped, and not logged as revoked', async () => {
+  await leavePending(1)
   answer = async () => 'unsupported'
   await create().revokeDue()
-  expect(await countLeft(1)).toBe(0)
+  expect(await countPending(1)).toBe(0)
   expect(events).toEqual([])
 })
 
-test('what belongs to a provider that nobody here knows is left to who does', async () => {
-  await leave(1)
+test('a token of a provider that this replica does not have is left to other replicas', async () => {
+  await leavePending(1)
   isKnown = false
   const tokenRevocation = create()
   await tokenRevocation.revokeDue()
-  expect([calls, await countLeft(1)]).toEqual([0, 1])
+  expect([calls, await countPending(1)]).toEqual([0, 1])
   isKnown = true
   clock.advance(minutes(1))
   await tokenRevocation.revokeDue()
-  expect(await countLeft(1)).toBe(0)
+  expect(await countPending(1)).toBe(0)
 })
 
 test.each<[string, unknown, unknown]>([
   ['an outage', providerUnavailable('status 503', { outage: 'overloaded' }), 'status 503'],
   ['a refusal', new AppError('provider_error', 'no', { reason: 'invalid_client' }), 'invalid_client'],
   ['a refusal without a reason', new AppError('provider_error', 'no'), 'provider_error'],
-  ['a defect of ours', new Error('secret text'), 'internal_error'],
-])('%s is told with its reason', async (_name, error, reason) => {
-  await leave(1)
+  ['a defect', new Error('secret text'), 'internal_error'],
+])('%s is logged with its reason', async (_name, error, reason) => {
+  await leavePending(1)
   answer = () => Promise.reject(error)
   await create().revokeDue()
   expect(events).toEqual([{ event: 'revocation_failed', reason }])
 })
 
-test('that nobody was asked is no news', async () => {
-  await leave(1)
+test('an open circuit breaker is not logged', async () => {
+  await leavePending(1)
   answer = () => Promise.reject(providerUnavailable('breaker is open', { outage: 'breaker-open' }))
   await create().revokeDue()
-  expect([events, await countLeft(1)]).toEqual([[], 1])
+  expect([events, await countPending(1)]).toEqual([[], 1])
 })
 
-test('stopping waits for what is under way, and sweeps no more', async () => {
+test('stop waits for what is in progress, and starts nothing new', async () => {
   await store.create('h0', session)
   const { pendingRevocation } = await store.end('h0')
   let release = () => {}
@@ -194,5 +194,5 @@ test('stopping waits for what is under way, and sweeps no more', async () => {
   expect(isStopped).toBe(false)
   release()
   await stopping
-  expect(await countLeft(1)).toBe(0)
+  expect(await countPending(1)).toBe(0)
 })
