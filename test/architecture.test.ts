@@ -64,7 +64,7 @@ describe('only some may know', () => {
       /^(http\/|routes\.ts|endpoints\.ts|verify\/verify\.ts)/,
     ],
     ['openid-client', /from 'openid-client'/, /^provider\//],
-    ['node-redis', /from '@redis\/client'/, /^session\/redis\/deployment\.ts$/],
+    ['node-redis', /from '@redis\/client'/, /^session\/redis\/connection\/deployment\.ts$/],
     ['jose', /from 'jose'/, /^(provider|jwks|app-token|verify)\//],
     ['pino', /from 'pino'/, /^telemetry\//],
     ['dotenv', /from 'dotenv'/, /^config\//],

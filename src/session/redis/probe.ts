@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { toLogReason } from '../../errors.ts'
-import { type RedisConnection, readInfo } from './connection.ts'
+import { type RedisConnection, readInfo } from './connection/connection.ts'
 import { doctorKey, toSharedKey } from './keys.ts'
 
 /** What each Redis server reports, and the sealed signing keys; or why Redis cannot be used. */

@@ -1,7 +1,7 @@
 import type { Clock } from '../../clock.ts'
 import type { SessionStore } from '../store.ts'
 import { pendingRevocationLifetime, revocationGrace, tombstoneLifetime } from '../timeouts.ts'
-import type { RedisConnection } from './connection.ts'
+import type { RedisConnection } from './connection/connection.ts'
 import { revocationQueueKey, toSessionKey } from './keys.ts'
 import type { RunScript } from './script-runner.ts'
 import {

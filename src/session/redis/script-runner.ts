@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
-import type { RedisConnection } from './connection.ts'
-import type { RedisClient } from './deployment.ts'
+import type { RedisConnection } from './connection/connection.ts'
+import type { RedisClient } from './connection/deployment.ts'
 import * as scripts from './scripts.ts'
 
 /** Runs one of the Lua scripts and returns Redis's answer. */

@@ -1,7 +1,7 @@
 import type { Clock } from '../../clock.ts'
 import type { Log } from '../../telemetry/logger.ts'
 import type { Session } from '../session.ts'
-import type { RedisConnection } from './connection.ts'
+import type { RedisConnection } from './connection/connection.ts'
 import { toSessionKey } from './keys.ts'
 import type { SessionRecords } from './session-record.ts'
 

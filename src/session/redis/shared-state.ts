@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto'
 import type { Reservation, SharedState } from '../store.ts'
-import type { RedisConnection } from './connection.ts'
+import type { RedisConnection } from './connection/connection.ts'
 import { toCounterKey, toPublishedKey, toReservationKey, toReservationTextKey, toSharedKey } from './keys.ts'
 import type { RunScript } from './script-runner.ts'
 import * as scripts from './scripts.ts'

@@ -12,7 +12,7 @@ import {
   pendingRevocationLifetime,
   tombstoneLifetime,
 } from '../timeouts.ts'
-import { type RedisConnection, readInfo } from './connection.ts'
+import { type RedisConnection, readInfo } from './connection/connection.ts'
 import { pingKey, toLockKey, toSessionKey } from './keys.ts'
 import { createRevocationQueue } from './revocation-queue.ts'
 import { createScriptRunner } from './script-runner.ts'

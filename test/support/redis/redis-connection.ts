@@ -1,5 +1,8 @@
 import { redisUrl } from '../../../src/config/values/redis-url.ts'
-import { createRedisConnection, type RedisConnection } from '../../../src/session/redis/connection.ts'
+import {
+  createRedisConnection,
+  type RedisConnection,
+} from '../../../src/session/redis/connection/connection.ts'
 
 /** Resolves once the connection takes commands: it is made in the background. */
 export async function connectRedis(url: string): Promise<RedisConnection> {

@@ -1,7 +1,7 @@
-import type { RedisTarget } from '../../config/values/redis-url.ts'
-import { storeUnavailable, toRedisReason } from './connection-errors.ts'
+import type { RedisTarget } from '../../../config/values/redis-url.ts'
 import type { ConnectionLog } from './connection-log.ts'
 import { createDeployment, type Deployment, reconnectDelay } from './deployment.ts'
+import { storeUnavailable, toRedisReason } from './redis-errors.ts'
 
 /** The client in use. It is replaced by a new one whenever it does not connect or no longer answers. */
 export interface Reconnection {

@@ -1,5 +1,5 @@
 import { createClient, createCluster, createSentinel } from '@redis/client'
-import type { RedisTarget } from '../../config/values/redis-url.ts'
+import type { RedisTarget } from '../../../config/values/redis-url.ts'
 
 /**
  * The part of node-redis that the store uses. Its clients for one server, for Sentinel and for Cluster all

@@ -1,11 +1,11 @@
-import type { RedisTarget } from '../../config/values/redis-url.ts'
-import { AppError } from '../../errors.ts'
-import type { Log } from '../../telemetry/logger.ts'
-import { isRefusal, storeUnavailable, toRedisReason } from './connection-errors.ts'
+import type { RedisTarget } from '../../../config/values/redis-url.ts'
+import { AppError } from '../../../errors.ts'
+import type { Log } from '../../../telemetry/logger.ts'
+import { pingKey } from '../keys.ts'
 import { createConnectionLog } from './connection-log.ts'
 import { type Deployment, deadline, type RedisClient } from './deployment.ts'
-import { pingKey } from './keys.ts'
 import { createReconnection } from './reconnection.ts'
+import { isRefusal, storeUnavailable, toRedisReason } from './redis-errors.ts'
 
 /** The connection of this process to Redis. */
 export interface RedisConnection {
