@@ -4,16 +4,11 @@ import { createSealer } from '../../crypto/sealer.ts'
 import { AppError } from '../../errors.ts'
 import type { Log } from '../../telemetry/logger.ts'
 import { toGroups } from '../session-groups.ts'
-import type { EndOptions, EndResult, SessionLifetimes, Store } from '../store.ts'
-import {
-  concurrentRequestWindow,
-  idleExpiry,
-  isDueForTouch,
-  pendingRevocationLifetime,
-  tombstoneLifetime,
-} from '../timeouts.ts'
+import type { SessionLifetimes, Store } from '../store.ts'
+import { idleExpiry, isDueForTouch } from '../timeouts.ts'
 import { type RedisConnection, readInfo } from './connection/connection.ts'
-import { pingKey, toLockKey, toSessionKey } from './keys.ts'
+import { createRedisEndSession } from './end-session.ts'
+import { pingKey, toSessionKey } from './keys.ts'
 import { createRevocationQueue } from './revocation-queue.ts'
 import { createScriptRunner } from './script-runner.ts'
 import * as scripts from './scripts.ts'
@@ -47,6 +42,7 @@ export function createRedisStore({ connection, secrets, lifetimes, clock, log }:
   const sessions = createSessionReader({ connection, records, clock, log })
   const index = createRedisSessionIndex({ connection, runScript, secrets, lifetimes, clock, sessions })
   const revocationQueue = createRevocationQueue({ connection, runScript, records, sessions, clock })
+  const end = createRedisEndSession({ runScript, records, index, revocationQueue, clock })
 
   return {
     ...createRedisSharedState({ connection, runScript, counterSecret }),
@@ -114,42 +110,6 @@ export function createRedisStore({ connection, secrets, lifetimes, clock, log }:
 
     ping: () => assertUsable(connection),
     close: () => connection.close(),
-  }
-
-  async function end(handle: string, options: EndOptions = {}): Promise<EndResult> {
-    const { byBrowser = false, successor = '', withoutRevoking = false } = options
-    // First, so that another replica revokes the tokens if this one crashes. In a cluster the queue may be
-    // out of reach while the session is not: that must not prevent a logout.
-    const leavesTokens = !withoutRevoking && successor === ''
-    const isQueued = leavesTokens ? await tryToEnqueue(handle) : true
-    const answer = await runScript(
-      scripts.endScript,
-      [toSessionKey(handle), toLockKey(handle)],
-      clock.now(),
-      tombstoneLifetime,
-      pendingRevocationLifetime,
-      byBrowser ? 1 : 0,
-      successor,
-      withoutRevoking ? 1 : 0,
-      concurrentRequestWindow,
-    )
-    const texts = Array.isArray(answer) ? answer.map(String) : []
-    const [wasAlive, signedOutAt, earlierSuccessor = '', indexes = '', i = '', t = '', n = '', b = ''] = texts
-    await index.remove(indexes.split(' ').filter(Boolean), handle)
-    if (!isQueued) await tryToEnqueue(handle)
-    return {
-      wasAlive: wasAlive === '1',
-      pendingRevocation: records.openPendingRevocation(handle, { i, t, n, b }),
-      successor: earlierSuccessor || undefined,
-      signedOutAt: Number(signedOutAt) || undefined,
-    }
-  }
-
-  function tryToEnqueue(handle: string): Promise<boolean> {
-    return revocationQueue.enqueue(handle).then(
-      () => true,
-      () => false,
-    )
   }
 }
 
