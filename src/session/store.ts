@@ -54,8 +54,8 @@ export interface SessionStore {
   /**
    * Keeps tokens that arrived after their session had ended in its tombstone until they are revoked. If
    * another session superseded it and its browser has not signed out, keeps nothing and returns that
-   * successor; with `successorEnded`, the caller says that the successor has ended as well, and the tokens are
-   * kept.
+   * successor; with `successorEnded`, the caller says that the successor has ended as well, and the tokens
+   * are kept.
    */
   keepForRevocation(
     handle: string,

@@ -25,8 +25,8 @@ export function createRedisEndSession({
   clock,
 }: RedisEndSessionOptions): SessionStore['end'] {
   return async (handle, { byBrowser = false, successor, withoutRevoking = false } = {}) => {
-    // First, so that another replica revokes the tokens if this one crashes. In a cluster the queue may be out
-    // of reach while the session is not: that must not prevent a logout.
+    // First, so that another replica revokes the tokens if this one crashes. In a cluster the queue may be
+    // out of reach while the session is not: that must not prevent a logout.
     const isKept = !withoutRevoking && successor === undefined
     const isQueued = isKept && (await tryToEnqueue(handle))
     const answer = await runScript(
