@@ -5,8 +5,7 @@
  * f  last fencing number      c  created                l  last seen            x  idle expiry
  * a  absolute expiry          g  keys of its indexes    b  sealed refresh tokens of superseded sessions
  *
- * Times are milliseconds since the epoch; `g` and `b` are separated by spaces. An ended session leaves a
- * tombstone:
+ * Times are milliseconds since the epoch; `g` and `b` are lists with spaces between. A tombstone is:
  *
  * v  `ended`                  i, t, n, b  as above, until its tokens are revoked
  * o  when its own browser first signed out
@@ -14,9 +13,9 @@
  *
  * Any other value under the key, such as one of a newer format, is no session.
  *
- * A Redis that is out of memory refuses a script whose first write may need memory (HSET). It accepts the
- * same write after one that needs none (DEL, PEXPIRE). Those come first, so that sessions, rate limits and
- * logout still work (fault F49).
+ * A Redis that is out of memory refuses a script whose first write may need memory (HSET), but accepts it
+ * after a write that needs none (DEL, PEXPIRE). Those come first, so that sessions and logout still work
+ * (fault F49).
  */
 
 /** The format that this version writes, and the only one it accepts. */
@@ -44,8 +43,7 @@ redis.call('PEXPIRE', KEYS[1], ARGV[1])
 return 1`
 
 /**
- * KEYS: session. ARGV: now, idle expiry, milliseconds to live. Returns 1 if the session is active. Never
- * shortens its lifetime.
+ * KEYS: session. ARGV: now, idle expiry, milliseconds to live. Returns 1 if active. Never shortens its life.
  */
 export const touchScript = `${isAlive}
 if not is_alive(ARGV[1]) then return 0 end
@@ -55,11 +53,10 @@ redis.call('HSET', KEYS[1], 'l', ARGV[1], 'x', ARGV[2])
 return 1`
 
 /**
- * KEYS: session, lock. ARGV: now, milliseconds for which the tombstone is kept without and with tokens,
- * whether its own browser signs out (1 or 0), the handle of its successor or nothing, whether its tokens are
- * dropped (1 or 0), milliseconds for which a successor counts. Returns whether it was active (1 or 0), when
- * its browser first signed out, the successor that superseded it within that time, the keys of its indexes,
- * and its tokens: i, t, n, b.
+ * KEYS: session, lock. ARGV: now, life of a tombstone without and with tokens, whether its own browser signs
+ * out (1 or 0), the handle of its successor or nothing, whether its tokens are dropped (1 or 0), milliseconds
+ * for which a successor counts. Returns whether it was active (1 or 0), when its browser first signed out,
+ * the successor that superseded it within that time, the keys of its indexes, and its tokens: i, t, n, b.
  */
 export const endScript = `${isAlive}
 local kind = redis.call('TYPE', KEYS[1]).ok
@@ -113,8 +110,7 @@ return 1`
 /**
  * KEYS: session. ARGV: now, milliseconds for which the tombstone is kept with tokens, sealed identity, sealed
  * tokens, whether a successor has ended as well (1 or 0). Returns the version of the tokens, or 0 if the key
- * holds something else than an ended session, and the inherited tokens; or -1 and the handle of the
- * successor.
+ * holds something else than an ended session, and the inherited tokens; or -1 and the successor's handle.
  */
 export const keepForRevocationScript = `${isAlive}
 local kind = redis.call('TYPE', KEYS[1]).ok
@@ -131,8 +127,8 @@ redis.call('PEXPIRE', KEYS[1], ARGV[2])
 return { version, known[4] or '' }`
 
 /**
- * KEYS: session. ARGV: version of the tokens, milliseconds for which the tombstone is kept without tokens.
- * Returns 0 if newer tokens arrived.
+ * KEYS: session. ARGV: version of the tokens, life of a tombstone without tokens. Returns 0 if newer ones
+ * came.
  */
 export const completeRevocationScript = `
 if redis.call('TYPE', KEYS[1]).ok ~= 'hash' then return 1 end
@@ -161,8 +157,7 @@ return due`
 
 /**
  * KEYS: session, lock. ARGV: now, lease in milliseconds. Returns the new fencing number; 0 if the lock is
- * held; -1 if there is no active session; less than -1 if the lock is paused: -1 minus the milliseconds that
- * are left.
+ * held; -1 if there is no active session; less than -1 if the lock is paused: -1 minus the milliseconds left.
  */
 export const lockScript = `${isAlive}
 if not is_alive(ARGV[1]) then return -1 end
@@ -186,10 +181,7 @@ redis.call('DEL', KEYS[1])
 if tonumber(ARGV[2]) > 0 then redis.call('SET', KEYS[1], 'paused', 'PX', ARGV[2]) end
 return 1`
 
-/**
- * KEYS: session, lock. ARGV: now, expected version, fencing number, sealed identity, sealed tokens. Returns
- * `committed`, `ended`, `stale` or `lock-lost`.
- */
+/** KEYS: session, lock. ARGV: now, expected version, fencing number, sealed identity, sealed tokens. */
 export const commitScript = `${isAlive}
 if not is_alive(ARGV[1]) then return 'ended' end
 local found = redis.call('HMGET', KEYS[1], 'n', 'f')
@@ -224,8 +216,8 @@ return 1`
 
 /**
  * KEYS: reservation. ARGV: milliseconds to live. Returns its value before, or false. A settled one is left
- * unchanged. A write that fails because Redis is full is ignored: no login can succeed then either, so that a
- * logout need not fail.
+ * unchanged. A write that a full Redis refuses is ignored: no login can succeed then, so the logout need not
+ * fail.
  */
 export const cancelReservationScript = `
 local before = redis.call('GET', KEYS[1])
@@ -238,10 +230,7 @@ redis.call('DEL', KEYS[1])
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return 1`
 
-/**
- * KEYS: counter. ARGV: window in milliseconds. Returns the hits, and the milliseconds that are left of the
- * window.
- */
+/** KEYS: counter. ARGV: window in milliseconds. Returns the hits, and the milliseconds left of the window. */
 export const countScript = `
 local left = redis.call('PTTL', KEYS[1])
 if left > 0 then redis.call('PEXPIRE', KEYS[1], left) else redis.call('DEL', KEYS[1]) end
