@@ -12,9 +12,7 @@ export type KeyPurpose =
   | 'signing-keys'
   | 'provider-dpop'
 
-/**
- * Derives one 32-byte key from each master secret, in the same order, newest first (HKDF-SHA256, RFC 5869).
- */
+/** Derives one 32-byte key from each master secret, in their order, newest first (HKDF-SHA256, RFC 5869). */
 export function deriveKeys(secrets: readonly Uint8Array[], purpose: KeyPurpose): Buffer[] {
   return secrets.map((secret) => Buffer.from(hkdfSync('sha256', secret, '', `portico/v1/${purpose}`, 32)))
 }

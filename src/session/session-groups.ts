@@ -10,9 +10,7 @@ export interface SessionGroup {
   readonly value: string
 }
 
-/**
- * Every session of a user. A user is identified by (issuer, sub), never by e-mail (OWASP ASVS 5.0, 6.8.1).
- */
+/** Every session of a user, who is identified by (issuer, sub), never by e-mail (OWASP ASVS 5.0, 6.8.1). */
 export const toUserGroup = ({
   issuer,
   providerSub,

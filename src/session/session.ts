@@ -3,9 +3,7 @@ import type { ProviderIdentity, ProviderTokens } from '../provider/types.ts'
 
 /** Who signed in, and by which login. */
 export interface Identity extends ProviderIdentity {
-  /**
-   * The login that made this session. A repeated callback of it is recognised, and gets the same redirect.
-   */
+  /** The login that made this session: its repeated callback is recognised, and gets the same redirect. */
   readonly login: {
     /** Fingerprint of the provider's response: code, state and issuer. */
     readonly fingerprint: string

@@ -66,9 +66,7 @@ export interface SessionStore {
   /** Returns the tokens of an ended session that are not revoked yet. */
   readPendingRevocation(handle: string): Promise<PendingRevocation | undefined>
 
-  /**
-   * Deletes the tokens of an ended session once they are revoked, unless newer ones than `version` arrived.
-   */
+  /** Deletes the tokens of an ended session after their revocation, unless newer ones have arrived. */
   completeRevocation(handle: string, version: number): Promise<void>
 
   /**
@@ -81,9 +79,7 @@ export interface SessionStore {
   /** Tries to take the lock on a session's tokens for `lease` milliseconds of the store's own time. */
   lockTokens(handle: string, lease: number): Promise<TokenLock>
 
-  /**
-   * Extends the lease to `lease` milliseconds from now; false if the lock was lost or the session has ended.
-   */
+  /** Extends the lease to `lease` milliseconds; false if the lock was lost or the session has ended. */
   renewTokenLock(handle: string, fence: number, lease: number): Promise<boolean>
 
   /**
@@ -162,9 +158,7 @@ export interface EndOptions {
 export interface EndResult {
   /** False if it had ended before, or never existed. */
   wasAlive: boolean
-  /**
-   * Its tokens; undefined if it had ended before, ended without revoking, or cannot be read by this version.
-   */
+  /** Its tokens; undefined if it had ended before, ended without revoking, or is not readable here. */
   pendingRevocation: PendingRevocation | undefined
   /** The session that superseded it within the last seconds (`concurrentRequestWindow`). */
   successor: string | undefined

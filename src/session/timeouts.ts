@@ -1,9 +1,7 @@
 import type { Session } from './session.ts'
 import type { SessionLifetimes } from './store.ts'
 
-/**
- * Milliseconds for which a tombstone is kept: longer than any request that may still use the ended session.
- */
+/** Milliseconds for which a tombstone is kept: longer than any request that may still use the session. */
 export const tombstoneLifetime = 60 * 60_000
 
 /**
@@ -19,9 +17,7 @@ export const concurrentRequestWindow = 15_000
  */
 export const pendingRevocationLifetime = 24 * 60 * 60_000
 
-/**
- * Milliseconds that the process which ended a session has to revoke its tokens before another replica tries.
- */
+/** Milliseconds in which only the process that ended a session revokes its tokens. */
 export const revocationGrace = 15_000
 
 /** Milliseconds for which earlier logins of a group are rejected: longer than any such login can take. */

@@ -24,9 +24,7 @@ export interface MemoryTokenLocks {
 interface MemoryTokenLocksOptions {
   clock: Clock
   capacity: number
-  /**
-   * Milliseconds for which a fencing number is remembered: longer than its lease, to recognise a late commit.
-   */
+  /** Milliseconds for which a fencing number is kept: longer than its lease, to recognise a late commit. */
   fenceLifetime: number
 }
 

@@ -30,9 +30,7 @@ export interface MemoryTombstones
 /** Creates the tombstones of one process. */
 export function createMemoryTombstones(clock: Clock, capacity: number): MemoryTombstones {
   const tombstones = createExpiringMap<Tombstone>(clock, capacity)
-  /**
-   * When the revocation of each ended session is due, by the session's handle; milliseconds since the epoch.
-   */
+  /** By handle, when the revocation of an ended session is due; milliseconds since the epoch. */
   const dueAt = new Map<string, number>()
 
   return {

@@ -10,9 +10,7 @@ export const toLockKey = (handle: string): string => `portico:lock:{${handle}}`
 /** Ended sessions whose tokens are not revoked yet, sorted by the time at which that is due. */
 export const revocationQueueKey = 'portico:revocations'
 
-/**
- * The index of a group and the time of its last `rejectEarlierLogins`; `name` is a keyed hash of the group.
- */
+/** A group's index, and the time of its last `rejectEarlierLogins`; `name` is a keyed hash of the group. */
 export const toIndexKey = (name: string): string => `portico:index:{${name}}`
 export const toLoginCutoffKey = (name: string): string => `portico:cutoff:{${name}}`
 

@@ -42,9 +42,7 @@ interface RedisSessionIndexOptions {
   sessions: Pick<SessionReader, 'read' | 'hasEnded'>
 }
 
-/**
- * Milliseconds for which an index entry without a session is kept, because its session may still be written.
- */
+/** Milliseconds for which an entry without a session is kept: its session may still be written. */
 const entryAllowance = 60_000
 /** Sessions that are read at once: a user with thousands of them must not block Redis for the others. */
 const batchSize = 100

@@ -28,13 +28,9 @@ interface RefreshUnderLockOptions {
   log: Log
 }
 
-/**
- * Milliseconds without another try after a refresh that failed; the provider may ask for more (Retry-After).
- */
+/** Milliseconds without another try after a failed refresh; the provider may ask for more (Retry-After). */
 const failurePause = 1_000
-/**
- * The same after an answer that the next try will hardly change, because each try may cost a token rotation.
- */
+/** The same after an answer that the next try will hardly change: each try may cost a token rotation. */
 const refusalPause = 30_000
 
 /** The provider's answer to a refresh. */

@@ -12,13 +12,9 @@ import { createRefreshUnderLock } from './refresh-under-lock.ts'
 import { toTokenFreshness } from './token-freshness.ts'
 import { createTokenLease, leaseDuration, pollInterval, type TokenLease } from './token-lease.ts'
 
-/**
- * Keeps the provider's tokens fresh: one refresh for each expiry, however many requests and replicas need it.
- */
+/** Keeps the provider's tokens fresh: one refresh for each expiry, for all requests and replicas. */
 export interface TokenRefresher {
-  /**
-   * Refreshes expired tokens first; tokens that expire soon are refreshed in the background. Never rejects.
-   */
+  /** Refreshes expired tokens first; those that expire soon are refreshed in the background. Never rejects. */
   ensureFresh(session: Session): Promise<RefreshResult>
   /** Refreshes tokens that the provider refused before their expiry. Never rejects. */
   forceRefresh(session: Session): Promise<RefreshResult>

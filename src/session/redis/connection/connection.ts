@@ -83,9 +83,7 @@ export function createRedisConnection(target: RedisTarget, log: Log): RedisConne
 export const readInfo = (sections: readonly string[], field: string): (string | undefined)[] =>
   sections.map((section) => new RegExp(`^${field}:(\\S+)`, 'm').exec(section)?.[1])
 
-/**
- * Waits for commands, at most for the deadline; then calls `onLate` and throws AppError `store_unavailable`.
- */
+/** Waits for commands; after the deadline calls `onLate` and throws AppError `store_unavailable`. */
 async function withDeadline<T>(commands: Promise<T>, onLate: () => void): Promise<T> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_, reject) => {

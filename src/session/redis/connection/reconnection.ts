@@ -26,9 +26,7 @@ const connectDeadline = 3_000
 export function createReconnection(target: RedisTarget, log: ConnectionLog): Reconnection {
   /** The newest client; undefined once closed. */
   let newest: Deployment | undefined
-  /**
-   * The client that connected last. From then on, node-redis reconnects it within the deadline of a command.
-   */
+  /** The client that connected last. node-redis reconnects it, within the deadline of a command. */
   let connected: Deployment | undefined
   let attempts = 0
   let createdAt = 0

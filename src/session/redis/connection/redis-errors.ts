@@ -10,9 +10,7 @@ export function storeUnavailable(reason: string, cause?: unknown): AppError {
   )
 }
 
-/**
- * Whether Redis itself refused the command: its errors begin with a word in capitals (READONLY, OOM, NOAUTH).
- */
+/** Whether Redis itself refused the command: its errors begin with a word in capitals (READONLY, OOM). */
 export const isRefusal = (error: unknown): boolean =>
   error instanceof Error && /^[A-Z]{2,} /.test(error.message)
 
