@@ -14,7 +14,7 @@ import { createTokenLease, leaseDuration, pollInterval, type TokenLease } from '
 
 /** Keeps the provider's tokens fresh: one refresh for each expiry, for all requests and replicas. */
 export interface TokenRefresher {
-  /** Refreshes expired tokens first; those that expire soon are refreshed in the background. Never rejects. */
+  /** Refreshes expired tokens first; those that expire soon, in the background. Never rejects. */
   ensureFresh(session: Session): Promise<RefreshResult>
   /** Refreshes tokens that the provider refused before their expiry. Never rejects. */
   forceRefresh(session: Session): Promise<RefreshResult>
