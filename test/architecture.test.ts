@@ -44,15 +44,63 @@ test('every file under src/ stands on a floor', () => {
   for (const file of files) expect([file, floorOf(roomOf(file))]).not.toEqual([file, -1])
 })
 
+/** The files of this tree that a file imports, types included. */
+const neighboursOf = (file: string): string[] =>
+  importsOf(file)
+    .filter((target) => target.startsWith('.'))
+    .map((target) => relative(source, resolve(dirname(join(source, file)), target)))
+
 test('no import runs upwards', () => {
   for (const file of files) {
-    const statements = read(file).match(/^(?:import|export)\s[^'";]*?from\s+'\.[^']+'/gms) ?? []
-    for (const statement of statements) {
-      const target = statement.split("'")[1] ?? ''
-      const room = roomOf(relative(source, resolve(dirname(join(source, file)), target)))
-      expect(floorOf(room), `${file} imports ${target}`).toBeGreaterThanOrEqual(floorOf(roomOf(file)))
+    for (const target of neighboursOf(file)) {
+      const [from, to] = [floorOf(roomOf(file)), floorOf(roomOf(target))]
+      expect(to, `${file} imports ${target}`).toBeGreaterThanOrEqual(from)
     }
   }
+})
+
+test('no imports run in a circle, not by types either', () => {
+  const done = new Set<string>()
+  const visit = (file: string, path: readonly string[]) => {
+    expect(path.includes(file), [...path, file].join(' imports ')).toBe(false)
+    if (done.has(file)) return
+    for (const target of neighboursOf(file)) visit(target, [...path, file])
+    done.add(file)
+  }
+  for (const file of files) visit(file, [])
+  expect(done.size).toBe(files.length)
+})
+
+test('no folder holds more than a dozen files', () => {
+  const counts = new Map<string, number>()
+  for (const file of files) counts.set(dirname(file), (counts.get(dirname(file)) ?? 0) + 1)
+  expect([...counts].filter(([, count]) => count > 12)).toEqual([])
+})
+
+describe('words', () => {
+  /** Words that a reader has to look up, or that say less than they seem to. */
+  const puzzling =
+    /\b(nobody|somebody|anybody|whoever|anew|twins?|tells?|told|to be had|of ours|BCL|BBA|BCP)\b/i
+
+  test('every comment and text is in plain words (CONTRIBUTING.md)', () => {
+    const found = files.flatMap((file) =>
+      read(file)
+        .split('\n')
+        .flatMap((line, index) => (puzzling.test(line) ? [`${file}:${index + 1}: ${line.trim()}`] : [])),
+    )
+    expect(found).toEqual([])
+  })
+
+  test('no comment is wider than the code', () => {
+    const wide = files.flatMap((file) =>
+      read(file)
+        .split('\n')
+        .flatMap((line, index) =>
+          /^\s*(\/\/|\/?\*)/.test(line) && line.length > 110 ? [`${file}:${index + 1}`] : [],
+        ),
+    )
+    expect(wide).toEqual([])
+  })
 })
 
 describe('only some may know', () => {
