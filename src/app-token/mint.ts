@@ -16,7 +16,7 @@ export interface AppTokenRequest {
   /** Space-separated (RFC 6749 3.3). */
   scope?: string | undefined
   /** JWK thumbprint of the key to which the token is to be bound (RFC 9449 6.1). */
-  keyThumbprint?: string | undefined
+  dpopThumbprint?: string | undefined
 }
 
 /** An app token, as the SPA receives it (RFC 6749 5.1). */
@@ -53,7 +53,7 @@ export function createAppTokenMinter({
   const { publicUrl, appToken, providers } = config
   const clientIds = new Map(providers.map(({ name, clientId }) => [name, clientId]))
 
-  return async (session, { audience, scope, keyThumbprint } = {}) => {
+  return async (session, { audience, scope, dpopThumbprint } = {}) => {
     const { identity, tokens, handle, absoluteExpiresAt } = session
     const now = clock.now()
     // A token never outlives its session.
@@ -76,11 +76,11 @@ export function createAppTokenMinter({
       auth_time: identity.authTime,
       acr: identity.acr,
       amr: identity.amr,
-      cnf: keyThumbprint === undefined ? undefined : { jkt: keyThumbprint },
+      cnf: dpopThumbprint === undefined ? undefined : { jkt: dpopThumbprint },
     })
       .setProtectedHeader({ alg: key.alg, typ: 'at+jwt', kid: key.kid })
       .sign(key.privateKey)
-    return { token, token_type: keyThumbprint === undefined ? 'Bearer' : 'DPoP', expires_in: lifetime }
+    return { token, token_type: dpopThumbprint === undefined ? 'Bearer' : 'DPoP', expires_in: lifetime }
   }
 }
 

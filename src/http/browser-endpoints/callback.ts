@@ -69,12 +69,12 @@ export function createCallbackHandler(options: CallbackOptions): RequestHandler<
   /** The five steps of a callback. */
   async function signIn(req: CallbackRequest, res: Response): Promise<void> {
     const response = readResponse(req)
-    const keyThumbprint = await prepareAppToken(req)
+    const dpopThumbprint = await prepareAppToken(req)
     const browser = takeBrowser(req, res, response)
     const login = await completeLogin(response, browser, res.locals.log)
     const signedIn =
       login.outcome === 'verified' ? await startSession(req, res, login, browser) : repeat(req, login)
-    await answer(req, res, signedIn, keyThumbprint)
+    await answer(req, res, signedIn, dpopThumbprint)
   }
 
   function readResponse(req: CallbackRequest): AuthorizationResponse {
@@ -89,9 +89,9 @@ export function createCallbackHandler(options: CallbackOptions): RequestHandler<
 
   /** Before the login: neither a proof that is refused nor a missing signing key must cost the code. */
   async function prepareAppToken(req: CallbackRequest): Promise<string | undefined> {
-    const keyThumbprint = await readDpopThumbprint(req)
+    const dpopThumbprint = await readDpopThumbprint(req)
     await keyRing.signingKey()
-    return keyThumbprint
+    return dpopThumbprint
   }
 
   /** Reads what the login needs of the browser, and drops its transaction: success or not, it is used up. */
@@ -131,10 +131,10 @@ export function createCallbackHandler(options: CallbackOptions): RequestHandler<
     req: CallbackRequest,
     res: Response,
     { session, returnTo }: SignedIn,
-    keyThumbprint: string | undefined,
+    dpopThumbprint: string | undefined,
   ): Promise<void> {
     if (isNavigation(req)) return res.redirect(303, returnTo)
-    const token = await mintAppToken(session, { keyThumbprint })
+    const token = await mintAppToken(session, { dpopThumbprint })
     const views = { user: toUserView(session), session: toSessionView(session, clock) }
     res.json({ ...token, return_to: returnTo, ...views })
   }

@@ -24,7 +24,7 @@ export function createTokenHandler({ mintAppToken, readDpopThumbprint }: TokenOp
   return async (req, res) => {
     const session = currentSession(res)
     const narrowed = readParameters(tokenParameters, req.body)
-    const token = await mintAppToken(session, { ...narrowed, keyThumbprint: await readDpopThumbprint(req) })
+    const token = await mintAppToken(session, { ...narrowed, dpopThumbprint: await readDpopThumbprint(req) })
     res.locals.log('app_token_issued', { session: session.handle })
     res.json(token)
   }
