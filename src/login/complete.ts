@@ -133,13 +133,13 @@ function exchangeCode(provider: Provider, { code, state, iss }: CodeResponse, tr
   return provider.exchangeCode({
     code,
     state,
+    iss,
     nonce,
     codeVerifier,
+    dpopThumbprint,
     startedAt,
-    ...(dpopThumbprint === undefined ? {} : { dpopThumbprint }),
-    ...(iss === undefined ? {} : { iss }),
-    ...(maxAge === undefined ? {} : { maxAge }),
-    ...(acrValues === undefined ? {} : { acrValues: acrValues.split(' ').filter((value) => value !== '') }),
+    maxAge,
+    acrValues: acrValues?.split(' ').filter((value) => value !== ''),
     mustBeFresh: prompt?.split(' ').includes('login') ?? false,
   })
 }
