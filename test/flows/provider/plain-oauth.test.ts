@@ -287,6 +287,15 @@ describe('a refresh', () => {
     expect((await getSession(portico, browser)).user.sub).toBe('u-1')
   })
 
+  test('that names another user brings no refresh token of theirs either', async () => {
+    const { browser, response } = await logIn()
+    const { session } = await read(response)
+    const before = await portico.store.read(session.id)
+    idp.say({ refreshResponse: (body) => ({ ...body, user_id: 'u-2', refresh_token: 'of-another-user' }) })
+    expect((await refresh(browser)).status).toBe(502)
+    expect((await portico.store.read(session.id))?.tokens).toEqual(before?.tokens)
+  })
+
   test('whose userinfo is of another user is refused: nothing else says whose tokens these are', async () => {
     const { browser, response } = await logIn()
     const { session } = await read(response)
