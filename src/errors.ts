@@ -90,8 +90,8 @@ export const signedOut = (): AppError =>
   new AppError('signed_out', 'You were signed out while this sign-in was in progress. Please sign in again.')
 
 /**
- * Returns what the log may say about an error: the reason or the code of an AppError. The message of any other
- * error may contain secrets, so that `fallback` takes its place.
+ * Returns what the log may say about an error: the reason or the code of an AppError. The message of any
+ * other error may contain secrets, so that `fallback` takes its place.
  */
 export const toLogReason = (error: unknown, fallback: string): string =>
   error instanceof AppError ? (error.reason ?? error.code) : fallback
