@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest'
 import { createMemoryStore } from '../../src/session/memory/store.ts'
 import { createTestClock, hours, minutes } from '../support/clock.ts'
-import { describeStore, lifetimes } from './store.ts'
+import { lifetimes } from '../support/session-fixture.ts'
+import { describeStore } from './store.ts'
 
 describeStore('the memory store', async () => {
   const clock = createTestClock()

@@ -13,7 +13,8 @@ import { createTestClock, hours, minutes, seconds } from '../support/clock.ts'
 import { freePort } from '../support/http-server.ts'
 import { connectRedis } from '../support/redis/redis-connection.ts'
 import { startCluster, startRedis, type TestRedis } from '../support/redis/start-redis.ts'
-import { describeStore, lifetimes, session } from './store.ts'
+import { lifetimes, session } from '../support/session-fixture.ts'
+import { describeStore } from './store.ts'
 
 const secrets = [randomBytes(32)]
 const folder = mkdtempSync(join(tmpdir(), 'portico-redis-'))

@@ -4,6 +4,7 @@ import type { NewSession } from '../../src/session/session.ts'
 import { toEmailGroup, toGroups, toProviderSidGroup, toUserGroup } from '../../src/session/session-groups.ts'
 import type { Store } from '../../src/session/store.ts'
 import { hours, minutes, seconds } from '../support/clock.ts'
+import { session } from '../support/session-fixture.ts'
 
 /** A store under test: idle timeout 30 minutes, absolute timeout 12 hours. */
 export interface StoreUnderTest {
@@ -19,40 +20,8 @@ const token = (refreshToken: string) => ({
   refreshToken,
 })
 
-export const lifetimes = { idleTimeout: minutes(30), absoluteTimeout: hours(12) }
 const lease = seconds(20)
 
-export const session: NewSession = {
-  identity: {
-    providerName: 'default',
-    issuer: 'https://idp.example',
-    providerSub: 'u1',
-    appSub: 'default:u1',
-    userId: '1',
-    claims: { name: 'Grace', email: 'Grace@example.com', groups: ['Navy'] },
-    authTime: 1,
-    acr: 'urn:a',
-    amr: ['pwd'],
-    providerSid: 'ps1',
-    nonce: 'n1',
-    login: {
-      fingerprint: 'f1',
-      returnTo: '/',
-      device: 'Firefox on Linux',
-      address: '203.0.113.7',
-      startedAt: 1,
-    },
-  },
-  tokens: {
-    accessToken: 'at1',
-    obtainedAt: 1,
-    accessTokenExpiresAt: 5,
-    refreshToken: 'rt1',
-    idToken: 'id1',
-    dpopThumbprint: 'jkt1',
-    scope: ['openid', 'a'],
-  },
-}
 const renewed: NewSession = {
   identity: { ...session.identity, claims: { name: 'Grace', groups: ['Retired'] } },
   tokens: { ...session.tokens, accessToken: 'at2', refreshToken: 'rt2' },

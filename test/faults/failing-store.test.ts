@@ -1,24 +1,15 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect } from 'vitest'
 import { AppError } from '../../src/errors.ts'
 import { createMemoryStore, type MemoryStore } from '../../src/session/memory/store.ts'
 import type { Store } from '../../src/session/store.ts'
 import { createTestBrowser, type TestBrowser } from '../support/browser.ts'
 import { createTestClock, hours, minutes, type TestClock } from '../support/clock.ts'
+import { closeAfterTest, idp, providerPerFile } from '../support/fixtures.ts'
 import { csrf, getSession, logInAtScripted, readRefusal, startLogin } from '../support/login.ts'
 import { readLogoutUrl, visitOurs } from '../support/logout.ts'
-import { publicUrl, startPortico, type TestPortico } from '../support/portico.ts'
-import { type ScriptedProvider, startScriptedProvider } from '../support/providers/scripted-provider.ts'
+import { publicUrl, startPortico } from '../support/portico.ts'
 
-let idp: ScriptedProvider
-beforeAll(async () => {
-  idp = await startScriptedProvider()
-})
-afterAll(() => idp.close())
-
-const started: TestPortico[] = []
-afterEach(async () => {
-  for (const portico of started.splice(0)) await portico.close()
-})
+const test = providerPerFile()
 
 /** A server over a memory store whose methods a test can make fail. */
 async function startOver({ capacity = 100, failsOnce = false } = {}) {
@@ -38,8 +29,7 @@ async function startOver({ capacity = 100, failsOnce = false } = {}) {
       }
     },
   })
-  const portico = await startPortico({ issuer: idp.issuer, replaced: { clock, store } })
-  started.push(portico)
+  const portico = closeAfterTest(await startPortico({ issuer: idp.issuer, replaced: { clock, store } }))
   return { portico, memory, failing, created, clock }
 }
 
@@ -266,11 +256,12 @@ test('an app token that cannot be minted: 500, no cookie goes out, and no sessio
       return portico.components.keyRing.signingKey()
     },
   }
-  const broken = await startPortico({
-    issuer: idp.issuer,
-    replaced: { keyRing, store: portico.components.store, clock: portico.clock },
-  })
-  started.push(broken)
+  const broken = closeAfterTest(
+    await startPortico({
+      issuer: idp.issuer,
+      replaced: { keyRing, store: portico.components.store, clock: portico.clock },
+    }),
+  )
   const { browser, response } = await logInAtScripted(broken, idp)
   expect(await readRefusal(response)).toBe('500 internal_error')
   expect(sessionCookies(browser)).toEqual([])
@@ -286,8 +277,7 @@ test('signing keys that cannot be had: not ready, and a login is refused before 
     signingKey: () => Promise.reject(unreadable),
     publicKeys: () => Promise.reject(unreadable),
   }
-  const portico = await startPortico({ issuer: idp.issuer, replaced: { keyRing } })
-  started.push(portico)
+  const portico = closeAfterTest(await startPortico({ issuer: idp.issuer, replaced: { keyRing } }))
   const ready = await fetch(`${portico.url}/readyz`)
   expect([ready.status, await ready.json()]).toMatchObject([503, { components: { signing_keys: 'wrapped' } }])
   const calls = idp.calls.token
@@ -302,11 +292,12 @@ test('a session that ends between being read and being used: 401 (F40)', async (
   const { browser } = await logInAtScripted(portico, idp)
   const { session } = await getSession(portico, browser)
   const store = { ...memory, touch: () => memory.end(session.id).then(() => undefined) }
-  const raced = await startPortico({
-    issuer: idp.issuer,
-    replaced: { store, config: portico.components.config, clock: portico.clock },
-  })
-  started.push(raced)
+  const raced = closeAfterTest(
+    await startPortico({
+      issuer: idp.issuer,
+      replaced: { store, config: portico.components.config, clock: portico.clock },
+    }),
+  )
   for (const [name, value] of browser.cookies(portico.url)) browser.setCookie(raced.url, name, value)
   const response = await browser.fetch(`${raced.url}/api/token`, { method: 'POST', headers: csrf })
   expect(await readRefusal(response)).toBe('401 session_expired')
@@ -337,8 +328,7 @@ test('a session that ends before its login is answered: said so, no cookie goes 
       return outcome
     },
   }
-  const portico = await startPortico({ issuer: idp.issuer, replaced: { clock, store } })
-  started.push(portico)
+  const portico = closeAfterTest(await startPortico({ issuer: idp.issuer, replaced: { clock, store } }))
   const { browser, response } = await logInAtScripted(portico, idp)
   expect(await readRefusal(response)).toBe('401 signed_out')
   expect(sessionCookies(browser)).toEqual([])

@@ -1,6 +1,7 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { createTestBrowser, type TestBrowser } from '../support/browser.ts'
 import { minutes, seconds } from '../support/clock.ts'
+import { closeAfterTest } from '../support/fixtures.ts'
 import { csrf, getSession, logInAtScripted, readRefusal, startLogin } from '../support/login.ts'
 import { goToProvider, readLogoutUrl, visitOurs } from '../support/logout.ts'
 import { publicUrl, startPortico, type TestPortico, testSecret } from '../support/portico.ts'
@@ -89,16 +90,12 @@ describe.each(worlds)('%s', (_name, start) => {
 describe('in one process', () => {
   let idp: ScriptedProvider
   let portico: TestPortico & { idp: ScriptedProvider }
-  const opened: TestPortico[] = []
   beforeAll(async () => {
     idp = await startScriptedProvider()
     portico = { ...(await startPortico({ issuer: idp.issuer, env: { LOGOUT_RETURN_TO: '/bye' } })), idp }
     idp.follow(portico.clock)
   })
   beforeEach(() => void portico.logged.splice(0))
-  afterEach(async () => {
-    for (const one of opened.splice(0)) await one.close()
-  })
   afterAll(async () => {
     await portico.close()
     await idp.close()
@@ -106,9 +103,8 @@ describe('in one process', () => {
 
   /** Another server for the same provider, at the same time of day. */
   async function startAnother(env: Record<string, string>): Promise<typeof portico> {
-    const another = await startPortico({ issuer: idp.issuer, env, replaced: { clock: portico.clock } })
-    opened.push(another)
-    return { ...another, idp }
+    const options = { issuer: idp.issuer, env, replaced: { clock: portico.clock } }
+    return { ...closeAfterTest(await startPortico(options)), idp }
   }
 
   /** The same browser at another server. */

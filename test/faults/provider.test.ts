@@ -3,10 +3,11 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { JWTPayload } from 'jose'
-import { afterEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { createTestBrowser } from '../support/browser.ts'
 import { createCertificate } from '../support/certificate.ts'
 import { hours, minutes, seconds } from '../support/clock.ts'
+import { closeAfterTest } from '../support/fixtures.ts'
 import { startTestServer } from '../support/http-server.ts'
 import { csrf, getSession, logInAtScripted, readRefusal } from '../support/login.ts'
 import { startPortico, type TestPortico } from '../support/portico.ts'
@@ -17,17 +18,9 @@ import {
   startScriptedProvider,
 } from '../support/providers/scripted-provider.ts'
 
-const closers: { close(): Promise<void> }[] = []
-afterEach(async () => {
-  for (const part of closers.splice(0).reverse()) await part.close()
-})
-const keep = <T extends { close(): Promise<void> }>(part: T): T => {
-  closers.push(part)
-  return part
-}
-const startIdp = async (options = {}) => keep(await startScriptedProvider(options))
+const startIdp = async (options = {}) => closeAfterTest(await startScriptedProvider(options))
 const start = async (issuer: string, env = {}) =>
-  keep(await startPortico({ issuer, env: { OIDC_TIMEOUT: '1s', ...env } }))
+  closeAfterTest(await startPortico({ issuer, env: { OIDC_TIMEOUT: '1s', ...env } }))
 
 /** Only the server's clock is moved by hand: the provider's tokens must follow it. */
 function byTheClockOf({ clock }: TestPortico): Defect {

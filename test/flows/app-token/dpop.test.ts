@@ -1,26 +1,23 @@
 import { connect } from 'node:net'
 import express from 'express'
 import { decodeJwt } from 'jose'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect } from 'vitest'
 import { requireAppToken } from '../../../src/verify/verify.ts'
 import { createTestBrowser } from '../../support/browser.ts'
 import { createDpopKey, type DpopKey } from '../../support/dpop.ts'
+import { idp, portico, serverPerFile } from '../../support/fixtures.ts'
 import { startTestServer, type TestServer } from '../../support/http-server.ts'
 import { csrf, logInAtScripted, readRefusal, startLogin } from '../../support/login.ts'
-import { publicUrl, startPortico, type TestPortico } from '../../support/portico.ts'
-import { type ScriptedProvider, startScriptedProvider } from '../../support/providers/scripted-provider.ts'
+import { publicUrl } from '../../support/portico.ts'
 
-let idp: ScriptedProvider
-let portico: TestPortico
+const test = serverPerFile()
 let apiServer: TestServer
 let key: DpopKey
 
 const apiUrl = 'https://api.example.com'
 const tokenUrl = `${publicUrl}/api/token`
 
-beforeAll(async () => {
-  idp = await startScriptedProvider()
-  portico = await startPortico({ issuer: idp.issuer })
+test.beforeAll(async () => {
   key = await createDpopKey()
   apiServer = await startTestServer()
   const options = { issuer: publicUrl, jwksUri: `${portico.url}/.well-known/jwks.json` }
@@ -33,11 +30,7 @@ beforeAll(async () => {
   )
   apiServer.serve(api)
 })
-afterAll(async () => {
-  await apiServer.close()
-  await portico.close()
-  await idp.close()
-})
+test.afterAll(() => apiServer.close())
 
 async function askToken(proof: string | undefined) {
   const { browser } = await logInAtScripted(portico, idp)

@@ -1,27 +1,20 @@
 import { decodeJwt } from 'jose'
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect } from 'vitest'
 import { maxTokenClaims } from '../../../src/app-token/token-claims.ts'
 import { maxSessionClaims } from '../../../src/provider/identity/user-claims.ts'
 import type { TestBrowser } from '../../support/browser.ts'
 import { hours, minutes } from '../../support/clock.ts'
+import { closeAfterTest, idp, providerPerFile } from '../../support/fixtures.ts'
 import { enterAs } from '../../support/group-api.ts'
 import { csrf, getSession, type LoginAnswer, logInAtScripted } from '../../support/login.ts'
 import { startPortico, type TestPortico } from '../../support/portico.ts'
-import { type ScriptedProvider, startScriptedProvider } from '../../support/providers/scripted-provider.ts'
 
-let idp: ScriptedProvider
+const test = providerPerFile()
 let portico: TestPortico
-beforeAll(async () => {
-  idp = await startScriptedProvider()
-})
-afterAll(() => idp.close())
-afterEach(async () => {
-  idp.misbehave()
-  await portico.close()
-})
-
 async function start(env: Record<string, string> = {}): Promise<void> {
-  portico = await startPortico({ issuer: idp.issuer, env: { SESSION_IDLE_TIMEOUT: '3h', ...env } })
+  portico = closeAfterTest(
+    await startPortico({ issuer: idp.issuer, env: { SESSION_IDLE_TIMEOUT: '3h', ...env } }),
+  )
   idp.follow(portico.clock)
 }
 

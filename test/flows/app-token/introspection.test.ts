@@ -1,35 +1,24 @@
 import { createHash } from 'node:crypto'
 import express from 'express'
 import { decodeJwt, type JWTPayload, SignJWT } from 'jose'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect } from 'vitest'
 import { AppError } from '../../../src/errors.ts'
 import { createAppTokenVerifier, InvalidAppToken, requireAppToken } from '../../../src/verify/verify.ts'
 import { createTestBrowser, type TestBrowser } from '../../support/browser.ts'
 import { minutes, seconds } from '../../support/clock.ts'
 import { createDpopKey } from '../../support/dpop.ts'
+import { idp, portico, serverPerFile } from '../../support/fixtures.ts'
 import { startTestServer } from '../../support/http-server.ts'
 import { csrf, logInAtScripted, readRefusal } from '../../support/login.ts'
 import { publicUrl, startPortico, type TestPortico, testSecret } from '../../support/portico.ts'
-import { type ScriptedProvider, startScriptedProvider } from '../../support/providers/scripted-provider.ts'
 
 const secret = `${testSecret()}:+%/ü`
 const hash = createHash('sha256').update(secret).digest('hex')
-let idp: ScriptedProvider
-let portico: TestPortico
+const test = serverPerFile({
+  env: { INTROSPECTION_CLIENTS: `other-api:${'0'.repeat(64)}, orders-api:${hash}` },
+})
 let browser: TestBrowser
 let token: string
-beforeAll(async () => {
-  idp = await startScriptedProvider()
-  portico = await startPortico({
-    issuer: idp.issuer,
-    env: { INTROSPECTION_CLIENTS: `other-api:${'0'.repeat(64)}, orders-api:${hash}` },
-  })
-  idp.follow(portico.clock)
-})
-afterAll(async () => {
-  await portico.close()
-  await idp.close()
-})
 beforeEach(async () => {
   const login = await logInAtScripted(portico, idp)
   browser = login.browser

@@ -3,12 +3,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Request, RequestHandler } from 'express'
 import type { KoaContextWithOIDC } from 'oidc-provider'
-import { afterEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { errors } from '../../../demo/provider/oidc-provider.ts'
 import { systemClock } from '../../../src/clock.ts'
 import { examine } from '../../../src/doctor/doctor.ts'
 import type { Status } from '../../../src/doctor/finding.ts'
 import { toLine } from '../../support/examination.ts'
+import { closeAfterTest } from '../../support/fixtures.ts'
 import { startTestServer } from '../../support/http-server.ts'
 import { startPortico, testSecret } from '../../support/portico.ts'
 import {
@@ -23,18 +24,9 @@ type DemoProvider = Awaited<ReturnType<typeof startDemoProvider>>
 type Options = DemoProviderSetup
 type Env = DemoProvider['env']
 
-const opened: { close(): Promise<unknown> }[] = []
-afterEach(async () => {
-  for (const one of opened.splice(0)) await one.close()
-})
-const keep = <T extends { close(): Promise<unknown> }>(one: T): T => {
-  opened.push(one)
-  return one
-}
-
 /** Examines a Portico at such a provider. */
 async function examineAt(options: Options, more: Env | ((idp: DemoProvider) => Env) = {}) {
-  const idp = keep(await startDemoProvider(options))
+  const idp = closeAfterTest(await startDemoProvider(options))
   const findings = await examine(
     { ...idp.env, ...(typeof more === 'function' ? more(idp) : more) },
     systemClock,
@@ -357,15 +349,15 @@ describe('a key that the provider fetches at a Portico that does not run', () =>
   })
 
   test('is there once it runs, and then a refusal is about something else', async () => {
-    const server = keep(await startTestServer())
+    const server = closeAfterTest(await startTestServer())
     const publicUrl = server.origin
     const own = { ...endpoint, PUBLIC_URL: publicUrl, OIDC_REDIRECT_URI: `${publicUrl}/api/callback` }
     const client = { redirect_uris: [`${publicUrl}/api/callback`] }
-    const idp = keep(
+    const idp = closeAfterTest(
       await startDemoProvider({ auth, client, before: fetching(() => publicUrl, json(500, {})) }),
     )
     const env = { ...idp.env, ...own }
-    const portico = keep(await startPortico({ env: { ...env, PORT: '0' } }))
+    const portico = closeAfterTest(await startPortico({ env: { ...env, PORT: '0' } }))
     server.serve((req, res) => {
       void fetch(`${portico.url}${req.url}`).then(async (answer) => res.end(await answer.text()))
     })
@@ -386,7 +378,7 @@ describe('a key that the provider fetches at a Portico that does not run', () =>
 
 test('that nothing answers at PUBLIC_URL yet is said once, and is no failure', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'portico-doctor-providers-'))
-  keep({ close: async () => rmSync(folder, { recursive: true }) })
+  closeAfterTest({ close: async () => rmSync(folder, { recursive: true }) })
   const toEntry = ({ env }: DemoProvider, redirectUri: string) => ({
     ...Object.fromEntries(Object.entries(env).filter(([name]) => name.startsWith('OIDC_'))),
     OIDC_REDIRECT_URI: redirectUri,
@@ -394,7 +386,7 @@ test('that nothing answers at PUBLIC_URL yet is said once, and is no failure', a
   const start = async (auth: 'none' | 'client_secret_post', name: string) => {
     const redirectUri = `https://localhost:1/api/callback/${name}`
     return toEntry(
-      keep(await startDemoProvider({ auth, client: { redirect_uris: [redirectUri] } })),
+      closeAfterTest(await startDemoProvider({ auth, client: { redirect_uris: [redirectUri] } })),
       redirectUri,
     )
   }

@@ -4,13 +4,14 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { exportJWK, generateKeyPair } from 'jose'
-import { afterAll, afterEach, describe, expect, test } from 'vitest'
+import { afterAll, describe, expect, test } from 'vitest'
 import type { Clock } from '../../../src/clock.ts'
 import { systemClock } from '../../../src/clock.ts'
 import { examine } from '../../../src/doctor/doctor.ts'
 import type { Finding } from '../../../src/doctor/finding.ts'
 import { countFindings, renderJson, renderTable } from '../../../src/doctor/report.ts'
 import { createCertificate } from '../../support/certificate.ts'
+import { closeAfterTest } from '../../support/fixtures.ts'
 import { freePort, startTestServer } from '../../support/http-server.ts'
 import { testSecret } from '../../support/portico.ts'
 import { root, startProcess } from '../../support/processes/start-process.ts'
@@ -22,15 +23,6 @@ type Env = DemoProvider['env']
 
 const folder = mkdtempSync(join(tmpdir(), 'portico-doctor-'))
 afterAll(() => rmSync(folder, { recursive: true }))
-
-const opened: { close(): Promise<unknown> }[] = []
-afterEach(async () => {
-  for (const one of opened.splice(0)) await one.close()
-})
-const keep = <T extends { close(): Promise<unknown> }>(one: T): T => {
-  opened.push(one)
-  return one
-}
 
 const summarise = (findings: Finding[]) =>
   findings.map(({ status, check, message }) => `${status} ${check}: ${message}`)
@@ -44,7 +36,7 @@ describe('a good configuration passes', () => {
     ['toki-secret', 'client_secret_post'],
     ['strict', 'private_key_jwt ES256'],
   ] as const)('%s with %s', async (shape, auth) => {
-    const { env } = keep(await startDemoProvider({ shape, auth }))
+    const { env } = closeAfterTest(await startDemoProvider({ shape, auth }))
     const findings = await examine(env, systemClock)
     expect(summarise(findings.filter(({ status }) => status === 'fail'))).toEqual([])
     expect(findings).toContainEqual(
@@ -56,7 +48,7 @@ describe('a good configuration passes', () => {
   })
 
   test('Okta with private_key_jwt, pushed requests and DPoP', async () => {
-    const idp = keep(
+    const idp = closeAfterTest(
       await startDemoProvider({ auth: 'private_key_jwt RS256', provider: { par: true, dpop: true } }),
     )
     const findings = await examine({ ...idp.env, OIDC_CLIENT_ASSERTION_AUDIENCE: 'endpoint' }, systemClock)
@@ -153,7 +145,7 @@ const planted: Planted[] = [
       const { key, certificate } = createCertificate(folder, 'localhost')
       const server = createServer({ key, cert: certificate }).listen(0, '127.0.0.1')
       await new Promise((done) => server.once('listening', done))
-      keep({ close: async () => server.close() })
+      closeAfterTest({ close: async () => server.close() })
       return { ...env, OIDC_ISSUER: `https://localhost:${(server.address() as AddressInfo).port}` }
     },
     check: 'discovery',
@@ -560,7 +552,7 @@ const planted: Planted[] = [
   {
     what: 'something else at PUBLIC_URL',
     spoil: async ({ env }) => {
-      const server = keep(await startTestServer())
+      const server = closeAfterTest(await startTestServer())
       server.serve((_req, res) => void res.end('<h1>Welcome</h1>'))
       const publicUrl = server.origin
       return { ...env, PUBLIC_URL: publicUrl, OIDC_REDIRECT_URI: `${publicUrl}/api/callback` }
@@ -658,7 +650,7 @@ const planted: Planted[] = [
 
 describe('what is misconfigured is found, and the fix is named', () => {
   test.each(planted)('$what', async ({ idp: options, spoil, clock = systemClock, ...expected }) => {
-    const idp = keep(await startDemoProvider(options))
+    const idp = closeAfterTest(await startDemoProvider(options))
     const env = (await spoil?.(idp)) ?? idp.env
     const findings = await examine(env, clock)
     const { check, status = 'fail', message, fix } = expected
@@ -686,8 +678,8 @@ test('a terminal does not obey what a provider writes', () => {
 
 test('of several providers each is examined, under its name', async () => {
   const [okta, toki] = [
-    keep(await startDemoProvider()),
-    keep(await startDemoProvider({ shape: 'toki', auth: 'none' })),
+    closeAfterTest(await startDemoProvider()),
+    closeAfterTest(await startDemoProvider({ shape: 'toki', auth: 'none' })),
   ]
   const pick = ({ env }: DemoProvider) =>
     Object.fromEntries(Object.entries(env).filter(([name]) => /^O(IDC|AUTH)_/.test(name)))
@@ -725,7 +717,7 @@ describe('the command', () => {
   }
 
   test('prints a table and exits with 0 where no check failed', async () => {
-    const { env } = keep(await startDemoProvider())
+    const { env } = closeAfterTest(await startDemoProvider())
     const { code, text } = await run(env)
     expect(code).toBe(0)
     expect(text).toMatch(/^pass {2}discovery +http/m)
@@ -733,7 +725,7 @@ describe('the command', () => {
   })
 
   test('exits with 1 where one failed, and says the same in JSON for pipelines', async () => {
-    const { env } = keep(await startDemoProvider())
+    const { env } = closeAfterTest(await startDemoProvider())
     const { code, text } = await run({ ...env, OIDC_CLIENT_SECRET: testSecret() }, '--json')
     expect(code).toBe(1)
     const report = JSON.parse(text) as { healthy: boolean; counts: { fail: number }; findings: Finding[] }

@@ -1,5 +1,5 @@
 import type { RequestHandler, Response } from 'express'
-import { afterEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { createTestBrowser } from '../../support/browser.ts'
 import { seconds } from '../../support/clock.ts'
 import { readRefusal, startLogin } from '../../support/login.ts'
@@ -8,15 +8,6 @@ import { type DemoProviderSetup, rewriteJson } from '../../support/providers/dem
 import { logIn, startRecordedProvider } from '../../support/providers/recorded-provider.ts'
 
 /** Pushed authorization requests that the metadata announces, and the provider does not take: Spring does so. */
-
-const opened: { close(): Promise<unknown> }[] = []
-afterEach(async () => {
-  for (const one of opened.splice(0).reverse()) await one.close()
-})
-const keep = <T extends { close(): Promise<unknown> }>(one: T): T => {
-  opened.push(one)
-  return one
-}
 
 describe('pushed requests that are announced and not taken (Spring)', () => {
   const isPush = ({ path }: { path: string }) => path.endsWith('/par')
@@ -32,7 +23,7 @@ describe('pushed requests that are announced and not taken (Spring)', () => {
     }))
     const before: RequestHandler = (req, res, next) =>
       isPush(req) ? void answer(res) : announce(req, res, next)
-    return startRecordedProvider(keep, { ...options, before })
+    return startRecordedProvider({ ...options, before })
   }
   const skipped = (portico: TestPortico) =>
     portico.logged.filter(({ event }) => event === 'pushed_request_skipped')
@@ -104,7 +95,7 @@ describe('pushed requests that are announced and not taken (Spring)', () => {
     const par = { par: true }
     const before: RequestHandler = (req, res, next) =>
       isPush(req) && !isThere ? void res.status(404).end() : next()
-    const { calls, portico } = await startRecordedProvider(keep, { provider: par, before })
+    const { calls, portico } = await startRecordedProvider({ provider: par, before })
     await startLogin(portico, createTestBrowser())
     isThere = true
     portico.clock.advance(seconds(59))
@@ -141,7 +132,7 @@ describe('pushed requests that are announced and not taken (Spring)', () => {
   test('what one person asks for does not take them from the others', async () => {
     const before: RequestHandler = (req, res, next) =>
       isPush(req) && req.body?.login_hint === 'mallory' ? void res.redirect('/blocked') : next()
-    const { calls, portico } = await startRecordedProvider(keep, { provider: { par: true }, before })
+    const { calls, portico } = await startRecordedProvider({ provider: { par: true }, before })
     const theirs = new URL(await startLogin(portico, createTestBrowser(), '?login_hint=mallory'))
     expect(theirs.searchParams.get('login_hint')).toBe('mallory')
     const others = new URL(await startLogin(portico, createTestBrowser()))

@@ -1,13 +1,11 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import express, { type RequestHandler } from 'express'
 import { decodeJwt } from 'jose'
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect } from 'vitest'
 import { systemClock } from '../../../src/clock.ts'
 import { examine } from '../../../src/doctor/doctor.ts'
 import { createTestBrowser, type TestBrowser } from '../../support/browser.ts'
 import { hours, seconds } from '../../support/clock.ts'
+import { closeAfterTest, idp, providerPerFile, writeProvidersFile } from '../../support/fixtures.ts'
 import {
   csrf,
   getSession,
@@ -20,29 +18,14 @@ import { startPortico, type TestPortico } from '../../support/portico.ts'
 import { type DemoProviderSetup, startDemoProvider } from '../../support/providers/demo-provider.ts'
 import { startOAuth2Provider } from '../../support/providers/oauth2-provider.ts'
 import { signInAtOkta } from '../../support/providers/okta.ts'
-import { type ScriptedProvider, startScriptedProvider } from '../../support/providers/scripted-provider.ts'
 
 /** OIDC_AUTHORIZATION_PARAMS: what arrives at the authorization endpoint, at the token endpoint and at the refresh. */
 
-let idp: ScriptedProvider
-beforeAll(async () => {
-  idp = await startScriptedProvider()
-})
-afterAll(() => idp.close())
-
-const opened: { close(): Promise<unknown> }[] = []
-afterEach(async () => {
-  idp.misbehave()
-  for (const one of opened.splice(0).reverse()) await one.close()
-})
-const keep = <T extends { close(): Promise<unknown> }>(one: T): T => {
-  opened.push(one)
-  return one
-}
+const test = providerPerFile()
 
 async function start(params: string, env: Record<string, string> = {}): Promise<TestPortico> {
   const more = { OIDC_AUTHORIZATION_PARAMS: params, ...env }
-  const portico = keep(await startPortico({ issuer: idp.issuer, env: more }))
+  const portico = closeAfterTest(await startPortico({ issuer: idp.issuer, env: more }))
   idp.follow(portico.clock)
   return portico
 }
@@ -205,13 +188,13 @@ describe('at the token endpoint', () => {
 })
 
 test('a plain OAuth 2.0 provider gets them as well, beside the query of its own address', async () => {
-  const plain = keep(await startOAuth2Provider())
+  const plain = closeAfterTest(await startOAuth2Provider())
   const env = {
     ...plain.settings,
     OAUTH_AUTHORIZATION_ENDPOINT: `${plain.origin}/authorize?tenant=t1`,
     OIDC_AUTHORIZATION_PARAMS: 'allow_signup=false&resource=urn:a:1',
   }
-  const portico = keep(await startPortico({ env }))
+  const portico = closeAfterTest(await startPortico({ env }))
   const browser = createTestBrowser()
   const url = await startLogin(portico, browser)
   expect(Object.fromEntries(new URL(url).searchParams)).toMatchObject({
@@ -232,8 +215,6 @@ test('a plain OAuth 2.0 provider gets them as well, beside the query of its own 
 })
 
 test('of several providers, each gets its own', async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'portico-params-'))
-  const path = join(folder, 'providers.json')
   const client = {
     OIDC_ISSUER: idp.issuer,
     OIDC_CLIENT_ID: 'portico-test',
@@ -244,9 +225,8 @@ test('of several providers, each gets its own', async () => {
     keycloak: { ...client, OIDC_AUTHORIZATION_PARAMS: 'kc_idp_hint=corporate' },
     other: client,
   }
-  writeFileSync(path, JSON.stringify(file))
-  const portico = keep(await startPortico({ env: { PROVIDERS_FILE: path } }))
-  rmSync(folder, { recursive: true })
+  const path = writeProvidersFile(file)
+  const portico = closeAfterTest(await startPortico({ env: { PROVIDERS_FILE: path } }))
   const extras = async (name: string) => {
     const parameters = await readRequest(portico, `?provider=${name}`)
     return [parameters.get('access_type'), parameters.get('kc_idp_hint')]
@@ -271,7 +251,7 @@ describe('at a real provider', () => {
       next()
     }
     const before = express.Router().use(express.urlencoded({ extended: false }), watch)
-    const { env } = keep(await startDemoProvider({ ...options, before }))
+    const { env } = closeAfterTest(await startDemoProvider({ ...options, before }))
     const find = (end: string) => calls.filter(({ path }) => path.endsWith(end))
     return { find, env: { ...env, OIDC_AUTHORIZATION_PARAMS: params } }
   }
@@ -287,7 +267,7 @@ describe('at a real provider', () => {
         { shape, auth, provider: { par: true, accessTokenLifetime: 20 } },
         params,
       )
-      const portico = keep(await startPortico({ env }))
+      const portico = closeAfterTest(await startPortico({ env }))
       const browser = createTestBrowser()
       const url = await startLogin(portico, browser, '?ui_locales=de')
       expect([...new URL(url).searchParams.keys()].sort()).toEqual(['client_id', 'request_uri'])

@@ -1,22 +1,12 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect } from 'vitest'
 import { createTestBrowser, type TestBrowser } from '../../support/browser.ts'
 import { minutes } from '../../support/clock.ts'
+import { idp, portico, serverPerFile } from '../../support/fixtures.ts'
 import { getSession, logInAtScripted, readRefusal, startLogin } from '../../support/login.ts'
 import { startPortico, type TestPortico } from '../../support/portico.ts'
-import { type ScriptedProvider, startScriptedProvider } from '../../support/providers/scripted-provider.ts'
+import { startScriptedProvider } from '../../support/providers/scripted-provider.ts'
 
-let idp: ScriptedProvider
-let portico: TestPortico
-
-beforeAll(async () => {
-  idp = await startScriptedProvider()
-  portico = await startPortico({ issuer: idp.issuer })
-})
-afterEach(() => idp.misbehave())
-afterAll(async () => {
-  await portico.close()
-  await idp.close()
-})
+const test = serverPerFile()
 
 const callback = (browser: TestBrowser, query: string, on = portico) =>
   browser.fetch(`${on.url}/api/callback?${query}`)
@@ -106,14 +96,14 @@ describe('a callback that no login of this browser began', () => {
 
 describe('iss in the response (RFC 9207)', () => {
   let strict: TestPortico
-  beforeAll(async () => {
+  test.beforeAll(async () => {
     idp.misbehave({
       metadata: (document) => ({ ...document, authorization_response_iss_parameter_supported: true }),
     })
     strict = await startPortico({ issuer: idp.issuer })
     await startLogin(strict, createTestBrowser())
   })
-  afterAll(() => strict.close())
+  test.afterAll(() => strict.close())
 
   test.each([
     ['another issuer', '&iss=https%3A%2F%2Fevil.example'],

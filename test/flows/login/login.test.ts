@@ -1,31 +1,14 @@
 import { createRemoteJWKSet, decodeJwt, decodeProtectedHeader, jwtVerify } from 'jose'
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect } from 'vitest'
 import { createTestBrowser, type TestBrowser } from '../../support/browser.ts'
+import { closeAfterTest, okta, oktaPerFile, portico } from '../../support/fixtures.ts'
 import { csrf, getSession, logInAtOkta, readRefusal, startLogin } from '../../support/login.ts'
 import { publicUrl, startPortico, type TestPortico, testSecret } from '../../support/portico.ts'
-import { ada, alan, signInAtOkta, startOkta } from '../../support/providers/okta.ts'
+import { ada, alan, signInAtOkta } from '../../support/providers/okta.ts'
 
-let okta: Awaited<ReturnType<typeof startOkta>>
-let portico: TestPortico
-
-beforeAll(async () => {
-  okta = await startOkta()
-  portico = await startPortico({ issuer: okta.issuer })
-})
-afterAll(async () => {
-  await portico.close()
-  await okta.close()
-})
-
-const others: TestPortico[] = []
-afterEach(async () => {
-  for (const other of others.splice(0)) await other.close()
-})
-async function startOther(env: Record<string, string | undefined>): Promise<TestPortico> {
-  const other = await startPortico({ issuer: okta.issuer, env })
-  others.push(other)
-  return other
-}
+const test = oktaPerFile()
+const startOther = async (env: Record<string, string | undefined>) =>
+  closeAfterTest(await startPortico({ issuer: okta.issuer, env }))
 
 describe('the login URL', () => {
   test('asks for a code, with PKCE S256, state and nonce (R1, R2, R9, R10)', async () => {

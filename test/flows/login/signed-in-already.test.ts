@@ -1,26 +1,14 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect } from 'vitest'
 import { AppError } from '../../../src/errors.ts'
 import { type BrowserRequest, createTestBrowser, type TestBrowser } from '../../support/browser.ts'
 import { minutes } from '../../support/clock.ts'
+import { idp, portico, serverPerFile } from '../../support/fixtures.ts'
 import { csrf, getSession, logInAtScripted, readRefusal, startLogin } from '../../support/login.ts'
-import { startPortico, type TestPortico } from '../../support/portico.ts'
-import { type ScriptedProvider, startScriptedProvider } from '../../support/providers/scripted-provider.ts'
+import { startPortico } from '../../support/portico.ts'
 import { copyBrowser } from '../../support/world.ts'
 
 /** Callbacks without a login in progress, of browsers that are signed in. */
-let idp: ScriptedProvider
-let portico: TestPortico
-
-beforeAll(async () => {
-  idp = await startScriptedProvider()
-  portico = await startPortico({ issuer: idp.issuer, env: { LOGIN_DEFAULT_RETURN_TO: '/home' } })
-  idp.follow(portico.clock)
-})
-afterEach(() => idp.misbehave())
-afterAll(async () => {
-  await portico.close()
-  await idp.close()
-})
+const test = serverPerFile({ env: { LOGIN_DEFAULT_RETURN_TO: '/home' } })
 
 const address = (query: URLSearchParams | string) => `${portico.url}/api/callback?${query}`
 const sessionOf = (browser: TestBrowser) => browser.cookies(portico.url).get('__Host-bff_session')

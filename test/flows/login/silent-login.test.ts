@@ -1,21 +1,13 @@
 import { decodeJwt } from 'jose'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect } from 'vitest'
 import { createTestBrowser, type TestBrowser } from '../../support/browser.ts'
+import { okta, oktaPerFile, portico } from '../../support/fixtures.ts'
 import { csrf, getSession, logInAtOkta, readRefusal, startLogin } from '../../support/login.ts'
-import { publicUrl, startPortico, type TestPortico } from '../../support/portico.ts'
-import { ada, alan, signInAtOkta, startOkta } from '../../support/providers/okta.ts'
+import { publicUrl } from '../../support/portico.ts'
+import { ada, alan, signInAtOkta } from '../../support/providers/okta.ts'
 
 /** Silent login, step-up and session tokens, at a real provider. */
-let okta: Awaited<ReturnType<typeof startOkta>>
-let portico: TestPortico
-beforeAll(async () => {
-  okta = await startOkta()
-  portico = await startPortico({ issuer: okta.issuer })
-})
-afterAll(async () => {
-  await portico.close()
-  await okta.close()
-})
+const test = oktaPerFile()
 
 /** Takes a browser to the provider, which answers without showing a page. */
 async function goSilently(browser: TestBrowser, query = '?prompt=none'): Promise<URL> {

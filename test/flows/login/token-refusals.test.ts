@@ -1,32 +1,19 @@
 import { createHmac, createPublicKey } from 'node:crypto'
 import type { JWTPayload } from 'jose'
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { afterEach, describe, expect } from 'vitest'
 import { seconds } from '../../support/clock.ts'
+import { idp, portico, serverPerFile } from '../../support/fixtures.ts'
 import { getSession, logInAtScripted, readRefusal } from '../../support/login.ts'
-import { startPortico, type TestPortico } from '../../support/portico.ts'
+import { startPortico } from '../../support/portico.ts'
 import {
   createProviderKey,
   type Defect,
-  type ScriptedProvider,
   startScriptedProvider,
   unsigned,
 } from '../../support/providers/scripted-provider.ts'
 
-let idp: ScriptedProvider
-let portico: TestPortico
-
-beforeAll(async () => {
-  idp = await startScriptedProvider()
-  portico = await startPortico({ issuer: idp.issuer })
-})
-afterEach(() => {
-  idp.misbehave()
-  idp.publish(idp.goodKey)
-})
-afterAll(async () => {
-  await portico.close()
-  await idp.close()
-})
+const test = serverPerFile()
+afterEach(() => idp.publish(idp.goodKey))
 
 const now = () => Math.floor(Date.now() / 1000)
 const encode = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url')

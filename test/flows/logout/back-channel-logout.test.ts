@@ -1,51 +1,25 @@
 import { randomUUID } from 'node:crypto'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import type { JWTPayload } from 'jose'
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect } from 'vitest'
 import { AppError } from '../../../src/errors.ts'
 import { createTestBrowser, type TestBrowser } from '../../support/browser.ts'
 import { minutes, seconds } from '../../support/clock.ts'
+import { idp, portico, serverPerFile, signIn, writeProvidersFile } from '../../support/fixtures.ts'
 import { csrf, getSession, logInAtScripted, readRefusal, startLogin } from '../../support/login.ts'
-import { startPortico, type TestPortico } from '../../support/portico.ts'
-import {
-  createProviderKey,
-  type ScriptedProvider,
-  startScriptedProvider,
-} from '../../support/providers/scripted-provider.ts'
+import { startPortico } from '../../support/portico.ts'
+import { createProviderKey, type ScriptedProvider } from '../../support/providers/scripted-provider.ts'
 
 const event = 'http://schemas.openid.net/event/backchannel-logout'
 
-let idp: ScriptedProvider
-let portico: TestPortico
+const test = serverPerFile()
 let browser: TestBrowser
 /** Of the session at the provider that `browser` came from. */
 let sid: string
-beforeAll(async () => {
-  idp = await startScriptedProvider()
-  portico = await startPortico({ issuer: idp.issuer })
-  idp.follow(portico.clock)
-})
-afterAll(async () => {
-  await portico.close()
-  await idp.close()
-})
 beforeEach(async () => {
-  idp.misbehave()
   portico.clock.advance(seconds(1))
   sid = `sid-${randomUUID()}`
   browser = await signIn({ sid })
 })
-
-/** Signs somebody in, with what the ID token says of them. */
-async function signIn(claims: JWTPayload, at = portico): Promise<TestBrowser> {
-  idp.misbehave({ idTokenClaims: (before) => ({ ...before, ...claims }) })
-  const { browser, response } = await logInAtScripted(at, idp)
-  expect(response.status).toBe(200)
-  idp.misbehave()
-  return browser
-}
 
 interface TokenChange {
   claims?: (claims: JWTPayload) => JWTPayload
@@ -548,13 +522,10 @@ test('a flood of logout tokens is not limited: a provider may sign out many at o
 test('two clients at one provider: a token ends the sessions of its own client alone', async () => {
   const { clock } = portico
   const client = { OIDC_ISSUER: idp.issuer, OIDC_CLIENT_SECRET: 'test-client-secret' }
-  const file = JSON.stringify({
+  const path = writeProvidersFile({
     one: { ...client, OIDC_CLIENT_ID: 'portico-test' },
     two: { ...client, OIDC_CLIENT_ID: 'portico-two' },
   })
-  const folder = mkdtempSync(join(tmpdir(), 'portico-'))
-  const path = join(folder, 'providers.json')
-  writeFileSync(path, file)
   const both = await startPortico({
     env: { PROVIDERS_FILE: path },
     replaced: { clock },
@@ -570,7 +541,6 @@ test('two clients at one provider: a token ends the sessions of its own client a
   expect(await describeAnswer(await post(await makeToken(), both))).toBe('200')
   expect(await isSignedIn(one, both)).toBe(false)
   await both.close()
-  rmSync(folder, { recursive: true })
 })
 
 test('one client by two names: a token ends the sessions of both', async () => {
@@ -580,9 +550,7 @@ test('one client by two names: a token ends the sessions of both', async () => {
     OIDC_CLIENT_ID: 'portico-test',
     OIDC_CLIENT_SECRET: 'test-client-secret',
   }
-  const folder = mkdtempSync(join(tmpdir(), 'portico-'))
-  const path = join(folder, 'providers.json')
-  writeFileSync(path, JSON.stringify({ one: client, two: client }))
+  const path = writeProvidersFile({ one: client, two: client })
   const both = await startPortico({ env: { PROVIDERS_FILE: path }, replaced: { clock } })
   const signInBy = async (name: string) => {
     const person = createTestBrowser()
@@ -596,5 +564,4 @@ test('one client by two names: a token ends the sessions of both', async () => {
   expect(await describeAnswer(await post(await makeToken(), both))).toBe('200')
   for (const person of people) expect(await isSignedIn(person, both)).toBe(false)
   await both.close()
-  rmSync(folder, { recursive: true })
 })

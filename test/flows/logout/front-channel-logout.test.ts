@@ -1,40 +1,23 @@
 import { randomUUID } from 'node:crypto'
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect } from 'vitest'
 import { emptyPage } from '../../../src/http/pages.ts'
 import { createTestBrowser, type TestBrowser } from '../../support/browser.ts'
-import { getSession, logInAtScripted, startLogin } from '../../support/login.ts'
-import { startPortico, type TestPortico } from '../../support/portico.ts'
-import { type ScriptedProvider, startScriptedProvider } from '../../support/providers/scripted-provider.ts'
+import { idp, portico, serverPerFile, signIn } from '../../support/fixtures.ts'
+import { getSession, startLogin } from '../../support/login.ts'
+import { startPortico } from '../../support/portico.ts'
 
-let idp: ScriptedProvider
-let portico: TestPortico
+const test = serverPerFile({
+  script: {
+    metadata: (document) => ({ ...document, end_session_endpoint: 'http://127.0.0.1:1/logout' }),
+  },
+})
+test.beforeAll(() => portico.components.providers.first.pageOrigins())
 let browser: TestBrowser
 let sid: string
-beforeAll(async () => {
-  idp = await startScriptedProvider()
-  idp.misbehave({
-    metadata: (document) => ({ ...document, end_session_endpoint: 'http://127.0.0.1:1/logout' }),
-  })
-  portico = await startPortico({ issuer: idp.issuer })
-  await portico.components.providers.first.pageOrigins()
-  idp.follow(portico.clock)
-})
-afterAll(async () => {
-  await portico.close()
-  await idp.close()
-})
 beforeEach(async () => {
   sid = `sid-${randomUUID()}`
-  browser = await signIn(sid)
+  browser = await signIn({ sid })
 })
-
-async function signIn(providerSid: string): Promise<TestBrowser> {
-  idp.misbehave({ idTokenClaims: (claims) => ({ ...claims, sid: providerSid }) })
-  const { browser: signedIn, response } = await logInAtScripted(portico, idp)
-  expect(response.status).toBe(200)
-  idp.misbehave()
-  return signedIn
-}
 
 /** The frame on the provider's page: another site, and no cookie of ours. */
 const frame = (query: string, headers = {}) =>
@@ -47,7 +30,7 @@ const framersOf = (response: Response) =>
   /frame-ancestors ([^;]+)/.exec(response.headers.get('content-security-policy') ?? '')?.[1]
 
 test('iss and sid that fit: that session ends, others do not (R75)', async () => {
-  const other = await signIn(`sid-${randomUUID()}`)
+  const other = await signIn({ sid: `sid-${randomUUID()}` })
   const before = idp.livingRefreshTokens()
   const response = await frame(toQuery({ iss: idp.issuer, sid }))
   expect(response.status).toBe(200)

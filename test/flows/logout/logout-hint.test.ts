@@ -1,36 +1,18 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { decodeJwt } from 'jose'
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect } from 'vitest'
 import { createTestBrowser, type TestBrowser } from '../../support/browser.ts'
+import { closeAfterTest, idp, providerPerFile, writeProvidersFile } from '../../support/fixtures.ts'
 import { csrf, logInAtScripted, startLogin } from '../../support/login.ts'
 import { goToProvider, readLogoutUrl } from '../../support/logout.ts'
 import { publicUrl, startPortico, type TestPortico } from '../../support/portico.ts'
-import {
-  type Defect,
-  type ScriptedProvider,
-  startScriptedProvider,
-} from '../../support/providers/scripted-provider.ts'
+import { type Defect, startScriptedProvider } from '../../support/providers/scripted-provider.ts'
 
 /** What the provider is told of who leaves: the ID token, or a name and who asks. */
 
-let idp: ScriptedProvider
-const started: TestPortico[] = []
-beforeAll(async () => {
-  idp = await startScriptedProvider()
-})
-afterEach(async () => {
-  idp.misbehave()
-  for (const portico of started.splice(0)) await portico.close()
-})
-afterAll(() => idp.close())
+const test = providerPerFile()
 
-async function start(env: Record<string, string> = {}): Promise<TestPortico> {
-  const portico = await startPortico({ issuer: idp.issuer, env })
-  started.push(portico)
-  return portico
-}
+const start = async (env: Record<string, string> = {}) =>
+  closeAfterTest(await startPortico({ issuer: idp.issuer, env }))
 
 const byFetch = async (portico: TestPortico, browser: TestBrowser) => {
   const answer = await browser.fetch(`${portico.url}/api/logout`, { method: 'POST', headers: csrf })
@@ -171,16 +153,13 @@ describe('without the ID token, the person is named by the claim that providers 
 
 test('each of several providers has a setting of its own', async () => {
   const other = await startScriptedProvider()
-  const folder = mkdtempSync(join(tmpdir(), 'portico-'))
-  const path = join(folder, 'providers.json')
   const client = { OIDC_CLIENT_ID: 'portico-test', OIDC_CLIENT_SECRET: 'test-client-secret' }
   const providers = {
     one: { ...client, OIDC_ISSUER: idp.issuer, OIDC_LOGOUT_HINT: 'client_id' },
     two: { ...client, OIDC_ISSUER: other.issuer },
   }
-  writeFileSync(path, JSON.stringify(providers))
-  const portico = await startPortico({ env: { PROVIDERS_FILE: path } })
-  started.push(portico)
+  const path = writeProvidersFile(providers)
+  const portico = closeAfterTest(await startPortico({ env: { PROVIDERS_FILE: path } }))
   for (const [name, provider, expected] of [
     ['one', idp, withName],
     ['two', other, withToken],
@@ -192,5 +171,4 @@ test('each of several providers has a setting of its own', async () => {
     expect([url.origin + url.pathname, namesOf(url)]).toEqual([`${provider.issuer}/v1/logout`, expected])
   }
   await other.close()
-  rmSync(folder, { recursive: true })
 })

@@ -1,12 +1,18 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import type { RequestHandler } from 'express'
 import { decodeJwt, type JWTPayload } from 'jose'
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, test } from 'vitest'
 import { toUserGroup } from '../../../src/session/session-groups.ts'
 import { createTestBrowser, type TestBrowser } from '../../support/browser.ts'
 import { hours, minutes, seconds } from '../../support/clock.ts'
+import {
+  closeAfterTest,
+  idp,
+  okta,
+  oktaPerFile,
+  portico,
+  serverPerFile,
+  writeProvidersFile,
+} from '../../support/fixtures.ts'
 import {
   csrf,
   getSession,
@@ -18,8 +24,11 @@ import {
 import { goToProvider, readLogoutUrl } from '../../support/logout.ts'
 import { publicUrl, startPortico, type TestPortico } from '../../support/portico.ts'
 import { startOAuth2Provider } from '../../support/providers/oauth2-provider.ts'
-import { ada, alan, signOutAtOkta, startOkta } from '../../support/providers/okta.ts'
-import { type ScriptedProvider, startScriptedProvider } from '../../support/providers/scripted-provider.ts'
+import { ada, alan, signOutAtOkta } from '../../support/providers/okta.ts'
+import { startScriptedProvider } from '../../support/providers/scripted-provider.ts'
+
+const testAtOkta = oktaPerFile({ env: { LOGOUT_RETURN_TO: '/bye' } })
+const testAtScripted = serverPerFile({ env: { SESSION_IDLE_TIMEOUT: '2h' } })
 
 const cookieName = '__Host-bff_session'
 
@@ -39,19 +48,7 @@ const askToken = (portico: TestPortico, browser: TestBrowser) =>
   browser.fetch(`${portico.url}/api/token`, { method: 'POST', headers: csrf })
 
 describe('logout at the provider (R67)', () => {
-  let okta: Awaited<ReturnType<typeof startOkta>>
-  let portico: TestPortico
-  beforeAll(async () => {
-    okta = await startOkta()
-    portico = await startPortico({
-      issuer: okta.issuer,
-      env: { LOGOUT_RETURN_TO: '/bye' },
-    })
-  })
-  afterAll(async () => {
-    await portico.close()
-    await okta.close()
-  })
+  const test = testAtOkta
 
   test('the whole way: out here, out there, back on the page that was asked for', async () => {
     const { browser, answer } = await logInAtOkta(portico)
@@ -290,14 +287,12 @@ describe('a provider without a logout of its own', () => {
 
 test('of several providers, the browser goes to the one that the session came from', async () => {
   const [one, two] = [await startScriptedProvider(), await startScriptedProvider()]
-  const folder = mkdtempSync(join(tmpdir(), 'portico-'))
-  const path = join(folder, 'providers.json')
   const client = { OIDC_CLIENT_ID: 'portico-test', OIDC_CLIENT_SECRET: 'test-client-secret' }
   const providers = {
     one: { ...client, OIDC_ISSUER: one.issuer },
     two: { ...client, OIDC_ISSUER: two.issuer },
   }
-  writeFileSync(path, JSON.stringify(providers))
+  const path = writeProvidersFile(providers)
   const portico = await startPortico({ env: { PROVIDERS_FILE: path } })
   const browser = createTestBrowser()
   const parameters = two.authorize(await startLogin(portico, browser, '?provider=two'))
@@ -308,27 +303,14 @@ test('of several providers, the browser goes to the one that the session came fr
   expect(one.calls.revocation).toBe(0)
   await portico.close()
   await Promise.all([one.close(), two.close()])
-  rmSync(folder, { recursive: true })
 })
 
 describe('at a provider that a test directs', () => {
-  let idp: ScriptedProvider
-  let portico: TestPortico
-  const opened: TestPortico[] = []
-  beforeAll(async () => {
-    idp = await startScriptedProvider()
-    portico = await startPortico({ issuer: idp.issuer, env: { SESSION_IDLE_TIMEOUT: '2h' } })
-    idp.follow(portico.clock)
-  })
+  const test = testAtScripted
+
   afterEach(async () => {
-    idp.misbehave()
     idp.revokeAll()
     for (const handle of await living()) await portico.store.end(handle, { withoutRevoking: true })
-    for (const one of opened.splice(0)) await one.close()
-  })
-  afterAll(async () => {
-    await portico.close()
-    await idp.close()
   })
   const signIn = async (browser = createTestBrowser()) => {
     const { response } = await logInAtScripted(portico, idp, { browser })
@@ -352,11 +334,12 @@ describe('at a provider that a test directs', () => {
   test('while the provider’s metadata cannot be had: out here all the same, and the log says so', async () => {
     const browser = await signIn()
     idp.misbehave({ discovery: (_req, res) => void res.status(500).end() })
-    const unlucky = await startPortico({
-      issuer: idp.issuer,
-      replaced: { config: portico.components.config, store: portico.store, clock: portico.clock },
-    })
-    opened.push(unlucky)
+    const unlucky = closeAfterTest(
+      await startPortico({
+        issuer: idp.issuer,
+        replaced: { config: portico.components.config, store: portico.store, clock: portico.clock },
+      }),
+    )
     const copy = createTestBrowser()
     for (const [name, value] of browser.cookies(portico.url)) copy.setCookie(unlucky.url, name, value)
     const response = await logOut(unlucky, copy)

@@ -1,38 +1,17 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { expect } from 'vitest'
 import { createTestBrowser, type TestBrowser } from '../../support/browser.ts'
-import { getSession, logInAtScripted, readRefusal, startLogin } from '../../support/login.ts'
-import { startPortico, type TestPortico, testSecret } from '../../support/portico.ts'
-import { type ScriptedProvider, startScriptedProvider } from '../../support/providers/scripted-provider.ts'
+import { idp, portico, serverPerFile, signIn, writeProvidersFile } from '../../support/fixtures.ts'
+import { getSession, readRefusal, startLogin } from '../../support/login.ts'
+import { startPortico, testSecret } from '../../support/portico.ts'
 
 const secret = testSecret()
-let idp: ScriptedProvider
-let portico: TestPortico
+const test = serverPerFile({ env: { OPERATOR_SECRET: secret, OPERATOR_PORT: '0' } })
 let operatorUrl: string
-beforeAll(async () => {
-  idp = await startScriptedProvider()
-  portico = await startPortico({
-    issuer: idp.issuer,
-    env: { OPERATOR_SECRET: secret, OPERATOR_PORT: '0' },
-  })
-  idp.follow(portico.clock)
+test.beforeAll(() => {
   const port = portico.logged.find(({ event }) => event === 'operator_listening')?.port
   operatorUrl = `http://127.0.0.1:${port}`
 })
-afterAll(async () => {
-  await portico.close()
-  await idp.close()
-})
 
-async function signIn(sub: string): Promise<TestBrowser> {
-  idp.misbehave({ idTokenClaims: (claims) => ({ ...claims, sub }) })
-  const { browser, response } = await logInAtScripted(portico, idp)
-  expect(response.status).toBe(200)
-  idp.misbehave()
-  return browser
-}
 const call = (sub: string, authorization: string | undefined = `Bearer ${secret}`, method = 'DELETE') =>
   fetch(`${operatorUrl}/operator/subjects/${encodeURIComponent(sub)}/sessions`, {
     method,
@@ -41,7 +20,11 @@ const call = (sub: string, authorization: string | undefined = `Bearer ${secret}
 const isSignedIn = async (browser: TestBrowser) => (await getSession(portico, browser)).active
 
 test('ends all sessions of a subject, nobody else’s (R50)', async () => {
-  const [phone, laptop, other] = [await signIn('auth0|1 2'), await signIn('auth0|1 2'), await signIn('other')]
+  const [phone, laptop, other] = [
+    await signIn({ sub: 'auth0|1 2' }),
+    await signIn({ sub: 'auth0|1 2' }),
+    await signIn({ sub: 'other' }),
+  ]
   const response = await call('auth0|1 2')
   expect([response.status, await response.json()]).toEqual([200, { ended: 2 }])
   expect([await isSignedIn(phone), await isSignedIn(laptop), await isSignedIn(other)]).toEqual([
@@ -62,7 +45,7 @@ test.each([
   ['with half the secret', `Bearer ${secret.slice(0, 20)}`],
   ['with the secret as a password', `Basic ${Buffer.from(`x:${secret}`).toString('base64')}`],
 ])('%s: 401, and nobody is signed out', async (_name, authorization) => {
-  const browser = await signIn('victim')
+  const browser = await signIn({ sub: 'victim' })
   const response = await call('victim', authorization)
   expect(response.headers.get('www-authenticate')).toBe('Bearer')
   expect(await readRefusal(response)).toBe('401 invalid_token')
@@ -96,11 +79,9 @@ test('the answer that counts is kept by no cache, and says nothing of what runs 
 })
 
 test('several providers: a subject is named by its provider, and means its people there alone', async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'portico-'))
-  const path = join(folder, 'providers.json')
   const client = { OIDC_ISSUER: idp.issuer, OIDC_CLIENT_ID: 'portico-test' }
   const one = { ...client, OIDC_CLIENT_SECRET: 'test-client-secret' }
-  writeFileSync(path, JSON.stringify({ one, two: one }))
+  const path = writeProvidersFile({ one, two: one })
   const both = await startPortico({
     env: { PROVIDERS_FILE: path, OPERATOR_SECRET: secret, OPERATOR_PORT: '0' },
     replaced: { clock: portico.clock },
@@ -124,7 +105,6 @@ test('several providers: a subject is named by its provider, and means its peopl
   expect((await getSession(both, first)).active).toBe(true)
   expect((await getSession(both, second)).active).toBe(false)
   await both.close()
-  rmSync(folder, { recursive: true })
 })
 
 test('browsers cannot reach it: the public port has no such address', async () => {

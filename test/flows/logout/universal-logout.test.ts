@@ -1,12 +1,10 @@
 import { randomUUID } from 'node:crypto'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { decodeJwt, type JWTPayload, SignJWT } from 'jose'
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect } from 'vitest'
 import { AppError } from '../../../src/errors.ts'
 import { createTestBrowser, type TestBrowser } from '../../support/browser.ts'
 import { minutes, seconds } from '../../support/clock.ts'
+import { idp, portico, serverPerFile, signIn, writeProvidersFile } from '../../support/fixtures.ts'
 import { getSession, logInAtScripted, readRefusal, startLogin } from '../../support/login.ts'
 import { publicUrl, startPortico, type TestPortico } from '../../support/portico.ts'
 import {
@@ -16,20 +14,10 @@ import {
   startScriptedProvider,
 } from '../../support/providers/scripted-provider.ts'
 
-let idp: ScriptedProvider
-let portico: TestPortico
+const test = serverPerFile()
 /** A person with two sessions, and somebody else. */
 let person: { sub: string; email: string; phone: TestBrowser; laptop: TestBrowser }
 let somebodyElse: TestBrowser
-beforeAll(async () => {
-  idp = await startScriptedProvider()
-  portico = await startPortico({ issuer: idp.issuer })
-  idp.follow(portico.clock)
-})
-afterAll(async () => {
-  await portico.close()
-  await idp.close()
-})
 beforeEach(async () => {
   portico.clock.advance(1)
   const sub = `00u-${randomUUID()}`
@@ -37,14 +25,6 @@ beforeEach(async () => {
   person = { sub, email, phone: await signIn({ sub, email }), laptop: await signIn({ sub, email }) }
   somebodyElse = await signIn({ sub: 'somebody-else', email: 'else@example.com' })
 })
-
-async function signIn(claims: JWTPayload, at = portico): Promise<TestBrowser> {
-  idp.misbehave({ idTokenClaims: (before) => ({ ...before, ...claims }) })
-  const { browser, response } = await logInAtScripted(at, idp)
-  expect(response.status).toBe(200)
-  idp.misbehave()
-  return browser
-}
 
 interface TokenChange {
   claims?: (claims: JWTPayload) => JWTPayload
@@ -349,13 +329,11 @@ test('an e-mail address that not all servers’ sessions know: 422, and no sessi
   const { clock } = portico
   const other = await startScriptedProvider({ path: '/oauth2/other' })
   other.follow(clock)
-  const folder = mkdtempSync(join(tmpdir(), 'portico-'))
-  const path = join(folder, 'providers.json')
   const start = (claims: string) => {
     const client = { OIDC_CLIENT_ID: 'portico-test', OIDC_CLIENT_SECRET: 'test-client-secret' }
     const one = { ...client, OIDC_ISSUER: idp.issuer, claims: 'name,email' }
     const two = { ...client, OIDC_ISSUER: other.issuer, OIDC_UNIVERSAL_LOGOUT_ISSUER: idp.org, claims }
-    writeFileSync(path, JSON.stringify({ one, two }))
+    const path = writeProvidersFile({ one, two })
     return startPortico({ env: { PROVIDERS_FILE: path }, replaced: { clock } })
   }
   const signInAtOne = async (at: TestPortico) => {
@@ -378,7 +356,6 @@ test('an e-mail address that not all servers’ sessions know: 422, and no sessi
   expect((await call(await makeToken(), email, whole)).status).toBe(204)
   expect(await isSignedIn(second, whole)).toBe(false)
   for (const server of [half, whole, other]) await server.close()
-  rmSync(folder, { recursive: true })
 })
 
 describe('who may call', () => {
@@ -448,10 +425,8 @@ describe('who may call', () => {
   test('two clients at one server: each calls for its own people alone', async () => {
     const { clock } = portico
     const client = { OIDC_ISSUER: idp.issuer, OIDC_CLIENT_SECRET: 'test-client-secret' }
-    const folder = mkdtempSync(join(tmpdir(), 'portico-'))
-    const path = join(folder, 'providers.json')
     const one = { ...client, OIDC_CLIENT_ID: 'portico-test' }
-    writeFileSync(path, JSON.stringify({ one, two: { ...client, OIDC_CLIENT_ID: 'portico-two' } }))
+    const path = writeProvidersFile({ one, two: { ...client, OIDC_CLIENT_ID: 'portico-two' } })
     const both = await startPortico({ env: { PROVIDERS_FILE: path }, replaced: { clock } })
     const browser = createTestBrowser()
     const parameters = idp.authorize(await startLogin(both, browser, '?provider=one'))
@@ -462,7 +437,6 @@ describe('who may call', () => {
     expect((await call(await makeToken(), bySub('00u-grace'), both)).status).toBe(204)
     expect(await isSignedIn(browser, both)).toBe(false)
     await both.close()
-    rmSync(folder, { recursive: true })
   })
 
   test('several servers of one org, one client: the people of all of them', async () => {
@@ -470,15 +444,10 @@ describe('who may call', () => {
     const other = await startScriptedProvider({ path: '/oauth2/other' })
     other.follow(clock)
     const client = { OIDC_CLIENT_ID: 'portico-test', OIDC_CLIENT_SECRET: 'test-client-secret' }
-    const folder = mkdtempSync(join(tmpdir(), 'portico-'))
-    const path = join(folder, 'providers.json')
-    writeFileSync(
-      path,
-      JSON.stringify({
-        one: { ...client, OIDC_ISSUER: idp.issuer },
-        two: { ...client, OIDC_ISSUER: other.issuer, OIDC_UNIVERSAL_LOGOUT_ISSUER: idp.org },
-      }),
-    )
+    const path = writeProvidersFile({
+      one: { ...client, OIDC_ISSUER: idp.issuer },
+      two: { ...client, OIDC_ISSUER: other.issuer, OIDC_UNIVERSAL_LOGOUT_ISSUER: idp.org },
+    })
     const both = await startPortico({ env: { PROVIDERS_FILE: path }, replaced: { clock } })
     const signInBy = async (name: string, at: ScriptedProvider) => {
       const browser = createTestBrowser()
@@ -500,7 +469,6 @@ describe('who may call', () => {
     expect(await areIn([...first, ...second])).toEqual([false, false, false, false])
     await both.close()
     await other.close()
-    rmSync(folder, { recursive: true })
   })
 
   test('an org whose discovery document is of somebody else: 503, and nothing ends', async () => {

@@ -3,6 +3,7 @@ import { SignJWT } from 'jose'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { createTestBrowser } from '../../support/browser.ts'
 import { seconds } from '../../support/clock.ts'
+import { closeAfterTest } from '../../support/fixtures.ts'
 import { startTestServer } from '../../support/http-server.ts'
 import { csrf, getSession, type LoginAnswer, readRefusal, startLogin } from '../../support/login.ts'
 import { startPortico, type TestPortico } from '../../support/portico.ts'
@@ -20,17 +21,12 @@ afterAll(async () => {
   await portico.close()
   await idp.close()
 })
-const others: TestPortico[] = []
-afterEach(async () => {
+afterEach(() => {
   idp.say()
   idp.requests.length = 0
-  for (const other of others.splice(0)) await other.close()
 })
-async function startOther(env: Record<string, string | undefined>): Promise<TestPortico> {
-  const other = await startPortico({ env: { ...idp.settings, ...env } })
-  others.push(other)
-  return other
-}
+const startOther = async (env: Record<string, string | undefined>) =>
+  closeAfterTest(await startPortico({ env: { ...idp.settings, ...env } }))
 
 async function logIn(to = portico) {
   const browser = createTestBrowser()

@@ -1,8 +1,9 @@
 import express from 'express'
 import type { JWTPayload } from 'jose'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect } from 'vitest'
 import { createTestBrowser } from '../../support/browser.ts'
 import { hours, minutes } from '../../support/clock.ts'
+import { idp, portico, serverPerTest } from '../../support/fixtures.ts'
 import { startTestServer } from '../../support/http-server.ts'
 import {
   csrf,
@@ -14,28 +15,11 @@ import {
 } from '../../support/login.ts'
 import { startPortico, type TestPortico } from '../../support/portico.ts'
 import { startOAuth2Provider } from '../../support/providers/oauth2-provider.ts'
-import {
-  type Defect,
-  type ScriptedProvider,
-  startScriptedProvider,
-} from '../../support/providers/scripted-provider.ts'
+import type { Defect } from '../../support/providers/scripted-provider.ts'
 
 /** What real providers do, although a specification says otherwise: nobody may lose a login to it. */
 
-let idp: ScriptedProvider
-let portico: TestPortico
-beforeAll(async () => {
-  idp = await startScriptedProvider()
-})
-afterAll(() => idp.close())
-beforeEach(async () => {
-  portico = await startPortico({ issuer: idp.issuer, env: { OIDC_TIMEOUT: '1s' } })
-  idp.follow(portico.clock)
-})
-afterEach(async () => {
-  idp.misbehave()
-  await portico.close()
-})
+const test = serverPerTest({ env: { OIDC_TIMEOUT: '1s' } })
 
 const now = () => Math.floor(portico.clock.now() / 1000)
 const withClaims = (changes: JWTPayload) => (claims: JWTPayload) => ({ ...claims, ...changes })

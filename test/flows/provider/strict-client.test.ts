@@ -12,11 +12,12 @@ import {
   type JWK,
 } from 'jose'
 import type { KoaContextWithOIDC } from 'oidc-provider'
-import { afterEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { errors } from '../../../demo/provider/oidc-provider.ts'
 import { createTestBrowser, type TestBrowser } from '../../support/browser.ts'
 import { createCertificate } from '../../support/certificate.ts'
 import { hours, seconds } from '../../support/clock.ts'
+import { closeAfterTest } from '../../support/fixtures.ts'
 import { freePort } from '../../support/http-server.ts'
 import { csrf, getSession, logInAtScripted, readRefusal, startLogin } from '../../support/login.ts'
 import { startPortico, type TestPortico, testSecret } from '../../support/portico.ts'
@@ -26,25 +27,10 @@ import {
   startDemoProvider,
 } from '../../support/providers/demo-provider.ts'
 import { signInAtOkta } from '../../support/providers/okta.ts'
-import {
-  logIn,
-  startRecordedProvider as startRecordedProviderFor,
-} from '../../support/providers/recorded-provider.ts'
+import { logIn, startRecordedProvider } from '../../support/providers/recorded-provider.ts'
 import { startScriptedProvider } from '../../support/providers/scripted-provider.ts'
 
 /** Client assertions, pushed requests and DPoP, as the provider sees them. */
-
-const opened: { close(): Promise<unknown> }[] = []
-afterEach(async () => {
-  for (const one of opened.splice(0).reverse()) await one.close()
-})
-const keep = <T extends { close(): Promise<unknown> }>(one: T): T => {
-  opened.push(one)
-  return one
-}
-
-const startRecordedProvider = (options: DemoProviderSetup, env?: Record<string, string | undefined>) =>
-  startRecordedProviderFor(keep, options, env)
 
 /** Ory Hydra takes an assertion for its token endpoint alone, at every endpoint. */
 function takeTokenEndpointAsAudience(ctx: KoaContextWithOIDC, { aud }: Record<string, unknown>): void {
@@ -150,7 +136,7 @@ describe('private_key_jwt', () => {
       fetch: (url: string | URL | Request) =>
         fetch(String(url).replace('https://app.example.com', `http://127.0.0.1:${port}`)),
     }
-    const idp = keep(await startDemoProvider({ auth: 'none', client, provider: { more } }))
+    const idp = closeAfterTest(await startDemoProvider({ auth: 'none', client, provider: { more } }))
     const signWith = async (...keys: JWK[]) => {
       const portico = await startPortico({
         env: {
@@ -445,19 +431,19 @@ describe('DPoP towards the provider', () => {
     ['nobody', undefined],
     ['another key', { jkt: 'A'.repeat(43) }],
   ])('an access token that is bound to %s is refused', async (_what, cnf) => {
-    const idp = keep(await startScriptedProvider())
+    const idp = closeAfterTest(await startScriptedProvider())
     idp.misbehave({
       metadata: (document) => ({ ...document, dpop_signing_alg_values_supported: ['ES256'] }),
       tokenResponse: (body) => ({ ...body, token_type: 'DPoP' }),
       accessTokenClaims: (claims) => ({ ...claims, cnf }),
     })
-    const portico = keep(await startPortico({ issuer: idp.issuer }))
+    const portico = closeAfterTest(await startPortico({ issuer: idp.issuer }))
     const { response } = await logInAtScripted(portico, idp)
     expect(await readRefusal(response)).toBe('502 invalid_access_token')
   })
 
   test('neither is one that a refresh brings', async () => {
-    const idp = keep(await startScriptedProvider())
+    const idp = closeAfterTest(await startScriptedProvider())
     let jkt = ''
     const misbehave = (cnf: () => unknown) =>
       idp.misbehave({
@@ -466,7 +452,9 @@ describe('DPoP towards the provider', () => {
         accessTokenClaims: (claims) => ({ ...claims, cnf: cnf() }),
       })
     misbehave(() => ({ jkt }))
-    const portico = keep(await startPortico({ issuer: idp.issuer, env: { SESSION_IDLE_TIMEOUT: '2h' } }))
+    const portico = closeAfterTest(
+      await startPortico({ issuer: idp.issuer, env: { SESSION_IDLE_TIMEOUT: '2h' } }),
+    )
     idp.follow(portico.clock)
     const browser = createTestBrowser()
     const loginUrl = await startLogin(portico, browser)
@@ -480,16 +468,16 @@ describe('DPoP towards the provider', () => {
   })
 
   test('a provider whose algorithms are not ours gets no proof', async () => {
-    const idp = keep(await startScriptedProvider())
+    const idp = closeAfterTest(await startScriptedProvider())
     idp.misbehave({ metadata: (document) => ({ ...document, dpop_signing_alg_values_supported: ['RS256'] }) })
-    const portico = keep(await startPortico({ issuer: idp.issuer }))
+    const portico = closeAfterTest(await startPortico({ issuer: idp.issuer }))
     expect((await logInAtScripted(portico, idp)).response.status).toBe(200)
   })
 
   test.each([[{ length: 1 }], ['ES256'], [7]])('an offer that is no list (%j) is none', async (offer) => {
-    const idp = keep(await startScriptedProvider())
+    const idp = closeAfterTest(await startScriptedProvider())
     idp.misbehave({ metadata: (document) => ({ ...document, dpop_signing_alg_values_supported: offer }) })
-    const portico = keep(await startPortico({ issuer: idp.issuer }))
+    const portico = closeAfterTest(await startPortico({ issuer: idp.issuer }))
     expect((await logInAtScripted(portico, idp)).response.status).toBe(200)
   })
 

@@ -1,24 +1,14 @@
 import { gzipSync } from 'node:zlib'
 import request from 'supertest'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect } from 'vitest'
 import { createTestBrowser } from '../../support/browser.ts'
+import { idp, portico, serverPerFile } from '../../support/fixtures.ts'
 import { csrf, logInAtScripted, readRefusal } from '../../support/login.ts'
 import { publicUrl, startPortico, type TestPortico } from '../../support/portico.ts'
-import { type ScriptedProvider, startScriptedProvider } from '../../support/providers/scripted-provider.ts'
 import { sendRaw } from '../../support/raw.ts'
 
 const spaOrigin = 'https://spa.example.com'
-let idp: ScriptedProvider
-let portico: TestPortico
-
-beforeAll(async () => {
-  idp = await startScriptedProvider()
-  portico = await startPortico({ issuer: idp.issuer, env: { SPA_ORIGINS: spaOrigin } })
-})
-afterAll(async () => {
-  await portico.close()
-  await idp.close()
-})
+const test = serverPerFile({ env: { SPA_ORIGINS: spaOrigin } })
 
 const guarded = [
   ['GET', '/api/session'],

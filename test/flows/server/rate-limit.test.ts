@@ -1,25 +1,14 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect } from 'vitest'
 import { createTestBrowser } from '../../support/browser.ts'
 import { minutes, seconds } from '../../support/clock.ts'
+import { closeAfterTest, idp, providerPerFile } from '../../support/fixtures.ts'
 import { csrf, logInAtScripted, readRefusal, startLogin } from '../../support/login.ts'
 import { startPortico, type TestPortico } from '../../support/portico.ts'
-import { type ScriptedProvider, startScriptedProvider } from '../../support/providers/scripted-provider.ts'
+import { startScriptedProvider } from '../../support/providers/scripted-provider.ts'
 
-let idp: ScriptedProvider
-beforeAll(async () => {
-  idp = await startScriptedProvider()
-})
-afterAll(() => idp.close())
-
-const started: TestPortico[] = []
-afterEach(async () => {
-  for (const portico of started.splice(0)) await portico.close()
-})
-const start = async (env: Record<string, string>, replaced = {}) => {
-  const portico = await startPortico({ issuer: idp.issuer, env, replaced })
-  started.push(portico)
-  return portico
-}
+const test = providerPerFile()
+const start = async (env: Record<string, string>, replaced = {}) =>
+  closeAfterTest(await startPortico({ issuer: idp.issuer, env, replaced }))
 const startLogins = (portico: TestPortico, count: number, headers = {}) =>
   Promise.all(
     Array.from({ length: count }, () => createTestBrowser().fetch(`${portico.url}/api/login`, { headers })),

@@ -1,26 +1,15 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect } from 'vitest'
 import { createTestBrowser, type TestBrowser } from '../../support/browser.ts'
 import { seconds } from '../../support/clock.ts'
+import { idp, portico, serverPerFile } from '../../support/fixtures.ts'
 import { csrf, startLogin } from '../../support/login.ts'
 import { readLogoutUrl, visitOurs } from '../../support/logout.ts'
-import { publicUrl, startPortico, type TestPortico } from '../../support/portico.ts'
-import { type ScriptedProvider, startScriptedProvider } from '../../support/providers/scripted-provider.ts'
+import { publicUrl } from '../../support/portico.ts'
 
 /** Everything the provider hands out, at the login and at the refresh, and everything a login keeps to itself. */
 type Secrets = Record<string, string>
 
-let idp: ScriptedProvider
-let portico: TestPortico
-
-beforeAll(async () => {
-  idp = await startScriptedProvider()
-  portico = await startPortico({ issuer: idp.issuer, env: { LOG_LEVEL: 'debug' } })
-  idp.follow(portico.clock)
-})
-afterAll(async () => {
-  await portico.close()
-  await idp.close()
-})
+const test = serverPerFile({ env: { LOG_LEVEL: 'debug' } })
 
 /** One whole life of a session; returns its secrets and all that left the server, sealed cookies aside. */
 async function liveThrough(navigate: boolean): Promise<{ secrets: Secrets; output: string }> {

@@ -1,33 +1,19 @@
 import type { RequestHandler } from 'express'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect } from 'vitest'
 import { createTestBrowser, type TestBrowser } from '../../support/browser.ts'
 import { hours, minutes, seconds } from '../../support/clock.ts'
-import { csrf, getSession, logInAtScripted, readRefusal, startLogin } from '../../support/login.ts'
-import { startPortico, type TestPortico } from '../../support/portico.ts'
+import { idp, portico, serverPerTest, signIn } from '../../support/fixtures.ts'
+import { csrf, getSession, readRefusal, startLogin } from '../../support/login.ts'
+import { startPortico } from '../../support/portico.ts'
 import { startOAuth2Provider } from '../../support/providers/oauth2-provider.ts'
-import { type ScriptedProvider, startScriptedProvider } from '../../support/providers/scripted-provider.ts'
 
 /** What providers answer where a refresh does not succeed: what cannot heal ends in 401, what can heal in 503. */
 
-let idp: ScriptedProvider
-let portico: TestPortico
+const test = serverPerTest({ env: { OIDC_TIMEOUT: '1s', SESSION_IDLE_TIMEOUT: '8h' } })
 let browser: TestBrowser
-beforeAll(async () => {
-  idp = await startScriptedProvider()
-})
-afterAll(() => idp.close())
 beforeEach(async () => {
-  portico = await startPortico({
-    issuer: idp.issuer,
-    env: { OIDC_TIMEOUT: '1s', SESSION_IDLE_TIMEOUT: '8h' },
-  })
-  idp.follow(portico.clock)
-  browser = (await logInAtScripted(portico, idp)).browser
+  browser = await signIn()
   portico.clock.advance(hours(1))
-})
-afterEach(async () => {
-  idp.misbehave()
-  await portico.close()
 })
 
 const askToken = () => browser.fetch(`${portico.url}/api/token`, { method: 'POST', headers: csrf })

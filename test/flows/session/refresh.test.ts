@@ -1,30 +1,16 @@
 import { decodeJwt } from 'jose'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect } from 'vitest'
 import type { TestBrowser } from '../../support/browser.ts'
 import { hours, minutes, seconds } from '../../support/clock.ts'
-import { csrf, getSession, logInAtScripted, readRefusal } from '../../support/login.ts'
-import { startPortico, type TestPortico } from '../../support/portico.ts'
-import {
-  createProviderKey,
-  type Defect,
-  type ScriptedProvider,
-  startScriptedProvider,
-  unsigned,
-} from '../../support/providers/scripted-provider.ts'
+import { idp, portico, serverPerTest, signIn } from '../../support/fixtures.ts'
+import { csrf, getSession, readRefusal } from '../../support/login.ts'
+import { startPortico } from '../../support/portico.ts'
+import { createProviderKey, type Defect, unsigned } from '../../support/providers/scripted-provider.ts'
 
-let idp: ScriptedProvider
-let portico: TestPortico
-beforeAll(async () => {
-  idp = await startScriptedProvider()
-})
-afterAll(() => idp.close())
-beforeEach(async () => {
-  portico = await startPortico({ issuer: idp.issuer, env: { OIDC_TIMEOUT: '1s' } })
-  idp.follow(portico.clock)
-  idp.misbehave()
+const test = serverPerTest({ env: { OIDC_TIMEOUT: '1s' } })
+beforeEach(() => {
   idp.calls.refresh = 0
 })
-afterEach(() => portico.close())
 
 const askToken = (browser: TestBrowser, body?: string) =>
   browser.fetch(`${portico.url}/api/token`, {
@@ -34,12 +20,6 @@ const askToken = (browser: TestBrowser, body?: string) =>
   })
 const readToken = async (response: Response) =>
   decodeJwt(((await response.json()) as { token: string }).token)
-
-async function signIn(): Promise<TestBrowser> {
-  const { browser, response } = await logInAtScripted(portico, idp)
-  expect(response.status).toBe(200)
-  return browser
-}
 
 /** To the end of the access token's life of an hour, with the session in use. */
 async function passAnHour(...browsers: TestBrowser[]): Promise<void> {

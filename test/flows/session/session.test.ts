@@ -1,26 +1,14 @@
 import { decodeJwt } from 'jose'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { describe, expect } from 'vitest'
 import { createTestBrowser } from '../../support/browser.ts'
 import { hours, minutes, seconds } from '../../support/clock.ts'
+import { idp, portico, serverPerTest } from '../../support/fixtures.ts'
 import { csrf, getSession, logInAtScripted, readRefusal } from '../../support/login.ts'
-import { publicUrl, startPortico, type TestPortico } from '../../support/portico.ts'
-import { type ScriptedProvider, startScriptedProvider } from '../../support/providers/scripted-provider.ts'
+import { publicUrl } from '../../support/portico.ts'
 
-let idp: ScriptedProvider
-let portico: TestPortico
-
-beforeAll(async () => {
-  idp = await startScriptedProvider()
+const test = serverPerTest({
+  env: { APP_TOKEN_AUDIENCE: 'https://api.example.com,https://other.example.com' },
 })
-afterAll(() => idp.close())
-beforeEach(async () => {
-  portico = await startPortico({
-    issuer: idp.issuer,
-    env: { APP_TOKEN_AUDIENCE: 'https://api.example.com,https://other.example.com' },
-  })
-  idp.follow(portico.clock)
-})
-afterEach(() => portico.close())
 
 const post = (body?: object) => ({
   method: 'POST' as const,

@@ -1,23 +1,15 @@
 import type { Request } from 'express'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect } from 'vitest'
 import type { Config } from '../../../src/config/config.ts'
 import { createClientDescriber, toDeviceName } from '../../../src/http/request/sign-in-client.ts'
 import { createTestBrowser, type TestBrowser } from '../../support/browser.ts'
 import { seconds } from '../../support/clock.ts'
+import { okta, oktaPerFile, portico } from '../../support/fixtures.ts'
 import { csrf, getSession, logInAtOkta, readRefusal, startLogin } from '../../support/login.ts'
-import { startPortico, type TestPortico } from '../../support/portico.ts'
-import { alan, signInAtOkta, startOkta } from '../../support/providers/okta.ts'
+import { startPortico } from '../../support/portico.ts'
+import { alan, signInAtOkta } from '../../support/providers/okta.ts'
 
-let okta: Awaited<ReturnType<typeof startOkta>>
-let portico: TestPortico
-beforeAll(async () => {
-  okta = await startOkta()
-  portico = await startPortico({ issuer: okta.issuer })
-})
-afterAll(async () => {
-  await portico.close()
-  await okta.close()
-})
+const test = oktaPerFile()
 
 interface Listed {
   id: string

@@ -1,30 +1,19 @@
 import type { JWTPayload } from 'jose'
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { describe, expect } from 'vitest'
 import type { TestBrowser } from '../../support/browser.ts'
 import { minutes, seconds } from '../../support/clock.ts'
+import { idp, portico, serverPerTest, signIn } from '../../support/fixtures.ts'
 import { csrf, getSession, logInAtScripted, readRefusal } from '../../support/login.ts'
-import { startPortico, type TestPortico } from '../../support/portico.ts'
+import { startPortico } from '../../support/portico.ts'
 import {
   createProviderKey,
   type ScriptedProvider,
   startScriptedProvider,
 } from '../../support/providers/scripted-provider.ts'
 
-let idp: ScriptedProvider
-let portico: TestPortico
-beforeAll(async () => {
-  idp = await startScriptedProvider()
-})
-afterAll(() => idp.close())
-beforeEach(async () => {
-  portico = await startPortico({ issuer: idp.issuer, env: { OIDC_TIMEOUT: '1s' } })
-  idp.follow(portico.clock)
-  idp.misbehave()
-  return () => portico.close()
-})
+const test = serverPerTest({ env: { OIDC_TIMEOUT: '1s' } })
 
 const ask = (browser: TestBrowser) => browser.fetch(`${portico.url}/api/userinfo`, { headers: csrf })
-const signIn = async () => (await logInAtScripted(portico, idp)).browser
 
 test('answers what the provider says now, live', async () => {
   const browser = await signIn()

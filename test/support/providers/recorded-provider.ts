@@ -1,5 +1,6 @@
 import express, { type RequestHandler } from 'express'
 import { createTestBrowser } from '../browser.ts'
+import { closeAfterTest } from '../fixtures.ts'
 import { type LoginAnswer, startLogin } from '../login.ts'
 import { startPortico, type TestPortico } from '../portico.ts'
 import { type DemoProviderSetup, startDemoProvider } from './demo-provider.ts'
@@ -13,9 +14,8 @@ interface Call {
   authorization: string | undefined
 }
 
-/** Starts a provider whose requests are recorded, and a Portico for it; `keep` closes both after the test. */
+/** Starts a provider whose requests are recorded, and a Portico for it; both are closed after the test. */
 export async function startRecordedProvider(
-  keep: <T extends { close(): Promise<unknown> }>(one: T) => T,
   options: DemoProviderSetup,
   env: Record<string, string | undefined> = {},
 ) {
@@ -29,9 +29,9 @@ export async function startRecordedProvider(
   }
   const { before = (_req, _res, next) => next() } = options
   const recorded = express.Router().use(express.urlencoded({ extended: false }), record, before)
-  const idp = keep(await startDemoProvider({ ...options, before: recorded }))
+  const idp = closeAfterTest(await startDemoProvider({ ...options, before: recorded }))
   const start = async (more: Record<string, string | undefined> = {}, replaced = {}) =>
-    keep(await startPortico({ env: { ...idp.env, ...env, ...more }, replaced }))
+    closeAfterTest(await startPortico({ env: { ...idp.env, ...env, ...more }, replaced }))
   return { calls, idp, start, portico: await start() }
 }
 

@@ -6,8 +6,8 @@ import { createTransaction, sealTransaction, type Transaction } from '../../../s
 import { createMemoryStore, type MemoryStore } from '../../../src/session/memory/store.ts'
 import { createSessionId, toSessionHandle } from '../../../src/session/session.ts'
 import { createSessionTermination } from '../../../src/session/termination/session-termination.ts'
-import { lifetimes, session } from '../../contract/store.ts'
 import { createTestClock, seconds, type TestClock } from '../../support/clock.ts'
+import { lifetimes, session } from '../../support/session-fixture.ts'
 
 const sealer = createSealer([Buffer.alloc(32, 1)], 'login-transaction')
 let clock: TestClock

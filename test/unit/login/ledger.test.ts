@@ -3,8 +3,8 @@ import { createSealer } from '../../../src/crypto/sealer.ts'
 import { createLoginLedger } from '../../../src/login/ledger.ts'
 import { createMemoryStore } from '../../../src/session/memory/store.ts'
 import type { Store } from '../../../src/session/store.ts'
-import { lifetimes } from '../../contract/store.ts'
 import { createTestClock } from '../../support/clock.ts'
+import { lifetimes } from '../../support/session-fixture.ts'
 
 const sealer = createSealer([Buffer.alloc(32, 1)], 'login-outcome')
 const response = { state: 'state', code: 'code' }

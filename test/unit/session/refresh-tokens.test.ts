@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { toRefreshTokens } from '../../../src/session/session.ts'
-import { session } from '../../contract/store.ts'
+import { session } from '../../support/session-fixture.ts'
 
 const tokens = (count: number) =>
   Array.from({ length: count }, (_, index) => ({

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { createSealer } from '../../../src/crypto/sealer.ts'
 import { createSessionRecords } from '../../../src/session/redis/session-record.ts'
 import type { NewSession } from '../../../src/session/session.ts'
-import { session } from '../../contract/store.ts'
+import { session } from '../../support/session-fixture.ts'
 
 const records = createSessionRecords(createSealer([randomBytes(32)], 'session-at-rest'))
 const toFields = (one: NewSession) => ({

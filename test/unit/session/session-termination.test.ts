@@ -4,8 +4,8 @@ import type { NewSession, PendingRevocation } from '../../../src/session/session
 import { toProviderSidGroup, toUserGroup } from '../../../src/session/session-groups.ts'
 import type { SessionStore } from '../../../src/session/store.ts'
 import { createSessionTermination } from '../../../src/session/termination/session-termination.ts'
-import { session } from '../../contract/store.ts'
 import { createTestClock, hours, minutes, type TestClock } from '../../support/clock.ts'
+import { session } from '../../support/session-fixture.ts'
 
 let clock: TestClock
 let store: MemoryStore

@@ -9,8 +9,8 @@ import { createTokenRefresher, type TokenRefresher } from '../../../src/session/
 import type { NewSession, PendingRevocation, Session } from '../../../src/session/session.ts'
 import type { SessionStore } from '../../../src/session/store.ts'
 import { createSessionTermination } from '../../../src/session/termination/session-termination.ts'
-import { session as anySession } from '../../contract/store.ts'
 import { createTestClock, hours, minutes, type TestClock } from '../../support/clock.ts'
+import { session as anySession } from '../../support/session-fixture.ts'
 
 /** Replicas over one store, with a provider whose answers a test sets. */
 let clock: TestClock

@@ -5,8 +5,8 @@ import { providerUnavailable } from '../../../src/provider/transport/unavailable
 import { createMemoryStore, type MemoryStore } from '../../../src/session/memory/store.ts'
 import type { SessionStore } from '../../../src/session/store.ts'
 import { createTokenRevocation } from '../../../src/session/termination/token-revocation.ts'
-import { session } from '../../contract/store.ts'
 import { createTestClock, hours, minutes, seconds, type TestClock } from '../../support/clock.ts'
+import { session } from '../../support/session-fixture.ts'
 
 let clock: TestClock
 let store: MemoryStore
