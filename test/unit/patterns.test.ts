@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import { checkSync } from 'recheck'
 import { afterAll, describe, expect, test, vi } from 'vitest'
-import { findPatterns, findPatternsIn, type Pattern } from '../support/patterns.ts'
+import { findPatterns, findPatternsIn, type Pattern } from '../support/source/patterns.ts'
 
 // In this process, in JavaScript: no JVM, no binary.
 vi.stubEnv('RECHECK_SYNC_BACKEND', 'pure')

@@ -67,7 +67,7 @@ const without =
 const withClaims = (more: JWTPayload) => (claims: JWTPayload) => ({ ...claims, ...more })
 const seconds1970 = (offset: number) => Math.floor(portico.clock.now() / 1000) + offset
 
-describe('a logout token that is not right ends nothing: 400 (R71, BCL 2.6)', () => {
+describe('a logout token that is not right ends nothing: 400 (R71, R73, BCL 2.6)', () => {
   const invalid: [string, () => TokenChange][] = [
     ['of another issuer', () => ({ claims: withClaims({ iss: 'https://evil.example' }) })],
     ['without iss', () => ({ claims: without('iss') })],
@@ -207,7 +207,7 @@ describe('a logout token that is not right ends nothing: 400 (R71, BCL 2.6)', ()
   })
 })
 
-describe('a logout token that is right', () => {
+describe('a logout token that is right (R73)', () => {
   test('with sid: that one session ends, the person’s others do not', async () => {
     const other = await signIn({ sid: 'sid-2' })
     expect(await describeAnswer(await post(await makeToken({ claims: without('sub') })))).toBe('200')
