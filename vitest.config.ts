@@ -31,7 +31,7 @@ export default defineConfig({
       project('browser', ['test/browser/**/*.test.ts'], {
         testTimeout: 60_000,
         hookTimeout: 240_000,
-        globalSetup: ['./test/support/chromium.ts', './test/support/redis/start-redis.ts'],
+        globalSetup: ['./test/support/chromium/chromium.ts', './test/support/redis/start-redis.ts'],
       }),
       project('fleets', fleets, { ...redis, sequence: { groupOrder: 1 } }),
       project('figures', figures, { ...redis, maxWorkers: 1, sequence: { groupOrder: 2 } }),

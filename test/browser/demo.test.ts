@@ -2,11 +2,11 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { launchChromium } from '../support/chromium.ts'
-import { signInAsAda, startDemo as start } from '../support/demo.ts'
+import { launchChromium } from '../support/chromium/chromium.ts'
+import { signInAsAda, startDemo as start } from '../support/chromium/demo.ts'
+import { startTcpProxy } from '../support/network/tcp-proxy.ts'
 import { root, type TestProcess } from '../support/processes/start-process.ts'
 import { startRedis } from '../support/redis/start-redis.ts'
-import { startTcpProxy } from '../support/tcp-proxy.ts'
 
 const pictures = join(root, 'test/output')
 

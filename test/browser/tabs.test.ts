@@ -2,10 +2,10 @@ import fc from 'fast-check'
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { readReturnTo } from '../../src/redirects/return-to.ts'
-import { launchChromium } from '../support/chromium.ts'
-import { signInAsAda, startDemo } from '../support/demo.ts'
+import { launchChromium } from '../support/chromium/chromium.ts'
+import { signInAsAda, startDemo } from '../support/chromium/demo.ts'
+import { hostileAddress } from '../support/hostile-address.ts'
 import type { TestProcess } from '../support/processes/start-process.ts'
-import { hostileAddress } from '../support/return-to.ts'
 
 /** Many tabs of a real browser, where the provider redirects to the server, with a strict session cookie. */
 let browser: Browser

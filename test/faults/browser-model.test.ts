@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, test } from 'vitest'
-import { runSteps, type Step } from '../support/browser-model.ts'
-import { type World, worlds } from '../support/world.ts'
+import { runSteps, type Step } from '../support/deployments/browser-model.ts'
+import { type Deployment, deployments } from '../support/deployments/deployments.ts'
 
-/** How many random sequences each world is put through; the seed is of one's choice, and printed where a run fails. */
+/** How many random sequences each deployment is put through; the seed is of one's choice, and printed where a run fails. */
 const runs = Number(process.env.MODEL_RUNS ?? 100)
 const seed = process.env.MODEL_SEED === undefined ? 1 : Number(process.env.MODEL_SEED)
 
@@ -28,18 +28,18 @@ const step = fc.oneof(
 )
 const steps = fc.array(step, { minLength: 20, maxLength: 40, size: 'max' })
 
-describe.each(worlds)('%s', (_name, start) => {
-  let world: World
+describe.each(deployments)('%s', (_name, start) => {
+  let deployment: Deployment
   beforeAll(async () => {
-    world = await start()
+    deployment = await start()
   })
-  afterAll(() => world.close())
+  afterAll(() => deployment.close())
 
   test('whatever browsers, people and a thief do, in any order, a session is its finisher’s alone and ends with a logout', {
     timeout: 600_000,
   }, async () => {
     await fc.assert(
-      fc.asyncProperty(steps, (sequence) => runSteps(world, sequence)),
+      fc.asyncProperty(steps, (sequence) => runSteps(deployment, sequence)),
       { numRuns: runs, seed },
     )
   })

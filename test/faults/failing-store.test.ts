@@ -6,7 +6,7 @@ import { createTestBrowser, type TestBrowser } from '../support/browser.ts'
 import { createTestClock, hours, minutes, type TestClock } from '../support/clock.ts'
 import { closeAfterTest, idp, providerPerFile } from '../support/fixtures.ts'
 import { csrf, getSession, logInAtScripted, readRefusal, startLogin } from '../support/login.ts'
-import { readLogoutUrl, visitOurs } from '../support/logout.ts'
+import { readLogoutUrl, visitPortico } from '../support/logout.ts'
 import { publicUrl, startPortico } from '../support/portico.ts'
 
 const test = providerPerFile()
@@ -225,7 +225,7 @@ describe('a store that fails is never "not signed in"', () => {
     }
     const [one, late] = [await signOut(), await signOut()]
     const land = async (browser: TestBrowser, address: string) =>
-      (await visitOurs(portico, browser, address)).headers.get('location')
+      (await visitPortico(portico, browser, address)).headers.get('location')
     failing.add('reserveOnce')
     const script = await one.browser.fetch(portico.url + one.address.slice(publicUrl.length))
     expect(await readRefusal(script)).toBe('400 invalid_request')

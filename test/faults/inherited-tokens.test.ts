@@ -4,12 +4,12 @@ import { createRedisStore } from '../../src/session/redis/store.ts'
 import type { Store } from '../../src/session/store.ts'
 import { createTestBrowser, type TestBrowser } from '../support/browser.ts'
 import { createTestClock, hours, minutes, seconds, type TestClock } from '../support/clock.ts'
+import { copyBrowser } from '../support/deployments/deployments.ts'
 import { csrf, getSession, logInAtScripted, readRefusal, startLogin } from '../support/login.ts'
 import { startPortico, type TestPortico } from '../support/portico.ts'
 import { type ScriptedProvider, startScriptedProvider } from '../support/providers/scripted-provider.ts'
 import { connectRedis } from '../support/redis/redis-connection.ts'
 import { startRedis, type TestRedis } from '../support/redis/start-redis.ts'
-import { copyBrowser } from '../support/world.ts'
 
 const lifetimes = { idleTimeout: hours(24), absoluteTimeout: hours(100) }
 
@@ -50,12 +50,12 @@ describe.each(stores)('%s, the tokens of a replaced session', (_name, createStor
     })
   })
   afterEach(async () => {
-    idp.misbehave()
+    idp.reset()
     await portico.close()
   })
 
   const signIn = async (browser: TestBrowser, more: Record<string, unknown> = {}) => {
-    idp.misbehave({ idTokenClaims: (claims) => ({ ...claims, ...more }) })
+    idp.script({ idTokenClaims: (claims) => ({ ...claims, ...more }) })
     const { response, parameters } = await logInAtScripted(portico, idp, { browser })
     expect(response.status).toBe(200)
     return parameters.get('state')
@@ -122,7 +122,7 @@ describe.each(stores)('%s, the tokens of a replaced session', (_name, createStor
     const arrived = new Promise<void>((done) => {
       arrive = done
     })
-    idp.misbehave({
+    idp.script({
       onRefresh() {
         arrive()
         return held
@@ -150,7 +150,7 @@ describe.each(stores)('%s, the tokens of a replaced session', (_name, createStor
     const first = await signIn(browser)
     await signIn(browser)
     clock.advance(hours(1))
-    idp.misbehave({
+    idp.script({
       tokenEndpoint: (_req, res) => void res.status(400).json({ error: 'invalid_grant' }),
     })
     expect(await readRefusal(await call(browser, 'token'))).toBe('401 session_expired')
@@ -161,7 +161,7 @@ describe.each(stores)('%s, the tokens of a replaced session', (_name, createStor
     const browser = createTestBrowser()
     const first = await signIn(browser, { sid: 'one' })
     const second = await signIn(browser, { sid: 'two' })
-    idp.misbehave({ revocationEndpoint: (_req, res) => void res.status(500).end() })
+    idp.script({ revocationEndpoint: (_req, res) => void res.status(500).end() })
     const before = idp.calls.revocation
     await call(browser, 'logout')
     await expect.poll(() => idp.calls.revocation).toBe(before + 1)

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { createTestBrowser, type TestBrowser } from '../support/browser.ts'
-import { type Fleet, type Replica, startFleet } from '../support/fleet.ts'
+import { type Fleet, type Replica, startFleet } from '../support/deployments/fleet.ts'
 import { csrf, readRefusal } from '../support/login.ts'
 import { testSecret } from '../support/portico.ts'
 import { alan, signInAtOkta } from '../support/providers/okta.ts'

@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { createTestBrowser, type TestBrowser } from '../support/browser.ts'
 import { minutes, seconds } from '../support/clock.ts'
+import { copyBrowser, type Deployment, deployments } from '../support/deployments/deployments.ts'
 import { closeAfterTest } from '../support/fixtures.ts'
 import { csrf, getSession, logInAtScripted, readRefusal, startLogin } from '../support/login.ts'
-import { goToProvider, readLogoutUrl, visitOurs } from '../support/logout.ts'
+import { goToProvider, readLogoutUrl, visitPortico } from '../support/logout.ts'
 import { publicUrl, startPortico, type TestPortico, testSecret } from '../support/portico.ts'
 import { type ScriptedProvider, startScriptedProvider } from '../support/providers/scripted-provider.ts'
-import { copyBrowser, type World, worlds } from '../support/world.ts'
 
 /** The address that a script gets from a logout: it leads the browser that logged out to the provider, once, within a minute. */
 
@@ -40,50 +40,50 @@ async function land(
   browser: TestBrowser,
   address: string,
 ): Promise<string | null> {
-  const response = await visitOurs(at, browser, address)
+  const response = await visitPortico(at, browser, address)
   expect([response.status, await response.text()]).toEqual([303, ''])
   const location = response.headers.get('location')
   return location?.startsWith(`${at.idp.issuer}/v1/logout?id_token_hint=`) ? 'the provider' : location
 }
 
-describe.each(worlds)('%s', (_name, start) => {
-  let world: World
+describe.each(deployments)('%s', (_name, start) => {
+  let deployment: Deployment
   beforeAll(async () => {
-    world = await start({ LOGOUT_RETURN_TO: '/bye' })
+    deployment = await start({ LOGOUT_RETURN_TO: '/bye' })
   })
-  afterAll(() => world.close())
+  afterAll(() => deployment.close())
 
   test('leads to the provider, and a second time to where the logout was to end', async () => {
-    const { browser, address } = await leave(world)
-    const again = copyBrowser(browser, world.url)
-    expect(await land(world, browser, address)).toBe('the provider')
-    for (const one of [browser, again]) expect(await land(world, one, address)).toBe('/there')
+    const { browser, address } = await leave(deployment)
+    const again = copyBrowser(browser, deployment.url)
+    expect(await land(deployment, browser, address)).toBe('the provider')
+    for (const one of [browser, again]) expect(await land(deployment, one, address)).toBe('/there')
   })
 
   test('of ten visits at the same time, exactly one comes to the provider', async () => {
-    const { browser, address } = await leave(world)
-    const tabs = Array.from({ length: 10 }, () => copyBrowser(browser, world.url))
-    const landed = await Promise.all(tabs.map((tab) => land(world, tab, address)))
+    const { browser, address } = await leave(deployment)
+    const tabs = Array.from({ length: 10 }, () => copyBrowser(browser, deployment.url))
+    const landed = await Promise.all(tabs.map((tab) => land(deployment, tab, address)))
     expect(landed.sort()).toEqual([...Array.from({ length: 9 }, () => '/there'), 'the provider'])
   })
 
   test('is good for a minute', async () => {
-    const [inTime, late] = [await leave(world), await leave(world)]
-    await world.advance(seconds(50))
-    expect(await land(world, inTime.browser, inTime.address)).toBe('the provider')
-    await world.advance(seconds(10))
-    expect(await land(world, late.browser, late.address)).toBe('/there')
+    const [inTime, late] = [await leave(deployment), await leave(deployment)]
+    await deployment.advance(seconds(50))
+    expect(await land(deployment, inTime.browser, inTime.address)).toBe('the provider')
+    await deployment.advance(seconds(10))
+    expect(await land(deployment, late.browser, late.address)).toBe('/there')
   })
 
   test('is worth nothing to others who learn it, and they do not spend it', async () => {
-    const { browser, address } = await leave(world)
+    const { browser, address } = await leave(deployment)
     const thief = createTestBrowser()
-    expect(await land(world, thief, address)).toBe('/there')
+    expect(await land(deployment, thief, address)).toBe('/there')
     // Neither with the cookie of a logout of their own.
-    const other = await leave(world)
-    expect(await land(world, other.browser, address)).toBe('/there')
-    expect(await land(world, other.browser, other.address)).toBe('the provider')
-    expect(await land(world, browser, address)).toBe('the provider')
+    const other = await leave(deployment)
+    expect(await land(deployment, other.browser, address)).toBe('/there')
+    expect(await land(deployment, other.browser, other.address)).toBe('the provider')
+    expect(await land(deployment, browser, address)).toBe('the provider')
   })
 })
 
@@ -134,7 +134,7 @@ describe('in one process', () => {
     expect(more).toEqual([])
     const secret = browser.cookies(portico.url).get(cookieName) ?? ''
     expect(await answer.text()).not.toContain(secret)
-    const response = await visitOurs(portico, browser, address)
+    const response = await visitPortico(portico, browser, address)
     expect(response.headers.get('referrer-policy')).toBe('no-referrer')
     expect(response.headers.get('cache-control')).toBe('no-store')
     expect(browser.cookies(portico.url).has(cookieName)).toBe(false)

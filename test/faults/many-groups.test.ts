@@ -2,35 +2,35 @@ import { decodeJwt } from 'jose'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import type { TestBrowser } from '../support/browser.ts'
 import { hours } from '../support/clock.ts'
+import { type Deployment, deployments } from '../support/deployments/deployments.ts'
 import { enterAs } from '../support/group-api.ts'
 import { csrf, getSession, type LoginAnswer, logInAtScripted } from '../support/login.ts'
-import { type World, worlds } from '../support/world.ts'
 
 /** Names of 40 letters. */
 const teams = (count: number) => Array.from({ length: count }, (_, index) => `team-${index}-`.padEnd(40, 'x'))
 
-describe.each(worlds)('%s', (_name, start) => {
-  let world: World
+describe.each(deployments)('%s', (_name, start) => {
+  let deployment: Deployment
   beforeAll(async () => {
-    world = await start({ APP_TOKEN_GROUPS: 'portal-*,Auditors', SESSION_IDLE_TIMEOUT: '3h' })
+    deployment = await start({ APP_TOKEN_GROUPS: 'portal-*,Auditors', SESSION_IDLE_TIMEOUT: '3h' })
   })
-  afterAll(() => world.close())
-  afterEach(() => world.idp.misbehave())
+  afterAll(() => deployment.close())
+  afterEach(() => deployment.idp.reset())
 
   const tell = (groups: string[]) =>
-    world.idp.misbehave({ idTokenClaims: (claims) => ({ ...claims, groups }) })
+    deployment.idp.script({ idTokenClaims: (claims) => ({ ...claims, groups }) })
   async function getToken(browser: TestBrowser): Promise<string> {
-    const response = await browser.fetch(`${world.url}/api/token`, { method: 'POST', headers: csrf })
+    const response = await browser.fetch(`${deployment.url}/api/token`, { method: 'POST', headers: csrf })
     expect(response.status).toBe(200)
     return ((await response.json()) as LoginAnswer).token
   }
   const enter = (token: string, ...groups: string[]) =>
-    enterAs({ url: world.url, clock: world }, token, ...groups)
+    enterAs({ url: deployment.url, clock: deployment }, token, ...groups)
 
   test.each([150, 2_000])('a person in %i groups signs in, works and is renewed', async (count) => {
     const all = [...teams(count - 3), 'portal-admins', 'Auditors', 'Everyone']
     tell(all)
-    const { browser, response } = await logInAtScripted(world, world.idp)
+    const { browser, response } = await logInAtScripted(deployment, deployment.idp)
     expect(response.status).toBe(200)
     const answer = (await response.json()) as LoginAnswer
     expect(answer.user.groups).toEqual(all)
@@ -42,12 +42,12 @@ describe.each(worlds)('%s', (_name, start) => {
       expect(await enter(token, 'Everyone')).toBe(403)
       expect(await enter(token, teams(1)[0] ?? '', 'portal-', 'auditors')).toBe(403)
     }
-    expect(await getSession(world, browser)).toMatchObject({
+    expect(await getSession(deployment, browser)).toMatchObject({
       user: { groups: all },
       app_token: { left_out: [] },
     })
 
-    await world.advance(hours(2))
+    await deployment.advance(hours(2))
     const now = [...teams(count - 2), 'portal-readers', 'Everyone']
     tell(now)
     const token = await getToken(browser)
@@ -55,6 +55,6 @@ describe.each(worlds)('%s', (_name, start) => {
     expect([await enter(token, 'portal-readers'), await enter(token, 'portal-admins', 'Auditors')]).toEqual([
       200, 403,
     ])
-    expect((await getSession(world, browser)).user.groups).toEqual(now)
+    expect((await getSession(deployment, browser)).user.groups).toEqual(now)
   })
 })

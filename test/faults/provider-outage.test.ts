@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { TestBrowser } from '../support/browser.ts'
 import { seconds } from '../support/clock.ts'
-import { type Answer, type Fleet, startFleet } from '../support/fleet.ts'
+import { type Answer, type Fleet, startFleet } from '../support/deployments/fleet.ts'
 
 const timeout = seconds(1)
 let fleet: Fleet

@@ -5,15 +5,15 @@ import { join } from 'node:path'
 import type { JWTPayload } from 'jose'
 import { describe, expect, test } from 'vitest'
 import { createTestBrowser } from '../support/browser.ts'
-import { createCertificate } from '../support/certificate.ts'
 import { hours, minutes, seconds } from '../support/clock.ts'
 import { closeAfterTest } from '../support/fixtures.ts'
-import { startTestServer } from '../support/http-server.ts'
 import { csrf, getSession, logInAtScripted, readRefusal } from '../support/login.ts'
+import { createCertificate } from '../support/network/certificate.ts'
+import { startTestServer } from '../support/network/http-server.ts'
 import { startPortico, type TestPortico } from '../support/portico.ts'
 import {
   createProviderKey,
-  type Defect,
+  type ProviderScript,
   type ScriptedProvider,
   startScriptedProvider,
 } from '../support/providers/scripted-provider.ts'
@@ -23,7 +23,7 @@ const start = async (issuer: string, env = {}) =>
   closeAfterTest(await startPortico({ issuer, env: { OIDC_TIMEOUT: '1s', ...env } }))
 
 /** Only the server's clock is moved by hand: the provider's tokens must follow it. */
-function byTheClockOf({ clock }: TestPortico): Defect {
+function byTheClockOf({ clock }: TestPortico): ProviderScript {
   const shift = Math.floor((clock.now() - Date.now()) / 1000)
   const later = (claims: JWTPayload) => ({
     ...claims,
@@ -58,7 +58,7 @@ describe('the provider is down at start (F19)', () => {
 
   test('a flood of logins does not become a flood of discoveries', async () => {
     const idp = await startIdp()
-    idp.misbehave({ discovery: (_req, res) => void res.status(500).end() })
+    idp.script({ discovery: (_req, res) => void res.status(500).end() })
     const portico = await start(idp.issuer)
     const answers = await Promise.all(Array.from({ length: 50 }, () => askLogin(portico)))
     expect(answers.every(({ status }) => status === 503)).toBe(true)
@@ -67,7 +67,7 @@ describe('the provider is down at start (F19)', () => {
 })
 
 describe('a discovery that cannot be trusted (F20, R24)', () => {
-  test.each<[string, Defect]>([
+  test.each<[string, ProviderScript]>([
     ['HTML', { discovery: (_req, res) => void res.send('<h1>Welcome</h1>') }],
     [
       'a redirect',
@@ -88,17 +88,17 @@ describe('a discovery that cannot be trusted (F20, R24)', () => {
     ['an endless answer', { discovery: (_req, res) => void res.json({ filler: 'x'.repeat(2_000_000) }) }],
   ])('%s: login answers 503, and heals', async (_name, defect) => {
     const idp = await startIdp()
-    idp.misbehave(defect)
+    idp.script(defect)
     const portico = await start(idp.issuer)
     expect(await readRefusal(await askLogin(portico))).toBe('503 provider_unavailable')
-    idp.misbehave()
+    idp.reset()
     portico.clock.advance(minutes(1))
     expect((await askLogin(portico)).status).toBe(200)
   })
 
   test('the issuer differing by nothing but a slash at its end: 503, though both URLs mean the same', async () => {
     const idp = await startIdp({ path: '' })
-    idp.misbehave({ metadata: (document) => ({ ...document, issuer: `${idp.issuer}/` }) })
+    idp.script({ metadata: (document) => ({ ...document, issuer: `${idp.issuer}/` }) })
     const portico = await start(idp.issuer)
     expect(await readRefusal(await askLogin(portico))).toBe('503 provider_unavailable')
   })
@@ -111,7 +111,7 @@ describe('a discovery that cannot be trusted (F20, R24)', () => {
 
   test('dripping: 503 within the deadline', async () => {
     const idp = await startIdp()
-    idp.misbehave({
+    idp.script({
       discovery(_req, res) {
         res.type('json').write('{')
         const drip = setInterval(() => res.write(' '), 50)
@@ -126,7 +126,7 @@ describe('a discovery that cannot be trusted (F20, R24)', () => {
 })
 
 describe('the provider fails during the exchange (R26)', () => {
-  test.each<[string, Defect]>([
+  test.each<[string, ProviderScript]>([
     ['status 500', { tokenEndpoint: (_req, res) => void res.status(500).json({ error: 'server_error' }) }],
     ['status 429', { tokenEndpoint: (_req, res) => void res.status(429).end() }],
     ['a reset connection', { tokenEndpoint: (req) => void req.socket.destroy() }],
@@ -136,7 +136,7 @@ describe('the provider fails during the exchange (R26)', () => {
     const idp = await startIdp()
     const portico = await start(idp.issuer)
     expect((await askLogin(portico)).status).toBe(200)
-    idp.misbehave(defect)
+    idp.script(defect)
     const [started, memory] = [performance.now(), process.memoryUsage().rss]
     const { browser, response } = await logInAtScripted(portico, idp)
     expect(response.headers.get('retry-after')).not.toBeNull()
@@ -151,7 +151,7 @@ describe('the provider fails during the exchange (R26)', () => {
     const portico = await start(idp.issuer)
     expect((await askLogin(portico)).status).toBe(200)
     const reset = Math.floor(portico.clock.now() / 1000) + 42
-    idp.misbehave({
+    idp.script({
       tokenEndpoint: (_req, res) => void res.status(429).set('x-rate-limit-reset', String(reset)).end(),
     })
     const { response } = await logInAtScripted(portico, idp)
@@ -165,10 +165,10 @@ describe('the keys', () => {
     const portico = await start(idp.issuer)
     expect((await logInAtScripted(portico, idp)).response.status).toBe(200)
     const calls = idp.calls.jwks
-    idp.misbehave({ jwks: () => 'down' })
+    idp.script({ jwks: () => 'down' })
     for (let minute = 0; minute < 30; minute += 6) {
       portico.clock.advance(minutes(6))
-      idp.misbehave({ jwks: () => 'down', ...byTheClockOf(portico) })
+      idp.script({ jwks: () => 'down', ...byTheClockOf(portico) })
       expect((await logInAtScripted(portico, idp)).response.status).toBe(200)
     }
     expect(idp.calls.jwks).toBeGreaterThan(calls)
@@ -177,7 +177,7 @@ describe('the keys', () => {
 
   test('never fetched and not to be had: 503, not a refused token', async () => {
     const idp = await startIdp()
-    idp.misbehave({ jwks: () => 'no keys here' })
+    idp.script({ jwks: () => 'no keys here' })
     const portico = await start(idp.issuer)
     expect(await readRefusal((await logInAtScripted(portico, idp)).response)).toBe('503 provider_unavailable')
   })
@@ -188,7 +188,7 @@ describe('the keys', () => {
     await logInAtScripted(portico, idp)
     for (let turn = 0; turn < 3; turn += 1) {
       portico.clock.advance(minutes(6))
-      idp.misbehave({ jwks: () => ({ keys: [] }), ...byTheClockOf(portico) })
+      idp.script({ jwks: () => ({ keys: [] }), ...byTheClockOf(portico) })
       expect((await logInAtScripted(portico, idp)).response.status).toBe(200)
     }
   })
@@ -198,7 +198,7 @@ describe('the keys', () => {
     ['a key that is none', [{ kty: 'RSA', kid: 'good-1', n: '!', e: 'AQAB' }], 502],
   ])('%s: refused, not a 500', async (_name, keys, status) => {
     const idp = await startIdp()
-    idp.misbehave({ jwks: () => ({ keys }) })
+    idp.script({ jwks: () => ({ keys }) })
     const portico = await start(idp.issuer)
     expect((await logInAtScripted(portico, idp)).response.status).toBe(status)
   })
@@ -209,7 +209,7 @@ describe('the keys', () => {
     await logInAtScripted(portico, idp)
     const key = await createProviderKey('good-1')
     idp.publish(key)
-    idp.misbehave({ key, accessTokenKey: key })
+    idp.script({ key, accessTokenKey: key })
     expect((await logInAtScripted(portico, idp)).response.status).toBe(200)
   })
 
@@ -221,7 +221,7 @@ describe('the keys', () => {
     for (const kid of ['rotated-1', 'rotated-2']) {
       const key = await createProviderKey(kid)
       idp.publish(key)
-      idp.misbehave({ key, accessTokenKey: key, tokenResponse: (body) => ({ ...body, expires_in: 5 }) })
+      idp.script({ key, accessTokenKey: key, tokenResponse: (body) => ({ ...body, expires_in: 5 }) })
       portico.clock.advance(seconds(10))
       expect((await logInAtScripted(portico, idp)).response.status).toBe(200)
       const headers = { ...csrf }
@@ -235,12 +235,12 @@ describe('the keys', () => {
     expect((await logInAtScripted(portico, idp)).response.status).toBe(200)
     const calls = idp.calls.jwks
     for (let index = 0; index < 20; index += 1) {
-      idp.misbehave({ idTokenHeader: () => ({ kid: `unknown-${index}` }) })
+      idp.script({ idTokenHeader: () => ({ kid: `unknown-${index}` }) })
       expect(await readRefusal((await logInAtScripted(portico, idp)).response)).toBe('502 invalid_id_token')
     }
     expect(idp.calls.jwks - calls).toBe(1)
     portico.clock.advance(seconds(31))
-    idp.misbehave({ idTokenHeader: () => ({ kid: 'unknown' }) })
+    idp.script({ idTokenHeader: () => ({ kid: 'unknown' }) })
     await logInAtScripted(portico, idp)
     expect(idp.calls.jwks - calls).toBe(2)
   })
@@ -249,12 +249,12 @@ describe('the keys', () => {
     const idp = await startIdp()
     const portico = await start(idp.issuer)
     await logInAtScripted(portico, idp)
-    idp.misbehave({ idTokenHeader: () => ({ kid: 'unknown' }) })
+    idp.script({ idTokenHeader: () => ({ kid: 'unknown' }) })
     await logInAtScripted(portico, idp)
     const key = await createProviderKey('next')
     idp.publish(key)
     portico.clock.advance(seconds(31))
-    idp.misbehave({ key, accessTokenKey: key, ...byTheClockOf(portico) })
+    idp.script({ key, accessTokenKey: key, ...byTheClockOf(portico) })
     expect((await logInAtScripted(portico, idp)).response.status).toBe(200)
   })
 })
@@ -301,7 +301,7 @@ describe('an https endpoint at an http issuer, or the reverse, is nobody’s', (
     ...endpoints.slice(0, 3).map((name) => [`no ${name}`, { [name]: undefined }] as const),
   ])('%s', async (_what, change) => {
     const other = await startScriptedProvider()
-    other.misbehave({ metadata: (document) => ({ ...document, ...change }) })
+    other.script({ metadata: (document) => ({ ...document, ...change }) })
     const portico = await startPortico({ issuer: other.issuer })
     const response = await createTestBrowser().fetch(`${portico.url}/api/login`)
     expect(await readRefusal(response)).toBe('503 provider_unavailable')
@@ -326,7 +326,7 @@ test.each([
       res.writeHead(400, { 'content-type': 'application/json' }).end('{"error":"invalid_grant"}')
     })
     const other = await startScriptedProvider()
-    other.misbehave({
+    other.script({
       metadata: (document) => ({
         ...document,
         mtls_endpoint_aliases: {
@@ -355,7 +355,7 @@ test.each([null, ''])('an endpoint that is %j is one the provider does not have'
     pushed_authorization_request_endpoint: nothing,
   })
   const other = await startScriptedProvider()
-  other.misbehave({ metadata })
+  other.script({ metadata })
   const portico = await startPortico({ issuer: other.issuer })
   expect((await logInAtScripted(portico, other)).response.status).toBe(200)
   await portico.close()
@@ -366,7 +366,7 @@ test('userinfo of another person is refused, at the login and afterwards (F33)',
   const idp = await startIdp()
   const portico = await start(idp.issuer)
   const { browser } = await logInAtScripted(portico, idp)
-  idp.misbehave({
+  idp.script({
     idTokenClaims: ({ groups: _, ...claims }) => claims,
     userinfo: (claims) => ({ ...claims, sub: 'someone-else' }),
   })

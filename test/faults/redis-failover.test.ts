@@ -11,9 +11,9 @@ import { createRedisStore } from '../../src/session/redis/store.ts'
 import type { Store } from '../../src/session/store.ts'
 import type { Log } from '../../src/telemetry/logger.ts'
 import { createTestClock } from '../support/clock.ts'
+import { startTcpProxy } from '../support/network/tcp-proxy.ts'
 import { startCluster, startRedis, type TestRedis } from '../support/redis/start-redis.ts'
 import { lifetimes, session } from '../support/session-fixture.ts'
-import { startTcpProxy } from '../support/tcp-proxy.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'portico-failover-'))
 const closers: { close(): Promise<void> }[] = []

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { TestBrowser } from '../support/browser.ts'
 import { seconds } from '../support/clock.ts'
-import { type Answer, type Fleet, startFleet } from '../support/fleet.ts'
+import { type Answer, type Fleet, startFleet } from '../support/deployments/fleet.ts'
 import { csrf, readRefusal } from '../support/login.ts'
 import { signInAtOkta } from '../support/providers/okta.ts'
 

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { createTestBrowser, type TestBrowser } from '../support/browser.ts'
 import { seconds } from '../support/clock.ts'
-import { type Answer, type Fleet, type Replica, startFleet } from '../support/fleet.ts'
+import { type Answer, type Fleet, type Replica, startFleet } from '../support/deployments/fleet.ts'
 import type { ProviderState } from '../support/processes/rotating-provider.ts'
 
 /** Rounds of the main promise, and of each way to disturb the holder of the lock. */

@@ -1,25 +1,25 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createTestBrowser } from '../support/browser.ts'
+import { type Deployment, deployments } from '../support/deployments/deployments.ts'
 import { startLogin } from '../support/login.ts'
 import { publicUrl } from '../support/portico.ts'
-import { type World, worlds } from '../support/world.ts'
 
-describe.each(worlds)('%s', (_name, start) => {
-  let world: World
+describe.each(deployments)('%s', (_name, start) => {
+  let deployment: Deployment
   beforeAll(async () => {
-    world = await start({ TRUST_PROXY: '127.0.0.1', RATE_LIMIT_LOGIN: '5/1m', RATE_LIMIT_API: '8/1m' })
+    deployment = await start({ TRUST_PROXY: '127.0.0.1', RATE_LIMIT_LOGIN: '5/1m', RATE_LIMIT_API: '8/1m' })
   })
-  afterAll(() => world.close())
+  afterAll(() => deployment.close())
 
   test('a Universal Logout token without jti acts once, on whichever process, however its signature is spelled', async () => {
-    const now = Math.floor(world.now() / 1000)
-    const { idp } = world
+    const now = Math.floor(deployment.now() / 1000)
+    const { idp } = deployment
     const audience = `${publicUrl}/api/universal-logout`
     const claims = { iss: idp.org, sub: 'portico-test', aud: audience, iat: now, exp: now + 300 }
     const header = { alg: 'RS256', kid: idp.orgKey.kid, typ: 'global-token-revocation+jwt' }
     const token = await idp.sign(idp.orgKey, header, claims)
     const call = async (spelled: string) => {
-      const response = await fetch(`${world.url}/api/universal-logout`, {
+      const response = await fetch(`${deployment.url}/api/universal-logout`, {
         method: 'POST',
         headers: { 'content-type': 'application/json', authorization: `Bearer ${spelled}` },
         body: JSON.stringify({ sub_id: { format: 'iss_sub', iss: idp.issuer, sub: 'a-person' } }),
@@ -34,7 +34,7 @@ describe.each(worlds)('%s', (_name, start) => {
     const statuses: number[] = []
     for (const address of addresses) {
       const headers = { 'x-forwarded-for': address }
-      statuses.push((await createTestBrowser().fetch(world.url + path, { headers })).status)
+      statuses.push((await createTestBrowser().fetch(deployment.url + path, { headers })).status)
     }
     return statuses
   }
@@ -56,7 +56,7 @@ describe.each(worlds)('%s', (_name, start) => {
     const statuses = await statusesOf(stray, '/api/callback?state=x&code=y')
     expect(statuses).toEqual([400, 400, 400, 400, 400, 400, 400, 400, 429, 429])
     const browser = createTestBrowser()
-    const parameters = world.idp.authorize(await startLogin(world, browser))
-    expect((await browser.fetch(`${world.url}/api/callback?${parameters}`)).status).toBe(200)
+    const parameters = deployment.idp.authorize(await startLogin(deployment, browser))
+    expect((await browser.fetch(`${deployment.url}/api/callback?${parameters}`)).status).toBe(200)
   })
 })

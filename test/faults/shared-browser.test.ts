@@ -1,28 +1,28 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { createTestBrowser, type TestBrowser } from '../support/browser.ts'
 import { minutes, seconds } from '../support/clock.ts'
+import { copyBrowser, type Deployment, deployments } from '../support/deployments/deployments.ts'
 import { csrf, type LoginAnswer, readRefusal, startLogin } from '../support/login.ts'
-import { copyBrowser, type World, worlds } from '../support/world.ts'
 
 const sessionCookie = '__Host-bff_session'
 
-describe.each(worlds)('%s', (_name, start) => {
-  let world: World
+describe.each(deployments)('%s', (_name, start) => {
+  let deployment: Deployment
   beforeAll(async () => {
-    world = await start()
+    deployment = await start()
   })
-  afterAll(() => world.close())
-  beforeEach(() => world.idp.revokeAll())
-  afterEach(() => world.idp.misbehave())
+  afterAll(() => deployment.close())
+  beforeEach(() => deployment.idp.revokeAll())
+  afterEach(() => deployment.idp.reset())
 
-  const copy = (browser: TestBrowser) => copyBrowser(browser, world.url)
-  const cookieOf = (browser: TestBrowser) => browser.cookies(world.url).get(sessionCookie)
+  const copy = (browser: TestBrowser) => copyBrowser(browser, deployment.url)
+  const cookieOf = (browser: TestBrowser) => browser.cookies(deployment.url).get(sessionCookie)
   const transactionsOf = (browser: TestBrowser) =>
-    [...browser.cookies(world.url).keys()].filter((name) => name.includes('bff_tx'))
+    [...browser.cookies(deployment.url).keys()].filter((name) => name.includes('bff_tx'))
 
-  const begin = (browser: TestBrowser) => startLogin(world, browser)
+  const begin = (browser: TestBrowser) => startLogin(deployment, browser)
   const callback = (browser: TestBrowser, parameters: URLSearchParams) =>
-    browser.fetch(`${world.url}/api/callback?${parameters}`)
+    browser.fetch(`${deployment.url}/api/callback?${parameters}`)
 
   interface SignedIn {
     response: Response
@@ -34,18 +34,18 @@ describe.each(worlds)('%s', (_name, start) => {
     return { response, answer: (await response.json()) as LoginAnswer }
   }
   const signIn = async (browser: TestBrowser, person?: string) =>
-    finish(browser, world.idp.authorize(await begin(browser), person))
+    finish(browser, deployment.idp.authorize(await begin(browser), person))
 
   async function whoIs(browser: TestBrowser): Promise<string | undefined> {
-    const response = await browser.fetch(`${world.url}/api/session?slide=false`, { headers: csrf })
+    const response = await browser.fetch(`${deployment.url}/api/session?slide=false`, { headers: csrf })
     return ((await response.json()) as { user?: { sub: string } }).user?.sub
   }
   async function logOut(browser: TestBrowser): Promise<unknown> {
-    const response = await browser.fetch(`${world.url}/api/logout`, { method: 'POST', headers: csrf })
+    const response = await browser.fetch(`${deployment.url}/api/logout`, { method: 'POST', headers: csrf })
     expect(response.status).toBe(200)
     return response.json()
   }
-  const nothingLives = () => expect.poll(() => world.idp.livingRefreshTokens()).toBe(0)
+  const nothingLives = () => expect.poll(() => deployment.idp.livingRefreshTokens()).toBe(0)
 
   /** Has the provider keep its next token answers until they are released. */
   function holdExchanges(count: number) {
@@ -58,7 +58,7 @@ describe.each(worlds)('%s', (_name, start) => {
     const tokenDelay = new Promise<void>((done) => {
       release = done
     })
-    world.idp.misbehave({
+    deployment.idp.script({
       tokenDelay,
       onTokenRequest() {
         left -= 1
@@ -73,7 +73,7 @@ describe.each(worlds)('%s', (_name, start) => {
       const shared = createTestBrowser()
       const loginUrl = await begin(shared)
       const attacker = copy(shared)
-      const parameters = world.idp.authorize(loginUrl, 'victim')
+      const parameters = deployment.idp.authorize(loginUrl, 'victim')
       const guess = new URLSearchParams({ state: parameters.get('state') ?? '', code: 'any-code' })
       return { shared, attacker, parameters, guess }
     }
@@ -82,7 +82,7 @@ describe.each(worlds)('%s', (_name, start) => {
       const { shared, attacker, parameters, guess } = await leaveOpen()
       await finish(shared, parameters)
       for (const wait of [0, seconds(13), minutes(8)]) {
-        await world.advance(wait)
+        await deployment.advance(wait)
         const thief = copy(attacker)
         expect(await readRefusal(await callback(thief, guess))).toBe('400 login_transaction_missing')
         expect([cookieOf(thief), await whoIs(thief)]).toEqual([undefined, undefined])
@@ -115,7 +115,7 @@ describe.each(worlds)('%s', (_name, start) => {
     test('by navigation as well', async () => {
       const { shared, attacker, parameters, guess } = await leaveOpen()
       await finish(shared, parameters)
-      const page = await attacker.visit(`${world.url}/api/callback?${guess}`)
+      const page = await attacker.visit(`${deployment.url}/api/callback?${guess}`)
       expect([page.status, cookieOf(attacker)]).toEqual([400, undefined])
       await logOut(shared)
     })
@@ -124,13 +124,13 @@ describe.each(worlds)('%s', (_name, start) => {
       const { shared, parameters } = await leaveOpen()
       const [reloaded, late, kept] = [copy(shared), copy(shared), copy(shared)]
       const { answer } = await finish(shared, parameters)
-      await world.advance(seconds(14))
+      await deployment.advance(seconds(14))
       expect((await finish(reloaded, parameters)).answer.session.id).toBe(answer.session.id)
-      await world.advance(seconds(2))
+      await deployment.advance(seconds(2))
       expect(await readRefusal(await callback(late, parameters))).toBe('400 login_transaction_missing')
       // A browser that holds the session needs no cookie, and gets none.
       for (const name of transactionsOf(kept)) {
-        shared.setCookie(world.url, name, kept.cookies(world.url).get(name))
+        shared.setCookie(deployment.url, name, kept.cookies(deployment.url).get(name))
       }
       for (const brings of ['the transaction', 'no transaction']) {
         expect([brings, transactionsOf(shared).length]).toEqual([brings, brings === 'no transaction' ? 0 : 1])
@@ -167,7 +167,7 @@ describe.each(worlds)('%s', (_name, start) => {
       await signIn(browser)
       const tab = copy(browser)
       await signIn(browser)
-      await world.advance(seconds(14))
+      await deployment.advance(seconds(14))
       expect(await logOut(tab)).toEqual({ logout_url: null })
       expect(await whoIs(browser)).toBeUndefined()
       await nothingLives()
@@ -190,7 +190,7 @@ describe.each(worlds)('%s', (_name, start) => {
       const kept = copy(browser)
       await signIn(browser)
       for (let count = 0; count < 5; count += 1) {
-        await world.advance(count === 0 ? seconds(16) : minutes(4))
+        await deployment.advance(count === 0 ? seconds(16) : minutes(4))
         await logOut(copy(kept))
         await signIn(copy(kept), 'somebody-else')
         await signIn(copy(kept))
@@ -204,9 +204,9 @@ describe.each(worlds)('%s', (_name, start) => {
       await signIn(shared, 'attacker')
       const kept = copy(shared)
       await logOut(copy(kept))
-      await world.advance(1)
-      const parameters = world.idp.authorize(await begin(shared), 'victim')
-      await world.advance(1)
+      await deployment.advance(1)
+      const parameters = deployment.idp.authorize(await begin(shared), 'victim')
+      await deployment.advance(1)
       await logOut(copy(kept))
       await finish(shared, parameters)
       expect(await whoIs(shared)).toBe('victim')
@@ -225,7 +225,7 @@ describe.each(worlds)('%s', (_name, start) => {
       const exchange = holdExchanges(2)
       const tabs = urls.map((url, index) => {
         const tab = copy(browser)
-        return { tab, response: callback(tab, world.idp.authorize(url, people[index])) }
+        return { tab, response: callback(tab, deployment.idp.authorize(url, people[index])) }
       })
       await exchange.arrived
       exchange.release()
@@ -237,15 +237,15 @@ describe.each(worlds)('%s', (_name, start) => {
         const cookie = cookieOf(tab)
         if (cookie !== undefined) cookies.push(cookie)
       }
-      const active = await Promise.all(tokens.map((token) => world.isActive(token)))
+      const active = await Promise.all(tokens.map((token) => deployment.isActive(token)))
       expect(active.filter(Boolean)).toHaveLength(1)
       const living = cookies.map((cookie) => {
         const home = createTestBrowser()
-        home.setCookie(world.url, sessionCookie, cookie)
+        home.setCookie(deployment.url, sessionCookie, cookie)
         return home
       })
       for (const home of living) await logOut(home)
-      expect(await Promise.all(tokens.map((token) => world.isActive(token)))).not.toContain(true)
+      expect(await Promise.all(tokens.map((token) => deployment.isActive(token)))).not.toContain(true)
       await nothingLives()
     })
 
@@ -253,42 +253,42 @@ describe.each(worlds)('%s', (_name, start) => {
       const browser = createTestBrowser()
       const urls = [await begin(browser), await begin(browser)]
       const late = copy(browser)
-      const [first, second] = urls.map((url) => world.idp.authorize(url))
+      const [first, second] = urls.map((url) => deployment.idp.authorize(url))
       const one = await finish(browser, first ?? new URLSearchParams())
-      await world.advance(seconds(14))
+      await deployment.advance(seconds(14))
       const other = await finish(late, second ?? new URLSearchParams())
-      expect([await world.isActive(one.answer.token), await world.isActive(other.answer.token)]).toEqual([
-        false,
-        true,
-      ])
+      expect([
+        await deployment.isActive(one.answer.token),
+        await deployment.isActive(other.answer.token),
+      ]).toEqual([false, true])
       await logOut(late)
       await nothingLives()
     })
 
     test('one of which took all its time, and has expired when the other one is finished', async () => {
       const browser = createTestBrowser()
-      const first = world.idp.authorize(await begin(browser))
-      await world.advance(minutes(9) + seconds(50))
-      const second = world.idp.authorize(await begin(browser))
+      const first = deployment.idp.authorize(await begin(browser))
+      await deployment.advance(minutes(9) + seconds(50))
+      const second = deployment.idp.authorize(await begin(browser))
       const [late, tab] = [copy(browser), copy(browser)]
       const one = await finish(browser, first)
-      await world.advance(seconds(13))
+      await deployment.advance(seconds(13))
       const other = await finish(late, second)
-      expect(await Promise.all([one, other].map(({ answer }) => world.isActive(answer.token)))).toEqual([
+      expect(await Promise.all([one, other].map(({ answer }) => deployment.isActive(answer.token)))).toEqual([
         false,
         true,
       ])
       await logOut(tab)
-      expect(await world.isActive(other.answer.token)).toBe(false)
+      expect(await deployment.isActive(other.answer.token)).toBe(false)
       await nothingLives()
     })
 
     test('a copy of a login that ended before does nothing to its session', async () => {
       const shared = createTestBrowser()
-      const parameters = world.idp.authorize(await begin(shared), 'victim')
+      const parameters = deployment.idp.authorize(await begin(shared), 'victim')
       const kept = copy(shared)
       await finish(shared, parameters)
-      await world.advance(seconds(16))
+      await deployment.advance(seconds(16))
       await signIn(copy(kept), 'attacker')
       await logOut(copy(kept))
       expect(await whoIs(shared)).toBe('victim')
@@ -300,13 +300,13 @@ describe.each(worlds)('%s', (_name, start) => {
     test.each(['signed in', 'not signed in'])('of a browser that is %s', async (state) => {
       const browser = createTestBrowser()
       if (state === 'signed in') await signIn(browser)
-      const parameters = world.idp.authorize(await begin(browser))
-      const other = world.idp.authorize(await begin(browser))
+      const parameters = deployment.idp.authorize(await begin(browser))
+      const other = deployment.idp.authorize(await begin(browser))
       const kept = copy(browser)
       await logOut(browser)
       // What may be left leads to the provider, for a minute.
       const left = state === 'signed in' ? ['__Host-bff_logout'] : []
-      expect([...browser.cookies(world.url).keys()]).toEqual(left)
+      expect([...browser.cookies(deployment.url).keys()]).toEqual(left)
       expect(await readRefusal(await callback(browser, parameters))).toBe('400 login_transaction_missing')
       for (const answer of [parameters, other]) {
         expect(await readRefusal(await callback(copy(kept), answer))).toBe('401 signed_out')
@@ -318,7 +318,7 @@ describe.each(worlds)('%s', (_name, start) => {
 
     test('whose code is being exchanged', async () => {
       const browser = createTestBrowser()
-      const parameters = world.idp.authorize(await begin(browser))
+      const parameters = deployment.idp.authorize(await begin(browser))
       const tab = copy(browser)
       const exchange = holdExchanges(1)
       const response = callback(browser, parameters)
@@ -332,7 +332,7 @@ describe.each(worlds)('%s', (_name, start) => {
 
     test('whose code is being exchanged while its transaction gives way to newer ones', async () => {
       const browser = createTestBrowser()
-      const parameters = world.idp.authorize(await begin(browser))
+      const parameters = deployment.idp.authorize(await begin(browser))
       const tab = copy(browser)
       const exchange = holdExchanges(1)
       const response = callback(tab, parameters)
@@ -347,21 +347,21 @@ describe.each(worlds)('%s', (_name, start) => {
 
     test('whose answer has not reached the browser yet', async () => {
       const browser = createTestBrowser()
-      const parameters = world.idp.authorize(await begin(browser))
+      const parameters = deployment.idp.authorize(await begin(browser))
       const tab = copy(browser)
       const { answer } = await finish(browser, parameters)
-      await world.advance(seconds(14))
+      await deployment.advance(seconds(14))
       expect(await logOut(tab)).toEqual({ logout_url: null })
-      expect([await whoIs(browser), await world.isActive(answer.token)]).toEqual([undefined, false])
+      expect([await whoIs(browser), await deployment.isActive(answer.token)]).toEqual([undefined, false])
       await nothingLives()
     })
 
     test('where this session is ended from the list of sessions', async () => {
       const browser = createTestBrowser()
       const { answer } = await signIn(browser)
-      const parameters = world.idp.authorize(await begin(browser))
+      const parameters = deployment.idp.authorize(await begin(browser))
       const kept = copy(browser)
-      const url = `${world.url}/api/sessions/${answer.session.id}`
+      const url = `${deployment.url}/api/sessions/${answer.session.id}`
       expect((await browser.fetch(url, { method: 'DELETE', headers: csrf })).status).toBe(204)
       expect(transactionsOf(browser)).toEqual([])
       expect(await readRefusal(await callback(kept, parameters))).toBe('401 signed_out')

@@ -1,8 +1,8 @@
 import { connect } from 'node:net'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { seconds } from '../support/clock.ts'
+import { parseRaw } from '../support/network/raw-http.ts'
 import { startPortico, type TestPortico, testSecret } from '../support/portico.ts'
-import { parseRaw } from '../support/raw.ts'
 
 let portico: TestPortico
 let operatorUrl: string

@@ -1,10 +1,10 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createTestBrowser, type TestBrowser } from '../support/browser.ts'
+import { copyBrowser, type Deployment, deployments } from '../support/deployments/deployments.ts'
 import { csrf } from '../support/login.ts'
-import { copyBrowser, type World, worlds } from '../support/world.ts'
 
-const kinds = worlds.flatMap(([where, start]) =>
+const kinds = deployments.flatMap(([where, start]) =>
   ['strict', 'lax'].map((sameSite) => ({ where, sameSite, start })),
 )
 
@@ -25,26 +25,26 @@ const links = [
 ] as const
 
 describe.each(kinds)('many tabs of one browser, $where, $sameSite session cookie', ({ sameSite, start }) => {
-  let world: World
+  let deployment: Deployment
   beforeAll(async () => {
-    world = await start({ SESSION_COOKIE_SAMESITE: sameSite, LOGIN_DEFAULT_RETURN_TO: '/home' })
+    deployment = await start({ SESSION_COOKIE_SAMESITE: sameSite, LOGIN_DEFAULT_RETURN_TO: '/home' })
   })
-  afterAll(() => world.close())
+  afterAll(() => deployment.close())
 
   /** A tab in which the person goes to sign in, and does so at the provider. */
   async function open(browser: TestBrowser, returnTo: string) {
     const query = new URLSearchParams({ return_to: returnTo })
-    const response = await browser.visit(`${world.url}/api/login?${query}`)
+    const response = await browser.visit(`${deployment.url}/api/login?${query}`)
     expect(response.status).toBe(302)
-    const parameters = world.idp.authorize(response.headers.get('location') ?? '')
-    return { returnTo, callback: `${world.url}/api/callback?${parameters}` }
+    const parameters = deployment.idp.authorize(response.headers.get('location') ?? '')
+    return { returnTo, callback: `${deployment.url}/api/callback?${parameters}` }
   }
 
   async function openSome(browser: TestBrowser, count: number) {
     const tabs = []
     for (let tab = 0; tab < count; tab += 1) {
       tabs.push(await open(browser, `/tab-${tab}`))
-      await world.advance(1)
+      await deployment.advance(1)
     }
     return tabs
   }
@@ -53,20 +53,20 @@ describe.each(kinds)('many tabs of one browser, $where, $sameSite session cookie
   const landed = (response: Response) => `${response.status} ${response.headers.get('location')}`
 
   async function countSessions(browser: TestBrowser): Promise<number> {
-    const response = await browser.fetch(`${world.url}/api/sessions`, { headers: csrf })
+    const response = await browser.fetch(`${deployment.url}/api/sessions`, { headers: csrf })
     return response.status === 200
       ? ((await response.json()) as { sessions: unknown[] }).sessions.length
       : response.status
   }
 
   const logOut = (browser: TestBrowser) =>
-    browser.fetch(`${world.url}/api/logout`, { method: 'POST', headers: csrf })
-  const nothingLives = () => expect.poll(() => world.idp.livingRefreshTokens()).toBe(0)
+    browser.fetch(`${deployment.url}/api/logout`, { method: 'POST', headers: csrf })
+  const nothingLives = () => expect.poll(() => deployment.idp.livingRefreshTokens()).toBe(0)
 
   /** One session stays, and a logout leaves none; nor is any login left over. */
   async function checkOneSession(browser: TestBrowser): Promise<void> {
     expect(await countSessions(browser)).toBe(1)
-    expect([...browser.cookies(world.url).keys()]).toEqual([sessionCookie])
+    expect([...browser.cookies(deployment.url).keys()]).toEqual([sessionCookie])
     await logOut(browser)
     await nothingLives()
   }
@@ -109,7 +109,7 @@ describe.each(kinds)('many tabs of one browser, $where, $sameSite session cookie
     if (signedIn) await browser.arrive((await open(browser, '/')).callback)
     const tabs = await openSome(browser, 6)
     const answers = tabs.map(async ({ callback }) => {
-      const tab = copyBrowser(browser, world.url)
+      const tab = copyBrowser(browser, deployment.url)
       return { tab, landed: landed(await tab.arrive(callback)) }
     })
     const finished = await Promise.all(answers)
@@ -121,11 +121,11 @@ describe.each(kinds)('many tabs of one browser, $where, $sameSite session cookie
       if (isSet && (await countSessions(tab)) === 1) living.push(tab)
     }
     expect(living).toHaveLength(1)
-    const cookie = living[0]?.cookies(world.url).get(sessionCookie)
+    const cookie = living[0]?.cookies(deployment.url).get(sessionCookie)
     // Reloaded by a browser that has got this cookie, while the answers that drop the transactions are on their way.
     for (const { returnTo, callback } of tabs) {
-      const reloaded = copyBrowser(browser, world.url)
-      reloaded.setCookie(world.url, sessionCookie, cookie)
+      const reloaded = copyBrowser(browser, deployment.url)
+      reloaded.setCookie(deployment.url, sessionCookie, cookie)
       expect(landed(await reloaded.arrive(callback))).toBe(`303 ${returnTo}`)
     }
     for (const tab of living) await logOut(tab)

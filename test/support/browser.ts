@@ -3,23 +3,25 @@ import { request as send } from 'undici'
 
 export interface BrowserRequest {
   method?: 'GET' | 'POST' | 'DELETE' | 'OPTIONS' | 'HEAD' | 'PUT'
-  /** Undefined takes one of the browser's own headers away. */
+  /** Undefined removes one of the browser's own headers. */
   headers?: Record<string, string | undefined>
   body?: string | URLSearchParams
 }
 
-/** A browser of the tests' own: keeps cookies by host, says what a real one says of each request, follows nothing by itself. */
+/**
+ * A browser for tests: keeps cookies by host, sends the headers of a real one, follows no redirect by itself.
+ */
 export interface TestBrowser {
-  /** A call by a script of the page, same origin unless told otherwise. */
+  /** A call by a script of the page; from the same origin by default. */
   fetch(url: string, init?: BrowserRequest): Promise<Response>
-  /** The person goes to an address; redirects come back as they are. */
+  /** The user opens an address; a redirect is returned as it is. */
   visit(url: string, init?: BrowserRequest): Promise<Response>
-  /** Another site sends the person to an address; a page that goes on by itself is followed. */
+  /** Another site sends the user to an address; a page that forwards by itself is followed. */
   arrive(url: string): Promise<Response>
   /** Every Set-Cookie line received so far. */
   readonly setCookies: { host: string; line: string; cookie: SetCookie }[]
   cookies(url: string): Map<string, string>
-  /** Plants, changes or (undefined) removes a cookie. */
+  /** Adds, changes or (undefined) removes a cookie. */
   setCookie(url: string, name: string, value: string | undefined): void
 }
 
@@ -34,7 +36,7 @@ const visitHeaders = {
 
 export function createTestBrowser(): TestBrowser {
   const jars = new Map<string, Map<string, string>>()
-  /** Names of cookies that do not come with a request from another site. */
+  /** Names of cookies that are not sent with requests from another site (SameSite=Strict). */
   const strict = new Set<string>()
   const setCookies: TestBrowser['setCookies'] = []
 
@@ -58,7 +60,7 @@ export function createTestBrowser(): TestBrowser {
     }
   }
 
-  /** Not by `fetch`, which would set Fetch Metadata of its own. */
+  /** Sends a request; not by `fetch`, which would set Fetch Metadata headers itself. */
   async function request(
     url: string,
     defaults: Record<string, string>,

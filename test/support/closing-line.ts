@@ -1,11 +1,11 @@
 import type { Reporter, TestModule } from 'vitest/node'
 
-/** Ends every run with one line that a machine can read: `N passed, N failed`, with what was skipped if anything was. */
+/** Prints one line for machines after every run: `N passed, N failed`, and `N skipped` if any were. */
 export default class ClosingLine implements Reporter {
   onTestRunEnd(modules: readonly TestModule[], unhandledErrors: readonly unknown[]): void {
     const counts = { passed: 0, failed: unhandledErrors.length, skipped: 0, pending: 0 }
     for (const module of modules) {
-      // A file that cannot be collected has no tests to fail.
+      // A file that cannot be loaded has no tests that could fail, so it counts itself.
       counts.failed += module.errors().length
       for (const test of module.children.allTests()) counts[test.result().state] += 1
     }

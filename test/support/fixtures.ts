@@ -7,10 +7,14 @@ import type { TestBrowser } from './browser.ts'
 import { logInAtScripted } from './login.ts'
 import { startPortico, type TestPortico } from './portico.ts'
 import { startOkta } from './providers/okta.ts'
-import { type Defect, type ScriptedProvider, startScriptedProvider } from './providers/scripted-provider.ts'
+import {
+  type ProviderScript,
+  type ScriptedProvider,
+  startScriptedProvider,
+} from './providers/scripted-provider.ts'
 
 /**
- * The set-up that most tests share. A file takes its `test` from one of the functions below, and imports what that starts:
+ * The set-up that most tests share. A file gets its `test` from a function below:
  *
  *     const test = serverPerFile({ env: { OIDC_TIMEOUT: '1s' } })
  *
@@ -19,35 +23,36 @@ import { type Defect, type ScriptedProvider, startScriptedProvider } from './pro
  *       expect((await getSession(portico, browser)).active).toBe(true)
  *     })
  *
- * `idp`, `okta` and `portico` are fixtures of that `test`. They are exports as well, so that the helpers of a file can use
- * them, too: vitest loads this module anew for each test file, and the fixtures are running before the first hook of a test.
+ * `idp`, `okta` and `portico` are fixtures of that `test`. They are exported as well, so that the helper
+ * functions of a file can use them: vitest loads this module again for each test file, and starts the
+ * fixtures before the first `beforeEach`. A `beforeAll` that needs them is a `test.beforeAll`.
  */
 
 /** The provider that a test scripts. */
 export let idp: ScriptedProvider
-/** The embedded provider, which has the shape of Okta. */
+/** The demo's provider, which behaves as Okta does. */
 export let okta: Awaited<ReturnType<typeof startOkta>>
 /** The server under test. */
 export let portico: TestPortico
 
 interface ServerOptions {
-  /** Settings beside the defaults; undefined removes one. */
+  /** Settings in addition to the defaults; undefined removes one. */
   env?: Record<string, string | undefined>
-  /** What `idp` does otherwise while the server starts. */
-  script?: Defect
+  /** What `idp` follows while the server starts. */
+  script?: ProviderScript
 }
 
-/** Starts `idp` for a file, whose tests start their servers themselves. After each test it behaves again. */
+/** Starts `idp` for a file whose tests start their servers themselves. After each test its script ends. */
 export function providerPerFile() {
   return (
     base
-      // biome-ignore lint/correctness/noEmptyPattern: vitest wants a pattern, in which it reads what a fixture needs.
+      // biome-ignore lint/correctness/noEmptyPattern: vitest reads the needs of a fixture from a pattern.
       .extend('idp', { scope: 'file', auto: true }, async ({}, { onCleanup }) => {
         idp = await startScriptedProvider()
         onCleanup(idp.close)
         return idp
       })
-      .extend('reset', { auto: true }, ({ idp }, { onCleanup }) => onCleanup(() => idp.misbehave()))
+      .extend('reset', { auto: true }, ({ idp }, { onCleanup }) => onCleanup(() => idp.reset()))
   )
 }
 
@@ -59,8 +64,8 @@ async function start(issuer: string, env: ServerOptions['env'], onCleanup: OnCle
   return portico
 }
 
-async function startAtIdp({ env, script }: ServerOptions, onCleanup: OnCleanup): Promise<TestPortico> {
-  idp.misbehave(script)
+async function startAtIdp({ env, script = {} }: ServerOptions, onCleanup: OnCleanup): Promise<TestPortico> {
+  idp.script(script)
   await start(idp.issuer, env, onCleanup)
   idp.follow(portico.clock)
   return portico
@@ -96,19 +101,19 @@ export function oktaPerFile({ env }: Pick<ServerOptions, 'env'> = {}) {
   )
 }
 
-/** Signs a user in at `idp`; `claims` are what the ID token says otherwise than by default. */
+/** Signs a user in at `idp`, and returns the browser; `claims` change those of the ID token. */
 export async function signIn(
   claims?: JWTPayload,
   at: Pick<TestPortico, 'url'> = portico,
 ): Promise<TestBrowser> {
-  if (claims !== undefined) idp.misbehave({ idTokenClaims: (before) => ({ ...before, ...claims }) })
+  if (claims !== undefined) idp.script({ idTokenClaims: (before) => ({ ...before, ...claims }) })
   const { browser, response } = await logInAtScripted(at, idp)
   expect(response.status).toBe(200)
-  if (claims !== undefined) idp.misbehave()
+  if (claims !== undefined) idp.reset()
   return browser
 }
 
-/** Closes a server, or whatever else was started within a test, after that test; returns it. */
+/** Closes what a test started at the end of that test; returns it. */
 export function closeAfterTest<T extends { close(): Promise<unknown> }>(started: T): T {
   onTestFinished(async () => void (await started.close()))
   return started

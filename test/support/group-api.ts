@@ -5,12 +5,12 @@ import { type GroupSource, requireAppToken, requireGroup } from '../../src/verif
 import { publicUrl } from './portico.ts'
 
 interface Issuer {
-  /** Where the keys of app tokens are. */
+  /** The server that publishes the keys of app tokens. */
   url: string
   clock: Clock
 }
 
-/** The status that an app token gets at an API for members of one of these groups. */
+/** Returns the status that an app token gets from an API for members of one of these groups. */
 export async function enterAs(
   { url, clock }: Issuer,
   token: string,

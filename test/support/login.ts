@@ -25,7 +25,7 @@ export interface LoginAnswer {
   session: { id: string; created_at: string; idle_expires_in: number; absolute_expires_in: number }
 }
 
-/** The whole login of the SPA-forwards-the-code flow at the embedded provider. */
+/** Signs a user in at the demo's provider: the SPA forwards the code. */
 export async function logInAtOkta(
   portico: TestPortico,
   {
@@ -36,10 +36,10 @@ export async function logInAtOkta(
 ) {
   const callback = await signInAtOkta(browser, await startLogin(portico, browser, query), person)
   const response = await browser.fetch(`${portico.url}/api/callback${callback.search}`)
-  return { browser, callback, response, answer: (await response.json()) as LoginAnswer }
+  return { browser, callback, response, answer: (await response.clone().json()) as LoginAnswer }
 }
 
-/** The same at the hostile provider, which needs no pages. */
+/** Signs a user in at the scripted provider, which shows no pages. */
 export async function logInAtScripted(
   portico: Pick<TestPortico, 'url'>,
   idp: ScriptedProvider,
@@ -50,7 +50,7 @@ export async function logInAtScripted(
   return { browser, parameters, response }
 }
 
-/** The stable code of a refusal, with its status. */
+/** Returns the status and the stable code of a refusal. */
 export async function readRefusal(response: Response): Promise<string> {
   const type = response.headers.get('content-type') ?? ''
   if (!type.startsWith('application/problem+json')) {
@@ -60,7 +60,7 @@ export async function readRefusal(response: Response): Promise<string> {
   return `${response.status === status ? status : 'WRONG STATUS'} ${code}`
 }
 
-/** What GET /api/session says; where it is not active, only that is there. */
+/** Returns the answer of GET /api/session; without a session, it contains only `active`. */
 export async function getSession(
   portico: Pick<TestPortico, 'url'>,
   browser: TestBrowser,

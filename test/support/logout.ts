@@ -1,13 +1,13 @@
 import type { TestBrowser } from './browser.ts'
 import { publicUrl } from './portico.ts'
 
-/** The address that a script gets from a logout; null where there is nothing to do at the provider. */
+/** Returns the address that a logout gives a script; null where there is nothing to do at the provider. */
 export async function readLogoutUrl(response: Response): Promise<string | null> {
   return ((await response.json()) as { logout_url: string | null }).logout_url
 }
 
-/** The person's browser goes to an address of this server, at the place where the server really listens. */
-export function visitOurs(
+/** Takes the browser to an address below PUBLIC_URL, at the port where the server listens. */
+export function visitPortico(
   { url }: { url: string },
   browser: TestBrowser,
   address: string,
@@ -16,13 +16,16 @@ export function visitOurs(
   return browser.visit(url + address.slice(publicUrl.length))
 }
 
-/** Takes the browser from the address that a script got on to the provider; returns where it is sent. */
+/**
+ * Takes the browser to the address that a logout gave its script; returns the provider's address that it
+ * leads to.
+ */
 export async function goToProvider(
   portico: { url: string },
   browser: TestBrowser,
   logoutUrl: string | null,
 ): Promise<string> {
-  const response = await visitOurs(portico, browser, logoutUrl ?? '')
+  const response = await visitPortico(portico, browser, logoutUrl ?? '')
   if (response.status !== 303) throw new Error(`the ticket answered ${response.status}`)
   return response.headers.get('location') ?? ''
 }

@@ -6,7 +6,7 @@ import { createMemoryStore, type MemoryStore } from '../../src/session/memory/st
 import { createLog } from '../../src/telemetry/logger.ts'
 import { createTestClock, type TestClock } from './clock.ts'
 
-/** PUBLIC_URL of every test server. Requests go to its port, as if a TLS proxy stood before it. */
+/** PUBLIC_URL of every test server. Requests go to its port directly, as if from a TLS proxy. */
 export const publicUrl = 'https://app.example.com'
 
 export const testSecret = (): string => randomBytes(32).toString('base64url')
@@ -17,22 +17,22 @@ interface LogLine {
   [field: string]: unknown
 }
 
-/** A real server on a free port, with what a test wants to look into. */
+/** A real server on a free port, with the parts that tests inspect. */
 export interface TestPortico {
-  /** Where it really listens. */
+  /** The address where it listens. */
   url: string
   clock: TestClock
   store: MemoryStore
   components: Components
-  /** Every line it logged so far, parsed. */
+  /** Every log line so far, parsed. */
   logged: LogLine[]
   close(): Promise<void>
 }
 
 interface TestPorticoOptions {
-  /** For the default client; else the provider is in `env`. */
+  /** Configures the default client at this issuer; without it, the provider is configured in `env`. */
   issuer?: string
-  /** Settings beside the defaults; undefined removes one. */
+  /** Settings in addition to the defaults; undefined removes one. */
   env?: Record<string, string | undefined>
   replaced?: Partial<Components>
 }
@@ -56,7 +56,7 @@ export async function startPortico({
       HOST: '127.0.0.1',
       PORT: '0',
       BFF_SECRETS: testSecret(),
-      ...(issuer === undefined ? {} : toTestClient(issuer)),
+      ...(issuer !== undefined && toTestClient(issuer)),
       SHUTDOWN_DRAIN: '0s',
       RATE_LIMIT_LOGIN: 'off',
       RATE_LIMIT_API: 'off',

@@ -6,8 +6,8 @@ import { requireAppToken } from '../../../src/verify/verify.ts'
 import { createTestBrowser } from '../../support/browser.ts'
 import { createDpopKey, type DpopKey } from '../../support/dpop.ts'
 import { idp, portico, serverPerFile } from '../../support/fixtures.ts'
-import { startTestServer, type TestServer } from '../../support/http-server.ts'
 import { csrf, logInAtScripted, readRefusal, startLogin } from '../../support/login.ts'
+import { startTestServer, type TestServer } from '../../support/network/http-server.ts'
 import { publicUrl } from '../../support/portico.ts'
 
 const test = serverPerFile()

@@ -21,7 +21,7 @@ async function start(env: Record<string, string> = {}): Promise<void> {
 /** Names of 40 letters. */
 const teams = (count: number) => Array.from({ length: count }, (_, index) => `team-${index}-`.padEnd(40, 'x'))
 
-const tell = (groups: unknown) => idp.misbehave({ idTokenClaims: (claims) => ({ ...claims, groups }) })
+const tell = (groups: unknown) => idp.script({ idTokenClaims: (claims) => ({ ...claims, groups }) })
 
 async function logIn() {
   const { browser, parameters, response } = await logInAtScripted(portico, idp)
@@ -138,7 +138,7 @@ test.each(['ES256', 'RS256'])('a full app token by %s stays under 8 kB in its he
   await start({ APP_TOKEN_ALG: alg, OIDC_SCOPES: ['openid', ...scopes].join(' ') })
   for (const over of [0, 1]) {
     let filler = ''
-    idp.misbehave({
+    idp.script({
       idTokenClaims: (claims) => {
         const { name, email, email_verified, preferred_username } = claims
         const empty = JSON.stringify({ name, email, email_verified, preferred_username, groups: [''] })
@@ -158,7 +158,7 @@ describe('what a session keeps has an end, too', () => {
     ['name', 'x'.repeat(maxSessionClaims)],
   ])('%s of more than 256 kB: the login goes on without, and the log names it', async (name, value) => {
     await start()
-    idp.misbehave({ idTokenClaims: (claims) => ({ ...claims, [name]: value }) })
+    idp.script({ idTokenClaims: (claims) => ({ ...claims, [name]: value }) })
     const { browser, answer } = await logIn()
     expect(answer.user).not.toHaveProperty(name)
     expect(answer.user).toMatchObject({ email: 'grace@example.com' })

@@ -8,8 +8,8 @@ import { createTestBrowser, type TestBrowser } from '../../support/browser.ts'
 import { minutes, seconds } from '../../support/clock.ts'
 import { createDpopKey } from '../../support/dpop.ts'
 import { idp, portico, serverPerFile } from '../../support/fixtures.ts'
-import { startTestServer } from '../../support/http-server.ts'
 import { csrf, logInAtScripted, readRefusal } from '../../support/login.ts'
+import { startTestServer } from '../../support/network/http-server.ts'
 import { publicUrl, startPortico, type TestPortico, testSecret } from '../../support/portico.ts'
 
 const secret = `${testSecret()}:+%/ü`
@@ -209,7 +209,7 @@ describe('an API that asks (portico-bff/verify)', () => {
     for (const server of servers.splice(0)) await server.close()
   })
 
-  /** Portico's introspection, seen from the API; counts the questions, and can misbehave. */
+  /** Portico's introspection, seen from the API; counts the questions, and can script. */
   async function startFront() {
     const server = await startTestServer()
     const front = { asked: 0, url: server.origin, answer: undefined as express.RequestHandler | undefined }

@@ -29,9 +29,9 @@ afterAll(async () => {
 
 const porticos: TestPortico[] = []
 afterEach(async () => {
-  okta.misbehave()
+  okta.reset()
   okta.follow(Date)
-  toki.say()
+  toki.reset()
   for (const portico of porticos.splice(0)) await portico.close()
 })
 async function start(...[options]: Parameters<typeof startPortico>): Promise<TestPortico> {
@@ -76,7 +76,7 @@ const boasts = {
   roles: ['root'],
   department: 'board',
 }
-const boast = () => toki.say({ userinfo: (claims) => ({ ...claims, ...boasts }) })
+const boast = () => toki.script({ userinfo: (claims) => ({ ...claims, ...boasts }) })
 
 async function logIn(portico: TestPortico, name: 'okta' | 'toki') {
   const browser = createTestBrowser()
@@ -127,7 +127,7 @@ describe('whose groups', () => {
   })
 
   test('a provider whose ID tokens are verified tells groups as before', async () => {
-    okta.misbehave({ idTokenClaims: (claims) => ({ ...claims, groups: ['admins'] }) })
+    okta.script({ idTokenClaims: (claims) => ({ ...claims, groups: ['admins'] }) })
     const portico = await startBoth()
     const { token } = (await logIn(portico, 'okta')).answer
     expect(decodeJwt(token)).toMatchObject({ email_verified: true, groups: ['admins'] })
@@ -177,8 +177,8 @@ describe('whose groups', () => {
 describe('APP_TOKEN_GROUPS is for all providers', () => {
   const groups = ['admins', 'Everyone', 'admins-emeriti']
   const tellGroups = () => {
-    okta.misbehave({ idTokenClaims: (claims) => ({ ...claims, groups }) })
-    toki.say({ userinfo: (claims) => ({ ...claims, groups }) })
+    okta.script({ idTokenClaims: (claims) => ({ ...claims, groups }) })
+    toki.script({ userinfo: (claims) => ({ ...claims, groups }) })
   }
 
   test('of each that may tell groups, only those go into the app token', async () => {
@@ -202,8 +202,8 @@ describe('APP_TOKEN_GROUPS is for all providers', () => {
 
 describe('the app token says who spoke', () => {
   test('`idp` is the name of the provider, whatever the provider says', async () => {
-    toki.say({ userinfo: (claims) => ({ ...claims, idp: 'okta' }) })
-    okta.misbehave({ idTokenClaims: (claims) => ({ ...claims, idp: 'toki' }) })
+    toki.script({ userinfo: (claims) => ({ ...claims, idp: 'okta' }) })
+    okta.script({ idTokenClaims: (claims) => ({ ...claims, idp: 'toki' }) })
     const portico = await startBoth()
     for (const name of ['okta', 'toki'] as const) {
       expect(decodeJwt((await logIn(portico, name)).answer.token).idp).toBe(name)
@@ -235,7 +235,7 @@ describe('a claim that is allowed no more', () => {
     expect(decodeJwt(token)).not.toHaveProperty('groups')
   })
 
-  test.each<[string, Parameters<ScriptedProvider['misbehave']>[0]]>([
+  test.each<[string, Parameters<ScriptedProvider['script']>[0]]>([
     ['that brings an ID token', {}],
     ['without an ID token', { tokenResponse: ({ id_token: _, ...answer }) => answer }],
     [
@@ -249,7 +249,7 @@ describe('a claim that is allowed no more', () => {
     const { portico, browser, clock, readClaims } = await narrow()
     expect(await readClaims()).toHaveProperty('groups')
     clock.advance(hours(2))
-    okta.misbehave(defect)
+    okta.script(defect)
     await getToken(portico, browser)
     expect(await readClaims()).toEqual({ name: 'Grace Hopper', email: 'grace@example.com' })
   })

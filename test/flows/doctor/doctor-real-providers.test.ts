@@ -10,7 +10,7 @@ import { examine } from '../../../src/doctor/doctor.ts'
 import type { Status } from '../../../src/doctor/finding.ts'
 import { toLine } from '../../support/examination.ts'
 import { closeAfterTest } from '../../support/fixtures.ts'
-import { startTestServer } from '../../support/http-server.ts'
+import { startTestServer } from '../../support/network/http-server.ts'
 import { startPortico, testSecret } from '../../support/portico.ts'
 import {
   type DemoProviderSetup,
@@ -496,7 +496,7 @@ describe('pushed requests', () => {
 })
 
 describe('offline_access at Keycloak', () => {
-  // By the path of its token endpoint: the issuer of the patient is another one.
+  // By the path of its token endpoint: the issuer of the provider is another one.
   const keycloak: Options = {
     before: both(
       rewriteJson(discovery, (document) => ({

@@ -2,10 +2,10 @@ import type { RequestHandler, Response } from 'express'
 import { describe, expect, test } from 'vitest'
 import { createTestBrowser } from '../../support/browser.ts'
 import { seconds } from '../../support/clock.ts'
-import { readRefusal, startLogin } from '../../support/login.ts'
+import { logInAtOkta, readRefusal, startLogin } from '../../support/login.ts'
 import type { TestPortico } from '../../support/portico.ts'
 import { type DemoProviderSetup, rewriteJson } from '../../support/providers/demo-provider.ts'
-import { logIn, startRecordedProvider } from '../../support/providers/recorded-provider.ts'
+import { startRecordedProvider } from '../../support/providers/recorded-provider.ts'
 
 /** Pushed authorization requests that the metadata announces, and the provider does not take: Spring does so. */
 
@@ -53,7 +53,7 @@ describe('pushed requests that are announced and not taken (Spring)', () => {
         reason: `pushed authorization request: status ${status}`,
       }),
     ])
-    expect((await logIn(portico)).response.status).toBe(200)
+    expect((await logInAtOkta(portico)).response.status).toBe(200)
     // What is known costs no other login a call.
     expect(calls.filter(isPush)).toHaveLength(1)
     expect(skipped(portico)).toHaveLength(1)
@@ -146,6 +146,6 @@ describe('pushed requests that are announced and not taken (Spring)', () => {
     })
     const { searchParams } = new URL(await startLogin(portico, createTestBrowser()))
     expect(searchParams.get('dpop_jkt')).toMatch(/^[\w-]{43}$/)
-    expect((await logIn(portico)).response.status).toBe(200)
+    expect((await logInAtOkta(portico)).response.status).toBe(200)
   })
 })

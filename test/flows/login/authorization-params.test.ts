@@ -101,7 +101,7 @@ describe('at the authorization endpoint', () => {
 
 describe('prompt=login of the configuration is held against the answer, as that of a login is', () => {
   const yesterday = () => {
-    idp.misbehave({
+    idp.script({
       idTokenClaims: (claims) => ({ ...claims, auth_time: Number(claims.iat) - hours(24) / 1000 }),
     })
   }
@@ -138,7 +138,7 @@ describe('at the token endpoint', () => {
   async function readBodies(params: string): Promise<Record<string, unknown>[]> {
     const portico = await start(params)
     const bodies: Record<string, unknown>[] = []
-    idp.misbehave({
+    idp.script({
       onTokenRequest: (body) => void bodies.push(body),
       tokenResponse: (answer) => ({ ...answer, expires_in: 60 }),
     })
@@ -167,9 +167,9 @@ describe('at the token endpoint', () => {
 
   test('a provider that refreshes for no such resource: 503, the session stays', async () => {
     const portico = await start('resource=urn:a:2')
-    idp.misbehave({ tokenResponse: (answer) => ({ ...answer, expires_in: 60 }) })
+    idp.script({ tokenResponse: (answer) => ({ ...answer, expires_in: 60 }) })
     const { browser } = await logInAtScripted(portico, idp)
-    idp.misbehave({ tokenEndpoint: (_req, res) => void res.status(400).json({ error: 'invalid_target' }) })
+    idp.script({ tokenEndpoint: (_req, res) => void res.status(400).json({ error: 'invalid_target' }) })
     portico.clock.advance(seconds(61))
     expect(await readRefusal(await post(portico, browser))).toBe('503 provider_unavailable')
     expect(portico.logged.findLast(({ event }) => event === 'token_refresh_rejected')?.reason).toBe(

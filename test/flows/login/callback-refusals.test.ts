@@ -97,7 +97,7 @@ describe('a callback that no login of this browser began', () => {
 describe('iss in the response (RFC 9207)', () => {
   let strict: TestPortico
   test.beforeAll(async () => {
-    idp.misbehave({
+    idp.script({
       metadata: (document) => ({ ...document, authorization_response_iss_parameter_supported: true }),
     })
     strict = await startPortico({ issuer: idp.issuer })
@@ -263,9 +263,9 @@ describe('the transaction', () => {
     const browser = createTestBrowser()
     const parameters = idp.authorize(await startLogin(portico, browser))
     const cookies = new Map(browser.cookies(portico.url))
-    idp.misbehave({ idTokenClaims: (claims) => ({ ...claims, nonce: 'other' }) })
+    idp.script({ idTokenClaims: (claims) => ({ ...claims, nonce: 'other' }) })
     expect(await readRefusal(await callback(browser, `${parameters}`))).toBe('502 invalid_id_token')
-    idp.misbehave()
+    idp.reset()
     const calls = idp.calls.token
     for (const [name, value] of cookies) browser.setCookie(portico.url, name, value)
     expect(await readRefusal(await callback(browser, `${parameters}`))).toBe('502 invalid_id_token')

@@ -2,10 +2,10 @@ import { describe, expect } from 'vitest'
 import { AppError } from '../../../src/errors.ts'
 import { type BrowserRequest, createTestBrowser, type TestBrowser } from '../../support/browser.ts'
 import { minutes } from '../../support/clock.ts'
+import { copyBrowser } from '../../support/deployments/deployments.ts'
 import { idp, portico, serverPerFile } from '../../support/fixtures.ts'
 import { csrf, getSession, logInAtScripted, readRefusal, startLogin } from '../../support/login.ts'
 import { startPortico } from '../../support/portico.ts'
-import { copyBrowser } from '../../support/world.ts'
 
 /** Callbacks without a login in progress, of browsers that are signed in. */
 const test = serverPerFile({ env: { LOGIN_DEFAULT_RETURN_TO: '/home' } })
@@ -235,7 +235,7 @@ describe('what is told to a person who is signed in all the same', () => {
   })
 
   test('an answer of another issuer', async () => {
-    idp.misbehave({
+    idp.script({
       metadata: (document) => ({ ...document, authorization_response_iss_parameter_supported: true }),
     })
     const strict = await startPortico({ issuer: idp.issuer })

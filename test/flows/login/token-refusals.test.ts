@@ -7,7 +7,7 @@ import { getSession, logInAtScripted, readRefusal } from '../../support/login.ts
 import { startPortico } from '../../support/portico.ts'
 import {
   createProviderKey,
-  type Defect,
+  type ProviderScript,
   startScriptedProvider,
   unsigned,
 } from '../../support/providers/scripted-provider.ts'
@@ -38,7 +38,7 @@ test('without a defect, the login succeeds', async () => {
 })
 
 describe('an ID token is refused, and nothing is stored (F17)', () => {
-  test.each<[string, string, Defect]>([
+  test.each<[string, string, ProviderScript]>([
     ['R27', 'iss of another issuer', { idTokenClaims: withClaims({ iss: 'https://evil.example' }) }],
     [
       'R27',
@@ -75,19 +75,19 @@ describe('an ID token is refused, and nothing is stored (F17)', () => {
       { idTokenClaims: (claims) => ({ ...claims, sub: 42 as unknown as string }) },
     ],
   ])('%s: %s', async (_requirement, _name, defect) => {
-    idp.misbehave(defect)
+    idp.script(defect)
     await expectRefusal('invalid_id_token')
   })
 
   test('R30: signed by a key the provider does not publish', async () => {
-    idp.misbehave({ key: await createProviderKey('good-1') })
+    idp.script({ key: await createProviderKey('good-1') })
     await expectRefusal('invalid_id_token')
   })
 
   test('R30: HMAC with the public key as the secret', async () => {
     const publicKey = createPublicKey({ key: idp.goodKey.publicJwk, format: 'jwk' })
     const secret = publicKey.export({ type: 'spki', format: 'pem' })
-    idp.misbehave({
+    idp.script({
       idToken(token) {
         const [, payload] = token.split('.')
         const input = `${encode({ alg: 'HS256', kid: 'good-1' })}.${payload}`
@@ -100,16 +100,16 @@ describe('an ID token is refused, and nothing is stored (F17)', () => {
   test('R30: another algorithm than the pinned one, though key and signature are good', async () => {
     const key = await createProviderKey('ps', 'PS256')
     idp.publish(idp.goodKey, key)
-    idp.misbehave({ key })
+    idp.script({ key })
     await expectRefusal('invalid_id_token')
   })
 
   test('R34: acr is none of those asked for', async () => {
-    idp.misbehave({ idTokenClaims: withClaims({ acr: 'urn:weak' }) })
+    idp.script({ idTokenClaims: withClaims({ acr: 'urn:weak' }) })
     await expectRefusal(unmet, '?acr_values=urn:strong%20urn:stronger')
-    idp.misbehave({ idTokenClaims: without('acr') })
+    idp.script({ idTokenClaims: without('acr') })
     await expectRefusal(unmet, '?acr_values=urn:strong')
-    idp.misbehave({ idTokenClaims: withClaims({ acr: 'urn:stronger' }) })
+    idp.script({ idTokenClaims: withClaims({ acr: 'urn:stronger' }) })
     expect(
       (await logInAtScripted(portico, idp, { query: '?acr_values=urn:strong%20urn:stronger' })).response
         .status,
@@ -117,34 +117,34 @@ describe('an ID token is refused, and nothing is stored (F17)', () => {
   })
 
   test('R35: auth_time missing or older than max_age', async () => {
-    idp.misbehave({ idTokenClaims: without('auth_time') })
+    idp.script({ idTokenClaims: without('auth_time') })
     await expectRefusal(unmet, '?max_age=300')
-    idp.misbehave({ idTokenClaims: withClaims({ auth_time: now() - 600 }) })
+    idp.script({ idTokenClaims: withClaims({ auth_time: now() - 600 }) })
     await expectRefusal(unmet, '?max_age=300')
-    idp.misbehave({ idTokenClaims: withClaims({ auth_time: now() - 200 }) })
+    idp.script({ idTokenClaims: withClaims({ auth_time: now() - 200 }) })
     expect((await logInAtScripted(portico, idp, { query: '?max_age=300' })).response.status).toBe(200)
   })
 
   test('R35: auth_time before a login that asked to sign in anew', async () => {
-    idp.misbehave({ idTokenClaims: withClaims({ auth_time: now() - 3_600 }) })
+    idp.script({ idTokenClaims: withClaims({ auth_time: now() - 3_600 }) })
     await expectRefusal(unmet, '?prompt=login')
     expect((await logInAtScripted(portico, idp)).response.status).toBe(200)
   })
 
   test('R34: an empty acr satisfies nothing', async () => {
-    idp.misbehave({ idTokenClaims: withClaims({ acr: '' }) })
+    idp.script({ idTokenClaims: withClaims({ acr: '' }) })
     await expectRefusal(unmet, '?acr_values=gold%20')
   })
 
   test('a missing ID token (R33)', async () => {
-    idp.misbehave({ tokenResponse: (body) => ({ ...body, id_token: undefined }) })
+    idp.script({ tokenResponse: (body) => ({ ...body, id_token: undefined }) })
     await expectRefusal('invalid_token_response')
   })
 })
 
 describe('clocks (F18)', () => {
   test.each([-25, 25])('%i s apart: works', async (skew) => {
-    idp.misbehave({
+    idp.script({
       idTokenClaims: (claims) => ({
         ...claims,
         iat: (claims.iat ?? 0) + skew,
@@ -155,7 +155,7 @@ describe('clocks (F18)', () => {
   })
 
   test.each([-700, 120])('%i s apart: an error that says so', async (skew) => {
-    idp.misbehave({
+    idp.script({
       idTokenClaims: (claims) => ({
         ...claims,
         iat: (claims.iat ?? 0) + skew,
@@ -168,7 +168,7 @@ describe('clocks (F18)', () => {
   })
 
   test('an ID token that expired by our clock: an error that says so', async () => {
-    idp.misbehave({ idTokenClaims: withClaims({ exp: now() - 120 }) })
+    idp.script({ idTokenClaims: withClaims({ exp: now() - 120 }) })
     const { response } = await logInAtScripted(portico, idp)
     expect(await response.text()).toContain('clocks')
   })
@@ -180,7 +180,7 @@ describe('keys are found', () => {
     for (const kid of ['rotated-1', 'rotated-2']) {
       const key = await createProviderKey(kid)
       idp.publish(key)
-      idp.misbehave({ key, accessTokenKey: key })
+      idp.script({ key, accessTokenKey: key })
       portico.clock.advance(seconds(1))
       expect((await logInAtScripted(portico, idp)).response.status).toBe(200)
     }
@@ -191,26 +191,26 @@ describe('keys are found', () => {
     const other = await startPortico({ issuer: idp.issuer })
     idp.publish(twin, idp.goodKey)
     expect((await logInAtScripted(other, idp)).response.status).toBe(200)
-    idp.misbehave({ idTokenHeader: () => ({ kid: undefined }) })
+    idp.script({ idTokenHeader: () => ({ kid: undefined }) })
     expect((await logInAtScripted(other, idp)).response.status).toBe(200)
     await other.close()
 
     const nameless = await startPortico({ issuer: idp.issuer })
-    idp.misbehave({ jwks: (keys) => ({ keys: keys.map(({ kid: _, ...key }) => key) }) })
+    idp.script({ jwks: (keys) => ({ keys: keys.map(({ kid: _, ...key }) => key) }) })
     expect((await logInAtScripted(nameless, idp)).response.status).toBe(200)
     await nameless.close()
   })
 
   test('R39: never one meant for encryption', async () => {
     const other = await startPortico({ issuer: idp.issuer })
-    idp.misbehave({ jwks: (keys) => ({ keys: keys.map((key) => ({ ...key, use: 'enc' })) }) })
+    idp.script({ jwks: (keys) => ({ keys: keys.map((key) => ({ ...key, use: 'enc' })) }) })
     await expectRefusal('invalid_id_token', '', other)
     await other.close()
   })
 
   test('R80: never from jku, x5u or jwk in the header of the token', async () => {
     const key = await createProviderKey('attackers')
-    idp.misbehave({
+    idp.script({
       key,
       accessTokenKey: idp.goodKey,
       idTokenHeader: () => ({ jwk: key.publicJwk, jku: `${idp.issuer}/v1/keys`, kid: undefined }),
@@ -221,7 +221,7 @@ describe('keys are found', () => {
   test('where the provider lists no algorithms and another than RS256 is pinned', async () => {
     const key = await createProviderKey('ec', 'ES256')
     idp.publish(key)
-    idp.misbehave({
+    idp.script({
       key,
       accessTokenKey: key,
       metadata: (document) => ({ ...document, id_token_signing_alg_values_supported: undefined }),
@@ -233,7 +233,7 @@ describe('keys are found', () => {
 })
 
 describe('an access token of an Okta custom server is refused (R40)', () => {
-  test.each<[string, Defect]>([
+  test.each<[string, ProviderScript]>([
     ['iss of another issuer', { accessTokenClaims: withClaims({ iss: 'https://evil.example' }) }],
     ['aud of another API', { accessTokenClaims: withClaims({ aud: 'api://other' }) }],
     ['exp in the past', { accessTokenClaims: withClaims({ exp: now() - 60 }) }],
@@ -244,17 +244,17 @@ describe('an access token of an Okta custom server is refused (R40)', () => {
     ['no JWT at all', { accessToken: () => 'opaque-after-all' }],
   ])('%s', async (_name, defect) => {
     // Whatever happens to the access token, the ID token's at_hash must not be what gives it away.
-    idp.misbehave({ ...defect, idTokenClaims: without('at_hash') })
+    idp.script({ ...defect, idTokenClaims: without('at_hash') })
     await expectRefusal('invalid_access_token')
   })
 
   test('signed by a key the provider does not publish', async () => {
-    idp.misbehave({ accessTokenKey: await createProviderKey('good-1') })
+    idp.script({ accessTokenKey: await createProviderKey('good-1') })
     await expectRefusal('invalid_access_token')
   })
 
   test('its scp array becomes the scope of the app token', async () => {
-    idp.misbehave({ accessTokenClaims: withClaims({ scp: ['openid', 'orders:read'] }) })
+    idp.script({ accessTokenClaims: withClaims({ scp: ['openid', 'orders:read'] }) })
     const { response } = await logInAtScripted(portico, idp)
     const { token } = (await response.json()) as { token: string }
     expect(JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString())).toMatchObject({
@@ -267,7 +267,7 @@ describe('an opaque access token', () => {
   test('of the org server is never parsed, and its scope is that of the token response (R41)', async () => {
     const org = await startScriptedProvider({ path: '' })
     const other = await startPortico({ issuer: org.issuer })
-    org.misbehave({
+    org.script({
       // A JWT that would fail every check, were it looked into.
       accessToken: () => `${encode({ alg: 'none' })}.${encode({ scp: ['admin'], exp: 1 })}.`,
       idTokenClaims: without('at_hash'),
@@ -285,14 +285,14 @@ describe('an opaque access token', () => {
 
   test('of a custom server is left alone with OIDC_ACCESS_TOKEN=opaque', async () => {
     const other = await startPortico({ issuer: idp.issuer, env: { OIDC_ACCESS_TOKEN: 'opaque' } })
-    idp.misbehave({ accessToken: () => 'opaque', idTokenClaims: without('at_hash') })
+    idp.script({ accessToken: () => 'opaque', idTokenClaims: without('at_hash') })
     expect((await logInAtScripted(other, idp)).response.status).toBe(200)
     await other.close()
   })
 })
 
 describe('the token response', () => {
-  test.each<[string, Defect]>([
+  test.each<[string, ProviderScript]>([
     ['no access token', { tokenResponse: (body) => ({ ...body, access_token: undefined }) }],
     ['a token type we did not ask for', { tokenResponse: (body) => ({ ...body, token_type: 'DPoP' }) }],
     ['an unknown token type', { tokenResponse: (body) => ({ ...body, token_type: 'mac' }) }],
@@ -300,21 +300,21 @@ describe('the token response', () => {
     ['HTML', { tokenEndpoint: (_req, res) => void res.send('<h1>Hello</h1>') }],
     ['broken JSON', { tokenEndpoint: (_req, res) => void res.type('json').send('{') }],
   ])('with %s is refused', async (_name, defect) => {
-    idp.misbehave(defect)
+    idp.script(defect)
     await expectRefusal('invalid_token_response')
   })
 
-  test.each<[string, Defect]>([
+  test.each<[string, ProviderScript]>([
     ['bearer', { tokenResponse: (body) => ({ ...body, token_type: 'bearer' }) }],
     ['BEARER', { tokenResponse: (body) => ({ ...body, token_type: 'BEARER' }) }],
     ['no expires_in', { tokenResponse: (body) => ({ ...body, expires_in: undefined }) }],
   ])('with %s is accepted (R25)', async (_name, defect) => {
-    idp.misbehave(defect)
+    idp.script(defect)
     expect((await logInAtScripted(portico, idp)).response.status).toBe(200)
   })
 
   test('that refuses our credentials tells the log which settings to look at', async () => {
-    idp.misbehave({
+    idp.script({
       tokenEndpoint: (_req, res) =>
         void res.status(401).set('www-authenticate', 'Basic realm="x"').json({ error: 'invalid_client' }),
     })
@@ -325,7 +325,7 @@ describe('the token response', () => {
   })
 
   test('with an error that repeats the code: the log does not', async () => {
-    idp.misbehave({
+    idp.script({
       tokenEndpoint: (req, res) =>
         void res.status(400).json({
           error: 'invalid_grant',
@@ -339,7 +339,7 @@ describe('the token response', () => {
   })
 
   test('with an error is a refusal of the provider, whose text is not shown', async () => {
-    idp.misbehave({
+    idp.script({
       tokenEndpoint: (_req, res) =>
         void res.status(401).json({ error: 'invalid_client', error_description: 'canary' }),
     })
@@ -350,11 +350,13 @@ describe('the token response', () => {
 })
 
 describe('thin ID tokens', () => {
-  const thin: Defect = { idTokenClaims: (claims) => ({ ...claims, groups: undefined, email: undefined }) }
+  const thin: ProviderScript = {
+    idTokenClaims: (claims) => ({ ...claims, groups: undefined, email: undefined }),
+  }
 
   test('are filled up from userinfo, asked with the token in the header, never in the URL (R42)', async () => {
     const asked: { url: string; authorization: string | undefined }[] = []
-    idp.misbehave({
+    idp.script({
       ...thin,
       userinfoEndpoint(req, _res, next) {
         asked.push({ url: req.originalUrl, authorization: req.get('authorization') })
@@ -375,7 +377,7 @@ describe('thin ID tokens', () => {
   })
 
   test('R43: userinfo of another sub is refused (F33)', async () => {
-    idp.misbehave({ ...thin, userinfo: (claims) => ({ ...claims, sub: 'someone-else' }) })
+    idp.script({ ...thin, userinfo: (claims) => ({ ...claims, sub: 'someone-else' }) })
     await expectRefusal('invalid_userinfo')
   })
 })

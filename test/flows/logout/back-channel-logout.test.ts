@@ -148,7 +148,7 @@ describe('a logout token that is not right ends nothing: 400 (R71, R73, BCL 2.6)
 
   test('an ID token of the person is none (R79)', async () => {
     let idToken = ''
-    idp.misbehave({
+    idp.script({
       tokenResponse(body) {
         idToken = String(body.id_token)
         return body
@@ -316,7 +316,7 @@ describe('a logout token that is right (R73)', () => {
       portico.clock.advance(1)
       let release = () => {}
       const asked = new Promise<void>((arrived) => {
-        idp.misbehave({
+        idp.script({
           idTokenClaims: (before) => ({ ...before, sid }),
           onTokenRequest: () => arrived(),
           tokenDelay: new Promise<void>((done) => {
@@ -329,7 +329,7 @@ describe('a logout token that is right (R73)', () => {
       expect(await describeAnswer(await post(await makeToken({ claims })))).toBe('200')
       release()
       expect(await readRefusal(await callback)).toBe('401 signed_out')
-      idp.misbehave()
+      idp.reset()
       portico.clock.advance(1)
       expect(await isSignedIn(await signIn({ sid }))).toBe(true)
     }
@@ -428,11 +428,11 @@ test('what strangers send does not keep logins from learning of new keys (R38, F
   )
   const key = await createProviderKey('rotated-1')
   idp.publish(key)
-  idp.misbehave({ key, accessTokenKey: key })
+  idp.script({ key, accessTokenKey: key })
   const { response } = await logInAtScripted(portico, idp)
   expect(response.status).toBe(200)
   idp.publish(idp.goodKey)
-  idp.misbehave()
+  idp.reset()
   portico.clock.advance(minutes(1))
 })
 
@@ -471,12 +471,12 @@ test('with OIDC_LOGOUT_TOKEN_TYP=required, typ must be logout+jwt (R74)', async 
 test('while the keys cannot be had: 400, nothing ends, and the same token works later', async () => {
   const { clock } = portico
   const { store, config } = portico.components
-  idp.misbehave({ jwks: () => 'nothing' })
+  idp.script({ jwks: () => 'nothing' })
   const cold = await startPortico({ replaced: { clock, store, config } })
   const token = await makeToken()
   expect(await describeAnswer(await post(token, cold))).toBe('400 provider_unavailable')
   expect(await isSignedIn(browser)).toBe(true)
-  idp.misbehave()
+  idp.reset()
   clock.advance(minutes(1))
   expect(await describeAnswer(await post(token, cold))).toBe('200')
   expect(await isSignedIn(browser)).toBe(false)
@@ -531,10 +531,10 @@ test('two clients at one provider: a token ends the sessions of its own client a
     replaced: { clock },
   })
   const one = createTestBrowser()
-  idp.misbehave({ idTokenClaims: (before) => ({ ...before, sid }) })
+  idp.script({ idTokenClaims: (before) => ({ ...before, sid }) })
   const parameters = idp.authorize(await startLogin(both, one, '?provider=one'))
   expect((await one.fetch(`${both.url}/api/callback/one?${parameters}`)).status).toBe(200)
-  idp.misbehave()
+  idp.reset()
   const toTwo = await makeToken({ claims: withClaims({ aud: 'portico-two' }) })
   expect(await describeAnswer(await post(toTwo, both))).toBe('200')
   expect(await isSignedIn(one, both)).toBe(true)
@@ -554,10 +554,10 @@ test('one client by two names: a token ends the sessions of both', async () => {
   const both = await startPortico({ env: { PROVIDERS_FILE: path }, replaced: { clock } })
   const signInBy = async (name: string) => {
     const person = createTestBrowser()
-    idp.misbehave({ idTokenClaims: (before) => ({ ...before, sid }) })
+    idp.script({ idTokenClaims: (before) => ({ ...before, sid }) })
     const parameters = idp.authorize(await startLogin(both, person, `?provider=${name}`))
     expect((await person.fetch(`${both.url}/api/callback/${name}?${parameters}`)).status).toBe(200)
-    idp.misbehave()
+    idp.reset()
     return person
   }
   const people = [await signInBy('one'), await signInBy('two')]

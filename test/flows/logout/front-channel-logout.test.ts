@@ -87,10 +87,10 @@ describe('what does not fit ends nothing, and looks the same (R75)', () => {
     const parameters = idp.authorize(await startLogin(portico, person))
     portico.clock.advance(1)
     await frame(toQuery({ iss: idp.issuer, sid: 'sid-guessed' }))
-    idp.misbehave({ idTokenClaims: (claims) => ({ ...claims, sid: 'sid-guessed' }) })
+    idp.script({ idTokenClaims: (claims) => ({ ...claims, sid: 'sid-guessed' }) })
     const response = await person.fetch(`${portico.url}/api/callback?${parameters}`)
     expect(response.status).toBe(200)
-    idp.misbehave()
+    idp.reset()
   })
 
   test('and of another iss nobody may frame the page', async () => {

@@ -5,7 +5,7 @@ import { closeAfterTest, idp, providerPerFile, writeProvidersFile } from '../../
 import { csrf, logInAtScripted, startLogin } from '../../support/login.ts'
 import { goToProvider, readLogoutUrl } from '../../support/logout.ts'
 import { publicUrl, startPortico, type TestPortico } from '../../support/portico.ts'
-import { type Defect, startScriptedProvider } from '../../support/providers/scripted-provider.ts'
+import { type ProviderScript, startScriptedProvider } from '../../support/providers/scripted-provider.ts'
 
 /** What the provider is told of who leaves: the ID token, or a name and who asks. */
 
@@ -42,7 +42,7 @@ const withToken = [...always, 'id_token_hint'].sort()
 const withName = [...always, 'logout_hint'].sort()
 
 describe('by the length of the address', () => {
-  const padEndpoint = (characters: number): Defect => ({
+  const padEndpoint = (characters: number): ProviderScript => ({
     metadata: (document) => ({
       ...document,
       end_session_endpoint: `${idp.issuer}/v1/logout?pad=${'x'.repeat(characters)}`,
@@ -51,7 +51,7 @@ describe('by the length of the address', () => {
 
   /** How much the endpoint has to grow for an address with the ID token of this length. */
   async function toPad(length: number): Promise<number> {
-    idp.misbehave(padEndpoint(0))
+    idp.script(padEndpoint(0))
     const { href } = await logOut(await start({ OIDC_LOGOUT_HINT: 'id_token' }))
     return length - href.length
   }
@@ -68,7 +68,7 @@ describe('by the length of the address', () => {
     ['client_id', 1_900, withName],
     ['client_id', 6_000, withName],
   ])('OIDC_LOGOUT_HINT=%s, %d characters with the ID token: %j', async (setting, length, expected) => {
-    idp.misbehave(padEndpoint(await toPad(length)))
+    idp.script(padEndpoint(await toPad(length)))
     const portico = await start({ OIDC_LOGOUT_HINT: setting })
     for (const way of [byFetch, byForm]) {
       const url = await logOut(portico, way)
@@ -80,18 +80,18 @@ describe('by the length of the address', () => {
   })
 
   test('auto is what counts where nothing is said', async () => {
-    idp.misbehave(padEndpoint(await toPad(2_000)))
+    idp.script(padEndpoint(await toPad(2_000)))
     expect(namesOf(await logOut(await start()))).toEqual(withToken)
-    idp.misbehave(padEndpoint(await toPad(2_001)))
+    idp.script(padEndpoint(await toPad(2_001)))
     expect(namesOf(await logOut(await start()))).toEqual(withName)
   })
 
   test('an ID token of many groups, or a long return_to, makes it long as well', async () => {
     const portico = await start()
     const groups = Array.from({ length: 40 }, (_, index) => `group-of-some-people-${index}`)
-    idp.misbehave({ idTokenClaims: (claims) => ({ ...claims, groups }) })
+    idp.script({ idTokenClaims: (claims) => ({ ...claims, groups }) })
     expect(namesOf(await logOut(portico))).toEqual(withName)
-    idp.misbehave()
+    idp.reset()
     const { browser } = await logInAtScripted(portico, idp)
     const answer = await browser.fetch(`${portico.url}/api/logout`, {
       method: 'POST',
@@ -104,7 +104,7 @@ describe('by the length of the address', () => {
 
   test('with id_token, an ID token of 8,000 characters is on its way, too', async () => {
     const portico = await start({ OIDC_LOGOUT_HINT: 'id_token' })
-    idp.misbehave({ idTokenClaims: (claims) => ({ ...claims, more: 'x'.repeat(5_400) }) })
+    idp.script({ idTokenClaims: (claims) => ({ ...claims, more: 'x'.repeat(5_400) }) })
     const hint = (await logOut(portico)).searchParams.get('id_token_hint') ?? ''
     expect(hint.length).toBeGreaterThan(8_000)
     expect(decodeJwt(hint)).toMatchObject({ sub: '00u-grace' })
@@ -136,7 +136,7 @@ describe('without the ID token, the person is named by the claim that providers 
     ['none that is a text', { ...none, email: 7, preferred_username: [] }, null],
   ])('%s', async (_name, claims, expected) => {
     const portico = await start({ OIDC_LOGOUT_HINT: 'client_id' })
-    idp.misbehave({ idTokenClaims: (before) => ({ ...before, ...claims }) })
+    idp.script({ idTokenClaims: (before) => ({ ...before, ...claims }) })
     const url = await logOut(portico)
     expect(url.searchParams.get('logout_hint')).toBe(expected)
     expect(namesOf(url)).toEqual(expected === null ? always : withName)
@@ -144,7 +144,7 @@ describe('without the ID token, the person is named by the claim that providers 
 
   test('by the ID token alone, never by what userinfo says', async () => {
     const portico = await start({ OIDC_LOGOUT_HINT: 'client_id' })
-    idp.misbehave({ idTokenClaims: (before) => ({ ...before, ...none }) })
+    idp.script({ idTokenClaims: (before) => ({ ...before, ...none }) })
     const { browser, response } = await logInAtScripted(portico, idp)
     expect(await response.json()).toMatchObject({ user: { email: 'grace@example.com' } })
     expect(namesOf(new URL(await byFetch(portico, browser)))).toEqual(always)

@@ -333,7 +333,7 @@ describe('at a provider that a test directs', () => {
 
   test('while the provider’s metadata cannot be had: out here all the same, and the log says so', async () => {
     const browser = await signIn()
-    idp.misbehave({ discovery: (_req, res) => void res.status(500).end() })
+    idp.script({ discovery: (_req, res) => void res.status(500).end() })
     const unlucky = closeAfterTest(
       await startPortico({
         issuer: idp.issuer,
@@ -346,7 +346,7 @@ describe('at a provider that a test directs', () => {
     expect([response.status, await readLogoutUrl(response)]).toEqual([200, null])
     expect(await getSession(portico, browser)).toEqual({ active: false })
     expect(unlucky.logged.map(({ event }) => event)).toContain('logout_at_provider_skipped')
-    idp.misbehave()
+    idp.reset()
     portico.clock.advance(minutes(1))
     await unlucky.components.tokenRevocation.revokeDue()
     await nothingLives()
@@ -370,7 +370,7 @@ describe('at a provider that a test directs', () => {
     test('F41: the provider fails: out here at once, and revoked once it is back', async () => {
       const browser = await signIn()
       const { session } = await getSession(portico, browser)
-      idp.misbehave({ revocationEndpoint: (_req, res) => void res.status(503).end() })
+      idp.script({ revocationEndpoint: (_req, res) => void res.status(503).end() })
       const before = idp.calls.revocation
       expect((await logOut(portico, browser)).status).toBe(200)
       expect(await getSession(portico, browser)).toEqual({ active: false })
@@ -379,7 +379,7 @@ describe('at a provider that a test directs', () => {
       await portico.components.tokenRevocation.revokeDue()
       expect(idp.calls.revocation).toBe(before + 2)
       expect(idp.livingRefreshTokens()).toBe(1)
-      idp.misbehave()
+      idp.reset()
       portico.clock.advance(seconds(61))
       await portico.components.tokenRevocation.revokeDue()
       await nothingLives()
@@ -392,7 +392,7 @@ describe('at a provider that a test directs', () => {
     test('a provider that hangs is not waited for', async () => {
       const browser = await signIn()
       const held: (() => void)[] = []
-      idp.misbehave({ revocationEndpoint: (_req, res) => void held.push(() => res.status(200).end()) })
+      idp.script({ revocationEndpoint: (_req, res) => void held.push(() => res.status(200).end()) })
       expect((await logOut(portico, browser)).status).toBe(200)
       await expect.poll(() => held.length).toBe(1)
       for (const release of held) release()
@@ -402,14 +402,14 @@ describe('at a provider that a test directs', () => {
     test('while the breaker keeps calls away, the log does not repeat itself', async () => {
       const browsers = [await signIn(), await signIn(), await signIn()]
       const failures = () => portico.logged.filter(({ event }) => event === 'revocation_failed').length
-      idp.misbehave({ revocationEndpoint: (_req, res) => void res.status(503).end() })
+      idp.script({ revocationEndpoint: (_req, res) => void res.status(503).end() })
       const before = { calls: idp.calls.revocation, failures: failures() }
       for (const browser of browsers) {
         await logOut(portico, browser)
         await expect.poll(() => idp.calls.revocation).toBe(before.calls + 1)
       }
       expect(failures()).toBe(before.failures + 1)
-      idp.misbehave()
+      idp.reset()
       portico.clock.advance(minutes(2))
       await portico.components.tokenRevocation.revokeDue()
       await nothingLives()
@@ -422,12 +422,12 @@ describe('at a provider that a test directs', () => {
       })
       const handles: string[] = []
       for (const sid of ['sid-again', 'sid-gone']) {
-        idp.misbehave(claims(sid))
+        idp.script(claims(sid))
         const browser = await signIn()
         handles.push((await getSession(portico, browser)).session.id)
         await logOut(portico, browser)
       }
-      idp.misbehave({ idTokenClaims: claims('sid-again').idTokenClaims })
+      idp.script({ idTokenClaims: claims('sid-again').idTokenClaims })
       const again = await signIn()
       portico.clock.advance(minutes(2))
       const before = idp.calls.revocation
@@ -444,7 +444,7 @@ describe('at a provider that a test directs', () => {
       async (error) => {
         const browser = await signIn()
         const before = idp.calls.revocation
-        idp.misbehave({ revocationEndpoint: (_req, res) => void res.status(400).json({ error }) })
+        idp.script({ revocationEndpoint: (_req, res) => void res.status(400).json({ error }) })
         const { session } = await getSession(portico, browser)
         await logOut(portico, browser)
         await expect.poll(() => portico.store.readPendingRevocation(session.id)).toBeUndefined()
@@ -458,14 +458,14 @@ describe('at a provider that a test directs', () => {
     test('a provider that refuses the client is asked again: the operator may mend it', async () => {
       const browser = await signIn()
       const { session } = await getSession(portico, browser)
-      idp.misbehave({
+      idp.script({
         revocationEndpoint: (_req, res) => void res.status(401).json({ error: 'invalid_client' }),
       })
       await logOut(portico, browser)
       await expect
         .poll(() => portico.logged.filter(({ event }) => event === 'revocation_failed').at(-1))
         .toMatchObject({ session: session.id, reason: expect.stringContaining('invalid_client') })
-      idp.misbehave()
+      idp.reset()
       portico.clock.advance(minutes(1))
       await portico.components.tokenRevocation.revokeDue()
       await nothingLives()
@@ -474,7 +474,7 @@ describe('at a provider that a test directs', () => {
     test('what a provider says of a refusal is logged without token and secret', async () => {
       const browser = await signIn()
       let sent = ''
-      idp.misbehave({
+      idp.script({
         revocationEndpoint(req, res) {
           sent = (req.body as { token: string }).token
           res.status(400).json({
@@ -490,14 +490,14 @@ describe('at a provider that a test directs', () => {
       expect(sent).toMatch(/^refresh-/)
       const told = JSON.stringify(portico.logged)
       expect([told.includes(sent), told.includes('test-client-secret')]).toEqual([false, false])
-      idp.misbehave()
+      idp.reset()
       portico.clock.advance(minutes(2))
       await portico.components.tokenRevocation.revokeDue()
       await nothingLives()
     })
 
     test('without a refresh token there is nothing to revoke', async () => {
-      idp.misbehave({ tokenResponse: ({ refresh_token: _, ...answer }) => answer })
+      idp.script({ tokenResponse: ({ refresh_token: _, ...answer }) => answer })
       const browser = await signIn()
       idp.revokeAll()
       const before = idp.calls.revocation
@@ -533,22 +533,22 @@ describe('at a provider that a test directs', () => {
 
     test('at once of one that a login of another person replaces', async () => {
       const browser = await signIn()
-      idp.misbehave({ idTokenClaims: (claims) => ({ ...claims, sub: 'somebody-else' }) })
+      idp.script({ idTokenClaims: (claims) => ({ ...claims, sub: 'somebody-else' }) })
       await signIn(browser)
       await expect.poll(() => idp.livingRefreshTokens()).toBe(1)
       await logOut(portico, browser)
       await nothingLives()
-      idp.misbehave()
+      idp.reset()
     })
 
     test('of those that a session replaced also where the first call for them fails', async () => {
       const browser = await signIn()
       await signIn(browser)
-      idp.misbehave({ revocationEndpoint: (_req, res) => void res.status(500).end() })
+      idp.script({ revocationEndpoint: (_req, res) => void res.status(500).end() })
       const before = idp.calls.revocation
       await logOut(portico, browser)
       await expect.poll(() => idp.calls.revocation).toBe(before + 1)
-      idp.misbehave()
+      idp.reset()
       portico.clock.advance(minutes(1))
       await portico.components.tokenRevocation.revokeDue()
       await nothingLives()
@@ -567,7 +567,7 @@ describe('at a provider that a test directs', () => {
     const parameters = idp.authorize(await startLogin(portico, browser))
     let release = () => {}
     const asked = new Promise<void>((arrived) => {
-      idp.misbehave({
+      idp.script({
         onTokenRequest: () => arrived(),
         tokenDelay: new Promise<void>((done) => {
           release = done
@@ -593,7 +593,7 @@ describe('at a provider that a test directs', () => {
       // Nor is a cookie dropped: by now it may be that of a later login.
       expect(response.headers.getSetCookie().join()).not.toContain(cookieName)
       await nothingLives()
-      idp.misbehave()
+      idp.reset()
       await signIn(browser)
       await logOut(portico, browser)
     })
@@ -673,7 +673,7 @@ describe('at a provider that a test directs', () => {
       )
       release()
       expect(await readRefusal(await callback)).toBe('401 signed_out')
-      idp.misbehave()
+      idp.reset()
       expect((await getSession(portico, browser)).active).toBe(true)
       await logOut(portico, browser)
       await nothingLives()
@@ -687,7 +687,7 @@ describe('at a provider that a test directs', () => {
       release()
       expect(await readRefusal(await callback)).toBe('401 signed_out')
       await nothingLives()
-      idp.misbehave()
+      idp.reset()
       await signIn(phone)
       await logOut(portico, phone)
     })
@@ -713,7 +713,7 @@ describe('at a provider that a test directs', () => {
       const { session } = await getSession(portico, browser)
       const hold: (() => void)[] = []
       const arrived = new Promise<void>((done) => {
-        idp.misbehave({
+        idp.script({
           onRefresh: () =>
             new Promise<void>((proceed) => {
               hold.push(proceed)
@@ -738,7 +738,7 @@ describe('at a provider that a test directs', () => {
       const session = await portico.store.read((await getSession(portico, browser)).session.id)
       await logOut(portico, browser)
       await nothingLives()
-      idp.misbehave({ revocationEndpoint: (_req, res) => void res.status(500).end() })
+      idp.script({ revocationEndpoint: (_req, res) => void res.status(500).end() })
       if (session === undefined) throw new Error('no session')
       const late = { ...session, tokens: { ...session.tokens, refreshToken: 'refresh-late' } }
       const before = idp.calls.revocation
@@ -746,7 +746,7 @@ describe('at a provider that a test directs', () => {
       await expect.poll(() => idp.calls.revocation).toBe(before + 1)
       const left = await portico.store.readPendingRevocation(session.handle)
       expect(left?.tokens.refreshToken).toBe('refresh-late')
-      idp.misbehave()
+      idp.reset()
       portico.clock.advance(minutes(1))
       await portico.components.tokenRevocation.revokeDue()
       expect(await portico.store.readPendingRevocation(session.handle)).toBeUndefined()
@@ -758,7 +758,7 @@ describe('at a provider that a test directs', () => {
     const short = await startPortico({ replaced: { clock, store, config } })
     const { browser } = await logInAtScripted(short, idp)
     const held: (() => void)[] = []
-    idp.misbehave({ revocationEndpoint: (_req, res) => void held.push(() => res.status(200).end()) })
+    idp.script({ revocationEndpoint: (_req, res) => void held.push(() => res.status(200).end()) })
     await logOut(short, browser)
     await expect.poll(() => held.length).toBe(1)
     let isClosed = false

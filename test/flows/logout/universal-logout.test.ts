@@ -9,7 +9,7 @@ import { getSession, logInAtScripted, readRefusal, startLogin } from '../../supp
 import { publicUrl, startPortico, type TestPortico } from '../../support/portico.ts'
 import {
   createProviderKey,
-  type Defect,
+  type ProviderScript,
   type ScriptedProvider,
   startScriptedProvider,
 } from '../../support/providers/scripted-provider.ts'
@@ -102,10 +102,10 @@ describe('ends all sessions of the person, nobody else’s: 204 (R76)', () => {
     const parameters = idp.authorize(await startLogin(portico, browser))
     portico.clock.advance(1)
     await call(await makeToken(), bySub())
-    idp.misbehave({ idTokenClaims: (before) => ({ ...before, sub: person.sub }) })
+    idp.script({ idTokenClaims: (before) => ({ ...before, sub: person.sub }) })
     const response = await browser.fetch(`${portico.url}/api/callback?${parameters}`)
     expect(await readRefusal(response)).toBe('401 signed_out')
-    idp.misbehave()
+    idp.reset()
   })
 })
 
@@ -201,13 +201,13 @@ describe('a caller who is not the provider: refused, and nothing ends (R76)', ()
     /** What the same token gets, first as it is, then with its signature changed. */
     async function replay(key: ScriptedProvider['goodKey'], change: (signature: string) => string) {
       const { clock } = portico
-      idp.misbehave({ orgKeys: (_req, res) => void res.json({ keys: [key.publicJwk] }) })
+      idp.script({ orgKeys: (_req, res) => void res.json({ keys: [key.publicJwk] }) })
       const cold = await startPortico({ issuer: idp.issuer, replaced: { clock } })
       const token = await makeToken({ ...without('jti'), key, header: { alg: key.alg } })
       const changed = withSignature(token, change)
       const first = await call(token, bySub('00u-nobody'), cold)
       const second = await call(changed, bySub('00u-nobody'), cold)
-      idp.misbehave()
+      idp.reset()
       await cold.close()
       expect(changed).not.toBe(token)
       expect(first.status).toBe(204)
@@ -238,7 +238,7 @@ describe('a caller who is not the provider: refused, and nothing ends (R76)', ()
 
   test('a shared secret in place of a key', async () => {
     const oct = { kty: 'oct', alg: 'HS256', kid: 'oct-1', k: Buffer.alloc(32, 7).toString('base64url') }
-    idp.misbehave({ orgKeys: (_req, res) => void res.json({ keys: [idp.orgKey.publicJwk, oct] }) })
+    idp.script({ orgKeys: (_req, res) => void res.json({ keys: [idp.orgKey.publicJwk, oct] }) })
     const { clock } = portico
     const other = await startPortico({ issuer: idp.issuer, replaced: { clock } })
     const claims = decodeJwt(await makeToken())
@@ -246,7 +246,7 @@ describe('a caller who is not the provider: refused, and nothing ends (R76)', ()
       .setProtectedHeader({ alg: 'HS256', kid: 'oct-1', typ: 'global-token-revocation+jwt' })
       .sign(Buffer.alloc(32, 7))
     expect(await readRefusal(await call(token, bySub(), other))).toBe('401 invalid_token')
-    idp.misbehave()
+    idp.reset()
     await other.close()
   })
 
@@ -394,7 +394,7 @@ describe('who may call', () => {
     await named.close()
   })
 
-  test.each<[string, Defect]>([
+  test.each<[string, ProviderScript]>([
     ['has no keys', { orgKeys: (_req, res) => void res.json({}) }],
     ['has keys that are no JSON', { orgKeys: (_req, res) => void res.send('keys') }],
     ['does not answer', { orgKeys: (_req, res) => void res.status(500).end() }],
@@ -415,10 +415,10 @@ describe('who may call', () => {
     ],
   ])('an org that %s: 503, and nothing ends', async (_name, defect) => {
     const { clock } = portico
-    idp.misbehave(defect)
+    idp.script(defect)
     const cold = await startPortico({ issuer: idp.issuer, replaced: { clock } })
     expect(await readRefusal(await call(await makeToken(), bySub(), cold))).toBe('503 provider_unavailable')
-    idp.misbehave()
+    idp.reset()
     await cold.close()
   })
 
@@ -451,10 +451,10 @@ describe('who may call', () => {
     const both = await startPortico({ env: { PROVIDERS_FILE: path }, replaced: { clock } })
     const signInBy = async (name: string, at: ScriptedProvider) => {
       const browser = createTestBrowser()
-      at.misbehave({ idTokenClaims: (before) => ({ ...before, sub: person.sub }) })
+      at.script({ idTokenClaims: (before) => ({ ...before, sub: person.sub }) })
       const parameters = at.authorize(await startLogin(both, browser, `?provider=${name}`))
       expect((await browser.fetch(`${both.url}/api/callback/${name}?${parameters}`)).status).toBe(200)
-      at.misbehave()
+      at.reset()
       return browser
     }
     const signInAll = () => Promise.all([signInBy('one', idp), signInBy('two', other)])

@@ -4,8 +4,8 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { createTestBrowser } from '../../support/browser.ts'
 import { seconds } from '../../support/clock.ts'
 import { closeAfterTest } from '../../support/fixtures.ts'
-import { startTestServer } from '../../support/http-server.ts'
 import { csrf, getSession, type LoginAnswer, readRefusal, startLogin } from '../../support/login.ts'
+import { startTestServer } from '../../support/network/http-server.ts'
 import { startPortico, type TestPortico } from '../../support/portico.ts'
 import { startOAuth2Provider } from '../../support/providers/oauth2-provider.ts'
 import { createProviderKey } from '../../support/providers/scripted-provider.ts'
@@ -22,7 +22,7 @@ afterAll(async () => {
   await idp.close()
 })
 afterEach(() => {
-  idp.say()
+  idp.reset()
   idp.requests.length = 0
 })
 const startOther = async (env: Record<string, string | undefined>) =>
@@ -86,7 +86,7 @@ describe('who signed in', () => {
   })
 
   test('is a number as well as a text, wherever it is told', async () => {
-    idp.say({
+    idp.script({
       tokenResponse: (body) => ({ ...body, user_id: 42 }),
       userinfo: () => ({ user_id: '42', name: 'Ford' }),
     })
@@ -100,7 +100,7 @@ describe('who signed in', () => {
   })
 
   test('is what userinfo says where the token response names nobody; a number counts', async () => {
-    idp.say({
+    idp.script({
       tokenResponse: ({ user_id: _, ...rest }) => rest,
       userinfo: () => ({ id: 583_231, name: 'octocat' }),
     })
@@ -110,7 +110,7 @@ describe('who signed in', () => {
     })
     const { browser, response } = await logIn(other)
     expect((await read(response)).user).toEqual({ sub: '583231', name: 'octocat' })
-    idp.say({
+    idp.script({
       tokenResponse: ({ user_id: _, ...rest }) => rest,
       userinfo: () => ({ id: 1, name: 'mallory' }),
     })
@@ -119,7 +119,7 @@ describe('who signed in', () => {
   })
 
   test('nobody, where nothing names them', async () => {
-    idp.say({ tokenResponse: ({ user_id: _, ...rest }) => rest, userinfo: () => ({ name: 'Nobody' }) })
+    idp.script({ tokenResponse: ({ user_id: _, ...rest }) => rest, userinfo: () => ({ name: 'Nobody' }) })
     const other = await startOther({ OAUTH_USERINFO_ENDPOINT: `${idp.origin}/users/me` })
     const { browser, response } = await logIn(other)
     expect(await readRefusal(response)).toBe('502 invalid_token_response')
@@ -138,7 +138,7 @@ describe('who signed in', () => {
     ['userinfo of another user', { userinfo: () => ({ user_id: 'u-2', name: 'Mallory' }) }],
     ['userinfo with another sub', { userinfo: () => ({ sub: 'u-2', name: 'Mallory' }) }],
   ])('%s is refused (F33, R43)', async (_what, words) => {
-    idp.say(words)
+    idp.script(words)
     const { browser, response } = await logIn()
     expect(await readRefusal(response)).toBe('502 invalid_userinfo')
     expect(await getSession(portico, browser)).toEqual({ active: false })
@@ -157,7 +157,7 @@ describe('the userinfo URL', () => {
     ['a\r\nX-Evil: 1', '/users/a%0D%0AX-Evil%3A%201'],
     [42, '/users/42'],
   ])('holds the user id %j as one segment', async (userId, path) => {
-    idp.say({
+    idp.script({
       tokenResponse: (body) => ({ ...body, user_id: userId }),
       userinfo: () => ({ name: 'Grace Hopper' }),
     })
@@ -178,7 +178,7 @@ describe('the userinfo URL', () => {
     [1.5],
     [true],
   ])('is never made from %j, which is no user id', async (userId) => {
-    idp.say({ tokenResponse: (body) => ({ ...body, user_id: userId }) })
+    idp.script({ tokenResponse: (body) => ({ ...body, user_id: userId }) })
     const { response } = await logIn()
     expect(await readRefusal(response)).toBe('502 invalid_token_response')
     expect(idp.requests.filter(({ path }) => path.startsWith('/users'))).toEqual([])
@@ -192,7 +192,7 @@ describe('the userinfo URL', () => {
 
 describe('an ID token', () => {
   test('without keys is not looked into, whatever it holds', async () => {
-    idp.say({ tokenResponse: (body) => ({ ...body, id_token: 'eyJhbGciOiJub25lIn0.e30.' }) })
+    idp.script({ tokenResponse: (body) => ({ ...body, id_token: 'eyJhbGciOiJub25lIn0.e30.' }) })
     const other = await startOther({ OIDC_SCOPES: 'openid profile' })
     const { response } = await logIn(other)
     const { user, session } = await read(response)
@@ -225,7 +225,7 @@ describe('an ID token', () => {
       const browser = createTestBrowser()
       const loginUrl = await startLogin(other, browser)
       const idToken = await make(new URL(loginUrl).searchParams.get('nonce') ?? '')
-      idp.say({ tokenResponse: (body) => ({ ...body, id_token: idToken }) })
+      idp.script({ tokenResponse: (body) => ({ ...body, id_token: idToken }) })
       return browser.fetch(`${other.url}/api/callback?${idp.authorize(loginUrl)}`)
     }
     expect(await readRefusal(await logInWith(() => sign('another')))).toBe('502 invalid_id_token')
@@ -257,7 +257,7 @@ describe('a refresh', () => {
 
   test('needs no ID token, and follows the claims', async () => {
     const { browser } = await logIn()
-    idp.say({ userinfo: (claims) => ({ ...claims, name: 'Rear Admiral Hopper' }) })
+    idp.script({ userinfo: (claims) => ({ ...claims, name: 'Rear Admiral Hopper' }) })
     expect((await refresh(browser)).status).toBe(200)
     expect((await getSession(portico, browser)).user.name).toBe('Rear Admiral Hopper')
   })
@@ -265,20 +265,20 @@ describe('a refresh', () => {
   test('narrows the scope to what it grants (R66)', async () => {
     const { browser, response } = await logIn()
     const { session } = await read(response)
-    idp.say({ refreshResponse: (body) => ({ ...body, scope: 'profile admin' }) })
+    idp.script({ refreshResponse: (body) => ({ ...body, scope: 'profile admin' }) })
     expect((await refresh(browser)).status).toBe(200)
     expect((await portico.store.read(session.id))?.tokens.scope).toEqual(['profile'])
   })
 
   test('needs to name nobody again', async () => {
     const { browser } = await logIn()
-    idp.say({ refreshResponse: ({ user_id: _, ...rest }) => rest })
+    idp.script({ refreshResponse: ({ user_id: _, ...rest }) => rest })
     expect((await refresh(browser)).status).toBe(200)
   })
 
   test('that names another user is refused, and the session keeps what it had', async () => {
     const { browser } = await logIn()
-    idp.say({ refreshResponse: (body) => ({ ...body, user_id: 'u-2' }) })
+    idp.script({ refreshResponse: (body) => ({ ...body, user_id: 'u-2' }) })
     expect((await refresh(browser)).status).toBe(502)
     expect((await getSession(portico, browser)).user.sub).toBe('u-1')
   })
@@ -287,7 +287,7 @@ describe('a refresh', () => {
     const { browser, response } = await logIn()
     const { session } = await read(response)
     const before = await portico.store.read(session.id)
-    idp.say({ refreshResponse: (body) => ({ ...body, user_id: 'u-2', refresh_token: 'of-another-user' }) })
+    idp.script({ refreshResponse: (body) => ({ ...body, user_id: 'u-2', refresh_token: 'of-another-user' }) })
     expect((await refresh(browser)).status).toBe(502)
     expect((await portico.store.read(session.id))?.tokens).toEqual(before?.tokens)
   })
@@ -296,7 +296,7 @@ describe('a refresh', () => {
     const { browser, response } = await logIn()
     const { session } = await read(response)
     const before = await portico.store.read(session.id)
-    idp.say({ userinfo: () => ({ user_id: 'u-2', name: 'Mallory' }) })
+    idp.script({ userinfo: () => ({ user_id: 'u-2', name: 'Mallory' }) })
     expect((await refresh(browser)).status).toBe(502)
     const after = await portico.store.read(session.id)
     expect(after?.tokens).toEqual({ ...before?.tokens, refreshToken: after?.tokens.refreshToken })
@@ -305,17 +305,17 @@ describe('a refresh', () => {
   })
 
   test('takes a group away that userinfo no longer tells of (R65)', async () => {
-    idp.say({ userinfo: (claims) => ({ ...claims, groups: ['Admins'] }) })
+    idp.script({ userinfo: (claims) => ({ ...claims, groups: ['Admins'] }) })
     const { browser } = await logIn()
     expect((await getSession(portico, browser)).user.groups).toEqual(['Admins'])
-    idp.say()
+    idp.reset()
     expect((await refresh(browser)).status).toBe(200)
     expect((await getSession(portico, browser)).user).not.toHaveProperty('groups')
   })
 
   test('keeps the claims where userinfo does not answer', async () => {
     const { browser } = await logIn()
-    idp.say({ userinfo: () => 'nothing' })
+    idp.script({ userinfo: () => 'nothing' })
     expect((await refresh(browser)).status).toBe(200)
     expect((await getSession(portico, browser)).user.name).toBe('Grace Hopper')
   })
@@ -323,7 +323,7 @@ describe('a refresh', () => {
 
 describe('answers in the way of GitHub', () => {
   test('an error with status 200 is an error', async () => {
-    idp.say({ tokenResponse: () => ({ error: 'bad_verification_code', error_description: 'expired' }) })
+    idp.script({ tokenResponse: () => ({ error: 'bad_verification_code', error_description: 'expired' }) })
     const { response } = await logIn()
     expect(await readRefusal(response)).toBe('502 provider_error')
     expect(portico.logged.findLast(({ event }) => event === 'login_failed')?.reason).toBe(
@@ -332,7 +332,7 @@ describe('answers in the way of GitHub', () => {
   })
 
   test('scopes with commas between them are scopes', async () => {
-    idp.say({ tokenResponse: (body) => ({ ...body, scope: 'repo,gist read:user gist' }) })
+    idp.script({ tokenResponse: (body) => ({ ...body, scope: 'repo,gist read:user gist' }) })
     const { session } = await read((await logIn()).response)
     expect((await portico.store.read(session.id))?.tokens.scope).toEqual(['repo', 'gist', 'read:user'])
   })
@@ -343,7 +343,7 @@ describe('the configured field names the user', () => {
   const nameless = { tokenResponse: ({ user_id: _, ...rest }: Record<string, unknown>) => rest }
 
   test('before a sub, which means nothing in plain OAuth 2.0', async () => {
-    idp.say({ ...nameless, userinfo: () => ({ id: 7, sub: 'premium' }) })
+    idp.script({ ...nameless, userinfo: () => ({ id: 7, sub: 'premium' }) })
     const other = await startOther({ ...byId, OAUTH_USERINFO_ENDPOINT: `${idp.origin}/users/me` })
     const { browser, response } = await logIn(other)
     expect((await read(response)).user.sub).toBe('7')
@@ -352,7 +352,7 @@ describe('the configured field names the user', () => {
   })
 
   test('a sub that is a number serves where the field is not there', async () => {
-    idp.say({ ...nameless, userinfo: () => ({ sub: 42 }) })
+    idp.script({ ...nameless, userinfo: () => ({ sub: 42 }) })
     const other = await startOther({ ...byId, OAUTH_USERINFO_ENDPOINT: `${idp.origin}/users/me` })
     const { browser, response } = await logIn(other)
     expect((await read(response)).user.sub).toBe('42')

@@ -4,7 +4,6 @@ import { afterAll, beforeAll, describe, expect } from 'vitest'
 import { createTestBrowser } from '../../support/browser.ts'
 import { hours, minutes } from '../../support/clock.ts'
 import { idp, portico, serverPerTest } from '../../support/fixtures.ts'
-import { startTestServer } from '../../support/http-server.ts'
 import {
   csrf,
   getSession,
@@ -13,9 +12,10 @@ import {
   readRefusal,
   startLogin,
 } from '../../support/login.ts'
+import { startTestServer } from '../../support/network/http-server.ts'
 import { startPortico, type TestPortico } from '../../support/portico.ts'
 import { startOAuth2Provider } from '../../support/providers/oauth2-provider.ts'
-import type { Defect } from '../../support/providers/scripted-provider.ts'
+import type { ProviderScript } from '../../support/providers/scripted-provider.ts'
 
 /** What real providers do, although a specification says otherwise: nobody may lose a login to it. */
 
@@ -53,7 +53,7 @@ async function logIn(on = portico): Promise<LoginAnswer & { browser: ReturnType<
 const tokensOf = async (id: string) => (await portico.store.read(id))?.tokens
 
 test('four habits at once: iat 300 s back, a second audience, scopes in a list, userinfo that refuses', async () => {
-  idp.misbehave({
+  idp.script({
     idTokenClaims: (claims) =>
       withoutGroups({ ...claims, iat: now() - 300, aud: ['portico-test', 'project-7'], azp: 'portico-test' }),
     tokenResponse: (body) => ({ ...body, scope: ['openid', 'profile'] }),
@@ -68,7 +68,7 @@ test('four habits at once: iat 300 s back, a second audience, scopes in a list, 
 })
 
 describe('userinfo is a help, not a gate', () => {
-  const answers: [string, NonNullable<Defect['userinfoEndpoint']>, RegExp][] = [
+  const answers: [string, NonNullable<ProviderScript['userinfoEndpoint']>, RegExp][] = [
     ['401', (_req, res) => void res.status(401).end(), /status 401/],
     [
       '401 with a challenge',
@@ -98,7 +98,7 @@ describe('userinfo is a help, not a gate', () => {
     ],
   ]
   test.each(answers)('that answers %s keeps nobody out', async (_answer, userinfoEndpoint, reason) => {
-    idp.misbehave({ idTokenClaims: withoutGroups, userinfoEndpoint })
+    idp.script({ idTokenClaims: withoutGroups, userinfoEndpoint })
     const { user } = await logIn()
     expect(user).toMatchObject({ sub: '00u-grace', email: 'grace@example.com' })
     expect(user).not.toHaveProperty('groups')
@@ -108,20 +108,20 @@ describe('userinfo is a help, not a gate', () => {
   })
 
   test('one that hung for another person is asked all the same', async () => {
-    idp.misbehave({ idTokenClaims: withoutGroups, userinfoEndpoint: () => {} })
+    idp.script({ idTokenClaims: withoutGroups, userinfoEndpoint: () => {} })
     expect((await logIn()).user).not.toHaveProperty('groups')
-    idp.misbehave({ idTokenClaims: withoutGroups })
+    idp.script({ idTokenClaims: withoutGroups })
     expect((await logIn()).user).toMatchObject({ groups: ['Navy'] })
   })
 
   test('while it fails, a refreshed ID token that takes groups away is believed', async () => {
-    idp.misbehave({
+    idp.script({
       idTokenClaims: (claims) => ({ ...claims, email: undefined, groups: ['Admins'] }),
       userinfoEndpoint: (_req, res) => void res.status(403).end(),
     })
     const { browser, user } = await logIn()
     expect(user.groups).toEqual(['Admins'])
-    idp.misbehave({
+    idp.script({
       idTokenClaims: (claims) => ({ ...claims, email: undefined, groups: [] }),
       userinfoEndpoint: (_req, res) => void res.status(403).end(),
     })
@@ -138,7 +138,7 @@ describe('userinfo is a help, not a gate', () => {
   test('what it repeats of the access token is not logged', async () => {
     let sent = ''
     await withSettings({ OIDC_ACCESS_TOKEN: 'opaque' }, async (other) => {
-      idp.misbehave({
+      idp.script({
         idTokenClaims: (claims) => ({ ...withoutGroups(claims), at_hash: undefined }),
         accessToken: () => 'an-opaque-token-of-some-length',
         userinfoEndpoint(req, res) {
@@ -154,7 +154,7 @@ describe('userinfo is a help, not a gate', () => {
   })
 
   test('a sub that is near another number is not the same one', async () => {
-    idp.misbehave({
+    idp.script({
       idTokenClaims: (claims) => withoutGroups({ ...claims, sub: '9007199254740992' }),
       userinfoEndpoint: (_req, res) =>
         void res.type('json').send('{"sub":9007199254740993,"groups":["Admins"]}'),
@@ -163,7 +163,7 @@ describe('userinfo is a help, not a gate', () => {
   })
 
   test('R43: an answer about another sub refuses the login, whatever its status says otherwise', async () => {
-    idp.misbehave({
+    idp.script({
       idTokenClaims: withoutGroups,
       userinfo: (claims) => ({ ...claims, sub: 'someone-else' }),
     })
@@ -173,7 +173,7 @@ describe('userinfo is a help, not a gate', () => {
   })
 
   test('a sub that is a number there and a text in the ID token is the same one', async () => {
-    idp.misbehave({
+    idp.script({
       idTokenClaims: (claims) => withoutGroups({ ...claims, sub: '42' }),
       userinfo: (claims) => ({ ...claims, sub: 42 }),
     })
@@ -181,7 +181,7 @@ describe('userinfo is a help, not a gate', () => {
   })
 
   test('OIDC_USERINFO=never does not ask, at the login or later', async () => {
-    idp.misbehave({ idTokenClaims: withoutGroups })
+    idp.script({ idTokenClaims: withoutGroups })
     const calls = idp.calls.userinfo
     await withSettings({ OIDC_USERINFO: 'never' }, async (other) => {
       const { browser } = await logIn(other)
@@ -193,7 +193,7 @@ describe('userinfo is a help, not a gate', () => {
 
   test('a 403 for a live call is told as what it is', async () => {
     const { browser } = await logIn()
-    idp.misbehave({
+    idp.script({
       userinfoEndpoint: (_req, res) =>
         void res.status(403).set('www-authenticate', 'Bearer error="insufficient_scope"').end(),
     })
@@ -209,8 +209,8 @@ describe('userinfo is a help, not a gate', () => {
     })
     afterAll(() => plain.close())
 
-    async function logInAtPlain(words: Parameters<typeof plain.say>[0], env: Record<string, string> = {}) {
-      plain.say(words)
+    async function logInAtPlain(words: Parameters<typeof plain.script>[0], env: Record<string, string> = {}) {
+      plain.script(words)
       const other = await startPortico({ env: { ...plain.settings, ...env } })
       const browser = createTestBrowser()
       const loginUrl = await startLogin(other, browser)
@@ -250,7 +250,7 @@ describe('userinfo is a help, not a gate', () => {
 
 describe('time', () => {
   test.each([0, -31, -300, -580, 25])('iat %i s from now is fine', async (seconds) => {
-    idp.misbehave({ idTokenClaims: (claims) => ({ ...claims, iat: now() + seconds }) })
+    idp.script({ idTokenClaims: (claims) => ({ ...claims, iat: now() + seconds }) })
     await logIn()
   })
 
@@ -259,7 +259,7 @@ describe('time', () => {
     [-7_200, /^iat lies 72\d\d s back$/],
     [90, /^iat lies \d\d s in the future$/],
   ])('iat %i s from now is refused, and the clocks are blamed', async (seconds, reason) => {
-    idp.misbehave({ idTokenClaims: (claims) => ({ ...claims, iat: now() + seconds }) })
+    idp.script({ idTokenClaims: (claims) => ({ ...claims, iat: now() + seconds }) })
     const { response } = await logInAtScripted(portico, idp)
     expect(await response.clone().text()).toContain('clocks')
     expect(await readRefusal(response)).toBe('502 invalid_id_token')
@@ -267,7 +267,7 @@ describe('time', () => {
   })
 
   test.each(['iat', 'exp'])('an ID token without %s is refused, and no clock is blamed', async (name) => {
-    idp.misbehave({ idTokenClaims: withClaims({ [name]: undefined }) })
+    idp.script({ idTokenClaims: withClaims({ [name]: undefined }) })
     const { response } = await logInAtScripted(portico, idp)
     expect(await response.clone().text()).not.toContain('clocks')
     expect(await readRefusal(response)).toBe('502 invalid_id_token')
@@ -282,7 +282,7 @@ describe('time', () => {
     expect(response.status).toBe(200)
   })
 
-  test.each<[string, (skew: number) => Defect]>([
+  test.each<[string, (skew: number) => ProviderScript]>([
     ['iat', (skew) => ({ idTokenClaims: (claims) => ({ ...claims, iat: now() + skew }) })],
     ['exp', (skew) => ({ idTokenClaims: (claims) => ({ ...claims, exp: now() - skew }) })],
     ['auth_time', (skew) => ({ idTokenClaims: (claims) => ({ ...claims, auth_time: now() + skew }) })],
@@ -292,13 +292,13 @@ describe('time', () => {
     ],
   ])('OIDC_CLOCK_TOLERANCE says how far clocks may differ: %s', async (_claim, toDefect) => {
     await withSettings({ OIDC_CLOCK_TOLERANCE: '2m' }, async (other) => {
-      idp.misbehave(toDefect(110))
+      idp.script(toDefect(110))
       expect((await logInAtScripted(other, idp)).response.status).toBe(200)
-      idp.misbehave(toDefect(180))
+      idp.script(toDefect(180))
       expect((await logInAtScripted(other, idp)).response.status).toBe(502)
     })
     await withSettings({ OIDC_CLOCK_TOLERANCE: '0s' }, async (other) => {
-      idp.misbehave(toDefect(60))
+      idp.script(toDefect(60))
       expect((await logInAtScripted(other, idp)).response.status).toBe(502)
     })
   })
@@ -313,7 +313,7 @@ describe('audiences', () => {
     ['ours in a list', { aud: ['portico-test'] }],
     ['two trusted ones', { aud: [...both, 'project-8'] }],
   ])('that OIDC_TRUSTED_AUDIENCES names are taken: %s', async (_name, claims) => {
-    idp.misbehave({ idTokenClaims: withClaims(claims) })
+    idp.script({ idTokenClaims: withClaims(claims) })
     await withSettings({ OIDC_TRUSTED_AUDIENCES: 'project-7, project-8' }, async (other) => {
       expect((await logInAtScripted(other, idp)).response.status).toBe(200)
     })
@@ -330,7 +330,7 @@ describe('audiences', () => {
     ['azp of the trusted one', { aud: both, azp: 'project-7' }, 'azp is "project-7"'],
     ['one that is no text', { aud: ['portico-test', 7 as unknown as string] }, 'aud names "7"'],
   ])('are refused otherwise: %s', async (_name, claims, reason) => {
-    idp.misbehave({ idTokenClaims: withClaims(claims) })
+    idp.script({ idTokenClaims: withClaims(claims) })
     await withSettings({ OIDC_TRUSTED_AUDIENCES: 'project-7' }, async (other) => {
       const { browser, response } = await logInAtScripted(other, idp)
       expect(await readRefusal(response)).toBe('502 invalid_id_token')
@@ -353,7 +353,7 @@ describe('the life of an access token', () => {
   ]
 
   test.each(missing)("expires_in %s: a JWT's exp counts", async (_name, lifetime) => {
-    idp.misbehave({
+    idp.script({
       tokenResponse: (body) => ({ ...body, expires_in: lifetime }),
       accessTokenClaims: (claims) => ({ ...claims, exp: now() + 900 }),
     })
@@ -364,7 +364,7 @@ describe('the life of an access token', () => {
   })
 
   test.each(missing)('expires_in %s: an opaque one counts as good for an hour', async (_name, lifetime) => {
-    idp.misbehave({ tokenResponse: (body) => ({ ...body, expires_in: lifetime }) })
+    idp.script({ tokenResponse: (body) => ({ ...body, expires_in: lifetime }) })
     await withSettings(opaque, async (other) => {
       const { session } = await logIn(other)
       const { accessTokenExpiresAt, obtainedAt = 0 } = (await other.store.read(session.id))?.tokens ?? {}
@@ -376,14 +376,14 @@ describe('the life of an access token', () => {
     ['a number as a text', '120', 120_000],
     ['a fraction', 120.5, 120_500],
   ])('expires_in %s is read', async (_name, lifetime, milliseconds) => {
-    idp.misbehave({ tokenResponse: (body) => ({ ...body, expires_in: lifetime }) })
+    idp.script({ tokenResponse: (body) => ({ ...body, expires_in: lifetime }) })
     const { session } = await logIn()
     const { accessTokenExpiresAt, obtainedAt = 0 } = (await tokensOf(session.id)) ?? {}
     expect(accessTokenExpiresAt).toBe(obtainedAt + milliseconds)
   })
 
   test('zero is no refresh for each call, and a person disabled there loses the app within the lifetime', async () => {
-    idp.misbehave({ tokenResponse: (body) => ({ ...body, expires_in: 0 }) })
+    idp.script({ tokenResponse: (body) => ({ ...body, expires_in: 0 }) })
     await withSettings({ ...opaque, OIDC_ACCESS_TOKEN_LIFETIME: '10m' }, async (other) => {
       const { browser } = await logIn(other)
       const askToken = () => browser.fetch(`${other.url}/api/token`, { method: 'POST', headers: csrf })
@@ -413,7 +413,7 @@ describe('token answers', () => {
     ['an expires_in of a moment', { expires_in: 0.001 }],
     ['an unknown member that is null', { ext_expires_in: null, foci: null }],
   ])('with %s are taken', async (_name, changes) => {
-    idp.misbehave({ tokenResponse: (body) => ({ ...body, ...changes }) })
+    idp.script({ tokenResponse: (body) => ({ ...body, ...changes }) })
     await logIn()
   })
 
@@ -424,7 +424,7 @@ describe('token answers', () => {
     ['commas', 'openid,profile', ['openid', 'profile']],
     ['commas and spaces', 'openid, profile', ['openid', 'profile']],
   ])('with scopes as %s are read', async (_name, scope, expected) => {
-    idp.misbehave({ tokenResponse: (body) => ({ ...body, scope }) })
+    idp.script({ tokenResponse: (body) => ({ ...body, scope }) })
     await withSettings({ OIDC_ACCESS_TOKEN: 'opaque' }, async (other) => {
       const { session } = await logIn(other)
       expect((await other.store.read(session.id))?.tokens.scope).toEqual(expected)
@@ -446,7 +446,7 @@ describe('token answers', () => {
     ['no id_token', { id_token: undefined }, 'no id_token (is openid allowed?)'],
     ['id_token under our own name for it', { id_token: undefined, unverified_id_token: 'x' }, 'no id_token'],
   ])('with %s are refused, and the log names the field', async (_name, changes, reason) => {
-    idp.misbehave({ tokenResponse: (body) => ({ ...body, ...changes }) })
+    idp.script({ tokenResponse: (body) => ({ ...body, ...changes }) })
     expect(await readRefusal((await logInAtScripted(portico, idp)).response)).toBe(
       '502 invalid_token_response',
     )
@@ -464,7 +464,7 @@ describe('token answers', () => {
       (body) => new URLSearchParams(body as Record<string, string>).toString(),
     ],
   ])('of type %s are read', async (_name, type, write) => {
-    idp.misbehave({ sendTokens: (res, body) => void res.set('content-type', type).end(write(body)) })
+    idp.script({ sendTokens: (res, body) => void res.set('content-type', type).end(write(body)) })
     await logIn()
   })
 
@@ -481,7 +481,7 @@ describe('token answers', () => {
     ['false', false, false],
   ])('email_verified %s is a boolean everywhere', async (_name, sent, expected) => {
     const changes = { email_verified: sent }
-    idp.misbehave({ idTokenClaims: withClaims(changes), userinfo: (claims) => ({ ...claims, ...changes }) })
+    idp.script({ idTokenClaims: withClaims(changes), userinfo: (claims) => ({ ...claims, ...changes }) })
     const { browser, user, token } = await logIn()
     expect(user.email_verified).toBe(expected)
     expect((await getSession(portico, browser)).user.email_verified).toBe(expected)
@@ -489,7 +489,7 @@ describe('token answers', () => {
     expect(payload).toMatchObject({ email_verified: expected })
     const userinfo = await browser.fetch(`${portico.url}/api/userinfo`, { headers: csrf })
     expect(await userinfo.json()).toMatchObject({ email_verified: expected })
-    idp.misbehave({ idTokenClaims: withoutGroups, userinfo: (claims) => ({ ...claims, ...changes }) })
+    idp.script({ idTokenClaims: withoutGroups, userinfo: (claims) => ({ ...claims, ...changes }) })
     expect((await logIn()).user.email_verified).toBe(true)
   })
 
@@ -506,7 +506,7 @@ describe('token answers', () => {
     ['another word for the same address', { email_verified: false }, { email_verified: true }, false],
   ])('email_verified counts for the address beside it: userinfo tells %s', async (...row) => {
     const [, changes, told, expected] = row
-    idp.misbehave({
+    idp.script({
       idTokenClaims: (claims) => withoutGroups({ ...claims, email_verified: undefined, ...changes }),
       userinfo: (claims) => ({ ...claims, ...told }),
     })
@@ -527,7 +527,7 @@ describe('token answers', () => {
     ['a broken key without a kid', { kty: 'RSA', e: 'AQAB' }],
   ])('one bad entry in the JWKS spoils only itself: %s', async (_name, entry) => {
     for (const order of [1, -1]) {
-      idp.misbehave({ jwks: (keys) => ({ keys: order === 1 ? [entry, ...keys] : [...keys, entry] }) })
+      idp.script({ jwks: (keys) => ({ keys: order === 1 ? [entry, ...keys] : [...keys, entry] }) })
       await withSettings({}, async (other) => {
         expect((await logInAtScripted(other, idp)).response.status).toBe(200)
       })
@@ -539,7 +539,7 @@ describe('token answers', () => {
     ['azp alone', { cid: undefined, azp: 'portico-test' }],
     ['client_id alone', { cid: undefined, client_id: 'portico-test' }],
   ])('a JWT access token with %s is judged by what it has', async (_name, changes) => {
-    idp.misbehave({ accessTokenClaims: withClaims(changes) })
+    idp.script({ accessTokenClaims: withClaims(changes) })
     await logIn()
   })
 
@@ -547,7 +547,7 @@ describe('token answers', () => {
     ['azp', { cid: undefined, azp: 'other' }],
     ['client_id', { cid: undefined, client_id: 'other' }],
   ])('one whose %s is another client is refused', async (_name, changes) => {
-    idp.misbehave({ accessTokenClaims: withClaims(changes) })
+    idp.script({ accessTokenClaims: withClaims(changes) })
     expect(await readRefusal((await logInAtScripted(portico, idp)).response)).toBe('502 invalid_access_token')
   })
 })
@@ -582,7 +582,7 @@ describe('an authentication that falls short of what the app demands (R34, R35)'
   ])(
     '%s: has a code of its own, and the log names both values',
     async (_name, query, idTokenClaims, reason) => {
-      idp.misbehave({ idTokenClaims })
+      idp.script({ idTokenClaims })
       const { browser, response } = await logInAtScripted(portico, idp, { query })
       const { detail } = (await response.clone().json()) as { detail: string }
       expect(detail).toContain('the provider did not ask you for it')

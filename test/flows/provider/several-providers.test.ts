@@ -38,8 +38,8 @@ afterAll(async () => {
   rmSync(folder, { recursive: true })
 })
 afterEach(() => {
-  one.misbehave()
-  two.misbehave()
+  one.reset()
+  two.reset()
 })
 
 const idps = () => ({ one, two })
@@ -158,7 +158,7 @@ describe('a login at each', () => {
     const response = await browser.arrive(`${portico.url}/api/callback/two?${parameters}`)
     expect([response.status, response.headers.get('location')]).toEqual([303, '/here'])
 
-    two.misbehave({ idTokenClaims: (claims) => ({ ...claims, nonce: 'x' }) })
+    two.script({ idTokenClaims: (claims) => ({ ...claims, nonce: 'x' }) })
     const again = two.authorize(await startLogin(portico, browser, '?provider=two&return_to=/here'))
     const page = await browser.arrive(`${portico.url}/api/callback/two?${again}`)
     expect(await page.text()).toContain('href="/api/login?return_to=%2Fhere&amp;provider=two"')
@@ -245,7 +245,7 @@ describe('a mix-up of providers (BCP 4.4)', () => {
   })
 
   test('one that names itself may answer at the common address, by its own name alone (R13)', async () => {
-    two.misbehave({
+    two.script({
       metadata: (document) => ({ ...document, authorization_response_iss_parameter_supported: true }),
     })
     writeProviders({ one: toSettings(one), two: toSettings(two) })
@@ -264,7 +264,7 @@ describe('a mix-up of providers (BCP 4.4)', () => {
   })
 
   test('one that names itself answers at no address of another', async () => {
-    two.misbehave({
+    two.script({
       metadata: (document) => ({ ...document, authorization_response_iss_parameter_supported: true }),
     })
     writeProviders({ one: toSettings(one), two: toSettings(two) })
@@ -279,7 +279,7 @@ describe('a mix-up of providers (BCP 4.4)', () => {
   })
 
   test('a name without an announcement is not one: the common address stays closed', async () => {
-    one.misbehave({
+    one.script({
       metadata: (document) => ({ ...document, authorization_response_iss_parameter_supported: false }),
     })
     const other = await startPortico({ env: { PROVIDERS_FILE: file } })

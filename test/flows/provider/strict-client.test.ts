@@ -15,11 +15,18 @@ import type { KoaContextWithOIDC } from 'oidc-provider'
 import { describe, expect, test } from 'vitest'
 import { errors } from '../../../demo/provider/oidc-provider.ts'
 import { createTestBrowser, type TestBrowser } from '../../support/browser.ts'
-import { createCertificate } from '../../support/certificate.ts'
 import { hours, seconds } from '../../support/clock.ts'
 import { closeAfterTest } from '../../support/fixtures.ts'
-import { freePort } from '../../support/http-server.ts'
-import { csrf, getSession, logInAtScripted, readRefusal, startLogin } from '../../support/login.ts'
+import {
+  csrf,
+  getSession,
+  logInAtOkta,
+  logInAtScripted,
+  readRefusal,
+  startLogin,
+} from '../../support/login.ts'
+import { createCertificate } from '../../support/network/certificate.ts'
+import { freePort } from '../../support/network/http-server.ts'
 import { startPortico, type TestPortico, testSecret } from '../../support/portico.ts'
 import {
   type DemoProviderSetup,
@@ -27,7 +34,7 @@ import {
   startDemoProvider,
 } from '../../support/providers/demo-provider.ts'
 import { signInAtOkta } from '../../support/providers/okta.ts'
-import { logIn, startRecordedProvider } from '../../support/providers/recorded-provider.ts'
+import { startRecordedProvider } from '../../support/providers/recorded-provider.ts'
 import { startScriptedProvider } from '../../support/providers/scripted-provider.ts'
 
 /** Client assertions, pushed requests and DPoP, as the provider sees them. */
@@ -51,8 +58,8 @@ describe('private_key_jwt', () => {
         { shape, auth: 'private_key_jwt ES256', provider: { par: true } },
         { OIDC_CLIENT_ASSERTION_AUDIENCE: audience },
       )
-      await logIn(portico)
-      await logIn(portico)
+      await logInAtOkta(portico)
+      await logInAtOkta(portico)
       const asserted = calls.filter(({ body }) => body.client_assertion !== undefined)
       expect(asserted.length).toBeGreaterThanOrEqual(4)
       for (const { path, body } of asserted) {
@@ -84,7 +91,7 @@ describe('private_key_jwt', () => {
     const soon = { timeout: 10_000 }
     const eventsOf = ({ logged }: TestPortico) => logged.map(({ event }) => event)
     const logOut = async (server: TestPortico) => {
-      const { browser, response } = await logIn(server)
+      const { browser, response } = await logInAtOkta(server)
       expect(response.status).toBe(200)
       await browser.fetch(`${server.url}/api/logout`, { method: 'POST', headers: csrf })
       await expect.poll(() => eventsOf(server), soon).toContain('refresh_token_revoked')
@@ -99,7 +106,7 @@ describe('private_key_jwt', () => {
     }
     for (const audience of ['issuer', 'endpoint']) {
       const other = await start({ OIDC_CLIENT_ASSERTION_AUDIENCE: audience, OIDC_PAR: 'off' })
-      const { browser, response } = await logIn(other)
+      const { browser, response } = await logInAtOkta(other)
       // With the endpoint that is called there is a login, and no revocation.
       expect([audience, response.status]).toEqual([audience, audience === 'issuer' ? 502 : 200])
       if (response.status !== 200) continue
@@ -115,7 +122,7 @@ describe('private_key_jwt', () => {
       { OIDC_CLIENT_ASSERTION_AUDIENCE: 'endpoint' },
     )
     portico.clock.advance(seconds(25))
-    expect((await logIn(portico)).response.status).toBe(200)
+    expect((await logInAtOkta(portico)).response.status).toBe(200)
     const { iat } = decodeJwt(calls.at(-1)?.body.client_assertion ?? '')
     expect(iat).toBe(Math.floor(portico.clock.now() / 1000))
   })
@@ -148,7 +155,7 @@ describe('private_key_jwt', () => {
         },
       })
       const published = await fetch(`${portico.url}/.well-known/client-jwks.json`)
-      const { status } = (await logIn(portico)).response
+      const { status } = (await logInAtOkta(portico)).response
       await portico.close()
       return {
         status,
@@ -185,7 +192,7 @@ test('client_secret_basic escapes what form encoding escapes, and no more (RFC 6
     { client: { client_secret } },
     { OIDC_CLIENT_SECRET: client_secret },
   )
-  expect((await logIn(portico)).response.status).toBe(200)
+  expect((await logInAtOkta(portico)).response.status).toBe(200)
 })
 
 test('a client with a certificate asks for userinfo at its own door (RFC 8705 5)', async () => {
@@ -203,7 +210,7 @@ test('a client with a certificate asks for userinfo at its own door (RFC 8705 5)
   }
   const ask = async (env: Record<string, string | undefined>) => {
     const { portico } = await startRecordedProvider({ auth: 'none', before: watch }, env)
-    const { browser } = await logIn(portico)
+    const { browser } = await logInAtOkta(portico)
     expect((await browser.fetch(`${portico.url}/api/userinfo`, { headers: csrf })).status).toBe(200)
   }
   await ask({})
@@ -247,7 +254,7 @@ describe('pushed authorization requests', () => {
 
   test('OIDC_PAR=off leaves them, where the provider does not insist', async () => {
     const { calls, portico } = await startRecordedProvider({ provider: { par: true } }, { OIDC_PAR: 'off' })
-    expect((await logIn(portico)).response.status).toBe(200)
+    expect((await logInAtOkta(portico)).response.status).toBe(200)
     expect(calls.filter(({ path }) => path.endsWith('/par'))).toEqual([])
   })
 
@@ -315,7 +322,7 @@ describe('DPoP towards the provider', () => {
 
   test('every proof is fresh, names the call, and holds the nonce once there is one; userinfo gets ath (R82)', async () => {
     const { calls, idp, portico } = await startRecordedProvider(okta)
-    const { browser, answer } = await logIn(portico)
+    const { browser, answer } = await logInAtOkta(portico)
     await browser.fetch(`${portico.url}/api/userinfo`, { headers: csrf })
     const [challenged, exchanged, ...more] = calls.filter(({ path }) => path.endsWith('/token'))
     const userinfo = calls.find(({ path }) => path.endsWith('userinfo'))
@@ -337,7 +344,7 @@ describe('DPoP towards the provider', () => {
 
   test('a pushed request is proven as well', async () => {
     const { portico, calls } = await startRecordedProvider({ provider: { ...okta.provider, par: true } })
-    expect((await logIn(portico)).response.status).toBe(200)
+    expect((await logInAtOkta(portico)).response.status).toBe(200)
     const [pushed] = calls.filter(({ path }) => path.endsWith('/par'))
     expect(decodeJwt(pushed?.dpop ?? '')).toMatchObject({ htm: 'POST' })
   })
@@ -364,7 +371,7 @@ describe('DPoP towards the provider', () => {
         .end()
     }
     const { portico } = await startRecordedProvider({ ...okta, before })
-    const { browser } = await logIn(portico)
+    const { browser } = await logInAtOkta(portico)
     const response = await browser.fetch(`${portico.url}/api/userinfo`, { headers: csrf })
     expect([response.status, challenges]).toEqual([200, 1])
     expect(await response.json()).toMatchObject({ groups: ['Everyone', 'Admins'] })
@@ -376,20 +383,20 @@ describe('DPoP towards the provider', () => {
 
   test('OIDC_DPOP=required takes no token that comes as Bearer', async () => {
     const { portico } = await startRecordedProvider({ ...okta, before: toBearer }, { OIDC_DPOP: 'required' })
-    const { browser, response } = await logIn(portico)
+    const { browser, response } = await logInAtOkta(portico)
     expect(await readRefusal(response)).toBe('502 invalid_token_response')
     expect(await getSession(portico, browser)).toEqual({ active: false })
   })
 
   test('OIDC_DPOP=required proves also where nothing is offered, and then signs nobody in', async () => {
     const { portico, calls } = await startRecordedProvider({}, { OIDC_DPOP: 'required' })
-    expect(await readRefusal((await logIn(portico)).response)).toBe('502 invalid_token_response')
+    expect(await readRefusal((await logInAtOkta(portico)).response)).toBe('502 invalid_token_response')
     expect(calls.find(({ path }) => path.endsWith('/token'))?.dpop).toBeDefined()
   })
 
   test('by itself, a provider that binds the tokens of other clients alone is taken at its word', async () => {
     const { portico, calls } = await startRecordedProvider({ ...okta, before: toBearer })
-    const { response, answer } = await logIn(portico)
+    const { response, answer } = await logInAtOkta(portico)
     expect(response.status).toBe(200)
     expect((await portico.store.read(answer.session.id))?.tokens.dpopThumbprint).toBeUndefined()
     expect(calls.find(({ path }) => path.endsWith('/token'))?.dpop).toBeDefined()
@@ -399,7 +406,7 @@ describe('DPoP towards the provider', () => {
     let isBearer = false
     const before: RequestHandler = (req, res, next) => (isBearer ? toBearer(req, res, next) : next())
     const { portico } = await startRecordedProvider({ ...okta, before })
-    const { browser } = await logIn(portico)
+    const { browser } = await logInAtOkta(portico)
     isBearer = true
     portico.clock.advance(seconds(19.5))
     expect(await readRefusal(await post(portico, browser))).toBe('502 invalid_token_response')
@@ -407,7 +414,7 @@ describe('DPoP towards the provider', () => {
 
   test('an unbound session stays so when the provider begins to offer proofs', async () => {
     const { start, portico, calls } = await startRecordedProvider(okta, { OIDC_DPOP: 'off' })
-    const { browser } = await logIn(portico)
+    const { browser } = await logInAtOkta(portico)
     const { clock, store } = portico
     const on = await start({ OIDC_DPOP: 'auto' }, { clock, store })
     for (const [name, cookie] of browser.cookies(portico.url)) browser.setCookie(on.url, name, cookie)
@@ -418,13 +425,13 @@ describe('DPoP towards the provider', () => {
 
   test('OIDC_DPOP=off takes Bearer, sends no proof, and refuses a token of type DPoP', async () => {
     const { portico, calls } = await startRecordedProvider(okta, { OIDC_DPOP: 'off' })
-    expect((await logIn(portico)).response.status).toBe(200)
+    expect((await logInAtOkta(portico)).response.status).toBe(200)
     expect(calls.filter(({ dpop }) => dpop !== undefined)).toEqual([])
     const odd = await startRecordedProvider(
       { before: rewriteJson('/token', (body) => ({ ...body, token_type: 'DPoP' })) },
       { OIDC_DPOP: 'off' },
     )
-    expect(await readRefusal((await logIn(odd.portico)).response)).toBe('502 invalid_token_response')
+    expect(await readRefusal((await logInAtOkta(odd.portico)).response)).toBe('502 invalid_token_response')
   })
 
   test.each([
@@ -432,7 +439,7 @@ describe('DPoP towards the provider', () => {
     ['another key', { jkt: 'A'.repeat(43) }],
   ])('an access token that is bound to %s is refused', async (_what, cnf) => {
     const idp = closeAfterTest(await startScriptedProvider())
-    idp.misbehave({
+    idp.script({
       metadata: (document) => ({ ...document, dpop_signing_alg_values_supported: ['ES256'] }),
       tokenResponse: (body) => ({ ...body, token_type: 'DPoP' }),
       accessTokenClaims: (claims) => ({ ...claims, cnf }),
@@ -445,13 +452,13 @@ describe('DPoP towards the provider', () => {
   test('neither is one that a refresh brings', async () => {
     const idp = closeAfterTest(await startScriptedProvider())
     let jkt = ''
-    const misbehave = (cnf: () => unknown) =>
-      idp.misbehave({
+    const script = (cnf: () => unknown) =>
+      idp.script({
         metadata: (document) => ({ ...document, dpop_signing_alg_values_supported: ['ES256'] }),
         tokenResponse: (body) => ({ ...body, token_type: 'DPoP' }),
         accessTokenClaims: (claims) => ({ ...claims, cnf: cnf() }),
       })
-    misbehave(() => ({ jkt }))
+    script(() => ({ jkt }))
     const portico = closeAfterTest(
       await startPortico({ issuer: idp.issuer, env: { SESSION_IDLE_TIMEOUT: '2h' } }),
     )
@@ -461,7 +468,7 @@ describe('DPoP towards the provider', () => {
     jkt = new URL(loginUrl).searchParams.get('dpop_jkt') ?? ''
     const callback = await browser.fetch(`${portico.url}/api/callback?${idp.authorize(loginUrl)}`)
     expect(callback.status).toBe(200)
-    misbehave(() => ({ jkt: 'A'.repeat(43) }))
+    script(() => ({ jkt: 'A'.repeat(43) }))
     portico.clock.advance(hours(1))
     expect(await readRefusal(await post(portico, browser))).toBe('502 invalid_access_token')
     expect(portico.logged.find(({ event }) => event === 'token_refresh_failed')?.reason).toMatch(/cnf\.jkt/)
@@ -469,14 +476,14 @@ describe('DPoP towards the provider', () => {
 
   test('a provider whose algorithms are not ours gets no proof', async () => {
     const idp = closeAfterTest(await startScriptedProvider())
-    idp.misbehave({ metadata: (document) => ({ ...document, dpop_signing_alg_values_supported: ['RS256'] }) })
+    idp.script({ metadata: (document) => ({ ...document, dpop_signing_alg_values_supported: ['RS256'] }) })
     const portico = closeAfterTest(await startPortico({ issuer: idp.issuer }))
     expect((await logInAtScripted(portico, idp)).response.status).toBe(200)
   })
 
   test.each([[{ length: 1 }], ['ES256'], [7]])('an offer that is no list (%j) is none', async (offer) => {
     const idp = closeAfterTest(await startScriptedProvider())
-    idp.misbehave({ metadata: (document) => ({ ...document, dpop_signing_alg_values_supported: offer }) })
+    idp.script({ metadata: (document) => ({ ...document, dpop_signing_alg_values_supported: offer }) })
     const portico = closeAfterTest(await startPortico({ issuer: idp.issuer }))
     expect((await logInAtScripted(portico, idp)).response.status).toBe(200)
   })
@@ -518,14 +525,14 @@ describe('DPoP towards the provider', () => {
     const userinfo = calls.findLast(({ path }) => path.endsWith('userinfo'))
     expect(await thumbprintOf(userinfo?.dpop)).toBe(first)
     // A new login takes the new secret's key.
-    const other = await logIn(after)
+    const other = await logInAtOkta(after)
     expect(other.response.status).toBe(200)
     expect(await thumbprintOf(calls.findLast(({ dpop }) => dpop !== undefined)?.dpop)).not.toBe(first)
   })
 
   test('a provider that stops offering it: a bound session goes on with its key', async () => {
     const { start, portico } = await startRecordedProvider({ ...okta, auth: 'none' })
-    const { browser, answer } = await logIn(portico)
+    const { browser, answer } = await logInAtOkta(portico)
     const { clock, store } = portico
     const off = await start({ OIDC_DPOP: 'off' }, { clock, store })
     for (const [name, cookie] of browser.cookies(portico.url)) browser.setCookie(off.url, name, cookie)
@@ -608,7 +615,7 @@ test("what a provider repeats of the client's secret and assertion is not logged
     provider: { accessTokenLifetime: 20 },
     before: onRefresh,
   })
-  const { browser } = await logIn(refreshed.portico)
+  const { browser } = await logInAtOkta(refreshed.portico)
   refreshed.portico.clock.advance(seconds(19.5))
   expect(await readRefusal(await post(refreshed.portico, browser))).toBe('503 provider_unavailable')
   expect(refreshed.portico.logged.find(({ event }) => event === 'token_refresh_rejected')?.reason).toBe(
@@ -616,7 +623,7 @@ test("what a provider repeats of the client's secret and assertion is not logged
   )
   for (const auth of ['client_secret_post', 'private_key_jwt ES256'] as const) {
     const { portico } = await startRecordedProvider({ auth, before })
-    expect(await readRefusal((await logIn(portico)).response)).toBe('502 provider_error')
+    expect(await readRefusal((await logInAtOkta(portico)).response)).toBe('502 provider_error')
     expect(portico.logged.find(({ event }) => event === 'login_failed')?.reason).toBe(
       'token endpoint: invalid_request: [redacted] [redacted]',
     )
@@ -631,6 +638,6 @@ test.each([[['a list']], [7], [{ toString: 1 }], [null]])(
         ? void res.status(400).json({ error: 'invalid_request', error_description: description })
         : next()
     const { portico } = await startRecordedProvider({ before })
-    expect(await readRefusal((await logIn(portico)).response)).toBe('502 provider_error')
+    expect(await readRefusal((await logInAtOkta(portico)).response)).toBe('502 provider_error')
   },
 )

@@ -4,8 +4,8 @@ import { describe, expect } from 'vitest'
 import { createTestBrowser } from '../../support/browser.ts'
 import { idp, portico, serverPerFile } from '../../support/fixtures.ts'
 import { csrf, logInAtScripted, readRefusal } from '../../support/login.ts'
+import { sendRaw } from '../../support/network/raw-http.ts'
 import { publicUrl, startPortico, type TestPortico } from '../../support/portico.ts'
-import { sendRaw } from '../../support/raw.ts'
 
 const spaOrigin = 'https://spa.example.com'
 const test = serverPerFile({ env: { SPA_ORIGINS: spaOrigin } })

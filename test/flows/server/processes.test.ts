@@ -4,8 +4,8 @@ import { createRemoteJWKSet, jwtVerify } from 'jose'
 import { afterEach, describe, expect, test } from 'vitest'
 import { introspectionClients } from '../../../src/config/values/caller-secrets.ts'
 import { createTestBrowser, type TestBrowser } from '../../support/browser.ts'
-import { freePort } from '../../support/http-server.ts'
 import { csrf } from '../../support/login.ts'
+import { freePort } from '../../support/network/http-server.ts'
 import { testSecret } from '../../support/portico.ts'
 import { startProcess, type TestProcess } from '../../support/processes/start-process.ts'
 import { startScriptedProvider } from '../../support/providers/scripted-provider.ts'
@@ -219,7 +219,7 @@ test('SIGTERM during the exchange: the login completes, then the process ends (F
     login_url: string
   }
   // The signal goes out while the provider holds the code and has not answered yet.
-  idp.misbehave({
+  idp.script({
     onTokenRequest: () => void server.child.kill('SIGTERM'),
     tokenDelay: server.line(/"server_draining"/),
   })

@@ -3,7 +3,7 @@ import { createTestBrowser, type TestBrowser } from '../../support/browser.ts'
 import { seconds } from '../../support/clock.ts'
 import { idp, portico, serverPerFile } from '../../support/fixtures.ts'
 import { csrf, startLogin } from '../../support/login.ts'
-import { readLogoutUrl, visitOurs } from '../../support/logout.ts'
+import { readLogoutUrl, visitPortico } from '../../support/logout.ts'
 import { publicUrl } from '../../support/portico.ts'
 
 /** Everything the provider hands out, at the login and at the refresh, and everything a login keeps to itself. */
@@ -19,7 +19,7 @@ async function liveThrough(navigate: boolean): Promise<{ secrets: Secrets; outpu
   const parameters = idp.authorize(loginUrl)
   const told: Secrets = {}
   let answered = 0
-  idp.misbehave({
+  idp.script({
     tokenResponse(body) {
       answered += 1
       for (const name of ['access_token', 'refresh_token', 'id_token']) {
@@ -43,7 +43,7 @@ async function liveThrough(navigate: boolean): Promise<{ secrets: Secrets; outpu
     ...(await (navigate ? logOutByForm(browser) : logOutByFetch(browser))),
     await go(`${portico.url}/api/callback?${parameters}`),
   ]
-  idp.misbehave()
+  idp.reset()
   const texts = await Promise.all(
     answers.map(async (answer) => `${JSON.stringify([...answer.headers])}\n${await answer.text()}`),
   )
@@ -71,8 +71,8 @@ async function logOutByFetch(browser: TestBrowser): Promise<Response[]> {
   const address = (await readLogoutUrl(answer.clone())) ?? ''
   const probe = await browser.fetch(portico.url + address.slice(publicUrl.length))
   expect(probe.status).toBe(400)
-  const redirect = withoutItsTarget(await visitOurs(portico, browser, address))
-  return [answer, probe, redirect, await visitOurs(portico, browser, address)]
+  const redirect = withoutItsTarget(await visitPortico(portico, browser, address))
+  return [answer, probe, redirect, await visitPortico(portico, browser, address)]
 }
 
 async function logOutByForm(browser: TestBrowser): Promise<Response[]> {
@@ -123,7 +123,7 @@ test('a failing login tells the log why, and nothing secret (R86)', async () => 
   const browser = createTestBrowser()
   const parameters = idp.authorize(await startLogin(portico, browser))
   let idToken = ''
-  idp.misbehave({
+  idp.script({
     idTokenClaims: (claims) => ({ ...claims, aud: 'other' }),
     tokenResponse(body) {
       idToken = String(body.id_token)
@@ -131,7 +131,7 @@ test('a failing login tells the log why, and nothing secret (R86)', async () => 
     },
   })
   await browser.fetch(`${portico.url}/api/callback?${parameters}`)
-  idp.misbehave()
+  idp.reset()
   const failure = portico.logged.findLast(({ event }) => event === 'login_failed')
   expect(failure).toMatchObject({
     code: 'invalid_id_token',

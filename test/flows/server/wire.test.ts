@@ -1,7 +1,7 @@
 import { connect } from 'node:net'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { parseRaw, sendRaw } from '../../support/network/raw-http.ts'
 import { startPortico, type TestPortico, testSecret } from '../../support/portico.ts'
-import { parseRaw, sendRaw } from '../../support/raw.ts'
 
 const secret = testSecret()
 let portico: TestPortico

@@ -60,7 +60,7 @@ describe('a refresh that only a new sign-in can heal ends the session (R63)', ()
       'access_denied',
     ].map((error): [string, RequestHandler] => [error, json(400, { error })]),
   ])('%s', async (_name, tokenEndpoint) => {
-    idp.misbehave({ tokenEndpoint })
+    idp.script({ tokenEndpoint })
     expect(await readRefusal(await askToken())).toBe('401 session_expired')
     expect(await getSession(portico, browser)).toEqual({ active: false })
     expect(String(logged('session_ended_by_provider')?.reason)).toMatch(/^token endpoint: .*\w/)
@@ -124,7 +124,7 @@ describe('what the operator has to mend is 503, and the log says it loudly; the 
       'status 401, basic challenge: check OIDC_CLIENT_ID',
     ],
   ])('%s', async (_name, tokenEndpoint, reason) => {
-    idp.misbehave({ tokenEndpoint })
+    idp.script({ tokenEndpoint })
     const response = await askToken()
     const { detail } = (await response.clone().json()) as { detail: string }
     expect(detail).toContain('the people who run this app')
@@ -133,7 +133,7 @@ describe('what the operator has to mend is 503, and the log says it loudly; the 
     expect(logged('token_refresh_rejected')).toMatchObject({ level: 'error', provider: 'default' })
     expect(String(logged('token_refresh_rejected')?.reason)).toMatch(/^token endpoint: /)
     expect(String(logged('token_refresh_rejected')?.reason)).toContain(reason)
-    idp.misbehave()
+    idp.reset()
     portico.clock.advance(minutes(1))
     expect((await askToken()).status).toBe(200)
   })
@@ -158,13 +158,13 @@ describe('what heals by itself is 503, and a warning; the session stays', () => 
       text(500, 'application/json', JSON.stringify({ error: 'invalid_grant', pad: 'x'.repeat(20_000) })),
     ],
   ])('%s', async (_name, tokenEndpoint) => {
-    idp.misbehave({ tokenEndpoint })
+    idp.script({ tokenEndpoint })
     const response = await askToken()
     expect(await response.clone().text()).not.toContain('does not answer')
     expect(await readRefusal(response)).toBe('503 provider_unavailable')
     expect(logged('token_refresh_failed')).toMatchObject({ level: 'warn' })
     expect(String(logged('token_refresh_failed')?.reason)).toMatch(/^token endpoint: /)
-    idp.misbehave()
+    idp.reset()
     portico.clock.advance(minutes(1))
     expect((await askToken()).status).toBe(200)
   })
@@ -172,14 +172,14 @@ describe('what heals by itself is 503, and a warning; the session stays', () => 
 
 test('a page in place of an answer closes the breaker: something answered', async () => {
   const readPause = async () => (await askToken()).headers.get('retry-after')
-  idp.misbehave({ tokenEndpoint: json(500, {}) })
+  idp.script({ tokenEndpoint: json(500, {}) })
   await askToken()
   expect(await readPause()).toBe('1')
   portico.clock.advance(seconds(31))
-  idp.misbehave({ tokenEndpoint: text(200, 'text/html', '<h1>Busy</h1>') })
+  idp.script({ tokenEndpoint: text(200, 'text/html', '<h1>Busy</h1>') })
   await askToken()
   portico.clock.advance(seconds(31))
-  idp.misbehave({ tokenEndpoint: json(500, {}) })
+  idp.script({ tokenEndpoint: json(500, {}) })
   await askToken()
   // Open again after a success or an answer, it would be two.
   expect(await readPause()).toBe('1')
@@ -195,25 +195,25 @@ describe('an answer that cannot be used brings a new refresh token all the same'
     ['an id_token that is no JWT', { id_token: 'x' }, /ERR_/],
     ['an encrypted id_token', { id_token: 'a.b.c.d.e' }, /ERR_/],
   ])('%s', async (_name, changes, reason) => {
-    idp.misbehave({ tokenResponse: (body) => ({ ...body, ...changes }) })
+    idp.script({ tokenResponse: (body) => ({ ...body, ...changes }) })
     expect((await readRefusal(await askToken())).slice(0, 3)).toBe('502')
     expect(String(logged('token_refresh_failed')?.reason)).toMatch(reason)
     // The spent one would be taken for theft.
-    idp.misbehave()
+    idp.reset()
     portico.clock.advance(seconds(31))
     expect((await askToken()).status).toBe(200)
   })
 })
 
 test('a refused answer costs one rotation in half a minute, not one for each call', async () => {
-  idp.misbehave({ idTokenClaims: (claims) => ({ ...claims, aud: 'other' }) })
+  idp.script({ idTokenClaims: (claims) => ({ ...claims, aud: 'other' }) })
   const before = idp.calls.refresh
   for (let second = 0; second < 29; second += 1) {
     await askToken()
     portico.clock.advance(seconds(1))
   }
   expect(idp.calls.refresh).toBe(before + 1)
-  idp.misbehave()
+  idp.reset()
   portico.clock.advance(seconds(2))
   expect((await askToken()).status).toBe(200)
 })
@@ -222,26 +222,26 @@ describe('an answer about another person is refused, and its refresh token is no
   test('by its ID token', async () => {
     const { session } = await getSession(portico, browser)
     const before = (await portico.store.read(session.id))?.tokens
-    idp.misbehave({ idTokenClaims: (claims) => ({ ...claims, sub: 'mallory' }) })
+    idp.script({ idTokenClaims: (claims) => ({ ...claims, sub: 'mallory' }) })
     expect(await readRefusal(await askToken())).toBe('502 invalid_id_token')
     expect((await portico.store.read(session.id))?.tokens).toEqual(before)
     // The provider has mixed people up: the spent token ends the session.
-    idp.misbehave()
+    idp.reset()
     portico.clock.advance(minutes(1))
     expect(await readRefusal(await askToken())).toBe('401 session_expired')
   })
 })
 
 test('an answer that no check foresees brings its new refresh token all the same', async () => {
-  idp.misbehave({ idTokenClaims: (claims) => ({ ...claims, auth_time: { valueOf: 1, toString: 1 } }) })
+  idp.script({ idTokenClaims: (claims) => ({ ...claims, auth_time: { valueOf: 1, toString: 1 } }) })
   expect((await askToken()).status).toBeGreaterThanOrEqual(500)
-  idp.misbehave()
+  idp.reset()
   portico.clock.advance(minutes(1))
   expect((await askToken()).status).toBe(200)
 })
 
 test('an access token that is said to have run out already is not renewed for each call', async () => {
-  idp.misbehave({
+  idp.script({
     tokenResponse: ({ expires_in: _, ...body }) => body,
     accessTokenClaims: (claims) => ({ ...claims, exp: Math.floor(portico.clock.now() / 1000) - 5 }),
   })
@@ -252,12 +252,12 @@ test('an access token that is said to have run out already is not renewed for ea
 
 test('a person who signs in again in another app of the same single sign-on keeps this session', async () => {
   // As at Keycloak: each refresh tells the later auth_time, for ever.
-  idp.misbehave({ idTokenClaims: (claims) => ({ ...claims, auth_time: Number(claims.auth_time) + 1_800 }) })
+  idp.script({ idTokenClaims: (claims) => ({ ...claims, auth_time: Number(claims.auth_time) + 1_800 }) })
   for (let round = 0; round < 3; round += 1) {
     expect((await askToken()).status).toBe(200)
     portico.clock.advance(hours(1))
   }
-  idp.misbehave()
+  idp.reset()
 })
 
 test('the words of GitHub at a plain OAuth 2.0 provider', async () => {
@@ -266,7 +266,7 @@ test('the words of GitHub at a plain OAuth 2.0 provider', async () => {
   const person = createTestBrowser()
   const loginUrl = await startLogin(other, person)
   await person.fetch(`${other.url}/api/callback?${plain.authorize(loginUrl)}`)
-  plain.say({
+  plain.script({
     refreshResponse: () => ({ error: 'bad_refresh_token', error_description: 'incorrect or expired' }),
   })
   other.clock.advance(minutes(2))

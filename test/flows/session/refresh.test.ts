@@ -5,7 +5,11 @@ import { hours, minutes, seconds } from '../../support/clock.ts'
 import { idp, portico, serverPerTest, signIn } from '../../support/fixtures.ts'
 import { csrf, getSession, readRefusal } from '../../support/login.ts'
 import { startPortico } from '../../support/portico.ts'
-import { createProviderKey, type Defect, unsigned } from '../../support/providers/scripted-provider.ts'
+import {
+  createProviderKey,
+  type ProviderScript,
+  unsigned,
+} from '../../support/providers/scripted-provider.ts'
 
 const test = serverPerTest({ env: { OIDC_TIMEOUT: '1s' } })
 beforeEach(() => {
@@ -50,7 +54,7 @@ describe('an access token that has expired', () => {
   })
 
   test('without a refresh token: app tokens are minted on, until the session ends', async () => {
-    idp.misbehave({ tokenResponse: ({ refresh_token: _, ...answer }) => answer })
+    idp.script({ tokenResponse: ({ refresh_token: _, ...answer }) => answer })
     const browser = await signIn()
     expect((await getSession(portico, browser)).provider_token.refreshable).toBe(false)
     await passAnHour(browser)
@@ -73,7 +77,7 @@ describe('ahead of expiry', () => {
     const held = new Promise<void>((done) => {
       release = done
     })
-    idp.misbehave({ onRefresh: () => held })
+    idp.script({ onRefresh: () => held })
     expect((await askToken(browser)).status).toBe(200)
     await expect.poll(() => idp.calls.refresh).toBe(2)
     release()
@@ -104,8 +108,8 @@ describe('ahead of expiry', () => {
       { tokenEndpoint: (_req, res) => void res.status(429).end() },
       { tokenEndpoint: (_req, res) => void res.send('<h1>Busy</h1>') },
       { tokenEndpoint: () => {} },
-    ] satisfies Defect[]) {
-      idp.misbehave(defect)
+    ] satisfies ProviderScript[]) {
+      idp.script(defect)
       const started = performance.now()
       expect((await askToken(browser)).status).toBe(200)
       expect(performance.now() - started).toBeLessThan(500)
@@ -116,7 +120,7 @@ describe('ahead of expiry', () => {
 })
 
 describe('the provider fails while the token has expired: 503 with Retry-After, and nobody is logged out', () => {
-  const failures: [string, Defect][] = [
+  const failures: [string, ProviderScript][] = [
     ['F25: 500', { tokenEndpoint: (_req, res) => void res.status(500).end() }],
     ['F25: HTML', { tokenEndpoint: (_req, res) => void res.send('<h1>Busy</h1>') }],
     ['F25: a reset', { tokenEndpoint: (req) => void req.socket.destroy() }],
@@ -134,14 +138,14 @@ describe('the provider fails while the token has expired: 503 with Retry-After, 
   test.each(failures)('%s', async (_name, defect) => {
     const browser = await signIn()
     await passAnHour(browser)
-    idp.misbehave(defect)
+    idp.script(defect)
     const response = await askToken(browser)
     expect(response.headers.get('retry-after')).toMatch(/^\d+$/)
     expect(await readRefusal(response)).toBe('503 provider_unavailable')
     expect((await getSession(portico, browser)).active).toBe(true)
     for (let turn = 0; turn < 20; turn += 1) await askToken(browser)
     expect(idp.calls.refresh).toBe(1)
-    idp.misbehave()
+    idp.reset()
     portico.clock.advance(minutes(1))
     expect((await askToken(browser)).status).toBe(200)
   })
@@ -149,7 +153,7 @@ describe('the provider fails while the token has expired: 503 with Retry-After, 
   test('F23: hanging costs one deadline; then requests are refused in milliseconds, also of other sessions', async () => {
     const [browser, other] = [await signIn(), await signIn()]
     await passAnHour(browser, other)
-    idp.misbehave({ tokenEndpoint: () => {} })
+    idp.script({ tokenEndpoint: () => {} })
     const started = performance.now()
     expect((await askToken(browser)).status).toBe(503)
     expect(performance.now() - started).toBeGreaterThan(900)
@@ -167,13 +171,13 @@ describe('the provider fails while the token has expired: 503 with Retry-After, 
     const browser = await signIn()
     await passAnHour(browser)
     const reset = () => String(Math.floor(portico.clock.now() / 1000) + 42)
-    idp.misbehave({
+    idp.script({
       tokenEndpoint: (_req, res) => void res.status(429).set('x-rate-limit-reset', reset()).end(),
     })
     const response = await askToken(browser)
     expect(Number(response.headers.get('retry-after'))).toBeGreaterThan(40)
     expect(await readRefusal(response)).toBe('503 provider_unavailable')
-    idp.misbehave()
+    idp.reset()
     portico.clock.advance(seconds(40))
     expect((await askToken(browser)).status).toBe(503)
     expect(idp.calls.refresh).toBe(1)
@@ -185,7 +189,7 @@ describe('the provider fails while the token has expired: 503 with Retry-After, 
     const browser = await signIn()
     await passAnHour(browser)
     const { session } = await getSession(portico, browser)
-    idp.misbehave({ onRefresh: () => portico.store.end(session.id) })
+    idp.script({ onRefresh: () => portico.store.end(session.id) })
     expect(await readRefusal(await askToken(browser))).toBe('401 session_expired')
     expect(await getSession(portico, browser)).toEqual({ active: false })
   })
@@ -219,7 +223,7 @@ describe('the provider takes the refresh token no more (R63, F27)', () => {
 test('F28: where no new refresh token comes back, the old one stays', async () => {
   const browser = await signIn()
   let used: string[] = []
-  idp.misbehave({
+  idp.script({
     tokenResponse: ({ refresh_token: _, ...answer }) => answer,
     onTokenRequest: ({ refresh_token: token = '' }) => void used.push(token),
   })
@@ -236,7 +240,7 @@ test('F28: where no new refresh token comes back, the old one stays', async () =
 })
 
 describe('the refreshed ID token is held against the login (R64)', () => {
-  const attacks: [string, Defect, string?][] = [
+  const attacks: [string, ProviderScript, string?][] = [
     ['without a person', { idTokenClaims: ({ sub: _, ...claims }) => claims }],
     ['of another issuer', { idTokenClaims: (claims) => ({ ...claims, iss: 'https://evil.example' }) }],
     ['for another client', { idTokenClaims: (claims) => ({ ...claims, aud: 'other' }) }],
@@ -278,7 +282,7 @@ describe('the refreshed ID token is held against the login (R64)', () => {
     await passAnHour(browser)
     const before = await getSession(portico, browser)
     const kept = await portico.store.read(before.session.id)
-    idp.misbehave(defect)
+    idp.script(defect)
     expect(await readRefusal(await askToken(browser))).toBe(`502 ${code}`)
     expect(await getSession(portico, browser)).toMatchObject({
       user: before.user,
@@ -289,12 +293,12 @@ describe('the refreshed ID token is held against the login (R64)', () => {
     expect({ ...rest, refreshToken: kept?.tokens.refreshToken }).toEqual(kept?.tokens)
     expect(refreshToken).not.toBe(kept?.tokens.refreshToken)
     // The provider takes it: the spent one would be taken for theft.
-    idp.misbehave()
+    idp.reset()
     portico.clock.advance(seconds(31))
     expect((await askToken(browser)).status).toBe(200)
   })
 
-  test.each<[string, Defect]>([
+  test.each<[string, ProviderScript]>([
     [
       'a later auth_time',
       { idTokenClaims: (claims) => ({ ...claims, auth_time: Number(claims.auth_time) + 60 }) },
@@ -310,16 +314,16 @@ describe('the refreshed ID token is held against the login (R64)', () => {
   ])('with %s it is taken', async (_name, defect) => {
     const browser = await signIn()
     await passAnHour(browser)
-    idp.misbehave(defect)
+    idp.script(defect)
     expect((await askToken(browser)).status).toBe(200)
     expect(loggedEvents()).toContain('tokens_refreshed')
   })
 
   test('with an auth_time where the login had none it is taken', async () => {
-    idp.misbehave({ idTokenClaims: ({ auth_time: _, ...claims }) => claims })
+    idp.script({ idTokenClaims: ({ auth_time: _, ...claims }) => claims })
     const browser = await signIn()
     await passAnHour(browser)
-    idp.misbehave()
+    idp.reset()
     expect((await askToken(browser)).status).toBe(200)
   })
 
@@ -329,7 +333,7 @@ describe('the refreshed ID token is held against the login (R64)', () => {
     const { session } = await getSession(portico, browser)
     const nonce = (await portico.store.read(session.id))?.identity.nonce
     expect(nonce).toHaveLength(43)
-    idp.misbehave({ idTokenClaims: (claims) => ({ ...claims, nonce }) })
+    idp.script({ idTokenClaims: (claims) => ({ ...claims, nonce }) })
     expect((await askToken(browser)).status).toBe(200)
   })
 
@@ -338,7 +342,7 @@ describe('the refreshed ID token is held against the login (R64)', () => {
     const { session, user } = await getSession(portico, browser)
     const before = await portico.store.read(session.id)
     await passAnHour(browser)
-    idp.misbehave({ tokenResponse: ({ id_token: _, ...answer }) => answer })
+    idp.script({ tokenResponse: ({ id_token: _, ...answer }) => answer })
     expect((await askToken(browser)).status).toBe(200)
     const after = await portico.store.read(session.id)
     expect(after?.tokens.idToken).toBe(before?.tokens.idToken)
@@ -357,10 +361,10 @@ describe("the provider's keys cannot be had during a refresh", () => {
     })
     const ask = () => browser.fetch(`${restarted.url}/api/token`, { method: 'POST', headers: csrf })
     for (const [name, value] of browser.cookies(portico.url)) browser.setCookie(restarted.url, name, value)
-    idp.misbehave({ jwks: () => 'down' })
+    idp.script({ jwks: () => 'down' })
     expect(await readRefusal(await ask())).toBe('503 provider_unavailable')
     expect(idp.calls.refresh).toBe(0)
-    idp.misbehave()
+    idp.reset()
     portico.clock.advance(minutes(1))
     expect((await ask()).status).toBe(200)
     await restarted.close()
@@ -373,13 +377,13 @@ describe("the provider's keys cannot be had during a refresh", () => {
     const [browser, other] = [await signIn(), await signIn()]
     await passAnHour(browser, other)
     const key = await createProviderKey('rotated')
-    idp.misbehave({ key, jwks })
+    idp.script({ key, jwks })
     expect(await readRefusal(await askToken(browser))).toBe('503 provider_unavailable')
     // To the breaker it is an outage: refresh tokens are not rotated again and again meanwhile.
     for (let turn = 0; turn < 10; turn += 1) await askToken(turn % 2 === 0 ? browser : other)
     expect(idp.calls.refresh).toBe(1)
     idp.publish(idp.goodKey, key)
-    idp.misbehave({ key })
+    idp.script({ key })
     portico.clock.advance(minutes(1))
     expect((await askToken(browser)).status).toBe(200)
     idp.publish(idp.goodKey)
@@ -391,7 +395,7 @@ describe("the provider's keys cannot be had during a refresh", () => {
     await passAnHour(browser)
     const before = await portico.store.read(session.id)
     const key = await createProviderKey('rotated')
-    idp.misbehave({ key, jwks: () => 'down' })
+    idp.script({ key, jwks: () => 'down' })
     expect(await readRefusal(await askToken(browser))).toBe('503 provider_unavailable')
     const after = await portico.store.read(session.id)
     expect(after?.tokens).toEqual({ ...before?.tokens, refreshToken: expect.any(String) })
@@ -399,7 +403,7 @@ describe("the provider's keys cannot be had during a refresh", () => {
     expect(await readRefusal(await askToken(browser))).toBe('503 provider_unavailable')
     expect(idp.calls.refresh).toBe(1)
     idp.publish(idp.goodKey, key)
-    idp.misbehave({ key })
+    idp.script({ key })
     portico.clock.advance(minutes(1))
     expect((await askToken(browser)).status).toBe(200)
     expect((await getSession(portico, browser)).active).toBe(true)
@@ -411,14 +415,14 @@ describe('what the refresh says of the person counts (R65)', () => {
   test('groups follow the ID token, also where there are none left', async () => {
     const browser = await signIn()
     await passAnHour(browser)
-    idp.misbehave({ idTokenClaims: (claims) => ({ ...claims, groups: ['Retired'] }) })
+    idp.script({ idTokenClaims: (claims) => ({ ...claims, groups: ['Retired'] }) })
     expect((await readToken(await askToken(browser))).groups).toEqual(['Retired'])
     await passAnHour(browser)
-    const withoutGroups: Defect = {
+    const withoutGroups: ProviderScript = {
       idTokenClaims: ({ groups: _, ...claims }) => claims,
       userinfo: ({ groups: _, ...claims }) => claims,
     }
-    idp.misbehave(withoutGroups)
+    idp.script(withoutGroups)
     expect((await readToken(await askToken(browser))).groups).toBeUndefined()
     expect((await getSession(portico, browser)).user).not.toHaveProperty('groups')
   })
@@ -431,7 +435,7 @@ describe('what the refresh says of the person counts (R65)', () => {
     ]) {
       await passAnHour(browser)
       const group = `group ${tokenResponse === undefined}`
-      idp.misbehave({
+      idp.script({
         idTokenClaims: ({ groups: _, ...claims }) => claims,
         userinfo: (claims) => ({ ...claims, groups: [group] }),
         ...(tokenResponse === undefined ? {} : { tokenResponse }),
@@ -443,7 +447,7 @@ describe('what the refresh says of the person counts (R65)', () => {
   test('userinfo that fails does not cost the tokens that came: claims stay as they were', async () => {
     const browser = await signIn()
     await passAnHour(browser)
-    idp.misbehave({
+    idp.script({
       idTokenClaims: ({ groups: _, ...claims }) => claims,
       userinfoEndpoint: (_req, res) => void res.status(500).end(),
     })
@@ -455,7 +459,7 @@ describe('what the refresh says of the person counts (R65)', () => {
   test('userinfo of another person is discarded (R43)', async () => {
     const browser = await signIn()
     await passAnHour(browser)
-    idp.misbehave({
+    idp.script({
       idTokenClaims: ({ groups: _, ...claims }) => claims,
       userinfo: (claims) => ({ ...claims, sub: 'someone-else', groups: ['Admins'] }),
     })
@@ -465,7 +469,7 @@ describe('what the refresh says of the person counts (R65)', () => {
   test('what only an ID token told stays where a refresh brings none', async () => {
     const browser = await signIn()
     await passAnHour(browser)
-    idp.misbehave({
+    idp.script({
       tokenResponse: ({ id_token: _, ...answer }) => answer,
       userinfo: ({ groups: _, ...claims }) => claims,
     })
@@ -477,7 +481,7 @@ describe('what the refresh says of the person counts (R65)', () => {
     await passAnHour(browser)
     const { session } = await getSession(portico, browser)
     const before = await portico.store.read(session.id)
-    idp.misbehave({
+    idp.script({
       tokenResponse: ({ id_token: _, ...answer }) => answer,
       userinfo: (claims) => ({ ...claims, sub: 'someone-else', groups: ['Admins'] }),
     })
@@ -495,7 +499,7 @@ describe('the scope (R66)', () => {
     const browser = await signIn()
     expect(await scopeOf(browser)).toContain('orders:write')
     await passAnHour(browser)
-    idp.misbehave({ accessTokenClaims: (claims) => ({ ...claims, scp: ['openid', 'orders:read'] }) })
+    idp.script({ accessTokenClaims: (claims) => ({ ...claims, scp: ['openid', 'orders:read'] }) })
     expect(await scopeOf(browser)).toEqual(['openid', 'orders:read'])
   })
 
@@ -503,7 +507,7 @@ describe('the scope (R66)', () => {
     const browser = await signIn()
     const before = await scopeOf(browser)
     await passAnHour(browser)
-    idp.misbehave({ accessTokenClaims: (claims) => ({ ...claims, scp: [...before, 'admin'] }) })
+    idp.script({ accessTokenClaims: (claims) => ({ ...claims, scp: [...before, 'admin'] }) })
     expect(await scopeOf(browser)).toEqual(before)
   })
 })
@@ -512,7 +516,7 @@ test('no secret of a refresh is logged, whatever the provider says', async () =>
   const browser = await signIn()
   await passAnHour(browser)
   const secrets: string[] = []
-  idp.misbehave({
+  idp.script({
     tokenEndpoint(req, res) {
       const { refresh_token: token = '' } = req.body as Record<string, string>
       secrets.push(token)

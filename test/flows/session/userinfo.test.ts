@@ -18,12 +18,12 @@ const ask = (browser: TestBrowser) => browser.fetch(`${portico.url}/api/userinfo
 test('answers what the provider says now, live', async () => {
   const browser = await signIn()
   expect(await (await ask(browser)).json()).toMatchObject({ sub: '00u-grace', name: 'Grace Hopper' })
-  idp.misbehave({ userinfo: (claims) => ({ ...claims, name: 'Admiral Hopper', extra: 1 }) })
+  idp.script({ userinfo: (claims) => ({ ...claims, name: 'Admiral Hopper', extra: 1 }) })
   expect(await (await ask(browser)).json()).toMatchObject({ name: 'Admiral Hopper', extra: 1 })
 })
 
 test('a user_id of an OpenID Connect provider is a claim like others', async () => {
-  idp.misbehave({
+  idp.script({
     tokenResponse: (body) => ({ ...body, user_id: 'one' }),
     userinfo: (claims) => ({ ...claims, user_id: 'another' }),
   })
@@ -34,7 +34,7 @@ test('a user_id of an OpenID Connect provider is a claim like others', async () 
 test('the access token goes into the header, never into the URL (R42)', async () => {
   const browser = await signIn()
   const seen: { url: string; authorization: string | undefined }[] = []
-  idp.misbehave({
+  idp.script({
     userinfoEndpoint(req, _res, next) {
       seen.push({ url: req.originalUrl, authorization: req.get('authorization') })
       next()
@@ -60,29 +60,29 @@ test.each<[string, unknown]>([
   ['that is nothing', null],
 ])('an answer %s is discarded', async (_name, answer) => {
   const browser = await signIn()
-  idp.misbehave({ userinfoEndpoint: (_req, res) => void res.json(answer) })
+  idp.script({ userinfoEndpoint: (_req, res) => void res.json(answer) })
   expect(await readRefusal(await ask(browser))).toBe('502 invalid_userinfo')
   expect((await getSession(portico, browser)).active).toBe(true)
 })
 
 test.each([403, 404, 302])('an answer of status %i is refused', async (status) => {
   const browser = await signIn()
-  idp.misbehave({ userinfoEndpoint: (_req, res) => void res.status(status).json({ sub: '00u-grace' }) })
+  idp.script({ userinfoEndpoint: (_req, res) => void res.status(status).json({ sub: '00u-grace' }) })
   expect(await readRefusal(await ask(browser))).toBe('502 invalid_userinfo')
 })
 
 test('a provider that fails: 503, and nobody is logged out', async () => {
   const browser = await signIn()
-  idp.misbehave({ userinfoEndpoint: (_req, res) => void res.status(500).end() })
+  idp.script({ userinfoEndpoint: (_req, res) => void res.status(500).end() })
   expect(await readRefusal(await ask(browser))).toBe('503 provider_unavailable')
-  idp.misbehave()
+  idp.reset()
   portico.clock.advance(seconds(2))
   expect((await ask(browser)).status).toBe(200)
 })
 
 test('a provider without userinfo: 404', async () => {
   const bare = await startScriptedProvider()
-  bare.misbehave({ metadata: ({ userinfo_endpoint: _, ...document }) => document })
+  bare.script({ metadata: ({ userinfo_endpoint: _, ...document }) => document })
   const other = await startPortico({ issuer: bare.issuer })
   const { browser } = await logInAtScripted(other, bare)
   const response = await browser.fetch(`${other.url}/api/userinfo`, { headers: csrf })
@@ -94,7 +94,7 @@ test('a provider without userinfo: 404', async () => {
 describe('a token that has expired, or is taken no more', () => {
   const refuseFirst = (times: number) => {
     let left = times
-    idp.misbehave({
+    idp.script({
       userinfoEndpoint(_req, res, next) {
         left -= 1
         if (left < 0) return next()
@@ -153,12 +153,12 @@ describe('a token that has expired, or is taken no more', () => {
 
   test('and the provider does not say why: 401 login_required all the same', async () => {
     const browser = await signIn()
-    idp.misbehave({ userinfoEndpoint: (_req, res) => void res.status(401).end() })
+    idp.script({ userinfoEndpoint: (_req, res) => void res.status(401).end() })
     expect(await readRefusal(await ask(browser))).toBe('401 login_required')
   })
 
   test('and cannot be renewed: 401 login_required', async () => {
-    idp.misbehave({ tokenResponse: ({ refresh_token: _, ...answer }) => answer })
+    idp.script({ tokenResponse: ({ refresh_token: _, ...answer }) => answer })
     const browser = await signIn()
     refuseFirst(9)
     expect(await readRefusal(await ask(browser))).toBe('401 login_required')
@@ -166,31 +166,31 @@ describe('a token that has expired, or is taken no more', () => {
 })
 
 describe("what one person's userinfo does", () => {
-  const failures: [string, Parameters<ScriptedProvider['misbehave']>[0]][] = [
+  const failures: [string, Parameters<ScriptedProvider['script']>[0]][] = [
     ['429', { userinfoEndpoint: (_req, res) => void res.status(429).set('retry-after', '300').end() }],
     ['500', { userinfoEndpoint: (_req, res) => void res.status(500).end() }],
     ['more than a megabyte', { userinfo: (claims) => ({ ...claims, filler: 'x'.repeat(1_100_000) }) }],
   ]
   test.each(failures)('(%s) is not the failure of another', async (_name, defect) => {
     const [one, other] = [await signIn(), await signIn()]
-    idp.misbehave(defect)
+    idp.script(defect)
     for (let turn = 0; turn < 3; turn += 1) expect((await ask(one)).status).toBe(503)
-    idp.misbehave()
+    idp.reset()
     expect((await ask(other)).status).toBe(200)
     for (let passed = 0; passed < 3; passed += 1) {
       portico.clock.advance(minutes(20))
       await getSession(portico, other)
     }
-    idp.misbehave(defect)
+    idp.script(defect)
     await ask(one)
-    idp.misbehave()
+    idp.reset()
     const token = await other.fetch(`${portico.url}/api/token`, { method: 'POST', headers: csrf })
     expect(token.status).toBe(200)
   })
 
   test('where the provider hangs, it costs one deadline, and then milliseconds', async () => {
     const browser = await signIn()
-    idp.misbehave({ userinfoEndpoint: () => {} })
+    idp.script({ userinfoEndpoint: () => {} })
     expect((await ask(browser)).status).toBe(503)
     const began = performance.now()
     for (let turn = 0; turn < 10; turn += 1) expect((await ask(browser)).status).toBe(503)
@@ -210,7 +210,7 @@ describe('a signed answer (R44)', () => {
     { key = idp.goodKey, header = {} as object, break: broken = false } = {},
   ) => {
     const token = await idp.sign(key, { alg: key.alg, kid: key.kid, ...header }, payload)
-    idp.misbehave({
+    idp.script({
       userinfoEndpoint: (_req, res) =>
         void res.type('application/jwt').send(broken ? `${token.slice(0, -4)}AAAA` : token),
     })
@@ -245,7 +245,7 @@ describe('a signed answer (R44)', () => {
   test('that nobody signed is refused', async () => {
     const browser = await signIn()
     const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
-    idp.misbehave({
+    idp.script({
       userinfoEndpoint: (_req, res) =>
         void res.type('application/jwt').send(`${part({ alg: 'none' })}.${part(claims())}.`),
     })

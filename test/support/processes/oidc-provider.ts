@@ -3,8 +3,9 @@ import type { AddressInfo } from 'node:net'
 import { Provider } from '../../../demo/provider/oidc-provider.ts'
 
 /**
- * oidc-provider as it comes, in a process of its own: no Okta shape, opaque access tokens, its own pages. Prints its
- * issuer once it listens. Its client's id, secret and redirect URI are in the environment.
+ * Runs oidc-provider with its defaults in a process of its own: unlike Okta, with opaque access tokens and
+ * its own pages. Reads its client's id, secret and redirect URI from the environment, and prints its issuer
+ * once it listens.
  */
 const { CLIENT_ID = '', CLIENT_SECRET = '', REDIRECT_URI = '' } = process.env
 

@@ -4,17 +4,17 @@ import type { AddressInfo } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import type { KoaContextWithOIDC } from 'oidc-provider'
 import { createDemoProvider, type DemoProviderOptions } from '../../../demo/provider/provider.ts'
-import type { TestCertificate } from '../certificate.ts'
+import type { TestCertificate } from '../network/certificate.ts'
 
-/** What `startShapedProvider` hands over. */
+/** The options that `startProviderVariant` passes on. */
 export interface ProviderVariantOptions extends Omit<DemoProviderOptions, 'origin' | 'more'> {
   /** Speak TLS with this certificate, and ask clients for theirs, which must be `client`. */
   tls?: { server: TestCertificate; client: TestCertificate }
 }
 
 /**
- * The embedded provider in one of its shapes, in a process of its own. Its options are in the environment; it prints its
- * origin once it listens.
+ * Runs a variant of the demo's provider in a process of its own. Reads its options from the environment, and
+ * prints its origin once it listens.
  */
 const { tls, ...options } = JSON.parse(process.env.OPTIONS ?? '{}') as ProviderVariantOptions
 
@@ -47,7 +47,7 @@ server.listen(0, '127.0.0.1', async () => {
     ...options,
     origin,
     more: {
-      // Portico's clock is ahead of it while a test lets tokens expire.
+      // Portico's clock is ahead of this one while a test lets tokens expire.
       clockTolerance: 60,
       ...(tls === undefined
         ? {}

@@ -7,16 +7,17 @@ import { createMemoryAdapterFactory } from '../../../demo/provider/adapter.ts'
 import { createDemoProvider } from '../../../demo/provider/provider.ts'
 
 /**
- * The embedded provider, a real oidc-provider that rotates refresh tokens and detects their reuse, in a process of its
- * own behind a fault middleware that the parent directs. Prints its issuer once it listens.
+ * Runs the demo's provider, a real oidc-provider that rotates refresh tokens and detects their reuse, in a
+ * process of its own. A middleware injects the faults that the parent orders. Prints its issuer once it
+ * listens.
  */
 
-/** What the token endpoint does to a call. */
+/** What happens to a call. */
 export type ProviderFault =
   | 'none'
-  /** Keeps the call from the provider until it is released; a caller who has gone by then was never there. */
+  /** Holds the call back until it is released; it is dropped if the caller has gone by then. */
   | 'hold-call'
-  /** Lets the provider act, and keeps its answer until it is released. */
+  /** Lets the provider act, and holds its answer back until it is released. */
   | 'hold-answer'
   /** Lets the provider act, and drops its answer. */
   | 'lose-answer'
@@ -25,7 +26,7 @@ export type ProviderFault =
   | 'html'
   | { status: number; headers?: Record<string, string> }
 
-/** What the parent may ask for; each is answered by the state. */
+/** What the parent can order; each order is answered with the state. */
 export interface ProviderOrder {
   /** Of revocations. */
   revocationFault?: ProviderFault
@@ -36,22 +37,24 @@ export interface ProviderOrder {
   /** Of every other call. */
   hangs?: boolean
   release?: true
-  /** Ends everything the person has at the provider. */
+  /** Revokes every grant at the provider. */
   revokeAll?: true
 }
 
 export interface ProviderState {
   /** Refresh calls that reached the provider. */
   refreshes: number
-  /** Calls on which a fault acted since the last release. */
+  /** Calls that a fault has affected since the last release. */
   held: number
-  /** Token families ended because a refresh token was used again. */
+  /** Token families that were revoked because a refresh token was used again. */
   revoked: number
   /** Code exchanges that reached the provider. */
   codes: number
   /** Revocations that reached the provider. */
   tokenRevocation: number
-  /** Refresh tokens that were neither used nor revoked; where there are families, of those that were ended by reuse as well. */
+  /**
+   * Refresh tokens that were neither used nor revoked by themselves; those of a revoked family still count.
+   */
   livingRefreshTokens: number
 }
 
@@ -109,7 +112,9 @@ const faults: RequestHandler = (req, res, next) => {
   })
 }
 
-/** As at providers that know no families: each refresh token lives until it is used or revoked itself. */
+/**
+ * Makes each refresh token live until it is used or revoked itself, as at providers without token families.
+ */
 function createLonelyTokens(grace: number): Configuration {
   const createAdapter = createMemoryAdapterFactory({ grace })
   return {
@@ -185,7 +190,7 @@ server.listen(Number(process.env.PORT ?? 0), '127.0.0.1', async () => {
     process.send?.({ state: { ...state, livingRefreshTokens: living.size } })
   })
   const outer = express().disable('x-powered-by')
-  // oidc-provider takes a body that was parsed before it.
+  // oidc-provider accepts a body that was parsed before.
   outer.use(express.urlencoded({ extended: false }), faults, app)
   server.on('request', outer)
   process.stdout.write(`${issuer}\n`)

@@ -3,20 +3,22 @@ import { join, resolve } from 'node:path'
 
 export const root = resolve(import.meta.dirname, '../../..')
 
-/** A process of ours, with all it has printed so far. */
+/** A process that a test started, with everything it has printed so far. */
 export interface TestProcess {
   child: ChildProcess
   output: { text: string }
   /** Resolves with the exit code. */
   exited: Promise<number | null>
-  /** The first line of its output that matches; rejects where it ends without one. */
+  /** Resolves with the first line of output that matches; rejects if the process ends without one. */
   line(pattern: RegExp): Promise<string>
   stop(signal?: NodeJS.Signals): Promise<number | null>
 }
 
 const timeTravelPreload = ['--import', join(root, 'test/support/processes/time-travel.ts')]
 
-/** Starts a TypeScript file of this tree with exactly this environment; with `timeTravel`, its clock can be moved. */
+/**
+ * Starts a TypeScript file of this tree with exactly this environment; `timeTravel` lets its clock be moved.
+ */
 export function startProcess(
   file: string,
   args: string[],

@@ -1,6 +1,6 @@
 /**
- * A preload (`node --import`): the parent moves this process's clock by hand, so that whole servers and providers age
- * without anyone sleeping. Timers go on as they are.
+ * Lets the parent move this process's clock (loaded by `node --import`), so that tests of whole servers and
+ * providers need not sleep. Timers are not affected.
  */
 const RealDate = Date
 let offset = 0
@@ -17,7 +17,7 @@ class MovedDate extends RealDate {
 }
 globalThis.Date = MovedDate as DateConstructor
 
-/** What the parent says: how many milliseconds pass. */
+/** Moves the clock by the milliseconds that the parent sends. */
 process.on('message', (message: { advance?: number }) => {
   if (message.advance === undefined) return
   offset += message.advance

@@ -2,7 +2,7 @@ import express, { type RequestHandler } from 'express'
 import { createDemoClient, type DemoClientAuth } from '../../../demo/provider/clients.ts'
 import { createDemoProvider, type DemoProviderOptions } from '../../../demo/provider/provider.ts'
 import { type ShapeName, shapes } from '../../../demo/provider/shapes.ts'
-import { startTestServer } from '../http-server.ts'
+import { startTestServer } from '../network/http-server.ts'
 import { testSecret } from '../portico.ts'
 
 /** An address where nothing listens, so that the doctor's check of it ends at once. */

@@ -1,20 +1,20 @@
 import { createHash, randomUUID } from 'node:crypto'
 import express from 'express'
-import { startTestServer } from '../http-server.ts'
+import { startTestServer } from '../network/http-server.ts'
 
-/** What this provider says otherwise than it should. */
-interface Words {
+/** What this provider answers otherwise than it should. */
+interface OAuth2Script {
   tokenResponse?: (body: Record<string, unknown>) => unknown
   refreshResponse?: (body: Record<string, unknown>) => unknown
   userinfo?: (claims: Record<string, unknown>) => unknown
 }
 
-/** A plain OAuth 2.0 provider that says what a test wants: no discovery, a user id beside the tokens. */
+/** Starts a plain OAuth 2.0 provider that a test scripts: no discovery, a user id in the token response. */
 export async function startOAuth2Provider() {
   const server = await startTestServer()
   const codes = new Map<string, URLSearchParams>()
   const requests: { path: string; body: Record<string, string> }[] = []
-  let words: Words = {}
+  let script: OAuth2Script = {}
 
   const app = express()
   app.post('/token', express.urlencoded({ extended: false }), (req, res) => {
@@ -38,13 +38,13 @@ export async function startOAuth2Provider() {
       refresh_token: randomUUID(),
       user_id: 'u-1',
     }
-    const say = isRefresh ? (words.refreshResponse ?? words.tokenResponse) : words.tokenResponse
-    res.json(say?.(answer) ?? answer)
+    const change = isRefresh ? (script.refreshResponse ?? script.tokenResponse) : script.tokenResponse
+    res.json(change?.(answer) ?? answer)
   })
   app.use('/users', (req, res) => {
     requests.push({ path: req.originalUrl, body: {} })
     const claims = { user_id: 'u-1', name: 'Grace Hopper' }
-    res.json(words.userinfo?.(claims) ?? claims)
+    res.json(script.userinfo?.(claims) ?? claims)
   })
   server.serve(app)
 
@@ -58,10 +58,15 @@ export async function startOAuth2Provider() {
       OIDC_CLIENT_ID: 'plain',
       OIDC_SCOPES: 'profile offline_access',
     },
-    say(next: Words = {}) {
-      words = next
+    /** Follows this script from now on. */
+    script(next: OAuth2Script) {
+      script = next
     },
-    /** The provider's answer to a login URL. */
+    /** Follows no script any more: all is right. */
+    reset() {
+      script = {}
+    },
+    /** Signs a user in; returns the query that the provider sends the browser back with. */
     authorize(loginUrl: string): URLSearchParams {
       const asked = new URL(loginUrl).searchParams
       const code = randomUUID()

@@ -1,9 +1,9 @@
 import { createDemoProvider } from '../../../demo/provider/provider.ts'
 import type { TestBrowser } from '../browser.ts'
-import { startTestServer } from '../http-server.ts'
+import { startTestServer } from '../network/http-server.ts'
 import { publicUrl } from '../portico.ts'
 
-/** The embedded Okta-shaped provider on a free port, with a client for each way to authenticate. */
+/** Starts the demo's provider, which behaves as Okta does, with a client for each way to authenticate. */
 export async function startOkta() {
   const server = await startTestServer()
   const client = {
@@ -38,7 +38,7 @@ export async function signOutAtOkta(browser: TestBrowser, logoutUrl: string): Pr
   const page = await (await browser.visit(logoutUrl)).text()
   const action = /action="([^"]+)"/.exec(page)?.[1] ?? ''
   const xsrf = /name="xsrf" value="([^"]+)"/.exec(page)?.[1] ?? ''
-  // Who has a valid id_token_hint is not asked.
+  // With a valid id_token_hint, the provider must not ask.
   if (!page.includes("querySelector('button').click()") && page.includes('Sign out of the provider?')) {
     throw new Error('the provider asks the person')
   }

@@ -1,6 +1,6 @@
 import { createDemoClient, type DemoClient, type DemoClientAuth } from '../../../demo/provider/clients.ts'
 import { type ShapeName, type ShapeOptions, shapes } from '../../../demo/provider/shapes.ts'
-import type { TestCertificate } from '../certificate.ts'
+import type { TestCertificate } from '../network/certificate.ts'
 import { publicUrl } from '../portico.ts'
 import type { ProviderVariantOptions } from '../processes/provider-variant.ts'
 import { startProcess } from '../processes/start-process.ts'
@@ -8,7 +8,7 @@ import { startProcess } from '../processes/start-process.ts'
 /** Every way to authenticate that Portico knows. */
 export type ClientAuthName = DemoClientAuth | 'tls_client_auth'
 
-/** Two certificates that a provider and a client of it show to each other. */
+/** The certificates that a provider and its client present to each other. */
 export interface MutualTls {
   server: TestCertificate
   client: TestCertificate
@@ -39,7 +39,10 @@ async function createClient(
   }
 }
 
-/** Starts a provider of a shape in a process of its own, with one client; returns the settings of Portico for it. */
+/**
+ * Starts a variant of the demo's provider in its own process, with one client; returns the settings of
+ * Portico for it.
+ */
 export async function startProviderVariant(
   shape: ShapeName,
   auth: ClientAuthName,

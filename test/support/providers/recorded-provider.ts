@@ -1,10 +1,7 @@
 import express, { type RequestHandler } from 'express'
-import { createTestBrowser } from '../browser.ts'
 import { closeAfterTest } from '../fixtures.ts'
-import { type LoginAnswer, startLogin } from '../login.ts'
-import { startPortico, type TestPortico } from '../portico.ts'
+import { startPortico } from '../portico.ts'
 import { type DemoProviderSetup, startDemoProvider } from './demo-provider.ts'
-import { signInAtOkta } from './okta.ts'
 
 /** A request of Portico, as the provider received it. */
 interface Call {
@@ -33,11 +30,4 @@ export async function startRecordedProvider(
   const start = async (more: Record<string, string | undefined> = {}, replaced = {}) =>
     closeAfterTest(await startPortico({ env: { ...idp.env, ...env, ...more }, replaced }))
   return { calls, idp, start, portico: await start() }
-}
-
-/** Signs in at the provider, and comes back with the response. */
-export async function logIn(portico: TestPortico, browser = createTestBrowser()) {
-  const callback = await signInAtOkta(browser, await startLogin(portico, browser))
-  const response = await browser.fetch(`${portico.url}/api/callback${callback.search}`)
-  return { browser, response, answer: (await response.clone().json()) as LoginAnswer }
 }

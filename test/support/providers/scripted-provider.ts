@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto'
 import express from 'express'
 import { CompactSign, type CryptoKey, exportJWK, generateKeyPair, type JWK, type JWTPayload } from 'jose'
-import { startTestServer } from '../http-server.ts'
+import { startTestServer } from '../network/http-server.ts'
 
 interface SigningKey {
   kid: string
@@ -25,8 +25,8 @@ export function unsigned(token: string): string {
   return `${header}.${token.split('.')[1]}.`
 }
 
-/** What this provider does wrong; everything else it does right. */
-export interface Defect {
+/** What this provider does otherwise than it should; everything else it does right. */
+export interface ProviderScript {
   idTokenClaims?: (claims: JWTPayload) => JWTPayload
   idTokenHeader?: (header: Record<string, unknown>) => Record<string, unknown>
   /** Changes the signed compact token. */
@@ -37,24 +37,24 @@ export interface Defect {
   /** The key that signs, published or not. */
   key?: SigningKey
   tokenResponse?: (body: Record<string, unknown>) => unknown
-  /** Sends the token answer in another form than JSON. */
+  /** Sends the token response in another form than JSON. */
   sendTokens?: (res: express.Response, body: unknown) => void
-  /** Sees the token request. */
+  /** Receives the token request. */
   onTokenRequest?: (body: Record<string, string>) => void
-  /** Holds the token answer back until this is settled. */
+  /** Delays the token response until this is settled. */
   tokenDelay?: Promise<unknown>
-  /** Sees a refresh that is right, before it is answered. */
+  /** Is called with each valid refresh, before it is answered. */
   onRefresh?: () => unknown
-  /** Answers the token call in full. */
+  /** Answers token requests instead of the provider. */
   tokenEndpoint?: express.RequestHandler
   jwks?: (keys: JWK[]) => unknown
   metadata?: (document: Record<string, unknown>) => unknown
   discovery?: express.RequestHandler
   userinfoEndpoint?: express.RequestHandler
   revocationEndpoint?: express.RequestHandler
-  /** Answers for the discovery document of its org. */
+  /** Answers requests for the discovery document of the Okta org. */
   orgMetadata?: express.RequestHandler
-  /** Answers for the keys of its org. */
+  /** Answers requests for the keys of the Okta org. */
   orgKeys?: express.RequestHandler
   userinfo?: (claims: Record<string, unknown>) => unknown
 }
@@ -67,7 +67,7 @@ interface Grant {
   sub: string
 }
 
-/** Who signs in where a test names no other person. */
+/** `sub` of the user who signs in by default. */
 const grace = '00u-grace'
 
 const userClaims = {
@@ -78,20 +78,22 @@ const userClaims = {
   groups: ['Navy'],
 }
 
-/** A complete little provider that validates like a real one, and has one defect when a test says so. */
+/**
+ * Starts a small but complete OpenID provider: it validates as a real one does, and follows a test's script.
+ */
 export async function startScriptedProvider({ path = '/oauth2/default', port = 0 } = {}) {
   const server = await startTestServer(port)
   const issuer = `${server.origin}${path}`
   const goodKey = await createProviderKey('good-1')
-  /** Of the Okta org that this authorization server belongs to. */
+  /** The key of the Okta org that this authorization server belongs to. */
   const orgKey = await createProviderKey('org-1')
   const grants = new Map<string, Grant>()
-  /** Grants by the one refresh token that is good for them; each is good once. */
+  /** Grants by their current refresh token, which can be used once. */
   const refreshTokens = new Map<string, Grant>()
   const calls = { discovery: 0, token: 0, refresh: 0, jwks: 0, userinfo: 0, revocation: 0 }
   let clock: { now(): number } = Date
   let rotates = true
-  let defect: Defect = {}
+  let script: ProviderScript = {}
   let published: JWK[] = [goodKey.publicJwk]
 
   const halfHash = (text: string) =>
@@ -117,8 +119,8 @@ export async function startScriptedProvider({ path = '/oauth2/default', port = 0
       scp: scope,
       sub: 'grace',
     }
-    const key = defect.accessTokenKey ?? goodKey
-    return sign(key, { alg: key.alg, kid: key.kid }, defect.accessTokenClaims?.(claims) ?? claims)
+    const key = script.accessTokenKey ?? goodKey
+    return sign(key, { alg: key.alg, kid: key.kid }, script.accessTokenClaims?.(claims) ?? claims)
   }
 
   async function mintIdToken(
@@ -139,20 +141,20 @@ export async function startScriptedProvider({ path = '/oauth2/default', port = 0
       ...(parameters.has('acr_values') ? { acr: parameters.get('acr_values') } : {}),
       ...userClaims,
     }
-    const key = defect.key ?? goodKey
+    const key = script.key ?? goodKey
     const header = { alg: key.alg, kid: key.kid }
     const token = await sign(
       key,
-      { ...header, ...defect.idTokenHeader?.(header) },
-      defect.idTokenClaims?.(claims) ?? claims,
+      { ...header, ...script.idTokenHeader?.(header) },
+      script.idTokenClaims?.(claims) ?? claims,
     )
-    return defect.idToken?.(token) ?? token
+    return script.idToken?.(token) ?? token
   }
 
   const app = express()
   app.get(`${path}/.well-known/openid-configuration`, (req, res, next) => {
     calls.discovery += 1
-    if (defect.discovery) return defect.discovery(req, res, next)
+    if (script.discovery) return script.discovery(req, res, next)
     const document = {
       issuer,
       authorization_endpoint: `${issuer}/v1/authorize`,
@@ -164,30 +166,30 @@ export async function startScriptedProvider({ path = '/oauth2/default', port = 0
       response_types_supported: ['code'],
       id_token_signing_alg_values_supported: ['RS256', 'none'],
     }
-    return void res.json(defect.metadata?.(document) ?? document)
+    return void res.json(script.metadata?.(document) ?? document)
   })
   app.get(`${path}/v1/keys`, (_req, res) => {
     calls.jwks += 1
-    res.json(defect.jwks?.(published) ?? { keys: published })
+    res.json(script.jwks?.(published) ?? { keys: published })
   })
   app.get(`${path}/v1/userinfo`, (req, res, next) => {
     calls.userinfo += 1
-    if (defect.userinfoEndpoint) return defect.userinfoEndpoint(req, res, next)
+    if (script.userinfoEndpoint) return script.userinfoEndpoint(req, res, next)
     return next()
   })
   app.get(`${path}/v1/userinfo`, (_req, res) => {
     const claims = { sub: grace, ...userClaims }
-    return void res.json(defect.userinfo?.(claims) ?? claims)
+    return void res.json(script.userinfo?.(claims) ?? claims)
   })
   app.post(`${path}/v1/token`, express.urlencoded({ extended: false }), async (req, res, next) => {
     const body = req.body as Record<string, string>
     const isRefresh = body.grant_type === 'refresh_token'
     calls[isRefresh ? 'refresh' : 'token'] += 1
-    if (defect.tokenEndpoint) return defect.tokenEndpoint(req, res, next)
-    defect.onTokenRequest?.(body)
-    await defect.tokenDelay
+    if (script.tokenEndpoint) return script.tokenEndpoint(req, res, next)
+    script.onTokenRequest?.(body)
+    await script.tokenDelay
     const grant = isRefresh ? refreshTokens.get(body.refresh_token ?? '') : grants.get(body.code ?? '')
-    // Not decoded, as by many a real server: the client must not escape what needs no escaping.
+    // Not decoded, as at many real providers: the client must not encode what needs no encoding.
     const basic = `Basic ${Buffer.from('portico-test:test-client-secret').toString('base64')}`
     const challenge = createHash('sha256')
       .update(body.code_verifier ?? '')
@@ -204,26 +206,26 @@ export async function startScriptedProvider({ path = '/oauth2/default', port = 0
     }
     grant.spent = true
     if (rotates) refreshTokens.delete(body.refresh_token ?? '')
-    if (isRefresh) await defect.onRefresh?.()
+    if (isRefresh) await script.onRefresh?.()
     const refreshToken = `refresh-${randomUUID()}`
     refreshTokens.set(refreshToken, grant)
     const scope = (grant.parameters.get('scope') ?? '').split(' ')
     const accessToken = await mintAccessToken(scope)
     const answer = {
-      access_token: defect.accessToken?.(accessToken) ?? accessToken,
+      access_token: script.accessToken?.(accessToken) ?? accessToken,
       token_type: 'Bearer',
       expires_in: 3600,
       scope: scope.join(' '),
       refresh_token: refreshToken,
       id_token: await mintIdToken(accessToken, grant, isRefresh),
     }
-    const told = defect.tokenResponse?.(answer) ?? answer
-    if (defect.sendTokens) return defect.sendTokens(res, told)
-    return void res.json(told)
+    const sent = script.tokenResponse?.(answer) ?? answer
+    if (script.sendTokens) return script.sendTokens(res, sent)
+    return void res.json(sent)
   })
   app.post(`${path}/v1/revoke`, express.urlencoded({ extended: false }), (req, res, next) => {
     calls.revocation += 1
-    if (defect.revocationEndpoint) return defect.revocationEndpoint(req, res, next)
+    if (script.revocationEndpoint) return script.revocationEndpoint(req, res, next)
     const { token, token_type_hint: hint } = req.body as Record<string, string>
     const basic = `Basic ${Buffer.from('portico-test:test-client-secret').toString('base64')}`
     if (req.get('authorization') !== basic || hint !== 'refresh_token') return void res.status(401).end()
@@ -231,11 +233,11 @@ export async function startScriptedProvider({ path = '/oauth2/default', port = 0
     return void res.status(200).end()
   })
   app.get('/.well-known/openid-configuration', (req, res, next) => {
-    if (defect.orgMetadata) return defect.orgMetadata(req, res, next)
+    if (script.orgMetadata) return script.orgMetadata(req, res, next)
     return void res.json({ issuer: server.origin, jwks_uri: `${server.origin}/oauth2/v1/keys` })
   })
   app.get('/oauth2/v1/keys', (req, res, next) => {
-    if (defect.orgKeys) return defect.orgKeys(req, res, next)
+    if (script.orgKeys) return script.orgKeys(req, res, next)
     return void res.json({ keys: [orgKey.publicJwk] })
   })
   server.serve(app)
@@ -244,37 +246,42 @@ export async function startScriptedProvider({ path = '/oauth2/default', port = 0
     issuer,
     org: server.origin,
     orgKey,
-    /** Refresh tokens that could still be used. */
+    /** How many refresh tokens can still be used. */
     livingRefreshTokens: () => refreshTokens.size,
-    /** The states of the logins whose refresh tokens could still be used. */
+    /** The `state` of each login whose refresh token can still be used. */
     livingStates: () => new Set([...refreshTokens.values()].map(({ parameters }) => parameters.get('state'))),
     port: Number(new URL(server.origin).port),
     goodKey,
     calls,
-    /** Has this one defect from now on; none by default. */
-    misbehave(next: Defect = {}) {
-      defect = next
+    /** Follows this script from now on. */
+    script(next: ProviderScript) {
+      script = next
+    },
+    /** Follows no script any more: all is right. */
+    reset() {
+      script = {}
     },
     sign,
-    /** Lives by this clock from now on. */
+    /** Uses this clock from now on. */
     follow(other: { now(): number }) {
       clock = other
     },
-    /** Does not rotate refresh tokens, until the returned function is called. */
+    /** Stops rotating refresh tokens, until the returned function is called. */
     keepRefreshTokens() {
       rotates = false
       return () => {
         rotates = true
       }
     },
-    /** Takes no refresh token any more: the person was disabled, or signed out there. */
+    /** Revokes all refresh tokens, as when a user is disabled or signs out at the provider. */
     revokeAll() {
       refreshTokens.clear()
     },
+    /** Publishes these keys, and no others, from now on. */
     publish(...keys: SigningKey[]) {
       published = keys.map(({ publicJwk }) => publicJwk)
     },
-    /** The person signed in: the query the provider would send the browser back with. */
+    /** Signs a user in; returns the query that the provider sends the browser back with. */
     authorize(loginUrl: string, sub = grace): URLSearchParams {
       const { searchParams: parameters } = new URL(loginUrl)
       const code = `code-${randomUUID()}`

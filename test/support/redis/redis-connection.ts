@@ -4,7 +4,7 @@ import {
   type RedisConnection,
 } from '../../../src/session/redis/connection/connection.ts'
 
-/** Resolves once the connection takes commands: it is made in the background. */
+/** Resolves once the connection accepts commands: it is opened in the background. */
 export async function connectRedis(url: string): Promise<RedisConnection> {
   const connection = createRedisConnection(redisUrl.parse(url), () => {})
   for (;;) {

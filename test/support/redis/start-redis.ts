@@ -3,9 +3,9 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createClient } from '@redis/client'
-import { freePort } from '../http-server.ts'
+import { freePort } from '../network/http-server.ts'
 
-/** Finds redis-server, or installs Debian's and says so; never skips the tests that need it. */
+/** Finds redis-server, or installs Debian's and prints that; never skips the tests that need it. */
 export default function setUp(): void {
   if (spawnSync('redis-server', ['--version']).status === 0) return
   const canInstall = process.getuid?.() === 0 && spawnSync('apt-get', ['--version']).status === 0
@@ -16,23 +16,23 @@ export default function setUp(): void {
   execFileSync('apt-get', ['install', '-y', '-qq', '--no-install-recommends', 'redis-server'], options)
 }
 
-/** Lets `ARGV[1]` milliseconds pass for every key that has a time to live. */
+/** Makes every key with a time to live `ARGV[1]` milliseconds older. */
 const passTimeScript = `
 for _, key in ipairs(redis.call('KEYS', '*')) do
   local left = redis.call('PTTL', key)
   if left >= 0 then redis.call('PEXPIRE', key, math.max(0, left - ARGV[1])) end
 end`
 
-/** A real redis-server, with what a test does to it. */
+/** A real redis-server that a test can disturb. */
 export interface TestRedis {
   port: number
   url: string
   command(...args: string[]): Promise<unknown>
-  /** Lets time pass for all it holds, in milliseconds. */
+  /** Makes everything it holds older, in milliseconds. */
   passTime(milliseconds: number): Promise<void>
-  /** Every key with its value, as texts. */
+  /** Returns every key with its value, as texts. */
   dump(): Promise<string[]>
-  /** It goes on existing, and does nothing (SIGSTOP). */
+  /** Pauses the process (SIGSTOP): connections stay open, and nothing is answered. */
   freeze(): void
   thaw(): void
   kill(): Promise<void>
@@ -44,7 +44,7 @@ export interface TestRedis {
 interface RedisOptions {
   port?: number
   args?: string[]
-  /** How a client reaches it, where not by plain TCP. */
+  /** The URL of clients, where it is not plain TCP. */
   url?: (port: number) => string
 }
 
@@ -55,7 +55,7 @@ export async function startRedis({
 }: RedisOptions = {}): Promise<TestRedis> {
   const port = wanted ?? (await freePort())
   const url = toUrl(port)
-  // A folder of its own: replicas write what they get to disk.
+  // Each has its own folder, because replicas write what they receive to disk.
   const folder = mkdtempSync(join(tmpdir(), 'portico-redis-'))
   let child: ChildProcess
   let exited: Promise<unknown>
@@ -114,7 +114,7 @@ export async function startRedis({
   }
 }
 
-/** Three nodes that make one cluster; `keep` sees each of them. */
+/** Starts a cluster of three nodes; `keep` receives each of them. */
 export async function startCluster(keep: (server: TestRedis) => TestRedis): Promise<TestRedis[]> {
   const nodes = await Promise.all(
     [1, 2, 3].map(async () => keep(await startRedis({ args: ['--cluster-enabled', 'yes'] }))),

@@ -13,13 +13,13 @@ export interface Pattern {
 
 interface Found {
   patterns: Pattern[]
-  /** Files that make patterns out of texts, where no parser can see what they are. */
+  /** Files that create patterns from texts at run time, which no parser can read. */
   made: string[]
 }
 
-/** Strings that these methods take become patterns. */
+/** Methods that turn a string argument into a pattern. */
 const stringMethods: ReadonlySet<string> = new Set(['match', 'matchAll', 'search'])
-/** What Zod checks without a pattern of its own, `url` by the URL parser; `z.email()` and its like have one. */
+/** Zod's types that use no pattern; `url` uses the URL parser, but `z.email()` and others have patterns. */
 const plainZod: ReadonlySet<string> = new Set(
   'array boolean coerce core custom discriminatedUnion enum int literal looseObject NEVER number object record strictObject string union unknown url'.split(
     ' ',
@@ -36,7 +36,7 @@ function* walk(node: Node): Generator<Node> {
 
 const nameOf = (node: unknown): unknown => (isNode(node) && 'name' in node ? node.name : undefined)
 
-/** Whether a node makes a pattern that is no literal. */
+/** Whether a node creates a pattern that is not a literal. */
 function makesPattern(node: Node): boolean {
   if ('callee' in node && nameOf(node.callee) === 'RegExp') return true
   if (node.type === 'MemberExpression' && 'object' in node && 'property' in node) {
@@ -51,7 +51,9 @@ function makesPattern(node: Node): boolean {
   return stringMethods.has(String(method)) && isText
 }
 
-/** Reads every regular expression of some code, by a parser: no comment and no division is taken for one. */
+/**
+ * Finds every regular expression of some code with a parser, which is not misled by comments or divisions.
+ */
 export function findPatternsIn(file: string, typescript: string): Found {
   const program = parse(stripTypeScriptTypes(typescript), {
     ecmaVersion: 'latest',
@@ -67,7 +69,7 @@ export function findPatternsIn(file: string, typescript: string): Found {
   return { patterns, made: nodes.some(makesPattern) ? [file] : [] }
 }
 
-/** Every regular expression under a folder. */
+/** Finds every regular expression below a folder. */
 export function findPatterns(folder: string): Found {
   const files = readdirSync(folder, { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.ts'))

@@ -49,7 +49,7 @@ export function findIds(): Map<string, string[]> {
   return found
 }
 
-/** Whether a file holds tests: the tests that every store has to pass are in a file that has no tests of its own. */
+/** Whether a file holds tests; those that every store has to pass are in a file without that ending. */
 export const isTest = (file: string): boolean =>
   /^test\/.*\.test\.ts$/.test(file) || file === 'test/contract/store.ts'
 

@@ -6,7 +6,7 @@ import { afterAll, describe, expect, test } from 'vitest'
 import { readConfig } from '../../../src/config/config.ts'
 import { ConfigError, describeProblem } from '../../../src/config/config-error.ts'
 import { describeSettings } from '../../../src/config/read-settings.ts'
-import { createCertificate } from '../../support/certificate.ts'
+import { createCertificate } from '../../support/network/certificate.ts'
 import { testSecret } from '../../support/portico.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'portico-config-'))

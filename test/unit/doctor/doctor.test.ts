@@ -12,7 +12,6 @@ import { checkKeys } from '../../../src/doctor/provider/key-checks.ts'
 import { checkMetadata } from '../../../src/doctor/provider/metadata-checks.ts'
 import type { ProviderProbe } from '../../../src/provider/probe/probe.ts'
 import { providerUnavailable } from '../../../src/provider/transport/unavailable.ts'
-import { createCertificate } from '../../support/certificate.ts'
 import {
   answering,
   createExamination,
@@ -22,6 +21,7 @@ import {
   oauth2Settings,
   toLine,
 } from '../../support/examination.ts'
+import { createCertificate } from '../../support/network/certificate.ts'
 import { testSecret } from '../../support/portico.ts'
 
 /** How the doctor reads settings, and what a provider publishes; `test/unit/doctor/doctor-answers.test.ts`, what it answers. */

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { readReturnTo } from '../../../src/redirects/return-to.ts'
-import { hostileAddress } from '../../support/return-to.ts'
+import { hostileAddress } from '../../support/hostile-address.ts'
 
 const own = 'https://app.example.com'
 const spa = 'https://spa.example.com'

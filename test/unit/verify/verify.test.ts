@@ -10,7 +10,7 @@ import {
   requireScope,
 } from '../../../src/verify/verify.ts'
 import { createTestClock } from '../../support/clock.ts'
-import { startTestServer, type TestServer } from '../../support/http-server.ts'
+import { startTestServer, type TestServer } from '../../support/network/http-server.ts'
 import { createProviderKey } from '../../support/providers/scripted-provider.ts'
 
 const issuer = 'https://app.example.com'

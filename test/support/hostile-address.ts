@@ -36,7 +36,7 @@ const piece = fc.constantFrom(
   '\ud800',
 )
 
-/** What an attacker may write for a `return_to`; most begin as an allowed one does. */
+/** Generates what an attacker may write into `return_to`; most begin as an allowed address does. */
 export const hostileAddress = fc
   .tuple(fc.constantFrom('', '/', '/a', 'https://spa.example.com/'), fc.array(piece, { maxLength: 12 }))
   .map(([start, pieces]) => start + pieces.join(''))

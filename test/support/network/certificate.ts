@@ -10,7 +10,7 @@ export interface TestCertificate {
   certificate: string
 }
 
-/** A self-signed certificate for localhost, good for a day or more, in two files of the folder. */
+/** Creates a self-signed certificate for localhost, valid for a day or more, in two files of the folder. */
 export function createCertificate(folder: string, name: string, days = 1): TestCertificate {
   const [keyFile, certificateFile] = [join(folder, `${name}-key.pem`), join(folder, `${name}-cert.pem`)]
   const subject = ['-subj', `/CN=${name}`, '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1']

@@ -1,15 +1,15 @@
 import { Agent, request } from 'undici'
+import { createTestBrowser, type TestBrowser } from '../browser.ts'
+import { csrf } from '../login.ts'
+import { startTcpProxy, type TcpProxy } from '../network/tcp-proxy.ts'
+import { publicUrl, testSecret } from '../portico.ts'
+import type { ProviderOrder, ProviderState } from '../processes/rotating-provider.ts'
+import { startProcess, type TestProcess } from '../processes/start-process.ts'
+import { type ada, signInAtOkta } from '../providers/okta.ts'
+import { startRedis, type TestRedis } from '../redis/start-redis.ts'
 import { type Balancer, startBalancer } from './balancer.ts'
-import { createTestBrowser, type TestBrowser } from './browser.ts'
-import { csrf } from './login.ts'
-import { publicUrl, testSecret } from './portico.ts'
-import type { ProviderOrder, ProviderState } from './processes/rotating-provider.ts'
-import { startProcess, type TestProcess } from './processes/start-process.ts'
-import { type ada, signInAtOkta } from './providers/okta.ts'
-import { startRedis, type TestRedis } from './redis/start-redis.ts'
-import { startTcpProxy, type TcpProxy } from './tcp-proxy.ts'
 
-/** One server process, with a proxy of its own before Redis. */
+/** One server process, which reaches Redis through its own proxy. */
 export interface Replica {
   process: TestProcess
   port: number
@@ -26,24 +26,26 @@ export interface Answer {
   took: number
 }
 
-/** Several server processes behind a balancer, with a real Redis and a real provider in processes of their own. */
+/**
+ * Several server processes behind a balancer, with a real Redis and a real provider in their own processes.
+ */
 export interface Fleet {
   replicas: Replica[]
   redis: TestRedis
   balancer: Balancer
   issuer: string
-  /** Tells the provider what to do; answers its state. */
+  /** Orders the provider to do something; resolves with its state. */
   provider(order?: ProviderOrder): Promise<ProviderState>
   providerProcess: TestProcess
-  /** Lets time pass in every process, in milliseconds. */
+  /** Moves the clock of every process, by milliseconds. */
   advance(milliseconds: number): Promise<void>
   start(env?: Record<string, string>): Promise<Replica>
-  /** Signs a person in; `at` is where the browser goes, the balancer by default. */
+  /** Signs a user in; `at` is where the browser goes, the balancer by default. */
   signIn(options?: { at?: string; browser?: TestBrowser; person?: typeof ada }): Promise<TestBrowser>
   /** Asks for an app token with the cookies of a browser, at one replica or the balancer. */
   askToken(browser: TestBrowser, at?: string): Promise<Answer>
   call(browser: TestBrowser, method: 'GET' | 'POST' | 'DELETE', path: string, at?: string): Promise<Answer>
-  /** The same browser, as it would be at another address: cookies know no ports. */
+  /** Returns the browser as it is at another address: cookies do not depend on the port. */
   moved(browser: TestBrowser, at: string): TestBrowser
   close(): Promise<void>
 }

@@ -2,17 +2,17 @@ import type { AddressInfo } from 'node:net'
 import { createConnection, createServer, type Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 
-/** A TCP proxy on a free port that a test makes slow, deaf or dead. */
+/** A TCP proxy on a free port that a test can slow down, silence or cut off. */
 export interface TcpProxy {
   port: number
   /** Refuses and resets connections, until `mend`. */
   cut(): void
-  /** Takes bytes and swallows them, in both directions, until `mend`: a network that lost its way. */
+  /** Drops all bytes in both directions until `mend`, as a network does that loses its packets. */
   swallow(): void
-  /** Milliseconds that each piece of data takes, in each direction. */
+  /** Delays each piece of data by these milliseconds, in each direction. */
   slow(milliseconds: number): void
   mend(): void
-  /** Where new connections lead from now on; those there are stay. */
+  /** Sends new connections to this port from now on; existing ones stay. */
   leadTo(port: number): void
   close(): Promise<void>
 }
@@ -28,7 +28,7 @@ export async function startTcpProxy(firstPort: number): Promise<TcpProxy> {
     let pending = 0
     from.on('data', (chunk) => {
       if (mode === 'swallow') return
-      // Mended, it is quick again at once; but nothing overtakes what is still on its way.
+      // Data is passed on at once after `mend`, but never before data that is still delayed.
       if (latency === 0 && pending === 0) return void to.write(chunk)
       pending += 1
       const due = delay(latency)

@@ -1,7 +1,7 @@
 import { createServer, request } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
-/** A round-robin HTTP balancer, as small as one can be: a replica that takes no connection is passed over. */
+/** A minimal round-robin HTTP balancer, which skips replicas that accept no connection. */
 export interface Balancer {
   url: string
   close(): Promise<void>
@@ -25,7 +25,7 @@ export async function startBalancer(ports: () => readonly number[]): Promise<Bal
         answer.on('error', () => res.destroy())
       })
       upstream.on('error', (error: NodeJS.ErrnoException) => {
-        // Nothing was sent yet: another replica may take it.
+        // Nothing was sent yet, so another replica can take the request.
         if (error.code === 'ECONNREFUSED' && left > 1) forward(left - 1)
         else res.destroy()
       })

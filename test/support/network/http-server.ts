@@ -1,7 +1,7 @@
 import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
-/** A server on a free loopback port, whose handler may come later, once the port is known. */
+/** A server on a free loopback port; its handler can be set later, when the port is known. */
 export interface TestServer {
   origin: string
   server: Server
@@ -26,7 +26,7 @@ export async function startTestServer(port = 0): Promise<TestServer> {
   }
 }
 
-/** A port nobody listens on right now. */
+/** Returns a port on which nothing listens right now. */
 export async function freePort(): Promise<number> {
   const server = await startTestServer()
   await server.close()

@@ -1,19 +1,19 @@
 import { createHash } from 'node:crypto'
-import { createTestBrowser, type TestBrowser } from './browser.ts'
+import { createTestBrowser, type TestBrowser } from '../browser.ts'
+import { startPortico, testSecret } from '../portico.ts'
+import { type ScriptedProvider, startScriptedProvider } from '../providers/scripted-provider.ts'
 import { startFleet } from './fleet.ts'
-import { startPortico, testSecret } from './portico.ts'
-import { type ScriptedProvider, startScriptedProvider } from './providers/scripted-provider.ts'
 
-/** Servers with all that tests about browsers need, whatever stands behind them. */
-export interface World {
+/** One server or several with a scripted provider, and what tests about browsers need of them. */
+export interface Deployment {
   /** Where browsers go. */
   url: string
   idp: ScriptedProvider
-  /** Milliseconds since the epoch, as they see it. */
+  /** Milliseconds since the epoch, by the clock of the servers. */
   now(): number
-  /** Lets time pass for all of them, in milliseconds. */
+  /** Moves the clock of all of them, by milliseconds. */
   advance(milliseconds: number): Promise<void>
-  /** Whether an app token is good, as the servers say (RFC 7662). */
+  /** Whether an app token is active, by token introspection (RFC 7662). */
   isActive(token: string): Promise<boolean>
   close(): Promise<void>
 }
@@ -31,9 +31,9 @@ async function isActive(url: string, token: string): Promise<boolean> {
   return ((await response.json()) as { active: boolean }).active
 }
 
-type StartWorld = (more?: Record<string, string>) => Promise<World>
+type StartDeployment = (more?: Record<string, string>) => Promise<Deployment>
 
-const startInMemory: StartWorld = async (more) => {
+const startInMemory: StartDeployment = async (more) => {
   const idp = await startScriptedProvider()
   const portico = await startPortico({ issuer: idp.issuer, env: { ...env, ...more } })
   idp.follow(portico.clock)
@@ -53,7 +53,7 @@ const startInMemory: StartWorld = async (more) => {
 }
 
 const startWithRedis =
-  (replicas: number): StartWorld =>
+  (replicas: number): StartDeployment =>
   async (more) => {
     const idp = await startScriptedProvider()
     const fleet = await startFleet({ replicas, env: { ...env, OIDC_ISSUER: idp.issuer, ...more } })
@@ -77,14 +77,16 @@ const startWithRedis =
     }
   }
 
-/** One process with a store in memory; one, and three behind a balancer, with Redis. */
-export const worlds: [string, StartWorld][] = [
+/**
+ * A process with the memory store, a process with Redis, and three processes with Redis behind a balancer.
+ */
+export const deployments: [string, StartDeployment][] = [
   ['in memory', startInMemory],
   ['with Redis', startWithRedis(1)],
   ['with Redis and three processes', startWithRedis(3)],
 ]
 
-/** A browser that knows the same cookies: a tab whose request is under way, or what a thief copied. */
+/** Returns a browser with the same cookies: a tab with a request in progress, or a thief's copy. */
 export function copyBrowser(browser: TestBrowser, url: string): TestBrowser {
   const copy = createTestBrowser()
   for (const [name, value] of browser.cookies(url)) copy.setCookie(url, name, value)

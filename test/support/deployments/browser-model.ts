@@ -1,13 +1,13 @@
 import { decodeJwt } from 'jose'
-import { createTestBrowser, type TestBrowser } from './browser.ts'
-import { seconds } from './clock.ts'
-import { csrf, type LoginAnswer } from './login.ts'
-import { goToProvider, readLogoutUrl } from './logout.ts'
-import { copyBrowser, type World } from './world.ts'
+import { createTestBrowser, type TestBrowser } from '../browser.ts'
+import { seconds } from '../clock.ts'
+import { csrf, type LoginAnswer } from '../login.ts'
+import { goToProvider, readLogoutUrl } from '../logout.ts'
+import { copyBrowser, type Deployment } from './deployments.ts'
 
 /**
- * What browsers, the people at them and a thief may do, in any order. Numbers choose among what there is at that moment,
- * so that every sequence makes sense; `copied` is 1 where a thief copies the cookies afterwards.
+ * What browsers, their users and a thief can do, in any order. Numbers choose among what exists at that
+ * moment, so that every sequence makes sense; `copied` is 1 where a thief copies the cookies afterwards.
  */
 export type Step =
   | { do: 'begin'; home: number; copied: number }
@@ -21,21 +21,23 @@ export type Step =
 
 const people = ['ann', 'bob']
 const sessionCookie = '__Host-bff_session'
-/** Milliseconds in which a copy of a browser's cookies still counts as the browser, with what real processes take. */
+/**
+ * Milliseconds in which a copy of a browser's cookies still counts as the browser, slow processes included.
+ */
 const crossing = seconds(17)
 
-/** A login that a home began. */
+/** A login that a user's own browser, a home, began. */
 interface Login {
   home: TestBrowser
   state: string
   loginUrl: string
   parameters?: URLSearchParams
   person?: string
-  /** A logout came before it was finished. */
+  /** A logout came before the login was finished. */
   isOver: boolean
 }
 
-/** A session that a login of a home made. */
+/** A session that a login of a home created. */
 interface Made {
   login: Login
   /** The session cookie, as it was set. */
@@ -45,7 +47,7 @@ interface Made {
   at: number
   /** Its cookie never reached a browser. */
   isLost: boolean
-  /** Nor does its browser hold the transaction any more, so that a logout cannot tell of it. */
+  /** Its browser no longer holds the transaction either, so a logout cannot name it. */
   isForgotten?: boolean
 }
 
@@ -58,13 +60,13 @@ interface SessionView {
 const pick = <T>(all: readonly T[], index: number): T | undefined => all[index % Math.max(1, all.length)]
 
 /**
- * Runs steps against real servers and checks after each: no browser is given a session of a login it did not finish;
- * one browser has one session; after a logout nothing of that browser lives; no answer holds anything of another person;
- * and a thief with old cookies does nothing to anyone. Throws where a promise is broken, with all that was done.
+ * Runs steps against real servers and checks after each: no browser gets a session of a login that it did not
+ * finish; one browser has one session; after a logout nothing of that browser is alive; no answer contains
+ * anything of another user; and a thief with old cookies changes nothing. Throws when a promise is broken.
  */
-export async function runSteps(world: World, steps: readonly Step[]): Promise<void> {
+export async function runSteps(deployment: Deployment, steps: readonly Step[]): Promise<void> {
   const homes = [createTestBrowser(), createTestBrowser()] as const
-  /** Copies of cookies that a thief made, each with its home. */
+  /** Copies of cookies that a thief made, each with the home that it was made from. */
   const copies: { home: TestBrowser; jar: TestBrowser }[] = []
   const logins: Login[] = []
   const made: Made[] = []
@@ -76,17 +78,17 @@ export async function runSteps(world: World, steps: readonly Step[]): Promise<vo
     if (!holds) throw new Error(promise)
   }
 
-  const cookieOf = (browser: TestBrowser) => browser.cookies(world.url).get(sessionCookie)
+  const cookieOf = (browser: TestBrowser) => browser.cookies(deployment.url).get(sessionCookie)
   async function view(cookie: string | undefined): Promise<SessionView> {
     if (cookie === undefined) return { active: false }
     const spy = createTestBrowser()
-    spy.setCookie(world.url, sessionCookie, cookie)
-    const response = await spy.fetch(`${world.url}/api/session?slide=false`, { headers: csrf })
+    spy.setCookie(deployment.url, sessionCookie, cookie)
+    const response = await spy.fetch(`${deployment.url}/api/session?slide=false`, { headers: csrf })
     return (await response.json()) as SessionView
   }
   const isAlive = async (one: Made) => (await view(one.cookie)).active
 
-  /** The session cookie that an answer sets. */
+  /** Returns the session cookie that an answer sets. */
   const setBy = (response: Response) =>
     response.headers
       .getSetCookie()
@@ -94,42 +96,42 @@ export async function runSteps(world: World, steps: readonly Step[]): Promise<vo
       .find((value) => value !== undefined)
 
   async function begin(browser: TestBrowser): Promise<{ state: string; loginUrl: string }> {
-    const response = await browser.fetch(`${world.url}/api/login`)
+    const response = await browser.fetch(`${deployment.url}/api/login`)
     const { login_url: loginUrl } = (await response.json()) as { login_url: string }
     return { loginUrl, state: new URL(loginUrl).searchParams.get('state') ?? '' }
   }
 
   const logOut = (browser: TestBrowser) =>
-    browser.fetch(`${world.url}/api/logout`, { method: 'POST', headers: csrf })
+    browser.fetch(`${deployment.url}/api/logout`, { method: 'POST', headers: csrf })
 
-  /** Whoever holds this jar may be taken to the provider for the session in it, and for no other. */
+  /** Checks that a logout leads to the provider for the session in this cookie jar, and for no other. */
   async function checkLogout(response: Response, held: SessionView, jar: TestBrowser): Promise<void> {
     const logoutUrl = await readLogoutUrl(response)
     if (logoutUrl === null) return
-    const { searchParams } = new URL(await goToProvider(world, jar, logoutUrl), world.url)
+    const { searchParams } = new URL(await goToProvider(deployment, jar, logoutUrl), deployment.url)
     const hint = searchParams.get('id_token_hint')
     assert(hint !== null, 'a logout does not lead to the provider')
-    assert(decodeJwt(hint ?? '').sub === held.user?.sub, 'a logout tells of another person')
+    assert(decodeJwt(hint ?? '').sub === held.user?.sub, 'a logout names another user')
   }
 
   const authorize = (login: Login, person: number): URLSearchParams => {
     login.person ??= pick(people, person) ?? ''
-    login.parameters ??= world.idp.authorize(login.loginUrl, login.person)
+    login.parameters ??= deployment.idp.authorize(login.loginUrl, login.person)
     return login.parameters
   }
 
-  /** Sends the right callback from a jar, and notes the session it made. */
+  /** Sends the correct callback from a cookie jar, and records the session that it created. */
   async function finish(jar: TestBrowser, login: Login, { isLost = false } = {}): Promise<void> {
     const held = await view(cookieOf(jar))
     const mayRepeat = made.some((one) => one.login === login)
-    const response = await jar.fetch(`${world.url}/api/callback?${login.parameters}`)
+    const response = await jar.fetch(`${deployment.url}/api/callback?${login.parameters}`)
     const cookie = setBy(response)
     if (response.status !== 200) {
       assert(cookie === undefined, 'a refusal sets a session cookie')
       return
     }
     const { user, session } = (await response.json()) as LoginAnswer
-    assert(user.sub === login.person, 'a login signs in another person')
+    assert(user.sub === login.person, 'a login signs in another user')
     assert(!login.isOver || mayRepeat, 'a login begun before a logout succeeds after it')
     if (mayRepeat) {
       const before = made.find(({ handle }) => handle === session.id)
@@ -149,10 +151,10 @@ export async function runSteps(world: World, steps: readonly Step[]): Promise<vo
     })
   }
 
-  /** The answer to a request that was under way with a copy of the home's cookies reaches the home. */
+  /** Gives the home the answer to a request that was made with a copy of its cookies. */
   function deliver(home: TestBrowser, jar: TestBrowser): void {
     for (const { cookie } of jar.setCookies) {
-      home.setCookie(world.url, cookie.name, jar.cookies(world.url).get(cookie.name))
+      home.setCookie(deployment.url, cookie.name, jar.cookies(deployment.url).get(cookie.name))
     }
   }
 
@@ -172,23 +174,23 @@ export async function runSteps(world: World, steps: readonly Step[]): Promise<vo
     for (const login of open) login.isOver = true
   }
 
-  /** After a logout nothing of that browser lives, but what was made too long ago for a cookie that never came. */
+  /** Checks that a logout ended everything of a browser, except old sessions whose cookie never arrived. */
   async function checkGone(home: TestBrowser): Promise<void> {
     const mine = made.filter(({ login }) => login.home === home)
     const isExempt = (one: Made) => one.isLost && (one.isForgotten || time() - one.at > seconds(13))
     const gone = mine.filter((one) => !isExempt(one))
     for (const one of gone) assert(!(await isAlive(one)), 'a session outlives the logout of its browser')
-    // A session that no cookie ever reached may have inherited the tokens of the one before it.
+    // A session whose cookie never arrived may have inherited the tokens of the session before it.
     const isInherited = (one: Made) =>
       mine.some((other) => isExempt(other) && other.person === one.person && other.at >= one.at)
     const states = gone.filter((one) => !isInherited(one)).map(({ login }) => login.state)
-    const isLeft = () => states.some((state) => world.idp.livingStates().has(state))
-    // Revoked beside the answer.
+    const isLeft = () => states.some((state) => deployment.idp.livingStates().has(state))
+    // Tokens are revoked in the background.
     for (let look = 0; look < 400 && isLeft(); look += 1) await new Promise((done) => setTimeout(done, 5))
     assert(!isLeft(), 'a refresh token outlives the logout of its browser')
   }
 
-  /** One browser, one session: what its other logins made has ended. */
+  /** Checks that a browser has one session: those of its other logins have ended. */
   async function checkOne(home: TestBrowser): Promise<void> {
     const mine = made.filter(({ login, isLost }) => login.home === home && !isLost)
     const living: Made[] = []
@@ -203,13 +205,13 @@ export async function runSteps(world: World, steps: readonly Step[]): Promise<vo
 
   function holdsTransaction(jar: TestBrowser, state: string): boolean {
     const [id = ''] = state.split('.')
-    return [...jar.cookies(world.url).keys()].some((name) => name.endsWith(id))
+    return [...jar.cookies(deployment.url).keys()].some((name) => name.endsWith(id))
   }
 
   /**
-   * Whether what a thief does with a copy must leave a session alone. A copy is the browser itself to a server: of the very
-   * session; and for as long as requests cross, of a login whose transaction it holds. And a logout with it may end the same
-   * person's next session for as long.
+   * Whether a session must survive what a thief does with a copy. To a server, a copy is the browser itself:
+   * for the session in it, and for as long as requests can cross, for a login whose transaction it holds. For
+   * as long, a logout with it may also end the same user's next session.
    */
   function isSafeFrom(
     { home, jar }: { home: TestBrowser; jar: TestBrowser },
@@ -224,7 +226,7 @@ export async function runSteps(world: World, steps: readonly Step[]): Promise<vo
     return time() - one.at > crossing || !(holdsTransaction(jar, one.login.state) || holdsPredecessor)
   }
 
-  /** A thief uses a copy, which leaves alone all who are none of its business. */
+  /** Lets a thief use a copy, and checks that the sessions which are safe from it survive. */
   async function asThief(
     step: Step & { copy: number },
     act: (jar: TestBrowser) => Promise<void>,
@@ -234,8 +236,8 @@ export async function runSteps(world: World, steps: readonly Step[]): Promise<vo
     const isLogout = step.do === 'thief-logs-out'
     const safe: Made[] = []
     for (const one of made) if (isSafeFrom(copy, one, isLogout) && (await isAlive(one))) safe.push(one)
-    await act(copyBrowser(copy.jar, world.url))
-    for (const one of safe) assert(await isAlive(one), 'a thief ends the session of somebody else')
+    await act(copyBrowser(copy.jar, deployment.url))
+    for (const one of safe) assert(await isAlive(one), 'a thief ends the session of another user')
   }
 
   async function take(step: Step): Promise<void> {
@@ -243,7 +245,7 @@ export async function runSteps(world: World, steps: readonly Step[]): Promise<vo
     switch (step.do) {
       case 'begin': {
         logins.push({ home, ...(await begin(home)), isOver: false })
-        if (step.copied === 1) copies.push({ home, jar: copyBrowser(home, world.url) })
+        if (step.copied === 1) copies.push({ home, jar: copyBrowser(home, deployment.url) })
         return
       }
       case 'finish':
@@ -254,13 +256,15 @@ export async function runSteps(world: World, steps: readonly Step[]): Promise<vo
         authorize(login, step.person)
         if (step.do === 'finish') {
           await finish(home, login)
-          if (step.copied === 1) copies.push({ home, jar: copyBrowser(home, world.url) })
+          if (step.copied === 1) copies.push({ home, jar: copyBrowser(home, deployment.url) })
           return
         }
-        if (step.do === 'lose-answer') return finish(copyBrowser(home, world.url), login, { isLost: true })
-        const jars = [copyBrowser(home, world.url), copyBrowser(home, world.url)] as const
+        if (step.do === 'lose-answer')
+          return finish(copyBrowser(home, deployment.url), login, { isLost: true })
+        const jars = [copyBrowser(home, deployment.url), copyBrowser(home, deployment.url)] as const
         await Promise.all([finish(jars[0], login), logOutHome(home, jars[1])])
-        for (const name of [...home.cookies(world.url).keys()]) home.setCookie(world.url, name, undefined)
+        for (const name of [...home.cookies(deployment.url).keys()])
+          home.setCookie(deployment.url, name, undefined)
         return checkGone(home)
       }
       case 'finish-two-at-once': {
@@ -269,13 +273,13 @@ export async function runSteps(world: World, steps: readonly Step[]): Promise<vo
         if (one === undefined || other === undefined || one === other) return
         authorize(one, step.person)
         authorize(other, step.other)
-        const jars = [one, other].map((login) => ({ login, jar: copyBrowser(home, world.url) }))
+        const jars = [one, other].map((login) => ({ login, jar: copyBrowser(home, deployment.url) }))
         await Promise.all(jars.map(({ login, jar }) => finish(jar, login)))
         const both = made.filter(({ login }) => login === one || login === other)
         const alive = await Promise.all(both.map(isAlive))
         assert(both.length === 0 || alive.includes(true), 'two logins at once end each other')
-        // Both may be answered before the later one replaces the other's session. Which answer arrives last is for the network
-        // to say, and no server can tell; here it is that of the session that stays.
+        // Both may be answered before the later one supersedes the other's session. Which answer arrives last
+        // depends on the network, and no server knows it; here it is the answer for the session that stays.
         const holdsLiving = await Promise.all(jars.map(async ({ jar }) => (await view(cookieOf(jar))).active))
         for (const isLast of [false, true]) {
           for (const [index, { jar }] of jars.entries()) if (holdsLiving[index] === isLast) deliver(home, jar)
@@ -292,15 +296,15 @@ export async function runSteps(world: World, steps: readonly Step[]): Promise<vo
       case 'finish-with-guess': {
         const login = pick(loginsOf(home), step.login)
         if (login === undefined) return
-        const jar = copyBrowser(home, world.url)
+        const jar = copyBrowser(home, deployment.url)
         const guess = new URLSearchParams({ state: login.state, code: 'guess' })
-        const response = await jar.fetch(`${world.url}/api/callback?${guess}`)
+        const response = await jar.fetch(`${deployment.url}/api/callback?${guess}`)
         assert(response.status !== 200 && setBy(response) === undefined, 'a guessed code signs in')
         return
       }
       case 'log-out': {
         await logOutHome(home, home)
-        assert([...home.cookies(world.url).keys()].length === 0, 'a logout leaves cookies')
+        assert([...home.cookies(deployment.url).keys()].length === 0, 'a logout leaves cookies')
         return checkGone(home)
       }
       case 'thief-guesses':
@@ -309,8 +313,8 @@ export async function runSteps(world: World, steps: readonly Step[]): Promise<vo
           if (login === undefined) return
           const guess = new URLSearchParams({ state: login.state, code: 'guess' })
           const held = cookieOf(jar)
-          const response = await jar.fetch(`${world.url}/api/callback?${guess}`)
-          assert(response.status !== 200, 'a thief gets an answer meant for somebody else')
+          const response = await jar.fetch(`${deployment.url}/api/callback?${guess}`)
+          assert(response.status !== 200, 'a thief gets the answer to another user')
           assert(cookieOf(jar) === held, 'a thief gets a session')
         })
       case 'thief-logs-out':
@@ -321,14 +325,14 @@ export async function runSteps(world: World, steps: readonly Step[]): Promise<vo
       case 'thief-signs-in':
         return asThief(step, async (jar) => {
           const { loginUrl } = await begin(jar)
-          const parameters = world.idp.authorize(loginUrl, 'thief')
-          const response = await jar.fetch(`${world.url}/api/callback?${parameters}`)
+          const parameters = deployment.idp.authorize(loginUrl, 'thief')
+          const response = await jar.fetch(`${deployment.url}/api/callback?${parameters}`)
           const { user } = await view(cookieOf(jar))
-          assert(response.status !== 200 || user?.sub === 'thief', 'a thief signs in as somebody else')
+          assert(response.status !== 200 || user?.sub === 'thief', 'a thief signs in as another user')
         })
       case 'wait':
         now += seconds(step.seconds)
-        return world.advance(seconds(step.seconds))
+        return deployment.advance(seconds(step.seconds))
     }
   }
 

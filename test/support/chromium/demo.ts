@@ -1,5 +1,5 @@
 import type { Page } from 'playwright-core'
-import { startProcess, type TestProcess } from './processes/start-process.ts'
+import { startProcess, type TestProcess } from '../processes/start-process.ts'
 
 /** Starts the demo on free ports; resolves with its process and the address of its page. */
 export async function startDemo(

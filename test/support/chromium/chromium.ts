@@ -5,7 +5,7 @@ import { type Browser, chromium } from 'playwright-core'
 
 const names = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable']
 
-/** Where a Chromium is: CHROMIUM_PATH, or the first on the PATH. */
+/** Returns the path of Chromium: CHROMIUM_PATH, or the first one on the PATH. */
 export function findChromium(): string | undefined {
   const folders = (process.env.PATH ?? '').split(delimiter)
   const candidates = names.flatMap((name) => folders.map((folder) => join(folder, name)))
@@ -19,7 +19,7 @@ export function findChromium(): string | undefined {
   })
 }
 
-/** Without the flags, Chromium talks to its maker in the background; as root it runs without its sandbox. */
+/** Stops Chromium's calls to its maker in the background; as root, Chromium runs only without its sandbox. */
 const quiet = [
   '--no-sandbox',
   '--disable-gpu',
@@ -33,7 +33,7 @@ const quiet = [
 export const launchChromium = (): Promise<Browser> =>
   chromium.launch({ executablePath: findChromium() ?? 'chromium', args: quiet })
 
-/** Finds Chromium, or installs Debian's and says so; never skips the tests that need it. */
+/** Finds Chromium, or installs Debian's and prints that; never skips the tests that need it. */
 export default function setUp(): void {
   if (findChromium() !== undefined) return
   const canInstall = process.getuid?.() === 0 && spawnSync('apt-get', ['--version']).status === 0

@@ -1,6 +1,6 @@
 import { connect } from 'node:net'
 
-/** Sends bytes and returns all that comes back until the server ends the connection. */
+/** Sends bytes; returns everything that comes back until the server closes the connection. */
 export function sendRaw(url: string, bytes: string): Promise<string> {
   const { hostname, port } = new URL(url)
   return new Promise((resolve, reject) => {
@@ -14,7 +14,7 @@ export function sendRaw(url: string, bytes: string): Promise<string> {
   })
 }
 
-/** An answer as it came: its status, its headers by lower-case names, its body. */
+/** Parses a raw answer: its status, its headers by lower-case name, its body. */
 export function parseRaw(answer: string): { status: number; headers: Map<string, string>; body: string } {
   const [head = '', ...rest] = answer.split('\r\n\r\n')
   const [statusLine = '', ...lines] = head.split('\r\n')
