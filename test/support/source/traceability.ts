@@ -18,6 +18,7 @@ const id = /(?<![\w%])[RF][1-9]\d?(?!\w)/g
 const row = /^\| ([RF]\d+) \| .* \|$/
 const notBuilt = '## Not built yet'
 
+/** Reads a file of the repository. */
 export const read = (file: string): string => readFileSync(join(root, file), 'utf8')
 
 const filesBelow = (folder: string): string[] =>
@@ -49,7 +50,7 @@ export function findIds(): Map<string, string[]> {
   return found
 }
 
-/** Whether a file holds tests; those that every store has to pass are in a file without that ending. */
+/** Whether a file holds tests. Those that every store has to pass are in `test/contract/store.ts`. */
 export const isTest = (file: string): boolean =>
   /^test\/.*\.test\.ts$/.test(file) || file === 'test/contract/store.ts'
 
