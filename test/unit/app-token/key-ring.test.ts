@@ -326,7 +326,7 @@ describe("keys of the operator's own (APP_TOKEN_KEYS)", () => {
 
   test('two keys of one kid, or a kid that is empty: a configuration error', async () => {
     const [one, other] = [await makeKey('ES256', { kid: 'k' }), await makeKey('ES256', { kid: 'k' })]
-    expect(() => read([one, other])).toThrow('two keys of one kid')
+    expect(() => read([one, other])).toThrow('two keys with the same kid')
     expect(() => read([{ ...one, kid: '' }])).toThrow('APP_TOKEN_KEYS')
   })
 })
