@@ -10,7 +10,7 @@ import { createLog } from '../src/telemetry/logger.ts'
 import { createSampleApi } from './api.ts'
 import { createDemoClient, type DemoClientAuth } from './provider/clients.ts'
 import { createDemoProvider } from './provider/provider.ts'
-import { type ShapeName, shapes } from './provider/shapes.ts'
+import { type VariantName, variants } from './provider/variants.ts'
 import { createSpa } from './spa.ts'
 
 /**
@@ -18,17 +18,17 @@ import { createSpa } from './spa.ts'
  * alone. The provider is at 127.0.0.1 and the rest at localhost: to a browser these are two sites, as in real life.
  */
 
-const usage = `Usage: npm run demo -- [--provider ${Object.keys(shapes).join('|')}]
+const usage = `Usage: npm run demo -- [--provider ${Object.keys(variants).join('|')}]
        [--port 3000] [--redirect spa|server] [--verbose]
 `
 
-/** How Portico proves itself to a provider of each shape. */
-const clientAuths: Record<ShapeName, DemoClientAuth> = {
+/** How Portico proves itself to a provider of each variant. */
+const clientAuths: Record<VariantName, DemoClientAuth> = {
   okta: 'client_secret_basic',
   'okta-org': 'client_secret_basic',
-  toki: 'none',
-  'toki-secret': 'client_secret_post',
-  strict: 'private_key_jwt ES256',
+  'oauth2-public': 'none',
+  'oauth2-confidential': 'client_secret_post',
+  fapi2: 'private_key_jwt ES256',
 }
 
 interface Listener {
@@ -64,7 +64,7 @@ function readOptions() {
   if (
     !(port >= 0 && port <= 65_000 && Number.isInteger(port)) ||
     (redirect !== 'spa' && redirect !== 'server') ||
-    !isShapeName(provider)
+    !isVariantName(provider)
   )
     throw new TypeError(usage)
   return { provider, port, redirect, verbose: values.verbose } as const
@@ -76,22 +76,22 @@ const toBackChannel = (publicUrl: string) => ({
   backchannel_logout_session_required: true,
 })
 
-const isShapeName = (name: string): name is ShapeName => Object.hasOwn(shapes, name)
+const isVariantName = (name: string): name is VariantName => Object.hasOwn(variants, name)
 
 async function main(): Promise<void> {
   if (process.env.NODE_ENV === 'production') {
     throw new Error('The demo has well-known passwords and refuses to run with NODE_ENV=production.')
   }
-  const { provider: shape, port, redirect, verbose } = readOptions()
+  const { provider: variant, port, redirect, verbose } = readOptions()
   const next = (offset: number) => (port === 0 ? 0 : port + offset)
   const [bff, idp, api] = [await listen(port), await listen(next(1)), await listen(next(2))]
   const publicUrl = `http://localhost:${bff.port}`
   const apiUrl = `http://localhost:${api.port}`
   const redirectUri = `${publicUrl}${redirect === 'spa' ? '/callback' : '/api/callback'}`
   const origin = `http://127.0.0.1:${idp.port}`
-  const client = await createDemoClient(clientAuths[shape], [redirectUri])
+  const client = await createDemoClient(clientAuths[variant], [redirectUri])
   const { app: provider } = await createDemoProvider({
-    shape,
+    variant,
     origin,
     // Short, so that a person at the demo sees a refresh.
     accessTokenLifetime: 300,
@@ -99,7 +99,7 @@ async function main(): Promise<void> {
       {
         ...client.metadata,
         post_logout_redirect_uris: [`${publicUrl}/api/logout/callback`],
-        ...(shapes[shape].facts.idToken ? toBackChannel(publicUrl) : {}),
+        ...(variants[variant].facts.idToken ? toBackChannel(publicUrl) : {}),
       },
     ],
   })
@@ -111,11 +111,11 @@ async function main(): Promise<void> {
     INTROSPECTION_CLIENTS: `sample-api:${createHash('sha256').update(apiSecret).digest('hex')}`,
     ...(process.env.REDIS_URL ? { REDIS_URL: process.env.REDIS_URL } : {}),
     ...client.settings,
-    ...shapes[shape].toSettings(origin),
+    ...variants[variant].toSettings(origin),
   })
   const components = createComponents(config, { log: createLog(verbose ? 'info' : 'error') })
 
-  const { title, facts } = shapes[shape]
+  const { title, facts } = variants[variant]
   const site = express().disable('x-powered-by')
   site.use(createSpa({ apiUrl, redirect, provider: { title, facts } }))
   site.use(createApp(components))

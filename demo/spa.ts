@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import express, { type RequestHandler, Router } from 'express'
-import type { Shape } from './provider/shapes.ts'
+import type { ProviderVariant } from './provider/variants.ts'
 
 const folder = join(import.meta.dirname, 'spa')
 
@@ -8,7 +8,7 @@ const folder = join(import.meta.dirname, 'spa')
 export interface SpaConfig {
   apiUrl: string
   /** What the page tells of the provider. */
-  provider: Pick<Shape, 'title' | 'facts'>
+  provider: Pick<ProviderVariant, 'title' | 'facts'>
   /** Where the provider sends the browser: a page of the SPA, or Portico itself. */
   redirect: 'spa' | 'server'
 }

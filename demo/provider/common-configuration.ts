@@ -1,9 +1,12 @@
 import type { Configuration, KoaContextWithOIDC } from 'oidc-provider'
-import { type Shape, scopes } from './shapes.ts'
 import { renderLogoutPage } from './sign-in-page.ts'
+import { type ProviderVariant, scopes } from './variants.ts'
 
-/** What all shapes have in common: one company, whose people are asked for no consent. */
-export function toCommonConfiguration({ audience, signingAlg }: Shape, lifetime: number): Configuration {
+/** What all variants have in common: one company, whose people are asked for no consent. */
+export function toCommonConfiguration(
+  { audience, signingAlg }: ProviderVariant,
+  lifetime: number,
+): Configuration {
   return {
     scopes,
     claims: {

@@ -6,13 +6,13 @@ import { createMemoryAdapterFactory } from './adapter.ts'
 import { toCommonConfiguration } from './common-configuration.ts'
 import { Provider } from './oidc-provider.ts'
 import { findPerson, toClaims } from './people.ts'
-import { type ShapeName, type ShapeOptions, shapes } from './shapes.ts'
 import { addSignIn } from './sign-in.ts'
 import { renderMessage } from './sign-in-page.ts'
 import { addJwtUserinfo, addPlainUserinfo } from './userinfo.ts'
+import { type VariantName, type VariantOptions, variants } from './variants.ts'
 
-export interface DemoProviderOptions extends ShapeOptions {
-  shape?: ShapeName
+export interface DemoProviderOptions extends VariantOptions {
+  variant?: VariantName
   /** Where browsers and Portico reach it, such as `http://127.0.0.1:3001`. */
   origin: string
   clients: ClientMetadata[]
@@ -39,10 +39,10 @@ const toFeatures = (...components: Configuration[]): Features =>
   Object.assign({}, ...components.map(({ features }) => features)) as Features
 
 function createConfiguration(options: DemoProviderOptions, jwk: object): Configuration {
-  const { shape: name = 'okta', clients, accessTokenLifetime = 3600, rotates = true, grace = 30 } = options
-  const shape = shapes[name]
-  const common = toCommonConfiguration(shape, accessTokenLifetime)
-  const special = shape.configure(options)
+  const { variant: name = 'okta', clients, accessTokenLifetime = 3600, rotates = true, grace = 30 } = options
+  const variant = variants[name]
+  const common = toCommonConfiguration(variant, accessTokenLifetime)
+  const special = variant.configure(options)
   return {
     ...common,
     adapter: createMemoryAdapterFactory({ grace }),
@@ -70,14 +70,14 @@ function createConfiguration(options: DemoProviderOptions, jwk: object): Configu
   }
 }
 
-/** Creates an identity provider of one of the shapes, an Okta custom authorization server by default. */
+/** Creates an identity provider of one of the variants, an Okta custom authorization server by default. */
 export async function createDemoProvider(options: DemoProviderOptions): Promise<{
   issuer: string
   app: Express
   provider: OidcProvider
 }> {
   const { origin } = options
-  const { path, audience, signingAlg, hasDiscovery } = shapes[options.shape ?? 'okta']
+  const { path, audience, signingAlg, hasDiscovery } = variants[options.variant ?? 'okta']
   const issuer = `${origin}${path}`
   const { jwk, publicKey } = await createSigningKey(signingAlg)
   const configuration = createConfiguration(options, jwk)

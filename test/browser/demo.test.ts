@@ -436,8 +436,9 @@ describe('the demo, where the SPA forwards the code', () => {
   })
 })
 
-describe.each(['okta-org', 'toki', 'toki-secret', 'strict'])('the demo with --provider %s', (shape) => {
-  beforeEach(() => startDemo(['--provider', shape]))
+const otherVariants = ['okta-org', 'oauth2-public', 'oauth2-confidential', 'fapi2']
+describe.each(otherVariants)('the demo with --provider %s', (variant) => {
+  beforeEach(() => startDemo(['--provider', variant]))
 
   test('log in, call the API, a fresh token, log out; every step of the flow is told', async () => {
     const page = await open()
@@ -451,7 +452,7 @@ describe.each(['okta-org', 'toki', 'toki-secret', 'strict'])('the demo with --pr
     await expect.poll(() => result(page).textContent()).toContain('POST /orders → 201')
     await page.getByRole('button', { name: 'Get a fresh one' }).click()
     await expect.poll(() => page.locator('#flow li.open').count()).toBe(0)
-    await page.screenshot({ path: join(pictures, `signed-in-${shape}.png`), fullPage: true })
+    await page.screenshot({ path: join(pictures, `signed-in-${variant}.png`), fullPage: true })
     await page.getByRole('button', { name: 'Log out', exact: true }).click()
     await page.getByRole('button', { name: 'Log in', exact: true }).waitFor()
     expect(complaints).toEqual([])

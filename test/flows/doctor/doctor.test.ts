@@ -32,11 +32,11 @@ describe('a good configuration passes', () => {
     ['okta', 'client_secret_basic'],
     ['okta', 'none'],
     ['okta-org', 'client_secret_post'],
-    ['toki', 'none'],
-    ['toki-secret', 'client_secret_post'],
-    ['strict', 'private_key_jwt ES256'],
-  ] as const)('%s with %s', async (shape, auth) => {
-    const { env } = closeAfterTest(await startDemoProvider({ shape, auth }))
+    ['oauth2-public', 'none'],
+    ['oauth2-confidential', 'client_secret_post'],
+    ['fapi2', 'private_key_jwt ES256'],
+  ] as const)('%s with %s', async (variant, auth) => {
+    const { env } = closeAfterTest(await startDemoProvider({ variant, auth }))
     const findings = await examine(env, systemClock)
     expect(summarise(findings.filter(({ status }) => status === 'fail'))).toEqual([])
     expect(findings).toContainEqual(
@@ -110,7 +110,7 @@ const planted: Planted[] = [
   },
   {
     what: 'a provider that is no OpenID Connect provider',
-    idp: { shape: 'toki', auth: 'none' },
+    idp: { variant: 'oauth2-public', auth: 'none' },
     spoil: ({ env, origin }) => ({
       ...env,
       OIDC_ISSUER: origin,
@@ -205,7 +205,7 @@ const planted: Planted[] = [
   },
   {
     what: 'assertions for the endpoint where a strict provider wants the issuer',
-    idp: { shape: 'strict', auth: 'private_key_jwt ES256' },
+    idp: { variant: 'fapi2', auth: 'private_key_jwt ES256' },
     spoil: ({ env }) => ({ ...env, OIDC_CLIENT_ASSERTION_AUDIENCE: 'endpoint' }),
     check: 'client authentication',
     message: /does not recognise/,
@@ -213,7 +213,7 @@ const planted: Planted[] = [
   },
   {
     what: 'a key that the provider does not know',
-    idp: { shape: 'strict', auth: 'private_key_jwt ES256' },
+    idp: { variant: 'fapi2', auth: 'private_key_jwt ES256' },
     spoil: async ({ env }) => ({ ...env, OIDC_CLIENT_KEY: await otherKey() }),
     check: 'client authentication',
     message: /does not recognise/,
@@ -221,7 +221,7 @@ const planted: Planted[] = [
   },
   {
     what: 'a rotation of keys begun here, but not at the provider',
-    idp: { shape: 'strict', auth: 'private_key_jwt ES256' },
+    idp: { variant: 'fapi2', auth: 'private_key_jwt ES256' },
     spoil: async ({ env }) => {
       const old = JSON.parse(env.OIDC_CLIENT_KEY ?? '') as Record<string, unknown>
       const next = { ...(JSON.parse(await otherKey()) as object), kid: 'next' }
@@ -304,7 +304,7 @@ const planted: Planted[] = [
   },
   {
     what: 'pushed requests off where they are required',
-    idp: { shape: 'strict', auth: 'private_key_jwt ES256' },
+    idp: { variant: 'fapi2', auth: 'private_key_jwt ES256' },
     spoil: ({ env }) => ({ ...env, OIDC_PAR: 'off' }),
     check: 'PAR',
     message: /requires pushed requests/,
@@ -378,7 +378,7 @@ const planted: Planted[] = [
   },
   {
     what: 'a userinfo endpoint with a slip',
-    idp: { shape: 'toki', auth: 'none' },
+    idp: { variant: 'oauth2-public', auth: 'none' },
     spoil: ({ env, origin }) => ({ ...env, OAUTH_USERINFO_ENDPOINT: `${origin}/oauth2/usrinfo/{user_id}` }),
     check: 'userinfo',
     status: 'warn',
@@ -387,7 +387,7 @@ const planted: Planted[] = [
   },
   {
     what: 'an authorization endpoint with a slip',
-    idp: { shape: 'toki', auth: 'none' },
+    idp: { variant: 'oauth2-public', auth: 'none' },
     spoil: ({ env, origin }) => ({ ...env, OAUTH_AUTHORIZATION_ENDPOINT: `${origin}/oauth2/authorise` }),
     check: 'authorization endpoint',
     message: /status 404/,
@@ -403,7 +403,7 @@ const planted: Planted[] = [
   {
     what: 'a wrong secret at a provider that answers errors with status 200',
     idp: {
-      shape: 'toki-secret',
+      variant: 'oauth2-confidential',
       auth: 'client_secret_post',
       before: (req, res, next) =>
         req.path.endsWith('/token') ? void res.json({ error: 'incorrect_client_credentials' }) : next(),
@@ -496,7 +496,7 @@ const planted: Planted[] = [
   },
   {
     what: 'a token endpoint with a slip',
-    idp: { shape: 'toki', auth: 'none' },
+    idp: { variant: 'oauth2-public', auth: 'none' },
     spoil: ({ env, origin }) => ({ ...env, OAUTH_TOKEN_ENDPOINT: `${origin}/oauth/token` }),
     check: 'token endpoint',
     message: /status 404/,
@@ -504,7 +504,7 @@ const planted: Planted[] = [
   },
   {
     what: 'openid at a provider whose keys are not configured',
-    idp: { shape: 'toki', auth: 'none' },
+    idp: { variant: 'oauth2-public', auth: 'none' },
     spoil: ({ env }) => ({ ...env, OIDC_SCOPES: 'openid profile' }),
     check: 'ID token',
     status: 'warn',
@@ -677,13 +677,16 @@ test('a terminal does not obey what a provider writes', () => {
 })
 
 test('of several providers each is examined, under its name', async () => {
-  const [okta, toki] = [
+  const [okta, oauth2Public] = [
     closeAfterTest(await startDemoProvider()),
-    closeAfterTest(await startDemoProvider({ shape: 'toki', auth: 'none' })),
+    closeAfterTest(await startDemoProvider({ variant: 'oauth2-public', auth: 'none' })),
   ]
   const pick = ({ env }: DemoProvider) =>
     Object.fromEntries(Object.entries(env).filter(([name]) => /^O(IDC|AUTH)_/.test(name)))
-  const file = writeFile('providers.json', JSON.stringify({ okta: pick(okta), toki: pick(toki) }))
+  const file = writeFile(
+    'providers.json',
+    JSON.stringify({ okta: pick(okta), 'oauth2-public': pick(oauth2Public) }),
+  )
   const findings = await examine(
     {
       PUBLIC_URL: 'https://localhost:1',
@@ -693,7 +696,7 @@ test('of several providers each is examined, under its name', async () => {
     },
     systemClock,
   )
-  for (const provider of ['okta', 'toki']) {
+  for (const provider of ['okta', 'oauth2-public']) {
     expect(findings).toContainEqual(
       expect.objectContaining({ provider, check: 'client authentication', status: 'pass' }),
     )

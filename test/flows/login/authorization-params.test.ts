@@ -257,14 +257,14 @@ describe('at a real provider', () => {
   }
 
   test.each([
-    ['strict', 'private_key_jwt ES256', 'https://api.example.com'],
+    ['fapi2', 'private_key_jwt ES256', 'https://api.example.com'],
     ['okta', 'client_secret_basic', 'api://default'],
   ] as const)(
     '%s, pushed: they are in the pushed request, and not in the browser',
-    async (shape, auth, resource) => {
+    async (variant, auth, resource) => {
       const params = `login_hint=ada&${new URLSearchParams({ resource })}`
       const { find, env } = await startRecordedProvider(
-        { shape, auth, provider: { par: true, accessTokenLifetime: 20 } },
+        { variant, auth, provider: { par: true, accessTokenLifetime: 20 } },
         params,
       )
       const portico = closeAfterTest(await startPortico({ env }))

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { decodeJwt } from 'jose'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import type { ShapeName, ShapeOptions } from '../../../demo/provider/shapes.ts'
+import type { VariantName, VariantOptions } from '../../../demo/provider/variants.ts'
 import { createTestBrowser } from '../../support/browser.ts'
 import { seconds } from '../../support/clock.ts'
 import { csrf, getSession, type LoginAnswer, startLogin } from '../../support/login.ts'
@@ -17,9 +17,9 @@ import {
   startProviderVariant,
 } from '../../support/providers/provider-variants.ts'
 
-/** Every shape of provider, by every way to authenticate that makes sense there. */
+/** Every variant of provider, by every way to authenticate that makes sense there. */
 
-const folder = mkdtempSync(join(tmpdir(), 'portico-shapes-'))
+const folder = mkdtempSync(join(tmpdir(), 'portico-variants-'))
 let certificates: MutualTls
 beforeAll(() => {
   certificates = {
@@ -34,12 +34,12 @@ const keyMethods = ['private_key_jwt ES256', 'private_key_jwt RS256', 'private_k
 const secretMethods = ['client_secret_basic', 'client_secret_post'] as const
 
 interface Row {
-  shape: ShapeName
+  variant: VariantName
   auth: ClientAuthName
-  options?: ShapeOptions & { thin?: boolean }
+  options?: VariantOptions & { thin?: boolean }
 }
-const each = (shape: ShapeName, methods: readonly ClientAuthName[], options?: Row['options']): Row[] =>
-  methods.map((auth) => ({ shape, auth, ...(options === undefined ? {} : { options }) }))
+const each = (variant: VariantName, methods: readonly ClientAuthName[], options?: Row['options']): Row[] =>
+  methods.map((auth) => ({ variant, auth, ...(options === undefined ? {} : { options }) }))
 
 const rows: Row[] = [
   ...each('okta', ['none', ...secretMethods, ...keyMethods, 'tls_client_auth']),
@@ -52,17 +52,17 @@ const rows: Row[] = [
   // Thin ID tokens: name and groups come from userinfo.
   ...each('okta', ['client_secret_basic'], { thin: true, dpop: true }),
   ...each('okta-org', ['none'], { thin: true }),
-  ...each('toki', ['none', ...secretMethods]),
-  ...each('toki-secret', [...secretMethods, 'private_key_jwt ES256', 'tls_client_auth']),
-  ...each('strict', [...keyMethods, 'tls_client_auth']),
+  ...each('oauth2-public', ['none', ...secretMethods]),
+  ...each('oauth2-confidential', [...secretMethods, 'private_key_jwt ES256', 'tls_client_auth']),
+  ...each('fapi2', [...keyMethods, 'tls_client_auth']),
 ]
 
 test.each(rows)(
-  '$shape with $auth $options: login, refresh, userinfo, logout here and there',
+  '$variant with $auth $options: login, refresh, userinfo, logout here and there',
   async (row) => {
-    const { shape, auth, options = {} } = row
-    const provider = await startProviderVariant(shape, auth, certificates, options)
-    const isOkta = shape.startsWith('okta')
+    const { variant, auth, options = {} } = row
+    const provider = await startProviderVariant(variant, auth, certificates, options)
+    const isOkta = variant.startsWith('okta')
     const portico = await startPortico({
       env: { ...provider.settings, ...(isOkta ? { OIDC_CLIENT_ASSERTION_AUDIENCE: 'endpoint' } : {}) },
     })
@@ -70,10 +70,10 @@ test.each(rows)(
       const browser = createTestBrowser()
       const loginUrl = await startLogin(portico, browser)
       const asked = [...new URL(loginUrl).searchParams.keys()].sort()
-      const isPushed = shape === 'strict' || options.par === true
+      const isPushed = variant === 'fapi2' || options.par === true
       // R81: only client_id and request_uri in the front channel.
       if (isPushed) expect(asked).toEqual(['client_id', 'request_uri'])
-      else expect(asked.includes('code_challenge')).toBe(shape !== 'toki-secret')
+      else expect(asked.includes('code_challenge')).toBe(variant !== 'oauth2-confidential')
 
       const callback = await signInAtOkta(browser, loginUrl)
       const response = await browser.fetch(`${portico.url}/api/callback${callback.search}`)
@@ -85,7 +85,7 @@ test.each(rows)(
       expect(claims).toMatchObject({ sub: ada.sub, client_id: 'portico-demo' })
       expect(String(claims.scope).split(' ')).toContain('orders:read')
 
-      const usesDpop = shape === 'strict' || options.dpop === true
+      const usesDpop = variant === 'fapi2' || options.dpop === true
       const stored = await portico.store.read(answer.session.id)
       expect(stored?.tokens.dpopThumbprint !== undefined).toBe(usesDpop)
 
@@ -103,7 +103,7 @@ test.each(rows)(
       expect(logout.status).toBe(200)
       expect(await getSession(portico, browser)).toEqual({ active: false })
       const logoutUrl = await readLogoutUrl(logout)
-      expect(logoutUrl !== null).toBe(!shape.startsWith('toki'))
+      expect(logoutUrl !== null).toBe(!variant.startsWith('oauth2-'))
       if (logoutUrl !== null) {
         const back = await signOutAtOkta(browser, await goToProvider(portico, browser, logoutUrl))
         expect(back.href).toMatch(`${publicUrl}/api/logout/callback?state=`)

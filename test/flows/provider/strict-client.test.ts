@@ -49,13 +49,13 @@ const post = (portico: TestPortico, browser: TestBrowser, path = 'token') =>
 
 describe('private_key_jwt', () => {
   test.each([
-    ['strict', 'issuer'],
+    ['fapi2', 'issuer'],
     ['okta', 'endpoint'],
   ] as const)(
     'each assertion is made for one call, at %s for the %s (R21, R22, R23)',
-    async (shape, audience) => {
+    async (variant, audience) => {
       const { calls, idp, portico } = await startRecordedProvider(
-        { shape, auth: 'private_key_jwt ES256', provider: { par: true } },
+        { variant, auth: 'private_key_jwt ES256', provider: { par: true } },
         { OIDC_CLIENT_ASSERTION_AUDIENCE: audience },
       )
       await logInAtOkta(portico)
@@ -544,7 +544,7 @@ describe('DPoP towards the provider', () => {
 
 test('no assertion, proof, key or session token is in any answer, log line or URL (R51)', async () => {
   const { calls, idp, portico } = await startRecordedProvider({
-    shape: 'strict',
+    variant: 'fapi2',
     auth: 'private_key_jwt ES256',
   })
   const browser = createTestBrowser()

@@ -1,7 +1,7 @@
 import express, { type RequestHandler } from 'express'
 import { createDemoClient, type DemoClientAuth } from '../../../demo/provider/clients.ts'
 import { createDemoProvider, type DemoProviderOptions } from '../../../demo/provider/provider.ts'
-import { type ShapeName, shapes } from '../../../demo/provider/shapes.ts'
+import { type VariantName, variants } from '../../../demo/provider/variants.ts'
 import { startTestServer } from '../network/http-server.ts'
 import { testSecret } from '../portico.ts'
 
@@ -9,7 +9,7 @@ import { testSecret } from '../portico.ts'
 const publicUrl = 'https://localhost:1'
 
 export interface DemoProviderSetup {
-  shape?: ShapeName
+  variant?: VariantName
   auth?: DemoClientAuth
   /** Changes to the client's registration at the provider. */
   client?: Partial<DemoProviderOptions['clients'][number]>
@@ -20,7 +20,7 @@ export interface DemoProviderSetup {
 
 /** Starts a provider of the demo with one client; `env` are the right settings of a Portico for it. */
 export async function startDemoProvider({
-  shape = 'okta',
+  variant = 'okta',
   auth = 'client_secret_basic',
   client = {},
   provider = {},
@@ -29,7 +29,7 @@ export async function startDemoProvider({
   const server = await startTestServer()
   const { metadata, settings } = await createDemoClient(auth, [`${publicUrl}/api/callback`])
   const { app } = await createDemoProvider({
-    shape,
+    variant,
     origin: server.origin,
     clients: [{ ...metadata, post_logout_redirect_uris: [`${publicUrl}/api/logout/callback`], ...client }],
     ...provider,
@@ -40,7 +40,7 @@ export async function startDemoProvider({
     BFF_SECRETS: testSecret(),
     TRUST_PROXY: '127.0.0.1',
     ...settings,
-    ...shapes[shape].toSettings(server.origin),
+    ...variants[variant].toSettings(server.origin),
   }
   return { env, origin: server.origin, close: () => server.close() }
 }

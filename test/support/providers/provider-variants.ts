@@ -1,5 +1,5 @@
 import { createDemoClient, type DemoClient, type DemoClientAuth } from '../../../demo/provider/clients.ts'
-import { type ShapeName, type ShapeOptions, shapes } from '../../../demo/provider/shapes.ts'
+import { type VariantName, type VariantOptions, variants } from '../../../demo/provider/variants.ts'
 import type { TestCertificate } from '../network/certificate.ts'
 import { publicUrl } from '../portico.ts'
 import type { ProviderVariantOptions } from '../processes/provider-variant.ts'
@@ -15,7 +15,7 @@ export interface MutualTls {
 }
 
 async function createClient(
-  shape: ShapeName,
+  variant: VariantName,
   auth: ClientAuthName,
   { client }: MutualTls,
 ): Promise<DemoClient> {
@@ -27,8 +27,8 @@ async function createClient(
       ...metadata,
       token_endpoint_auth_method: auth,
       tls_client_auth_subject_dn: 'CN=portico-demo',
-      // The strict one binds tokens to the DPoP key instead.
-      tls_client_certificate_bound_access_tokens: shape !== 'strict',
+      // The FAPI 2.0 provider binds tokens to the DPoP key instead.
+      tls_client_certificate_bound_access_tokens: variant !== 'fapi2',
     },
     settings: {
       ...settings,
@@ -44,14 +44,14 @@ async function createClient(
  * Portico for it.
  */
 export async function startProviderVariant(
-  shape: ShapeName,
+  variant: VariantName,
   auth: ClientAuthName,
   certificates: MutualTls,
-  options: ShapeOptions & { thin?: boolean } = {},
+  options: VariantOptions & { thin?: boolean } = {},
 ) {
-  const client = await createClient(shape, auth, certificates)
+  const client = await createClient(variant, auth, certificates)
   const handed: ProviderVariantOptions = {
-    shape,
+    variant,
     ...options,
     clients: [{ ...client.metadata, post_logout_redirect_uris: [`${publicUrl}/api/logout/callback`] }],
     accessTokenLifetime: 20,
@@ -64,7 +64,7 @@ export async function startProviderVariant(
   return {
     origin,
     process,
-    settings: { ...shapes[shape].toSettings(origin), ...client.settings },
+    settings: { ...variants[variant].toSettings(origin), ...client.settings },
     close: () => process.stop('SIGKILL'),
   }
 }

@@ -9,11 +9,11 @@ const apiScopes = ['orders:read', 'orders:write'] as const
 /** Every scope there is. */
 export const scopes = ['openid', 'profile', 'email', 'groups', 'offline_access', ...apiScopes]
 
-export type ShapeName = 'okta' | 'okta-org' | 'toki' | 'toki-secret' | 'strict'
+export type VariantName = 'okta' | 'okta-org' | 'oauth2-public' | 'oauth2-confidential' | 'fapi2'
 
-/** What is optional in a shape. */
-export interface ShapeOptions {
-  /** Whether a shape that need not do so takes pushed authorization requests and DPoP, and asks for a nonce. */
+/** What is optional in a variant. */
+export interface VariantOptions {
+  /** Whether a variant that need not do so takes pushed authorization requests and DPoP, and asks for a nonce. */
   par?: boolean
   dpop?: boolean
 }
@@ -31,7 +31,7 @@ interface Facts {
 }
 
 /** What tells one kind of provider from another. */
-export interface Shape {
+export interface ProviderVariant {
   /** For people. */
   title: string
   facts: Facts
@@ -41,8 +41,8 @@ export interface Shape {
   /** The audience of JWT access tokens; undefined where they are opaque. */
   audience: string | undefined
   hasDiscovery: boolean
-  configure(options: ShapeOptions): Configuration
-  /** The settings of Portico for a provider of this shape at an origin, but for the client's own. */
+  configure(options: VariantOptions): Configuration
+  /** The settings of Portico for a provider of this variant at an origin, but for the client's own. */
   toSettings(origin: string): Record<string, string>
 }
 
@@ -58,7 +58,7 @@ const endpoints = (prefix: string) => ({
 })
 
 const nonceSecret = randomBytes(32)
-const toFeatures = ({ par = false, dpop = false }: ShapeOptions) => ({
+const toFeatures = ({ par = false, dpop = false }: VariantOptions) => ({
   pushedAuthorizationRequests: { enabled: par },
   dPoP: { enabled: dpop, requireNonce: () => true, nonceSecret },
 })
@@ -92,7 +92,7 @@ const usual: Facts = {
   logout: true,
 }
 
-const okta: Shape = {
+const okta: ProviderVariant = {
   title: 'an Okta custom authorization server',
   facts: usual,
   path: '/oauth2/default',
@@ -117,7 +117,7 @@ const okta: Shape = {
   toSettings: (origin) => ({ OIDC_ISSUER: `${origin}/oauth2/default`, ...toScopeSetting() }),
 }
 
-const oktaOrg: Shape = {
+const oktaOrg: ProviderVariant = {
   title: 'an Okta org authorization server',
   facts: { ...usual, jwtAccessToken: false },
   path: '',
@@ -134,7 +134,7 @@ const oktaOrg: Shape = {
   toSettings: (origin) => ({ OIDC_ISSUER: origin, ...toScopeSetting() }),
 }
 
-const toki: Shape = {
+const oauth2Public: ProviderVariant = {
   title: 'a plain OAuth 2.0 provider: no discovery, PKCE, no client secret',
   facts: {
     ...usual,
@@ -162,18 +162,18 @@ const toki: Shape = {
   }),
 }
 
-const tokiSecret: Shape = {
-  ...toki,
+const oauth2Confidential: ProviderVariant = {
+  ...oauth2Public,
   title: 'a plain OAuth 2.0 provider: no discovery, a client secret, no PKCE',
-  facts: { ...toki.facts, pkce: false, clientAuth: usual.clientAuth },
-  configure: (options) => ({ ...toki.configure(options), pkce: { required: () => false } }),
-  toSettings: (origin) => ({ ...toki.toSettings(origin), OIDC_PKCE: 'off' }),
+  facts: { ...oauth2Public.facts, pkce: false, clientAuth: usual.clientAuth },
+  configure: (options) => ({ ...oauth2Public.configure(options), pkce: { required: () => false } }),
+  toSettings: (origin) => ({ ...oauth2Public.toSettings(origin), OIDC_PKCE: 'off' }),
 }
 
-const strict: Shape = {
-  title: 'a strict provider: pushed requests, private_key_jwt, DPoP',
+const fapi2: ProviderVariant = {
+  title: 'a strict (FAPI 2.0) provider: pushed requests, private_key_jwt, DPoP',
   facts: { ...usual, pushed: true, bound: true, clientAuth: 'a signed assertion (private_key_jwt)' },
-  path: '/strict',
+  path: '/fapi2',
   signingAlg: 'ES256',
   audience: 'https://api.example.com',
   hasDiscovery: true,
@@ -192,7 +192,7 @@ const strict: Shape = {
     },
   }),
   toSettings: (origin) => ({
-    OIDC_ISSUER: `${origin}/strict`,
+    OIDC_ISSUER: `${origin}/fapi2`,
     OIDC_ID_TOKEN_ALG: 'ES256',
     OIDC_ACCESS_TOKEN_AUDIENCE: 'https://api.example.com',
     ...toScopeSetting(),
@@ -200,10 +200,10 @@ const strict: Shape = {
 }
 
 /** Every kind of provider that the demo can be. */
-export const shapes: Record<ShapeName, Shape> = {
+export const variants: Record<VariantName, ProviderVariant> = {
   okta,
   'okta-org': oktaOrg,
-  toki,
-  'toki-secret': tokiSecret,
-  strict,
+  'oauth2-public': oauth2Public,
+  'oauth2-confidential': oauth2Confidential,
+  fapi2,
 }
