@@ -10,7 +10,7 @@ const orders = [
 interface SampleApiOptions {
   issuer: string
   spaOrigin: string
-  /** With it, the API asks Portico whether the session of a token is still alive. */
+  /** The secret with which the API asks Portico whether the session of a token still exists (RFC 7662). */
   clientSecret: string
 }
 

@@ -14,15 +14,16 @@ import { type VariantName, variants } from './provider/variants.ts'
 import { createSpa } from './spa.ts'
 
 /**
- * The demo: an embedded identity provider, Portico, a sample API and a sample SPA, in one process, on this machine
- * alone. The provider is at 127.0.0.1 and the rest at localhost: to a browser these are two sites, as in real life.
+ * The demo: an embedded identity provider, Portico, a sample API and a sample SPA, in one process, reachable
+ * from this machine only. The provider is at 127.0.0.1 and the rest at localhost: to a browser these are two
+ * sites, as in production.
  */
 
 const usage = `Usage: npm run demo -- [--provider ${Object.keys(variants).join('|')}]
        [--port 3000] [--redirect spa|server] [--verbose]
 `
 
-/** How Portico proves itself to a provider of each variant. */
+/** How Portico authenticates as a client at each variant. */
 const clientAuths: Record<VariantName, DemoClientAuth> = {
   okta: 'client_secret_basic',
   'okta-org': 'client_secret_basic',
@@ -36,7 +37,10 @@ interface Listener {
   serve(app: RequestListener): void
 }
 
-/** Takes the port, or any free one where it is in use; the app comes later, because it needs to know the port. */
+/**
+ * Listens on the port, or on any free one if it is in use. The app is added later by `serve`, because its
+ * configuration contains the port.
+ */
 async function listen(port: number): Promise<Listener> {
   const server = createServer()
   const isFree = await new Promise<boolean>((resolve) => {
@@ -44,7 +48,7 @@ async function listen(port: number): Promise<Listener> {
     server.listen(port, '127.0.0.1', () => resolve(true))
   })
   if (!isFree) {
-    process.stdout.write(`Port ${port} is taken; using another one.\n`)
+    process.stdout.write(`Port ${port} is in use; using another one.\n`)
     return listen(0)
   }
   return { port: (server.address() as AddressInfo).port, serve: (app) => void server.on('request', app) }
@@ -70,7 +74,7 @@ function readOptions() {
   return { provider, port, redirect, verbose: values.verbose } as const
 }
 
-/** The provider tells Portico when a person signs out there, in whichever browser or app. */
+/** The provider calls Portico when a user signs out there, in any browser or app. */
 const toBackChannel = (publicUrl: string) => ({
   backchannel_logout_uri: `${publicUrl}/api/backchannel-logout`,
   backchannel_logout_session_required: true,
@@ -93,7 +97,7 @@ async function main(): Promise<void> {
   const { app: provider } = await createDemoProvider({
     variant,
     origin,
-    // Short, so that a person at the demo sees a refresh.
+    // Short, so that a user of the demo sees a refresh.
     accessTokenLifetime: 300,
     clients: [
       {
@@ -124,7 +128,7 @@ async function main(): Promise<void> {
   components.tokenRevocation.start()
   bff.serve(site)
   process.stdout.write(
-    `\nPortico's demo is running. Open this page and log in:\n\n    ${publicUrl}\n\nCtrl+C ends it.\n`,
+    `\nPortico's demo is running. Open this page and log in:\n\n    ${publicUrl}\n\nPress Ctrl+C to stop it.\n`,
   )
 }
 

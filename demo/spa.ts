@@ -7,7 +7,7 @@ const folder = join(import.meta.dirname, 'spa')
 /** What the SPA needs to know about where things are. */
 export interface SpaConfig {
   apiUrl: string
-  /** What the page tells of the provider. */
+  /** What the page shows of the provider. */
   provider: Pick<ProviderVariant, 'title' | 'facts'>
   /** Where the provider sends the browser: a page of the SPA, or Portico itself. */
   redirect: 'spa' | 'server'

@@ -1,11 +1,14 @@
 import type { Adapter, AdapterFactory, AdapterPayload } from 'oidc-provider'
 
 interface MemoryAdapterOptions {
-  /** Seconds for which a refresh token that was used may be used again, as at Okta; after them its family ends. */
+  /**
+   * Seconds in which a used refresh token may be used again, as at Okta. Later use revokes all tokens of its
+   * grant.
+   */
   grace: number
 }
 
-/** Keeps everything oidc-provider stores in memory, one set of maps for each provider. */
+/** Keeps in memory what oidc-provider stores, in one map for each provider. */
 export function createMemoryAdapterFactory({ grace }: MemoryAdapterOptions): AdapterFactory {
   const entries = new Map<string, { payload: AdapterPayload; expiresAt: number }>()
 
@@ -17,7 +20,7 @@ export function createMemoryAdapterFactory({ grace }: MemoryAdapterOptions): Ada
       return entry !== undefined && entry.expiresAt > Date.now() ? entry.payload : undefined
     }
 
-    /** Within the grace, oidc-provider does not get to see that a refresh token was used. */
+    /** Hides from oidc-provider, during the grace, that a refresh token was used. */
     async function findWithGrace(id: string): Promise<AdapterPayload | undefined> {
       const payload = await find(id)
       if (model !== 'RefreshToken' || typeof payload?.consumed !== 'number') return payload

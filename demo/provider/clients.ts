@@ -8,7 +8,7 @@ export interface DemoClient {
   settings: Record<string, string>
 }
 
-/** The ways that need nothing but a secret or a key of our own making. */
+/** The ways that need only a secret or a key, which the demo makes itself. */
 export type DemoClientAuth =
   | 'none'
   | 'client_secret_basic'

@@ -2,7 +2,7 @@ import type { Configuration, KoaContextWithOIDC } from 'oidc-provider'
 import { renderLogoutPage } from './sign-in-page.ts'
 import { type ProviderVariant, scopes } from './variants.ts'
 
-/** What all variants have in common: one company, whose people are asked for no consent. */
+/** The configuration that all variants share. Users are not asked for consent, as in a company. */
 export function toCommonConfiguration(
   { audience, signingAlg }: ProviderVariant,
   lifetime: number,
@@ -18,7 +18,7 @@ export function toCommonConfiguration(
     acrValues: ['urn:okta:loa:1fa:any', 'urn:okta:loa:2fa:any'],
     extraParams: ['sessionToken'],
     responseTypes: ['code'],
-    fetch: callAnybody,
+    fetch: callAnyAddress,
     issueRefreshToken: async (_ctx, client) => client.grantTypeAllowed('refresh_token'),
     loadExistingGrant: (ctx) => grantAll(ctx, audience),
     features: {
@@ -44,13 +44,16 @@ export function toCommonConfiguration(
   }
 }
 
-/** Who brings an ID token of this provider is signed out without being asked, as at Okta. */
+/** Signs out without asking if the request has an ID token of this provider, as Okta does. */
 async function showLogoutPage(ctx: KoaContextWithOIDC, form: string): Promise<void> {
   ctx.body = renderLogoutPage(form, { isSure: ctx.oidc.entities.IdTokenHint !== undefined })
 }
 
-/** oidc-provider hands over a dispatcher that keeps it from calling this machine, where Portico is to hear of logouts. */
-function callAnybody(url: string | URL | Request, options: RequestInit & { dispatcher?: unknown } = {}) {
+/**
+ * Fetches without the dispatcher of oidc-provider, which refuses addresses of this machine: Portico runs
+ * here, and receives back-channel logouts.
+ */
+function callAnyAddress(url: string | URL | Request, options: RequestInit & { dispatcher?: unknown } = {}) {
   const { dispatcher: _, ...rest } = options
   return fetch(url, rest)
 }

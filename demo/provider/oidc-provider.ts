@@ -1,6 +1,6 @@
 /**
- * oidc-provider, without the warning it prints on every Node release that is not yet long-term support: the demo's
- * first line should be the address to open.
+ * oidc-provider, without the warning that it prints on a Node release before long-term support. The first
+ * line that the demo prints should be the address to open.
  */
 const { warn } = console
 console.warn = () => {}

@@ -5,10 +5,10 @@ import type { ClientMetadata, Configuration, default as OidcProvider } from 'oid
 import { createMemoryAdapterFactory } from './adapter.ts'
 import { toCommonConfiguration } from './common-configuration.ts'
 import { Provider } from './oidc-provider.ts'
-import { findPerson, toClaims } from './people.ts'
 import { addSignIn } from './sign-in.ts'
 import { renderMessage } from './sign-in-page.ts'
 import { addJwtUserinfo, addPlainUserinfo } from './userinfo.ts'
+import { findUser, toClaims } from './users.ts'
 import { type VariantName, type VariantOptions, variants } from './variants.ts'
 
 export interface DemoProviderOptions extends VariantOptions {
@@ -16,15 +16,17 @@ export interface DemoProviderOptions extends VariantOptions {
   /** Where browsers and Portico reach it, such as `http://127.0.0.1:3001`. */
   origin: string
   clients: ClientMetadata[]
-  /** Seconds an access token lives. */
+  /** Lifetime of an access token, in seconds. */
   accessTokenLifetime?: number
   /** Whether a refresh brings a new refresh token, as for Okta's SPAs; its web apps keep theirs. */
   rotates?: boolean
   /** Seconds for which a rotated refresh token may be used again; 0 to 60 at Okta. */
   grace?: number
-  /** Whether ID tokens hold next to nothing of the person, so that userinfo has to tell (Okta's "thin" ones). */
+  /**
+   * Whether ID tokens have no profile claims (Okta calls them "thin"), so that userinfo has to provide them.
+   */
   thin?: boolean
-  /** What a test wants otherwise. */
+  /** Configuration of oidc-provider that a test adds or replaces. */
   more?: Configuration
 }
 
@@ -52,11 +54,11 @@ function createConfiguration(options: DemoProviderOptions, jwk: object): Configu
     cookies: { keys: [randomUUID()], names: { session: 'sid', interaction: 'it', resume: 'it_resume' } },
     interactions: { url: (_ctx, interaction) => `/signin/${interaction.uid}` },
     findAccount: (_ctx, id) => {
-      const person = findPerson(id)
-      if (person === undefined) return undefined
+      const user = findUser(id)
+      if (user === undefined) return undefined
       return {
         accountId: id,
-        claims: () => ({ ...toClaims(person), ver: 1, idp: '00o1demo000000000001' }),
+        claims: () => ({ ...toClaims(user), ver: 1, idp: '00o1demo000000000001' }),
       }
     },
     renderError(ctx, { error, error_description: description }) {
@@ -93,9 +95,11 @@ export async function createDemoProvider(options: DemoProviderOptions): Promise<
     app.use('/.well-known', (_req, res) => void res.status(404).end())
   }
   app.use(path === '' ? '/' : path, provider.callback())
-  // A sign-in page from the browser's history, whose sign-in is over.
+  // A sign-in page from the browser's history: its sign-in has ended.
   app.use(((_error, _req, res, _next) => {
-    res.status(400).send(renderMessage('This sign-in is over', 'Go back to the app, and log in from there.'))
+    res
+      .status(400)
+      .send(renderMessage('This sign-in has ended', 'Go back to the app, and log in from there.'))
   }) satisfies ErrorRequestHandler)
   return { issuer, app, provider }
 }

@@ -1,5 +1,5 @@
 import { escapeHtml } from '../../src/http/pages.ts'
-import { people } from './people.ts'
+import { users } from './users.ts'
 
 const style = `
 :root { color-scheme: light dark; --ink: #14213d; --paper: #f4f6fb; --card: #fff; --line: #c9d1e3; --accent: #2f5bea; font: 16px/1.5 system-ui, sans-serif }
@@ -13,7 +13,7 @@ input { width: 100%; font: inherit; color: inherit; background: transparent; pad
 button { font: inherit; cursor: pointer; border-radius: .5rem; padding: .65rem 1rem; border: 1px solid var(--line); background: transparent; color: inherit }
 button.primary { width: 100%; margin-top: 1.25rem; background: var(--accent); border-color: var(--accent); color: var(--card); font-weight: 600 }
 :is(input, button, a):focus-visible { outline: 3px solid var(--accent); outline-offset: 2px }
-.people { border-top: 1px solid var(--line); margin-top: 1.5rem; padding-top: 1rem; display: grid; gap: .5rem } .people button { text-align: left; width: 100% } .people small { opacity: .75; display: block }
+.users { border-top: 1px solid var(--line); margin-top: 1.5rem; padding-top: 1rem; display: grid; gap: .5rem } .users button { text-align: left; width: 100% } .users small { opacity: .75; display: block }
 .error { border-left: 4px solid #c0392b; padding-left: .75rem; margin: 1rem 0 0 }
 .cancel { display: block; text-align: center; margin-top: 1rem; color: inherit }
 `
@@ -31,11 +31,14 @@ function renderPage(main: string): string {
 </html>`
 }
 
-/** A page that only tells something. */
+/** A page with a message and nothing to do. */
 export const renderMessage = (title: string, text: string): string =>
   renderPage(`<h1>${escapeHtml(title)}</h1><p>${escapeHtml(text)}</p>`)
 
-/** The page that ends the person's session at the provider; it does not wait for an answer where that is sure. */
+/**
+ * The page that ends the user's session at the provider. It asks first, unless `isSure`: then it submits its
+ * form by itself.
+ */
 export function renderLogoutPage(form: string, { isSure }: { isSure: boolean }): string {
   const yes =
     '<button class="primary" form="op.logoutForm" name="logout" value="yes" autofocus>Sign out</button>'
@@ -45,14 +48,14 @@ export function renderLogoutPage(form: string, { isSure }: { isSure: boolean }):
   )
 }
 
-/** The provider's sign-in form, with the demo's people ready to be picked. */
+/** The provider's sign-in form, with a button for each of the demo's users. */
 export function renderSignInPage(page: {
   action: string
   cancel: string
   login?: string
   error?: string
 }): string {
-  const choices = people.map(
+  const choices = users.map(
     ({ login, password, name, about }) => `
     <form method="post" action="${escapeHtml(page.action)}">
       <input type="hidden" name="login" value="${escapeHtml(login)}"><input type="hidden" name="password" value="${escapeHtml(password)}">
@@ -70,6 +73,6 @@ export function renderSignInPage(page: {
     <input id="password" name="password" type="password" autocomplete="current-password" required>
     <button class="primary">Sign in</button>
   </form>
-  <div class="people"><span>Or, as this is a demo, be</span>${choices.join('')}</div>
+  <div class="users"><span>Or sign in with one click, as this is a demo</span>${choices.join('')}</div>
   <a class="cancel" href="${escapeHtml(page.cancel)}">Cancel</a>`)
 }

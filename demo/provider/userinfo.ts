@@ -3,7 +3,7 @@ import { type CryptoKey, errors, jwtVerify } from 'jose'
 import type { default as OidcProvider } from 'oidc-provider'
 import { createDpopVerifier, InvalidDpopProof } from '../../src/app-token/dpop-proof.ts'
 import { systemClock } from '../../src/clock.ts'
-import { findPerson, toClaims } from './people.ts'
+import { findUser, toClaims } from './users.ts'
 
 const refuse = (res: Response) =>
   void res
@@ -18,7 +18,10 @@ interface JwtUserinfoOptions {
   publicKey: CryptoKey
 }
 
-/** Userinfo for JWT access tokens, as Okta has it; oidc-provider's own refuses tokens that have an audience. */
+/**
+ * Adds userinfo for JWT access tokens, as Okta has it. The one of oidc-provider refuses tokens that have an
+ * audience.
+ */
 export function addJwtUserinfo(app: Express, path: string, options: JwtUserinfoOptions): void {
   const { issuer, origin, audience, publicKey } = options
   const seen = new Set<string>()
@@ -37,8 +40,8 @@ export function addJwtUserinfo(app: Express, path: string, options: JwtUserinfoO
       if (bound !== undefined && (await verifyProof(req.get('dpop') ?? '', request)) !== bound) {
         return refuse(res)
       }
-      const person = findPerson(String(payload.uid ?? payload.sub))
-      return person === undefined ? refuse(res) : void res.json(toClaims(person))
+      const user = findUser(String(payload.uid ?? payload.sub))
+      return user === undefined ? refuse(res) : void res.json(toClaims(user))
     } catch (error) {
       if (error instanceof errors.JOSEError || error instanceof InvalidDpopProof) return refuse(res)
       throw error
@@ -47,17 +50,20 @@ export function addJwtUserinfo(app: Express, path: string, options: JwtUserinfoO
   app.get(path, handler)
 }
 
-/** Userinfo of the plain OAuth 2.0 provider: its address names the user, and the token must be theirs. */
+/**
+ * Adds userinfo of a plain OAuth 2.0 provider: its address names the user, and the access token must be that
+ * user's.
+ */
 export function addPlainUserinfo(app: Express, provider: OidcProvider): void {
   app.get('/oauth2/userinfo/:userId', async (req, res) => {
     const [, accessToken = ''] = /^Bearer (\S+)$/.exec(req.get('authorization') ?? '') ?? []
     const token = await provider.AccessToken.find(accessToken)
-    const person = findPerson(token?.accountId ?? '')
-    if (person === undefined || person.id !== req.params.userId) return refuse(res)
-    const { sub: userId, ...claims } = toClaims(person)
+    const user = findUser(token?.accountId ?? '')
+    if (user === undefined || user.id !== req.params.userId) return refuse(res)
+    const { sub: userId, ...claims } = toClaims(user)
     res.json({ user_id: userId, ...claims })
   })
-  // It names the user beside the tokens.
+  // The token response names the user in a field beside the tokens.
   provider.use(async (ctx, next) => {
     await next()
     const { oidc } = ctx

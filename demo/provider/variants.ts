@@ -1,24 +1,25 @@
 import { randomBytes } from 'node:crypto'
 import type { Configuration, KoaContextWithOIDC } from 'oidc-provider'
 import { errors } from './oidc-provider.ts'
-import { findPerson } from './people.ts'
+import { findUser } from './users.ts'
 
-/** Scopes of the sample API, as an administrator would define them on the authorization server. */
+/** Scopes of the sample API, as an administrator defines them at the authorization server. */
 const apiScopes = ['orders:read', 'orders:write'] as const
 
-/** Every scope there is. */
+/** Every scope that a client may ask for. */
 export const scopes = ['openid', 'profile', 'email', 'groups', 'offline_access', ...apiScopes]
 
 export type VariantName = 'okta' | 'okta-org' | 'oauth2-public' | 'oauth2-confidential' | 'fapi2'
 
-/** What is optional in a variant. */
+/** What a caller may switch on in a variant. */
 export interface VariantOptions {
-  /** Whether a variant that need not do so takes pushed authorization requests and DPoP, and asks for a nonce. */
+  /** Pushed authorization requests (RFC 9126), in a variant that does not always have them. */
   par?: boolean
+  /** DPoP with a nonce (RFC 9449 8), in a variant that does not always have it. */
   dpop?: boolean
 }
 
-/** What is special about a login there, for the demo's page. */
+/** What is special about a login at a variant; the demo's page shows it. */
 interface Facts {
   pkce: boolean
   pushed: boolean
@@ -26,13 +27,13 @@ interface Facts {
   jwtAccessToken: boolean
   bound: boolean
   clientAuth: string
-  /** Whether a person can sign out there. */
+  /** Whether the provider has an end-session endpoint. */
   logout: boolean
 }
 
-/** What tells one kind of provider from another. */
+/** One kind of provider: what the embedded provider does, and what Portico has to know of it. */
 export interface ProviderVariant {
-  /** For people. */
+  /** What the demo's page calls it. */
   title: string
   facts: Facts
   /** The path of the issuer. */
@@ -42,7 +43,7 @@ export interface ProviderVariant {
   audience: string | undefined
   hasDiscovery: boolean
   configure(options: VariantOptions): Configuration
-  /** The settings of Portico for a provider of this variant at an origin, but for the client's own. */
+  /** Returns the settings of Portico for this variant at an origin, except those of the client. */
   toSettings(origin: string): Record<string, string>
 }
 
@@ -65,12 +66,12 @@ const toFeatures = ({ par = false, dpop = false }: VariantOptions) => ({
 
 const toScopeSetting = () => ({ OIDC_SCOPES: scopes.join(' ') })
 
-/** Okta takes an assertion for the address it is sent to alone. */
+/** Okta accepts an assertion only if its audience is the endpoint that it is sent to. */
 function takeEndpointAsAudience(ctx: KoaContextWithOIDC, { aud }: Record<string, unknown>): void {
   if (aud !== ctx.oidc.urlFor(ctx.oidc.route)) throw new errors.InvalidClientAuth('aud is not this endpoint')
 }
 
-/** FAPI 2.0 takes the issuer alone, as one text. */
+/** FAPI 2.0 accepts an assertion only if its audience is the issuer, as a string. */
 function takeIssuerAsAudience(ctx: KoaContextWithOIDC, { aud }: Record<string, unknown>): void {
   if (aud !== ctx.oidc.issuer) throw new errors.InvalidClientAuth('aud is not the issuer')
 }
@@ -78,7 +79,7 @@ function takeIssuerAsAudience(ctx: KoaContextWithOIDC, { aud }: Record<string, u
 /** Claims of the JWT access token of an Okta custom authorization server. */
 function toOktaAccessToken(payload: Record<string, unknown>, granted: Iterable<string>) {
   const { jti, iss, aud, iat, exp, sub, client_id: cid, cnf } = payload
-  const login = findPerson(String(sub))?.login
+  const login = findUser(String(sub))?.login
   return { ver: 1, jti: `AT.${jti}`, iss, aud, iat, exp, cid, uid: sub, scp: [...granted], sub: login, cnf }
 }
 
@@ -150,7 +151,7 @@ const oauth2Public: ProviderVariant = {
   configure: () => ({
     routes: endpoints('/oauth2'),
     pkce: { required: () => true },
-    // Its userinfo names the user in its address; see userinfo.ts.
+    // userinfo.ts adds an endpoint whose address names the user.
     features: { ...toFeatures({}), userinfo: { enabled: false } },
   }),
   toSettings: (origin) => ({
@@ -199,7 +200,7 @@ const fapi2: ProviderVariant = {
   }),
 }
 
-/** Every kind of provider that the demo can be. */
+/** Every kind of provider that the demo can run. */
 export const variants: Record<VariantName, ProviderVariant> = {
   okta,
   'okta-org': oktaOrg,

@@ -15,11 +15,14 @@ import { showToken } from './token-view.js'
 /** @param {string} id */
 const element = (id) => /** @type {HTMLElement} */ (document.getElementById(id))
 
-/** @type {{ apiUrl: string, provider: { title: string, facts: import('./flow.js').Facts }, redirect: 'spa' | 'server' }} */
+/**
+ * @type {{ apiUrl: string, provider: { title: string, facts: import('./flow.js').Facts }, redirect: 'spa' |
+ * 'server' }}
+ */
 const config = await (await fetch('/demo.json')).json()
 const flow = createFlow(element('flow'), config.redirect, config.provider.facts)
 
-/** The app token lives in memory alone; a reload asks for another. */
+/** The app token is kept in memory only; after a reload the page asks for another one. */
 let appToken = { token: '', expiresAt: 0 }
 
 /** @param {{ token: string, expires_in: number }} answer */
@@ -60,7 +63,7 @@ function showPerson(user) {
   element('groups').textContent = (user.groups ?? []).join(', ') || 'none'
 }
 
-/** What Portico knows of this session, and of the person's others. */
+/** Shows what Portico knows of this session, and of the user's other sessions. */
 async function showSessions() {
   const { active, session, provider_token: providerToken } = await getSession()
   if (!active) return
@@ -74,7 +77,10 @@ async function showSessions() {
   element('end-others').hidden = sessions.length < 2
 }
 
-/** @param {{ id: string, device: string, address: string | null, created_at: string, current: boolean }} session */
+/**
+ * @param {{ id: string, device: string, address: string | null, created_at: string, current: boolean }}
+ * session
+ */
 function renderSession({ id, device, address, created_at: createdAt, current }) {
   const item = document.createElement('li')
   const since = new Date(createdAt).toLocaleTimeString([], { timeStyle: 'short' })
@@ -107,10 +113,13 @@ async function logIn(more = {}) {
   location.assign(loginUrl)
 }
 
-/** The page the provider sent the browser to: forward the answer, whatever it is. */
+/**
+ * Runs on the page to which the provider redirects: forwards the provider's response, also a refusal, to
+ * Portico.
+ */
 async function completeLogin() {
   const query = location.search
-  // The code is of no use twice, but an address bar is no place for it.
+  // The code works only once, but it should not stay in the address bar either.
   history.replaceState(null, '', '/')
   flow.mark(...(new URLSearchParams(query).has('code') ? ['sign-in'] : []), 'redirect', 'callback')
   const answer = await finishLogin(query)
@@ -141,13 +150,13 @@ async function resume() {
   announce(`Signed in as ${user.name ?? user.sub}.`)
 }
 
-/** Nobody is signed in here any more; other tabs learn of it at once. */
+/** Shows the page as signed out, and informs the other tabs. */
 function leave() {
   showPerson(undefined)
   tabs.postMessage('signed out')
 }
 
-/** What to tell after the browser has been at the provider. */
+/** Under this key the page keeps what it shows once the browser is back from the provider. */
 const farewellKey = 'portico-demo-farewell'
 
 /** @param {{ everywhere?: boolean }} [more] */
@@ -172,14 +181,18 @@ async function signOut(more = {}) {
   location.assign(logoutUrl)
 }
 
-/** A logout that failed is none; of a session that was over, nobody knows whose others are meant. @param {{ code?: string }} error @returns {never} */
+/**
+ * Reports a logout that failed: the user is still signed in. `session_expired` keeps its own message: it is
+ * the answer to a logout everywhere whose session had ended already.
+ * @param {{ code?: string }} error @returns {never}
+ */
 function stay(error) {
   if (error.code === 'session_expired') throw error
   const message = 'You are still signed in: the logout did not succeed. Try again in a moment.'
   throw Object.assign(new Error(message), { code: error.code ?? 'network_error' })
 }
 
-/** Whoever comes back to this tab may have been signed out elsewhere. */
+/** Checks, when the user comes back to this tab, whether the session was ended elsewhere. */
 async function look() {
   if (document.body.dataset.state !== 'signed-in') return
   const { active } = await getSession({ slide: false })
@@ -205,7 +218,10 @@ async function callApi({ dataset }) {
   result.textContent = `${method} ${path} → ${response.status}\n${response.headers.get('WWW-Authenticate') ?? ''}\n${body}`
 }
 
-/** Runs what a button does; a refusal is shown, and a session that has ended shows the log-in button again. */
+/**
+ * Runs the action of a button. A refusal is shown; if the session has ended, the log-in button is shown
+ * again.
+ */
 async function run(/** @type {() => Promise<void>} */ action) {
   try {
     await action()
@@ -217,7 +233,7 @@ async function run(/** @type {() => Promise<void>} */ action) {
 }
 
 element('log-in').addEventListener('click', () => run(() => logIn()))
-element('log-in-anew').addEventListener('click', () => run(() => logIn({ prompt: 'login' })))
+element('log-in-as-another').addEventListener('click', () => run(() => logIn({ prompt: 'login' })))
 element('log-out').addEventListener('click', () => run(() => signOut()))
 element('log-out-everywhere').addEventListener('click', () => run(() => signOut({ everywhere: true })))
 element('end-others').addEventListener('click', () =>
@@ -232,7 +248,7 @@ tabs.addEventListener('message', () => {
   showPerson(undefined)
   announce('You logged out in another tab.')
 })
-// A look that fails says nothing: what became of the click is what counts.
+// A check that fails is not shown: the result of the click itself is what the user needs to see.
 for (const event of ['focus', 'pointerdown']) window.addEventListener(event, () => look().catch(() => {}))
 element('new-token').addEventListener('click', () =>
   run(async () => {
@@ -253,7 +269,7 @@ await run(async () => {
 })
 document.body.dataset.ready = 'true'
 
-/** Without a login the page still knows who was signed in before. @param {Error} error */
+/** Shows why a login failed; a user who was signed in before stays signed in. @param {Error} error */
 async function failLogin(error) {
   flow.mark(['callback', 'refused'])
   await resume()

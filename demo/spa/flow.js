@@ -1,5 +1,7 @@
 // @ts-check
-/** The sequence diagram: each step of the flow, filled in as it happens; it survives the trip to the provider. */
+/**
+ * The sequence diagram: each step is filled in as it happens, and kept while the browser is at the provider.
+ */
 
 const lanes = ['This page', 'Portico', 'Provider', 'Sample API']
 const [spa, portico, provider, api] = [0, 1, 2, 3]
@@ -8,7 +10,8 @@ const [spa, portico, provider, api] = [0, 1, 2, 3]
 
 /**
  * What is special about the provider.
- * @typedef {{ pkce: boolean, pushed: boolean, idToken: boolean, jwtAccessToken: boolean, bound: boolean, clientAuth: string, logout: boolean }} Facts
+ * @typedef {{ pkce: boolean, pushed: boolean, idToken: boolean, jwtAccessToken: boolean, bound: boolean,
+ * clientAuth: string, logout: boolean }} Facts
  */
 
 /** @param {Facts} facts @returns {Step[]} */
@@ -30,7 +33,7 @@ const toLoginSteps = ({ pkce, pushed, idToken }) => [
     from: portico,
     to: spa,
     text: 'login_url',
-    note: `${pkce ? `State${idToken ? ', nonce' : ''} and PKCE verifier stay` : 'The state stays'} behind in a sealed cookie. The server stores nothing yet.`,
+    note: `${pkce ? `State${idToken ? ', nonce' : ''} and PKCE verifier stay` : 'The state stays'} in a sealed cookie. The server stores nothing yet.`,
   },
   {
     id: 'authorize',
@@ -39,13 +42,13 @@ const toLoginSteps = ({ pkce, pushed, idToken }) => [
     text: `authorize + ${pushed ? 'request_uri' : pkce ? 'code_challenge' : 'state'}`,
     note: pkce
       ? 'The browser goes to the provider.'
-      : 'The browser goes to the provider. Without PKCE, the state alone ties the answer to it.',
+      : 'The browser goes to the provider. Without PKCE, only the state binds the response to this browser.',
   },
   {
     id: 'sign-in',
     from: provider,
     to: provider,
-    text: 'the person signs in',
+    text: 'you sign in',
     note: 'Only the provider sees the password.',
   },
 ]
@@ -57,7 +60,7 @@ const forwardedSteps = [
     from: provider,
     to: spa,
     text: '/callback?code&state',
-    note: 'A code that works once comes back to the page.',
+    note: 'The provider redirects to the page with a code for one use.',
   },
   {
     id: 'callback',
@@ -102,7 +105,7 @@ const toExchangeSteps = ({ pkce, idToken, jwtAccessToken, bound, clientAuth }) =
     text: idToken ? 'verifies, keeps them' : 'keeps them',
     note: idToken
       ? `ID token${jwtAccessToken ? ' and access token' : ''}: signature against the JWKS; iss, aud, exp, nonce, at_hash and more.`
-      : 'There is no ID token: who signed in is what the provider answers over TLS.',
+      : 'There is no ID token: the provider’s TLS connection is the only proof of who signed in.',
   },
   ...(idToken
     ? []
@@ -132,7 +135,7 @@ const finalSteps = [
     from: api,
     to: spa,
     text: 'answer',
-    note: 'The API checks signature, scope and groups, and asks Portico whether the session lives.',
+    note: 'The API checks signature, scope and groups, and asks Portico whether the session still exists.',
   },
 ]
 
@@ -143,7 +146,7 @@ const toLogoutSteps = ({ logout, idToken }) => [
     from: spa,
     to: portico,
     text: 'POST /api/logout',
-    note: 'The session ends first, for good: nothing under way can bring it back.',
+    note: 'The session ends first, permanently: no request in progress can restore it.',
   },
   {
     id: 'revoked',
@@ -157,7 +160,7 @@ const toLogoutSteps = ({ logout, idToken }) => [
     from: portico,
     to: spa,
     text: logout ? 'logout_url' : 'logout_url: null',
-    note: `The cookie is gone. App tokens of the session are inactive from now on.${logout ? ' The address is of Portico, and holds no token.' : ' This provider has no logout.'}`,
+    note: `The cookie is gone. App tokens of the session are inactive from now on.${logout ? ' The address is one of Portico, and contains no token.' : ' This provider has no logout.'}`,
   },
   ...(logout
     ? [
@@ -166,14 +169,14 @@ const toLogoutSteps = ({ logout, idToken }) => [
           from: spa,
           to: provider,
           text: `logout${idToken ? ' + id_token_hint' : ''}`,
-          note: 'The browser goes there by way of Portico, past all scripts, so that the session at the provider ends as well.',
+          note: 'The browser goes there through Portico, out of reach of scripts, so that the session at the provider ends as well.',
         },
         {
           id: 'ended-there',
           from: provider,
           to: portico,
           text: 'logout_token',
-          note: 'The provider tells Portico by back channel, for browsers that it cannot reach.',
+          note: 'The provider informs Portico server to server (back-channel logout), for browsers that it cannot reach.',
         },
         {
           id: 'back',

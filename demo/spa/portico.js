@@ -1,10 +1,10 @@
 // @ts-check
-/** All that a single-page app needs to sign a person in with Portico. */
+/** Everything that a single-page app needs to sign a user in with Portico. */
 
 const headers = { 'X-CSRF': '1', 'Content-Type': 'application/json' }
 
 /**
- * Calls Portico; its refusals (RFC 9457) become errors that carry the stable `code`.
+ * Calls Portico. Throws its refusals (RFC 9457) as errors that carry the stable `code`.
  * @param {string} path
  * @param {{ method?: string, body?: object }} [request]
  */
@@ -20,27 +20,37 @@ async function call(path, { method = 'GET', body } = {}) {
   return answer
 }
 
-/** Where to send the browser. @param {{ return_to?: string, prompt?: string }} parameters */
+/** Returns where to send the browser. @param {{ return_to?: string, prompt?: string }} parameters */
 export const startLogin = (parameters) => call(`login?${new URLSearchParams(parameters)}`)
 
-/** Hands the provider's answer, the query of the page it sent the browser to, over to Portico. @param {string} query */
+/**
+ * Forwards the provider's response, the query of the page to which it redirected, to Portico. @param {string}
+ * query
+ */
 export const finishLogin = (query) =>
   call('callback', { method: 'POST', body: Object.fromEntries(new URLSearchParams(query)) })
 
-/** Who is signed in, if anyone. Looking on its own account, a page must not prolong the session. @param {{ slide?: boolean }} [look] */
+/**
+ * Returns who is signed in, if anyone is. A page that asks without an action of the user must not extend the
+ * session: it sets `slide` to false.
+ * @param {{ slide?: boolean }} [options]
+ */
 export const getSession = ({ slide = true } = {}) => call(slide ? 'session' : 'session?slide=false')
 
-/** A fresh app token; `scope` narrows it. @param {{ scope?: string }} [request] */
+/** Returns a new app token; `scope` narrows it. @param {{ scope?: string }} [request] */
 export const getToken = (request = {}) => call('token', { method: 'POST', body: request })
 
-/** Where the person is signed in. */
+/** Returns where the user is signed in. */
 export const getSessions = () => call('sessions')
 
-/** Ends one of the person's sessions. @param {string} id */
+/** Ends one of the user's sessions. @param {string} id */
 export const endSession = (id) => call(`sessions/${id}`, { method: 'DELETE' })
 
-/** Ends all of the person's sessions but this one. */
+/** Ends all sessions of the user except this one. */
 export const endOtherSessions = () => call('sessions', { method: 'DELETE' })
 
-/** Where to send the browser to sign out at the provider, if it can. @param {{ return_to?: string, everywhere?: boolean }} [request] */
+/**
+ * Logs out, and returns where to send the browser to sign out at the provider, if that is possible. @param {{
+ * return_to?: string, everywhere?: boolean }} [request]
+ */
 export const logOut = (request = {}) => call('logout', { method: 'POST', body: request })

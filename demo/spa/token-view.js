@@ -1,5 +1,5 @@
 // @ts-check
-/** Shows a JWT: encoded, its three parts told apart, and decoded. */
+/** Shows a JWT: encoded, with its three parts in different colours, and decoded. */
 
 /** @param {string} part */
 const decode = (part) =>

@@ -401,7 +401,7 @@ describe('the demo, where the SPA forwards the code', () => {
     await signInAsAda(page)
     await expectName(page, 'Ada Lovelace')
     await page.goto(address)
-    expect(await page.getByRole('heading').textContent()).toBe('This sign-in is over')
+    expect(await page.getByRole('heading').textContent()).toBe('This sign-in has ended')
   })
 
   test('cancelled at the provider, with a wrong password before: back on the page, with the reason', async () => {
@@ -440,7 +440,7 @@ const otherVariants = ['okta-org', 'oauth2-public', 'oauth2-confidential', 'fapi
 describe.each(otherVariants)('the demo with --provider %s', (variant) => {
   beforeEach(() => startDemo(['--provider', variant]))
 
-  test('log in, call the API, a fresh token, log out; every step of the flow is told', async () => {
+  test('log in, call the API, a fresh token, log out; every step of the flow is shown', async () => {
     const page = await open()
     await page.getByRole('button', { name: 'Log in', exact: true }).click()
     await signInAsAda(page)

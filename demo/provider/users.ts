@@ -1,5 +1,5 @@
-/** Someone who can sign in at the embedded provider. */
-export interface Person {
+/** A user of the embedded provider. */
+export interface DemoUser {
   /** Okta's user id, the ID token's `sub`. */
   id: string
   login: string
@@ -9,7 +9,7 @@ export interface Person {
   about: string
 }
 
-export const people: readonly Person[] = [
+export const users: readonly DemoUser[] = [
   {
     id: '00u1ada0000000000001',
     login: 'ada@example.com',
@@ -28,10 +28,13 @@ export const people: readonly Person[] = [
   },
 ]
 
-export const findPerson = (id: string): Person | undefined => people.find((person) => person.id === id)
+export const findUser = (id: string): DemoUser | undefined => users.find((user) => user.id === id)
 
-/** The claims of OpenID Connect Core 5.1 and Okta's `groups`, whatever was asked for; the provider filters by scope. */
-export function toClaims({ id, login, name, groups }: Person) {
+/**
+ * Returns all claims of a user: those of OpenID Connect Core 5.1, and Okta's `groups`. The provider filters
+ * them by the scope that was requested.
+ */
+export function toClaims({ id, login, name, groups }: DemoUser) {
   const [givenName, familyName] = name.split(' ')
   return {
     sub: id,
