@@ -1,27 +1,34 @@
-import { existsSync, readFileSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, relative, resolve } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { type Setting, settings } from '../src/config/settings.ts'
 
 const root = resolve(import.meta.dirname, '..')
 const read = (file: string) => readFileSync(join(root, file), 'utf8')
 const readme = read('README.md')
+const configuration = read('docs/configuration.md')
+
+/** Every document, by its path from the root. */
+const documents = [
+  ...readdirSync(root).filter((name) => name.endsWith('.md')),
+  ...readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => `docs/${name}`),
+].sort()
 
 const inCode = new Map(Object.entries(settings as Record<string, Setting<unknown>>))
 const toDefault = ({ fallback, required }: Setting<unknown>) => (required ? 'required' : (fallback ?? ''))
 
-const settingRows = new Map(
-  [...readme.matchAll(/^\| `([A-Z][A-Z0-9_]+)` \|(.*?)\|/gm)].map(([, name = '', given = '']) => [
-    name,
-    given.replaceAll('`', '').trim(),
-  ]),
+const settingRows = [...configuration.matchAll(/^\| `([A-Z][A-Z0-9_]+)` \|(.*?)\|/gm)].map(
+  ([, name = '', given = '']) => [name, given.replaceAll('`', '').trim()],
 )
 
 describe('settings', () => {
-  test("the README's table has every setting of the code, with its default, and no other", () => {
+  test('docs/configuration.md has every setting of the code once, with its default, and no other', () => {
     expect(Object.fromEntries(settingRows)).toEqual(
       Object.fromEntries([...inCode].map(([name, setting]) => [name, toDefault(setting)])),
     )
+    expect(settingRows).toHaveLength(inCode.size)
   })
 
   test('.env.example has every setting of the code, with its default, and no other', () => {
@@ -32,9 +39,10 @@ describe('settings', () => {
     }
   })
 
-  test('the README names the secrets that may come from a file', () => {
+  test('docs/configuration.md names the secrets that may come from a file', () => {
     const secret = [...inCode].filter(([, setting]) => setting.secret).map(([name]) => name)
-    expect(/A secret `X` \(([^)]+)\)/.exec(readme)?.[1]?.split(', ').sort()).toEqual(secret.sort())
+    const named = /A secret `X`\s\(([^)]+)\)/.exec(configuration)?.[1]?.split(/,\s/)
+    expect(named?.sort()).toEqual(secret.sort())
   })
 
   test('every example and every default would be accepted', () => {
@@ -50,13 +58,19 @@ describe('endpoints', () => {
     .map(([, path = '']) => path)
     .filter((path) => path !== '/api')
     .sort()
+  const named = (text: string) => {
+    const paths = [...text.matchAll(/(?:GET|POST|DELETE) (\/[a-z./:-]+)/g)].map(([, path = '']) => path)
+    return [...new Set(paths)].filter((path) => /^\/(api|livez|operator|readyz|\.well-known)/.test(path))
+  }
 
-  test.each(['README.md', 'docs/http-api.md'])('%s has every route of routes.ts and no other', (file) => {
-    const told = new Set(
-      [...read(file).matchAll(/(?:GET|POST|DELETE) (\/[a-z./:-]+)/g)].map(([, path = '']) => path),
-    )
-    const ours = [...told].filter((path) => /^\/(api|livez|operator|readyz|\.well-known)/.test(path))
-    expect(ours.sort()).toEqual(routes)
+  test('the table of docs/http-api.md has every route of routes.ts and no other', () => {
+    const [table = ''] = read('docs/http-api.md').split('## Signing in')
+    expect(named(table).sort()).toEqual(routes)
+    expect(named(read('docs/http-api.md')).sort()).toEqual(routes)
+  })
+
+  test.each(documents)('%s names no endpoint that does not exist', (file) => {
+    expect(routes).toEqual(expect.arrayContaining(named(read(file))))
   })
 })
 
@@ -75,46 +89,94 @@ test('docs/operations.md has every event of the log with its level, and no other
   const levels = [...read('src/telemetry/logger.ts').matchAll(/^ {2}(\w+): '(debug|info|warn|error)',$/gm)]
   const inSource = new Map(levels.map(([, event = '', level = '']) => [event, level]))
   const log = read('docs/operations.md').split('## The log')[1] ?? ''
-  const inDocs = [...log.matchAll(/^\| (`.+?) \| ([a-z, ]+) \|/gm)].flatMap(([, events = '', told = '']) =>
-    [...events.matchAll(/`(\w+)`/g)].map(([, event = '']) => ({ event, told: told.split(', ') })),
+  const inDocs = [...log.matchAll(/^\| (`.+?) \| ([a-z, ]+) \|/gm)].flatMap(([, events = '', given = '']) =>
+    [...events.matchAll(/`(\w+)`/g)].map(([, event = '']) => ({ event, levels: given.split(', ') })),
   )
   expect(inDocs.map(({ event }) => event).sort()).toEqual([...inSource.keys()].sort())
-  for (const { event, told } of inDocs)
-    expect([event, told]).toEqual([event, expect.arrayContaining([inSource.get(event)])])
+  for (const { event, levels: given } of inDocs)
+    expect([event, given]).toEqual([event, expect.arrayContaining([inSource.get(event)])])
 })
 
-test('every file that the documents name exists', () => {
-  for (const file of [
-    'README.md',
-    'CONTRIBUTING.md',
-    'SECURITY.md',
-    'CHANGELOG.md',
-    'docs/architecture.md',
-    'docs/http-api.md',
-    'docs/operations.md',
-    'docs/providers.md',
-  ]) {
-    const named = [...read(file).matchAll(/\]\(([\w./-]+)\)|`((?:src|test|demo|docs)\/[\w./-]+)`/g)].map(
-      ([, link, path]) => link ?? path ?? '',
-    )
-    for (const path of named) {
-      expect([
-        file,
-        path,
-        existsSync(join(root, path.startsWith('docs/') || !file.startsWith('docs/') ? path : path)),
-      ]).toEqual([file, path, true])
+/** The anchor that GitHub gives a heading. */
+const toAnchor = (heading: string) =>
+  heading
+    .trim()
+    .toLowerCase()
+    .replaceAll(/[^\p{L}\p{N} _-]/gu, '')
+    .replaceAll(' ', '-')
+
+const anchorsOf = (file: string) =>
+  [...read(file).matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) => toAnchor(heading))
+
+describe.each(documents)('%s', (file) => {
+  const text = read(file)
+
+  test('links to files and headings that exist', () => {
+    for (const [, address = ''] of text.matchAll(/\]\((?!https:)([^)]+)\)|(?:src|srcset)="([^"]+)"/g)) {
+      const [path = '', anchor] = address.split('#')
+      const target = path === '' ? file : relative(root, resolve(root, dirname(file), path))
+      expect([address, existsSync(join(root, target))]).toEqual([address, true])
+      if (anchor !== undefined) expect(anchorsOf(target)).toContain(anchor)
     }
-  }
+  })
+
+  test('names files that exist', () => {
+    // In docs/, a path with a folder but without `src/` is one of src/.
+    const rooms = readdirSync(join(root, 'src'), { withFileTypes: true })
+      .filter((entry) => entry.isDirectory())
+      .map(({ name }) => name)
+    for (const [, path = ''] of text.matchAll(/`([\w.-]+\/[\w./-]+)`/g)) {
+      const [first = ''] = path.split('/')
+      if (['src', 'test', 'demo', 'docs', 'bench', '.github'].includes(first))
+        expect([path, existsSync(join(root, path))]).toEqual([path, true])
+      else if (rooms.includes(first))
+        expect([path, existsSync(join(root, 'src', path))]).toEqual([path, true])
+    }
+  })
+
+  test('has plain words, in lines of 120 characters at most outside of tables', () => {
+    const puzzling =
+      /\b(nobody|somebody|anybody|everybody|whoever|whomever|anew|twins?|tells?|told|to be had|of ours|persons?|BCL|BBA|BCP)\b/i
+    const lines = text.split('\n').map((line, index) => ({ line, number: index + 1 }))
+    expect(lines.filter(({ line }) => puzzling.test(line))).toEqual([])
+    expect(lines.filter(({ line }) => line.length > 120 && !line.startsWith('|'))).toEqual([])
+  })
 })
 
-test("the README's first commands are the scripts that exist, and CI runs its second", () => {
-  expect(readme).toMatch(/^# Portico\n\n```\nnpm ci && npm run demo .*\nnpm ci && npm test .*\n```/)
+test('the README says first what Portico is and how to see it, in fewer than 900 words', () => {
+  expect(readme).toMatch(
+    /^# Portico\n\nPortico is a (.+\n){1,3}\n```\nnpm ci && npm run demo .*\nnpm ci && npm test .*\n```\n/,
+  )
+  expect(readme.split(/\s+/).length).toBeLessThan(900)
+})
+
+test('the commands of the README are scripts that exist, and CI runs its checks', () => {
+  const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> }
+  const named = documents.flatMap((file) =>
+    [...read(file).matchAll(/\bnpm (?:run )?(demo|start|test\b(?!:)|check|[a-z]+:[a-z-]+)/g)].map(
+      ([, script = '']) => script,
+    ),
+  )
+  expect(Object.keys(scripts)).toEqual(expect.arrayContaining([...new Set(named)]))
+  expect(named.length).toBeGreaterThan(10)
   expect(read('.ci/run')).toMatch(/^npm ci\nnpm run check\nnpm test$/m)
+  expect(read('.github/workflows/ci.yml')).toMatch(/^ +- run: \.ci\/run$/m)
+})
+
+test('every decision is in the index, under its number', () => {
+  const files = readdirSync(join(root, 'docs/decisions')).filter((name) => /^\d{4}-/.test(name))
+  const index = [...read('docs/decisions/README.md').matchAll(/^\| (\d+) \| \[(.+)\]\((.+)\) \|/gm)]
+  expect(index.map(([, , , file]) => file)).toEqual(files.sort())
+  for (const [, number = '', title = '', file = ''] of index) {
+    expect([file, Number(file.slice(0, 4))]).toEqual([file, Number(number)])
+    expect(read(`docs/decisions/${file}`).split('\n')[0]).toBe(`# ${number}. ${title}`)
+  }
 })
 
 test('the tree holds no registry host and no machine path', () => {
   expect(read('package-lock.json')).not.toMatch(/"resolved"|registry\./)
-  for (const file of ['README.md', 'Dockerfile', '.ci/run', '.npmrc', 'package.json']) {
+  const others = ['Dockerfile', '.ci/run', '.npmrc', 'package.json', '.github/workflows/ci.yml']
+  for (const file of [...documents, ...others]) {
     expect([file, /registry\.npmjs|\/root\/|\/work\/|\/home\//.test(read(file))]).toEqual([file, false])
   }
 })
