@@ -163,6 +163,14 @@ test('the commands of the README are scripts that exist, and CI runs its checks'
   expect(read('.github/workflows/ci.yml')).toMatch(/^ +- run: \.ci\/run$/m)
 })
 
+test('the house of docs/architecture.md has every room and file of src/, and no other', () => {
+  const [, house = ''] = /^src\/\n([\s\S]+?)```/m.exec(read('docs/architecture.md')) ?? []
+  const named = [...house.matchAll(/^ {2}([\w-]+(?:\/|\.ts))/gm)].map(([, name = '']) => name)
+  const rooms = readdirSync(join(root, 'src'), { withFileTypes: true })
+  const existing = rooms.map((entry) => (entry.isDirectory() ? `${entry.name}/` : entry.name))
+  expect(named.sort()).toEqual(existing.sort())
+})
+
 test('every decision is in the index, under its number', () => {
   const files = readdirSync(join(root, 'docs/decisions')).filter((name) => /^\d{4}-/.test(name))
   const index = [...read('docs/decisions/README.md').matchAll(/^\| (\d+) \| \[(.+)\]\((.+)\) \|/gm)]

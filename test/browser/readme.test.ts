@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { launchChromium } from '../support/chromium.ts'
-import { signInAsAda, startDemo } from '../support/demo.ts'
+import { launchChromium } from '../support/chromium/chromium.ts'
+import { signInAsAda, startDemo } from '../support/chromium/demo.ts'
 import { root } from '../support/processes/start-process.ts'
 
 /** The SPA client of the README: helpers, log in, callback, fresh token, log out; a comment begins each part. */

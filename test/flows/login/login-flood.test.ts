@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { startPortico } from '../../support/portico.ts'
 import { startScriptedProvider } from '../../support/providers/scripted-provider.ts'
 
-/** Decision 1 of docs/architecture.md: no session and no store entry exists before a login succeeds (F54). */
+/** docs/decisions/0001-*.md: no session and no store entry exists before a login succeeds (F54). */
 test('30,000 anonymous login starts leave the store empty', async () => {
   const idp = await startScriptedProvider()
   const portico = await startPortico({ issuer: idp.issuer, env: { LOG_LEVEL: 'silent' } })
