@@ -16,7 +16,6 @@ import {
   createSessionEndHandler,
   createSessionListHandler,
 } from './http/browser-endpoints/sessions.ts'
-import { createSignOut } from './http/browser-endpoints/sign-out.ts'
 import { createTokenHandler } from './http/browser-endpoints/token.ts'
 import { createUserinfoHandler } from './http/browser-endpoints/userinfo.ts'
 import { createBackChannelLogoutHandler } from './http/machine-endpoints/back-channel-logout.ts'
@@ -32,10 +31,11 @@ import {
 import { createCsrfGuard, createFormCsrfGuard, createLoginGuard } from './http/middleware/csrf.ts'
 import { createRateLimit } from './http/middleware/rate-limit.ts'
 import { createRequireFreshTokens } from './http/middleware/require-fresh-tokens.ts'
+import { createRequireSession } from './http/middleware/require-session.ts'
 import { createDpopHeaderReader } from './http/request/dpop-header.ts'
 import { createTransactionCookies, type TransactionCookies } from './http/request/transaction-cookies.ts'
 import { type BrowserSessions, createBrowserSessions } from './http/session/browser-sessions.ts'
-import { createRequireSession } from './http/session/require-session.ts'
+import { createSignOut } from './http/session/sign-out.ts'
 import { createBeginLogin } from './login/begin.ts'
 import { createCancelLogins } from './login/cancel.ts'
 import { createCompleteLogin } from './login/complete.ts'
@@ -57,8 +57,8 @@ export function createEndpoints(components: Components) {
   const shared = { ...components, sessions, transactionCookies }
   return {
     ...createGuards(shared),
-    ...createSignInEndpoints(shared),
-    ...createProgramEndpoints(components),
+    ...createBrowserEndpoints(shared),
+    ...createMachineEndpoints(components),
   }
 }
 
@@ -81,7 +81,7 @@ function createGuards({ config, store, tokenRefresher, sessions, transactionCook
     loginGuard: createLoginGuard(config),
     requireSession: createRequireSession(sessions, store),
     requireFreshTokens: createRequireFreshTokens(tokenRefresher),
-    sessionCookie: sessions.middleware,
+    prepareSessionCookie: sessions.middleware,
     limitLogins: createRateLimit({ name: 'login', rate: rateLimits.login, store }),
     limitCalls: createRateLimit({ name: 'api', rate: rateLimits.api, store }),
     limitCallbacks: [
@@ -94,19 +94,21 @@ function createGuards({ config, store, tokenRefresher, sessions, transactionCook
 }
 
 /** What browsers call: login, session, token, logout. */
-function createSignInEndpoints(components: BrowserComponents) {
+function createBrowserEndpoints(components: BrowserComponents) {
   const { config, clock, store, providers, termination, tokenRefresher, keyRing } = components
   const { sessions, transactionCookies } = components
   const { secrets } = config
+
   const selectTokenClaims = createTokenClaimSelector(config)
   const mintAppToken = createAppTokenMinter({ config, selectTokenClaims, keyRing, clock })
   const reserveOnce = (key: string, lifetime: number) => store.reserveOnce(key, lifetime)
   const verifyDpopProof = createDpopVerifier({ clock, reserveOnce })
   const readDpopThumbprint = createDpopHeaderReader(config.publicUrl, verifyDpopProof)
 
+  // Seals the transactions of logins.
   const sealer = createSealer(secrets, 'login-transaction')
-  // Code exchange, keys and userinfo, each within its deadline, and two of them once more for a nonce (RFC
-  // 9449 8).
+  // The other request makes three calls (code exchange, keys, userinfo), and may repeat two of them for a
+  // DPoP nonce (RFC 9449 8).
   const followTimeout = 5 * config.longestTimeout
   const ledger = createLoginLedger({
     store,
@@ -117,17 +119,23 @@ function createSignInEndpoints(components: BrowserComponents) {
   const settlement = createLoginSettlement({ ledger, store, termination, sealer, selectTokenClaims })
   const repeatedCallbacks = createRepeatedCallbacks({ store, ledger })
   const beginLogin = createBeginLogin({ config, providers, sealer, clock })
-  const login = { config, providers, sealer, ledger, settlement, repeatedCallbacks, clock }
-  const completeLogin = createCompleteLogin(login)
+  const completeLogin = createCompleteLogin({
+    config,
+    providers,
+    sealer,
+    ledger,
+    settlement,
+    repeatedCallbacks,
+    clock,
+  })
   const cancelLogins = createCancelLogins({ ledger, termination, sealer, clock })
 
   const signOut = createSignOut({ sessions, transactionCookies, cancelLogins })
-  const logoutStates = createSealer(secrets, 'logout-state')
-  const rpInitiatedLogout = createRpInitiatedLogout({ config, providers, sealer: logoutStates })
+  const logoutStateSealer = createSealer(secrets, 'logout-state')
+  const rpInitiatedLogout = createRpInitiatedLogout({ config, providers, sealer: logoutStateSealer })
   const ticketSealer = createSealer(secrets, 'logout-ticket')
   const logoutTickets = createLogoutTickets({ config, store, sealer: ticketSealer, clock })
   const logoutRedirect = createLogoutRedirect({ config, logoutTickets })
-  const logout = { config, signOut, sessions, termination, rpInitiatedLogout, logoutRedirect }
 
   return {
     providers: createProvidersHandler(providers),
@@ -150,14 +158,21 @@ function createSignInEndpoints(components: BrowserComponents) {
     listSessions: createSessionListHandler({ store, clock }),
     endSession: createSessionEndHandler({ signOut, store, termination }),
     endOtherSessions: createOtherSessionsEndHandler({ termination }),
-    logout: createLogoutHandler(logout),
+    logout: createLogoutHandler({
+      config,
+      signOut,
+      sessions,
+      termination,
+      rpInitiatedLogout,
+      logoutRedirect,
+    }),
     logoutAtProvider: logoutRedirect.handler,
     logoutCallback: createLogoutCallbackHandler(rpInitiatedLogout),
   }
 }
 
-/** What programs call: balancers, APIs and identity providers. No cookie counts here. */
-function createProgramEndpoints(components: Components) {
+/** What machines call: balancers, APIs and identity providers. These endpoints read no cookie. */
+function createMachineEndpoints(components: Components) {
   const { config, clock, store, providers, termination, keyRing } = components
   const replayDetection = createReplayDetection({ store, clock })
   const backChannelLogout = createBackChannelLogout({ providers, termination, replayDetection })

@@ -7,8 +7,8 @@ import { handleUniversalLogoutError } from './http/machine-endpoints/universal-l
 import { formBody, jsonBody, jsonOrFormBody } from './http/middleware/body.ts'
 import { createCors } from './http/middleware/cors.ts'
 import { createProblemDetails, notFound } from './http/middleware/problem-details.ts'
-import { createRequestContext, noStore } from './http/middleware/request-context.ts'
-import { createSecurityHeaders } from './http/middleware/security-headers.ts'
+import { createRequestContext } from './http/middleware/request-context.ts'
+import { createSecurityHeaders, noStore } from './http/middleware/security-headers.ts'
 import { refuseMalformed } from './http/middleware/well-formed.ts'
 import { createAddRoute } from './http/route.ts'
 import { createOperatorLogout } from './logout/operator.ts'
@@ -17,14 +17,14 @@ import { createOperatorLogout } from './logout/operator.ts'
 export function createApp(components: Components): Express {
   const { config } = components
   const to = createEndpoints(components)
-  const { csrf, formCsrf, loginGuard, requireSession, requireFreshTokens, sessionCookie } = to
+  const { csrf, formCsrf, loginGuard, requireSession, requireFreshTokens, prepareSessionCookie } = to
   const { limitLogins, limitCallbacks, limitCalls } = to
   const app = createExpressApp(components)
   const route = createAddRoute(app)
 
   app.use(refuseMalformed)
 
-  // Balancers, and programs that read keys and metadata.
+  // Machines: balancers, and readers of keys and metadata.
   route('/livez', { get: [to.livez] })
   route('/readyz', { get: [to.readyz] })
   route('/.well-known/jwks.json', { get: [to.jwks] })
@@ -39,10 +39,11 @@ export function createApp(components: Components): Express {
     unsafeGet: [loginGuard, limitLogins, to.login],
     post: [csrf, limitLogins, jsonBody, to.login],
   })
+  // No CSRF guard: the response must fit the transaction cookie of this browser, by its state.
   for (const path of ['/api/callback', '/api/callback/:provider']) {
     route<{ provider?: string }>(path, {
-      unsafeGet: [limitCallbacks, sessionCookie, to.callback],
-      post: [limitCallbacks, jsonOrFormBody, sessionCookie, to.callback],
+      unsafeGet: [limitCallbacks, prepareSessionCookie, to.callback],
+      post: [limitCallbacks, jsonOrFormBody, prepareSessionCookie, to.callback],
     })
   }
   route('/api/session', { get: [csrf, limitCalls, to.session] })
@@ -59,7 +60,7 @@ export function createApp(components: Components): Express {
   route('/api/logout/provider', { unsafeGet: [to.logoutAtProvider] })
   route('/api/logout/callback', { get: [to.logoutCallback] })
 
-  // Identity providers and APIs. No cookie counts here.
+  // Machines: identity providers and APIs. These endpoints read no cookie.
   route('/api/backchannel-logout', { post: [formBody, to.backChannelLogout, handleBackChannelLogoutError] })
   route('/api/frontchannel-logout', { get: [limitCalls, to.frontChannelLogout] })
   route('/api/universal-logout', { post: [jsonBody, to.universalLogout, handleUniversalLogoutError] })

@@ -57,7 +57,7 @@ export async function startServer(components: Components): Promise<RunningServer
       operatorServer?.closeAllConnections()
       // Tokens that were renewed beside a request are written before the process ends, and those of sessions
       // that ended are revoked; what is not done in time, another replica does.
-      const settled = tokenRefresher.settle().then(() => tokenRevocation.stop())
+      const settled = tokenRefresher.drain().then(() => tokenRevocation.stop())
       await Promise.race([settled, delay(finishWithin, undefined, { ref: false })])
       await Promise.all(providers.all.map((provider) => provider.close()))
       await store.close()

@@ -18,8 +18,8 @@ const importsOf = (file: string): string[] =>
     ),
   ].map((match) => match[1] ?? match[2] ?? match[3] ?? '')
 
-/** The floors of the house, top to bottom; those of one line stand side by side. */
-const floors = [
+/** The layers, top to bottom; the folders of one line are beside each other. */
+const layers = [
   ['main'],
   ['server', 'doctor'],
   ['routes'],
@@ -34,14 +34,14 @@ const floors = [
   ['expiring-map', 'telemetry', 'errors'],
   ['clock'],
 ]
-const roomOf = (file: string) => file.split('/')[0]?.replace(/\.ts$/, '') ?? ''
-const floorOf = (room: string) => floors.findIndex((rooms) => rooms.includes(room))
+const folderOf = (file: string) => file.split('/')[0]?.replace(/\.ts$/, '') ?? ''
+const layerOf = (folder: string) => layers.findIndex((folders) => folders.includes(folder))
 
 /** Types cost nothing at run time. */
 const typeOnly = /^import type /
 
-test('every file under src/ stands on a floor', () => {
-  for (const file of files) expect([file, floorOf(roomOf(file))]).not.toEqual([file, -1])
+test('every file under src/ is in a layer', () => {
+  for (const file of files) expect([file, layerOf(folderOf(file))]).not.toEqual([file, -1])
 })
 
 /** The files of this tree that a file imports, types included. */
@@ -53,7 +53,7 @@ const neighboursOf = (file: string): string[] =>
 test('no import runs upwards', () => {
   for (const file of files) {
     for (const target of neighboursOf(file)) {
-      const [from, to] = [floorOf(roomOf(file)), floorOf(roomOf(target))]
+      const [from, to] = [layerOf(folderOf(file)), layerOf(folderOf(target))]
       expect(to, `${file} imports ${target}`).toBeGreaterThanOrEqual(from)
     }
   }

@@ -122,14 +122,14 @@ describe.each(documents)('%s', (file) => {
 
   test('names files that exist', () => {
     // In docs/, a path with a folder but without `src/` is one of src/.
-    const rooms = readdirSync(join(root, 'src'), { withFileTypes: true })
+    const folders = readdirSync(join(root, 'src'), { withFileTypes: true })
       .filter((entry) => entry.isDirectory())
       .map(({ name }) => name)
     for (const [, path = ''] of text.matchAll(/`([\w.-]+\/[\w./-]+)`/g)) {
       const [first = ''] = path.split('/')
       if (['src', 'test', 'demo', 'docs', 'bench', '.github'].includes(first))
         expect([path, existsSync(join(root, path))]).toEqual([path, true])
-      else if (rooms.includes(first))
+      else if (folders.includes(first))
         expect([path, existsSync(join(root, 'src', path))]).toEqual([path, true])
     }
   })
@@ -163,11 +163,11 @@ test('the commands of the README are scripts that exist, and CI runs its checks'
   expect(read('.github/workflows/ci.yml')).toMatch(/^ +- run: \.ci\/run$/m)
 })
 
-test('the house of docs/architecture.md has every room and file of src/, and no other', () => {
-  const [, house = ''] = /^src\/\n([\s\S]+?)```/m.exec(read('docs/architecture.md')) ?? []
-  const named = [...house.matchAll(/^ {2}([\w-]+(?:\/|\.ts))/gm)].map(([, name = '']) => name)
-  const rooms = readdirSync(join(root, 'src'), { withFileTypes: true })
-  const existing = rooms.map((entry) => (entry.isDirectory() ? `${entry.name}/` : entry.name))
+test('the map in docs/architecture.md has every folder and file of src/, and no other', () => {
+  const [, map = ''] = /^src\/\n([\s\S]+?)```/m.exec(read('docs/architecture.md')) ?? []
+  const named = [...map.matchAll(/^ {2}([\w-]+(?:\/|\.ts))/gm)].map(([, name = '']) => name)
+  const folders = readdirSync(join(root, 'src'), { withFileTypes: true })
+  const existing = folders.map((entry) => (entry.isDirectory() ? `${entry.name}/` : entry.name))
   expect(named.sort()).toEqual(existing.sort())
 })
 

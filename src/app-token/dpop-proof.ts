@@ -33,8 +33,8 @@ export type VerifyDpopProof = (proof: string, request: ProvenRequest) => Promise
 interface DpopVerifierOptions {
   clock: Clock
   /**
-   * Resolves to true the first time within `lifetime`
-   * milliseconds that it is called with a key, then to false.
+   * Resolves to true the first time within `lifetime` milliseconds that it is called with a key, then to
+   * false.
    */
   reserveOnce(key: string, lifetime: number): Promise<boolean>
 }

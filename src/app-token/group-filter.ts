@@ -8,10 +8,10 @@ export function createGroupFilter(patterns: readonly string[]): IsGroupAllowed {
 }
 
 /**
- * Creates the match of one pattern, in which `*` stands for any text, against whole names,
- * case-sensitive. The pieces between the `*` are searched from left to right, each one after the end of
- * the one before. The first match of a piece is as good as any later one, so that nothing is tried twice,
- * and the time is linear in the length of the name.
+ * Creates the match of one pattern, in which `*` stands for any text, against whole names, case-sensitive.
+ * The pieces between the `*` are searched from left to right, each one after the end of the one before. The
+ * first match of a piece is as good as any later one, so that nothing is tried twice, and the time is linear
+ * in the length of the name.
  */
 function createMatcher(pattern: string): (name: string) => boolean {
   const [head = '', ...rest] = pattern.split('*')

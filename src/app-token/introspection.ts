@@ -22,8 +22,8 @@ interface IntrospectionOptions {
 }
 
 /**
- * Creates the introspection of app tokens. A token is active if this server issued it,
- * it has not expired, and its session is alive.
+ * Creates the introspection of app tokens. A token is active if this server issued it, it has not expired,
+ * and its session is alive.
  */
 export function createIntrospection({ config, keyRing, store, clock }: IntrospectionOptions): Introspect {
   return async (token) => {

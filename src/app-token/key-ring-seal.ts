@@ -24,13 +24,11 @@ export const unreadableKeyRing =
 export interface KeyRingSeal {
   close(keys: readonly StoredKey[]): string
   /**
-   * @throws AppError `store_unavailable` where no secret here
-   * opens it: other replicas may sign with these keys
+   * @throws AppError `store_unavailable` where no secret here opens it: other replicas may sign with these
+   * keys
    */
   open(sealed: string): StoredKey[]
-  /**
-   * Whether each secret here opens it. With `dropsSurplus`, it also has no copy for any other secret.
-   */
+  /** Whether each secret here opens it. With `dropsSurplus`, it also has no copy for any other secret. */
   isCurrent(sealed: string, dropsSurplus: boolean): boolean
 }
 

@@ -22,7 +22,7 @@ export interface KeyRingStore {
 
 interface KeyRingStoreOptions {
   config: Pick<Config['appToken'], 'alg' | 'rotation' | 'ttl'>
-  store: Pick<SharedState, 'readShared' | 'writeShared'>
+  store: Pick<SharedState, 'readVersioned' | 'writeVersioned'>
   /** Master secrets, newest first: they seal the keys in the store. */
   secrets: readonly Uint8Array[]
   clock: Clock
@@ -69,7 +69,7 @@ export function createKeyRingStore({
     known: readonly StoredKey[],
     isStarting: boolean,
   ): Promise<StoredKey[] | undefined> {
-    const found = await store.readShared(keyRingName)
+    const found = await store.readVersioned(keyRingName)
     const inStore = found === undefined ? [] : seal.open(found.text)
     const version = found?.version ?? 0
     const now = clock.now()
@@ -79,7 +79,7 @@ export function createKeyRingStore({
     const isSettled = isStarting || now - unchanged.since > settledAfter
     const isUpToDate = JSON.stringify(keys) === JSON.stringify(inStore)
     if (found !== undefined && isUpToDate && seal.isCurrent(found.text, isSettled)) return keys
-    if (!(await store.writeShared(keyRingName, version, seal.close(keys)))) return undefined
+    if (!(await store.writeVersioned(keyRingName, version, seal.close(keys)))) return undefined
     log('signing_keys_changed', {
       keys: keys.length,
       because: found === undefined ? 'none in store' : 'due',
@@ -119,9 +119,9 @@ async function withMissingKeys(
 }
 
 /**
- * The keys in the store, and the known ones that it has lost. A store may lose the key ring
- * and get another one from another replica: keys that have signed are added to that one, so
- * that their tokens stay valid until they expire.
+ * The keys in the store, and the known ones that it has lost. A store may lose the key ring and get another
+ * one from another replica: keys that have signed are added to that one, so that their tokens stay valid
+ * until they expire.
  */
 function withLost(
   inStore: readonly StoredKey[],

@@ -12,8 +12,8 @@ import { type SigningKey, toSigningKey } from './signing-key.ts'
 /**
  * The keys that sign app tokens: one signs, the next one is published already, and retired ones still verify.
  *
- * Both methods throw AppError `store_unavailable` where the keys
- * were never read and the store does not answer.
+ * Both methods throw AppError `store_unavailable` where the keys were never read and the store does not
+ * answer.
  */
 export interface KeyRing {
   /** The key that signs now. */
@@ -24,7 +24,7 @@ export interface KeyRing {
 
 interface KeyRingOptions {
   config: Config['appToken']
-  store: Pick<SharedState, 'readShared' | 'writeShared'>
+  store: Pick<SharedState, 'readVersioned' | 'writeVersioned'>
   /** Master secrets, newest first: they seal the keys in the store. */
   secrets: readonly Uint8Array[]
   clock: Clock

@@ -15,8 +15,8 @@ export interface KeySchedule {
 }
 
 /**
- * Milliseconds for which a key stays published after its last
- * token has expired: a verifier's clock may be late.
+ * Milliseconds for which a key stays published after its last token has expired: a verifier's clock may be
+ * late.
  */
 const clockAllowance = 60_000
 
@@ -27,16 +27,16 @@ const clockAllowance = 60_000
 const shortestLead = 10 * 60_000
 
 /**
- * The index of the key that signs now, which is the last one whose time
- * has come. Keys are in the order of their times.
+ * The index of the key that signs now, which is the last one whose time has come. Keys are in the order of
+ * their times.
  */
 export function findActive(keys: readonly ScheduledKey[], now: number): number {
   return keys.findLastIndex(({ signsFrom }) => signsFrom <= now)
 }
 
 /**
- * The keys that a verifier may still need: those that sign later,
- * the one that signs, and those with valid tokens.
+ * The keys that a verifier may still need: those that sign later, the one that signs, and those with valid
+ * tokens.
  */
 export function dropExpired<K extends ScheduledKey>(keys: readonly K[], now: number, tokenTtl: number): K[] {
   return keys.filter((_key, index) => {

@@ -18,8 +18,8 @@ export interface TokenClaims {
 }
 
 /**
- * Selects the user claims of an app token, by the present configuration: it may allow
- * fewer claims than it did when the user signed in.
+ * Selects the user claims of an app token, by the present configuration: it may allow fewer claims than it
+ * did when the user signed in.
  */
 export type SelectTokenClaims = (identity: Pick<ProviderIdentity, 'providerName' | 'claims'>) => TokenClaims
 

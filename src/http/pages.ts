@@ -64,8 +64,8 @@ export function renderErrorPage(page: {
 export const emptyPage = '<!doctype html>\n<html lang="en">\n<title>Signed out</title>\n</html>\n'
 
 /**
- * A page that leads to an address of this server at once, so that the browser
- * treats the navigation as one within the site.
+ * A page that leads to an address of this server at once, so that the browser treats the navigation as one
+ * within the site.
  */
 export function renderContinuePage(href: string): string {
   return renderPage(

@@ -1,5 +1,5 @@
 import type { ErrorRequestHandler, Express, Request, RequestHandler } from 'express'
-import { allowOnly } from './middleware/problem-details.ts'
+import { AppError } from '../errors.ts'
 
 type Handler<P> = RequestHandler<P> | ErrorRequestHandler<P> | RequestHandler<P>[]
 
@@ -8,7 +8,8 @@ interface Methods<P> {
   /** Answers HEAD as well (RFC 9110 9.3.2). */
   get?: Handler<P>[]
   /**
-   * A GET that uses something up, such as a code: HEAD is refused, because a link checker must not spend it.
+   * A GET that is not safe (RFC 9110 9.2.1): it begins a login, or uses up a code. HEAD is refused, because a
+   * link checker must not do that.
    */
   unsafeGet?: Handler<P>[]
   post?: Handler<P>[]
@@ -32,5 +33,15 @@ export function createAddRoute(app: Express): AddRoute {
     if (post !== undefined) route.post(...post)
     if (remove !== undefined) route.delete(...remove)
     route.all(refuse)
+  }
+}
+
+/** Refuses a request whose method is not one of these. */
+function allowOnly(...methods: string[]): RequestHandler {
+  return () => {
+    const allow = methods.join(', ')
+    throw new AppError('method_not_allowed', `This address accepts only ${allow}.`, {
+      headers: { Allow: allow },
+    })
   }
 }

@@ -7,8 +7,8 @@ import type { Providers } from '../provider/providers.ts'
 import type { Log } from '../telemetry/logger.ts'
 import { toRefusal } from './authorization-error.ts'
 import type { LoginLedger } from './ledger.ts'
-import type { AuthorizationResponse, Browser, RepeatedLogin, VerifiedLogin } from './login-attempt.ts'
 import { LoginFailed } from './login-failed.ts'
+import type { AuthorizationResponse, Browser, RepeatedLogin, VerifiedLogin } from './login-types.ts'
 import { createMixUpDefense } from './mix-up-defense.ts'
 import type { RepeatedCallbacks } from './repeated-callbacks.ts'
 import type { LoginSettlement } from './settlement.ts'
@@ -23,10 +23,11 @@ import {
 } from './transaction.ts'
 
 /**
- * Completes a login: from the provider's response to the user who signed in. A repeated callback (a reload, a
- * double submit) gets the session of the first one instead.
+ * Completes a login up to its session: from the provider's response to the user who signed in, with verified
+ * tokens. The caller starts the session. A repeated callback (a reload, a double submit) gets the session of
+ * the first one instead.
  *
- * @throws AppError before the transaction is open, LoginFailed after
+ * @throws LoginFailed, which knows the way back to the app, once the transaction is open; AppError before
  */
 export type CompleteLogin = (
   response: AuthorizationResponse,
@@ -40,7 +41,7 @@ interface CompleteLoginOptions {
   /** Opens transactions. */
   sealer: Sealer
   ledger: Pick<LoginLedger, 'reserve'>
-  settlement: Pick<LoginSettlement, 'refuse'>
+  settlement: Pick<LoginSettlement, 'recordFailure'>
   repeatedCallbacks: RepeatedCallbacks
   clock: Clock
 }
@@ -103,10 +104,10 @@ export function createCompleteLogin({
       const { identity, tokens } = await exchangeCode(provider, response, transaction)
       const { returnTo, startedAt } = transaction
       const login = { fingerprint: toResponseFingerprint(response), returnTo, startedAt, ...browser.client }
-      const session = { identity: { ...identity, login }, tokens }
-      return { outcome: 'verified', session, returnTo, transaction, response, arrivedAt }
+      const newSession = { identity: { ...identity, login }, tokens }
+      return { outcome: 'verified', newSession, returnTo, transaction, response, arrivedAt }
     } catch (error) {
-      await settlement.refuse(response, error, log)
+      await settlement.recordFailure(response, error, log)
       throw error
     }
   }
@@ -120,8 +121,8 @@ function findTransaction({ state }: AuthorizationResponse, browser: Browser): Se
 }
 
 /**
- * A response that grants a code; an error response is thrown as the refusal it is. It has cost the store
- * nothing yet.
+ * Returns a response with its code; throws an error response as an AppError. Nothing was written to the store
+ * until here.
  */
 function readCode({ code, ...response }: AuthorizationResponse, log: Log): CodeResponse {
   if (code === undefined || response.error !== undefined) throw toRefusal(response, log)

@@ -27,7 +27,7 @@ export interface LoginLedger {
    *
    * @throws AppError `store_unavailable`: a logout would not find the session then
    */
-  settle(response: CodeResponse, outcome: Outcome): Promise<SettledLogin | undefined>
+  recordOutcome(response: CodeResponse, outcome: Outcome): Promise<SettledLogin | undefined>
   /**
    * Waits for the outcome of the request that reserved the login.
    *
@@ -92,22 +92,24 @@ export function createLoginLedger({ store, sealer, clock, followTimeout }: Login
   return {
     reserve: (state) => store.reserveOnce(toLoginFingerprint(state), transactionLifetime),
 
-    async settle(response, outcome) {
+    async recordOutcome(response, outcome) {
       const fingerprint = toLoginFingerprint(response.state)
       const handle = 'sessionId' in outcome ? toSessionHandle(outcome.sessionId) : undefined
       const settled: SettledLogin = { handle, settledAt: clock.now() }
       const text = JSON.stringify({ response: toResponseFingerprint(response), outcome })
       const record = { note: JSON.stringify(settled), text: sealer.seal(text, fingerprint) }
-      return (await store.settle(fingerprint, record, concurrentRequestWindow)) ? settled : undefined
+      return (await store.settleReservation(fingerprint, record, concurrentRequestWindow))
+        ? settled
+        : undefined
     },
 
     async follow(response) {
       const waitUntil = performance.now() + followTimeout
       while (performance.now() < waitUntil) {
-        const claim = await store.findReservation(toLoginFingerprint(response.state))
-        if (claim.state === 'cancelled') throw signedOut()
-        if (claim.state === 'open') throw missingTransaction('the login is no longer known')
-        if (claim.state === 'settled') return readOutcome(claim.text, response)
+        const reservation = await store.findReservation(toLoginFingerprint(response.state))
+        if (reservation.state === 'cancelled') throw signedOut()
+        if (reservation.state === 'open') throw missingTransaction('the login is no longer known')
+        if (reservation.state === 'settled') return readOutcome(reservation.text, response)
         await delay(pollInterval)
       }
       throw new AppError(
@@ -117,13 +119,13 @@ export function createLoginLedger({ store, sealer, clock, followTimeout }: Login
     },
 
     async find(state) {
-      const claim = await store.findReservation(toLoginFingerprint(state))
-      return claim.state === 'settled' ? readNote(claim.note) : undefined
+      const reservation = await store.findReservation(toLoginFingerprint(state))
+      return reservation.state === 'settled' ? readNote(reservation.note) : undefined
     },
 
     async cancel(state) {
-      const claim = await store.cancelReservation(toLoginFingerprint(state), transactionLifetime)
-      return claim.state === 'settled' ? readNote(claim.note) : undefined
+      const reservation = await store.cancelReservation(toLoginFingerprint(state), transactionLifetime)
+      return reservation.state === 'settled' ? readNote(reservation.note) : undefined
     },
   }
 }

@@ -18,7 +18,7 @@ export interface AuthorizationResponse {
 export interface Browser {
   /** The sealed transactions of its logins in progress. */
   transactions: readonly SealedTransaction[]
-  /** The id in its session cookie, good or not. */
+  /** The session id in its cookie, if the signature is valid; the session may have ended. */
   sessionId: string | undefined
   /** Shown to the user in the list of sessions. */
   client: { device: string; address?: string }
@@ -27,7 +27,7 @@ export interface Browser {
 /** A login whose tokens are verified. It has no session yet. */
 export interface VerifiedLogin {
   outcome: 'verified'
-  session: NewSession
+  newSession: NewSession
   returnTo: string
   transaction: Transaction
   response: CodeResponse

@@ -3,7 +3,7 @@ import { type Session, toSessionHandle } from '../session/session.ts'
 import type { SessionStore } from '../session/store.ts'
 import type { Log } from '../telemetry/logger.ts'
 import type { LoginLedger } from './ledger.ts'
-import type { AuthorizationResponse, Browser, RepeatedLogin } from './login-attempt.ts'
+import type { AuthorizationResponse, Browser, RepeatedLogin } from './login-types.ts'
 import { type CodeResponse, missingTransaction, toResponseFingerprint } from './transaction.ts'
 
 /** Answers callbacks that come again: a reload, a double submit, or one that is sent again later. */
@@ -67,6 +67,6 @@ function toRepeated(
   { returnTo, sessionId }: { returnTo: string; sessionId?: string },
   log: Log,
 ): RepeatedLogin {
-  log('login_replayed', { session: session.handle })
+  log('login_repeated', { session: session.handle })
   return { outcome: 'repeated', session, returnTo, sessionId }
 }

@@ -7,8 +7,8 @@ import type { SessionTermination } from '../session/termination/session-terminat
 import type { Log } from '../telemetry/logger.ts'
 import { createConcurrentLogins } from './concurrent-logins.ts'
 import type { LoginLedger } from './ledger.ts'
-import type { SignedIn, VerifiedLogin } from './login-attempt.ts'
 import { LoginFailed } from './login-failed.ts'
+import type { SignedIn, VerifiedLogin } from './login-types.ts'
 import type { CodeResponse, SealedTransaction } from './transaction.ts'
 
 /** The end of a login: all replicas learn its outcome, so that repeated callbacks and logouts find it. */
@@ -27,7 +27,7 @@ export interface LoginSettlement {
     log: Log,
   ): Promise<SignedIn>
   /** Records why a login failed after its state was reserved. Never rejects. */
-  refuse(response: CodeResponse, error: unknown, log: Log): Promise<void>
+  recordFailure(response: CodeResponse, error: unknown, log: Log): Promise<void>
 }
 
 interface LoginSettlementOptions {
@@ -53,7 +53,7 @@ export function createLoginSettlement({
     async settle(login, sessionId, transactions, log) {
       const { response, returnTo, transaction, arrivedAt } = login
       const handle = toSessionHandle(sessionId)
-      const settled = await ledger.settle(response, { sessionId, returnTo })
+      const settled = await ledger.recordOutcome(response, { sessionId, returnTo })
       if (settled === undefined) {
         await termination.end(handle)
         throw signedOut()
@@ -68,12 +68,12 @@ export function createLoginSettlement({
       return { session, returnTo }
     },
 
-    async refuse(response, error, log) {
+    async recordFailure(response, error, log) {
       // Another login superseded this one, which has its outcome already.
       if (error instanceof LoginFailed) return
       const { code, detail } =
         error instanceof AppError ? error : new AppError('internal_error', 'The sign-in failed.')
-      await ledger.settle(response, { code, detail }).catch(() => log('login_outcome_lost'))
+      await ledger.recordOutcome(response, { code, detail }).catch(() => log('login_outcome_lost'))
     },
   }
 

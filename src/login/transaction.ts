@@ -7,7 +7,7 @@ import type { Sealer } from '../crypto/sealer.ts'
 import { AppError } from '../errors.ts'
 
 /** Content of a login's cookie: little, so that a browser can bring many. All of it is printable ASCII. */
-const sealedTransaction = z.object({
+const transactionContent = z.object({
   /** Base64url. State, nonce and code verifier are derived from it. */
   seed: z.string(),
   /** The provider's name in the configuration, and its issuer (RFC 9700 4.4.2). */
@@ -28,7 +28,7 @@ const sealedTransaction = z.object({
  * One login in progress. It lives sealed in a cookie of its browser and nowhere else: the store has no entry
  * before a login succeeds, two tabs do not disturb each other, and any replica can finish it.
  */
-export interface Transaction extends z.infer<typeof sealedTransaction> {
+export interface Transaction extends z.infer<typeof transactionContent> {
   /** Names the cookie. Ids sort by age, so that the oldest cookie is found without opening any. */
   id: string
   /** Milliseconds since the epoch; read from the id. */
@@ -48,17 +48,17 @@ const ageLength = 9
 
 /** Begins a transaction with a fresh state, nonce and code verifier of 256 bits each. */
 export function createTransaction(
-  request: Omit<z.infer<typeof sealedTransaction>, 'seed'>,
+  request: Omit<z.infer<typeof transactionContent>, 'seed'>,
   clock: Clock,
 ): Transaction {
   const id = clock.now().toString(36).padStart(ageLength, '0') + randomBytes(4).toString('hex')
   return toTransaction(id, { ...request, seed: randomToken() })
 }
 
-function toTransaction(id: string, held: z.infer<typeof sealedTransaction>): Transaction {
-  const seed = Buffer.from(held.seed, 'base64url')
+function toTransaction(id: string, content: z.infer<typeof transactionContent>): Transaction {
+  const seed = Buffer.from(content.seed, 'base64url')
   return {
-    ...held,
+    ...content,
     id,
     startedAt: Number.parseInt(id.slice(0, ageLength), 36),
     state: `${id}.${deriveText(seed, 'state')}`,
@@ -97,7 +97,7 @@ export const toResponseFingerprint = ({ state, code, iss = '' }: CodeResponse): 
   sha256Base64url(JSON.stringify([state, code, iss]))
 
 export function sealTransaction(sealer: Sealer, transaction: Transaction): string {
-  return sealer.seal(JSON.stringify(sealedTransaction.parse(transaction)), transaction.id)
+  return sealer.seal(JSON.stringify(transactionContent.parse(transaction)), transaction.id)
 }
 
 /** A transaction as the browser holds it; the id names the cookie. */
@@ -118,9 +118,9 @@ export function openTransaction(
 ): Transaction {
   const text = sealer.open(sealed, id)
   if (text === undefined) throw missingTransaction('transaction cookie does not open')
-  const { data: held } = sealedTransaction.safeParse(JSON.parse(text))
-  if (held === undefined) throw missingTransaction('transaction has another format')
-  const transaction = toTransaction(id, held)
+  const { data: content } = transactionContent.safeParse(JSON.parse(text))
+  if (content === undefined) throw missingTransaction('transaction has another format')
+  const transaction = toTransaction(id, content)
   if (!isEqual(transaction.state, state)) throw missingTransaction('state is another one')
   return transaction
 }
@@ -141,8 +141,8 @@ export function assertInTime({ startedAt }: Transaction, clock: Clock): void {
 export function openTransactions(sealer: Sealer, cookies: readonly SealedTransaction[]): Transaction[] {
   return cookies.flatMap(({ id, sealed }) => {
     const text = sealer.open(sealed, id)
-    const { data: held } = sealedTransaction.safeParse(text === undefined ? text : JSON.parse(text))
-    return held === undefined ? [] : [toTransaction(id, held)]
+    const { data: content } = transactionContent.safeParse(text === undefined ? text : JSON.parse(text))
+    return content === undefined ? [] : [toTransaction(id, content)]
   })
 }
 

@@ -20,8 +20,8 @@ interface BackChannelLogoutOptions {
 }
 
 /**
- * Creates the use case "the provider reports that a user signed
- * out" (OpenID Connect Back-Channel Logout 1.0).
+ * Creates the use case "the provider reports that a user signed out" (OpenID Connect Back-Channel Logout
+ * 1.0).
  */
 export function createBackChannelLogout({
   providers,

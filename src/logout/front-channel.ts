@@ -22,7 +22,7 @@ export type FrontChannelLogout = (request: FrontChannelLogoutRequest, log: Log) 
 
 interface FrontChannelLogoutOptions {
   providers: Pick<Providers, 'findByIssuer'>
-  store: Pick<SessionStore, 'find'>
+  store: Pick<SessionStore, 'findByGroup'>
   termination: Pick<SessionTermination, 'endAll'>
 }
 
@@ -47,7 +47,7 @@ export function createFrontChannelLogout({
   async function endSessions({ issuer }: Provider, sid: string, log: Log): Promise<void> {
     const group = toProviderSidGroup(issuer, sid)
     // Anyone can send this request: without this check, guessed values of sid would fill the store.
-    if ((await store.find(group)).length === 0) return
+    if ((await store.findByGroup(group)).length === 0) return
     const ended = await termination.endAll(group)
     if (ended.length > 0) log('frontchannel_logout_succeeded', { sessions: ended })
   }

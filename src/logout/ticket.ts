@@ -15,14 +15,14 @@ import type { Log } from '../telemetry/logger.ts'
  */
 export interface LogoutTickets {
   /**
-   * Returns the address for the script, and the secret for the
-   * browser's cookie, without which the ticket is refused.
+   * Returns the address for the script, and the secret for the browser's cookie, without which the ticket is
+   * refused.
    */
   issue(destination: LogoutDestination): { address: string; secret: string }
   /**
-   * Returns where the browser goes next. A good ticket is used up and leads to the
-   * provider. With any other ticket, the browser goes to the page where the logout was to
-   * end, because the user is signed out here anyway.
+   * Returns where the browser goes next. A good ticket is used up and leads to the provider. With any other
+   * ticket, the browser goes to the page where the logout was to end, because the user is signed out here
+   * anyway.
    */
   redeem(
     presented: { ticket: string; secret: string | undefined },

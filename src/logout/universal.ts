@@ -14,8 +14,8 @@ export type RevokedSubject =
   | { format: 'email'; email: string }
 
 /**
- * Ends all sessions of a user. `token` authenticates the caller;
- * `readSubject` is called only after it has been verified.
+ * Ends all sessions of a user. `token` authenticates the caller; `readSubject` is called only after it has
+ * been verified.
  *
  * @throws AppError `invalid_token`, `insufficient_authorization`, `not_found`, `unprocessable`,
  * `provider_unavailable`, `store_unavailable`, and what `readSubject` throws
@@ -33,8 +33,8 @@ interface UniversalLogoutOptions {
 const universalLogoutPath = '/api/universal-logout'
 
 /**
- * Creates the use case "the provider requests that all sessions of a user end"
- * (Global Token Revocation; Okta Universal Logout).
+ * Creates the use case "the provider requests that all sessions of a user end" (Global Token Revocation; Okta
+ * Universal Logout).
  */
 export function createUniversalLogout({
   config,

@@ -105,9 +105,9 @@ interface ProviderOptions {
 }
 
 /** For calls whose failure may be caused by one user's data: it must not stop the calls for other users. */
-const onNoAnswer: readonly Outage[] = ['no-answer']
+const perUserOutages: readonly Outage[] = ['no-answer']
 /** For calls that are the same for every user. */
-const onEveryOutage: readonly Outage[] = ['no-answer', 'connection-lost', 'overloaded']
+const sharedOutages: readonly Outage[] = ['no-answer', 'connection-lost', 'overloaded']
 
 /** Creates the provider over openid-client. It sends no request until `start` or the first call. */
 export function createProvider({ config, secrets, clock, log }: ProviderOptions): Provider {
@@ -133,7 +133,7 @@ export function createProvider({ config, secrets, clock, log }: ProviderOptions)
   const grantOptions = { config, discovery, dpopKeys, verifier, identityResolver, clock }
   const { assertReachable, refresh } = createTokenRefresh({
     ...grantOptions,
-    breaker: createBreaker(onEveryOutage),
+    breaker: createBreaker(sharedOutages),
   })
   const { pageOrigins, toEndSessionUrl } = createEndSession({ config, discovery })
 
@@ -157,7 +157,7 @@ export function createProvider({ config, secrets, clock, log }: ProviderOptions)
       config,
       discovery,
       dpopKeys,
-      breaker: createBreaker(onNoAnswer),
+      breaker: createBreaker(perUserOutages),
       clock,
       log,
     }),
@@ -166,11 +166,16 @@ export function createProvider({ config, secrets, clock, log }: ProviderOptions)
 
     assertReachable,
     refresh,
-    fetchUserinfo: createLiveUserinfo({ discovery, dpopKeys, userinfo, breaker: createBreaker(onNoAnswer) }),
+    fetchUserinfo: createLiveUserinfo({
+      discovery,
+      dpopKeys,
+      userinfo,
+      breaker: createBreaker(perUserOutages),
+    }),
 
     pageOrigins,
     toEndSessionUrl,
-    revoke: createRevocationRequest({ config, discovery, breaker: createBreaker(onEveryOutage) }),
+    revoke: createRevocationRequest({ config, discovery, breaker: createBreaker(sharedOutages) }),
     verifyLogoutToken: createLogoutTokenVerifier({ config, keys: logoutKeys, clock }),
     verifyUniversalLogoutToken: createUniversalLogoutTokenVerifier({
       config,

@@ -46,7 +46,7 @@ export interface SessionStore {
   inherit(handle: string, tokens: readonly RefreshToken[]): Promise<boolean>
 
   /** Returns the active sessions of a group, the oldest first. */
-  find(group: SessionGroup): Promise<Session[]>
+  findByGroup(group: SessionGroup): Promise<Session[]>
 
   /** From now on, no login that began before this call makes a session of the group. */
   rejectEarlierLogins(group: SessionGroup): Promise<void>
@@ -109,7 +109,7 @@ export interface SharedState {
    * Settles a reservation with a record for the other callers. The record's text is dropped after
    * `textLifetime` milliseconds. Returns false if the reservation was cancelled before.
    */
-  settle(key: string, record: ReservationRecord, textLifetime: number): Promise<boolean>
+  settleReservation(key: string, record: ReservationRecord, textLifetime: number): Promise<boolean>
 
   /**
    * Cancels a key for `lifetime` milliseconds, reserved or not: it can be neither reserved nor settled any
@@ -132,10 +132,10 @@ export interface SharedState {
   count(key: string, window: number): Promise<{ hits: number; remaining: number }>
 
   /** Returns the shared text of a name, if there is one. */
-  readShared(name: string): Promise<SharedText | undefined>
+  readVersioned(name: string): Promise<VersionedText | undefined>
 
   /** Writes a shared text; false if its version is not `expectedVersion` (0: there is none yet). */
-  writeShared(name: string, expectedVersion: number, text: string): Promise<boolean>
+  writeVersioned(name: string, expectedVersion: number, text: string): Promise<boolean>
 }
 
 /** How long sessions live, in milliseconds. */
@@ -207,7 +207,7 @@ export interface ReservationRecord {
 }
 
 /** A text that all replicas share, changed by compare-and-set. */
-export interface SharedText {
+export interface VersionedText {
   readonly text: string
   readonly version: number
 }

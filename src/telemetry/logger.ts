@@ -21,7 +21,7 @@ const levels = {
   request_failed: 'error',
   login_started: 'info',
   login_succeeded: 'info',
-  login_replayed: 'info',
+  login_repeated: 'info',
   login_failed: 'warn',
   login_not_needed: 'info',
   login_outcome_lost: 'warn',

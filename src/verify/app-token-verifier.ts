@@ -23,7 +23,7 @@ export interface AppTokenVerifierOptions {
    *
    * @example
    * reserveProof: async (key, lifetime) =>
-   *   (await redis.set(key, '1', { condition: 'NX', expiration: { type: 'PX', value: lifetime } })) === 'OK'
+   * (await redis.set(key, '1', { condition: 'NX', expiration: { type: 'PX', value: lifetime } })) === 'OK'
    */
   reserveProof?: (key: string, lifetime: number) => Promise<boolean>
   /**
@@ -46,8 +46,8 @@ export interface PresentedProof extends Pick<ProvenRequest, 'method' | 'url'> {
  * needs a token that is bound to its key (RFC 9449 7.1).
  *
  * @throws InvalidAppToken where the token or the proof is not valid for this API: answer 401
- * @throws another error where it could not be checked, because the keys or the
- * introspection could not be reached: answer 503
+ * @throws another error where it could not be checked, because the keys or the introspection could not be
+ * reached: answer 503
  */
 export type VerifyAppToken = (token: string, presented?: PresentedProof) => Promise<AppTokenClaims>
 
@@ -77,10 +77,10 @@ export class InvalidAppToken extends Error {
  * const verify = createAppTokenVerifier({ issuer: 'https://app.example.com' })
  *
  * try {
- *   const { sub, scope } = await verify(token)
+ * const { sub, scope } = await verify(token)
  * } catch (error) {
- *   if (error instanceof InvalidAppToken) return answer(401, error.message)
- *   throw error
+ * if (error instanceof InvalidAppToken) return answer(401, error.message)
+ * throw error
  * }
  */
 export function createAppTokenVerifier(options: AppTokenVerifierOptions): VerifyAppToken {
@@ -162,8 +162,8 @@ function createIssuerKeys(issuer: string, jwksUri: string, clock: Clock): JwksCa
 }
 
 /**
- * DPoP proofs that one process remembers. When it has that many, it
- * refuses new ones until older ones have expired.
+ * DPoP proofs that one process remembers. When it has that many, it refuses new ones until older ones have
+ * expired.
  */
 const maxRememberedProofs = 1_000_000
 
@@ -174,8 +174,8 @@ function createLocalReservation(clock: Clock) {
 }
 
 /**
- * Translates an error of the token or the proof. Other errors, such
- * as one of the issuer's keys, stay as they are.
+ * Translates an error of the token or the proof. Other errors, such as one of the issuer's keys, stay as they
+ * are.
  */
 function translateError(error: unknown): unknown {
   if (error instanceof InvalidDpopProof) {

@@ -7,8 +7,8 @@ import type { AppTokenClaims } from './claims.ts'
  *
  * @example
  * requireAppToken({
- *   issuer: 'https://app.example.com',
- *   introspection: { clientId: 'orders-api', clientSecret: secret },
+ * issuer: 'https://app.example.com',
+ * introspection: { clientId: 'orders-api', clientSecret: secret },
  * })
  */
 export interface IntrospectionOptions {
@@ -19,8 +19,8 @@ export interface IntrospectionOptions {
   /** The introspection endpoint; `{issuer}/api/introspect` by default. */
   endpoint?: string
   /**
-   * Milliseconds for which "alive" is believed without asking again; 10 seconds by default,
-   * at most a minute. With 0, every request asks.
+   * Milliseconds for which "alive" is believed without asking again; 10 seconds by default, at most a minute.
+   * With 0, every request asks.
    */
   cacheFor?: number
 }

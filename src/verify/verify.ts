@@ -57,12 +57,12 @@ type Scheme = 'Bearer' | 'DPoP'
  * @example
  * // Also accepts DPoP-bound tokens, and logs why a token could not be checked.
  * app.use(
- *   requireAppToken({
- *     issuer: 'https://app.example.com',
- *     audience: 'https://api.example.com',
- *     publicUrl: 'https://api.example.com',
- *     onUnavailable: (error) => log.error(error),
- *   }),
+ * requireAppToken({
+ * issuer: 'https://app.example.com',
+ * audience: 'https://api.example.com',
+ * publicUrl: 'https://api.example.com',
+ * onUnavailable: (error) => log.error(error),
+ * }),
  * )
  */
 export function requireAppToken(requireOptions: RequireAppTokenOptions): RequestHandler {
@@ -90,8 +90,8 @@ export function requireAppToken(requireOptions: RequireAppTokenOptions): Request
 }
 
 /**
- * Express middleware, after `requireAppToken`: answers 403 where the
- * token lacks one of the scopes (RFC 6750 3.1).
+ * Express middleware, after `requireAppToken`: answers 403 where the token lacks one of the scopes (RFC 6750
+ * 3.1).
  *
  * @example
  * app.get('/orders', requireScope('orders:read'), listOrders)
@@ -156,8 +156,8 @@ function readIdps({ idp }: GroupSource): string[] {
 }
 
 /**
- * A challenge with its parameters (RFC 9110 11.6.1); that of DPoP
- * names the accepted algorithms (RFC 9449 7.1).
+ * A challenge with its parameters (RFC 9110 11.6.1); that of DPoP names the accepted algorithms (RFC 9449
+ * 7.1).
  */
 function toChallenge(scheme: Scheme, parameters: Record<string, string> = {}): string {
   const all = { ...parameters, ...(scheme === 'DPoP' ? { algs: dpopAlgorithms.join(' ') } : {}) }
@@ -166,8 +166,8 @@ function toChallenge(scheme: Scheme, parameters: Record<string, string> = {}): s
 }
 
 /**
- * Answers a request without a token: with the schemes that this
- * API accepts, and no error code (RFC 6750 3.1).
+ * Answers a request without a token: with the schemes that this API accepts, and no error code (RFC 6750
+ * 3.1).
  */
 function refuseAnonymous(res: Response, schemes: Scheme[]): void {
   const challenges = schemes.map((scheme) => toChallenge(scheme))

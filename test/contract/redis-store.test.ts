@@ -177,12 +177,14 @@ describe('what stays in Redis', () => {
 test('an index returns many sessions, and drops those that expired', async () => {
   const { server, store, clock } = await openAlone()
   for (let index = 0; index < 250; index += 1) await store.create(`h${index}`, session)
-  expect(await store.find(toUserGroup(session.identity))).toHaveLength(250)
+  expect(await store.findByGroup(toUserGroup(session.identity))).toHaveLength(250)
   // Redis keeps them a minute longer, for replicas whose clocks are slow.
   clock.advance(lifetimes.idleTimeout + seconds(61))
   await server.passTime(lifetimes.idleTimeout + seconds(61))
   await store.create('last', session)
-  expect((await store.find(toUserGroup(session.identity))).map(({ handle }) => handle)).toEqual(['last'])
+  expect((await store.findByGroup(toUserGroup(session.identity))).map(({ handle }) => handle)).toEqual([
+    'last',
+  ])
   const [index = ''] = (await server.dump()).filter((line) => line.includes('["last"]'))
   expect(index).toMatch(/^portico:index/)
 })
@@ -192,9 +194,9 @@ test('an index keeps a session that only another replica can read', async () => 
   await store.create('h', session)
   await server.command('HSET', 'portico:session:{h}', 'v', '2')
   clock.advance(minutes(2))
-  expect(await store.find(toUserGroup(session.identity))).toEqual([])
+  expect(await store.findByGroup(toUserGroup(session.identity))).toEqual([])
   await server.command('HSET', 'portico:session:{h}', 'v', '1')
-  expect(await store.find(toUserGroup(session.identity))).toHaveLength(1)
+  expect(await store.findByGroup(toUserGroup(session.identity))).toHaveLength(1)
 })
 
 test('an index entry without a session is kept for a minute, because its session may still be written', async () => {
@@ -203,10 +205,10 @@ test('an index entry without a session is kept for a minute, because its session
   const indexes = async () => (await server.dump()).filter((line) => line.startsWith('portico:index:'))
   const [key = ''] = (await indexes()).map((line) => line.split(' = ')[0])
   await server.command('ZADD', key, String(clock.now() + lifetimes.absoluteTimeout), 'coming')
-  for (const group of toGroups(session.identity)) await store.find(group)
+  for (const group of toGroups(session.identity)) await store.findByGroup(group)
   expect((await indexes()).join()).toContain('coming')
   clock.advance(seconds(61))
-  for (const group of toGroups(session.identity)) await store.find(group)
+  for (const group of toGroups(session.identity)) await store.findByGroup(group)
   expect((await indexes()).join()).not.toContain('coming')
 })
 
@@ -232,7 +234,9 @@ test('a shorter absolute timeout does not hide older sessions', async () => {
     const held = await long.read('old')
     if (held !== undefined) await long.touch(held)
   }
-  expect((await short.find(toUserGroup(session.identity))).map(({ handle }) => handle)).toEqual(['old'])
+  expect((await short.findByGroup(toUserGroup(session.identity))).map(({ handle }) => handle)).toEqual([
+    'old',
+  ])
 })
 
 test('a session restored without a time to live is not lost by a lock or a commit', async () => {
@@ -318,7 +322,7 @@ test('while BFF_SECRETS rotates, sessions and rejected logins of the older secre
   await before.create('old', session)
   await after.create('new', session)
   for (const store of [before, after]) {
-    expect((await store.find(group)).map(({ handle }) => handle).sort()).toEqual(['new', 'old'])
+    expect((await store.findByGroup(group)).map(({ handle }) => handle).sort()).toEqual(['new', 'old'])
   }
   await before.rejectEarlierLogins(group)
   expect(await after.create('late', session)).toBe('rejected')

@@ -27,7 +27,8 @@ const renewed: NewSession = {
   tokens: { ...session.tokens, accessToken: 'at2', refreshToken: 'rt2' },
 }
 
-const findBySid = (store: Store, issuer: string, sid: string) => store.find(toProviderSidGroup(issuer, sid))
+const findBySid = (store: Store, issuer: string, sid: string) =>
+  store.findByGroup(toProviderSidGroup(issuer, sid))
 
 /** Takes the lock on a session's tokens, which must be free; returns its fencing number. */
 async function lock(store: Store, handle: string): Promise<number> {
@@ -87,7 +88,7 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
       expect(await store.renewTokenLock(h, fence, lease)).toBe(false)
       expect(await store.commitTokens(h, { version: 1, fence }, renewed)).toBe('ended')
       expect(await store.lockTokens(h, lease)).toEqual({ state: 'ended' })
-      expect(await store.find(toUserGroup(session.identity))).not.toContainEqual(
+      expect(await store.findByGroup(toUserGroup(session.identity))).not.toContainEqual(
         expect.objectContaining({ handle: h }),
       )
       expect(await store.create(h, session)).toBe('taken')
@@ -277,12 +278,15 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
         await passTime(seconds(1))
         await store.create(second, { ...session, identity })
         await store.create(other, { ...session, identity: { ...identity, issuer: 'https://other.example' } })
-        expect((await store.find(toUserGroup(identity))).map((one) => one.handle)).toEqual([first, second])
+        expect((await store.findByGroup(toUserGroup(identity))).map((one) => one.handle)).toEqual([
+          first,
+          second,
+        ])
         await store.end(first)
-        expect(await store.find(toUserGroup(identity))).toMatchObject([
+        expect(await store.findByGroup(toUserGroup(identity))).toMatchObject([
           { ...session, identity, handle: second },
         ])
-        expect(await store.find(toUserGroup(someone()))).toEqual([])
+        expect(await store.findByGroup(toUserGroup(someone()))).toEqual([])
       })
 
       test('sessions by the session at the provider', async () => {
@@ -303,9 +307,11 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
         const h = handle()
         await store.create(h, { ...session, identity })
         const byEmail = async (email: string) =>
-          (await store.find(toEmailGroup(identity.issuer, email))).map((one) => one.handle)
+          (await store.findByGroup(toEmailGroup(identity.issuer, email))).map((one) => one.handle)
         expect(await byEmail(`${name.toUpperCase()}@example.com`)).toEqual([h])
-        expect(await store.find(toEmailGroup('https://other.example', `${name}@example.com`))).toEqual([])
+        expect(await store.findByGroup(toEmailGroup('https://other.example', `${name}@example.com`))).toEqual(
+          [],
+        )
         const fence = await lock(store, h)
         const moved = { ...identity, claims: { email: `new-${name}@example.com` } }
         await store.commitTokens(h, { version: 1, fence }, { ...session, identity: moved })
@@ -320,12 +326,12 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
         await store.create(h, { ...session, identity })
         for (let turn = 0; turn < 20; turn += 1) {
           await passTime(minutes(29))
-          const [found] = await store.find(toUserGroup(identity))
+          const [found] = await store.findByGroup(toUserGroup(identity))
           expect(found?.handle).toBe(h)
           if (found !== undefined) await store.touch(found)
         }
         await passTime(minutes(31))
-        expect(await store.find(toUserGroup(identity))).toEqual([])
+        expect(await store.findByGroup(toUserGroup(identity))).toEqual([])
       })
     })
 
@@ -648,7 +654,7 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
           const h = handle()
           expect(await store.create(h, begunAt(identity, before))).toBe('rejected')
           expect(await store.read(h)).toBeUndefined()
-          expect(await store.find(toUserGroup(identity))).toEqual([])
+          expect(await store.findByGroup(toUserGroup(identity))).toEqual([])
           expect((await store.readPendingRevocation(h))?.tokens).toEqual(session.tokens)
           expect(await store.create(handle(), begunAt(identity, clock.now()))).toBe('created')
           expect(await store.create(handle(), begunAt(person(), before))).toBe('created')
@@ -707,7 +713,7 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
         await store.reserveOnce(key, minutes(10))
         expect(await store.findReservation(key)).toEqual({ state: 'held' })
         await passTime(minutes(1))
-        expect(await store.settle(key, record, seconds(15))).toBe(true)
+        expect(await store.settleReservation(key, record, seconds(15))).toBe(true)
         expect(await store.findReservation(key)).toEqual({ state: 'settled', ...record })
         expect(await store.reserveOnce(key, minutes(10))).toBe(false)
         await passTime(seconds(15))
@@ -728,7 +734,7 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
           expect(await store.cancelReservation(key, minutes(10))).toEqual({ state })
           expect(await store.cancelReservation(key, minutes(10))).toEqual({ state: 'cancelled' })
           expect(await store.reserveOnce(key, minutes(10))).toBe(false)
-          expect(await store.settle(key, record, seconds(15))).toBe(false)
+          expect(await store.settleReservation(key, record, seconds(15))).toBe(false)
           expect(await store.findReservation(key)).toEqual({ state: 'cancelled' })
           await passTime(minutes(10))
           expect(await store.findReservation(key)).toEqual({ state: 'open' })
@@ -739,7 +745,7 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
         const { store } = await create()
         const key = handle()
         await store.reserveOnce(key, minutes(10))
-        await store.settle(key, record, seconds(15))
+        await store.settleReservation(key, record, seconds(15))
         for (let count = 0; count < 2; count += 1) {
           expect(await store.cancelReservation(key, minutes(10))).toMatchObject({
             state: 'settled',
@@ -769,23 +775,23 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
     test('a shared text is written by the caller that has read the latest one (compare-and-set)', async () => {
       const { store } = await create()
       const name = handle()
-      expect(await store.readShared(name)).toBeUndefined()
+      expect(await store.readVersioned(name)).toBeUndefined()
       const writes = await Promise.all(
-        Array.from({ length: 10 }, (_, index) => store.writeShared(name, 0, `text ${index}`)),
+        Array.from({ length: 10 }, (_, index) => store.writeVersioned(name, 0, `text ${index}`)),
       )
       expect(writes.filter(Boolean)).toHaveLength(1)
-      expect(await store.readShared(name)).toEqual({ text: `text ${writes.indexOf(true)}`, version: 1 })
-      expect(await store.writeShared(name, 1, 'next')).toBe(true)
-      expect(await store.writeShared(name, 1, 'late')).toBe(false)
-      expect(await store.readShared(name)).toEqual({ text: 'next', version: 2 })
+      expect(await store.readVersioned(name)).toEqual({ text: `text ${writes.indexOf(true)}`, version: 1 })
+      expect(await store.writeVersioned(name, 1, 'next')).toBe(true)
+      expect(await store.writeVersioned(name, 1, 'late')).toBe(false)
+      expect(await store.readVersioned(name)).toEqual({ text: 'next', version: 2 })
     })
 
     test('a shared text never expires', async () => {
       const { store, passTime } = await create()
       const name = handle()
-      await store.writeShared(name, 0, 'text')
+      await store.writeVersioned(name, 0, 'text')
       await passTime(hours(24 * 400))
-      expect((await store.readShared(name))?.text).toBe('text')
+      expect((await store.readVersioned(name))?.text).toBe('text')
     })
 
     test('answers a ping', async () => {

@@ -109,7 +109,7 @@ describe('a login that the store refuses', () => {
 
   test('because its outcome cannot be recorded: no logout would find its session, which ends', async () => {
     const { portico, memory, failing, created } = await startOver()
-    failing.add('settle')
+    failing.add('settleReservation')
     expect(await readRefusal((await logInAtScripted(portico, idp)).response)).toBe('503 store_unavailable')
     expect(await memory.read(created[0] ?? '')).toBeUndefined()
     expect(portico.logged.some(({ event }) => event === 'login_outcome_lost')).toBe(true)
@@ -125,7 +125,7 @@ describe('a store that fails is never "not signed in"', () => {
     ['POST', '/api/logout', 'read'],
     ['POST', '/api/logout', 'end'],
     ['DELETE', '/api/sessions', 'rejectEarlierLogins'],
-    ['DELETE', '/api/sessions', 'find'],
+    ['DELETE', '/api/sessions', 'findByGroup'],
   ] as const)('%s %s while %s fails: 503, and the cookie stays', async (method, path, failure) => {
     const { portico, failing } = await startOver()
     const { browser } = await logInAtScripted(portico, idp)
@@ -136,7 +136,7 @@ describe('a store that fails is never "not signed in"', () => {
     expect((await getSession(portico, browser)).active).toBe(true)
   })
 
-  test.each(['read', 'rejectEarlierLogins', 'find', 'end'] as const)(
+  test.each(['read', 'rejectEarlierLogins', 'findByGroup', 'end'] as const)(
     'F47: a logout everywhere while %s fails: nobody claims success, and the person can ask again',
     async (failure) => {
       const { portico, failing } = await startOver()

@@ -6,8 +6,8 @@ import type { Clock } from '../../clock.ts'
 import type { Config } from '../../config/config.ts'
 import { AppError } from '../../errors.ts'
 import type { CompleteLogin } from '../../login/complete.ts'
-import type { AuthorizationResponse, Browser, SignedIn, VerifiedLogin } from '../../login/login-attempt.ts'
 import { LoginFailed } from '../../login/login-failed.ts'
+import type { AuthorizationResponse, Browser, SignedIn, VerifiedLogin } from '../../login/login-types.ts'
 import type { LoginSettlement } from '../../login/settlement.ts'
 import { toTransactionId } from '../../login/transaction.ts'
 import type { Providers } from '../../provider/providers.ts'
@@ -18,7 +18,7 @@ import { parameter, readParameters } from '../request/parameters.ts'
 import { createClientDescriber } from '../request/sign-in-client.ts'
 import type { TransactionCookies } from '../request/transaction-cookies.ts'
 import type { BrowserSessions } from '../session/browser-sessions.ts'
-import { createFindWayOn } from './failed-callback.ts'
+import { createFailedCallbackHandler } from './failed-callback.ts'
 import { toSessionView, toUserView } from './session.ts'
 
 const callbackParameters = z.object({
@@ -49,7 +49,7 @@ export function createCallbackHandler(options: CallbackOptions): RequestHandler<
   const { config, completeLogin, settlement, mintAppToken, sessions } = options
   const { providers, transactionCookies, readDpopThumbprint, keyRing, clock } = options
   const describeClient = createClientDescriber(config)
-  const findWayOn = createFindWayOn({ config, sessions })
+  const handleFailedCallback = createFailedCallbackHandler({ config, sessions })
 
   return async (req, res) => {
     const isFirstTry = req.method === 'GET' && req.query.again === undefined
@@ -60,17 +60,18 @@ export function createCallbackHandler(options: CallbackOptions): RequestHandler<
       await signIn(req, res)
     } catch (error) {
       await sessions.abandon(req)
-      const wayOn = await findWayOn(req, res.locals, error)
+      const wayOn = await handleFailedCallback(req, res.locals, error)
       if (wayOn === undefined) throw error
       res.redirect(303, wayOn)
     }
   }
 
-  /** The five steps of a callback. */
+  /** The recipe of a callback. */
   async function signIn(req: CallbackRequest, res: Response): Promise<void> {
     const response = readResponse(req)
     const dpopThumbprint = await prepareAppToken(req)
-    const browser = takeBrowser(req, res, response)
+    const browser = readBrowser(req)
+    dropTransaction(res, response)
     const login = await completeLogin(response, browser, res.locals.log)
     const signedIn =
       login.outcome === 'verified' ? await startSession(req, res, login, browser) : repeat(req, login)
@@ -94,15 +95,18 @@ export function createCallbackHandler(options: CallbackOptions): RequestHandler<
     return dpopThumbprint
   }
 
-  /** Reads what the login needs of the browser, and drops its transaction: success or not, it is used up. */
-  function takeBrowser(req: CallbackRequest, res: Response, { state }: AuthorizationResponse): Browser {
-    const transactionId = toTransactionId(state)
-    if (transactionId !== undefined) transactionCookies.clear(res, transactionId)
+  function readBrowser(req: CallbackRequest): Browser {
     return {
       transactions: transactionCookies.readAll(req),
       sessionId: sessions.readId(req),
       client: describeClient(req),
     }
+  }
+
+  /** Drops the cookie of this login's transaction: whether the login succeeds or not, it is used up. */
+  function dropTransaction(res: Response, { state }: AuthorizationResponse): void {
+    const transactionId = toTransactionId(state)
+    if (transactionId !== undefined) transactionCookies.clear(res, transactionId)
   }
 
   async function startSession(
@@ -113,12 +117,12 @@ export function createCallbackHandler(options: CallbackOptions): RequestHandler<
   ): Promise<SignedIn> {
     const { log } = res.locals
     try {
-      const sessionId = await sessions.start(req, login.session)
+      const sessionId = await sessions.start(req, login.newSession)
       return await settlement.settle(login, sessionId, transactions, log)
     } catch (error) {
-      await settlement.refuse(login.response, error, log)
-      const isWrapped = error instanceof LoginFailed || !(error instanceof AppError)
-      throw isWrapped ? error : new LoginFailed(error, login.transaction)
+      await settlement.recordFailure(login.response, error, log)
+      if (error instanceof LoginFailed || !(error instanceof AppError)) throw error
+      throw new LoginFailed(error, login.transaction)
     }
   }
 

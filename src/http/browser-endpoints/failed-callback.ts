@@ -8,23 +8,26 @@ import { isNavigation } from '../request/navigation.ts'
 import type { BrowserSessions } from '../session/browser-sessions.ts'
 
 /**
- * Logs why a login failed. Returns where its navigation goes on nevertheless: back to the app, where the
- * browser is signed in by another login, or where a silent login (`prompt=none`) was refused. Undefined where
- * the error is shown.
+ * Logs why a login failed, and prepares the "try again" link. Returns the app's address if the navigation
+ * goes on there nevertheless: the browser is signed in by another login, or a silent login (`prompt=none`)
+ * was refused. Undefined if the error is shown.
  */
-export type FindWayOn = (
+export type HandleFailedCallback = (
   req: Request,
   locals: Response['locals'],
   error: unknown,
 ) => Promise<string | undefined>
 
-interface FindWayOnOptions {
+interface FailedCallbackOptions {
   config: Pick<Config, 'loginReturnTo'>
   sessions: Pick<BrowserSessions, 'read'>
 }
 
-/** Creates the part that decides what follows a failed callback. */
-export function createFindWayOn({ config, sessions }: FindWayOnOptions): FindWayOn {
+/** Creates the handling of failed callbacks. */
+export function createFailedCallbackHandler({
+  config,
+  sessions,
+}: FailedCallbackOptions): HandleFailedCallback {
   return async (req, locals, error) => {
     if (!(error instanceof AppError)) return undefined
     const { code, reason } = error

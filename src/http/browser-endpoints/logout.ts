@@ -5,12 +5,12 @@ import { AppError } from '../../errors.ts'
 import type { RpInitiatedLogout } from '../../logout/rp-initiated.ts'
 import { readReturnTo } from '../../redirects/return-to.ts'
 import type { SessionTermination } from '../../session/termination/session-termination.ts'
+import { sessionExpired } from '../middleware/require-session.ts'
 import { isNavigation, redirectTo } from '../request/navigation.ts'
 import { optionalText, readParameters } from '../request/parameters.ts'
 import type { BrowserSessions } from '../session/browser-sessions.ts'
-import { sessionExpired } from '../session/require-session.ts'
+import type { SignOut } from '../session/sign-out.ts'
 import type { LogoutRedirect } from './logout-redirect.ts'
-import type { SignOut } from './sign-out.ts'
 
 const logoutParameters = z.object({
   return_to: z.string().optional(),

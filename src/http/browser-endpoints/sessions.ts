@@ -5,9 +5,9 @@ import type { Session } from '../../session/session.ts'
 import { isIn, toUserGroup } from '../../session/session-groups.ts'
 import type { SessionStore } from '../../session/store.ts'
 import type { SessionTermination } from '../../session/termination/session-termination.ts'
-import { currentSession } from '../session/require-session.ts'
+import { currentSession } from '../middleware/require-session.ts'
+import type { SignOut } from '../session/sign-out.ts'
 import { toSessionView } from './session.ts'
-import type { SignOut } from './sign-out.ts'
 
 interface SessionListOptions {
   store: SessionStore
@@ -25,7 +25,7 @@ export function createSessionListHandler({ store, clock }: SessionListOptions): 
   })
   return async (_req, res) => {
     const session = currentSession(res)
-    const found = await store.find(toUserGroup(session.identity))
+    const found = await store.findByGroup(toUserGroup(session.identity))
     res.json({ sessions: found.map((one) => toListed(one, session.handle)) })
   }
 }

@@ -1,9 +1,9 @@
 import type { RequestHandler } from 'express'
 import { z } from 'zod'
 import type { MintAppToken } from '../../app-token/mint.ts'
+import { currentSession } from '../middleware/require-session.ts'
 import type { ReadDpopThumbprint } from '../request/dpop-header.ts'
 import { parameter, readParameters } from '../request/parameters.ts'
-import { currentSession } from '../session/require-session.ts'
 
 /** Strict: a misspelt name would give a wider token than the caller wanted. */
 const tokenParameters = z.strictObject({

@@ -5,7 +5,7 @@ import type { Providers } from '../../provider/providers.ts'
 import type { TokenRefresher } from '../../session/refresh/token-refresher.ts'
 import type { Session } from '../../session/session.ts'
 import { toFreshSession } from '../middleware/require-fresh-tokens.ts'
-import { currentSession, sessionExpired } from '../session/require-session.ts'
+import { currentSession, sessionExpired } from '../middleware/require-session.ts'
 
 interface UserinfoOptions {
   providers: Providers

@@ -19,8 +19,8 @@ export function createBackChannelLogoutHandler(backChannelLogout: BackChannelLog
 }
 
 /**
- * Answers every error with 400, in the form that the provider expects (OpenID
- * Connect Back-Channel Logout 1.0, 2.8), and logs it.
+ * Answers every error with 400, in the form that the provider expects (OpenID Connect Back-Channel Logout
+ * 1.0, 2.8), and logs it.
  */
 export const handleBackChannelLogoutError: ErrorRequestHandler = (error: unknown, _req, res, _next) => {
   const { code, detail, reason } = translateHttpError(error)

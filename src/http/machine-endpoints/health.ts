@@ -3,7 +3,7 @@ import type { KeyRing } from '../../app-token/key-ring.ts'
 import { AppError } from '../../errors.ts'
 import type { Providers } from '../../provider/providers.ts'
 import type { Store } from '../../session/store.ts'
-import { noStore } from '../middleware/request-context.ts'
+import { noStore } from '../middleware/security-headers.ts'
 
 /** The state of the server between its start and its end. */
 export interface Lifecycle {
@@ -22,9 +22,9 @@ interface ReadinessOptions {
 }
 
 /**
- * GET /readyz: whether a load balancer should send requests here, with the state of each
- * component. A provider that is down is reported but does not count: users who are signed in must
- * not lose the app because others cannot sign in.
+ * GET /readyz: whether a load balancer should send requests here, with the state of each component. A
+ * provider that is down is reported but does not count: users who are signed in must not lose the app because
+ * others cannot sign in.
  */
 export function createReadinessHandlers({
   lifecycle,

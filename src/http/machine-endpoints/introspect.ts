@@ -14,8 +14,8 @@ interface IntrospectOptions {
 }
 
 /**
- * POST /api/introspect: says whether an app token is valid right
- * now, to a configured resource server (RFC 7662).
+ * POST /api/introspect: says whether an app token is valid right now, to a configured resource server (RFC
+ * 7662).
  */
 export function createIntrospectHandler({ config, introspect }: IntrospectOptions): RequestHandler {
   return async (req, res) => {

@@ -16,8 +16,8 @@ export function createJwksHandler(keyRing: KeyRing): RequestHandler {
 }
 
 /**
- * GET /.well-known/client-jwks.json: the public keys of OIDC_CLIENT_KEY, for providers
- * that fetch them from this address (`jwks_uri`).
+ * GET /.well-known/client-jwks.json: the public keys of OIDC_CLIENT_KEY, for providers that fetch them from
+ * this address (`jwks_uri`).
  */
 export function createClientJwksHandler({ providers }: Config): RequestHandler {
   const all = providers.flatMap(({ clientAuth }) =>

@@ -2,8 +2,8 @@ import cors from 'cors'
 import type { RequestHandler } from 'express'
 
 /**
- * Lets pages of exactly these origins call with credentials (Fetch standard,
- * 3.2). Pages of other origins get no CORS header.
+ * Lets pages of exactly these origins call with credentials (Fetch standard, 3.2). Pages of other origins get
+ * no CORS header.
  */
 export function createCors(allowedOrigins: readonly string[]): RequestHandler {
   return cors({

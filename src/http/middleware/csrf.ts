@@ -5,9 +5,9 @@ import { isNavigation } from '../request/navigation.ts'
 import { optionalText } from '../request/parameters.ts'
 
 /**
- * Protects every call that acts on the session cookie (RFC 10017 6.1.3.3). A page of another
- * site cannot send a custom header without a preflight, which CORS refuses; and Origin or
- * Fetch Metadata must name an allowed page as well.
+ * Protects every call that acts on the session cookie (RFC 10017 6.1.3.3). A page of another site cannot send
+ * a custom header without a preflight, which CORS refuses; and Origin or Fetch Metadata must name an allowed
+ * page as well.
  */
 export function createCsrfGuard(allowedOrigins: readonly string[]): RequestHandler {
   return (req, _res, next) => {

@@ -10,16 +10,6 @@ export const notFound: RequestHandler = () => {
   throw new AppError('not_found', 'This server has nothing at this address.')
 }
 
-/** The end of a route: refuses all methods but those that the route handles (RFC 9110 15.5.6). */
-export function allowOnly(...methods: string[]): RequestHandler {
-  return () => {
-    const allow = methods.join(', ')
-    throw new AppError('method_not_allowed', `This address accepts only ${allow}.`, {
-      headers: { Allow: allow },
-    })
-  }
-}
-
 /** Turns every error into problem details (RFC 9457), or into a page where a user reads it. */
 export function createProblemDetails(config: Config): ErrorRequestHandler {
   return (error: unknown, req, res, _next) => {
@@ -49,8 +39,8 @@ export function toProblem({ title, status, detail, code }: AppError, requestId: 
 }
 
 /**
- * Errors of Express and its body parsers have a status below
- * 500; every other error is a fault of this server.
+ * Errors of Express and its body parsers have a status below 500; every other error is a fault of this
+ * server.
  */
 export function translateHttpError(error: unknown): AppError {
   if (error instanceof AppError) return error

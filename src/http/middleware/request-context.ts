@@ -57,9 +57,3 @@ export function createRequestContext({ log, clock }: { log: Log; clock: Clock })
     next()
   }
 }
-
-/** Middleware: no cache may store the response, because it is about one user. */
-export const noStore: RequestHandler = (_req, res, next) => {
-  res.set('Cache-Control', 'no-store')
-  next()
-}

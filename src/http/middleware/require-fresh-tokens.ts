@@ -2,7 +2,7 @@ import type { RequestHandler } from 'express'
 import type { RefreshResult } from '../../session/refresh/refresh-result.ts'
 import type { TokenRefresher } from '../../session/refresh/token-refresher.ts'
 import type { Session } from '../../session/session.ts'
-import { currentSession, sessionExpired } from '../session/require-session.ts'
+import { currentSession, sessionExpired } from './require-session.ts'
 
 /**
  * Middleware, after `requireSession`: lets a request pass while the session's tokens are valid, and refreshes

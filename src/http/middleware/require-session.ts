@@ -2,7 +2,7 @@ import type { RequestHandler, Response } from 'express'
 import { AppError } from '../../errors.ts'
 import type { Session } from '../../session/session.ts'
 import type { SessionStore } from '../../session/store.ts'
-import type { BrowserSessions } from './browser-sessions.ts'
+import type { BrowserSessions } from '../session/browser-sessions.ts'
 
 /**
  * Creates the middleware that lets a request pass with a living session only. It puts the session on

@@ -42,3 +42,9 @@ function computeHeaders(): [string, string][] {
   setHeaders({} as IncomingMessage, recorder as unknown as ServerResponse, () => {})
   return headers
 }
+
+/** Middleware: no cache may store the response, because it is about one user. */
+export const noStore: RequestHandler = (_req, res, next) => {
+  res.set('Cache-Control', 'no-store')
+  next()
+}

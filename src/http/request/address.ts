@@ -9,8 +9,8 @@ export const readClientAddress = ({ ip = '' }: Pick<Request, 'ip'>): string | un
   normalizeIpAddress(ip)
 
 /**
- * The canonical spelling of an IP address: without zone, and an IPv4-mapped IPv6 address as
- * IPv4. Undefined where the text is no address.
+ * The canonical spelling of an IP address: without zone, and an IPv4-mapped IPv6 address as IPv4. Undefined
+ * where the text is no address.
  */
 export function normalizeIpAddress(address: string): string | undefined {
   const family = isIP(address)

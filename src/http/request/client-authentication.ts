@@ -17,8 +17,8 @@ export const hasBearerSecret = (req: Request, secret: string): boolean =>
   matches(readBearerToken(req) ?? '', toHash(secret))
 
 /**
- * Authenticates a resource server, by HTTP Basic or by credentials in the
- * form (RFC 6749 2.3.1); returns its client id.
+ * Authenticates a resource server, by HTTP Basic or by credentials in the form (RFC 6749 2.3.1); returns its
+ * client id.
  *
  * @throws AppError `invalid_client`
  */

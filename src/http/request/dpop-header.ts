@@ -3,8 +3,8 @@ import { InvalidDpopProof, type VerifyDpopProof } from '../../app-token/dpop-pro
 import { AppError } from '../../errors.ts'
 
 /**
- * Reads the thumbprint of the key to which the app token is to be bound (RFC 9449
- * 5); undefined where the request has no proof.
+ * Reads the thumbprint of the key to which the app token is to be bound (RFC 9449 5); undefined where the
+ * request has no proof.
  *
  * @throws AppError `invalid_dpop_proof`
  */

@@ -1,9 +1,9 @@
 import type { Request, Response } from 'express'
 
 /**
- * Whether the browser itself went to this address, so that a user reads the response: a
- * navigation never gets raw JSON, a fetch never gets a redirect. Browsers say so in Fetch
- * Metadata; without it, the Accept header decides.
+ * Whether the browser itself went to this address, so that a user reads the response: a navigation never gets
+ * raw JSON, a fetch never gets a redirect. Browsers say so in Fetch Metadata; without it, the Accept header
+ * decides.
  */
 export function isNavigation(req: Request): boolean {
   const mode = req.get('sec-fetch-mode')
@@ -12,8 +12,8 @@ export function isNavigation(req: Request): boolean {
 }
 
 /**
- * Redirects a navigation without a body: the one that Express sends
- * repeats the address, which may contain an ID token.
+ * Redirects a navigation without a body: the one that Express sends repeats the address, which may contain an
+ * ID token.
  */
 export function redirectTo(res: Response, address: string): void {
   res.status(303).location(address).end()

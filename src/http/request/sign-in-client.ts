@@ -38,8 +38,8 @@ const findName = (names: readonly Name[], userAgent: string) =>
   names.find(([, ...patterns]) => patterns.every((pattern) => pattern.test(userAgent)))?.[0]
 
 /**
- * A name, and the patterns that must all match. One pattern with
- * a gap in its middle would take quadratic time.
+ * A name, and the patterns that must all match. One pattern with a gap in its middle would take quadratic
+ * time.
  */
 type Name = [name: string, ...patterns: RegExp[]]
 

@@ -9,8 +9,8 @@ export interface TransactionCookies {
   /** Whether the browser has a login in progress at all. */
   hasAny(req: Request): boolean
   /**
-   * Those that have to be dropped to make room for the cookie of a
-   * new login: the oldest ones beyond the limits.
+   * Those that have to be dropped to make room for the cookie of a new login: the oldest ones beyond the
+   * limits.
    */
   findSurplus(req: Request, added: SealedTransaction): SealedTransaction[]
   /** Sets the cookie of a new login, and clears the surplus ones. */

@@ -25,6 +25,7 @@ export interface BrowserSessions {
   mayBeWithheld(req: Request): boolean
   /** The session id in the cookie; undefined where there is none, or its signature is not ours. */
   readId(req: Request): string | undefined
+  /** Reads the session. A cookie with a wrong signature counts as absent. */
   read(req: Request): Promise<{ cookie: 'absent' | 'valid'; session: Session | undefined }>
   /**
    * Starts a new session under a new id, which it returns, then ends the one that the browser had (OWASP ASVS
@@ -93,7 +94,7 @@ export function createBrowserSessions({
     adopt: expressSession.reissueCookie,
 
     async abandon(req) {
-      expressSession.withholdCookie(req)
+      expressSession.cancelCookie(req)
       const sessionId = started.get(req)
       if (sessionId === undefined) return
       // No browser gets its id: where the store cannot end it now, it times out.

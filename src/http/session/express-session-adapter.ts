@@ -15,8 +15,8 @@ export interface ExpressSessionAdapter {
   issueCookie(req: Request): string
   /** Sends the cookie of a session that exists already. */
   reissueCookie(req: Request, sessionId: string): void
-  /** Sends no cookie after all. */
-  withholdCookie(req: Request): void
+  /** Sends no cookie after all, because the login failed. */
+  cancelCookie(req: Request): void
 }
 
 /** Creates the adapter. */
@@ -49,7 +49,7 @@ export function createExpressSessionAdapter({
       req.sessionStore.createSession(req, { cookie: Object.assign(new session.Cookie(), attributes) })
     },
 
-    withholdCookie: (req) => void Reflect.deleteProperty(req, 'session'),
+    cancelCookie: (req) => void Reflect.deleteProperty(req, 'session'),
   }
 }
 

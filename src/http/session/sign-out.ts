@@ -2,7 +2,7 @@ import type { Request, Response } from 'express'
 import type { CancelLogins } from '../../login/cancel.ts'
 import type { PendingRevocation } from '../../session/session.ts'
 import type { TransactionCookies } from '../request/transaction-cookies.ts'
-import type { BrowserSessions } from '../session/browser-sessions.ts'
+import type { BrowserSessions } from './browser-sessions.ts'
 
 /**
  * Signs the browser out: cancels its logins in progress, ends its session, and clears its cookies. Returns

@@ -4,8 +4,8 @@ import { normalizeIpAddress } from '../request/address.ts'
 const maxEntries = 20
 
 /**
- * What a proxy writes that does not know its client (RFC 7239 6.3).
- * It is no address, so nothing before it is read.
+ * What a proxy writes that does not know its client (RFC 7239 6.3). It is no address, so nothing before it is
+ * read.
  */
 const unknown = 'unknown'
 
@@ -13,9 +13,9 @@ const unknown = 'unknown'
 const withPort = /^(?:\[([^\]]*)\]|([\d.]+))(?::\d{1,5})?$/
 
 /**
- * X-Forwarded-For with addresses alone, without the ports, brackets, quotes and zones that
- * proxies add. Every entry that is no address becomes the same word; otherwise each new word
- * would be a new client with rate limits of its own.
+ * X-Forwarded-For with addresses alone, without the ports, brackets, quotes and zones that proxies add. Every
+ * entry that is no address becomes the same word; otherwise each new word would be a new client with rate
+ * limits of its own.
  */
 export function normalizeForwardedFor(value: string): string {
   const entries = value

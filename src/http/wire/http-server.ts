@@ -66,8 +66,8 @@ export function createHttpServer(app: Express, { config, log }: HttpServerOption
   return server
 
   /**
-   * Refuses bytes that came after the last request. The response
-   * must not be taken for that of the last request.
+   * Refuses bytes that came after the last request. The response must not be taken for that of the last
+   * request.
    */
   function refuseAfter(last: Response | undefined, socket: Socket, refusal: AppError): void {
     if (last === undefined || last.writableFinished) {

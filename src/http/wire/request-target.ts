@@ -5,15 +5,15 @@ const originForm = /^\/[\x21\x22\x24-\x7e]*$/
 const absoluteForm = /^https?:\/\/[^/?#]+((?:[/?][\x21\x22\x24-\x7e]*)?)$/i
 
 /**
- * The asterisk form, which names no resource (RFC 9112 3.2.4).
- * It replaces targets that cannot be parsed, too.
+ * The asterisk form, which names no resource (RFC 9112 3.2.4). It replaces targets that cannot be parsed,
+ * too.
  */
 export const asteriskForm = '*'
 
 /**
- * A request target in origin form, or `asteriskForm` where it has no path. Express's router
- * throws at targets that it cannot parse, before any middleware runs; and the log must not
- * repeat an authority, which may contain a password.
+ * A request target in origin form, or `asteriskForm` where it has no path. Express's router throws at targets
+ * that it cannot parse, before any middleware runs; and the log must not repeat an authority, which may
+ * contain a password.
  */
 export function toOriginForm(target: string): string {
   if (originForm.test(target)) return target

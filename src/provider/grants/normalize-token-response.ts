@@ -1,8 +1,8 @@
 import { z } from 'zod'
 import type { ProviderConfig } from '../../config/providers/provider-config.ts'
-import { UnverifiedRefresh } from '../grants/unverified-refresh.ts'
-import { tokenError } from './errors.ts'
-import type { ProviderFetch, ProviderRequest } from './fetch.ts'
+import { tokenError } from '../transport/errors.ts'
+import type { ProviderFetch, ProviderRequest } from '../transport/fetch.ts'
+import { UnverifiedRefresh } from './unverified-refresh.ts'
 
 /**
  * The member of a normalized token response that holds the ID token. Under its own name, openid-client would

@@ -3,8 +3,8 @@ import type { ProviderConfig } from '../../config/providers/provider-config.ts'
 import type { DpopKey } from '../client/dpop-keys.ts'
 import { readUserId } from '../identity/user-id.ts'
 import { tokenError } from '../transport/errors.ts'
-import { unverifiedIdTokenMember } from '../transport/normalize-token-response.ts'
 import type { ProviderTokens } from '../types.ts'
+import { unverifiedIdTokenMember } from './normalize-token-response.ts'
 
 /**
  * The tokens of a response received at `obtainedAt`, not verified; their scope is not known yet.

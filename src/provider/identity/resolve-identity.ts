@@ -107,9 +107,7 @@ export function createIdentityResolver({ config, userinfo, log }: IdentityResolv
     })
   }
 
-  /**
-   * The same where the tokens name the user: a failure is logged, and the claims are left out.
-   */
+  /** The same where the tokens name the user: a failure is logged, and the claims are left out. */
   async function tryUserinfo(...request: Parameters<typeof readUserinfo>): Promise<JWTPayload> {
     try {
       return await readUserinfo(...request)

@@ -1,6 +1,6 @@
 import type { Clock } from '../../clock.ts'
 import { createExpiringMap } from '../../expiring-map.ts'
-import type { Reservation, SharedState, SharedText } from '../store.ts'
+import type { Reservation, SharedState, VersionedText } from '../store.ts'
 import { assertStored } from './assert-stored.ts'
 
 /** The state that replicas share, for a single process. */
@@ -16,7 +16,7 @@ export function createMemorySharedState(clock: Clock, capacity: number): MemoryS
   const reservationTexts = createExpiringMap<string>(clock, capacity)
   const publications = createExpiringMap<string>(clock, capacity)
   const counts = createExpiringMap<{ hits: number; until: number }>(clock, capacity)
-  const shared = new Map<string, SharedText>()
+  const shared = new Map<string, VersionedText>()
 
   return {
     async reserveOnce(key, lifetime) {
@@ -25,7 +25,7 @@ export function createMemorySharedState(clock: Clock, capacity: number): MemoryS
       return true
     },
 
-    async settle(key, { note, text }, textLifetime) {
+    async settleReservation(key, { note, text }, textLifetime) {
       if (findReservation(key).state === 'cancelled') return false
       const textExpiresAt = clock.now() + textLifetime
       setReservation(
@@ -62,11 +62,11 @@ export function createMemorySharedState(clock: Clock, capacity: number): MemoryS
       return { hits: hits + 1, remaining: until - now }
     },
 
-    async readShared(name) {
+    async readVersioned(name) {
       return shared.get(name)
     },
 
-    async writeShared(name, expectedVersion, text) {
+    async writeVersioned(name, expectedVersion, text) {
       if ((shared.get(name)?.version ?? 0) !== expectedVersion) return false
       shared.set(name, { text, version: expectedVersion + 1 })
       return true

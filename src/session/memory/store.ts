@@ -81,7 +81,7 @@ export function createMemoryStore({ clock, lifetimes, capacity = 100_000 }: Memo
       return true
     },
 
-    async find(group) {
+    async findByGroup(group) {
       const found = index.find(group).map((handle) => sessions.get(handle))
       return found.filter((session) => session !== undefined).sort((a, b) => a.createdAt - b.createdAt)
     },

@@ -1,15 +1,14 @@
 /**
  * Every write to Redis, as Lua scripts, each atomic. A session is one hash:
  *
- * v  format                   i  sealed identity        t  sealed tokens        n  version of the tokens
- * f  last fencing number      c  created                l  last seen            x  idle expiry
- * a  absolute expiry          g  keys of its indexes    b  sealed refresh tokens of superseded sessions
+ * v  format                   i  sealed identity        t  sealed tokens        n  version of the tokens f
+ * last fencing number      c  created                l  last seen            x  idle expiry a  absolute
+ * expiry          g  keys of its indexes    b  sealed refresh tokens of superseded sessions
  *
  * Times are milliseconds since the epoch; `g` and `b` are lists with spaces between. A tombstone is:
  *
- * v  `ended`                  i, t, n, b  as above, until its tokens are revoked
- * o  when its own browser first signed out
- * r  handle of the session that superseded it           s  when it was superseded
+ * v  `ended`                  i, t, n, b  as above, until its tokens are revoked o  when its own browser
+ * first signed out r  handle of the session that superseded it           s  when it was superseded
  *
  * Any other value under the key, such as one of a newer format, is no session.
  *

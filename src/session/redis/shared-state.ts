@@ -24,7 +24,7 @@ export function createRedisSharedState({
       return (await connection.run((client) => client.set(toReservationKey(key), 'held', options))) === 'OK'
     },
 
-    async settle(key, { note, text }, textLifetime) {
+    async settleReservation(key, { note, text }, textLifetime) {
       const keys = [toReservationKey(key), toReservationTextKey(key)]
       const args = [`settled ${note}`, text, textLifetime]
       return (await runScript(scripts.settleReservationScript, keys, ...args)) === 1
@@ -56,12 +56,12 @@ export function createRedisSharedState({
       return { hits: Number(hits), remaining: Number(remaining) }
     },
 
-    async readShared(name) {
+    async readVersioned(name) {
       const { text, n: version } = await connection.run((client) => client.hGetAll(toSharedKey(name)))
       return text === undefined ? undefined : { text, version: Number(version) }
     },
 
-    async writeShared(name, expectedVersion, text) {
+    async writeVersioned(name, expectedVersion, text) {
       return (await runScript(scripts.writeSharedScript, [toSharedKey(name)], expectedVersion, text)) === 1
     },
   }

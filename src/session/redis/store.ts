@@ -101,7 +101,7 @@ export function createRedisStore({ connection, secrets, lifetimes, clock, log }:
       return (await runScript(scripts.inheritScript, [toSessionKey(handle)], clock.now(), sealed)) === 1
     },
 
-    find: index.find,
+    findByGroup: index.find,
     rejectEarlierLogins: index.rejectEarlierLogins,
     keepForRevocation: revocationQueue.keepForRevocation,
     readPendingRevocation: revocationQueue.readPendingRevocation,

@@ -6,7 +6,8 @@ import type { SessionStore } from '../store.ts'
 import type { SessionTermination } from '../termination/session-termination.ts'
 import { refreshNotPossible } from './refresh-errors.ts'
 import type { AttemptResult, RefreshResult } from './refresh-result.ts'
-import { pollInterval, type TokenLease } from './token-lease.ts'
+import { commitTimeout, pollInterval } from './refresh-timing.ts'
+import type { TokenLease } from './token-lease.ts'
 
 /** Writes refreshed tokens to the store. */
 export type CommitTokens = (
@@ -20,9 +21,6 @@ interface CommitTokensOptions {
   termination: Pick<SessionTermination, 'discardLateTokens'>
   log: Log
 }
-
-/** Milliseconds for which the commit is repeated while the store does not accept it. */
-const commitTimeout = 60_000
 
 /**
  * Creates the commit. It is repeated until the store accepts the tokens: with refresh token rotation, the old

@@ -8,6 +8,7 @@ import type { SessionStore } from '../store.ts'
 import type { SessionTermination } from '../termination/session-termination.ts'
 import { createCommitTokens } from './commit-tokens.ts'
 import { type AttemptResult, type RefreshResult, unknownResult } from './refresh-result.ts'
+import { failurePause, refusalPause } from './refresh-timing.ts'
 import { toTokenFreshness } from './token-freshness.ts'
 import type { TokenLease } from './token-lease.ts'
 
@@ -27,11 +28,6 @@ interface RefreshUnderLockOptions {
   clock: Clock
   log: Log
 }
-
-/** Milliseconds without another try after a failed refresh; the provider may ask for more (Retry-After). */
-const failurePause = 1_000
-/** The same after an answer that the next try will hardly change: each try may cost a token rotation. */
-const refusalPause = 30_000
 
 /** The provider's answer to a refresh. */
 type ProviderAnswer =

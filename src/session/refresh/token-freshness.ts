@@ -1,12 +1,5 @@
 import type { ProviderTokens } from '../../provider/types.ts'
-
-/** Tokens are refreshed early, in the last fifth of their life, but at most this many milliseconds early. */
-const longestAhead = 60_000
-/**
- * Tokens are not used in their last moments, because they must be valid on arrival: at most this many
- * milliseconds.
- */
-const longestReserve = 5_000
+import { longestAhead, longestReserve } from './refresh-timing.ts'
 
 /**
  * Returns how fresh tokens are. Without a refresh token they always count as fresh, because nothing can be

@@ -1,4 +1,5 @@
 import type { SessionStore, TokenLock } from '../store.ts'
+import { leaseDuration, renewalInterval } from './refresh-timing.ts'
 
 /** The lock on one session's tokens, whose lease is renewed for as long as this process holds it. */
 export interface TokenLease {
@@ -12,16 +13,6 @@ export interface TokenLease {
   /** Stops renewing the lease; a lock that was not released expires by itself. */
   stop(): void
 }
-
-/**
- * Milliseconds after which the lock of a crashed process is free, so that the next one succeeds within 3 s
- * (F35).
- */
-export const leaseDuration = 2_000
-/** Milliseconds between two tries to take a lock, or to write to a store that does not answer. */
-export const pollInterval = 40
-/** Milliseconds between two renewals of the lease. */
-const renewalInterval = 500
 
 /**
  * Creates the lease on one session's tokens. It measures time by the monotonic clock of the process, never by

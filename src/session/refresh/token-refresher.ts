@@ -8,9 +8,10 @@ import type { SessionStore } from '../store.ts'
 import type { SessionTermination } from '../termination/session-termination.ts'
 import { refreshNotPossible } from './refresh-errors.ts'
 import { type AttemptResult, type RefreshResult, unknownResult } from './refresh-result.ts'
+import { leaseDuration, pollInterval, waitReserve } from './refresh-timing.ts'
 import { createRefreshUnderLock } from './refresh-under-lock.ts'
 import { toTokenFreshness } from './token-freshness.ts'
-import { createTokenLease, leaseDuration, pollInterval, type TokenLease } from './token-lease.ts'
+import { createTokenLease, type TokenLease } from './token-lease.ts'
 
 /** Keeps the provider's tokens fresh: one refresh for each expiry, for all requests and replicas. */
 export interface TokenRefresher {
@@ -19,7 +20,7 @@ export interface TokenRefresher {
   /** Refreshes tokens that the provider refused before their expiry. Never rejects. */
   forceRefresh(session: Session): Promise<RefreshResult>
   /** Resolves once no refresh is in progress: refreshed tokens must be written before the process ends. */
-  settle(): Promise<void>
+  drain(): Promise<void>
 }
 
 interface TokenRefresherOptions {
@@ -63,7 +64,7 @@ export function createTokenRefresher({
       const provider = providers.findConfigured(session.identity)
       return provider === undefined ? providerRemoved : withTimeout(refreshOnce(session, provider))
     },
-    async settle() {
+    async drain() {
       await Promise.all(inFlight.values())
     },
   }
@@ -116,7 +117,7 @@ export function createTokenRefresher({
    */
   async function withTimeout(refresh: Promise<RefreshResult>): Promise<RefreshResult> {
     const timer = new AbortController()
-    const late = delay(timeout + leaseDuration + 500, undefined, { signal: timer.signal }).then(() =>
+    const late = delay(timeout + leaseDuration + waitReserve, undefined, { signal: timer.signal }).then(() =>
       unknownResult(refreshNotPossible('refresh takes too long')),
     )
     const result = await Promise.race([refresh, late])

@@ -89,7 +89,7 @@ export function createSessionTermination({
   ): Promise<string[]> {
     // First: a login that is not rejected by it has already written its session to the group.
     await store.rejectEarlierLogins(group)
-    const sessions = (await store.find(group)).filter(shouldEnd)
+    const sessions = (await store.findByGroup(group)).filter(shouldEnd)
     return inBatches(sessions, batchSize, endBatch)
   }
 

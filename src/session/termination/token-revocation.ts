@@ -19,7 +19,10 @@ export interface TokenRevocation {
 }
 
 interface TokenRevocationOptions {
-  store: Pick<SessionStore, 'takeDueRevocations' | 'readPendingRevocation' | 'completeRevocation' | 'find'>
+  store: Pick<
+    SessionStore,
+    'takeDueRevocations' | 'readPendingRevocation' | 'completeRevocation' | 'findByGroup'
+  >
   providers: Pick<Providers, 'findConfigured'>
   log: Log
 }
@@ -116,7 +119,7 @@ export function createTokenRevocation({ store, providers, log }: TokenRevocation
    */
   async function isSignedInAgain({ issuer, providerSid }: RefreshToken): Promise<boolean> {
     if (providerSid === undefined) return false
-    return (await store.find(toProviderSidGroup(issuer, providerSid))).length > 0
+    return (await store.findByGroup(toProviderSidGroup(issuer, providerSid))).length > 0
   }
 
   function track<T>(work: Promise<T>): Promise<T> {

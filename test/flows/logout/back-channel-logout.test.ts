@@ -483,7 +483,7 @@ test('while the keys cannot be had: 400, nothing ends, and the same token works 
   await cold.close()
 })
 
-test.each(['find', 'end', 'rejectEarlierLogins', 'publish'] as const)(
+test.each(['findByGroup', 'end', 'rejectEarlierLogins', 'publish'] as const)(
   'while the store cannot %s: 400, and the same token works later: a provider tries again',
   async (method) => {
     const { clock, store, config } = portico.components

@@ -144,7 +144,7 @@ describe('logout at the provider (R67)', () => {
     await logInAtOkta(later, { browser })
     later.clock.advance(hours(1) - seconds(30))
     expect((await askToken(later, browser)).status).toBe(200)
-    await later.components.tokenRefresher.settle()
+    await later.components.tokenRefresher.drain()
     // What comes back was issued by another clock than ours; but the refresh token was taken.
     const events = later.logged.map(({ event }) => event)
     expect(events).toContain('token_refresh_failed')
@@ -319,7 +319,9 @@ describe('at a provider that a test directs', () => {
   }
   /** Handles of the sessions that are alive. */
   const living = async () => {
-    const found = await portico.store.find(toUserGroup({ issuer: idp.issuer, providerSub: '00u-grace' }))
+    const found = await portico.store.findByGroup(
+      toUserGroup({ issuer: idp.issuer, providerSub: '00u-grace' }),
+    )
     return found.map(({ handle }) => handle)
   }
   const nothingLives = () =>

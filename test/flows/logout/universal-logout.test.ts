@@ -284,7 +284,7 @@ describe('a call that cannot be understood or done: refused, and nothing ends', 
     expect(await readRefusal(response)).toBe('415 unsupported_media_type')
   })
 
-  test.each(['find', 'end', 'rejectEarlierLogins', 'publish'] as const)(
+  test.each(['findByGroup', 'end', 'rejectEarlierLogins', 'publish'] as const)(
     'while the store cannot %s: 503, and the same token works later',
     async (method) => {
       const { clock, store, config } = portico.components

@@ -147,7 +147,7 @@ test('every authentication event is logged with its outcome (R86)', async () => 
   for (const event of [
     'login_started',
     'login_succeeded',
-    'login_replayed',
+    'login_repeated',
     'login_failed',
     'app_token_issued',
     'tokens_refreshed',

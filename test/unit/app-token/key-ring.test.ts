@@ -92,7 +92,7 @@ describe('replicas', () => {
     const { clock, store, createReplica } = createShared()
     const rings = [createReplica(), createReplica()]
     const published = await Promise.all(rings.map(kids))
-    store.readShared = () => Promise.reject(new AppError('store_unavailable', 'down'))
+    store.readVersioned = () => Promise.reject(new AppError('store_unavailable', 'down'))
     clock.advance(hours(24))
     expect(await Promise.all(rings.map(signer))).toEqual(published.map(([, next]) => next))
   })
@@ -112,16 +112,16 @@ describe('replicas', () => {
     const { clock, store, createReplica } = createShared()
     const ring = createReplica()
     const before = await kids(ring)
-    store.readShared = async () => undefined
+    store.readVersioned = async () => undefined
     let written: string | undefined
-    store.writeShared = async (_name, _version, text) => {
+    store.writeVersioned = async (_name, _version, text) => {
       written = text
       return true
     }
     clock.advance(minutes(2))
     await kids(ring)
     await expect.poll(() => written).toBeDefined()
-    store.readShared = async () => ({ text: written ?? '', version: 1 })
+    store.readVersioned = async () => ({ text: written ?? '', version: 1 })
     expect(await kids(createReplica())).toEqual(before)
   })
 
@@ -130,7 +130,7 @@ describe('replicas', () => {
     const old = createReplica()
     const signedBefore = await signer(old)
     const empty = createMemoryStore({ clock, lifetimes: { idleTimeout: 1, absoluteTimeout: 1 } })
-    Object.assign(store, { readShared: empty.readShared, writeShared: empty.writeShared })
+    Object.assign(store, { readVersioned: empty.readVersioned, writeVersioned: empty.writeVersioned })
     const started = createReplica()
     const signsNow = await signer(started)
     expect(signsNow).not.toBe(signedBefore)
@@ -146,17 +146,17 @@ describe('replicas', () => {
 
   test('a ring that can never be written: store_unavailable, not an endless loop', async () => {
     const { store, createReplica } = createShared()
-    store.writeShared = async () => false
+    store.writeVersioned = async () => false
     await expect(createReplica().signingKey()).rejects.toMatchObject({ code: 'store_unavailable' })
   })
 
   test('a ring that was never read and cannot be: store_unavailable, and it heals', async () => {
     const { store, createReplica } = createShared()
-    const { readShared } = store
-    store.readShared = () => Promise.reject(new AppError('store_unavailable', 'down'))
+    const { readVersioned } = store
+    store.readVersioned = () => Promise.reject(new AppError('store_unavailable', 'down'))
     const ring = createReplica()
     await expect(ring.signingKey()).rejects.toMatchObject({ code: 'store_unavailable' })
-    store.readShared = readShared
+    store.readVersioned = readVersioned
     expect(await signer(ring)).toBeDefined()
   })
 })
@@ -195,7 +195,7 @@ describe('the store', () => {
   test('holds no private key in the clear', async () => {
     const { store, createReplica } = createShared()
     await signer(createReplica())
-    const { text = '' } = (await store.readShared('signing-keys')) ?? {}
+    const { text = '' } = (await store.readVersioned('signing-keys')) ?? {}
     expect(text.length).toBeGreaterThan(100)
     expect(text).not.toMatch(/kty|"d"/)
     expect(Buffer.from(text, 'base64url').toString('latin1')).not.toMatch(/kty|"d"/)
@@ -225,7 +225,7 @@ describe('the store', () => {
     const { store, secret, createReplica } = createShared()
     const fresh = randomBytes(32)
     await kids(createReplica({ secrets: [fresh, secret] }))
-    expect((await store.readShared('signing-keys'))?.text.split(',')).toHaveLength(2)
+    expect((await store.readVersioned('signing-keys'))?.text.split(',')).toHaveLength(2)
     await kids(createReplica({ secrets: [fresh] }))
     await expect(createReplica().signingKey()).rejects.toMatchObject({ code: 'store_unavailable' })
   })
@@ -237,7 +237,7 @@ describe('the store', () => {
     await kids(old)
     const started = createReplica({ secrets: [fresh] })
     await kids(started)
-    const copies = async () => (await store.readShared('signing-keys'))?.text.split(',').length
+    const copies = async () => (await store.readVersioned('signing-keys'))?.text.split(',').length
     expect(await copies()).toBe(1)
     clock.advance(minutes(2))
     await kids(old)
@@ -255,13 +255,13 @@ describe('the store', () => {
     const { store, createReplica } = createShared()
     const good = createReplica()
     await signer(good)
-    const before = await store.readShared('signing-keys')
+    const before = await store.readVersioned('signing-keys')
     const misconfigured = createReplica({ secrets: [randomBytes(32)] })
     await expect(misconfigured.signingKey()).rejects.toMatchObject({
       code: 'store_unavailable',
       reason: expect.stringContaining('BFF_SECRETS'),
     })
-    expect(await store.readShared('signing-keys')).toEqual(before)
+    expect(await store.readVersioned('signing-keys')).toEqual(before)
   })
 })
 
@@ -298,7 +298,7 @@ describe("keys of the operator's own (APP_TOKEN_KEYS)", () => {
     expect(await ring.signingKey()).toMatchObject({ kid: 'mine', alg: 'RS256' })
     expect((await ring.publicKeys()).keys.map(({ alg }) => alg)).toEqual(['RS256', 'ES256'])
     expect(JSON.stringify(await ring.publicKeys())).not.toContain(keys?.[0]?.d)
-    expect(await store.readShared('signing-keys')).toBeUndefined()
+    expect(await store.readVersioned('signing-keys')).toBeUndefined()
   })
 
   test.each<[string, unknown]>([

@@ -30,7 +30,7 @@ async function settle(transaction: Transaction, sub: string) {
   await store.create(handle, own)
   await ledger.reserve(transaction.state)
   const response = { state: transaction.state, code: 'code' }
-  const { settledAt = 0 } = (await ledger.settle(response, { sessionId, returnTo: '/' })) ?? {}
+  const { settledAt = 0 } = (await ledger.recordOutcome(response, { sessionId, returnTo: '/' })) ?? {}
   return { ...own, handle, state: transaction.state, arrivedAt, settledAt }
 }
 

@@ -29,7 +29,7 @@ test('a login that another request holds for too long: 503, and the record is as
         return { state: 'held' }
       },
     },
-    60,
+    1_000,
   )
   await expect(ledger.follow(response)).rejects.toMatchObject({ code: 'provider_unavailable' })
   expect(looks).toBeGreaterThan(1)
@@ -38,7 +38,7 @@ test('a login that another request holds for too long: 503, and the record is as
 test('an outcome that something else than this server wrote is none', async () => {
   const { store, ledger } = create()
   await ledger.reserve(response.state)
-  await ledger.settle(response, success)
+  await ledger.recordOutcome(response, success)
   const findReservation: Store['findReservation'] = async (key) => {
     const claim = await store.findReservation(key)
     return claim.state === 'settled' ? { ...claim, text: 'x'.repeat(80) } : claim

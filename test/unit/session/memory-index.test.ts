@@ -35,8 +35,8 @@ const toSession = (sub: string, email = `${sub}@example.com`): NewSession => ({
   },
   tokens,
 })
-const findHandles = async (group: Parameters<MemoryStore['find']>[0]) =>
-  (await store.find(group)).map(({ handle }) => handle)
+const findHandles = async (group: Parameters<MemoryStore['findByGroup']>[0]) =>
+  (await store.findByGroup(group)).map(({ handle }) => handle)
 
 async function refresh(handle: string, refreshed: NewSession) {
   const lock = await store.lockTokens(handle, seconds(20))
@@ -69,7 +69,7 @@ describe('with 5,000 sessions of 5,000 users', () => {
     ['session at the provider', toProviderSidGroup(issuer, 'sid-u7')],
     ['e-mail address', toEmailGroup(issuer, 'U7@example.com')],
   ])('a search for one %s reads only their session', async (_what, group) => {
-    const found = await store.find(group)
+    const found = await store.findByGroup(group)
     expect(found.map(({ handle }) => handle)).toEqual(['h7'])
     expect([...looked].filter((sub) => sub !== 'u7')).toEqual([])
   })

@@ -33,21 +33,21 @@ test('a login that makes its session while the others are searched ends as well'
   const login = { ...session.identity.login, startedAt: before }
   const late: NewSession = { ...session, identity: { ...session.identity, login } }
   const termination = create({
-    async find(one) {
-      const found = await store.find(one)
+    async findByGroup(one) {
+      const found = await store.findByGroup(one)
       await store.create('late', late)
       return found
     },
   })
   await termination.endAll(group)
-  expect(await store.find(group)).toEqual([])
+  expect(await store.findByGroup(group)).toEqual([])
 })
 
 test('only active sessions are returned, each is revoked, and the others stay active', async () => {
   for (const handle of ['a', 'b', 'c']) await store.create(handle, session)
   const termination = create({
-    async find(one) {
-      const found = await store.find(one)
+    async findByGroup(one) {
+      const found = await store.findByGroup(one)
       await store.end('a')
       return found
     },
@@ -84,7 +84,7 @@ test('a session at the provider with the id of a user is another group', async (
 test('an e-mail claim that is not a string is ignored', async () => {
   const identity = { ...session.identity, claims: { email: ['a@example.com'] } }
   expect(await store.create('a', { ...session, identity })).toBe('created')
-  expect(await store.find(toUserGroup(identity))).toHaveLength(1)
+  expect(await store.findByGroup(toUserGroup(identity))).toHaveLength(1)
 })
 
 describe('a session that another one of its user supersedes', () => {
@@ -161,7 +161,7 @@ describe('the active session of a chain', () => {
     for (const handle of ['a', 'b', 'c']) await store.create(handle, session)
   })
   const findActive = async () => (await create().findActive('a'))?.handle
-  const living = async () => (await store.find(group)).map(({ handle }) => handle)
+  const living = async () => (await store.findByGroup(group)).map(({ handle }) => handle)
 
   test.each<[string, () => unknown, string | undefined]>([
     ['the session itself, if it is active', () => {}, 'a'],

@@ -4,7 +4,7 @@ import type { RefusedRefresh } from '../../../src/provider/grants/token-refresh.
 import { UnverifiedRefresh } from '../../../src/provider/grants/unverified-refresh.ts'
 import type { Provider } from '../../../src/provider/provider.ts'
 import { createMemoryStore, type MemoryStore } from '../../../src/session/memory/store.ts'
-import { leaseDuration } from '../../../src/session/refresh/token-lease.ts'
+import { leaseDuration } from '../../../src/session/refresh/refresh-timing.ts'
 import { createTokenRefresher, type TokenRefresher } from '../../../src/session/refresh/token-refresher.ts'
 import type { NewSession, PendingRevocation, Session } from '../../../src/session/session.ts'
 import type { SessionStore } from '../../../src/session/store.ts'
@@ -242,7 +242,7 @@ describe('a refresh in the background', () => {
       session: { tokensVersion: 1 },
     })
     await expect.poll(() => calls).toBe(1)
-    const settled = replica.settle()
+    const settled = replica.drain()
     release()
     await settled
     expect((await stored()).tokensVersion).toBe(2)
@@ -253,7 +253,7 @@ describe('a refresh in the background', () => {
     answer = () => Promise.reject(new AppError('provider_unavailable', 'down', { reason: 'status 500' }))
     const replica = createReplica()
     expect(await replica.ensureFresh(await stored())).toMatchObject({ outcome: 'ok' })
-    await replica.settle()
+    await replica.drain()
     expect(events).toEqual(['token_refresh_failed'])
     expect(await store.lockTokens('h', 1_000)).toMatchObject({ state: 'paused' })
   })
