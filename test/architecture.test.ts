@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { parseTypeScript, walk } from './support/source/syntax.ts'
 
 const root = resolve(import.meta.dirname, '..')
 const source = join(root, 'src')
@@ -156,6 +157,16 @@ test('what resource servers import stays light: no server library but Express ty
 
 test('files are small enough to read', () => {
   for (const file of files) expect([file, read(file).split('\n').length > 250]).toEqual([file, false])
+})
+
+test('functions are short enough to read, those that create a part included', () => {
+  const long = files.flatMap((file) =>
+    [...walk(parseTypeScript(read(file)))].flatMap(({ type, loc }) => {
+      const lines = loc == null ? 0 : loc.end.line - loc.start.line + 1
+      return /Function/.test(type) && lines > 100 ? [`${file}:${loc?.start.line} has ${lines} lines`] : []
+    }),
+  )
+  expect(long).toEqual([])
 })
 
 test('no work that cannot be done yet is left in the tree', () => {

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
-import { stripTypeScriptTypes } from 'node:module'
 import { join } from 'node:path'
-import { type Node, parse } from 'acorn'
+import type { Node } from 'acorn'
+import { isNode, parseTypeScript, walk } from './syntax.ts'
 
 /** A regular expression as the source has it. */
 export interface Pattern {
@@ -26,14 +26,6 @@ const plainZod: ReadonlySet<string> = new Set(
   ),
 )
 
-const isNode = (value: unknown): value is Node =>
-  typeof value === 'object' && value !== null && 'type' in value
-
-function* walk(node: Node): Generator<Node> {
-  yield node
-  for (const child of Object.values(node).flat()) if (isNode(child)) yield* walk(child)
-}
-
 const nameOf = (node: unknown): unknown => (isNode(node) && 'name' in node ? node.name : undefined)
 
 /** Whether a node creates a pattern that is not a literal. */
@@ -55,11 +47,7 @@ function makesPattern(node: Node): boolean {
  * Finds every regular expression of some code with a parser, which is not misled by comments or divisions.
  */
 export function findPatternsIn(file: string, typescript: string): Found {
-  const program = parse(stripTypeScriptTypes(typescript), {
-    ecmaVersion: 'latest',
-    sourceType: 'module',
-    locations: true,
-  })
+  const program = parseTypeScript(typescript)
   const nodes = [...walk(program)]
   const patterns = nodes.flatMap((node): Pattern[] => {
     if (!('regex' in node)) return []
