@@ -56,11 +56,14 @@ export function createApp(components: Components): Express {
     delete: [csrf, limitCalls, requireSession, to.endOtherSessions],
   })
   route<{ id: string }>('/api/sessions/:id', { delete: [csrf, limitCalls, requireSession, to.endSession] })
+  // A user can always sign out: no limit.
   route('/api/logout', { post: [formCsrf, jsonOrFormBody, to.logout] })
   route('/api/logout/provider', { unsafeGet: [to.logoutAtProvider] })
   route('/api/logout/callback', { get: [to.logoutCallback] })
 
-  // Machines: identity providers and APIs. These endpoints read no cookie.
+  // Machines: identity providers and APIs. These endpoints read no cookie. Signed tokens and client secrets
+  // protect them, not limits: a provider may sign out many users at once, and an API asks for each of its
+  // calls.
   route('/api/backchannel-logout', { post: [formBody, to.backChannelLogout, handleBackChannelLogoutError] })
   route('/api/frontchannel-logout', { get: [limitCalls, to.frontChannelLogout] })
   route('/api/universal-logout', { post: [jsonBody, to.universalLogout, handleUniversalLogoutError] })

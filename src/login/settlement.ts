@@ -26,7 +26,10 @@ export interface LoginSettlement {
     transactions: readonly SealedTransaction[],
     log: Log,
   ): Promise<SignedIn>
-  /** Records why a login failed after its state was reserved. Never rejects. */
+  /**
+   * Records why a login failed after its state was reserved; replaces an outcome that was recorded before.
+   * Never rejects.
+   */
   recordFailure(response: CodeResponse, error: unknown, log: Log): Promise<void>
 }
 
@@ -69,8 +72,8 @@ export function createLoginSettlement({
     },
 
     async recordFailure(response, error, log) {
-      // Another login superseded this one, which has its outcome already.
-      if (error instanceof LoginFailed) return
+      // The outcome of a superseded login is its session: repeated callbacks get what superseded it.
+      if (error instanceof LoginFailed && error.successor !== undefined) return
       const { code, detail } =
         error instanceof AppError ? error : new AppError('internal_error', 'The sign-in failed.')
       await ledger.recordOutcome(response, { code, detail }).catch(() => log('login_outcome_lost'))

@@ -40,8 +40,8 @@ export interface SessionStore {
   end(handle: string, options?: EndOptions): Promise<EndResult>
 
   /**
-   * Adds refresh tokens of a session that this one supersedes; they are revoked with its own. Returns false,
-   * and changes nothing, if this session has ended.
+   * Adds to the session `handle` the refresh tokens of a session that it supersedes; they are revoked with
+   * its own. Returns false, and changes nothing, if it has ended.
    */
   inherit(handle: string, tokens: readonly RefreshToken[]): Promise<boolean>
 
@@ -52,10 +52,9 @@ export interface SessionStore {
   rejectEarlierLogins(group: SessionGroup): Promise<void>
 
   /**
-   * Keeps tokens that arrived after their session had ended in its tombstone until they are revoked. If
-   * another session superseded it and its browser has not signed out, keeps nothing and returns that
-   * successor; with `successorEnded`, the caller says that the successor has ended as well, and the tokens
-   * are kept.
+   * Keeps tokens that arrived after the session `handle` had ended: in its tombstone, until they are revoked.
+   * If a successor exists and the browser has not signed out, keeps nothing and returns the successor; with
+   * `successorEnded`, the caller says that the successor has ended as well, and the tokens are kept.
    */
   keepForRevocation(
     handle: string,
@@ -106,8 +105,9 @@ export interface SharedState {
   reserveOnce(key: string, lifetime: number): Promise<boolean>
 
   /**
-   * Settles a reservation with a record for the other callers. The record's text is dropped after
-   * `textLifetime` milliseconds. Returns false if the reservation was cancelled before.
+   * Settles a reservation with a record for the other callers; a later record replaces an earlier one. The
+   * record's text is dropped after `textLifetime` milliseconds. Returns false if the reservation was
+   * cancelled before.
    */
   settleReservation(key: string, record: ReservationRecord, textLifetime: number): Promise<boolean>
 

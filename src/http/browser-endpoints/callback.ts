@@ -54,7 +54,7 @@ export function createCallbackHandler(options: CallbackOptions): RequestHandler<
   return async (req, res) => {
     const isFirstTry = req.method === 'GET' && req.query.again === undefined
     if (isFirstTry && isNavigation(req) && sessions.mayBeWithheld(req)) return sendAgain(req, res, config)
-    // The default, until the transaction's own return_to is known.
+    // For the "try again" link of an error page, until the transaction's own return_to is known.
     res.locals.retry = { returnTo: config.loginReturnTo }
     try {
       await signIn(req, res)

@@ -13,8 +13,8 @@ import { createExpressSessionAdapter } from './express-session-adapter.ts'
 import { createSessionCookie } from './session-cookie.ts'
 
 /**
- * Starts, finds and ends the session of the browser that sends a request. All methods may throw AppError
- * `store_unavailable`.
+ * Starts, finds and ends the session of the browser that sends a request. `read`, `start` and `end` may throw
+ * AppError `store_unavailable`.
  */
 export interface BrowserSessions {
   /** Must run before `start` and `adopt`. */

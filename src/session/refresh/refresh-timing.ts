@@ -1,12 +1,13 @@
 // The times of a refresh: how early it begins, and how long each step takes or waits.
 
-/** Tokens are refreshed early, in the last fifth of their life, but at most this many milliseconds early. */
+/** Tokens are refreshed early: in this last share of their lifetime, */
+export const aheadShare = 1 / 5
+/** but at most this many milliseconds early. */
 export const longestAhead = 60_000
 
-/**
- * Tokens are not used in their last moments, because they must be valid on arrival: at most this many
- * milliseconds.
- */
+/** Tokens are not used in this last share of their lifetime, because they must be valid on arrival, */
+export const reserveShare = 1 / 20
+/** but for at most this many milliseconds. */
 export const longestReserve = 5_000
 
 /**

@@ -1,5 +1,5 @@
 import type { ProviderTokens } from '../../provider/types.ts'
-import { longestAhead, longestReserve } from './refresh-timing.ts'
+import { aheadShare, longestAhead, longestReserve, reserveShare } from './refresh-timing.ts'
 
 /**
  * Returns how fresh tokens are. Without a refresh token they always count as fresh, because nothing can be
@@ -9,6 +9,6 @@ export function toTokenFreshness(tokens: ProviderTokens, now: number): 'fresh' |
   const { refreshToken, accessTokenExpiresAt: expiresAt, obtainedAt } = tokens
   if (refreshToken === undefined || expiresAt === undefined) return 'fresh'
   const lifetime = expiresAt - obtainedAt
-  if (now >= expiresAt - Math.min(longestReserve, lifetime / 20)) return 'expired'
-  return now >= expiresAt - Math.min(longestAhead, lifetime / 5) ? 'expiring' : 'fresh'
+  if (now >= expiresAt - Math.min(longestReserve, lifetime * reserveShare)) return 'expired'
+  return now >= expiresAt - Math.min(longestAhead, lifetime * aheadShare) ? 'expiring' : 'fresh'
 }

@@ -13,7 +13,7 @@ export interface SessionTermination extends Supersession {
   end(handle: string, options?: EndOptions): Promise<EndResult>
   /**
    * Ends a session without revoking its tokens, because an active session may use the same tokens or the same
-   * grant. Used when the same browser signs in again, and when a login fails after its session was written.
+   * grant: for an expired predecessor, an abandoned login, or a failed replacement.
    */
   endWithoutRevoking(handle: string): Promise<EndResult>
   /**
