@@ -595,11 +595,17 @@ test('what a provider repeats of a pushed request is not logged', async () => {
   })
 })
 
-test("what a provider repeats of the client's secret and assertion is not logged", async () => {
+test("what a provider repeats of the client's secret and assertion, the code and its verifier is not logged", async () => {
   const before: RequestHandler = (req, res, next) => {
     if (!req.path.endsWith('/token')) return next()
-    const { client_secret: secret, client_assertion: assertion, code } = req.body as Record<string, string>
-    res.status(400).json({ error: 'invalid_request', error_description: `${secret ?? assertion} ${code}` })
+    const {
+      client_secret: secret,
+      client_assertion: assertion,
+      code,
+      code_verifier: verifier,
+    } = req.body as Record<string, string>
+    const repeated = `${secret ?? assertion} ${code} ${verifier}`
+    res.status(400).json({ error: 'invalid_request', error_description: repeated })
   }
   const onRefresh: RequestHandler = (req, res, next) => {
     const {
@@ -625,7 +631,7 @@ test("what a provider repeats of the client's secret and assertion is not logged
     const { portico } = await startRecordedProvider({ auth, before })
     expect(await readRefusal((await logInAtOkta(portico)).response)).toBe('502 provider_error')
     expect(portico.logged.find(({ event }) => event === 'login_failed')?.reason).toBe(
-      'token endpoint: invalid_request: [redacted] [redacted]',
+      'token endpoint: invalid_request: [redacted] [redacted] [redacted]',
     )
   }
 })
