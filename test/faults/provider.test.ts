@@ -85,7 +85,7 @@ describe('a discovery that cannot be trusted (F20, R24)', () => {
       { metadata: (document) => ({ ...document, jwks_uri: 'https://127.0.0.1:1/keys' }) },
     ],
     ['too many requests', { discovery: (_req, res) => void res.status(429).set('retry-after', '7').end() }],
-    ['an endless answer', { discovery: (_req, res) => void res.json({ filler: 'x'.repeat(2_000_000) }) }],
+    ['two megabytes', { metadata: (document) => ({ ...document, filler: 'x'.repeat(2_000_000) }) }],
   ])('%s: login answers 503, and heals', async (_name, defect) => {
     const idp = await startIdp()
     idp.script(defect)
@@ -156,6 +156,38 @@ describe('the provider fails during the exchange (R26)', () => {
     })
     const { response } = await logInAtScripted(portico, idp)
     expect(Number(response.headers.get('retry-after'))).toBeGreaterThan(40)
+  })
+
+  test.each([
+    [429, 'retry-after', () => 86_400],
+    [503, 'retry-after', () => 301],
+    [429, 'x-rate-limit-reset', (now: number) => now + 86_400],
+  ])('%i with %s far ahead: Retry-After is five minutes at most', async (status, header, wait) => {
+    const idp = await startIdp()
+    const portico = await start(idp.issuer)
+    expect((await askLogin(portico)).status).toBe(200)
+    const value = String(wait(Math.floor(portico.clock.now() / 1000)))
+    idp.script({ tokenEndpoint: (_req, res) => void res.status(status).set(header, value).end() })
+    const { response } = await logInAtScripted(portico, idp)
+    expect([response.status, response.headers.get('retry-after')]).toEqual([503, '300'])
+  })
+
+  test.each([
+    [1_000_000, 200],
+    [1_000_001, 503],
+  ])('a complete token response of %i bytes: %i (F29)', async (size, status) => {
+    const idp = await startIdp()
+    const portico = await start(idp.issuer)
+    idp.script({
+      tokenResponse(body) {
+        const { length } = JSON.stringify({ ...body, filler: '' })
+        return { ...body, filler: 'x'.repeat(size - length) }
+      },
+    })
+    const { response } = await logInAtScripted(portico, idp)
+    expect(response.status).toBe(status)
+    const reason = portico.logged.findLast(({ event }) => event === 'login_failed')?.reason
+    if (status === 503) expect(reason).toContain('response larger than 1000000 bytes')
   })
 })
 
