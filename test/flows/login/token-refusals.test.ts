@@ -324,6 +324,22 @@ describe('the token response', () => {
     )
   })
 
+  test.each([
+    [400, 'Basic realm="x"'],
+    [401, 'Basic realm="x"'],
+    [400, 'Bearer error="invalid_token"'],
+    [401, 'DPoP algs="ES256"'],
+  ])(
+    'with an error in the body and a challenge (%i, %s): the log names the error',
+    async (status, challenge) => {
+      idp.script({
+        tokenEndpoint: (_req, res) =>
+          void res.status(status).set('www-authenticate', challenge).json({ error: 'invalid_grant' }),
+      })
+      expect(await expectRefusal('provider_error')).toBe('token endpoint: invalid_grant')
+    },
+  )
+
   test('with an error that repeats the code: the log does not', async () => {
     idp.script({
       tokenEndpoint: (req, res) =>

@@ -276,6 +276,16 @@ describe('a refresh', () => {
     expect((await refresh(browser)).status).toBe(200)
   })
 
+  test('and a login read no ID token under the name that this server uses for one itself', async () => {
+    const withOwnName = (body: Record<string, unknown>) => ({ ...body, unverified_id_token: 'x' })
+    idp.script({ tokenResponse: withOwnName, refreshResponse: withOwnName })
+    const { browser, response } = await logIn()
+    const { session } = await read(response)
+    expect((await portico.store.read(session.id))?.tokens.idToken).toBeUndefined()
+    expect((await refresh(browser)).status).toBe(200)
+    expect((await portico.store.read(session.id))?.tokens.idToken).toBeUndefined()
+  })
+
   test('that names another user is refused, and the session keeps what it had', async () => {
     const { browser } = await logIn()
     idp.script({ refreshResponse: (body) => ({ ...body, user_id: 'u-2' }) })
