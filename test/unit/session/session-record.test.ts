@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto'
 import { expect, test } from 'vitest'
-import { createSealer } from '../../../src/crypto/sealer.ts'
+import { createSealer, type Sealer } from '../../../src/crypto/sealer.ts'
 import { createSessionRecords } from '../../../src/session/redis/session-record.ts'
-import type { NewSession } from '../../../src/session/session.ts'
+import { type NewSession, toRefreshTokens } from '../../../src/session/session.ts'
 import { session } from '../../support/session-fixture.ts'
 
-const records = createSessionRecords(createSealer([randomBytes(32)], 'session-at-rest'))
+const sealer = createSealer([randomBytes(32)], 'session-at-rest')
+const records = createSessionRecords(sealer)
 const toFields = (one: NewSession) => ({
   v: '1',
   i: records.sealIdentity('h', one),
@@ -21,6 +22,25 @@ test('a session of a version that did not write when its login began is read', (
   const { startedAt: _, ...login } = session.identity.login
   const old = { ...session, identity: { ...session.identity, login } } as NewSession
   expect(records.open('h', toFields(old))?.identity.login).toEqual({ ...login, startedAt: 0 })
+})
+
+test('each sealed text is bound to its session and its kind', () => {
+  const contexts: string[] = []
+  const recording: Sealer = {
+    ...sealer,
+    seal(text, context) {
+      contexts.push(context)
+      return sealer.seal(text, context)
+    },
+  }
+  const { sealIdentity, sealTokens, sealInherited } = createSessionRecords(recording)
+  for (const handle of ['h', 'other']) {
+    sealIdentity(handle, session)
+    sealTokens(handle, session)
+    sealInherited(handle, toRefreshTokens(session))
+  }
+  expect(contexts).toHaveLength(6)
+  expect(new Set(contexts).size).toBe(6)
 })
 
 test('a pending revocation is opened only for its own handle', () => {
