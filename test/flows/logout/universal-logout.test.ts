@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { type AddressInfo, createServer } from 'node:net'
 import { decodeJwt, type JWTPayload, SignJWT } from 'jose'
 import { beforeEach, describe, expect } from 'vitest'
 import { AppError } from '../../../src/errors.ts'
@@ -407,12 +408,6 @@ describe('who may call', () => {
           void res.json({ issuer: 'https://other.example', jwks_uri: `${idp.org}/oauth2/v1/keys` }),
       },
     ],
-    [
-      'has its keys at another kind of address',
-      {
-        orgMetadata: (_req, res) => void res.json({ issuer: idp.org, jwks_uri: 'https://localhost:1/keys' }),
-      },
-    ],
   ])('an org that %s: 503, and nothing ends', async (_name, defect) => {
     const { clock } = portico
     idp.script(defect)
@@ -420,6 +415,28 @@ describe('who may call', () => {
     expect(await readRefusal(await call(await makeToken(), bySub(), cold))).toBe('503 provider_unavailable')
     idp.reset()
     await cold.close()
+  })
+
+  test('an org by http whose keys are at an https URL: 503, and no connection is made to that', async () => {
+    const { clock } = portico
+    let connections = 0
+    const elsewhere = createServer((socket) => {
+      connections += 1
+      socket.destroy()
+    })
+    await new Promise<void>((resolve) => elsewhere.listen(0, '127.0.0.1', resolve))
+    const { port } = elsewhere.address() as AddressInfo
+    const jwksUri = `https://127.0.0.1:${port}/keys`
+    idp.script({ orgMetadata: (_req, res) => void res.json({ issuer: idp.org, jwks_uri: jwksUri }) })
+    const cold = await startPortico({ issuer: idp.issuer, replaced: { clock } })
+    expect(await readRefusal(await call(await makeToken(), bySub(), cold))).toBe('503 provider_unavailable')
+    expect(cold.logged.findLast(({ event }) => event === 'universal_logout_refused')?.reason).toBe(
+      `keys of ${idp.org}: jwks_uri has another protocol`,
+    )
+    expect(connections).toBe(0)
+    idp.reset()
+    await cold.close()
+    await new Promise((resolve) => elsewhere.close(resolve))
   })
 
   test('two clients at one server: each calls for its own people alone', async () => {
