@@ -205,6 +205,18 @@ describe('an answer that cannot be used brings a new refresh token all the same'
   })
 })
 
+test('a connection reset in one refresh pauses the refreshes of other sessions', async () => {
+  const other = await signIn()
+  portico.clock.advance(hours(1))
+  idp.script({ tokenEndpoint: (req) => void req.socket.destroy() })
+  const before = idp.calls.refresh
+  expect(await readRefusal(await askToken())).toBe('503 provider_unavailable')
+  expect(idp.calls.refresh).toBe(before + 1)
+  const response = await other.fetch(`${portico.url}/api/token`, { method: 'POST', headers: csrf })
+  expect(await readRefusal(response)).toBe('503 provider_unavailable')
+  expect(idp.calls.refresh).toBe(before + 1)
+})
+
 test('a refused answer costs one rotation in half a minute, not one for each call', async () => {
   idp.script({ idTokenClaims: (claims) => ({ ...claims, aud: 'other' }) })
   const before = idp.calls.refresh
