@@ -3,11 +3,14 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { AppError } from '../../src/errors.ts'
 import type { RedisConnection } from '../../src/session/redis/connection/connection.ts'
+import type { RedisClient } from '../../src/session/redis/connection/deployment.ts'
 import { createRedisStore } from '../../src/session/redis/store.ts'
 import { toRefreshTokens } from '../../src/session/session.ts'
 import { toGroups, toUserGroup } from '../../src/session/session-groups.ts'
 import type { Store } from '../../src/session/store.ts'
+import type { Log } from '../../src/telemetry/logger.ts'
 import { createTestClock, hours, minutes, seconds } from '../support/clock.ts'
 import { createCertificate, trust } from '../support/network/certificate.ts'
 import { freePort } from '../support/network/http-server.ts'
@@ -132,14 +135,35 @@ describeDeployment('behind Sentinel', async () => {
   return { url: `redis+sentinel://127.0.0.1:${sentinel.port}/portico-master`, nodes: [master] }
 })
 
-/** Opens a store over its own server. */
-async function openAlone() {
+/** Opens a store over its own server. `beforeScript` is called with the first key of each script. */
+async function openAlone(beforeScript: BeforeScript = async () => {}) {
   const server = await start()
-  const connection = await connectRedis(server.url)
+  const connection = interceptScripts(await connectRedis(server.url), beforeScript)
   const clock = createTestClock()
-  const store = createRedisStore({ connection, secrets, lifetimes, clock, log: () => {} })
+  const logged: { event: string; fields: object | undefined }[] = []
+  const log: Log = (event, fields) => void logged.push({ event, fields })
+  const store = createRedisStore({ connection, secrets, lifetimes, clock, log })
   stores.push(store)
-  return { server, store, clock }
+  return { server, store, clock, logged }
+}
+
+type BeforeScript = (key: string) => Promise<void>
+
+/** The same connection, with a call before each script; where that rejects, the script does not run. */
+function interceptScripts(connection: RedisConnection, before: BeforeScript): RedisConnection {
+  const intercept = (client: RedisClient): RedisClient =>
+    new Proxy(client, {
+      get(target, name) {
+        const value = Reflect.get(target, name) as unknown
+        if (typeof value !== 'function') return value
+        if (name !== 'evalSha') return value.bind(target) as unknown
+        return async (hash: string, options: { keys: string[] }) => {
+          await before(options.keys[0] ?? '')
+          return value.call(target, hash, options) as unknown
+        }
+      },
+    })
+  return { ...connection, run: (commands) => connection.run((client) => commands(intercept(client))) }
 }
 
 describe('what stays in Redis', () => {
@@ -353,6 +377,65 @@ test('tokens that arrive while the revocation of older ones completes stay in th
   }
 })
 
+test('reading an ended session logs nothing: only one that cannot be read is worth an event', async () => {
+  const { server, store, logged } = await openAlone()
+  await store.create('h', session)
+  await store.end('h')
+  expect(await store.read('h')).toBeUndefined()
+  expect(await store.read('never-was')).toBeUndefined()
+  expect(logged).toEqual([])
+  await server.command('HSET', 'portico:session:{newer}', 'v', '2')
+  expect(await store.read('newer')).toBeUndefined()
+  expect(logged).toEqual([{ event: 'session_unreadable', fields: { session: 'newer', format: '2' } }])
+})
+
+const unavailable = () => new AppError('store_unavailable', 'The session store does not answer.')
+
+test('a session that ends while the queue is out of reach is queued once it has ended', async () => {
+  let attempts = 0
+  const { store, clock } = await openAlone(async (key) => {
+    if (key === 'portico:revocations' && ++attempts === 1) throw unavailable()
+  })
+  await store.create('h', session)
+  expect((await store.end('h')).pendingRevocation?.tokens).toEqual(session.tokens)
+  clock.advance(minutes(1))
+  expect(await store.takeDueRevocations(10, 1_000)).toEqual(['h'])
+})
+
+describe('late tokens are in the queue', () => {
+  /** Opens a store where the tokens of `h` are revoked; `onKeep` runs before late ones are written. */
+  async function openRevoked(onKeep: (store: Store) => Promise<void>) {
+    let isKeeping = false
+    const opened = await openAlone(async (key) => {
+      if (!isKeeping || key !== 'portico:session:{h}') return
+      isKeeping = false
+      await onKeep(opened.store)
+    })
+    await opened.store.create('h', session)
+    await opened.store.end('h')
+    await opened.store.completeRevocation('h', 1)
+    isKeeping = true
+    opened.clock.advance(minutes(1))
+    expect(await opened.store.takeDueRevocations(10, 1_000)).toEqual([])
+    return opened
+  }
+
+  test('where the connection is lost while they are written, which may have happened', async () => {
+    const { store, clock } = await openRevoked(() => Promise.reject(unavailable()))
+    await expect(store.keepForRevocation('h', session)).rejects.toThrow('does not answer')
+    clock.advance(minutes(1))
+    expect(await store.takeDueRevocations(10, 1_000)).toEqual(['h'])
+  })
+
+  test('where another replica completes the revocation of older ones just before they are written', async () => {
+    const { store, clock } = await openRevoked((other) => other.completeRevocation('h', 0))
+    await store.keepForRevocation('h', session)
+    clock.advance(minutes(1))
+    expect(await store.takeDueRevocations(10, 1_000)).toEqual(['h'])
+    expect((await store.readPendingRevocation('h'))?.tokens).toEqual(session.tokens)
+  })
+})
+
 test('F49: out of memory, sessions end, their tokens are revoked, and used logout tokens are remembered', async () => {
   const { server, store, clock } = await openAlone()
   await store.create('h', session)
@@ -379,5 +462,5 @@ test('F49: out of memory, sessions end, their tokens are revoked, and used logou
 })
 
 test('each deployment was started', () => {
-  expect(servers).toHaveLength(21)
+  expect(servers).toHaveLength(25)
 })
