@@ -216,10 +216,10 @@ test('an index returns many sessions, and drops those that expired', async () =>
 test('an index keeps a session that only another replica can read', async () => {
   const { server, store, clock } = await openAlone()
   await store.create('h', session)
-  await server.command('HSET', 'portico:session:{h}', 'v', '2')
+  await server.command('HSET', 'portico:session:{h}', 'v', '3')
   clock.advance(minutes(2))
   expect(await store.findByGroup(toUserGroup(session.identity))).toEqual([])
-  await server.command('HSET', 'portico:session:{h}', 'v', '1')
+  await server.command('HSET', 'portico:session:{h}', 'v', '2')
   expect(await store.findByGroup(toUserGroup(session.identity))).toHaveLength(1)
 })
 
@@ -298,7 +298,7 @@ test('a session of a newer format is left unchanged until it ends', async () => 
   await store.create('h', session)
   const held = await store.read('h')
   const lock = await store.lockTokens('h', 10_000)
-  await server.command('HSET', 'portico:session:{h}', 'v', '2')
+  await server.command('HSET', 'portico:session:{h}', 'v', '3')
   const before = await server.command('HGETALL', 'portico:session:{h}')
   expect(await store.read('h')).toBeUndefined()
   expect(held && (await store.touch({ ...held, lastSeenAt: 0 }))).toBeUndefined()
@@ -317,13 +317,13 @@ test('late tokens change nothing but ended sessions of this format', async () =>
   expect((await store.keepForRevocation('alive', session)).pendingRevocation?.version).toBe(0)
   expect(await store.read('alive')).toMatchObject({ tokensVersion: 1 })
   await server.command('SET', 'portico:session:{text}', 'garbage')
-  await server.command('HSET', 'portico:session:{newer}', 'v', '2')
+  await server.command('HSET', 'portico:session:{newer}', 'v', '3')
   for (const handle of ['text', 'newer']) {
     expect((await store.keepForRevocation(handle, session)).pendingRevocation?.version).toBe(0)
     await store.completeRevocation(handle, 0)
   }
   expect(await server.command('GET', 'portico:session:{text}')).toBe('garbage')
-  expect(await server.command('HGETALL', 'portico:session:{newer}')).toEqual({ v: '2' })
+  expect(await server.command('HGETALL', 'portico:session:{newer}')).toEqual({ v: '3' })
   await store.keepForRevocation('never-was', session)
   expect(Number(await server.command('PTTL', 'portico:session:{never-was}'))).toBeGreaterThan(hours(23))
   await store.completeRevocation('never-was', 1)

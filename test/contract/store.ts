@@ -158,6 +158,17 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
         expect(await store.renewTokenLock(h, fence, lease)).toBe(false)
       })
 
+      test('is neither renewed nor paused after its lease has expired', async () => {
+        const { store, passTime } = await create()
+        const h = handle()
+        await store.create(h, session)
+        const fence = await lock(store, h)
+        await passTime(lease)
+        expect(await store.renewTokenLock(h, fence, lease)).toBe(false)
+        await store.unlockTokens(h, fence, seconds(30))
+        await lock(store, h)
+      })
+
       test('is released only by its holder', async () => {
         const { store, passTime } = await create()
         const h = handle()
@@ -443,6 +454,19 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
         await store.keepForRevocation(h, renewed)
         await passTime(seconds(15))
         expect(await claim()).toContain(h)
+      })
+
+      test('stays due if what was revoked is older than what is kept', async () => {
+        const { store, passTime } = await create()
+        const h = handle()
+        await store.create(h, session)
+        await store.end(h)
+        await store.keepForRevocation(h, renewed)
+        await passTime(seconds(16))
+        expect(await store.takeDueRevocations(10, seconds(60))).toEqual([h])
+        await store.completeRevocation(h, 1)
+        await passTime(seconds(61))
+        expect(await store.takeDueRevocations(10, seconds(60))).toEqual([h])
       })
 
       test('is taken in portions', async () => {

@@ -213,7 +213,7 @@ describe('F51: the value of a session is', () => {
   const damages: [string, (key: string) => Promise<unknown>][] = [
     ['a text', (key) => fleet.redis.command('SET', key, 'garbage')],
     ['a list', (key) => fleet.redis.command('DEL', key).then(() => fleet.redis.command('RPUSH', key, 'a'))],
-    ['of a newer format', (key) => fleet.redis.command('HSET', key, 'v', '2')],
+    ['of a newer format', (key) => fleet.redis.command('HSET', key, 'v', '3')],
     ['sealed garbage', (key) => fleet.redis.command('HSET', key, 't', 'AAAA')],
     ['cut short', (key) => fleet.redis.command('HDEL', key, 'i')],
     ['without its times', (key) => fleet.redis.command('HDEL', key, 'x')],

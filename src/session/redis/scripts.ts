@@ -18,7 +18,7 @@
  */
 
 /** The format that this version writes, and the only one it accepts. */
-export const recordFormat = '1'
+export const recordFormat = '2'
 
 /** Whether KEYS[1] is an active session of this format at the time `now`. Other formats are not touched. */
 const isAlive = `

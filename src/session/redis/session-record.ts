@@ -20,8 +20,7 @@ const sealedIdentity = z.object({
     returnTo: z.string(),
     device: z.string(),
     address: z.string().exactOptional(),
-    // Sessions that an older version wrote do not have it.
-    startedAt: z.number().default(0),
+    startedAt: z.number(),
   }),
 })
 

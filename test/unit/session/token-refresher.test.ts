@@ -259,6 +259,14 @@ describe('a refresh in the background', () => {
   })
 })
 
+test('the time that the provider asks for holds for every replica', async () => {
+  const session = await expired()
+  answer = () => Promise.reject(new AppError('provider_unavailable', 'busy', { retryAfter: 42 }))
+  await createReplica().ensureFresh(session)
+  expect(await createReplica().ensureFresh(session)).toMatchObject({ error: { retryAfter: 42 } })
+  expect(calls).toBe(1)
+})
+
 test('only the provider’s final refusal ends a session', async () => {
   const session = await expired()
   for (const [code, received] of [
