@@ -22,6 +22,9 @@ export function createApp(components: Components): Express {
   const app = createExpressApp(components)
   const route = createAddRoute(app)
 
+  // For addresses in logs and rate limits only: nothing else is derived from forwarded headers.
+  app.set('trust proxy', [...config.trustProxy])
+
   app.use(refuseMalformed)
 
   // Machines: balancers, and readers of keys and metadata.
@@ -95,8 +98,6 @@ function createExpressApp(components: Components): Express {
   const { config } = components
   const app = express()
   app.disable('x-powered-by').disable('etag').enable('case sensitive routing').set('query parser', 'simple')
-  // For addresses in logs and rate limits only: nothing else is derived from forwarded headers.
-  app.set('trust proxy', [...config.trustProxy])
   // express-session asks this before it sets a Secure cookie. PUBLIC_URL says how browsers reach this server.
   Object.defineProperty(app.request, 'secure', { get: () => config.secureCookies })
   // No answer is ever "304 Not Modified", whatever If-None-Match a request sends.

@@ -18,8 +18,8 @@ export interface AuthorizationResponse {
 export interface Browser {
   /** The sealed transactions of its logins in progress. */
   transactions: readonly SealedTransaction[]
-  /** The session id in its cookie, if the signature is valid; the session may have ended. */
-  sessionId: string | undefined
+  /** The session that it is signed in to. */
+  session: Session | undefined
   /** Shown to the user in the list of sessions. */
   client: { device: string; address?: string }
 }

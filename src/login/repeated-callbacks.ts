@@ -32,13 +32,13 @@ interface RepeatedCallbacksOptions {
 export function createRepeatedCallbacks({ store, ledger }: RepeatedCallbacksOptions): RepeatedCallbacks {
   return {
     async recognise(response, browser, log) {
-      const repeated = await findOwn(response, browser, log)
+      const repeated = findOwn(response, browser, log)
       if (repeated === undefined) throw missingTransaction('no transaction cookie')
       return repeated
     },
 
     async follow(response, browser, log) {
-      const own = await findOwn(response, browser, log)
+      const own = findOwn(response, browser, log)
       if (own !== undefined) return own
       const outcome = await ledger.follow(response)
       if ('code' in outcome) {
@@ -51,12 +51,11 @@ export function createRepeatedCallbacks({ store, ledger }: RepeatedCallbacksOpti
   }
 
   /** The session that this browser holds already, where it came from the very same response. */
-  async function findOwn(
+  function findOwn(
     { state, code = '', iss }: AuthorizationResponse,
-    { sessionId }: Browser,
+    { session }: Browser,
     log: Log,
-  ): Promise<RepeatedLogin | undefined> {
-    const session = sessionId === undefined ? undefined : await store.read(toSessionHandle(sessionId))
+  ): RepeatedLogin | undefined {
     if (session?.identity.login.fingerprint !== toResponseFingerprint({ state, code, iss })) return undefined
     return toRepeated(session, { returnTo: session.identity.login.returnTo }, log)
   }

@@ -71,6 +71,16 @@ describe('a login that the store refuses', () => {
     },
   )
 
+  test('and a browser that is signed in may send the same callback again (F49)', async () => {
+    const { portico, failing } = await startOver()
+    const { browser } = await logInAtScripted(portico, idp)
+    const callback = `${portico.url}/api/callback?${idp.authorize(await startLogin(portico, browser))}`
+    for (const method of ['read', 'reserveOnce', 'create', 'settleReservation'] as const) failing.add(method)
+    expect(await readRefusal(await browser.fetch(callback))).toBe('503 store_unavailable')
+    failing.clear()
+    expect((await browser.fetch(callback)).status).toBe(200)
+  })
+
   test('because the old session cannot be ended: 503, and no cookie of the new one (R46)', async () => {
     const { portico, failing } = await startOver()
     const { browser } = await logInAtScripted(portico, idp)
@@ -240,7 +250,7 @@ describe('a store that fails is never "not signed in"', () => {
     failing.add('ping')
     const response = await fetch(`${portico.url}/readyz`)
     expect(response.status).toBe(503)
-    expect(await response.json()).toMatchObject({ components: { store: 'store_unavailable' } })
+    expect(await response.json()).toMatchObject({ parts: { store: 'store_unavailable' } })
   })
 })
 
@@ -279,7 +289,7 @@ test('signing keys that cannot be had: not ready, and a login is refused before 
   }
   const portico = closeAfterTest(await startPortico({ issuer: idp.issuer, replaced: { keyRing } }))
   const ready = await fetch(`${portico.url}/readyz`)
-  expect([ready.status, await ready.json()]).toMatchObject([503, { components: { signing_keys: 'wrapped' } }])
+  expect([ready.status, await ready.json()]).toMatchObject([503, { parts: { signing_keys: 'wrapped' } }])
   const calls = idp.calls.token
   expect(await readRefusal((await logInAtScripted(portico, idp)).response)).toBe('503 store_unavailable')
   expect(idp.calls.token).toBe(calls)

@@ -47,7 +47,7 @@ describe('the provider is down at start (F19)', () => {
     const ready = await fetch(`${portico.url}/readyz`)
     expect(ready.status).toBe(200)
     expect(await ready.json()).toMatchObject({
-      components: { store: 'ok', provider: expect.stringContaining('not discovered') },
+      parts: { store: 'ok', provider: expect.stringContaining('not discovered') },
     })
 
     await startIdp({ port })

@@ -24,7 +24,7 @@ const down = '503 store_unavailable'
 const ready = async () =>
   (await fetch(`${fleet.balancer.url}/readyz`)).json() as Promise<{
     status: string
-    components: Record<string, string>
+    parts: Record<string, string>
   }>
 
 /** Milliseconds until every replica serves again. */
@@ -152,7 +152,7 @@ test('F46: restarted empty: not signed in, no 500, and signing in works', async 
 describe('F47: Redis has become a read-only replica', () => {
   test('logout never claims success, a login is refused, and nobody is told they are not signed in', async () => {
     await fleet.redis.command('REPLICAOF', '127.0.0.1', '1')
-    expect(await ready()).toMatchObject({ status: 'not ready', components: { store: 'READONLY' } })
+    expect(await ready()).toMatchObject({ status: 'not ready', parts: { store: 'READONLY' } })
     const logout = await fleet.call(browser, 'POST', '/api/logout')
     expect([describeAnswer(logout), logout.setCookie]).toEqual([down, false])
     await expect(fleet.signIn()).rejects.toThrow('503')
@@ -203,7 +203,7 @@ test.each(['allkeys-lru', 'volatile-ttl'])(
     await fleet.redis.command('CONFIG', 'SET', 'maxmemory-policy', 'noeviction')
     expect(answer).toMatchObject({
       status: 'not ready',
-      components: { store: expect.stringContaining(`maxmemory-policy is ${policy}`) },
+      parts: { store: expect.stringContaining(`maxmemory-policy is ${policy}`) },
     })
     expect((await ready()).status).toBe('ready')
   },

@@ -70,7 +70,7 @@ export function createCallbackHandler(options: CallbackOptions): RequestHandler<
   async function signIn(req: CallbackRequest, res: Response): Promise<void> {
     const response = readResponse(req)
     const dpopThumbprint = await prepareAppToken(req)
-    const browser = readBrowser(req)
+    const browser = await readBrowser(req)
     dropTransaction(res, response)
     const login = await completeLogin(response, browser, res.locals.log)
     const signedIn =
@@ -95,15 +95,12 @@ export function createCallbackHandler(options: CallbackOptions): RequestHandler<
     return dpopThumbprint
   }
 
-  function readBrowser(req: CallbackRequest): Browser {
-    return {
-      transactions: transactionCookies.readAll(req),
-      sessionId: sessions.readId(req),
-      client: describeClient(req),
-    }
+  async function readBrowser(req: CallbackRequest): Promise<Browser> {
+    const { session } = await sessions.read(req)
+    return { transactions: transactionCookies.readAll(req), session, client: describeClient(req) }
   }
 
-  /** Drops the cookie of this login's transaction: whether the login succeeds or not, it is used up. */
+  /** Drops the cookie of this login's transaction: from here on it is used up, whether the login succeeds or not. */
   function dropTransaction(res: Response, { state }: AuthorizationResponse): void {
     const transactionId = toTransactionId(state)
     if (transactionId !== undefined) transactionCookies.clear(res, transactionId)

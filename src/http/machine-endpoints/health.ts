@@ -33,22 +33,21 @@ export function createReadinessHandlers({
   keyRing,
 }: ReadinessOptions): RequestHandler[] {
   const handler: RequestHandler = async (_req, res) => {
-    const components = {
+    const parts = {
       server: lifecycle.draining ? 'draining' : 'ok',
       store: await check(() => store.ping()),
       signing_keys: await check(() => keyRing.signingKey()),
       provider: describeProviders(providers),
     }
-    const isReady =
-      components.server === 'ok' && components.store === 'ok' && components.signing_keys === 'ok'
-    res.status(isReady ? 200 : 503).json({ status: isReady ? 'ready' : 'not ready', components })
+    const isReady = parts.server === 'ok' && parts.store === 'ok' && parts.signing_keys === 'ok'
+    res.status(isReady ? 200 : 503).json({ status: isReady ? 'ready' : 'not ready', parts })
   }
   return [noStore, handler]
 }
 
-async function check(component: () => Promise<unknown>): Promise<string> {
+async function check(part: () => Promise<unknown>): Promise<string> {
   try {
-    await component()
+    await part()
     return 'ok'
   } catch (error) {
     return error instanceof AppError ? (error.reason ?? error.code) : 'failed'

@@ -23,8 +23,6 @@ export interface BrowserSessions {
   hasCookie(req: Request): boolean
   /** Whether a session cookie may exist that this request could not bring. */
   mayBeWithheld(req: Request): boolean
-  /** The session id in the cookie; undefined where there is none, or its signature is not ours. */
-  readId(req: Request): string | undefined
   /** Reads the session. A cookie with a wrong signature counts as absent. */
   read(req: Request): Promise<{ cookie: 'absent' | 'valid'; session: Session | undefined }>
   /**
@@ -73,7 +71,6 @@ export function createBrowserSessions({
     middleware: expressSession.middleware,
     hasCookie: cookie.isPresent,
     mayBeWithheld: cookie.mayBeWithheld,
-    readId: cookie.readId,
 
     async read(req) {
       const id = cookie.readId(req)

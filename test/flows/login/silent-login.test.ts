@@ -47,6 +47,24 @@ describe('a silent login (prompt=none)', () => {
     expect(await getSession(portico, browser)).toEqual({ active: false })
   })
 
+  test.each([
+    ['?prompt=none', 'access_denied'],
+    ['?prompt=none', 'server_error'],
+    ['', 'login_required'],
+    ['', 'consent_required'],
+  ])('by navigation, a login of "%s" that ends with %s shows its error', async (query, error) => {
+    const browser = createTestBrowser()
+    const state = new URL(await startLogin(portico, browser, query)).searchParams.get('state')
+    const iss = encodeURIComponent(okta.issuer)
+    const response = await browser.arrive(
+      `${portico.url}/api/callback?error=${error}&state=${state}&iss=${iss}`,
+    )
+    expect([response.status >= 400, response.headers.get('content-type')]).toEqual([
+      true,
+      'text/html; charset=utf-8',
+    ])
+  })
+
   test('with a session at the provider: signed in, without a page', async () => {
     const { browser } = await logInAtOkta(portico)
     await browser.fetch(`${portico.url}/api/logout`, { method: 'POST', headers: csrf })

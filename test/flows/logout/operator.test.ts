@@ -1,7 +1,15 @@
 import { expect } from 'vitest'
 import { createTestBrowser, type TestBrowser } from '../../support/browser.ts'
-import { idp, portico, serverPerFile, signIn, writeProvidersFile } from '../../support/fixtures.ts'
+import {
+  closeAfterTest,
+  idp,
+  portico,
+  serverPerFile,
+  signIn,
+  writeProvidersFile,
+} from '../../support/fixtures.ts'
 import { getSession, readRefusal, startLogin } from '../../support/login.ts'
+import { sendRaw } from '../../support/network/raw-http.ts'
 import { startPortico, testSecret } from '../../support/portico.ts'
 
 const secret = testSecret()
@@ -136,4 +144,23 @@ test('the port is closed when the server stops', async () => {
   expect((await fetch(url)).status).toBe(401)
   await other.close()
   await expect(fetch(url)).rejects.toThrow()
+})
+
+test('without the secret, nothing of a request is judged, not even whether it is malformed', async () => {
+  const { port } = new URL(operatorUrl)
+  const answer = await sendRaw(`http://127.0.0.1:${port}`, 'GET /x HTTP/1.1\r\nConnection: close\r\n\r\n')
+  expect(answer).toMatch(/^HTTP\/1\.1 401 /)
+})
+
+test('its log names who called, whatever X-Forwarded-For says', async () => {
+  const other = closeAfterTest(
+    await startPortico({
+      issuer: idp.issuer,
+      env: { OPERATOR_SECRET: secret, OPERATOR_PORT: '0', TRUST_PROXY: '127.0.0.1' },
+    }),
+  )
+  const port = other.logged.find(({ event }) => event === 'operator_listening')?.port
+  const headers = { 'x-forwarded-for': '203.0.113.9' }
+  await fetch(`http://127.0.0.1:${port}/operator/subjects/x/sessions`, { method: 'DELETE', headers })
+  expect(other.logged.find(({ event }) => event === 'operator_refused')?.address).toBe('127.0.0.1')
 })

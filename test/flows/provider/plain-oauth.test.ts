@@ -59,7 +59,7 @@ describe('who signed in', () => {
 
   test('at a provider that is known from the start: ready at once', async () => {
     const ready = await fetch(`${portico.url}/readyz`)
-    expect(await ready.json()).toMatchObject({ components: { provider: 'ok' } })
+    expect(await ready.json()).toMatchObject({ parts: { provider: 'ok' } })
   })
 
   test.each([

@@ -104,6 +104,14 @@ test('nothing changes on GET, the callback aside: HEAD and GET of what acts are 
   expect(await session.json()).toMatchObject({ active: true })
 })
 
+test('HEAD begins no login, and uses up no code: 405, with the methods that are allowed (R55)', async () => {
+  for (const path of ['/api/login', '/api/callback?state=x&code=y']) {
+    const response = await createTestBrowser().fetch(portico.url + path, { method: 'HEAD' })
+    expect([response.status, response.headers.get('allow')]).toEqual([405, 'GET, POST'])
+    expect(response.headers.getSetCookie()).toEqual([])
+  }
+})
+
 describe('CORS lets exactly the listed origins in (R56)', () => {
   const preflight = (origin: string) =>
     request(portico.url)
@@ -328,7 +336,7 @@ describe('health', () => {
     const ready = await request(portico.url).get('/readyz')
     expect([ready.status, ready.body]).toEqual([
       200,
-      { status: 'ready', components: { server: 'ok', store: 'ok', signing_keys: 'ok', provider: 'ok' } },
+      { status: 'ready', parts: { server: 'ok', store: 'ok', signing_keys: 'ok', provider: 'ok' } },
     ])
   })
 
@@ -347,7 +355,7 @@ describe('health', () => {
     const other = await startPortico({ issuer: idp.issuer })
     other.components.lifecycle.draining = true
     const ready = await request(other.url).get('/readyz')
-    expect([ready.status, ready.body.components.server]).toEqual([503, 'draining'])
+    expect([ready.status, ready.body.parts.server]).toEqual([503, 'draining'])
     expect((await request(other.url).get('/livez')).status).toBe(200)
     await other.close()
   })

@@ -48,6 +48,37 @@ test('the names of the providers cost nothing: a foreign page must not spend its
   await other.close()
 })
 
+test.each([
+  ['POST', '/api/login', 200],
+  ['GET', '/api/session', 200],
+  ['POST', '/api/token', 200],
+  ['GET', '/api/userinfo', 200],
+  ['GET', '/api/sessions', 200],
+] as const)('%s %s: what the CSRF check refuses is not counted (F43)', async (method, path, expected) => {
+  const portico = await start({ RATE_LIMIT_LOGIN: '2/1m', RATE_LIMIT_API: '2/1m' })
+  const { browser } = await logInAtScripted(portico, idp)
+  const body = method === 'POST' ? { body: '{}' } : {}
+  const call = (headers: Record<string, string>) =>
+    browser.fetch(portico.url + path, {
+      method,
+      headers: { ...csrf, 'content-type': 'application/json', ...headers },
+      ...body,
+    })
+  for (let turn = 0; turn < 4; turn += 1) {
+    expect((await call({ origin: 'https://evil.example' })).status).toBe(403)
+  }
+  expect((await call({})).status).toBe(expected)
+})
+
+test('beyond the limit a call costs the session store nothing', async () => {
+  const portico = await start({ RATE_LIMIT_API: '1/1m' })
+  const call = () => createTestBrowser().fetch(`${portico.url}/api/token`, { method: 'POST', headers: csrf })
+  expect([await readRefusal(await call()), await readRefusal(await call())]).toEqual([
+    '401 session_required',
+    '429 too_many_requests',
+  ])
+})
+
 describe('RATE_LIMIT_LOGIN', () => {
   test('refuses further login starts of one address, says when, and lets them in again (F54)', async () => {
     const portico = await start({ RATE_LIMIT_LOGIN: '5/1m' })

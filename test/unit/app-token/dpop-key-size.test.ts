@@ -69,3 +69,11 @@ test.each([
   const proof = [head, {}].map((part) => Buffer.from(JSON.stringify(part)).toString('base64url'))
   await expect(verify([...proof, 'AA'].join('.'), request)).rejects.toThrow('does not verify')
 })
+
+test.each(['RS384', 'RS512', 'PS384', 'PS512'])(
+  'a proof by %s is not accepted: metadata does not list it',
+  async (alg) => {
+    const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
+    await expect(verify(await prove(privateKey, alg), request)).rejects.toThrow()
+  },
+)

@@ -217,6 +217,20 @@ test('an empty key set is a fault of the issuer, not of the token', async () => 
   expect(await askWithKeys((_req, res) => void res.end(JSON.stringify({ keys: [] })))).toBe(503)
 })
 
+test('keys that never come are waited for three seconds', async () => {
+  const beganAt = performance.now()
+  expect(await askWithKeys(() => {})).toBe(503)
+  expect(performance.now() - beganAt).toBeGreaterThan(2_900)
+})
+
+test.each([
+  ['no list', { keys: {} }],
+  ['no keys at all', {}],
+  ['a key that is a number', { keys: [1] }],
+])('a key set with %s is a fault of the issuer, not of the token', async (_name, body) => {
+  expect(await askWithKeys((_req, res) => void res.end(JSON.stringify(body)))).toBe(503)
+})
+
 test('keys are not followed to another address', async () => {
   expect(
     await askWithKeys((_req, res) => void res.writeHead(302, { location: keyServer.origin }).end()),
