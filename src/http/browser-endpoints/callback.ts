@@ -100,7 +100,10 @@ export function createCallbackHandler(options: CallbackOptions): RequestHandler<
     return { transactions: transactionCookies.readAll(req), session, client: describeClient(req) }
   }
 
-  /** Drops the cookie of this login's transaction: from here on it is used up, whether the login succeeds or not. */
+  /**
+   * Drops the cookie of this login's transaction: from here on it is used up, whether the login succeeds or
+   * not.
+   */
   function dropTransaction(res: Response, { state }: AuthorizationResponse): void {
     const transactionId = toTransactionId(state)
     if (transactionId !== undefined) transactionCookies.clear(res, transactionId)
