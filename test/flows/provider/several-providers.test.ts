@@ -196,7 +196,7 @@ describe('a login at each', () => {
     expect([ready.status, await ready.json()]).toEqual([
       200,
       expect.objectContaining({
-        components: expect.objectContaining({
+        parts: expect.objectContaining({
           provider: 'not discovered yet (down, down2): logins answer 503',
         }),
       }),

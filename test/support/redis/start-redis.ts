@@ -85,7 +85,7 @@ export async function startRedis({
   return {
     port,
     url,
-    command: (...components) => admin.sendCommand(components),
+    command: (...args) => admin.sendCommand(args),
     async passTime(milliseconds) {
       await admin.eval(passTimeScript, { keys: [], arguments: [String(milliseconds)] })
     },

@@ -42,8 +42,8 @@ function createSlowKey(): KeyObject {
   const [p, q] = [toNumber(jwk.p), toNumber(jwk.q)]
   // Its own inverse is the usual exponent, so the two have changed places.
   const [e, d] = [invert(65_537n, (p - 1n) * (q - 1n)), 65_537n]
-  const components = { e, d, dp: d % (p - 1n), dq: d % (q - 1n), qi: invert(q, p) }
-  const texts = Object.entries(components).map(([name, value]) => [name, toBase64url(value)])
+  const parts = { e, d, dp: d % (p - 1n), dq: d % (q - 1n), qi: invert(q, p) }
+  const texts = Object.entries(parts).map(([name, value]) => [name, toBase64url(value)])
   return createPrivateKey({ key: { ...jwk, ...Object.fromEntries(texts) }, format: 'jwk' })
 }
 
