@@ -37,8 +37,8 @@ async function createSigningKey(alg: 'RS256' | 'ES256') {
 
 type Features = NonNullable<Configuration['features']>
 
-const toFeatures = (...components: Configuration[]): Features =>
-  Object.assign({}, ...components.map(({ features }) => features)) as Features
+const toFeatures = (...configurations: Configuration[]): Features =>
+  Object.assign({}, ...configurations.map(({ features }) => features)) as Features
 
 function createConfiguration(options: DemoProviderOptions, jwk: object): Configuration {
   const { variant: name = 'okta', clients, accessTokenLifetime = 3600, rotates = true, grace = 30 } = options

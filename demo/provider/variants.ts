@@ -108,9 +108,9 @@ const okta: ProviderVariant = {
     assertJwtClientAuthClaimsAndHeader: takeEndpointAsAudience,
     formats: {
       customizers: {
-        jwt(_ctx, token, components) {
-          components.header = { ...components.header, typ: 'JWT' }
-          components.payload = toOktaAccessToken(components.payload, token.scopes)
+        jwt(_ctx, token, parts) {
+          parts.header = { ...parts.header, typ: 'JWT' }
+          parts.payload = toOktaAccessToken(parts.payload, token.scopes)
         },
       },
     },
