@@ -23,7 +23,7 @@ export interface AppTokenVerifierOptions {
    *
    * @example
    * reserveProof: async (key, lifetime) =>
-   * (await redis.set(key, '1', { condition: 'NX', expiration: { type: 'PX', value: lifetime } })) === 'OK'
+   *   (await redis.set(key, '1', { condition: 'NX', expiration: { type: 'PX', value: lifetime } })) === 'OK'
    */
   reserveProof?: (key: string, lifetime: number) => Promise<boolean>
   /**
@@ -77,10 +77,10 @@ export class InvalidAppToken extends Error {
  * const verify = createAppTokenVerifier({ issuer: 'https://app.example.com' })
  *
  * try {
- * const { sub, scope } = await verify(token)
+ *   const { sub, scope } = await verify(token)
  * } catch (error) {
- * if (error instanceof InvalidAppToken) return answer(401, error.message)
- * throw error
+ *   if (error instanceof InvalidAppToken) return answer(401, error.message)
+ *   throw error
  * }
  */
 export function createAppTokenVerifier(options: AppTokenVerifierOptions): VerifyAppToken {

@@ -7,8 +7,8 @@ import type { AppTokenClaims } from './claims.ts'
  *
  * @example
  * requireAppToken({
- * issuer: 'https://app.example.com',
- * introspection: { clientId: 'orders-api', clientSecret: secret },
+ *   issuer: 'https://app.example.com',
+ *   introspection: { clientId: 'orders-api', clientSecret: secret },
  * })
  */
 export interface IntrospectionOptions {

@@ -57,12 +57,12 @@ type Scheme = 'Bearer' | 'DPoP'
  * @example
  * // Also accepts DPoP-bound tokens, and logs why a token could not be checked.
  * app.use(
- * requireAppToken({
- * issuer: 'https://app.example.com',
- * audience: 'https://api.example.com',
- * publicUrl: 'https://api.example.com',
- * onUnavailable: (error) => log.error(error),
- * }),
+ *   requireAppToken({
+ *     issuer: 'https://app.example.com',
+ *     audience: 'https://api.example.com',
+ *     publicUrl: 'https://api.example.com',
+ *     onUnavailable: (error) => log.error(error),
+ *   }),
  * )
  */
 export function requireAppToken(requireOptions: RequireAppTokenOptions): RequestHandler {
