@@ -7,7 +7,7 @@ import type { Providers } from '../provider/providers.ts'
 import type { Log } from '../telemetry/logger.ts'
 import { toRefusal } from './authorization-error.ts'
 import type { LoginLedger } from './ledger.ts'
-import { LoginFailed } from './login-failed.ts'
+import { toLoginFailure } from './login-failed.ts'
 import type { AuthorizationResponse, Browser, RepeatedLogin, VerifiedLogin } from './login-types.ts'
 import { createMixUpDefense } from './mix-up-defense.ts'
 import type { RepeatedCallbacks } from './repeated-callbacks.ts'
@@ -72,7 +72,7 @@ export function createCompleteLogin({
     try {
       return await complete(response, { transaction, browser, log })
     } catch (error) {
-      throw error instanceof AppError ? new LoginFailed(error, transaction) : error
+      throw toLoginFailure(error, transaction)
     }
   }
 

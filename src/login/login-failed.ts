@@ -18,3 +18,7 @@ export class LoginFailed extends AppError {
     this.successor = successor
   }
 }
+
+/** An error of a login whose transaction is open, as what to throw: a refusal becomes LoginFailed, once. */
+export const toLoginFailure = (error: unknown, transaction: Transaction): unknown =>
+  error instanceof AppError && !(error instanceof LoginFailed) ? new LoginFailed(error, transaction) : error

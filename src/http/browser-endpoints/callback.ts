@@ -6,7 +6,7 @@ import type { Clock } from '../../clock.ts'
 import type { Config } from '../../config/config.ts'
 import { AppError } from '../../errors.ts'
 import type { CompleteLogin } from '../../login/complete.ts'
-import { LoginFailed } from '../../login/login-failed.ts'
+import { toLoginFailure } from '../../login/login-failed.ts'
 import type { AuthorizationResponse, Browser, SignedIn, VerifiedLogin } from '../../login/login-types.ts'
 import type { LoginSettlement } from '../../login/settlement.ts'
 import { toTransactionId } from '../../login/transaction.ts'
@@ -121,8 +121,7 @@ export function createCallbackHandler(options: CallbackOptions): RequestHandler<
       return await settlement.settle(login, sessionId, transactions, log)
     } catch (error) {
       await settlement.recordFailure(login.response, error, log)
-      if (error instanceof LoginFailed || !(error instanceof AppError)) throw error
-      throw new LoginFailed(error, login.transaction)
+      throw toLoginFailure(error, login.transaction)
     }
   }
 
