@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.ts'
 import type { Config } from '../config/config.ts'
-import { AppError } from '../errors.ts'
+import { toLogReason } from '../errors.ts'
 import { createProviderFetch } from '../provider/transport/fetch.ts'
 import { type Finding, pass, unknown, warn } from './finding.ts'
 
@@ -25,7 +25,7 @@ export async function checkPublicUrl({ publicUrl }: Config, clock: Clock): Promi
       ),
     ]
   } catch (error) {
-    const reason = error instanceof AppError ? (error.reason ?? error.code) : 'unknown'
+    const reason = toLogReason(error, 'unknown')
     if (/ENOTFOUND|CERT|SELF_SIGNED|ALTNAME/.test(reason)) {
       return [
         warn(

@@ -1,6 +1,6 @@
 import type { RequestHandler } from 'express'
 import type { KeyRing } from '../../app-token/key-ring.ts'
-import { AppError } from '../../errors.ts'
+import { toLogReason } from '../../errors.ts'
 import type { Providers } from '../../provider/providers.ts'
 import type { Store } from '../../session/store.ts'
 import { noStore } from '../middleware/security-headers.ts'
@@ -50,7 +50,7 @@ async function check(part: () => Promise<unknown>): Promise<string> {
     await part()
     return 'ok'
   } catch (error) {
-    return error instanceof AppError ? (error.reason ?? error.code) : 'failed'
+    return toLogReason(error, 'failed')
   }
 }
 

@@ -102,13 +102,13 @@ export const toClientCertificate = ({ clientAuth }: ProviderConfig): ClientCerti
 
 function translateFetchError(error: unknown): AppError {
   if (error instanceof AppError) return error
-  const reason = toLogReason(error)
+  const reason = toNetworkReason(error)
   const outage = connectionLost.has(reason) ? 'connection-lost' : 'no-answer'
   return providerUnavailable(reason, { outage, cause: error })
 }
 
 /** What the log says of a failed call: an error code or name, never a message, which may contain secrets. */
-function toLogReason(error: unknown): string {
+function toNetworkReason(error: unknown): string {
   if (error instanceof DOMException) return error.name === 'TimeoutError' ? 'deadline passed' : error.name
   if (error instanceof Error) {
     return 'code' in error && typeof error.code === 'string' ? error.code : error.name
