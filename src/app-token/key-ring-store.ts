@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.ts'
 import type { Config } from '../config/config.ts'
 import { AppError } from '../errors.ts'
-import type { SharedState } from '../session/store.ts'
+import type { SharedState } from '../session/shared-state.ts'
 import type { Log } from '../telemetry/logger.ts'
 import { createKeyRingSeal, keyRingName, type StoredKey } from './key-ring-seal.ts'
 import { dropExpired, type KeySchedule, planNext } from './key-schedule.ts'

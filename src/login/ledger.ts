@@ -4,7 +4,7 @@ import type { Clock } from '../clock.ts'
 import type { Sealer } from '../crypto/sealer.ts'
 import { AppError, type ErrorCode, isErrorCode, signedOut } from '../errors.ts'
 import { toSessionHandle } from '../session/session.ts'
-import type { SharedState } from '../session/store.ts'
+import type { SharedState } from '../session/shared-state.ts'
 import { concurrentRequestWindow } from '../session/timeouts.ts'
 import {
   type CodeResponse,

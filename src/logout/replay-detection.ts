@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.ts'
 import { sha256Base64url } from '../crypto/hash.ts'
-import type { SharedState } from '../session/store.ts'
+import type { SharedState } from '../session/shared-state.ts'
 
 /**
  * Replay protection for one-time tokens, shared by all replicas. A token is marked as used only after its

@@ -5,7 +5,7 @@ import { randomToken, sha256Base64url } from '../crypto/hash.ts'
 import type { Sealer } from '../crypto/sealer.ts'
 import { AppError } from '../errors.ts'
 import { readReturnTo } from '../redirects/return-to.ts'
-import type { SharedState } from '../session/store.ts'
+import type { SharedState } from '../session/shared-state.ts'
 import type { Log } from '../telemetry/logger.ts'
 
 /**

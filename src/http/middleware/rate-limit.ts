@@ -2,7 +2,7 @@ import type { Request, RequestHandler } from 'express'
 import { ipKeyGenerator, type Options, rateLimit } from 'express-rate-limit'
 import type { Config } from '../../config/config.ts'
 import { AppError } from '../../errors.ts'
-import type { SharedState } from '../../session/store.ts'
+import type { SharedState } from '../../session/shared-state.ts'
 import { readClientAddress } from '../request/address.ts'
 
 interface RateLimitOptions {

@@ -1,6 +1,6 @@
 import type { Clock } from '../../clock.ts'
 import { createExpiringMap } from '../../expiring-map.ts'
-import type { Reservation, SharedState, VersionedText } from '../store.ts'
+import type { Reservation, SharedState, VersionedText } from '../shared-state.ts'
 import { assertStored } from './assert-stored.ts'
 
 /** The state that replicas share, for a single process. */

@@ -1,5 +1,5 @@
 import { createHmac } from 'node:crypto'
-import type { Reservation, SharedState } from '../store.ts'
+import type { Reservation, SharedState } from '../shared-state.ts'
 import type { RedisConnection } from './connection/connection.ts'
 import { toCounterKey, toPublishedKey, toReservationKey, toReservationTextKey, toSharedKey } from './keys.ts'
 import type { RunScript } from './script-runner.ts'
