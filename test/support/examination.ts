@@ -1,4 +1,6 @@
+import { systemClock } from '../../src/clock.ts'
 import { readConfig } from '../../src/config/config.ts'
+import { examine } from '../../src/doctor/doctor.ts'
 import type { Examination } from '../../src/doctor/examination.ts'
 import type { Finding } from '../../src/doctor/finding.ts'
 import type { AuthorizationServer } from '../../src/provider/metadata/discovery.ts'
@@ -57,6 +59,18 @@ export function createExamination(
     probeAs: (change) => ({ ...silent, ...probeAs(change) }),
   }
 }
+
+/** Runs the doctor on the providers of a PROVIDERS_FILE. */
+export const examineProvidersFile = (file: string): Promise<Finding[]> =>
+  examine(
+    {
+      PUBLIC_URL: 'https://localhost:1',
+      BFF_SECRETS: testSecret(),
+      TRUST_PROXY: '127.0.0.1',
+      PROVIDERS_FILE: file,
+    },
+    systemClock,
+  )
 
 /** A finding in one line. */
 export const toLine = ({ status, check, message, fix }: Finding): string =>

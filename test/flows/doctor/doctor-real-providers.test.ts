@@ -8,7 +8,7 @@ import { errors } from '../../../demo/provider/oidc-provider.ts'
 import { systemClock } from '../../../src/clock.ts'
 import { examine } from '../../../src/doctor/doctor.ts'
 import type { Status } from '../../../src/doctor/finding.ts'
-import { toLine } from '../../support/examination.ts'
+import { examineProvidersFile, toLine } from '../../support/examination.ts'
 import { closeAfterTest } from '../../support/fixtures.ts'
 import { startTestServer } from '../../support/network/http-server.ts'
 import { startPortico, testSecret } from '../../support/portico.ts'
@@ -393,15 +393,7 @@ test('that nothing answers at PUBLIC_URL yet is said once, and is no failure', a
   const several = { one: await start('none', 'one'), other: await start('client_secret_post', 'other') }
   const file = join(folder, 'providers.json')
   writeFileSync(file, JSON.stringify(several))
-  const findings = await examine(
-    {
-      PUBLIC_URL: 'https://localhost:1',
-      BFF_SECRETS: testSecret(),
-      TRUST_PROXY: '127.0.0.1',
-      PROVIDERS_FILE: file,
-    },
-    systemClock,
-  )
+  const findings = await examineProvidersFile(file)
   expect(findings.filter(({ status }) => status === 'fail')).toEqual([])
   expect(new Set(findings.map(({ provider }) => provider))).toEqual(new Set([undefined, 'one', 'other']))
   expect(findings.filter(({ message }) => /nothing answers/.test(message)).map(toLine)).toEqual([

@@ -10,6 +10,7 @@ import { systemClock } from '../../../src/clock.ts'
 import { examine } from '../../../src/doctor/doctor.ts'
 import type { Finding } from '../../../src/doctor/finding.ts'
 import { countFindings, renderJson, renderTable } from '../../../src/doctor/report.ts'
+import { examineProvidersFile } from '../../support/examination.ts'
 import { closeAfterTest } from '../../support/fixtures.ts'
 import { createCertificate } from '../../support/network/certificate.ts'
 import { freePort, startTestServer } from '../../support/network/http-server.ts'
@@ -687,15 +688,7 @@ test('of several providers each is examined, under its name', async () => {
     'providers.json',
     JSON.stringify({ okta: pick(okta), 'oauth2-public': pick(oauth2Public) }),
   )
-  const findings = await examine(
-    {
-      PUBLIC_URL: 'https://localhost:1',
-      BFF_SECRETS: testSecret(),
-      TRUST_PROXY: '127.0.0.1',
-      PROVIDERS_FILE: file,
-    },
-    systemClock,
-  )
+  const findings = await examineProvidersFile(file)
   for (const provider of ['okta', 'oauth2-public']) {
     expect(findings).toContainEqual(
       expect.objectContaining({ provider, check: 'client authentication', status: 'pass' }),

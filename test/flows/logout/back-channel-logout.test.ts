@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import type { JWTPayload } from 'jose'
 import { beforeEach, describe, expect } from 'vitest'
-import { AppError } from '../../../src/errors.ts'
 import { createTestBrowser, type TestBrowser } from '../../support/browser.ts'
 import { minutes, seconds } from '../../support/clock.ts'
+import { failOn } from '../../support/failing-store.ts'
 import { idp, portico, serverPerFile, signIn, writeProvidersFile } from '../../support/fixtures.ts'
 import { csrf, getSession, logInAtScripted, readRefusal, startLogin } from '../../support/login.ts'
 import { startPortico } from '../../support/portico.ts'
@@ -487,19 +487,11 @@ test.each(['findByGroup', 'end', 'rejectEarlierLogins', 'publish'] as const)(
   'while the store cannot %s: 400, and the same token works later: a provider tries again',
   async (method) => {
     const { clock, store, config } = portico.components
-    let fails = true
-    const failing = new Proxy(store, {
-      get(target, name, receiver) {
-        if (fails && name === method) {
-          return () => Promise.reject(new AppError('store_unavailable', 'down'))
-        }
-        return Reflect.get(target, name, receiver) as unknown
-      },
-    })
-    const unlucky = await startPortico({ replaced: { clock, config, store: failing } })
+    const failing = failOn(store, method)
+    const unlucky = await startPortico({ replaced: { clock, config, store: failing.store } })
     const token = await makeToken()
     expect(await describeAnswer(await post(token, unlucky))).toBe('400 store_unavailable')
-    fails = false
+    failing.heal()
     expect(await describeAnswer(await post(token, unlucky))).toBe('200')
     expect(await isSignedIn(browser)).toBe(false)
     await unlucky.close()

@@ -2,9 +2,9 @@ import { randomUUID } from 'node:crypto'
 import { type AddressInfo, createServer } from 'node:net'
 import { decodeJwt, type JWTPayload, SignJWT } from 'jose'
 import { beforeEach, describe, expect } from 'vitest'
-import { AppError } from '../../../src/errors.ts'
 import { createTestBrowser, type TestBrowser } from '../../support/browser.ts'
 import { minutes, seconds } from '../../support/clock.ts'
+import { failOn } from '../../support/failing-store.ts'
 import { idp, portico, serverPerFile, signIn, writeProvidersFile } from '../../support/fixtures.ts'
 import { getSession, logInAtScripted, readRefusal, startLogin } from '../../support/login.ts'
 import { publicUrl, startPortico, type TestPortico } from '../../support/portico.ts'
@@ -289,19 +289,11 @@ describe('a call that cannot be understood or done: refused, and nothing ends', 
     'while the store cannot %s: 503, and the same token works later',
     async (method) => {
       const { clock, store, config } = portico.components
-      let fails = true
-      const failing = new Proxy(store, {
-        get(target, name, receiver) {
-          if (fails && name === method) {
-            return () => Promise.reject(new AppError('store_unavailable', 'down'))
-          }
-          return Reflect.get(target, name, receiver) as unknown
-        },
-      })
-      const unlucky = await startPortico({ replaced: { clock, config, store: failing } })
+      const failing = failOn(store, method)
+      const unlucky = await startPortico({ replaced: { clock, config, store: failing.store } })
       const token = await makeToken()
       expect(await readRefusal(await call(token, bySub(), unlucky))).toBe('503 store_unavailable')
-      fails = false
+      failing.heal()
       expect((await call(token, bySub(), unlucky)).status).toBe(204)
       expect(await whoIsIn()).toEqual([false, false, true])
       await unlucky.close()
