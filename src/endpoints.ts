@@ -20,7 +20,7 @@ import { createTokenHandler } from './http/browser-endpoints/token.ts'
 import { createUserinfoHandler } from './http/browser-endpoints/userinfo.ts'
 import { createBackChannelLogoutHandler } from './http/machine-endpoints/back-channel-logout.ts'
 import { createFrontChannelLogoutHandler } from './http/machine-endpoints/front-channel-logout.ts'
-import { createReadinessHandlers, livez } from './http/machine-endpoints/health.ts'
+import { createReadinessHandler, livez } from './http/machine-endpoints/health.ts'
 import { createIntrospectHandler } from './http/machine-endpoints/introspect.ts'
 import { createUniversalLogoutHandler } from './http/machine-endpoints/universal-logout.ts'
 import {
@@ -181,7 +181,7 @@ function createMachineEndpoints(components: Components) {
   const introspect = createIntrospection({ config, keyRing, store, clock })
   return {
     livez,
-    readyz: createReadinessHandlers(components),
+    readyz: createReadinessHandler(components),
     jwks: createJwksHandler(keyRing),
     clientJwks: createClientJwksHandler(config),
     metadata: createMetadataHandler(config),

@@ -8,7 +8,7 @@ import { formBody, jsonBody, jsonOrFormBody } from './http/middleware/body.ts'
 import { createCors } from './http/middleware/cors.ts'
 import { createProblemDetails, notFound } from './http/middleware/problem-details.ts'
 import { createRequestContext } from './http/middleware/request-context.ts'
-import { createSecurityHeaders, noStore } from './http/middleware/security-headers.ts'
+import { addResponseHeaders } from './http/middleware/response-headers.ts'
 import { refuseMalformed } from './http/middleware/well-formed.ts'
 import { createAddRoute } from './http/route.ts'
 import { createOperatorLogout } from './logout/operator.ts'
@@ -34,7 +34,7 @@ export function createApp(components: Components): Express {
   route('/.well-known/client-jwks.json', { get: [to.clientJwks] })
   route('/.well-known/oauth-authorization-server', { get: [to.metadata] })
 
-  app.use('/api', noStore, createCors(config.allowedOrigins))
+  app.use('/api', createCors(config.allowedOrigins))
 
   // Browsers: the SPA's calls, and navigations.
   route('/api/providers', { get: [to.providers] })
@@ -83,7 +83,7 @@ export function createOperatorApp(components: Components, secret: string): Expre
   const route = createAddRoute(app)
   const operatorLogout = createOperatorLogout({ providers, termination })
 
-  app.use(noStore, createOperatorGuard(secret), refuseMalformed)
+  app.use(createOperatorGuard(secret), refuseMalformed)
 
   route<{ sub: string }>('/operator/subjects/:sub/sessions', {
     delete: [createOperatorLogoutHandler(operatorLogout)],
@@ -102,6 +102,7 @@ function createExpressApp(components: Components): Express {
   Object.defineProperty(app.request, 'secure', { get: () => config.secureCookies })
   // No answer is ever "304 Not Modified", whatever If-None-Match a request sends.
   Object.defineProperty(app.request, 'fresh', { get: () => false })
-  app.use(createRequestContext(components), createSecurityHeaders())
+  addResponseHeaders(app)
+  app.use(createRequestContext(components))
   return app
 }

@@ -38,7 +38,7 @@ process.on('message', async (job: Job) => {
 
 /** One operation for each connection, ready to be repeated. */
 async function prepare(job: Job): Promise<Operation[]> {
-  const key = JSON.stringify([job.port, job.operation, job.connections])
+  const key = JSON.stringify([job.port, job.operation, job.connections, job.dialect.check])
   const known = signedIn.get(key)
   if (known !== undefined) return known
   const operations = await Promise.all(Array.from({ length: job.connections }, () => createOperation(job)))

@@ -1,8 +1,8 @@
-import { createHash, randomBytes } from 'node:crypto'
+import { hash, randomBytes } from 'node:crypto'
 
 /** Returns the SHA-256 of a text in base64url, 43 characters. */
 export function sha256Base64url(text: string): string {
-  return createHash('sha256').update(text).digest('base64url')
+  return hash('sha256', text, 'base64url')
 }
 
 /** Returns 256 random bits in base64url, 43 characters: a secret that cannot be guessed. */

@@ -71,7 +71,18 @@ export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent'
 export type LogFields = Readonly<Record<string, string | number | boolean | readonly string[] | undefined>>
 
 /** Writes one event as one line of JSON. */
-export type Log = (event: LogEvent, fields?: LogFields) => void
+export interface Log {
+  (event: LogEvent, fields?: LogFields): void
+  /** Whether the event's line is written at all, for callers whose fields cost something. */
+  isWritten?(event: LogEvent): boolean
+}
+
+/**
+ * Bytes of lines that wait for each other, and milliseconds for which they wait, so that one write takes
+ * many. What waits is written when the process exits; only one that is killed loses it.
+ */
+const buffered = 4_096
+const flushAfter = 100
 
 /** Creates the log; `write` receives each line, standard output by default. */
 export function createLog(level: LogLevel, write?: (line: string) => void): Log {
@@ -81,8 +92,27 @@ export function createLog(level: LogLevel, write?: (line: string) => void): Log 
     timestamp: () => `,"time":"${new Date().toISOString()}"`,
     formatters: { level: (label: string) => ({ level: label }) },
   }
-  const logger = write === undefined ? pino(options) : pino(options, { write })
-  return (event, fields = {}) => logger[levels[event]]({ event, ...fields })
+  const logger = pino(options, write === undefined ? createDestination() : { write })
+  const log: Log = (event, fields) => logger[levels[event]]({ event, ...fields })
+  log.isWritten = (event) => logger.isLevelEnabled(levels[event])
+  return log
+}
+
+/** Standard output, in few writes: one write for each line would cost as much as a session check. */
+function createDestination(): { write(line: string): void } {
+  const destination = pino.destination({ minLength: buffered, sync: false })
+  let isDue = false
+  const flush = () => {
+    isDue = false
+    destination.flush()
+  }
+  return {
+    write(line) {
+      destination.write(line)
+      if (!isDue) setTimeout(flush, flushAfter).unref()
+      isDue = true
+    },
+  }
 }
 
 /** Makes a foreign text safe for one log field: printable ASCII, and at most `longestText` characters. */

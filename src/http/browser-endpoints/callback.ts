@@ -17,6 +17,7 @@ import { isNavigation } from '../request/navigation.ts'
 import { parameter, readParameters } from '../request/parameters.ts'
 import { createClientDescriber } from '../request/sign-in-client.ts'
 import type { TransactionCookies } from '../request/transaction-cookies.ts'
+import { sendJson } from '../send-json.ts'
 import type { BrowserSessions } from '../session/browser-sessions.ts'
 import { createFailedCallbackHandler } from './failed-callback.ts'
 import { toSessionView, toUserView } from './session.ts'
@@ -138,8 +139,8 @@ export function createCallbackHandler(options: CallbackOptions): RequestHandler<
   ): Promise<void> {
     if (isNavigation(req)) return res.redirect(303, returnTo)
     const token = await mintAppToken(session, { dpopThumbprint })
-    const views = { user: toUserView(session), session: toSessionView(session, clock) }
-    res.json({ ...token, return_to: returnTo, ...views })
+    const views = { user: toUserView(session), session: toSessionView(session, clock.now()) }
+    sendJson(res, { ...token, return_to: returnTo, ...views })
   }
 }
 

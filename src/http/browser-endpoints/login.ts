@@ -7,6 +7,7 @@ import type { CancelLogins } from '../../login/cancel.ts'
 import { isNavigation } from '../request/navigation.ts'
 import { parameter, readParameters } from '../request/parameters.ts'
 import type { TransactionCookies } from '../request/transaction-cookies.ts'
+import { sendJson } from '../send-json.ts'
 
 /** Printable ASCII. */
 const text = (max: number) => parameter(max).regex(/^[\x20-\x7e]+$/)
@@ -93,6 +94,6 @@ export function createLoginHandler({
     transactionCookies.add(res, login.transaction, surplus)
     res.locals.log('login_started', { provider: login.provider })
     if (isNavigation(req)) res.redirect(302, login.loginUrl)
-    else res.json({ login_url: login.loginUrl })
+    else sendJson(res, { login_url: login.loginUrl })
   }
 }

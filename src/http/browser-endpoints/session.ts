@@ -3,22 +3,25 @@ import type { SelectTokenClaims } from '../../app-token/token-claims.ts'
 import type { Clock } from '../../clock.ts'
 import type { Session } from '../../session/session.ts'
 import type { SessionStore } from '../../session/store.ts'
+import { sendJson } from '../send-json.ts'
 import type { BrowserSessions } from '../session/browser-sessions.ts'
 
-const secondsUntil = (time: number, clock: Clock) => Math.max(0, Math.floor((time - clock.now()) / 1000))
+const secondsFrom = (now: number, time: number) => Math.max(0, Math.floor((time - now) / 1000))
 
 /** The user, as the SPA sees them. */
 export function toUserView({ identity }: Session) {
   return { sub: identity.appSub, ...identity.claims }
 }
 
-/** The session, as the SPA sees it; its id is the public handle, and durations are seconds. */
-export function toSessionView(session: Session, clock: Clock) {
+/**
+ * The session, as the SPA sees it at the time `now`; its id is the public handle, and durations are seconds.
+ */
+export function toSessionView(session: Session, now: number) {
   return {
     id: session.handle,
     created_at: new Date(session.createdAt).toISOString(),
-    idle_expires_in: secondsUntil(session.idleExpiresAt, clock),
-    absolute_expires_in: secondsUntil(session.absoluteExpiresAt, clock),
+    idle_expires_in: secondsFrom(now, session.idleExpiresAt),
+    absolute_expires_in: secondsFrom(now, session.absoluteExpiresAt),
   }
 }
 
@@ -44,16 +47,17 @@ export function createSessionHandler({
     const slides = found !== undefined && req.query.slide !== 'false'
     const session = slides ? await store.touch(found) : found
     if (session === undefined) {
-      res.json({ active: false })
+      sendJson(res, { active: false })
       return
     }
+    const now = clock.now()
     const { accessTokenExpiresAt, refreshToken } = session.tokens
-    res.json({
+    sendJson(res, {
       active: true,
       user: toUserView(session),
-      session: toSessionView(session, clock),
+      session: toSessionView(session, now),
       provider_token: {
-        expires_in: accessTokenExpiresAt === undefined ? null : secondsUntil(accessTokenExpiresAt, clock),
+        expires_in: accessTokenExpiresAt === undefined ? null : secondsFrom(now, accessTokenExpiresAt),
         refreshable: refreshToken !== undefined,
       },
       app_token: { left_out: selectTokenClaims(session.identity).leftOut },

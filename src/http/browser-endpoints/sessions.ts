@@ -16,8 +16,8 @@ interface SessionListOptions {
 
 /** GET /api/sessions: where the user is signed in, oldest first. */
 export function createSessionListHandler({ store, clock }: SessionListOptions): RequestHandler {
-  const toListed = (session: Session, current: string) => ({
-    ...toSessionView(session, clock),
+  const toListed = (session: Session, current: string, now: number) => ({
+    ...toSessionView(session, now),
     device: session.identity.login.device,
     address: session.identity.login.address ?? null,
     last_seen_at: new Date(session.lastSeenAt).toISOString(),
@@ -26,7 +26,8 @@ export function createSessionListHandler({ store, clock }: SessionListOptions): 
   return async (_req, res) => {
     const session = currentSession(res)
     const found = await store.findByGroup(toUserGroup(session.identity))
-    res.json({ sessions: found.map((one) => toListed(one, session.handle)) })
+    const now = clock.now()
+    res.json({ sessions: found.map((one) => toListed(one, session.handle, now)) })
   }
 }
 

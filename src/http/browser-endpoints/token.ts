@@ -4,6 +4,7 @@ import type { MintAppToken } from '../../app-token/mint.ts'
 import { currentSession } from '../middleware/require-session.ts'
 import type { ReadDpopThumbprint } from '../request/dpop-header.ts'
 import { parameter, readParameters } from '../request/parameters.ts'
+import { sendJson } from '../send-json.ts'
 
 /** Strict: a misspelt name would give a wider token than the caller wanted. */
 const tokenParameters = z.strictObject({
@@ -26,6 +27,6 @@ export function createTokenHandler({ mintAppToken, readDpopThumbprint }: TokenOp
     const narrowed = readParameters(tokenParameters, req.body)
     const token = await mintAppToken(session, { ...narrowed, dpopThumbprint: await readDpopThumbprint(req) })
     res.locals.log('app_token_issued', { session: session.handle })
-    res.json(token)
+    sendJson(res, token)
   }
 }

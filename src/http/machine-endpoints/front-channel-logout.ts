@@ -13,7 +13,7 @@ export function createFrontChannelLogoutHandler(frontChannelLogout: FrontChannel
     const { iss, sid } = req.query
     const request = { iss: optionalText(iss), sid: optionalText(sid) }
     const framers = await frontChannelLogout(request, res.locals.log)
-    res.removeHeader('X-Frame-Options')
+    res.locals.mayBeFramed = true
     res.set(
       'Content-Security-Policy',
       `default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors ${framers.join(' ') || "'none'"}`,

@@ -3,7 +3,6 @@ import type { KeyRing } from '../../app-token/key-ring.ts'
 import { toLogReason } from '../../errors.ts'
 import type { Providers } from '../../provider/providers.ts'
 import type { Store } from '../../session/store.ts'
-import { noStore } from '../middleware/security-headers.ts'
 
 /** The state of the server between its start and its end. */
 export interface Lifecycle {
@@ -12,7 +11,7 @@ export interface Lifecycle {
 }
 
 /** GET /livez: the process answers. */
-export const livez: RequestHandler[] = [noStore, (_req, res) => void res.json({ status: 'ok' })]
+export const livez: RequestHandler = (_req, res) => void res.json({ status: 'ok' })
 
 interface ReadinessOptions {
   lifecycle: Lifecycle
@@ -26,13 +25,13 @@ interface ReadinessOptions {
  * provider that is down is reported but does not count: users who are signed in must not lose the app because
  * others cannot sign in.
  */
-export function createReadinessHandlers({
+export function createReadinessHandler({
   lifecycle,
   providers,
   store,
   keyRing,
-}: ReadinessOptions): RequestHandler[] {
-  const handler: RequestHandler = async (_req, res) => {
+}: ReadinessOptions): RequestHandler {
+  return async (_req, res) => {
     const parts = {
       server: lifecycle.draining ? 'draining' : 'ok',
       store: await check(() => store.ping()),
@@ -42,7 +41,6 @@ export function createReadinessHandlers({
     const isReady = parts.server === 'ok' && parts.store === 'ok' && parts.signing_keys === 'ok'
     res.status(isReady ? 200 : 503).json({ status: isReady ? 'ready' : 'not ready', parts })
   }
-  return [noStore, handler]
 }
 
 async function check(part: () => Promise<unknown>): Promise<string> {

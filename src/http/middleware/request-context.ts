@@ -17,6 +17,10 @@ declare global {
       session?: Session
       /** The login that a "try again" link on an error page begins. */
       retry?: Retry
+      /** What CORS adds to the response: a flat list of names and values. */
+      corsHeaders?: readonly string[]
+      /** Whether another site may show the response in a frame: its own policy says which. */
+      mayBeFramed?: boolean
     }
   }
 }
@@ -40,18 +44,18 @@ export function createRequestContext({ log, clock }: { log: Log; clock: Clock })
     const { path, method } = req
     res.locals.requestId = requestId
     res.locals.log = (event, fields) => log(event, { request_id: requestId, ...fields })
-    res.set('X-Request-Id', requestId)
     res.once('close', () => {
-      const { refusal } = res.locals
       // Probes come every few seconds: those that succeed are logged at debug level.
       const isGoodProbe = probes.has(path) && res.statusCode === 200
-      res.locals.log(isGoodProbe ? 'probe_completed' : 'request_completed', {
+      const event = isGoodProbe ? 'probe_completed' : 'request_completed'
+      if (log.isWritten?.(event) === false) return
+      res.locals.log(event, {
         method,
         path: path.slice(0, 200),
         status: res.headersSent ? res.statusCode : 0,
         duration_ms: clock.now() - startedAt,
         address: readClientAddress(req),
-        ...refusal,
+        ...res.locals.refusal,
       })
     })
     next()

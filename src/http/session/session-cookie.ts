@@ -1,7 +1,8 @@
-import { unsign } from 'cookie-signature'
+import { timingSafeEqual } from 'node:crypto'
 import type { CookieOptions, Request, Response } from 'express'
 import type { Config } from '../../config/config.ts'
 import { deriveKeys } from '../../crypto/derive-key.ts'
+import { createHmacSha256, type Hmac } from '../../crypto/hmac.ts'
 import { createCookieNames, readCookies } from '../request/cookies.ts'
 
 /** The session cookie: signed, and nothing in it but a random id. */
@@ -33,6 +34,7 @@ export function createSessionCookie({
   const secrets = deriveKeys(masterSecrets, 'session-cookie').map((key) => key.toString('base64url'))
   const { sameSite } = session
   const attributes = { httpOnly: true, secure: secureCookies, sameSite, path: '/' }
+  const signers = secrets.map((secret) => createHmacSha256(Buffer.from(secret)))
   const isPresent = (req: Request) => readCookies(req)[name] !== undefined
 
   return {
@@ -45,11 +47,10 @@ export function createSessionCookie({
       // express-session writes `s:{id}.{signature}`.
       const value = readCookies(req)[name]
       if (value === undefined || !value.startsWith('s:')) return undefined
-      for (const secret of secrets) {
-        const id = unsign(value.slice(2), secret)
-        if (id !== false) return id
-      }
-      return undefined
+      const end = value.lastIndexOf('.')
+      const id = value.slice(2, Math.max(2, end))
+      const signature = value.slice(end + 1)
+      return signers.some((sign) => isSignature(sign, id, signature)) ? id : undefined
     },
 
     // A frame shows no page of this server, and a silent login there has no strict cookie to lose.
@@ -61,4 +62,11 @@ export function createSessionCookie({
 
     drop: (res) => void res.clearCookie(name, attributes),
   }
+}
+
+/** Whether express-session signed the id: an HMAC in base64 without padding. Compared in constant time. */
+function isSignature(sign: Hmac, id: string, signature: string): boolean {
+  const expected = Buffer.from(sign(id).replace(/=$/, ''))
+  const given = Buffer.from(signature)
+  return given.length === expected.length && timingSafeEqual(given, expected)
 }

@@ -29,8 +29,14 @@ describe('GET /api/session (R53)', () => {
   test('an id of a living session with a forged signature: not active', async () => {
     const { browser } = await logInAtScripted(portico, idp)
     const value = browser.cookies(portico.url).get('__Host-bff_session') ?? ''
-    browser.setCookie(portico.url, '__Host-bff_session', `${value.slice(0, value.indexOf('.'))}.AAAA`)
-    expect(await getSession(portico, browser)).toEqual({ active: false })
+    const [id, signature = ''] = value.split('.')
+    const wide = encodeURIComponent('\u0141'.repeat(43))
+    for (const forged of ['', 'AAAA', 'A'.repeat(43), wide, `${signature}=`, signature.slice(0, -1)]) {
+      browser.setCookie(portico.url, '__Host-bff_session', `${id}.${forged}`)
+      expect(await getSession(portico, browser), forged).toEqual({ active: false })
+    }
+    browser.setCookie(portico.url, '__Host-bff_session', value)
+    expect((await getSession(portico, browser)).active).toBe(true)
   })
 
   test('ends after the idle timeout without use (R48)', async () => {

@@ -1,0 +1,72 @@
+import { type IncomingMessage, ServerResponse } from 'node:http'
+import type { Express, Response } from 'express'
+import helmet from 'helmet'
+import { pageStyleHash } from '../pages.ts'
+
+/**
+ * Adds headers to every response of the app: Helmet's (OWASP ASVS 5.0, 3.4), the request's id, and that no
+ * cache may store the response, because it is about one user. A header of that name that a handler sets wins.
+ *
+ * They are written with the head of the response, all at once. Set one by one, they cost as much as half a
+ * session check.
+ */
+export function addResponseHeaders(app: Express): void {
+  const fixed = [...computeHelmetHeaders(), 'Cache-Control', 'no-store']
+
+  const framable = without('X-Frame-Options', fixed)
+
+  app.response.writeHead = function (this: Response, status: number, ...more: unknown[]) {
+    const { requestId, corsHeaders = [], mayBeFramed } = this.locals
+    const added = [...(mayBeFramed ? framable : fixed), 'X-Request-Id', requestId, ...corsHeaders]
+    const [own] = more
+    // Node takes a list as it is only where no header was set before.
+    if (this.getHeaderNames().length === 0 && (own === undefined || Array.isArray(own))) {
+      return writeHead.call(this, status, [...added, ...(own ?? [])])
+    }
+    setMissing(this, added)
+    return Reflect.apply(writeHead, this, [status, ...more])
+  }
+}
+
+const { writeHead } = ServerResponse.prototype
+
+/** Sets those headers of a flat list that the response does not have yet. */
+function setMissing(res: Response, headers: readonly string[]): void {
+  for (let at = 0; at < headers.length; at += 2) {
+    const [name = '', value = ''] = headers.slice(at, at + 2)
+    if (name === 'Vary') res.vary(value)
+    else if (!res.hasHeader(name)) res.setHeader(name, value)
+  }
+}
+
+const without = (name: string, headers: readonly string[]): string[] =>
+  headers.filter((_text, at) => headers[at - (at % 2)] !== name)
+
+/** Helmet's headers as a flat list of names and values: they never change. */
+function computeHelmetHeaders(): string[] {
+  const headers: string[] = []
+  const recorder = {
+    setHeader: (name: string, value: string) => headers.push(name, value),
+    removeHeader: () => {},
+  }
+  const setHeaders = helmet({
+    contentSecurityPolicy: {
+      useDefaults: false,
+      directives: {
+        defaultSrc: ["'none'"],
+        styleSrc: [`'${pageStyleHash}'`],
+        objectSrc: ["'none'"],
+        baseUri: ["'none'"],
+        formAction: ["'none'"],
+        frameAncestors: ["'none'"],
+      },
+    },
+    strictTransportSecurity: { maxAge: 365 * 24 * 60 * 60, includeSubDomains: true },
+    referrerPolicy: { policy: 'no-referrer' },
+    xFrameOptions: { action: 'deny' },
+    // A SPA on another origin of the same site reads these responses.
+    crossOriginResourcePolicy: { policy: 'same-site' },
+  })
+  setHeaders({} as IncomingMessage, recorder as unknown as ServerResponse, () => {})
+  return headers
+}
