@@ -81,7 +81,6 @@ function createGuards({ config, store, tokenRefresher, sessions, transactionCook
     loginGuard: createLoginGuard(config),
     requireSession: createRequireSession(sessions, store),
     requireFreshTokens: createRequireFreshTokens(tokenRefresher),
-    prepareSessionCookie: sessions.middleware,
     limitLogins: createRateLimit({ name: 'login', rate: rateLimits.login, store }),
     limitCalls: createRateLimit({ name: 'api', rate: rateLimits.api, store }),
     limitCallbacks: [

@@ -17,7 +17,7 @@ import { createOperatorLogout } from './logout/operator.ts'
 export function createApp(components: Components): Express {
   const { config } = components
   const to = createEndpoints(components)
-  const { csrf, formCsrf, loginGuard, requireSession, requireFreshTokens, prepareSessionCookie } = to
+  const { csrf, formCsrf, loginGuard, requireSession, requireFreshTokens } = to
   const { limitLogins, limitCallbacks, limitCalls } = to
   const app = createExpressApp(components)
   const route = createAddRoute(app)
@@ -45,8 +45,8 @@ export function createApp(components: Components): Express {
   // No CSRF guard: the response must fit the transaction cookie of this browser, by its state.
   for (const path of ['/api/callback', '/api/callback/:provider']) {
     route<{ provider?: string }>(path, {
-      unsafeGet: [limitCallbacks, prepareSessionCookie, to.callback],
-      post: [limitCallbacks, jsonOrFormBody, prepareSessionCookie, to.callback],
+      unsafeGet: [limitCallbacks, to.callback],
+      post: [limitCallbacks, jsonOrFormBody, to.callback],
     })
   }
   route('/api/session', { get: [csrf, limitCalls, to.session] })
@@ -95,11 +95,8 @@ export function createOperatorApp(components: Components, secret: string): Expre
 
 /** An Express app whose requests have an id, a log and security headers. */
 function createExpressApp(components: Components): Express {
-  const { config } = components
   const app = express()
   app.disable('x-powered-by').disable('etag').enable('case sensitive routing').set('query parser', 'simple')
-  // express-session asks this before it sets a Secure cookie. PUBLIC_URL says how browsers reach this server.
-  Object.defineProperty(app.request, 'secure', { get: () => config.secureCookies })
   // No answer is ever "304 Not Modified", whatever If-None-Match a request sends.
   Object.defineProperty(app.request, 'fresh', { get: () => false })
   addResponseHeaders(app)

@@ -39,16 +39,14 @@ export interface VerifiedLogin {
 export interface SignedIn {
   session: Session
   returnTo: string
+  /** Id of the session whose cookie the browser gets; undefined where it has the cookie already. */
+  sessionId: string | undefined
 }
 
-/** A callback that came again: the session of the first one. */
-export interface RepeatedLogin {
+/**
+ * A callback that came again: the session of the first one. Its cookie may go out again, because a reload may
+ * have cost the browser the answer that set it.
+ */
+export interface RepeatedLogin extends SignedIn {
   outcome: 'repeated'
-  session: Session
-  returnTo: string
-  /**
-   * Id of the session whose cookie the browser gets again, because a reload may have cost it the answer that
-   * set the cookie; undefined where the browser holds the cookie.
-   */
-  sessionId: string | undefined
 }

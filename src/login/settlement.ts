@@ -68,7 +68,7 @@ export function createLoginSettlement({
       if (session === undefined) throw signedOut()
       if (session.handle !== handle) throw new LoginFailed(signedOut(), transaction, session)
       logSuccess(session, log)
-      return { session, returnTo }
+      return { session, returnTo, sessionId }
     },
 
     async recordFailure(response, error, log) {

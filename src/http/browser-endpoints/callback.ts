@@ -74,8 +74,7 @@ export function createCallbackHandler(options: CallbackOptions): RequestHandler<
     const browser = await readBrowser(req)
     dropTransaction(res, response)
     const login = await completeLogin(response, browser, res.locals.log)
-    const signedIn =
-      login.outcome === 'verified' ? await startSession(req, res, login, browser) : repeat(req, login)
+    const signedIn = login.outcome === 'verified' ? await startSession(req, res, login, browser) : login
     await answer(req, res, signedIn, dpopThumbprint)
   }
 
@@ -126,19 +125,17 @@ export function createCallbackHandler(options: CallbackOptions): RequestHandler<
     }
   }
 
-  function repeat(req: CallbackRequest, login: SignedIn & { sessionId: string | undefined }): SignedIn {
-    if (login.sessionId !== undefined) sessions.adopt(req, login.sessionId)
-    return login
-  }
-
   async function answer(
     req: CallbackRequest,
     res: Response,
-    { session, returnTo }: SignedIn,
+    { session, returnTo, sessionId }: SignedIn,
     dpopThumbprint: string | undefined,
   ): Promise<void> {
-    if (isNavigation(req)) return res.redirect(303, returnTo)
-    const token = await mintAppToken(session, { dpopThumbprint })
+    const isPage = isNavigation(req)
+    const token = isPage ? undefined : await mintAppToken(session, { dpopThumbprint })
+    // Last: a login that fails until here sets no cookie.
+    if (sessionId !== undefined) sessions.giveCookie(res, sessionId)
+    if (isPage) return res.redirect(303, returnTo)
     const views = { user: toUserView(session), session: toSessionView(session, clock.now()) }
     sendJson(res, { ...token, return_to: returnTo, ...views })
   }

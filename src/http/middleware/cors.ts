@@ -17,7 +17,7 @@ export function createCors(allowedOrigins: readonly string[]): RequestHandler {
   return (req, res, next) => {
     if (req.method === 'OPTIONS') return preflight(req, res, next)
     // The headers of a call are the same for each origin, and the library would compute them each time.
-    res.locals.corsHeaders = headersOf.get(req.headers.origin ?? '') ?? forOthers
+    res.locals.headers.push(...(headersOf.get(req.headers.origin ?? '') ?? forOthers))
     next()
   }
 }

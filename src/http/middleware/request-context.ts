@@ -17,8 +17,8 @@ declare global {
       session?: Session
       /** The login that a "try again" link on an error page begins. */
       retry?: Retry
-      /** What CORS adds to the response: a flat list of names and values. */
-      corsHeaders?: readonly string[]
+      /** Headers that go out with the response: a flat list of names and values. */
+      headers: string[]
       /** Whether another site may show the response in a frame: its own policy says which. */
       mayBeFramed?: boolean
     }
@@ -43,6 +43,7 @@ export function createRequestContext({ log, clock }: { log: Log; clock: Clock })
     // The path without its query, which may contain a code. Read now, because routers rewrite it.
     const { path, method } = req
     res.locals.requestId = requestId
+    res.locals.headers = ['X-Request-Id', requestId]
     res.locals.log = (event, fields) => log(event, { request_id: requestId, ...fields })
     res.once('close', () => {
       // Probes come every few seconds: those that succeed are logged at debug level.

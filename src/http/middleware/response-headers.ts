@@ -4,8 +4,9 @@ import helmet from 'helmet'
 import { pageStyleHash } from '../pages.ts'
 
 /**
- * Adds headers to every response of the app: Helmet's (OWASP ASVS 5.0, 3.4), the request's id, and that no
- * cache may store the response, because it is about one user. A header of that name that a handler sets wins.
+ * Adds headers to every response of the app: Helmet's (OWASP ASVS 5.0, 3.4), that no cache may store the
+ * response, because it is about one user, and those in `res.locals.headers`. A header of the same name that a
+ * handler sets wins.
  *
  * They are written with the head of the response, all at once. Set one by one, they cost as much as half a
  * session check.
@@ -16,8 +17,8 @@ export function addResponseHeaders(app: Express): void {
   const framable = without('X-Frame-Options', fixed)
 
   app.response.writeHead = function (this: Response, status: number, ...more: unknown[]) {
-    const { requestId, corsHeaders = [], mayBeFramed } = this.locals
-    const added = [...(mayBeFramed ? framable : fixed), 'X-Request-Id', requestId, ...corsHeaders]
+    const { headers, mayBeFramed } = this.locals
+    const added = [...(mayBeFramed ? framable : fixed), ...headers]
     const [own] = more
     // Node takes a list as it is only where no header was set before.
     if (this.getHeaderNames().length === 0 && (own === undefined || Array.isArray(own))) {
@@ -30,11 +31,14 @@ export function addResponseHeaders(app: Express): void {
 
 const { writeHead } = ServerResponse.prototype
 
+/** Headers of which a response may have several. */
+const repeatable: ReadonlySet<string> = new Set(['Vary', 'Set-Cookie'])
+
 /** Sets those headers of a flat list that the response does not have yet. */
 function setMissing(res: Response, headers: readonly string[]): void {
   for (let at = 0; at < headers.length; at += 2) {
     const [name = '', value = ''] = headers.slice(at, at + 2)
-    if (name === 'Vary') res.vary(value)
+    if (repeatable.has(name)) res.appendHeader(name, value)
     else if (!res.hasHeader(name)) res.setHeader(name, value)
   }
 }

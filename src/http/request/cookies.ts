@@ -1,5 +1,5 @@
-import { parseCookie } from 'cookie'
-import type { Request } from 'express'
+import { parseCookie, stringifySetCookie } from 'cookie'
+import type { Request, Response } from 'express'
 
 /**
  * The names of this server's cookies. The prefix `__Host-` makes browsers insist on Secure, Path=/ and no
@@ -22,4 +22,36 @@ export function createCookieNames(secure: boolean): {
 /** The cookies of a request, parsed; empty where there are none. */
 export function readCookies(req: Request): Record<string, string | undefined> {
   return parseCookie(req.headers.cookie ?? '')
+}
+
+/** What every cookie of this server has: a path, and no access for scripts. */
+export interface CookieAttributes {
+  httpOnly: true
+  secure: boolean
+  sameSite: 'lax' | 'strict' | 'none'
+  path: '/'
+}
+
+interface NewCookie {
+  name: string
+  value: string
+  /** Milliseconds for which it lives. */
+  lifetime: number
+}
+
+/** Sets a cookie. */
+export function setCookie(res: Response, cookie: NewCookie, attributes: CookieAttributes): void {
+  const { name, value, lifetime } = cookie
+  const lives = { maxAge: Math.floor(lifetime / 1000), expires: new Date(Date.now() + lifetime) }
+  addCookie(res, stringifySetCookie({ name, value, ...lives, ...attributes }))
+}
+
+/** Makes the browser forget the cookie with these attributes. */
+export function clearCookie(res: Response, name: string, attributes: CookieAttributes): void {
+  addCookie(res, stringifySetCookie({ name, value: '', expires: new Date(0), ...attributes }))
+}
+
+/** Adds the value of a Set-Cookie header to the response. */
+export function addCookie(res: Response, setCookieHeader: string): void {
+  res.locals.headers.push('Set-Cookie', setCookieHeader)
 }

@@ -1,6 +1,6 @@
-import type { CookieOptions, Request, Response } from 'express'
+import type { Request, Response } from 'express'
 import { ticketLifetime } from '../../logout/ticket.ts'
-import { createCookieNames, readCookies } from './cookies.ts'
+import { type CookieAttributes, clearCookie, createCookieNames, readCookies, setCookie } from './cookies.ts'
 
 /** The cookie with the secret of a logout ticket: only the browser that has it can use the ticket. */
 export interface LogoutTicketCookie {
@@ -13,10 +13,10 @@ export interface LogoutTicketCookie {
 export function createLogoutTicketCookie(secure: boolean): LogoutTicketCookie {
   const { logout: name } = createCookieNames(secure)
   // Strict: the navigation that needs it starts on a page of this site.
-  const options: CookieOptions = { httpOnly: true, secure, sameSite: 'strict', path: '/' }
+  const attributes: CookieAttributes = { httpOnly: true, secure, sameSite: 'strict', path: '/' }
   return {
     read: (req) => readCookies(req)[name],
-    set: (res, secret) => void res.cookie(name, secret, { ...options, maxAge: ticketLifetime }),
-    clear: (res) => void res.clearCookie(name, options),
+    set: (res, secret) => setCookie(res, { name, value: secret, lifetime: ticketLifetime }, attributes),
+    clear: (res) => clearCookie(res, name, attributes),
   }
 }

@@ -1,6 +1,6 @@
-import type { CookieOptions, Request, Response } from 'express'
+import type { Request, Response } from 'express'
 import { isTransactionId, type SealedTransaction, transactionLifetime } from '../../login/transaction.ts'
-import { createCookieNames, readCookies } from './cookies.ts'
+import { type CookieAttributes, clearCookie, createCookieNames, readCookies, setCookie } from './cookies.ts'
 
 /** The sealed cookies of the logins in progress, one for each login. */
 export interface TransactionCookies {
@@ -34,7 +34,7 @@ const maxTransactionCharacters = 5_000
 export function createTransactionCookies(secure: boolean): TransactionCookies {
   const { transactionPrefix: prefix } = createCookieNames(secure)
   // Lax: the provider's redirect has to send it, and that is a navigation from another site.
-  const options: CookieOptions = { httpOnly: true, secure, sameSite: 'lax', path: '/' }
+  const attributes: CookieAttributes = { httpOnly: true, secure, sameSite: 'lax', path: '/' }
 
   return {
     readAll,
@@ -50,7 +50,8 @@ export function createTransactionCookies(secure: boolean): TransactionCookies {
     },
     add(res, added, surplus) {
       for (const { id } of surplus) clear(res, id)
-      res.cookie(prefix + added.id, added.sealed, { ...options, maxAge: transactionLifetime })
+      const cookie = { name: prefix + added.id, value: added.sealed, lifetime: transactionLifetime }
+      setCookie(res, cookie, attributes)
     },
     clear,
   }
@@ -67,6 +68,6 @@ export function createTransactionCookies(secure: boolean): TransactionCookies {
   }
 
   function clear(res: Response, id: string): void {
-    res.clearCookie(prefix + id, options)
+    clearCookie(res, prefix + id, attributes)
   }
 }

@@ -1,7 +1,8 @@
-import type { Request, RequestHandler, Response } from 'express'
+import type { Request, Response } from 'express'
 import type { Config } from '../../config/config.ts'
 import { AppError, signedOut } from '../../errors.ts'
 import {
+  createSessionId,
   type NewSession,
   type PendingRevocation,
   type Session,
@@ -9,7 +10,6 @@ import {
 } from '../../session/session.ts'
 import type { SessionStore } from '../../session/store.ts'
 import type { SessionTermination } from '../../session/termination/session-termination.ts'
-import { createExpressSessionAdapter } from './express-session-adapter.ts'
 import { createSessionCookie } from './session-cookie.ts'
 
 /**
@@ -17,8 +17,6 @@ import { createSessionCookie } from './session-cookie.ts'
  * AppError `store_unavailable`.
  */
 export interface BrowserSessions {
-  /** Must run before `start` and `adopt`. */
-  middleware: RequestHandler
   /** Whether the request brings a session cookie, good or not. */
   hasCookie(req: Request): boolean
   /** Whether a session cookie may exist that this request could not bring. */
@@ -32,12 +30,9 @@ export interface BrowserSessions {
    * @throws AppError `signed_out` where a logout of the same browser or user came meanwhile
    */
   start(req: Request, session: NewSession): Promise<string>
-  /** Gives the browser the cookie of a session that already exists. */
-  adopt(req: Request, sessionId: string): void
-  /**
-   * Undoes what this request began: no cookie goes out, and a session that it started ends, as far as the
-   * store can.
-   */
+  /** Gives the browser the cookie of a session. */
+  giveCookie(res: Response, sessionId: string): void
+  /** Ends the session that this request started, as far as the store can. */
   abandon(req: Request): Promise<void>
   /**
    * Ends the session permanently, and drops the cookie if the request brought one. Returns what is left to
@@ -63,12 +58,10 @@ export function createBrowserSessions({
   termination,
 }: BrowserSessionsOptions): BrowserSessions {
   const cookie = createSessionCookie(config)
-  const expressSession = createExpressSessionAdapter(cookie)
   /** Ids of sessions by the requests that started them. */
   const started = new WeakMap<Request, string>()
 
   return {
-    middleware: expressSession.middleware,
     hasCookie: cookie.isPresent,
     mayBeWithheld: cookie.mayBeWithheld,
 
@@ -80,7 +73,7 @@ export function createBrowserSessions({
 
     async start(req, session) {
       const previousId = cookie.readId(req)
-      const sessionId = expressSession.issueCookie(req)
+      const sessionId = createSessionId()
       started.set(req, sessionId)
       // Created before the old one ends: a login that the store refuses must not cost the session that was.
       await create(toSessionHandle(sessionId), session)
@@ -88,10 +81,9 @@ export function createBrowserSessions({
       return sessionId
     },
 
-    adopt: expressSession.reissueCookie,
+    giveCookie: cookie.set,
 
     async abandon(req) {
-      expressSession.cancelCookie(req)
       const sessionId = started.get(req)
       if (sessionId === undefined) return
       // No browser gets its id: where the store cannot end it now, it times out.

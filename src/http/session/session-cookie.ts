@@ -1,16 +1,19 @@
 import { timingSafeEqual } from 'node:crypto'
-import type { CookieOptions, Request, Response } from 'express'
+import type { Request, Response } from 'express'
+import expressSession from 'express-session'
 import type { Config } from '../../config/config.ts'
 import { deriveKeys } from '../../crypto/derive-key.ts'
 import { createHmacSha256, type Hmac } from '../../crypto/hmac.ts'
-import { createCookieNames, readCookies } from '../request/cookies.ts'
+import {
+  addCookie,
+  type CookieAttributes,
+  clearCookie,
+  createCookieNames,
+  readCookies,
+} from '../request/cookies.ts'
 
 /** The session cookie: signed, and nothing in it but a random id. */
 export interface SessionCookie {
-  readonly name: string
-  /** Keys that sign it, newest first: the first one signs, all of them verify. */
-  readonly secrets: string[]
-  readonly attributes: CookieOptions & { path: string }
   /** Whether the request brings a session cookie, good or not. */
   isPresent(req: Request): boolean
   /** The session id in the cookie; undefined where there is none, or its signature is not ours. */
@@ -20,31 +23,33 @@ export interface SessionCookie {
    * navigation from another site (RFC 6265bis 5.6.7.1).
    */
   mayBeWithheld(req: Request): boolean
+  /** Gives the browser the cookie of a session. */
+  set(res: Response, sessionId: string): void
   /** Makes the browser forget it. */
   drop(res: Response): void
 }
 
-/** Creates the session cookie. The signature is the one of express-session, which sets the cookie. */
-export function createSessionCookie({
-  secrets: masterSecrets,
-  secureCookies,
-  session,
-}: Config): SessionCookie {
+/**
+ * Creates the session cookie, which express-session writes. Its middleware is not used: it would read a
+ * session for each request and write the whole of it, where a request only needs the id.
+ */
+export function createSessionCookie({ secrets, secureCookies, session }: Config): SessionCookie {
   const { session: name } = createCookieNames(secureCookies)
-  const secrets = deriveKeys(masterSecrets, 'session-cookie').map((key) => key.toString('base64url'))
   const { sameSite } = session
-  const attributes = { httpOnly: true, secure: secureCookies, sameSite, path: '/' }
-  const signers = secrets.map((secret) => createHmacSha256(Buffer.from(secret)))
+  const attributes: CookieAttributes = { httpOnly: true, secure: secureCookies, sameSite, path: '/' }
+  const written = Object.assign(new expressSession.Cookie() as WritableCookie, attributes)
+  // Newest first: the first one signs, all of them verify.
+  const signers = deriveKeys(secrets, 'session-cookie').map((key) =>
+    createHmacSha256(Buffer.from(key.toString('base64url'))),
+  )
+  const [newest] = signers
+  if (newest === undefined) throw new TypeError('a session cookie needs at least one secret')
   const isPresent = (req: Request) => readCookies(req)[name] !== undefined
 
   return {
-    name,
-    secrets,
-    attributes,
     isPresent,
 
     readId(req) {
-      // express-session writes `s:{id}.{signature}`.
       const value = readCookies(req)[name]
       if (value === undefined || !value.startsWith('s:')) return undefined
       const end = value.lastIndexOf('.')
@@ -60,13 +65,23 @@ export function createSessionCookie({
       req.get('sec-fetch-site') === 'cross-site' &&
       !isPresent(req),
 
-    drop: (res) => void res.clearCookie(name, attributes),
+    // In the form of express-session: `s:{id}.{signature}`.
+    set: (res, id) => addCookie(res, written.serialize(name, `s:${id}.${toSignature(newest, id)}`)),
+    drop: (res) => clearCookie(res, name, attributes),
   }
 }
 
-/** Whether express-session signed the id: an HMAC in base64 without padding. Compared in constant time. */
+/** express-session's cookie, with the method that its types leave out. */
+type WritableCookie = InstanceType<typeof expressSession.Cookie> & {
+  serialize(name: string, value: string): string
+}
+
+/** The HMAC of the id, in base64 without padding. */
+const toSignature = (sign: Hmac, id: string) => sign(id).replace(/=$/, '')
+
+/** Whether the id has this signature, compared in constant time. */
 function isSignature(sign: Hmac, id: string, signature: string): boolean {
-  const expected = Buffer.from(sign(id).replace(/=$/, ''))
+  const expected = Buffer.from(toSignature(sign, id))
   const given = Buffer.from(signature)
   return given.length === expected.length && timingSafeEqual(given, expected)
 }
