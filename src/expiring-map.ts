@@ -21,11 +21,11 @@ const cleanupInterval = 60_000
 /** The same for a full map: refusing an entry must not cost more than accepting one. */
 const cleanupIntervalWhenFull = 1_000
 
-/** Creates the map; `onExpiry` receives the key of each expired entry when it is removed. */
+/** Creates the map; `onExpiry` receives each expired entry when it is removed or replaced. */
 export function createExpiringMap<V>(
   clock: Clock,
   capacity: number,
-  onExpiry: (key: string) => void = () => {},
+  onExpiry: (key: string, value: V) => void = () => {},
 ): ExpiringMap<V> {
   const entries = new Map<string, { value: V; expiresAt: number }>()
   let nextCleanup = 0
@@ -40,7 +40,14 @@ export function createExpiringMap<V>(
       const dueAt = isFull ? nextCleanup - cleanupInterval + cleanupIntervalWhenFull : nextCleanup
       if (clock.now() >= dueAt) removeExpired()
       if (entries.size >= capacity && !entries.has(key)) return false
-      entries.set(key, { value, expiresAt })
+      const before = entries.get(key)
+      if (before === undefined) {
+        entries.set(key, { value, expiresAt })
+        return true
+      }
+      if (before.expiresAt <= clock.now()) onExpiry(key, before.value)
+      before.value = value
+      before.expiresAt = expiresAt
       return true
     },
     delete: (key) => entries.delete(key),
@@ -53,10 +60,10 @@ export function createExpiringMap<V>(
   function removeExpired(): void {
     const now = clock.now()
     nextCleanup = now + cleanupInterval
-    for (const [key, { expiresAt }] of entries) {
+    for (const [key, { value, expiresAt }] of entries) {
       if (expiresAt > now) continue
       entries.delete(key)
-      onExpiry(key)
+      onExpiry(key, value)
     }
   }
 }

@@ -28,10 +28,10 @@ export interface SessionStore {
   read(handle: string): Promise<Session | undefined>
 
   /**
-   * Extends the idle timeout and returns the session with the new one; undefined if the session has ended
-   * meanwhile. Writes at most once in a tenth of the idle timeout. Never brings a session back.
+   * As `read`, and extends the idle timeout, in one step. Writes at most once in a tenth of the idle timeout.
+   * Never brings a session back.
    */
-  touch(session: Session): Promise<Session | undefined>
+  touch(handle: string): Promise<Session | undefined>
 
   /**
    * Ends a session permanently. Its tombstone keeps the tokens until they are revoked, and records how the

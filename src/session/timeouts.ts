@@ -1,4 +1,3 @@
-import type { Session } from './session.ts'
 import type { SessionLifetimes } from './store.ts'
 
 /** Milliseconds for which a tombstone is kept: longer than any request that may still use the session. */
@@ -32,7 +31,5 @@ export function idleExpiry(
   return Math.min(now + idleTimeout, absoluteExpiresAt)
 }
 
-/** Whether a use of the session is written to the store: at most once in a tenth of the idle timeout. */
-export function isDueForTouch(session: Session, now: number, { idleTimeout }: SessionLifetimes): boolean {
-  return now - session.lastSeenAt >= idleTimeout / 10
-}
+/** Milliseconds between two uses of a session that are written to the store. */
+export const touchInterval = ({ idleTimeout }: SessionLifetimes): number => idleTimeout / 10

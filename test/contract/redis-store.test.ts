@@ -4,8 +4,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { AppError } from '../../src/errors.ts'
+import { inBatches } from '../../src/session/batches.ts'
 import type { RedisConnection } from '../../src/session/redis/connection/connection.ts'
-import type { RedisClient } from '../../src/session/redis/connection/deployment.ts'
+import type { ScriptClient } from '../../src/session/redis/connection/deployment.ts'
 import { createRedisStore } from '../../src/session/redis/store.ts'
 import { toRefreshTokens } from '../../src/session/session.ts'
 import { toGroups, toUserGroup } from '../../src/session/session-groups.ts'
@@ -151,7 +152,7 @@ type BeforeScript = (key: string) => Promise<void>
 
 /** The same connection, with a call before each script; where that rejects, the script does not run. */
 function interceptScripts(connection: RedisConnection, before: BeforeScript): RedisConnection {
-  const intercept = (client: RedisClient): RedisClient =>
+  const intercept = <T extends ScriptClient>(client: T): T =>
     new Proxy(client, {
       get(target, name) {
         const value = Reflect.get(target, name) as unknown
@@ -163,7 +164,10 @@ function interceptScripts(connection: RedisConnection, before: BeforeScript): Re
         }
       },
     })
-  return { ...connection, run: (commands) => connection.run((client) => commands(intercept(client))) }
+  return {
+    ...connection,
+    run: (commands) => connection.run((client, binary) => commands(intercept(client), intercept(binary))),
+  }
 }
 
 describe('what stays in Redis', () => {
@@ -187,11 +191,11 @@ describe('what stays in Redis', () => {
 
     await passTime(lifetimes.absoluteTimeout - seconds(10))
     await store.create('second', session)
-    await passTime(seconds(10))
+    await passTime(seconds(10) + minutes(1))
     await store.create('third', session)
     const indexes = (await server.dump()).filter((line) => line.startsWith('portico:index:'))
     expect(indexes).toHaveLength(3)
-    for (const index of indexes) expect(index).toMatch(/ = \["second","third"\]$/)
+    for (const index of indexes) expect(index).toMatch(/ = \["second \w","third \w"\]$/)
     // Pending revocations are kept for a day.
     await passTime(hours(24) + 60_000)
     expect(await server.dump()).toEqual([])
@@ -209,31 +213,88 @@ test('an index returns many sessions, and drops those that expired', async () =>
   expect((await store.findByGroup(toUserGroup(session.identity))).map(({ handle }) => handle)).toEqual([
     'last',
   ])
-  const [index = ''] = (await server.dump()).filter((line) => line.includes('["last"]'))
-  expect(index).toMatch(/^portico:index/)
+  const index = (await server.dump()).filter((line) => /^portico:index.* = \["last \w"\]$/.test(line))
+  expect(index).toHaveLength(1)
 })
 
 test('an index keeps a session that only another replica can read', async () => {
   const { server, store, clock } = await openAlone()
   await store.create('h', session)
-  await server.command('HSET', 'portico:session:{h}', 'v', '3')
+  await server.command('HSET', 'portico:session:{h}', 'v', '4')
   clock.advance(minutes(2))
   expect(await store.findByGroup(toUserGroup(session.identity))).toEqual([])
-  await server.command('HSET', 'portico:session:{h}', 'v', '2')
+  await server.command('HSET', 'portico:session:{h}', 'v', '3')
   expect(await store.findByGroup(toUserGroup(session.identity))).toHaveLength(1)
 })
 
-test('an index entry without a session is kept for a minute, because its session may still be written', async () => {
+test('every session is found by each of its groups, also where two of them are in one part of the index', async () => {
+  const { server, store } = await openAlone()
+  const people = Array.from({ length: 3_000 }, (_, count) => ({
+    ...session.identity,
+    providerSub: `u${count}`,
+    providerSid: `s${count}`,
+    claims: { email: `u${count}@example.com` },
+  }))
+  const positions = [...people.keys()]
+  await inBatches(positions, 100, (batch) =>
+    Promise.all(
+      batch.map((at) => store.create(`h${at}`, { ...session, identity: people[at] ?? session.identity })),
+    ),
+  )
+  const parts = (await server.dump()).filter((line) => line.startsWith('portico:index:'))
+  expect(parts.length).toBeLessThanOrEqual(1_024)
+  const found = await inBatches(people.flatMap(toGroups), 100, (batch) =>
+    Promise.all(batch.map(async (group) => (await store.findByGroup(group)).map(({ handle }) => handle))),
+  )
+  expect(found).toEqual(positions.flatMap((at) => [[`h${at}`], [`h${at}`], [`h${at}`]]))
+})
+
+test.each([
+  ['before its session is written', 'portico:session:'],
+  ['before it is in the index', 'portico:index:'],
+])('a logout everywhere rejects a login that it cannot find: %s', async (_name, step) => {
+  let found: unknown
+  const opened = await openAlone(async (key) => {
+    if (!key.startsWith(step) || found !== undefined) return
+    found = 'asked'
+    await opened.store.rejectEarlierLogins(toUserGroup(session.identity))
+    found = await opened.store.findByGroup(toUserGroup(session.identity))
+  })
+  expect(await opened.store.create('h', session)).toBe('rejected')
+  expect(found).toEqual([])
+  expect(await opened.store.read('h')).toBeUndefined()
+  expect((await opened.store.readPendingRevocation('h'))?.tokens).toEqual(session.tokens)
+})
+
+test('an index has one entry for a session, however often its tokens are refreshed', async () => {
   const { server, store, clock } = await openAlone()
   await store.create('h', session)
-  const indexes = async () => (await server.dump()).filter((line) => line.startsWith('portico:index:'))
-  const [key = ''] = (await indexes()).map((line) => line.split(' = ')[0])
-  await server.command('ZADD', key, String(clock.now() + lifetimes.absoluteTimeout), 'coming')
-  for (const group of toGroups(session.identity)) await store.findByGroup(group)
-  expect((await indexes()).join()).toContain('coming')
-  clock.advance(seconds(61))
-  for (const group of toGroups(session.identity)) await store.findByGroup(group)
-  expect((await indexes()).join()).not.toContain('coming')
+  for (let version = 1; version <= 5; version += 1) {
+    clock.advance(minutes(1))
+    const lock = await store.lockTokens('h', 1_000)
+    const fence = lock.state === 'locked' ? lock.fence : 0
+    expect(await store.commitTokens('h', { version, fence }, session)).toBe('committed')
+  }
+  const indexes = (await server.dump()).filter((line) => line.startsWith('portico:index:'))
+  expect(indexes).toHaveLength(3)
+  for (const index of indexes) expect(index).toMatch(/ = \["h \w"\]$/)
+})
+
+test('sessions that expire leave few entries in the index, whoever signs in later', async () => {
+  const { server, store, clock } = await openAlone()
+  const signIn = (count: number) =>
+    store.create(`h${count}`, { ...session, identity: { ...session.identity, providerSub: `u${count}` } })
+  const countEntries = async () =>
+    (await server.dump())
+      .filter((line) => line.startsWith('portico:index:'))
+      .join()
+      .match(/"h\d+ /g)?.length
+  // All of them have the same e-mail address, and so one part in common.
+  for (let count = 0; count < 200; count += 1) await signIn(count)
+  expect(await countEntries()).toBeGreaterThanOrEqual(600)
+  clock.advance(lifetimes.absoluteTimeout + minutes(1))
+  for (let count = 200; count < 400; count += 1) await signIn(count)
+  expect(await countEntries()).toBeLessThan(1_000)
 })
 
 test('a shorter absolute timeout does not hide older sessions', async () => {
@@ -255,8 +316,7 @@ test('a shorter absolute timeout does not hide older sessions', async () => {
   for (let turn = 0; turn < 6; turn += 1) {
     clock.advance(minutes(20))
     await server.passTime(minutes(20))
-    const held = await long.read('old')
-    if (held !== undefined) await long.touch(held)
+    await long.touch('old')
   }
   expect((await short.findByGroup(toUserGroup(session.identity))).map(({ handle }) => handle)).toEqual([
     'old',
@@ -285,23 +345,36 @@ test('a replica whose clock is slow does not shorten the life of a session', asy
   stores.push(store, other)
   await store.create('h', session)
   clock.advance(minutes(10))
-  const held = await store.read('h')
-  if (held !== undefined) await store.touch(held)
+  await store.touch('h')
   late.advance(minutes(5))
-  const stale = await other.read('h')
-  if (stale !== undefined) await other.touch({ ...stale, lastSeenAt: 0 })
+  await other.touch('h')
   expect((await store.read('h'))?.idleExpiresAt).toBe(clock.now() + lifetimes.idleTimeout)
 })
 
+test('a replica with a shorter idle timeout does not shorten the life of a session', async () => {
+  const server = await start()
+  const connection = await connectRedis(server.url)
+  const clock = createTestClock()
+  const open = (idleTimeout: number) =>
+    createRedisStore({ connection, secrets, lifetimes: { ...lifetimes, idleTimeout }, clock, log: () => {} })
+  const [long, short] = [open(minutes(30)), open(minutes(10))]
+  stores.push(long, short)
+  await long.create('h', session)
+  const { idleExpiresAt } = (await long.read('h')) ?? {}
+  clock.advance(minutes(5))
+  expect((await short.touch('h'))?.idleExpiresAt).toBe(idleExpiresAt)
+  expect((await long.read('h'))?.idleExpiresAt).toBe(idleExpiresAt)
+})
+
 test('a session of a newer format is left unchanged until it ends', async () => {
-  const { server, store } = await openAlone()
+  const { server, store, clock } = await openAlone()
   await store.create('h', session)
-  const held = await store.read('h')
   const lock = await store.lockTokens('h', 10_000)
-  await server.command('HSET', 'portico:session:{h}', 'v', '3')
+  clock.advance(minutes(5))
+  await server.command('HSET', 'portico:session:{h}', 'v', '4')
   const before = await server.command('HGETALL', 'portico:session:{h}')
   expect(await store.read('h')).toBeUndefined()
-  expect(held && (await store.touch({ ...held, lastSeenAt: 0 }))).toBeUndefined()
+  expect(await store.touch('h')).toBeUndefined()
   expect(await store.lockTokens('h', 10_000)).toEqual({ state: 'ended' })
   const fence = lock.state === 'locked' ? lock.fence : 0
   expect(await store.commitTokens('h', { version: 1, fence }, session)).toBe('ended')
@@ -317,13 +390,13 @@ test('late tokens change nothing but ended sessions of this format', async () =>
   expect((await store.keepForRevocation('alive', session)).pendingRevocation?.version).toBe(0)
   expect(await store.read('alive')).toMatchObject({ tokensVersion: 1 })
   await server.command('SET', 'portico:session:{text}', 'garbage')
-  await server.command('HSET', 'portico:session:{newer}', 'v', '3')
+  await server.command('HSET', 'portico:session:{newer}', 'v', '4')
   for (const handle of ['text', 'newer']) {
     expect((await store.keepForRevocation(handle, session)).pendingRevocation?.version).toBe(0)
     await store.completeRevocation(handle, 0)
   }
   expect(await server.command('GET', 'portico:session:{text}')).toBe('garbage')
-  expect(await server.command('HGETALL', 'portico:session:{newer}')).toEqual({ v: '3' })
+  expect(await server.command('HGETALL', 'portico:session:{newer}')).toEqual({ v: '4' })
   await store.keepForRevocation('never-was', session)
   expect(Number(await server.command('PTTL', 'portico:session:{never-was}'))).toBeGreaterThan(hours(23))
   await store.completeRevocation('never-was', 1)
@@ -384,9 +457,9 @@ test('reading an ended session logs nothing: only one that cannot be read is wor
   expect(await store.read('h')).toBeUndefined()
   expect(await store.read('never-was')).toBeUndefined()
   expect(logged).toEqual([])
-  await server.command('HSET', 'portico:session:{newer}', 'v', '2')
+  await server.command('HSET', 'portico:session:{newer}', 'v', '3')
   expect(await store.read('newer')).toBeUndefined()
-  expect(logged).toEqual([{ event: 'session_unreadable', fields: { session: 'newer', format: '2' } }])
+  expect(logged).toEqual([{ event: 'session_unreadable', fields: { session: 'newer', format: '3' } }])
 })
 
 const unavailable = () => new AppError('store_unavailable', 'The session store does not answer.')
@@ -441,8 +514,14 @@ test('F49: out of memory, sessions end, their tokens are revoked, and used logou
   await store.create('h', session)
   await store.create('late', session)
   await store.create('replaced', session)
+  await store.create('used', session)
   await server.command('CONFIG', 'SET', 'maxmemory', '1')
   expect((await store.end('replaced', { successor: 'h' })).wasAlive).toBe(true)
+  const lock = await store.lockTokens('used', 10_000)
+  const fence = lock.state === 'locked' ? lock.fence : 0
+  expect(await store.commitTokens('used', { version: 1, fence }, session)).toBe('committed')
+  clock.advance(minutes(5))
+  expect((await store.touch('used'))?.lastSeenAt).toBe(clock.now())
   expect(await store.inherit('h', toRefreshTokens(session))).toBe(true)
   expect((await store.end('h', { byBrowser: true })).pendingRevocation?.inherited).toEqual(
     toRefreshTokens(session),
@@ -462,5 +541,5 @@ test('F49: out of memory, sessions end, their tokens are revoked, and used logou
 })
 
 test('each deployment was started', () => {
-  expect(servers).toHaveLength(25)
+  expect(servers).toHaveLength(30)
 })

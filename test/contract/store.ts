@@ -84,7 +84,8 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
       expect(await store.end(h)).toMatchObject({ wasAlive: true })
       expect(await store.end(h)).toMatchObject({ wasAlive: false, pendingRevocation: undefined })
       await passTime(minutes(10))
-      if (held !== undefined) expect(await store.touch(held)).toBeUndefined()
+      expect(held).toBeDefined()
+      expect(await store.touch(h)).toBeUndefined()
       expect(await store.renewTokenLock(h, fence, lease)).toBe(false)
       expect(await store.commitTokens(h, { version: 1, fence }, renewed)).toBe('ended')
       expect(await store.lockTokens(h, lease)).toEqual({ state: 'ended' })
@@ -111,7 +112,7 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
       await store.create(h, session)
       const started = clock.now()
       for (let held = await store.read(h); held !== undefined; held = await store.read(h)) {
-        const touched = await store.touch(held)
+        const touched = await store.touch(h)
         expect(touched?.idleExpiresAt).toBe(Math.min(clock.now() + minutes(30), started + hours(12)))
         await passTime(minutes(20))
       }
@@ -124,10 +125,10 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
       await store.create(h, session)
       const before = await store.read(h)
       await passTime(minutes(3) - 1)
-      if (before !== undefined) await store.touch(before)
+      await store.touch(h)
       expect(await store.read(h)).toEqual(before)
       await passTime(1)
-      if (before !== undefined) await store.touch(before)
+      await store.touch(h)
       expect((await store.read(h))?.lastSeenAt).toBe(clock.now())
     })
 
@@ -253,7 +254,8 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
         const fence = await lock(store, h)
         await passTime(minutes(5))
         await store.commitTokens(h, { version: 1, fence }, renewed)
-        if (held !== undefined) await store.touch(held)
+        expect(held?.tokensVersion).toBe(1)
+        await store.touch(h)
         expect(await store.read(h)).toMatchObject({ ...renewed, tokensVersion: 2, lastSeenAt: clock.now() })
         const idleExpiresAt = (await store.read(h))?.idleExpiresAt
         const next = await lock(store, h)
@@ -339,7 +341,7 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
           await passTime(minutes(29))
           const [found] = await store.findByGroup(toUserGroup(identity))
           expect(found?.handle).toBe(h)
-          if (found !== undefined) await store.touch(found)
+          await store.touch(h)
         }
         await passTime(minutes(31))
         expect(await store.findByGroup(toUserGroup(identity))).toEqual([])

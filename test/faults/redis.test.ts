@@ -168,9 +168,10 @@ test('F48: a failover that loses the last refresh: one login at worst, no 500', 
   const key =
     (await fleet.redis.dump()).find((line) => line.startsWith('portico:session:'))?.split(' = ')[0] ?? ''
   await fleet.advance(seconds(61))
-  const fields = (await fleet.redis.command('HGETALL', key)) as Record<string, string>
+  await fleet.redis.command('COPY', key, 'before')
   expect(await sessionState()).toBe('200')
-  await fleet.redis.command('HSET', key, ...Object.entries(fields).flat())
+  await fleet.redis.command('COPY', 'before', key, 'REPLACE')
+  await fleet.redis.command('DEL', 'before')
   await fleet.advance(seconds(61))
   expect(['200', '401 session_expired']).toContain(await sessionState())
   browser = await fleet.signIn()
@@ -213,8 +214,8 @@ describe('F51: the value of a session is', () => {
   const damages: [string, (key: string) => Promise<unknown>][] = [
     ['a text', (key) => fleet.redis.command('SET', key, 'garbage')],
     ['a list', (key) => fleet.redis.command('DEL', key).then(() => fleet.redis.command('RPUSH', key, 'a'))],
-    ['of a newer format', (key) => fleet.redis.command('HSET', key, 'v', '3')],
-    ['sealed garbage', (key) => fleet.redis.command('HSET', key, 't', 'AAAA')],
+    ['of a newer format', (key) => fleet.redis.command('HSET', key, 'v', '4')],
+    ['sealed garbage', (key) => fleet.redis.command('HSET', key, 'i', 'AAAA')],
     ['cut short', (key) => fleet.redis.command('HDEL', key, 'i')],
     ['without its times', (key) => fleet.redis.command('HDEL', key, 'x')],
   ]
@@ -238,15 +239,8 @@ describe('F51: the value of a session is', () => {
     const mine = (await (
       await browser.fetch(`${fleet.balancer.url}/api/session`, { headers: csrf })
     ).json()) as { session: { id: string } }
-    const fields = (await fleet.redis.command('HGETALL', `portico:session:{${theirs.id}}`)) as Record<
-      string,
-      string
-    >
-    await fleet.redis.command(
-      'HSET',
-      `portico:session:{${mine.session.id}}`,
-      ...Object.entries(fields).flat(),
-    )
+    const [from, to] = [theirs.id, mine.session.id].map((id) => `portico:session:{${id}}`)
+    await fleet.redis.command('COPY', from ?? '', to ?? '', 'REPLACE')
     expect(await sessionState()).toBe('401 session_expired')
   })
 })

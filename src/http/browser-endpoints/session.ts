@@ -2,7 +2,6 @@ import type { RequestHandler } from 'express'
 import type { SelectTokenClaims } from '../../app-token/token-claims.ts'
 import type { Clock } from '../../clock.ts'
 import type { Session } from '../../session/session.ts'
-import type { SessionStore } from '../../session/store.ts'
 import { sendJson } from '../send-json.ts'
 import type { BrowserSessions } from '../session/browser-sessions.ts'
 
@@ -26,8 +25,7 @@ export function toSessionView(session: Session, now: number) {
 }
 
 interface SessionOptions {
-  sessions: BrowserSessions
-  store: SessionStore
+  sessions: Pick<BrowserSessions, 'read' | 'use'>
   selectTokenClaims: SelectTokenClaims
   clock: Clock
 }
@@ -36,16 +34,9 @@ interface SessionOptions {
  * GET /api/session: the user who is signed in, or `active: false` (RFC 10017 6.1.2.1). `?slide=false` leaves
  * the idle timeout as it is.
  */
-export function createSessionHandler({
-  sessions,
-  store,
-  selectTokenClaims,
-  clock,
-}: SessionOptions): RequestHandler {
+export function createSessionHandler({ sessions, selectTokenClaims, clock }: SessionOptions): RequestHandler {
   return async (req, res) => {
-    const { session: found } = await sessions.read(req)
-    const slides = found !== undefined && req.query.slide !== 'false'
-    const session = slides ? await store.touch(found) : found
+    const { session } = await (req.query.slide === 'false' ? sessions.read(req) : sessions.use(req))
     if (session === undefined) {
       sendJson(res, { active: false })
       return

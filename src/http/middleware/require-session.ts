@@ -1,7 +1,6 @@
 import type { RequestHandler, Response } from 'express'
 import { AppError } from '../../errors.ts'
 import type { Session } from '../../session/session.ts'
-import type { SessionStore } from '../../session/store.ts'
 import type { BrowserSessions } from '../session/browser-sessions.ts'
 
 /**
@@ -10,16 +9,11 @@ import type { BrowserSessions } from '../session/browser-sessions.ts'
  *
  * The middleware throws AppError `session_required`, `session_expired`, `store_unavailable`.
  */
-export function createRequireSession(
-  sessions: Pick<BrowserSessions, 'read'>,
-  store: Pick<SessionStore, 'touch'>,
-): RequestHandler {
+export function createRequireSession(sessions: Pick<BrowserSessions, 'use'>): RequestHandler {
   return async (req, res, next) => {
-    const { cookie, session } = await sessions.read(req)
+    const { cookie, session } = await sessions.use(req)
     if (session === undefined) throw cookie === 'absent' ? sessionRequired() : sessionExpired()
-    const touched = await store.touch(session)
-    if (touched === undefined) throw sessionExpired()
-    res.locals.session = touched
+    res.locals.session = session
     next()
   }
 }

@@ -13,8 +13,8 @@ import type { SessionTermination } from '../../session/termination/session-termi
 import { createSessionCookie } from './session-cookie.ts'
 
 /**
- * Starts, finds and ends the session of the browser that sends a request. `read`, `start` and `end` may throw
- * AppError `store_unavailable`.
+ * Starts, finds and ends the session of the browser that sends a request. `read`, `use`, `start` and `end`
+ * may throw AppError `store_unavailable`.
  */
 export interface BrowserSessions {
   /** Whether the request brings a session cookie, good or not. */
@@ -22,7 +22,9 @@ export interface BrowserSessions {
   /** Whether a session cookie may exist that this request could not bring. */
   mayBeWithheld(req: Request): boolean
   /** Reads the session. A cookie with a wrong signature counts as absent. */
-  read(req: Request): Promise<{ cookie: 'absent' | 'valid'; session: Session | undefined }>
+  read(req: Request): Promise<FoundSession>
+  /** As `read`, and extends the session's idle timeout. */
+  use(req: Request): Promise<FoundSession>
   /**
    * Starts a new session under a new id, which it returns, then ends the one that the browser had (OWASP ASVS
    * 5.0, 7.2.4).
@@ -42,9 +44,15 @@ export interface BrowserSessions {
   end(req: Request, res: Response): Promise<PendingRevocation | undefined>
 }
 
+/** The session that a request names by its cookie. */
+interface FoundSession {
+  readonly cookie: 'absent' | 'valid'
+  readonly session: Session | undefined
+}
+
 interface BrowserSessionsOptions {
   config: Config
-  store: Pick<SessionStore, 'create' | 'read'>
+  store: Pick<SessionStore, 'create' | 'read' | 'touch'>
   termination: Pick<
     SessionTermination,
     'end' | 'endWithoutRevoking' | 'endChain' | 'supersedeChain' | 'restorePrevious' | 'revokePending'
@@ -65,11 +73,8 @@ export function createBrowserSessions({
     hasCookie: cookie.isPresent,
     mayBeWithheld: cookie.mayBeWithheld,
 
-    async read(req) {
-      const id = cookie.readId(req)
-      if (id === undefined) return { cookie: 'absent', session: undefined }
-      return { cookie: 'valid', session: await store.read(toSessionHandle(id)) }
-    },
+    read: (req) => find(req, store.read),
+    use: (req) => find(req, store.touch),
 
     async start(req, session) {
       const previousId = cookie.readId(req)
@@ -100,6 +105,13 @@ export function createBrowserSessions({
       if (cookie.isPresent(req)) cookie.drop(res)
       return pendingRevocation
     },
+  }
+
+  /** Finds the session of the cookie, by `read` or `touch` of the store. */
+  async function find(req: Request, look: SessionStore['read']): Promise<FoundSession> {
+    const id = cookie.readId(req)
+    if (id === undefined) return { cookie: 'absent', session: undefined }
+    return { cookie: 'valid', session: await look(toSessionHandle(id)) }
   }
 
   async function create(handle: string, session: NewSession): Promise<void> {

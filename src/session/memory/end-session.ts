@@ -39,7 +39,7 @@ export function createMemoryEndSession({
     }
     const { identity, tokens, inherited, tokensVersion: version } = session
     sessions.delete(handle)
-    index.delete(handle)
+    index.remove(handle, session)
     locks.delete(handle)
     const pendingRevocation = { identity, tokens, handle, version, inherited }
     // With a successor, the tokens are revoked with those of the successor.

@@ -3,7 +3,7 @@ import { createExpiringMap } from '../../expiring-map.ts'
 import type { NewSession, Session } from '../session.ts'
 import { toGroups } from '../session-groups.ts'
 import type { SessionLifetimes, Store } from '../store.ts'
-import { idleExpiry, isDueForTouch, loginCutoffLifetime } from '../timeouts.ts'
+import { idleExpiry, loginCutoffLifetime, touchInterval } from '../timeouts.ts'
 import { assertStored } from './assert-stored.ts'
 import { createMemoryEndSession } from './end-session.ts'
 import { createMemorySessionIndex, toGroupName } from './session-index.ts'
@@ -25,14 +25,14 @@ interface MemoryStoreOptions {
 export interface MemoryStore extends Store {
   /** Number of sessions, token locks, tombstones, reservations and published texts. */
   size(): number
-  /** Number of sessions and groups in the index. */
+  /** Number of entries in the index. */
   indexSize(): number
 }
 
 /** Creates the store of one process. Its sessions are gone once the process ends. */
 export function createMemoryStore({ clock, lifetimes, capacity = 100_000 }: MemoryStoreOptions): MemoryStore {
   const index = createMemorySessionIndex()
-  const sessions = createExpiringMap<Session>(clock, capacity, index.delete)
+  const sessions = createExpiringMap<Session>(clock, capacity, index.remove)
   const locks = createMemoryTokenLocks({ clock, capacity, fenceLifetime: lifetimes.absoluteTimeout })
   const tombstones = createMemoryTombstones(clock, 10 * capacity)
   /** For each group, the time at which logins that had begun earlier were rejected. */
@@ -53,7 +53,7 @@ export function createMemoryStore({ clock, lifetimes, capacity = 100_000 }: Memo
       const idleExpiresAt = idleExpiry(now, absoluteExpiresAt, lifetimes)
       const times = { createdAt: now, lastSeenAt: now, idleExpiresAt, absoluteExpiresAt }
       assertStored(sessions.set(handle, { ...session, ...times, handle, tokensVersion: 1 }, idleExpiresAt))
-      index.set(handle, session.identity)
+      index.add(handle, session)
       return 'created'
     },
 
@@ -61,10 +61,10 @@ export function createMemoryStore({ clock, lifetimes, capacity = 100_000 }: Memo
       return sessions.get(handle)
     },
 
-    async touch({ handle }) {
+    async touch(handle) {
       const session = sessions.get(handle)
       const now = clock.now()
-      if (session === undefined || !isDueForTouch(session, now, lifetimes)) return session
+      if (session === undefined || now - session.lastSeenAt < touchInterval(lifetimes)) return session
       const idleExpiresAt = idleExpiry(now, session.absoluteExpiresAt, lifetimes)
       const touched = { ...session, lastSeenAt: now, idleExpiresAt }
       sessions.set(handle, touched, idleExpiresAt)
@@ -112,7 +112,8 @@ export function createMemoryStore({ clock, lifetimes, capacity = 100_000 }: Memo
       if (!locks.isNewest(handle, fence)) return 'lock-lost'
       const refreshed = { ...session, identity, tokens, tokensVersion: version + 1 }
       sessions.set(handle, refreshed, session.idleExpiresAt)
-      index.set(handle, identity)
+      index.remove(handle, session)
+      index.add(handle, refreshed)
       locks.releaseNewest(handle, fence)
       return 'committed'
     },

@@ -1,10 +1,11 @@
 import type { Clock } from '../../clock.ts'
+import { toGroups } from '../session-groups.ts'
 import type { SessionStore } from '../store.ts'
 import { concurrentRequestWindow, pendingRevocationLifetime, tombstoneLifetime } from '../timeouts.ts'
 import { toLockKey, toSessionKey } from './keys.ts'
 import type { RevocationQueue } from './revocation-queue.ts'
-import type { RunScript } from './script-runner.ts'
-import { endScript } from './scripts.ts'
+import type { RunScript } from './scripts/script-runner.ts'
+import { endScript } from './scripts/session-scripts.ts'
 import type { RedisSessionIndex } from './session-index.ts'
 import type { SessionRecords } from './session-record.ts'
 
@@ -15,6 +16,16 @@ interface RedisEndSessionOptions {
   revocationQueue: RevocationQueue
   clock: Clock
 }
+
+/** What `endScript` returns. */
+type EndAnswer = [
+  wasAlive: number,
+  signedOutAt: Buffer,
+  successor: Buffer,
+  sealed?: Buffer,
+  version?: Buffer,
+  inherited?: Buffer,
+]
 
 /** Creates `end` of the Redis store. */
 export function createRedisEndSession({
@@ -29,7 +40,7 @@ export function createRedisEndSession({
     // out of reach while the session is not: that must not prevent a logout.
     const isKept = !withoutRevoking && successor === undefined
     const isQueued = isKept && (await tryToEnqueue(handle))
-    const answer = await runScript(
+    const answer = await runScript.binary(
       endScript,
       [toSessionKey(handle), toLockKey(handle)],
       clock.now(),
@@ -40,14 +51,21 @@ export function createRedisEndSession({
       withoutRevoking ? 1 : 0,
       concurrentRequestWindow,
     )
-    const texts = Array.isArray(answer) ? answer.map(String) : []
-    const [wasAlive, signedOutAt, earlierSuccessor = '', indexes = '', i = '', t = '', n = '', b = ''] = texts
-    await index.remove(indexes.split(' ').filter(Boolean), handle)
+    const [wasAlive, signedOutAt, earlierSuccessor, sealed, version, inherited] = answer as EndAnswer
+    const ended =
+      sealed === undefined
+        ? undefined
+        : records.openPendingRevocation(handle, {
+            sealed,
+            version: Number(version),
+            inherited: String(inherited),
+          })
+    if (ended !== undefined) await index.remove(toGroups(ended.identity), handle)
     if (isKept && !isQueued) await tryToEnqueue(handle)
     return {
-      wasAlive: wasAlive === '1',
-      pendingRevocation: records.openPendingRevocation(handle, { i, t, n, b }),
-      successor: earlierSuccessor || undefined,
+      wasAlive: wasAlive === 1,
+      pendingRevocation: withoutRevoking ? undefined : ended,
+      successor: String(earlierSuccessor) || undefined,
       signedOutAt: Number(signedOutAt) || undefined,
     }
   }

@@ -1,3 +1,5 @@
+import type { GroupName } from './group-names.ts'
+
 /**
  * Keys in Redis; docs/operations.md describes each. In braces is the hash tag by which a cluster picks the
  * node.
@@ -7,12 +9,16 @@
 export const toSessionKey = (handle: string): string => `portico:session:{${handle}}`
 export const toLockKey = (handle: string): string => `portico:lock:{${handle}}`
 
+/** Milliseconds for which Redis keeps a session after its expiry, because the replicas' clocks may differ. */
+export const clockAllowance = 60_000
+
 /** Ended sessions whose tokens are not revoked yet, sorted by the time at which that is due. */
 export const revocationQueueKey = 'portico:revocations'
 
-/** A group's index, and the time of its last `rejectEarlierLogins`; `name` is a keyed hash of the group. */
-export const toIndexKey = (name: string): string => `portico:index:{${name}}`
-export const toLoginCutoffKey = (name: string): string => `portico:cutoff:{${name}}`
+/** A part of the index, and the time of a group's last `rejectEarlierLogins`, on the same node. */
+export const toIndexKey = ({ part }: GroupName): string => `portico:index:{${part}}`
+export const toLoginCutoffKey = ({ part, hash }: GroupName): string =>
+  `portico:cutoff:{${part}}:${hash.toString('base64url')}`
 
 /** A reservation and its text have one hash tag as well. */
 export const toReservationKey = (key: string): string => `portico:reservation:{${key}}`

@@ -3,13 +3,9 @@ import type { SessionStore } from '../store.ts'
 import { pendingRevocationLifetime, revocationGrace, tombstoneLifetime } from '../timeouts.ts'
 import type { RedisConnection } from './connection/connection.ts'
 import { revocationQueueKey, toSessionKey } from './keys.ts'
-import type { RunScript } from './script-runner.ts'
-import {
-  completeRevocationScript,
-  enqueueScript,
-  keepForRevocationScript,
-  takeDueRevocationsScript,
-} from './scripts.ts'
+import type { RunScript } from './scripts/script-runner.ts'
+import { completeRevocationScript, keepForRevocationScript } from './scripts/session-scripts.ts'
+import { enqueueScript, takeDueRevocationsScript } from './scripts/shared-scripts.ts'
 import type { SessionReader } from './session-reader.ts'
 import type { SessionRecords } from './session-record.ts'
 
@@ -30,7 +26,7 @@ interface RevocationQueueOptions {
   connection: RedisConnection
   runScript: RunScript
   records: SessionRecords
-  sessions: Pick<SessionReader, 'readFields'>
+  sessions: Pick<SessionReader, 'readPendingRevocation'>
   clock: Clock
 }
 
@@ -52,8 +48,7 @@ export function createRevocationQueue({
         [toSessionKey(handle)],
         clock.now(),
         pendingRevocationLifetime,
-        records.sealIdentity(handle, late),
-        records.sealTokens(handle, late),
+        records.seal(handle, late),
         successorEnded ? 1 : 0,
       )
       const [first = 0, second = ''] = Array.isArray(answer) ? answer : []
@@ -67,10 +62,7 @@ export function createRevocationQueue({
       return { pendingRevocation: { identity, tokens, handle, version, inherited } }
     },
 
-    async readPendingRevocation(handle) {
-      const fields = await sessions.readFields(handle)
-      return fields.v === 'ended' ? records.openPendingRevocation(handle, fields) : undefined
-    },
+    readPendingRevocation: sessions.readPendingRevocation,
 
     async completeRevocation(handle, version) {
       // First: tokens that arrive in between queue the session again.

@@ -1,49 +1,47 @@
-import { createHmac } from 'node:crypto'
 import type { Clock } from '../../clock.ts'
-import { deriveKeys } from '../../crypto/derive-key.ts'
 import { inBatches } from '../batches.ts'
 import type { Session } from '../session.ts'
 import { isIn, type SessionGroup } from '../session-groups.ts'
 import type { SessionLifetimes } from '../store.ts'
 import { loginCutoffLifetime } from '../timeouts.ts'
 import type { RedisConnection } from './connection/connection.ts'
+import { type GroupName, scoreUnit, type ToGroupNames } from './group-names.ts'
 import { toIndexKey, toLoginCutoffKey } from './keys.ts'
-import type { RunScript } from './script-runner.ts'
-import { indexScript, setTextScript } from './scripts.ts'
+import { indexScript, unindexScript } from './scripts/index-scripts.ts'
+import type { RunScript } from './scripts/script-runner.ts'
+import { setTextScript } from './scripts/shared-scripts.ts'
 import type { SessionReader } from './session-reader.ts'
 
 /**
- * The index of sessions by their groups. It tolerates writes that are only half done: an entry is written
- * before its session and may outlive it, so that a reader of the index has to read each session as well.
+ * The index of sessions by their groups. It has a fixed number of parts, each a sorted set with the entries
+ * of many groups: a key for each group would take more memory than the entries themselves. An entry may
+ * outlive its session, so that a reader of the index has to read each session as well.
  */
 export interface RedisSessionIndex {
-  /** Returns the keys of the indexes of these groups. */
-  keysOf(groups: readonly SessionGroup[]): string[]
-  add(keys: readonly string[], handle: string, absoluteExpiresAt: number): Promise<void>
+  /**
+   * Adds a session to the index, and returns whether one of its groups rejects a login that began at
+   * `startedAt`. Both happen in one step: a `rejectEarlierLogins` that comes before is seen here, and a
+   * search that comes after one finds the session.
+   */
+  add(groups: readonly SessionGroup[], handle: string, startedAt: number): Promise<{ isRejected: boolean }>
   /** Never rejects: the session has ended, and an index entry that stays does no harm. */
-  remove(keys: readonly string[], handle: string): Promise<void>
+  remove(groups: readonly SessionGroup[], handle: string): Promise<void>
   /** Returns the active sessions, the oldest first. */
   find(group: SessionGroup): Promise<Session[]>
   rejectEarlierLogins(group: SessionGroup): Promise<void>
-  /** Whether one of the groups rejects a login that began at `startedAt`. */
-  isLoginRejected(groups: readonly SessionGroup[], startedAt: number): Promise<boolean>
 }
 
 interface RedisSessionIndexOptions {
   connection: RedisConnection
   runScript: RunScript
-  /**
-   * Master secrets, newest first. They key the hashes that name a group, because a user's `sub` can be
-   * guessed.
-   */
-  secrets: readonly Uint8Array[]
+  toNames: ToGroupNames
   lifetimes: SessionLifetimes
   clock: Clock
-  sessions: Pick<SessionReader, 'read' | 'hasEnded'>
+  sessions: Pick<SessionReader, 'lookUp'>
 }
 
-/** Milliseconds for which an entry without a session is kept: its session may still be written. */
-const entryAllowance = 60_000
+/** Milliseconds. */
+const minute = 60_000
 /** Sessions that are read at once: a user with thousands of them must not block Redis for the others. */
 const batchSize = 100
 
@@ -51,76 +49,105 @@ const batchSize = 100
 export function createRedisSessionIndex({
   connection,
   runScript,
-  secrets,
+  toNames,
   lifetimes,
   clock,
   sessions,
 }: RedisSessionIndexOptions): RedisSessionIndex {
-  const nameKeys = deriveKeys(secrets, 'store-index')
-
   return {
-    keysOf: (groups) => groups.flatMap((group) => toNames(group).slice(0, 1)).map(toIndexKey),
-
-    async add(keys, handle, absoluteExpiresAt) {
-      const args = [clock.now(), absoluteExpiresAt, handle, lifetimes.absoluteTimeout]
-      await Promise.all(keys.map((key) => runScript(indexScript, [key], ...args)))
+    async add(groups, handle, startedAt) {
+      const names = groups.map(toNames)
+      const newest = names.map(([name]) => name).filter((name) => name !== undefined)
+      const expiryMinute = Math.ceil((clock.now() + lifetimes.absoluteTimeout) / minute)
+      const cutoffs = await onParts(newest, (keys, parts) =>
+        runScript(
+          indexScript,
+          keys,
+          Math.floor(clock.now() / minute),
+          lifetimes.absoluteTimeout,
+          ...parts.flatMap(({ by, tag }) => [tag * scoreUnit + expiryMinute, toEntry(handle, by)]),
+        ),
+      )
+      // Afterwards: a replica whose newest secret is another one writes them under the older names, and
+      // searches by the newer ones as well.
+      const older = names.flatMap(([, ...rest]) => rest).map(toLoginCutoffKey)
+      const olderCutoffs = await Promise.all(older.map((key) => connection.run((client) => client.get(key))))
+      return { isRejected: [...cutoffs, ...olderCutoffs].some((cutoff) => Number(cutoff) > startedAt) }
     },
 
-    async remove(keys, handle) {
-      await Promise.all(
-        keys.map((key) => connection.run((client) => client.zRem(key, handle)).catch(() => {})),
-      )
+    async remove(groups, handle) {
+      await onParts(groups.flatMap(toNames), (keys, parts) =>
+        runScript(unindexScript, keys, ...parts.map(({ by }) => toEntry(handle, by))),
+      ).catch(() => {})
     },
 
     async find(group) {
-      const found = (await Promise.all(toNames(group).map(toIndexKey).map(findIn))).flat()
+      const entries = (await Promise.all(toNames(group).map(readEntries))).flat()
+      const found = await inBatches(entries, batchSize, readSessions)
       // The user's claims may have changed since the entry was written.
       const ofGroup = found.filter(({ identity }) => isIn(identity, group))
-      return ofGroup.sort((a, b) => a.createdAt - b.createdAt)
+      const byHandle = new Map(ofGroup.map((session) => [session.handle, session]))
+      return [...byHandle.values()].sort((a, b) => a.createdAt - b.createdAt)
     },
 
     async rejectEarlierLogins(group) {
-      const [name = ''] = toNames(group)
+      const [name] = toNames(group)
+      if (name === undefined) return
       await runScript(setTextScript, [toLoginCutoffKey(name)], clock.now(), loginCutoffLifetime)
     },
-
-    async isLoginRejected(groups, startedAt) {
-      const cutoffs = await Promise.all(
-        groups.flatMap(toNames).map((name) => connection.run((client) => client.get(toLoginCutoffKey(name)))),
-      )
-      return cutoffs.some((cutoff) => cutoff !== null && Number(cutoff) > startedAt)
-    },
   }
 
-  /** Returns the names of one group, one for each master secret, the newest first. */
-  function toNames({ by, issuer, value }: SessionGroup): string[] {
-    const text = JSON.stringify([by, issuer, value])
-    return nameKeys.map((key) => createHmac('sha256', key).update(text).digest('base64url'))
+  /**
+   * Runs a script on the parts of these groups, each with its cut-off: one call for all of them, in a cluster
+   * one for each, because a script there may only use keys of one node. Joins the answers.
+   */
+  async function onParts(
+    names: readonly GroupName[],
+    run: (keys: string[], parts: readonly GroupName[]) => Promise<unknown>,
+  ): Promise<unknown[]> {
+    if (names.length === 0) return []
+    const calls = connection.isCluster ? names.map((name) => [name]) : [names]
+    const answers = await Promise.all(
+      calls.map((group) =>
+        run(
+          group.flatMap((name) => [toIndexKey(name), toLoginCutoffKey(name)]),
+          group,
+        ),
+      ),
+    )
+    return answers.flat()
   }
 
-  /** Returns the active sessions of one index, and drops the entries of those that have ended. */
-  async function findIn(key: string): Promise<Session[]> {
-    const entries = await connection.run((client) => client.zRangeWithScores(key, 0, -1))
-    return inBatches(entries, batchSize, (batch) => readEntries(key, batch))
+  async function readEntries(name: GroupName): Promise<IndexEntry[]> {
+    const [key, from] = [toIndexKey(name), name.tag * scoreUnit]
+    const values = await connection.run((client) => client.zRangeByScore(key, from, from + scoreUnit - 1))
+    return values.map((value) => ({ key, value, handle: value.split(' ')[0] ?? '' }))
   }
 
-  async function readEntries(key: string, entries: readonly IndexEntry[]): Promise<Session[]> {
-    const found = await Promise.all(entries.map(({ value }) => sessions.read(value)))
-    const missing = entries.filter((entry, position) => found[position] === undefined && isOld(entry))
-    const handles = missing.map(({ value }) => value)
-    const haveEnded = await Promise.all(handles.map((handle) => sessions.hasEnded(handle)))
-    const ended = handles.filter((_handle, position) => haveEnded[position])
-    if (ended.length > 0) await connection.run((client) => client.zRem(key, ended))
-    return found.filter((session) => session !== undefined)
-  }
-
-  function isOld({ score: absoluteExpiresAt }: IndexEntry): boolean {
-    return absoluteExpiresAt - lifetimes.absoluteTimeout < clock.now() - entryAllowance
+  /** Returns the active sessions, and drops the entries of those that have ended. */
+  async function readSessions(entries: readonly IndexEntry[]): Promise<Session[]> {
+    const found = await Promise.all(entries.map(({ handle }) => sessions.lookUp(handle)))
+    const ended = entries.filter((_entry, position) => found[position]?.hasEnded)
+    const keys = [...new Set(ended.map(({ key }) => key))]
+    await Promise.all(
+      keys.map((key) => {
+        const values = ended.filter((entry) => entry.key === key).map(({ value }) => value)
+        return connection.run((client) => client.zRem(key, values))
+      }),
+    )
+    return found.map(({ session }) => session).filter((session) => session !== undefined)
   }
 }
 
-/** A handle, sorted by the absolute expiry of its session. */
+/**
+ * The text of an entry. The kind is part of it, because two groups of one session may be in one part, which
+ * has each text once.
+ */
+const toEntry = (handle: string, by: SessionGroup['by']) => `${handle} ${by.charAt(0)}`
+
+/** An entry as it was found. */
 interface IndexEntry {
+  key: string
   value: string
-  score: number
+  handle: string
 }

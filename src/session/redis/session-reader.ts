@@ -1,26 +1,33 @@
 import type { Clock } from '../../clock.ts'
 import type { Log } from '../../telemetry/logger.ts'
-import type { Session } from '../session.ts'
+import type { PendingRevocation, Session } from '../session.ts'
+import type { SessionLifetimes } from '../store.ts'
+import { touchInterval } from '../timeouts.ts'
 import type { RedisConnection } from './connection/connection.ts'
-import { toSessionKey } from './keys.ts'
-import type { SessionRecords } from './session-record.ts'
+import { clockAllowance, toSessionKey } from './keys.ts'
+import type { RunScript } from './scripts/script-runner.ts'
+import { touchScript } from './scripts/session-scripts.ts'
+import { type RecordFields, recordFields, type SessionRecords } from './session-record.ts'
 
 /** Reads sessions and tombstones. */
 export interface SessionReader {
   /** Returns the active session; undefined if there is none, or none that this version can read. */
   read(handle: string): Promise<Session | undefined>
+  /** As `read`, and extends the idle timeout. */
+  touch(handle: string): Promise<Session | undefined>
   /**
-   * Whether a session has ended for certain: one that this version cannot read may be active for another
-   * replica.
+   * Looks up a session that is in the index. `hasEnded` is certain: one that this version cannot read may be
+   * active for another replica.
    */
-  hasEnded(handle: string): Promise<boolean>
-  /** Returns the fields of a session or tombstone; `v` is its format. */
-  readFields(handle: string): Promise<Record<string, string>>
+  lookUp(handle: string): Promise<{ session: Session | undefined; hasEnded: boolean }>
+  readPendingRevocation(handle: string): Promise<PendingRevocation | undefined>
 }
 
 interface SessionReaderOptions {
   connection: RedisConnection
+  runScript: RunScript
   records: SessionRecords
+  lifetimes: SessionLifetimes
   clock: Clock
   log: Log
 }
@@ -28,33 +35,64 @@ interface SessionReaderOptions {
 /** Creates the reader. */
 export function createSessionReader({
   connection,
+  runScript,
   records,
+  lifetimes,
   clock,
   log,
 }: SessionReaderOptions): SessionReader {
   return {
-    async read(handle) {
+    read: async (handle) => open(handle, await readFields(handle)),
+
+    async touch(handle) {
+      const fields = await runScript.binary(
+        touchScript,
+        [toSessionKey(handle)],
+        clock.now(),
+        lifetimes.idleTimeout,
+        touchInterval(lifetimes),
+        clockAllowance,
+      )
+      return open(handle, fields as RecordFields)
+    },
+
+    async lookUp(handle) {
       const fields = await readFields(handle)
-      const { v: format } = fields
-      if (format === undefined || format === 'ended') return undefined
-      const session = records.open(handle, fields)
-      if (session === undefined) log('session_unreadable', { session: handle, format: format.slice(0, 20) })
-      return session !== undefined && session.idleExpiresAt > clock.now() ? session : undefined
+      return { session: open(handle, fields), hasEnded: (toFormat(fields) ?? 'ended') === 'ended' }
     },
-    async hasEnded(handle) {
-      const { v: format = 'ended' } = await readFields(handle)
-      return format === 'ended'
+
+    async readPendingRevocation(handle) {
+      const fields = await readFields(handle)
+      const [, , version, sealed, inherited] = fields
+      if (toFormat(fields) !== 'ended' || !sealed) return undefined
+      return records.openPendingRevocation(handle, {
+        sealed,
+        version: Number(version),
+        inherited: String(inherited ?? ''),
+      })
     },
-    readFields,
   }
 
-  function readFields(handle: string): Promise<Record<string, string>> {
-    return connection.run((client) =>
-      client.hGetAll(toSessionKey(handle)).catch((error: unknown) => {
+  function open(handle: string, fields: RecordFields): Session | undefined {
+    const format = toFormat(fields)
+    if (format === undefined || format === 'ended') return undefined
+    const session = records.open(handle, fields)
+    if (session === undefined) log('session_unreadable', { session: handle, format: format.slice(0, 20) })
+    return session !== undefined && session.idleExpiresAt > clock.now() ? session : undefined
+  }
+
+  function readFields(handle: string): Promise<RecordFields> {
+    return connection.run((_client, binary) =>
+      binary.hmGet(toSessionKey(handle), recordFields).catch((error: unknown) => {
         // A value that is not a hash is not a session either.
-        if (error instanceof Error && error.message.startsWith('WRONGTYPE')) return { v: 'WRONGTYPE' }
+        if (error instanceof Error && error.message.startsWith('WRONGTYPE')) return wrongType
         throw error
       }),
     )
   }
 }
+
+const wrongType: RecordFields = [Buffer.from('WRONGTYPE')]
+
+/** The format of a record: its first field. */
+const toFormat = ([format]: RecordFields): string | undefined => (format ? format.toString() : undefined)

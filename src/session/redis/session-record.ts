@@ -1,38 +1,18 @@
 import { z } from 'zod'
 import type { Sealer } from '../../crypto/sealer.ts'
-import type { NewSession, PendingRevocation, RefreshToken, Session } from '../session.ts'
-import { recordFormat } from './scripts.ts'
+import type { ProviderTokens } from '../../provider/types.ts'
+import type { Identity, NewSession, PendingRevocation, RefreshToken, Session } from '../session.ts'
+import { packTokens, unpackTokens } from './packed-tokens.ts'
+import { recordFormat } from './scripts/session-scripts.ts'
 
-const sealedIdentity = z.object({
-  providerName: z.string(),
-  issuer: z.string(),
-  providerSub: z.string(),
-  appSub: z.string(),
-  userId: z.string().exactOptional(),
-  claims: z.record(z.string(), z.unknown()),
-  authTime: z.number().exactOptional(),
-  acr: z.string().exactOptional(),
-  amr: z.array(z.string()).exactOptional(),
-  providerSid: z.string().exactOptional(),
-  nonce: z.string().exactOptional(),
-  login: z.object({
-    fingerprint: z.string(),
-    returnTo: z.string(),
-    device: z.string(),
-    address: z.string().exactOptional(),
-    startedAt: z.number(),
-  }),
-})
+/** The fields of a session's hash that are read, in this order; `scripts.ts` describes them. */
+export const recordFields = ['v', 'x', 'n', 'i', 'b']
 
-const sealedTokens = z.object({
-  accessToken: z.string(),
-  obtainedAt: z.number(),
-  accessTokenExpiresAt: z.number().exactOptional(),
-  refreshToken: z.string().exactOptional(),
-  idToken: z.string().exactOptional(),
-  dpopThumbprint: z.string().exactOptional(),
-  scope: z.array(z.string()),
-})
+/** The values of `recordFields`; null where one is absent. */
+export type RecordFields = readonly (Buffer | null | undefined)[]
+
+/** The times of a session; milliseconds since the epoch. */
+export type SessionTimes = Pick<Session, 'createdAt' | 'lastSeenAt' | 'idleExpiresAt' | 'absoluteExpiresAt'>
 
 const sealedInherited = z.array(
   z.object({
@@ -43,88 +23,170 @@ const sealedInherited = z.array(
   }),
 )
 
-/** The fields of a session's hash in Redis; `scripts.ts` describes them. */
-const record = z.object({
-  v: z.literal(recordFormat),
-  i: z.string(),
-  t: z.string(),
-  n: z.coerce.number().int(),
-  c: z.coerce.number(),
-  l: z.coerce.number(),
-  x: z.coerce.number(),
-  a: z.coerce.number(),
-  b: z.string().default(''),
-})
-
-/** The fields of a tombstone whose tokens still have to be revoked. */
-const pendingRecord = z.object({
-  i: z.string(),
-  t: z.string(),
-  n: z.coerce.number().int(),
-  b: z.string().default(''),
-})
-
-/** Converts sessions to the sealed texts that Redis holds, and back. */
+/** Converts sessions to the sealed values that Redis holds, and back. */
 export interface SessionRecords {
-  /** Seals the identity for this server alone, bound to the session. */
-  sealIdentity(handle: string, session: NewSession): string
-  sealTokens(handle: string, session: NewSession): string
+  /** Seals identity and tokens for this server alone, bound to the session. */
+  seal(handle: string, session: NewSession): Buffer
   sealInherited(handle: string, tokens: readonly RefreshToken[]): string
   /** Opens sealed texts that are separated by spaces; undefined if none of them contains a token. */
   openInherited(handle: string, texts: string): readonly RefreshToken[] | undefined
   /**
    * Opens a session; undefined if the fields have another format, belong to another session, or were not
-   * sealed by this server.
+   * sealed by this server. Access and ID token are unpacked once they are read: few requests need them.
    */
-  open(handle: string, fields: Record<string, string>): Session | undefined
+  open(handle: string, fields: RecordFields): Session | undefined
   /** Opens the tokens in a tombstone; undefined if there are none that this server can open. */
-  openPendingRevocation(handle: string, fields: Record<string, string>): PendingRevocation | undefined
+  openPendingRevocation(
+    handle: string,
+    fields: { sealed: Buffer; version: number; inherited: string },
+  ): PendingRevocation | undefined
 }
 
 /** Creates the conversion; `sealer` encrypts sessions at rest. */
 export function createSessionRecords(sealer: Sealer): SessionRecords {
   return {
-    sealIdentity: (handle, { identity }) => sealer.seal(JSON.stringify(identity), `${handle} identity`),
-    sealTokens: (handle, { tokens }) => sealer.seal(JSON.stringify(tokens), `${handle} tokens`),
+    seal(handle, { identity, tokens }) {
+      const row = Buffer.from(JSON.stringify(toRow(identity, tokens)))
+      const rowLength = Buffer.alloc(rowLengthSize)
+      rowLength.writeUInt32BE(row.length)
+      const packed = packTokens([tokens.accessToken, tokens.idToken], row)
+      return sealer.sealBytes(Buffer.concat([rowLength, row, packed]), toContext(handle))
+    },
     sealInherited: (handle, tokens) => sealer.seal(JSON.stringify(tokens), `${handle} inherited`),
     openInherited,
-    open(handle, fields) {
-      const { data } = record.safeParse(fields)
-      const session = data === undefined ? undefined : openBoth(handle, data)
-      if (data === undefined || session === undefined) return undefined
+    open(handle, [format, timesField, version, sealed, inherited]) {
+      const times = toTimes(String(timesField))
+      if (String(format) !== recordFormat || times === undefined || !version || !sealed) return undefined
+      const opened = openSealed(handle, sealed)
+      if (opened === undefined) return undefined
       return {
-        ...session,
+        ...opened,
         handle,
-        createdAt: data.c,
-        lastSeenAt: data.l,
-        idleExpiresAt: data.x,
-        absoluteExpiresAt: data.a,
-        tokensVersion: data.n,
-        inherited: openInherited(handle, data.b),
+        ...times,
+        tokensVersion: Number(version),
+        inherited: inherited ? openInherited(handle, String(inherited)) : undefined,
       }
     },
-    openPendingRevocation(handle, fields) {
-      const { data } = pendingRecord.safeParse(fields)
-      const session = data === undefined ? undefined : openBoth(handle, data)
-      if (data === undefined || session === undefined) return undefined
-      return { ...session, handle, version: data.n, inherited: openInherited(handle, data.b) }
+    openPendingRevocation(handle, { sealed, version, inherited }) {
+      const opened = openSealed(handle, sealed)
+      return opened && { ...opened, handle, version, inherited: openInherited(handle, inherited) }
     },
   }
 
-  function openBoth(handle: string, { i, t }: { i: string; t: string }): NewSession | undefined {
-    const identity = openWith(sealedIdentity, i, `${handle} identity`)
-    const tokens = openWith(sealedTokens, t, `${handle} tokens`)
-    return identity === undefined || tokens === undefined ? undefined : { identity, tokens }
+  /**
+   * What opens needs no further check: this server sealed it, for this session, and in this format, because
+   * the seal is bound to all three (AES-GCM's associated data).
+   */
+  function openSealed(handle: string, sealed: Buffer): NewSession | undefined {
+    const bytes = sealer.openBytes(sealed, toContext(handle))
+    if (bytes === undefined) return undefined
+    const rowEnd = rowLengthSize + bytes.readUInt32BE(0)
+    const row = bytes.subarray(rowLengthSize, rowEnd)
+    return fromRow(JSON.parse(row.toString()) as Row, () => unpackTokens(bytes.subarray(rowEnd), row))
   }
 
   function openInherited(handle: string, texts: string): readonly RefreshToken[] | undefined {
     const sealed = texts.split(' ').filter((text) => text !== '')
-    const tokens = sealed.flatMap((text) => openWith(sealedInherited, text, `${handle} inherited`) ?? [])
+    const tokens = sealed.flatMap((text) => {
+      const opened = sealer.open(text, `${handle} inherited`)
+      return (opened === undefined ? undefined : sealedInherited.safeParse(JSON.parse(opened)).data) ?? []
+    })
     return tokens.length === 0 ? undefined : tokens
   }
+}
 
-  function openWith<T>(schema: z.ZodType<T>, sealed: string, context: string): T | undefined {
-    const text = sealer.open(sealed, context)
-    return text === undefined ? undefined : schema.safeParse(JSON.parse(text)).data
+/** Writes the field `x` of a record. */
+export const toTimesField = ({ idleExpiresAt, lastSeenAt, createdAt, absoluteExpiresAt }: SessionTimes) =>
+  [idleExpiresAt, lastSeenAt, createdAt, absoluteExpiresAt].join(' ')
+
+/** Reads the field `x`; undefined if it is not what `toTimesField` or the scripts write. */
+function toTimes(field: string): SessionTimes | undefined {
+  const [idleExpiresAt = 0, lastSeenAt = 0, createdAt = 0, absoluteExpiresAt = 0, ...rest] = field
+    .split(' ')
+    .map(Number)
+  const isWhole = absoluteExpiresAt > 0 && rest.length === 0
+  return isWhole && idleExpiresAt > 0
+    ? { idleExpiresAt, lastSeenAt, createdAt, absoluteExpiresAt }
+    : undefined
+}
+
+/** What a seal is bound to. A change of the row below needs another `recordFormat`. */
+const toContext = (handle: string) => `${handle} session ${recordFormat}`
+
+/** Bytes of the row's length before it. */
+const rowLengthSize = 4
+
+/**
+ * All that a check of the session needs, without names, which would take a third of it. An absent value is
+ * null.
+ */
+type Row = ReturnType<typeof toRow>
+
+const toRow = (identity: Identity, tokens: ProviderTokens) =>
+  [
+    identity.providerName,
+    identity.issuer,
+    identity.providerSub,
+    // Mostly the same.
+    identity.appSub === identity.providerSub ? null : identity.appSub,
+    identity.userId,
+    identity.claims,
+    identity.authTime,
+    identity.acr,
+    identity.amr,
+    identity.providerSid,
+    identity.nonce,
+    identity.login.fingerprint,
+    identity.login.returnTo,
+    identity.login.device,
+    identity.login.address,
+    identity.login.startedAt,
+    tokens.obtainedAt,
+    tokens.accessTokenExpiresAt,
+    tokens.refreshToken,
+    tokens.dpopThumbprint,
+    tokens.scope,
+  ] as const
+
+function fromRow(row: Row, unpack: () => (string | undefined)[]): NewSession {
+  let unpacked: (string | undefined)[] | undefined
+  const long = (position: number) => {
+    unpacked ??= unpack()
+    return unpacked[position]
+  }
+  return {
+    identity: {
+      providerName: row[0],
+      issuer: row[1],
+      providerSub: row[2],
+      appSub: row[3] ?? row[2],
+      userId: row[4] ?? undefined,
+      claims: row[5],
+      authTime: row[6] ?? undefined,
+      acr: row[7] ?? undefined,
+      amr: row[8] ?? undefined,
+      providerSid: row[9] ?? undefined,
+      nonce: row[10] ?? undefined,
+      login: {
+        fingerprint: row[11],
+        returnTo: row[12],
+        device: row[13],
+        address: row[14] ?? undefined,
+        startedAt: row[15],
+      },
+    },
+    tokens: {
+      obtainedAt: row[16],
+      accessTokenExpiresAt: row[17] ?? undefined,
+      refreshToken: row[18] ?? undefined,
+      dpopThumbprint: row[19] ?? undefined,
+      scope: row[20],
+      get accessToken() {
+        return long(0) ?? ''
+      },
+      get idToken() {
+        return long(1)
+      },
+    },
   }
 }

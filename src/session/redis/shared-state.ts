@@ -2,8 +2,8 @@ import { createHmac } from 'node:crypto'
 import type { Reservation, SharedState } from '../shared-state.ts'
 import type { RedisConnection } from './connection/connection.ts'
 import { toCounterKey, toPublishedKey, toReservationKey, toReservationTextKey, toSharedKey } from './keys.ts'
-import type { RunScript } from './script-runner.ts'
-import * as scripts from './scripts.ts'
+import type { RunScript } from './scripts/script-runner.ts'
+import * as scripts from './scripts/shared-scripts.ts'
 
 interface RedisSharedStateOptions {
   connection: RedisConnection

@@ -5,16 +5,17 @@ import { AppError } from '../../errors.ts'
 import type { Log } from '../../telemetry/logger.ts'
 import { toGroups } from '../session-groups.ts'
 import type { SessionLifetimes, Store } from '../store.ts'
-import { idleExpiry, isDueForTouch } from '../timeouts.ts'
+import { idleExpiry } from '../timeouts.ts'
 import { type RedisConnection, readInfo } from './connection/connection.ts'
 import { createRedisEndSession } from './end-session.ts'
-import { pingKey, toSessionKey } from './keys.ts'
+import { createGroupNames } from './group-names.ts'
+import { clockAllowance, pingKey, toSessionKey } from './keys.ts'
 import { createRevocationQueue } from './revocation-queue.ts'
-import { createScriptRunner } from './script-runner.ts'
-import * as scripts from './scripts.ts'
+import { createScriptRunner } from './scripts/script-runner.ts'
+import * as scripts from './scripts/session-scripts.ts'
 import { createRedisSessionIndex } from './session-index.ts'
 import { createSessionReader } from './session-reader.ts'
-import { createSessionRecords } from './session-record.ts'
+import { createSessionRecords, toTimesField } from './session-record.ts'
 import { createRedisSharedState } from './shared-state.ts'
 import { createRedisTokenLocks } from './token-locks.ts'
 
@@ -27,9 +28,6 @@ interface RedisStoreOptions {
   log: Log
 }
 
-/** Milliseconds for which Redis keeps a session after its expiry, because the replicas' clocks may differ. */
-const clockAllowance = 60_000
-
 /**
  * Creates the store that replicas share. Redis sees no token, no cookie and no name of a user: keys are made
  * from hashes, and values are sealed with keys that are derived from the master secrets, and bound to their
@@ -39,61 +37,40 @@ export function createRedisStore({ connection, secrets, lifetimes, clock, log }:
   const records = createSessionRecords(createSealer(secrets, 'session-at-rest'))
   const [counterSecret = Buffer.alloc(0)] = deriveKeys(secrets, 'store-index')
   const runScript = createScriptRunner(connection)
-  const sessions = createSessionReader({ connection, records, clock, log })
-  const index = createRedisSessionIndex({ connection, runScript, secrets, lifetimes, clock, sessions })
+  const sessions = createSessionReader({ connection, runScript, records, lifetimes, clock, log })
+  const toNames = createGroupNames(secrets)
+  const index = createRedisSessionIndex({ connection, runScript, toNames, lifetimes, clock, sessions })
   const revocationQueue = createRevocationQueue({ connection, runScript, records, sessions, clock })
   const end = createRedisEndSession({ runScript, records, index, revocationQueue, clock })
 
   return {
     ...createRedisSharedState({ connection, runScript, counterSecret }),
-    ...createRedisTokenLocks({ runScript, records, index, lifetimes, clock }),
+    ...createRedisTokenLocks({ runScript, records, index, clock }),
 
     async create(handle, session) {
-      const groups = toGroups(session.identity)
-      const indexes = index.keysOf(groups)
       const now = clock.now()
       const absoluteExpiresAt = now + lifetimes.absoluteTimeout
       const idleExpiresAt = idleExpiry(now, absoluteExpiresAt, lifetimes)
-      const fields = {
-        v: scripts.recordFormat,
-        i: records.sealIdentity(handle, session),
-        t: records.sealTokens(handle, session),
-        n: 1,
-        c: now,
-        l: now,
-        x: idleExpiresAt,
-        a: absoluteExpiresAt,
-        g: indexes.join(' '),
-      }
-      // First: there must never be an active session that is not in its index.
-      await index.add(indexes, handle, absoluteExpiresAt)
-      const timeToLive = idleExpiresAt - now + clockAllowance
-      const keys = [toSessionKey(handle)]
       const created = await runScript(
         scripts.createScript,
-        keys,
-        timeToLive,
-        ...Object.entries(fields).flat(),
+        [toSessionKey(handle)],
+        idleExpiresAt - now + clockAllowance,
+        toTimesField({ idleExpiresAt, lastSeenAt: now, createdAt: now, absoluteExpiresAt }),
+        records.seal(handle, session),
       )
       if (created !== 1) return 'taken'
-      // After: a `rejectEarlierLogins` that is too late to be seen here finds the session in its index.
-      if (!(await index.isLoginRejected(groups, session.identity.login.startedAt))) return 'created'
+      // Afterwards: a `rejectEarlierLogins` that comes too late to be seen here finds the session. If this
+      // process crashes in between, the session is in no index, but its id has reached no browser.
+      const { identity } = session
+      const { isRejected } = await index.add(toGroups(identity), handle, identity.login.startedAt)
+      if (!isRejected) return 'created'
       await end(handle)
       return 'rejected'
     },
 
     read: sessions.read,
 
-    async touch(session) {
-      const now = clock.now()
-      if (!isDueForTouch(session, now, lifetimes)) return session
-      const idleExpiresAt = idleExpiry(now, session.absoluteExpiresAt, lifetimes)
-      const timeToLive = idleExpiresAt - now + clockAllowance
-      const keys = [toSessionKey(session.handle)]
-      const touched = await runScript(scripts.touchScript, keys, now, idleExpiresAt, timeToLive)
-      return touched === 1 ? { ...session, lastSeenAt: now, idleExpiresAt } : undefined
-    },
-
+    touch: sessions.touch,
     end,
 
     async inherit(handle, tokens) {

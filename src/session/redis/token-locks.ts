@@ -1,9 +1,9 @@
 import type { Clock } from '../../clock.ts'
 import { toGroups } from '../session-groups.ts'
-import type { SessionLifetimes, SessionStore } from '../store.ts'
+import type { SessionStore } from '../store.ts'
 import { toLockKey, toSessionKey } from './keys.ts'
-import type { RunScript } from './script-runner.ts'
-import { commitScript, lockScript, renewLockScript, unlockScript } from './scripts.ts'
+import type { RunScript } from './scripts/script-runner.ts'
+import { commitScript, lockScript, renewLockScript, unlockScript } from './scripts/session-scripts.ts'
 import type { RedisSessionIndex } from './session-index.ts'
 import type { SessionRecords } from './session-record.ts'
 
@@ -14,7 +14,6 @@ interface RedisTokenLocksOptions {
   runScript: RunScript
   records: SessionRecords
   index: RedisSessionIndex
-  lifetimes: SessionLifetimes
   clock: Clock
 }
 
@@ -23,7 +22,6 @@ export function createRedisTokenLocks({
   runScript,
   records,
   index,
-  lifetimes,
   clock,
 }: RedisTokenLocksOptions): RedisTokenLocks {
   return {
@@ -44,17 +42,16 @@ export function createRedisTokenLocks({
     },
 
     async commitTokens(handle, { version, fence }, refreshed) {
-      // The user may have another e-mail address now.
+      // The user may have another e-mail address now. An active session is not rejected.
       const emailGroups = toGroups(refreshed.identity).filter(({ by }) => by === 'email')
-      await index.add(index.keysOf(emailGroups), handle, clock.now() + lifetimes.absoluteTimeout)
+      await index.add(emailGroups, handle, 0)
       const answer = await runScript(
         commitScript,
         [toSessionKey(handle), toLockKey(handle)],
         clock.now(),
         version,
         fence,
-        records.sealIdentity(handle, refreshed),
-        records.sealTokens(handle, refreshed),
+        records.seal(handle, refreshed),
       )
       if (answer === 'committed' || answer === 'stale' || answer === 'lock-lost') return answer
       return 'ended'

@@ -3,7 +3,8 @@ import { AppError } from '../../../errors.ts'
 import type { Log } from '../../../telemetry/logger.ts'
 import { pingKey } from '../keys.ts'
 import { createConnectionLog } from './connection-log.ts'
-import { type Deployment, deadline, type RedisClient } from './deployment.ts'
+import { createDeadlines } from './deadlines.ts'
+import type { BinaryClient, Deployment, RedisClient } from './deployment.ts'
 import { createReconnection } from './reconnection.ts'
 import { isRefusal, storeUnavailable, toRedisReason } from './redis-errors.ts'
 
@@ -15,7 +16,9 @@ export interface RedisConnection {
    * @throws AppError `store_unavailable`; its reason is the first word of Redis's error, `not connected:
    * ...`, or `deadline passed`
    */
-  run<T>(commands: (client: RedisClient) => Promise<T>): Promise<T>
+  run<T>(commands: (client: RedisClient, binary: BinaryClient) => Promise<T>): Promise<T>
+  /** Whether keys are on several nodes: a script can then use keys of one hash tag only. */
+  readonly isCluster: boolean
   /** Returns one section of INFO, of every server that holds keys. */
   info(section: string): Promise<string[]>
   close(): Promise<void>
@@ -32,6 +35,7 @@ const readonlyPause = 1_000
 export function createRedisConnection(target: RedisTarget, log: Log): RedisConnection {
   const connectionLog = createConnectionLog(target, log)
   const reconnection = createReconnection(target, connectionLog)
+  const deadlines = createDeadlines()
   let answeredAt = 0
 
   const pings = setInterval(
@@ -40,10 +44,12 @@ export function createRedisConnection(target: RedisTarget, log: Log): RedisConne
   ).unref()
 
   return {
-    run: (commands) => run(({ client }) => commands(client)),
+    run: (commands) => run(({ client, binary }) => commands(client, binary)),
+    isCluster: target.kind === 'cluster',
     info: (section) => run((deployment) => deployment.info(section)),
     async close() {
       clearInterval(pings)
+      deadlines.stop()
       connectionLog.stop()
       reconnection.close()
     },
@@ -53,7 +59,10 @@ export function createRedisConnection(target: RedisTarget, log: Log): RedisConne
     const deployment = reconnection.current()
     const startedAt = performance.now()
     try {
-      const result = await withDeadline(commands(deployment), () => giveUp(deployment, startedAt))
+      const result = await deadlines.wait(commands(deployment), () => {
+        giveUp(deployment, startedAt)
+        return storeUnavailable('deadline passed')
+      })
       answeredAt = performance.now()
       connectionLog.connected()
       return result
@@ -82,19 +91,3 @@ export function createRedisConnection(target: RedisTarget, log: Log): RedisConne
 /** Returns the field of INFO that each server reports; undefined if one does not report it. */
 export const readInfo = (sections: readonly string[], field: string): (string | undefined)[] =>
   sections.map((section) => new RegExp(`^${field}:(\\S+)`, 'm').exec(section)?.[1])
-
-/** Waits for commands; after the deadline calls `onLate` and throws AppError `store_unavailable`. */
-async function withDeadline<T>(commands: Promise<T>, onLate: () => void): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
-      onLate()
-      reject(storeUnavailable('deadline passed'))
-    }, deadline)
-  })
-  try {
-    return await Promise.race([commands, late])
-  } finally {
-    clearTimeout(timer)
-  }
-}

@@ -1,20 +1,34 @@
-import { createClient, createCluster, createSentinel } from '@redis/client'
+import { createClient, createCluster, createSentinel, RESP_TYPES } from '@redis/client'
 import type { RedisTarget } from '../../../config/values/redis-url.ts'
 
 /**
  * The part of node-redis that the store uses. Its clients for one server, for Sentinel and for Cluster all
  * have it.
  */
-export interface RedisClient {
+export interface RedisClient extends ScriptClient {
   get(key: string): Promise<string | null>
   mGet(keys: string[]): Promise<(string | null)[]>
   set(key: string, value: string, options: SetOptions): Promise<string | null>
   del(key: string): Promise<number>
   hGetAll(key: string): Promise<Record<string, string>>
-  zRangeWithScores(key: string, from: number, to: number): Promise<{ value: string; score: number }[]>
+  zRangeByScore(key: string, from: number, to: number): Promise<string[]>
   zRem(key: string, members: string | string[]): Promise<number>
-  eval(script: string, options: { keys: string[]; arguments: string[] }): Promise<unknown>
-  evalSha(sha: string, options: { keys: string[]; arguments: string[] }): Promise<unknown>
+}
+
+/** The commands that run scripts. */
+export interface ScriptClient {
+  eval(script: string, options: ScriptOptions): Promise<unknown>
+  evalSha(sha: string, options: ScriptOptions): Promise<unknown>
+}
+
+/** The same client with bytes for texts in the answers: sealed records are not texts. */
+export interface BinaryClient extends ScriptClient {
+  hmGet(key: string, fields: string[]): Promise<(Buffer | null)[]>
+}
+
+interface ScriptOptions {
+  keys: string[]
+  arguments: (string | Buffer)[]
 }
 
 interface SetOptions {
@@ -25,6 +39,7 @@ interface SetOptions {
 /** A client, with the operations that differ between the three kinds of deployment. */
 export interface Deployment {
   client: RedisClient
+  binary: BinaryClient
   connect(): Promise<unknown>
   destroy(): void
   /** Returns one section of INFO, of every server that holds keys. */
@@ -49,6 +64,8 @@ const socket = {
   socketTimeout: deadline,
   reconnectStrategy: () => reconnectDelay,
 }
+/** Makes a client answer with bytes instead of texts. */
+const bytes = { [RESP_TYPES.BLOB_STRING]: Buffer }
 const toSocket = (tls: boolean) => (tls ? { ...socket, tls: true as const } : socket)
 /** The pings keep the socket timeout from closing connections that are not in use. */
 const nodeOptions = { disableOfflineQueue: true, pingInterval: deadline / 2, socket } as const
@@ -68,6 +85,7 @@ export function createDeployment(
       client.on('error', onError)
       return {
         client,
+        binary: client.withTypeMapping(bytes),
         connect: () => client.connect(),
         destroy: () => client.destroy(),
         info: async (section) => [await client.info(section)],
@@ -85,6 +103,7 @@ export function createDeployment(
       cluster.on('error', onError)
       return {
         client: cluster,
+        binary: cluster.withTypeMapping(bytes),
         connect: () => cluster.connect(),
         destroy: () => cluster.destroy(),
         info: (section) =>
@@ -105,6 +124,7 @@ export function createDeployment(
       sentinel.on('error', onError)
       return {
         client: sentinel,
+        binary: sentinel.withTypeMapping(bytes),
         connect: () => sentinel.connect(),
         destroy: () => void sentinel.destroy().catch(() => {}),
         info: async (section) => [await sentinel.info(section)],
