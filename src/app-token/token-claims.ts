@@ -1,6 +1,6 @@
 import type { Config } from '../config/config.ts'
 import type { ProviderConfig } from '../config/providers/provider-config.ts'
-import { limitUserClaims, selectUserClaims } from '../provider/identity/user-claims.ts'
+import { hasClaim, limitUserClaims } from '../provider/identity/user-claims.ts'
 import type { ProviderIdentity, UserClaims } from '../provider/types.ts'
 import { createGroupFilter, type IsGroupAllowed } from './group-filter.ts'
 
@@ -37,8 +37,11 @@ export function createTokenClaimSelector({ appToken, providers }: TokenClaimsOpt
   const isAllowed = appToken.groups === undefined ? undefined : createGroupFilter(appToken.groups)
 
   return ({ providerName, claims: all }) => {
+    const names = claimNamesOf.get(providerName) ?? []
     const allowed = isAllowed === undefined ? all : filterGroups(all, isAllowed)
-    const found = selectUserClaims(claimNamesOf.get(providerName) ?? [], allowed)
+    const found = names
+      .filter((name) => hasClaim(allowed, name))
+      .map((name) => [name, allowed[name]] as const)
     const { claims, dropped } = limitUserClaims(found, maxTokenClaims)
     return { claims, leftOut: dropped }
   }

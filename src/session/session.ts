@@ -77,6 +77,9 @@ export function createSessionId(): string {
   return randomToken()
 }
 
+/** Whether a text has the form of a session id. */
+export const isSessionId = (text: string): boolean => /^[\w-]{43}$/.test(text)
+
 /**
  * Returns the public handle of a session id: its SHA-256. The id has 256 bits of entropy, so that a plain
  * hash is enough to keep it secret.

@@ -4,6 +4,7 @@ import expressSession from 'express-session'
 import type { Config } from '../../config/config.ts'
 import { deriveKeys } from '../../crypto/derive-key.ts'
 import { createHmacSha256, type Hmac } from '../../crypto/hmac.ts'
+import { isSessionId } from '../../session/session.ts'
 import {
   addCookie,
   type CookieAttributes,
@@ -52,9 +53,8 @@ export function createSessionCookie({ secrets, secureCookies, session }: Config)
     readId(req) {
       const value = readCookies(req)[name]
       if (value === undefined || !value.startsWith('s:')) return undefined
-      const end = value.lastIndexOf('.')
-      const id = value.slice(2, Math.max(2, end))
-      const signature = value.slice(end + 1)
+      const [id = '', signature = ''] = value.slice(2).split('.')
+      if (!isSessionId(id)) return undefined
       return signers.some((sign) => isSignature(sign, id, signature)) ? id : undefined
     },
 

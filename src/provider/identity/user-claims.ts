@@ -46,14 +46,17 @@ export function selectUserClaims(names: readonly string[], ...sources: UserClaim
 }
 
 /** Whether there is a claim of this name; inherited members of objects do not count, and null is no value. */
-const hasClaim = (claims: UserClaims, name: string) =>
+export const hasClaim = (claims: UserClaims, name: string) =>
   Object.hasOwn(claims, name) && claims[name] !== undefined && claims[name] !== null
 
 /**
  * Keeps the claims that together fit into so many bytes of JSON (UTF-8), in their order. One that does not
  * fit is dropped whole, because a part of it would be misleading.
  */
-export function limitUserClaims(entries: readonly [string, unknown][], maxBytes: number): LimitedClaims {
+export function limitUserClaims(
+  entries: readonly (readonly [string, unknown])[],
+  maxBytes: number,
+): LimitedClaims {
   const all = Object.fromEntries(entries)
   // A character takes three bytes at most: few claims need no closer look, and this runs in each check.
   if (JSON.stringify(all).length * 3 <= maxBytes) return { claims: all, dropped: [] }
