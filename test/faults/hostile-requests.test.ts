@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { median, takeTurns } from '../support/latencies.ts'
 import { startPortico, type TestPortico } from '../support/portico.ts'
 
 let portico: TestPortico
@@ -25,9 +26,6 @@ async function timeLivez(path: string, headers: Record<string, string>): Promise
   return took
 }
 
-const median = (values: readonly number[]) =>
-  values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0
-
 const callback = '/api/callback?state=x&code=y'
 const rounds = 9
 /** A request of 14 kB costs up to three times a short one; quadratic time misses this by far: ratios of 14 and 19 were seen. */
@@ -45,14 +43,12 @@ test.each<[string, string, Record<string, string>]>([
 ])(
   '60 requests with 14 kB of %s at once hold up others no longer than harmless ones',
   async (name, path, headers) => {
-    const harmless: number[] = []
-    const hostile: number[] = []
     await timeLivez(callback, {})
-    // In turns, so that whatever else the machine does meets both alike.
-    for (let round = 0; round < rounds; round += 1) {
-      harmless.push(await timeLivez(callback, {}))
-      hostile.push(await timeLivez(path, headers))
-    }
+    const [harmless, hostile] = await takeTurns(
+      rounds,
+      () => timeLivez(callback, {}),
+      () => timeLivez(path, headers),
+    )
     const ratio = median(hostile) / median(harmless)
     if (process.env.PRINT_FIGURES !== undefined) {
       process.stdout.write(

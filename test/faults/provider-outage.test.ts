@@ -1,43 +1,68 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { TestBrowser } from '../support/browser.ts'
 import { seconds } from '../support/clock.ts'
-import { type Answer, type Fleet, startFleet } from '../support/deployments/fleet.ts'
+import { type Answer, type Fleet, slowest, startFleet, timesOf } from '../support/deployments/fleet.ts'
+import { median, percentile, takeTurns } from '../support/latencies.ts'
 
-const timeout = seconds(1)
+const timeout = seconds(3)
+/** Lifetime of the provider's access tokens, in seconds. They are refreshed ahead of time in the last 60. */
+const lifetime = 300
+const start = () =>
+  startFleet({
+    replicas: 2,
+    env: { OIDC_TIMEOUT: '3s' },
+    provider: { GRACE: '300', LIFETIME: String(lifetime) },
+  })
+
 let fleet: Fleet
 let browser: TestBrowser
+/** The same with a provider that is well, and somebody signed in there: what to compare with. */
+let healthyFleet: Fleet
+let healthyBrowser: TestBrowser
 beforeAll(async () => {
-  fleet = await startFleet({ replicas: 2, env: { OIDC_TIMEOUT: '1s' }, provider: { GRACE: '60' } })
+  ;[fleet, healthyFleet] = await Promise.all([start(), start()])
 })
-afterAll(() => fleet.close())
+afterAll(() => Promise.all([fleet.close(), healthyFleet.close()]))
 beforeEach(async () => {
   browser = await fleet.signIn()
+  healthyBrowser = await healthyFleet.signIn()
 })
 
 const describeAnswer = ({ status, code }: Answer) => (code === undefined ? `${status}` : `${status} ${code}`)
 const outcomes = (answers: Answer[]) => [...new Set(answers.map(describeAnswer))]
-const percentile = (answers: Answer[], part: number) =>
-  answers.map(({ took }) => took).sort((a, b) => a - b)[Math.ceil(answers.length * part) - 1] ?? Number.NaN
 
-/** One after the other, as a person's page would ask. */
-async function ask(count: number): Promise<Answer[]> {
-  const answers: Answer[] = []
-  for (let turn = 0; turn < count; turn += 1) answers.push(await fleet.askToken(browser))
-  return answers
+/** One after the other, as a person's page would ask, each in turn with somebody whose provider is well. */
+async function ask(count: number): Promise<{ answers: Answer[]; healthy: Answer[] }> {
+  const [answers, healthy] = await takeTurns(
+    count,
+    () => fleet.askToken(browser),
+    () => healthyFleet.askToken(healthyBrowser),
+  )
+  expect(outcomes(healthy)).toEqual(['200'])
+  return { answers, healthy }
 }
 
-/** By the clock of all processes: until the breakers let a call through, and Redis's own pause is over. */
+/** Compares the median and the p99 with those of healthy calls: noise alone makes p99 three times as long. */
+function expectAsQuick(answers: Answer[], healthy: Answer[], what: string): void {
+  const [times, expected] = [timesOf(answers), timesOf(healthy)]
+  const [p99, healthyP99] = [percentile(times, 0.99), percentile(expected, 0.99)]
+  process.stdout.write(`${what}: p99 ${p99.toFixed(1)} ms (healthy ${healthyP99.toFixed(1)})\n`)
+  expect(median(times)).toBeLessThan(5 * median(expected))
+  expect(p99).toBeLessThan(10 * healthyP99)
+}
+
+/** Calls of 240 requests that may reach a provider that fails: without breaker and pause, all of them do. */
+const mostTrials = 20
+
+/** Ends every pause, of the breakers and in Redis; a call that began before may still fail. */
 async function expectHealed(): Promise<void> {
-  await fleet.advance(seconds(2))
-  const until = performance.now() + 5_000
-  let answer = await fleet.askToken(browser)
-  while (answer.status === 503 && performance.now() < until) {
-    await delay(50)
-    await fleet.advance(seconds(1))
-    answer = await fleet.askToken(browser)
+  const outcomes: string[] = []
+  for (let turn = 0; turn < 3 && outcomes.at(-1) !== '200'; turn += 1) {
+    await fleet.advance(seconds(31))
+    await fleet.redis.passTime(seconds(31))
+    outcomes.push(describeAnswer(await fleet.askToken(browser)))
   }
-  expect(describeAnswer(answer)).toBe('200')
+  expect(outcomes.at(-1)).toBe('200')
 }
 
 /** The provider process stops answering: its kernel still takes connections. */
@@ -52,57 +77,69 @@ describe.each<[string, () => void | Promise<void>, () => void | Promise<void>]>(
   ['resets connections', () => answerWith({ fault: 'reset' }), () => answerWith({ fault: 'none' })],
   ['answers HTML', () => answerWith({ fault: 'html' }), () => answerWith({ fault: 'none' })],
 ])('the provider %s', (name, fail, mend) => {
-  test('F21, F22: while tokens are valid, also in their last fifth, nobody notices (p99 below 50 ms)', async () => {
+  test('F21, F22: while tokens are valid, also in their last fifth, nobody notices', async () => {
     await ask(20)
     await fail()
     try {
       const valid = await ask(200)
-      // Servers age; a provider that is stopped does not answer orders, and does not have to.
-      await Promise.race([fleet.advance(seconds(50)), delay(200)])
+      // A provider that is stopped cannot have its clock moved.
+      await mend()
+      await fleet.advance(seconds(lifetime - 59))
+      await fail()
       const aging = await ask(200)
-      process.stdout.write(
-        `F21, F22: provider ${name}: p99 ${percentile(valid, 0.99).toFixed(1)} ms, in the last fifth ${percentile(aging, 0.99).toFixed(1)} ms\n`,
-      )
-      expect(outcomes([...valid, ...aging])).toEqual(['200'])
-      expect(percentile([...valid, ...aging], 0.99)).toBeLessThan(50)
+      const answers = [...valid.answers, ...aging.answers]
+      const healthy = [...valid.healthy, ...aging.healthy]
+      expect(outcomes(answers)).toEqual(['200'])
+      expectAsQuick(answers, healthy, `F21, F22: provider ${name}`)
+      // Whoever waits for a provider that hangs waits for all of its time.
+      expect(slowest(answers)).toBeLessThan(timeout)
     } finally {
       await mend()
     }
     await expectHealed()
   })
 
-  test('F23, F25: an expired token: 503 with Retry-After within the deadline, then in milliseconds, never 401', async () => {
-    await fleet.advance(seconds(61))
+  test('F23, F25: an expired token: 503 with Retry-After within the deadline, then at once, never 401', async () => {
+    await fleet.advance(seconds(lifetime + 1))
     const before = await fleet.provider()
     await fail()
     try {
       const first = await Promise.all(Array.from({ length: 40 }, () => fleet.askToken(browser)))
-      const next = await ask(200)
-      process.stdout.write(
-        `F23: provider ${name}: first refusal in ${percentile(first, 1).toFixed(0)} ms at worst, then p99 ${percentile(next, 0.99).toFixed(1)} ms\n`,
-      )
+      const { answers: next, healthy } = await ask(200)
       expect(outcomes([...first, ...next])).toEqual(['503 provider_unavailable'])
       expect([...first, ...next].every(({ retryAfter }) => Number(retryAfter) > 0)).toBe(true)
-      expect(percentile(first, 1)).toBeLessThan(timeout + 250)
-      expect(percentile(next, 0.99)).toBeLessThan(50)
+      // One deadline for all: not one for each replica in turn, nor the 5.5 s that a request waits at most.
+      expect(slowest(first)).toBeLessThan(1.5 * timeout)
+      // Whenever a pause of a second or more is over, one request tries whether the provider answers again.
+      const quick = next.filter(({ took }) => took < timeout)
+      expect(next.length - quick.length).toBeLessThan(mostTrials)
+      expectAsQuick(
+        quick,
+        healthy,
+        `F23: provider ${name}: first refusal in ${slowest(first).toFixed(0)} ms at worst, then`,
+      )
       expect(describeAnswer(await fleet.call(browser, 'GET', '/api/session'))).toBe('200')
     } finally {
       await mend()
     }
+    const after = await fleet.provider()
+    expect(after.held + after.refreshes - before.held - before.refreshes).toBeLessThan(mostTrials)
     await expectHealed()
     expect((await fleet.provider()).revoked).toBe(before.revoked)
   })
 })
 
 test('F24: 429: the time it names is kept by every replica, and then all goes on', async () => {
-  await fleet.advance(seconds(61))
-  await fleet.provider({ fault: { status: 429, headers: { 'retry-after': '2' } } })
+  await fleet.advance(seconds(lifetime + 1))
+  await fleet.provider({ fault: { status: 429, headers: { 'retry-after': '20' } } })
   const before = await fleet.provider()
-  const refused = await ask(20)
+  const { answers: refused } = await ask(20)
   expect(outcomes(refused)).toEqual(['503 provider_unavailable'])
-  expect(refused.map(({ retryAfter }) => retryAfter)).toEqual(
-    refused.map(() => expect.stringMatching(/^[12]$/)),
-  )
+  for (const { retryAfter } of refused) {
+    // Without the time it names, it would be a second.
+    expect(Number(retryAfter)).toBeGreaterThan(1)
+    expect(Number(retryAfter)).toBeLessThanOrEqual(20)
+  }
   expect((await fleet.provider()).held - before.held).toBe(1)
   await fleet.provider({ fault: 'none', release: true })
   await expectHealed()

@@ -26,6 +26,9 @@ export interface Answer {
   took: number
 }
 
+export const timesOf = (answers: readonly Answer[]): number[] => answers.map(({ took }) => took)
+export const slowest = (answers: readonly Answer[]): number => Math.max(...timesOf(answers))
+
 /**
  * Several server processes behind a balancer, with a real Redis and a real provider in their own processes.
  */
