@@ -158,10 +158,10 @@ describe('the provider is down', () => {
   test('F41: out here at once; the revocation arrives once it is back, from whichever replica is alive', async () => {
     const browser = await fleet.signIn()
     const [dying] = fleet.replicas
-    const before = await fleet.provider({ revocationFault: { status: 503 } })
-    const { took, ...logout } = await logOut(browser, dying?.url ?? '')
-    expect(describeAnswer({ took, ...logout })).toBe('200')
-    expect(took).toBeLessThan(1_000)
+    const before = await fleet.provider({ revocationFault: 'hang' })
+    expect(describeAnswer(await logOut(browser, dying?.url ?? ''))).toBe('200')
+    // A logout that waited for the provider would have waited for the end of its call.
+    expect(dying?.process.output.text).not.toContain('"revocation_failed"')
     expect(describeAnswer(await fleet.askToken(browser, at(1).url))).toBe('401 session_expired')
     expect((await fleet.provider()).livingRefreshTokens).toBe(before.livingRefreshTokens)
     await dying?.process.stop('SIGKILL')
