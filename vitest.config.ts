@@ -10,7 +10,7 @@ const redis = { testTimeout: 60_000, hookTimeout: 60_000, globalSetup: './test/s
 
 /** Whole fleets of processes: after the others, two files at a time. */
 const fleets = ['login', 'logout', 'redis-failover'].map((name) => `test/faults/${name}.test.ts`)
-/** Figures that others' load would spoil: last of all, one file after the other. */
+/** Print figures that others' load would spoil (no test depends on it): last of all, one file after the other. */
 const figures = ['hostile-requests', 'provider-outage', 'redis', 'refresh'].map(
   (name) => `test/faults/${name}.test.ts`,
 )

@@ -290,7 +290,7 @@ describe('the demo, where the SPA forwards the code', () => {
     expect(page.url()).toBe(`${url}/`)
   })
 
-  test('a tab that was told nothing notices within a second of being used (F40)', async () => {
+  test('a tab that was told nothing notices as soon as it is used (F40)', async () => {
     const page = await open()
     await page.getByRole('button', { name: 'Log in', exact: true }).click()
     await signInAsAda(page)
@@ -300,10 +300,10 @@ describe('the demo, where the SPA forwards the code', () => {
     const headers = { 'x-csrf': '1', cookie: `bff_session=${session?.value}` }
     expect((await fetch(`${url}/api/logout`, { method: 'POST', headers })).status).toBe(200)
     expect(await page.locator('#name').textContent()).toBe('Ada Lovelace')
-    const began = performance.now()
+    // No timer of the page runs any more: what happens now is the answer to the click, at once.
+    await page.clock.pauseAt(Date.now() + 60_000)
     await page.mouse.click(5, 300)
     await page.getByRole('button', { name: 'Log in', exact: true }).waitFor()
-    expect(performance.now() - began).toBeLessThan(1_000)
     expect(await page.locator('#status').textContent()).toContain('Your session has ended')
   })
 
@@ -322,7 +322,7 @@ describe('the demo, where the SPA forwards the code', () => {
     await page.getByRole('button', { name: 'Log out', exact: true }).click()
     await page.getByRole('button', { name: 'Log in', exact: true }).waitFor()
     // The API believes an answer for a second.
-    await expect.poll(async () => (await ask()).status, { timeout: 5_000 }).toBe(401)
+    await expect.poll(async () => (await ask()).status).toBe(401)
   })
 
   test('everywhere: other devices are signed out as well, and all others but this one can be ended', async () => {

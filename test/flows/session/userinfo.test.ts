@@ -188,13 +188,13 @@ describe("what one person's userinfo does", () => {
     expect(token.status).toBe(200)
   })
 
-  test('where the provider hangs, it costs one deadline, and then milliseconds', async () => {
+  test('where the provider hangs, it costs one deadline, and then no call', async () => {
     const browser = await signIn()
     idp.script({ userinfoEndpoint: () => {} })
     expect((await ask(browser)).status).toBe(503)
-    const began = performance.now()
+    const calls = idp.calls.userinfo
     for (let turn = 0; turn < 10; turn += 1) expect((await ask(browser)).status).toBe(503)
-    expect(performance.now() - began).toBeLessThan(500)
+    expect(idp.calls.userinfo).toBe(calls)
   })
 })
 
