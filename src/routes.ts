@@ -27,16 +27,15 @@ export function createApp(components: Components): Express {
 
   app.use(refuseMalformed)
 
-  // Machines: balancers, and readers of keys and metadata.
-  route('/livez', { get: [to.livez] })
-  route('/readyz', { get: [to.readyz] })
-  route('/.well-known/jwks.json', { get: [to.jwks] })
-  route('/.well-known/client-jwks.json', { get: [to.clientJwks] })
-  route('/.well-known/oauth-authorization-server', { get: [to.metadata] })
-
   app.use('/api', createCors(config.allowedOrigins))
 
-  // Browsers: the SPA's calls, and navigations.
+  // Browsers: the SPA's calls, and navigations. The calls that every app repeats come first: an address costs
+  // all those below it a comparison.
+  route('/api/session', { get: [csrf, limitCalls, to.session] })
+  route('/api/token', {
+    post: [csrf, limitCalls, jsonBody, requireSession, requireFreshTokens, to.token],
+  })
+  route('/api/userinfo', { get: [csrf, limitCalls, requireSession, requireFreshTokens, to.userinfo] })
   route('/api/providers', { get: [to.providers] })
   route('/api/login', {
     unsafeGet: [loginGuard, limitLogins, to.login],
@@ -49,11 +48,6 @@ export function createApp(components: Components): Express {
       post: [limitCallbacks, jsonOrFormBody, to.callback],
     })
   }
-  route('/api/session', { get: [csrf, limitCalls, to.session] })
-  route('/api/token', {
-    post: [csrf, limitCalls, jsonBody, requireSession, requireFreshTokens, to.token],
-  })
-  route('/api/userinfo', { get: [csrf, limitCalls, requireSession, requireFreshTokens, to.userinfo] })
   route('/api/sessions', {
     get: [csrf, limitCalls, requireSession, to.listSessions],
     delete: [csrf, limitCalls, requireSession, to.endOtherSessions],
@@ -71,6 +65,13 @@ export function createApp(components: Components): Express {
   route('/api/frontchannel-logout', { get: [limitCalls, to.frontChannelLogout] })
   route('/api/universal-logout', { post: [jsonBody, to.universalLogout, handleUniversalLogoutError] })
   route('/api/introspect', { post: [formBody, to.introspect] })
+
+  // Machines: balancers, and readers of keys and metadata.
+  route('/livez', { get: [to.livez] })
+  route('/readyz', { get: [to.readyz] })
+  route('/.well-known/jwks.json', { get: [to.jwks] })
+  route('/.well-known/client-jwks.json', { get: [to.clientJwks] })
+  route('/.well-known/oauth-authorization-server', { get: [to.metadata] })
 
   app.use(notFound, createProblemDetails(config))
   return app

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { RequestHandler } from 'express'
+import type { Request, RequestHandler, Response } from 'express'
 import type { Clock } from '../../clock.ts'
 import type { Session } from '../../session/session.ts'
 import type { Log } from '../../telemetry/logger.ts'
@@ -39,18 +39,21 @@ const probes: ReadonlySet<string> = new Set(['/livez', '/readyz'])
 export function createRequestContext({ log, clock }: { log: Log; clock: Clock }): RequestHandler {
   return (req, res, next) => {
     const requestId = randomUUID()
-    const startedAt = clock.now()
-    // The path without its query, which may contain a code. Read now, because routers rewrite it.
-    const { path, method } = req
     res.locals.requestId = requestId
     res.locals.headers = ['X-Request-Id', requestId]
     res.locals.log = (event, fields) => log(event, { request_id: requestId, ...fields })
+    if (log.isWritten?.('request_completed') !== false) logCompletion(req, res)
+    next()
+  }
+
+  function logCompletion(req: Request, res: Response): void {
+    const startedAt = clock.now()
+    // The path without its query, which may contain a code. Read now, because routers rewrite it.
+    const { path, method } = req
     res.once('close', () => {
       // Probes come every few seconds: those that succeed are logged at debug level.
       const isGoodProbe = probes.has(path) && res.statusCode === 200
-      const event = isGoodProbe ? 'probe_completed' : 'request_completed'
-      if (log.isWritten?.(event) === false) return
-      res.locals.log(event, {
+      res.locals.log(isGoodProbe ? 'probe_completed' : 'request_completed', {
         method,
         path: path.slice(0, 200),
         status: res.headersSent ? res.statusCode : 0,
@@ -59,6 +62,5 @@ export function createRequestContext({ log, clock }: { log: Log; clock: Clock })
         ...res.locals.refusal,
       })
     })
-    next()
   }
 }

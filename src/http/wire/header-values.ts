@@ -14,7 +14,8 @@ const uncut: ReadonlySet<string> = new Set(['authorization', 'cookie', 'dpop', '
  * take must not depend on how much a client sends.
  */
 export function cutHeaderValues(headers: IncomingHttpHeaders): void {
-  for (const [name, value] of Object.entries(headers)) {
+  for (const name in headers) {
+    const value = headers[name]
     if (typeof value === 'string' && value.length > maxLength && !uncut.has(name)) {
       headers[name] = value.slice(0, maxLength)
     }
