@@ -1,5 +1,3 @@
-import type { ChildProcess } from 'node:child_process'
-import { once } from 'node:events'
 import { join } from 'node:path'
 import type { Job, JobResult } from './load/generator.ts'
 import { forkPinned, type Measured } from './processes.ts'
@@ -11,51 +9,100 @@ export interface Running {
   server: Measured
 }
 
-/** The load generator, in a process and on a core of its own. */
+export type Load = Omit<Job, 'port' | 'dialect'>
+
+/** The load generator, in a process of its own. */
 export interface Generator {
-  run(running: Running, job: Omit<Job, 'port' | 'dialect'>): Promise<JobResult>
+  /**
+   * Signs users in where the operation needs sessions, and does not count that.
+   *
+   * @throws Error if one operation failed, or did not do what it stands for
+   */
+  prepare(running: Running, load: Load): Promise<void>
+  /** The same errors. */
+  run(running: Running, load: Load): Promise<JobResult>
   stop(): void
 }
 
-/** Starts the load generator. */
-export function startGenerator(core: number): Generator {
-  const child: ChildProcess = forkPinned(join(import.meta.dirname, 'load/generator.ts'), core)
+/** Milliseconds that a job may take beyond its duration; one without a duration, in all. */
+const patience = { timed: 60_000, counted: 1_800_000 }
+
+/** Starts a load generator on a core. `issuer` is the stub provider, which says what it has served. */
+export async function startGenerator(core: number, issuer: string): Promise<Generator> {
+  const child = await forkPinned(join(import.meta.dirname, 'load/generator.ts'), core)
+  const readServed = async () =>
+    (await (await fetch(`${issuer}/served`)).json()) as { codes: number; refreshes: number }
+
   return {
-    async run({ target, server }, job) {
-      child.send({ ...job, port: server.port, dialect: target.dialect } satisfies Job)
-      const [result] = (await once(child, 'message')) as [JobResult | { error: string }]
-      if ('error' in result) throw new Error(`${target.name}, ${job.operation}: ${result.error}`)
-      return result
+    async prepare(running, load) {
+      await run(running, { ...load, operations: 0 })
     },
+    run,
     stop: () => void child.kill('SIGKILL'),
+  }
+
+  async function run({ target, server }: Running, load: Load): Promise<JobResult> {
+    const before = await readServed()
+    child.send({ ...load, port: server.port, dialect: target.dialect } satisfies Job)
+    const result = await readResult(load)
+    const after = await readServed()
+    const isComplete =
+      (load.operation !== 'login' || after.codes - before.codes >= result.operations) &&
+      (load.operation !== 'refresh' || after.refreshes - before.refreshes >= result.operations)
+    if (!isComplete) throw new Error(`${target.name}: not each ${load.operation} reached the provider`)
+    return result
+  }
+
+  async function readResult({ operation, duration }: Load): Promise<JobResult> {
+    const { promise, resolve, reject } = Promise.withResolvers<JobResult | { error: string }>()
+    const onExit = () => reject(new Error('the load generator ended'))
+    const limit = duration === undefined ? patience.counted : duration + patience.timed
+    const timer = setTimeout(() => reject(new Error(`${operation} took more than ${limit / 1000} s`)), limit)
+    child.once('message', resolve)
+    child.once('exit', onExit)
+    try {
+      const result = await promise
+      if ('error' in result) throw new Error(`${operation}: ${result.error}`)
+      return result
+    } finally {
+      clearTimeout(timer)
+      child.off('message', resolve)
+      child.off('exit', onExit)
+    }
   }
 }
 
-/** What one operation costs: milliseconds on the processor, and operations a second with a core to itself. */
+/** What one operation costs. */
 export interface Cost {
+  /** Milliseconds of the server on the processor, for one operation. */
   cpu: number
+  /** Operations a second that were reached. */
   rate: number
 }
 
-/** Measures one operation in a closed loop for `duration` milliseconds. */
-export async function measureCost(
-  generator: Generator,
-  running: Running,
-  job: Pick<Job, 'operation' | 'connections' | 'duration'>,
-): Promise<Cost> {
+/** Measures one operation in a closed loop. */
+export async function measureCost(generator: Generator, running: Running, load: Load): Promise<Cost> {
   const before = running.server.cpu()
-  const { operations, seconds } = await generator.run(running, job)
+  const { operations, seconds } = await generator.run(running, load)
   return { cpu: (running.server.cpu() - before) / operations, rate: operations / seconds }
 }
 
-/** The middle value. */
-export function median(values: readonly number[]): number {
+/** The middle value, with the lowest and the highest. */
+export interface Spread {
+  median: number
+  low: number
+  high: number
+}
+
+/** Several measurements of one thing, as one value with its spread. */
+export function toSpread(values: readonly number[]): Spread {
   const sorted = [...values].sort((a, b) => a - b)
+  const at = (index: number) => sorted[index] ?? Number.NaN
   const middle = Math.floor(sorted.length / 2)
-  return sorted.length % 2 === 1 ? (sorted[middle] ?? 0) : ((sorted[middle - 1] ?? 0) + (sorted[middle] ?? 0)) / 2
+  const median = sorted.length % 2 === 1 ? at(middle) : (at(middle - 1) + at(middle)) / 2
+  return { median, low: at(0), high: at(sorted.length - 1) }
 }
 
 /** The value below which this share of sorted values lies. */
-export function percentile(sorted: readonly number[], share: number): number {
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0
-}
+export const percentile = (sorted: readonly number[], share: number): number =>
+  sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN

@@ -1,101 +1,95 @@
 import { spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
+import { root } from '../test/support/processes/start-process.ts'
 import type { Dialect } from './load/browser.ts'
 
 /** A server under measurement. */
 export interface Target {
   name: string
-  command: string[]
-  env: Record<string, string>
-  /** An address that answers once the server is ready. */
+  kind: 'measure' | 'this' | 'peer' | 'floor'
+  command: readonly string[]
+  /** Its settings, once its own address is known. */
+  toEnv(origin: string): Record<string, string>
+  /** A path that answers below 500 once the server is ready. */
   ready: string
   dialect: Dialect
-  usesRedis?: boolean
+  /** Whether its sessions are in Redis, not in its memory. */
+  usesRedis: boolean
 }
-
-const folder = import.meta.dirname
-export const root = join(folder, '..')
-
-/** Every server of the comparison runs on this Node, the one of package.json. */
-const node = process.execPath
 
 interface Surroundings {
   issuer: string
   redisUrl: string
-  /** Path of the server's entry: `src/main.ts`, or `dist/main.js` after a build. */
+  /** What Node runs: `src/main.ts`, or `dist/main.js` after a build. */
   entry: string
 }
 
-const none: Dialect = { check: '/', login: '/', headers: {}, forwardsCode: false }
+const folder = import.meta.dirname
 
-/** The measure of all ratios. */
+/** Every server of the comparison runs on this Node, the one of package.json. */
+const runNode = (file: string): string[] => [process.execPath, file]
+
+/** The measure of all shares. */
 export const bareExpress: Target = {
-  name: 'bare Express res.json',
-  command: [node, join(folder, 'servers/bare-express.ts')],
-  env: {},
+  name: 'bare Express',
+  kind: 'measure',
+  command: runNode(join(folder, 'servers/bare-express.ts')),
+  toEnv: () => ({}),
   ready: '/',
-  dialect: none,
+  dialect: { check: '/', login: '/', headers: {}, forwardsCode: false },
+  usesRedis: false,
 }
 
-/** Every server of the comparison, this one first. oauth2-proxy only where it is on the PATH. */
+/** Every server of the comparison, this one first; oauth2-proxy only where it is on the PATH. */
 export function listTargets(surroundings: Surroundings): Target[] {
   const { issuer } = surroundings
-  const plain: Dialect = {
-    check: '/me',
-    login: '/login',
-    headers: {},
-    token: { method: 'GET', path: '/token' },
-    forwardsCode: false,
-  }
   return [
-    portico('Portico, memory', surroundings, {}),
+    portico('Portico, memory', surroundings),
     portico('Portico, Redis', surroundings, { REDIS_URL: surroundings.redisUrl }),
-    {
-      name: 'express-openid-connect, memory',
-      command: [node, join(folder, 'peers/express-openid-connect.js')],
-      env: { ISSUER: issuer },
-      ready: '/me',
-      dialect: plain,
-    },
-    {
-      name: 'express-session + openid-client, memory',
-      command: [node, join(folder, 'peers/express-session.js')],
-      env: { ISSUER: issuer },
-      ready: '/me',
-      dialect: plain,
-    },
-    ...listOauth2Proxy(surroundings),
-    {
-      name: 'floor: node:http by hand',
-      command: [node, join(folder, 'servers/node-http.ts')],
-      env: { ISSUER: issuer },
-      ready: '/me',
-      dialect: plain,
-    },
+    // The rate limits count each call, and never refuse one.
+    portico('Portico, log and rate limits, memory', surroundings, {
+      LOG_LEVEL: 'info',
+      RATE_LIMIT_LOGIN: '9999999/1s',
+      RATE_LIMIT_API: '9999999/1s',
+    }),
+    plain('express-openid-connect, memory', 'peer', join(folder, 'peers/express-openid-connect.js'), issuer),
+    plain(
+      'express-session + openid-client, memory',
+      'peer',
+      join(folder, 'peers/express-session.js'),
+      issuer,
+    ),
+    ...(spawnSync('oauth2-proxy', ['--version']).status === 0 ? [oauth2Proxy(surroundings)] : []),
+    plain('floor: node:http by hand, memory', 'floor', join(folder, 'servers/node-http.ts'), issuer),
   ]
 }
 
-function portico(name: string, { issuer, entry }: Surroundings, more: Record<string, string>): Target {
+/** This server as it is deployed, but without what would hide its own cost: rate limits and a line a call. */
+export function portico(
+  name: string,
+  { issuer, entry }: Omit<Surroundings, 'redisUrl'>,
+  settings: Readonly<Record<string, string>> = {},
+): Target {
+  const secret = randomBytes(32).toString('base64url')
   return {
     name,
-    command: [node, join(root, entry)],
-    env: {
+    kind: 'this',
+    command: runNode(join(root, entry)),
+    toEnv: (origin) => ({
+      PUBLIC_URL: origin,
       HOST: '127.0.0.1',
-      BFF_SECRETS: randomBytes(32).toString('base64url'),
+      BFF_SECRETS: secret,
       OIDC_ISSUER: issuer,
       OIDC_CLIENT_ID: 'bench',
       OIDC_CLIENT_SECRET: 'bench-secret',
-      OIDC_CLIENT_AUTH: 'client_secret_basic',
-      OIDC_SCOPES: 'openid profile email offline_access',
       ALLOW_MEMORY_STORE: 'true',
       RATE_LIMIT_LOGIN: 'off',
       RATE_LIMIT_API: 'off',
       LOG_LEVEL: 'warn',
-      ...more,
-    },
+      ...settings,
+    }),
     ready: '/readyz',
-    usesRedis: 'REDIS_URL' in more,
     dialect: {
       check: '/api/session',
       login: '/api/login',
@@ -103,36 +97,57 @@ function portico(name: string, { issuer, entry }: Surroundings, more: Record<str
       token: { method: 'POST', path: '/api/token' },
       forwardsCode: true,
     },
+    usesRedis: 'REDIS_URL' in settings,
   }
 }
 
-function listOauth2Proxy({ issuer, redisUrl }: Surroundings): Target[] {
-  if (spawnSync('oauth2-proxy', ['--version']).status !== 0) return []
-  return [
-    {
-      name: 'oauth2-proxy (Go), Redis',
-      command: ['oauth2-proxy'],
-      env: {
-        OAUTH2_PROXY_PROVIDER: 'oidc',
-        OAUTH2_PROXY_OIDC_ISSUER_URL: issuer,
-        OAUTH2_PROXY_CLIENT_ID: 'bench',
-        OAUTH2_PROXY_CLIENT_SECRET: 'bench-secret',
-        OAUTH2_PROXY_SCOPE: 'openid profile email offline_access',
-        OAUTH2_PROXY_CODE_CHALLENGE_METHOD: 'S256',
-        OAUTH2_PROXY_COOKIE_SECRET: '0123456789abcdef0123456789abcdef',
-        OAUTH2_PROXY_COOKIE_SECURE: 'false',
-        OAUTH2_PROXY_EMAIL_DOMAINS: '*',
-        OAUTH2_PROXY_UPSTREAMS: 'static://202',
-        OAUTH2_PROXY_SESSION_STORE_TYPE: 'redis',
-        OAUTH2_PROXY_REDIS_CONNECTION_URL: redisUrl,
-        OAUTH2_PROXY_SET_XAUTHREQUEST: 'true',
-        OAUTH2_PROXY_REQUEST_LOGGING: 'false',
-        OAUTH2_PROXY_AUTH_LOGGING: 'false',
-        GOMAXPROCS: '1',
-      },
-      ready: '/ping',
-      usesRedis: true,
-      dialect: { check: '/oauth2/userinfo', login: '/oauth2/start?rd=/', headers: {}, forwardsCode: false },
+/** A server of this folder: its addresses are the same in each. */
+function plain(name: string, kind: Target['kind'], file: string, issuer: string): Target {
+  return {
+    name,
+    kind,
+    command: runNode(file),
+    toEnv: () => ({ ISSUER: issuer }),
+    ready: '/me',
+    dialect: {
+      check: '/me',
+      login: '/login',
+      headers: {},
+      token: { method: 'GET', path: '/token' },
+      forwardsCode: false,
     },
-  ]
+    usesRedis: false,
+  }
+}
+
+function oauth2Proxy({ issuer, redisUrl }: Surroundings): Target {
+  return {
+    name: 'oauth2-proxy (Go), Redis',
+    kind: 'peer',
+    command: ['oauth2-proxy'],
+    toEnv: (origin) => ({
+      OAUTH2_PROXY_HTTP_ADDRESS: new URL(origin).host,
+      OAUTH2_PROXY_REDIRECT_URL: `${origin}/oauth2/callback`,
+      OAUTH2_PROXY_PROVIDER: 'oidc',
+      OAUTH2_PROXY_OIDC_ISSUER_URL: issuer,
+      OAUTH2_PROXY_CLIENT_ID: 'bench',
+      OAUTH2_PROXY_CLIENT_SECRET: 'bench-secret',
+      OAUTH2_PROXY_SCOPE: 'openid profile email offline_access',
+      OAUTH2_PROXY_CODE_CHALLENGE_METHOD: 'S256',
+      OAUTH2_PROXY_COOKIE_SECRET: randomBytes(32).toString('base64url'),
+      OAUTH2_PROXY_COOKIE_SECURE: 'false',
+      OAUTH2_PROXY_EMAIL_DOMAINS: '*',
+      OAUTH2_PROXY_UPSTREAMS: 'static://202',
+      OAUTH2_PROXY_SESSION_STORE_TYPE: 'redis',
+      OAUTH2_PROXY_REDIS_CONNECTION_URL: redisUrl,
+      OAUTH2_PROXY_REQUEST_LOGGING: 'false',
+      OAUTH2_PROXY_AUTH_LOGGING: 'false',
+      // It has one core, as the others.
+      GOMAXPROCS: '1',
+    }),
+    ready: '/ping',
+    // It has no call for a token: an API gets the provider's own, or headers.
+    dialect: { check: '/oauth2/userinfo', login: '/oauth2/start?rd=/', headers: {}, forwardsCode: false },
+    usesRedis: true,
+  }
 }

@@ -18,26 +18,24 @@ export interface Dialect {
 export interface Browser {
   beginLogin(): Promise<Answer>
   /** Begins a login, plays the provider's page, and brings the code. `kind` chooses the tokens' lifetime. */
-  signIn(kind: 'fresh' | 'expired'): Promise<void>
+  signIn(kind: 'fresh' | 'short'): Promise<void>
   /** The request that checks the session, as text: it is the same for each call. */
   checkRequest(): string
+  /** The request for an app token, in the same way. */
   tokenRequest(): string
 }
 
 /** Creates a browser without cookies. */
 export function createBrowser(connection: Connection, port: number, dialect: Dialect): Browser {
   const cookies = new Map<string, string>()
-  const fixed = Object.entries({ Host: `127.0.0.1:${port}`, ...dialect.headers })
-    .map(([name, value]) => `${name}: ${value}\r\n`)
-    .join('')
+  const fixed = toHeaders({ Host: `127.0.0.1:${port}`, ...dialect.headers })
 
   return {
     beginLogin: () => call('GET', dialect.login),
 
     async signIn(kind) {
       const begun = await call('GET', dialect.login)
-      const location = readHeader(begun.head, 'location') ?? readLoginUrl(begun)
-      const { searchParams } = new URL(location)
+      const { searchParams } = new URL(readHeader(begun.head, 'location') ?? readLoginUrl(begun))
       const state = searchParams.get('state') ?? ''
       const redirect = new URL(searchParams.get('redirect_uri') ?? '')
       // The stub provider takes the nonce from the code: its own page would only cost time.
@@ -45,8 +43,7 @@ export function createBrowser(connection: Connection, port: number, dialect: Dia
       const answer = dialect.forwardsCode
         ? await call('POST', redirect.pathname, JSON.stringify({ code, state }))
         : await call('GET', `${redirect.pathname}?${new URLSearchParams({ code, state })}`)
-      const expected = dialect.forwardsCode ? 200 : 302
-      if (answer.status !== expected) throw new Error(`login: ${answer.head}\n${answer.body.slice(0, 300)}`)
+      if (answer.status !== (dialect.forwardsCode ? 200 : 302)) throw new Error(describe('a login', answer))
     },
 
     checkRequest: () => toRequest('GET', dialect.check),
@@ -62,23 +59,29 @@ export function createBrowser(connection: Connection, port: number, dialect: Dia
     return answer
   }
 
-  function toRequest(method: string, path: string, body?: string): string {
-    const cookie =
-      cookies.size === 0 ? '' : `Cookie: ${[...cookies].map(([name, value]) => `${name}=${value}`).join('; ')}\r\n`
-    const content =
-      body === undefined
-        ? method === 'POST'
-          ? 'Content-Length: 0\r\n'
-          : ''
-        : `Content-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n`
-    return `${method} ${path} HTTP/1.1\r\n${fixed}${cookie}${content}\r\n${body ?? ''}`
+  function toRequest(method: string, path: string, body = ''): string {
+    const headers = toHeaders({
+      ...(cookies.size > 0 && { Cookie: [...cookies].map(([name, value]) => `${name}=${value}`).join('; ') }),
+      ...(body !== '' && { 'Content-Type': 'application/json' }),
+      ...(method === 'POST' && { 'Content-Length': String(Buffer.byteLength(body)) }),
+    })
+    return `${method} ${path} HTTP/1.1\r\n${fixed}${headers}\r\n${body}`
   }
 }
 
-function readLoginUrl({ status, head, body }: Answer): string {
+/** An answer that was not expected, for an error. */
+export const describe = (subject: string, { head, body }: Answer): string =>
+  `${subject} was answered with\n${head}\n\n${body.slice(0, 300)}`
+
+const toHeaders = (headers: Readonly<Record<string, string>>) =>
+  Object.entries(headers)
+    .map(([name, value]) => `${name}: ${value}\r\n`)
+    .join('')
+
+function readLoginUrl(begun: Answer): string {
   try {
-    return JSON.parse(body).login_url
+    return JSON.parse(begun.body).login_url
   } catch {
-    throw new Error(`login start: status ${status}\n${head}\n${body.slice(0, 300)}`)
+    throw new Error(describe('a login start', begun))
   }
 }

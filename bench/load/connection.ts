@@ -14,48 +14,56 @@ export interface Answer {
  */
 export interface Connection {
   send(request: string): Promise<Answer>
-  close(): void
 }
 
-/** Opens a connection to a port of this machine. */
-export async function openConnection(port: number): Promise<Connection> {
-  let socket = await openSocket(port)
-  let received = ''
-  let settle: ((answer: Answer) => void) | undefined
-  let fail: ((error: Error) => void) | undefined
+/**
+ * Milliseconds without a request after which a new connection is opened: servers close idle ones, Node's
+ * after five seconds, and a request that meets that moment would fail.
+ */
+const longestPause = 2_000
 
-  listen()
+/** Creates a connection to a port of this machine; it opens with the first request. */
+export function createConnection(port: number): Connection {
+  let socket: Socket | undefined
+  let usedAt = 0
+  let received = ''
+  let pending: { resolve: (answer: Answer) => void; reject: (error: Error) => void } | undefined
+
   return {
     async send(request) {
-      // Some servers close a connection after a number of requests.
-      if (socket.destroyed || socket.readyState !== 'open') {
+      const now = performance.now()
+      if (socket?.readyState !== 'open' || now - usedAt > longestPause) {
+        socket?.destroy()
         socket = await openSocket(port)
-        listen()
+        listen(socket)
       }
-      return new Promise((resolve, reject) => {
-        settle = resolve
-        fail = reject
-        socket.write(request, 'latin1')
-      })
+      usedAt = now
+      const { promise, resolve, reject } = Promise.withResolvers<Answer>()
+      pending = { resolve, reject }
+      socket.write(request, 'latin1')
+      return promise
     },
-    close: () => socket.destroy(),
   }
 
-  function listen(): void {
+  function listen(opened: Socket): void {
     received = ''
-    socket.setEncoding('latin1')
-    socket.on('data', (chunk: string) => {
+    opened.setEncoding('latin1')
+    opened.on('data', (chunk: string) => {
       received = received === '' ? chunk : received + chunk
       const answer = readAnswer(received)
       if (answer === undefined) return
       received = ''
-      const done = settle
-      settle = undefined
-      done?.(answer)
+      // Some servers close a connection after a number of requests, and say so.
+      if (readHeader(answer.head, 'connection') === 'close') opened.destroy()
+      const settled = pending
+      pending = undefined
+      settled?.resolve(answer)
     })
-    socket.on('error', (error) => fail?.(error))
-    socket.on('close', () => {
-      if (settle !== undefined) fail?.(new Error('the server closed the connection'))
+    opened.on('error', (error) => {
+      if (opened === socket) pending?.reject(error)
+    })
+    opened.on('close', () => {
+      if (opened === socket) pending?.reject(new Error('the server closed the connection'))
     })
   }
 }
@@ -87,15 +95,24 @@ function readAnswer(text: string): Answer | undefined {
   return { status, head, body: text.slice(start).replaceAll(/\r?\n?[0-9a-f]+\r\n/g, '') }
 }
 
+const headerPatterns = new Map<string, RegExp>()
+
 /** The value of a header. */
 export function readHeader(head: string, name: string): string | undefined {
-  return new RegExp(`\r\n${name}: *([^\r]*)`, 'i').exec(head)?.[1]
+  let pattern = headerPatterns.get(name)
+  if (pattern === undefined) {
+    pattern = new RegExp(`\r\n${name}: *([^\r]*)`, 'i')
+    headerPatterns.set(name, pattern)
+  }
+  return pattern.exec(head)?.[1]
 }
 
 /** The cookies that a response sets, by name; a cookie that is dropped has the value undefined. */
 export function readSetCookies(head: string): [string, string | undefined][] {
-  return [...head.matchAll(/\r\nset-cookie: *([^=]+)=([^;\r]*)([^\r]*)/gi)].map(([, name = '', value, rest = '']) => [
-    name,
-    /Max-Age=0|Expires=Thu, 01 Jan 1970/i.test(rest) ? undefined : value,
-  ])
+  return [...head.matchAll(/\r\nset-cookie: *([^=]+)=([^;\r]*)([^\r]*)/gi)].map(
+    ([, name = '', value, rest = '']) => [
+      name,
+      /Max-Age=0|Expires=Thu, 01 Jan 1970/i.test(rest) ? undefined : value,
+    ],
+  )
 }

@@ -1,13 +1,15 @@
-import { createBrowser, type Dialect } from './browser.ts'
-import { type Answer, type Connection, openConnection } from './connection.ts'
+import { type Browser, createBrowser, type Dialect, describe } from './browser.ts'
+import { type Answer, type Connection, createConnection } from './connection.ts'
 
 /** What the generator is asked to do, by a message of its parent process. */
 export interface Job {
-  operation: 'bare' | 'check' | 'login-start' | 'login' | 'token' | 'refresh'
+  operation: 'bare' | 'check' | 'token' | 'login-start' | 'login' | 'refresh'
   port: number
   dialect: Dialect
   /** Requests that are in flight at the same time. */
   connections: number
+  /** Sessions that the connections use in turn; `refresh` needs as many as operations. */
+  sessions: number
   /** Stops after so many operations, or so many milliseconds. */
   operations?: number
   duration?: number
@@ -22,62 +24,97 @@ export interface JobResult {
   latencies: number[]
 }
 
-type Operation = () => Promise<unknown>
-
-/** Session cookies survive between jobs, so that a check does not measure logins. */
-const signedIn = new Map<string, Operation[]>()
+type Operation = () => Promise<void>
 
 process.on('message', async (job: Job) => {
   try {
-    const operations = await prepare(job)
-    process.send?.(job.rate === undefined ? await runClosed(job, operations) : await runOpen(job, operations))
+    const operation = await createOperation(job)
+    const each = connectionsTo(job).map((connection) => () => operation(connection))
+    process.send?.(job.rate === undefined ? await runClosed(job, each) : await runOpen(job, each))
   } catch (error) {
     process.send?.({ error: error instanceof Error ? (error.stack ?? error.message) : String(error) })
   }
 })
 
-/** One operation for each connection, ready to be repeated. */
-async function prepare(job: Job): Promise<Operation[]> {
-  const key = JSON.stringify([job.port, job.operation, job.connections, job.dialect.check])
-  const known = signedIn.get(key)
-  if (known !== undefined) return known
-  const operations = await Promise.all(Array.from({ length: job.connections }, () => createOperation(job)))
-  signedIn.set(key, operations)
-  return operations
+const opened = new Map<string, Connection[]>()
+
+/** The connections survive between jobs, so that no job measures how they are opened. */
+function connectionsTo({ port, connections }: Job): Connection[] {
+  const key = `${port} ${connections}`
+  const known = opened.get(key) ?? Array.from({ length: connections }, () => createConnection(port))
+  opened.set(key, known)
+  return known
 }
 
-async function createOperation({ operation, port, dialect }: Job): Promise<Operation> {
-  const connection = await openConnection(port)
-  const browser = createBrowser(connection, port, dialect)
-  switch (operation) {
-    case 'login-start': {
-      return async () => expectStatus(await createBrowser(connection, port, dialect).beginLogin(), [200, 302])
+/** What one connection is asked to do again and again. */
+async function createOperation(job: Job): Promise<(connection: Connection) => Promise<void>> {
+  const newBrowser = (connection: Connection) => createBrowser(connection, job.port, job.dialect)
+  switch (job.operation) {
+    case 'bare': {
+      const request = newBrowser(createConnection(job.port)).checkRequest()
+      return async (connection) => expectAnswer(await connection.send(request), 'ok')
     }
-    case 'bare':
-      return repeat(connection, browser.checkRequest())
+    case 'login-start':
+      return async (connection) => {
+        const answer = await newBrowser(connection).beginLogin()
+        if (answer.status !== 200 && answer.status !== 302) throw new Error(describe('a login start', answer))
+      }
     case 'login':
-      return () => createBrowser(connection, port, dialect).signIn('fresh')
-    case 'check': {
-      await browser.signIn('fresh')
-      return repeat(connection, browser.checkRequest())
-    }
-    case 'token': {
-      await browser.signIn('fresh')
-      return repeat(connection, browser.tokenRequest())
-    }
-    case 'refresh': {
-      await browser.signIn('expired')
-      return repeat(connection, browser.tokenRequest())
-    }
+      return (connection) => newBrowser(connection).signIn('fresh')
+    case 'check':
+      return repeatInTurn(await signIn(job, 'fresh', (browser) => browser.checkRequest()), '@example.com')
+    case 'token':
+      return repeatInTurn(await signIn(job, 'fresh', (browser) => browser.tokenRequest()), 'expires_')
+    case 'refresh':
+      return repeatInTurn(await signIn(job, 'short', (browser) => browser.tokenRequest()), 'expires_')
   }
 }
 
-function repeat(connection: Connection, request: string): Operation {
-  return async () => expectStatus(await connection.send(request), [200])
+/** A request of each session, in the order in which they are used. */
+interface Requests {
+  readonly all: readonly string[]
+  next: number
 }
 
-function expectStatus(answer: Answer, expected: number[]): void {
-  if (!expected.includes(answer.status)) throw new Error(`${answer.head}\n${answer.body.slice(0, 300)}`)
+const signedIn = new Map<string, Requests>()
+
+/** Signs users in; their sessions survive between jobs, so that a check does not measure logins. */
+async function signIn(
+  job: Job,
+  kind: 'fresh' | 'short',
+  toRequest: (browser: Browser) => string,
+): Promise<Requests> {
+  const key = JSON.stringify([job.port, job.operation, job.sessions, job.dialect.check])
+  const known = signedIn.get(key)
+  if (known !== undefined) return known
+  const all: string[] = []
+  let begun = 0
+  await Promise.all(
+    connectionsTo(job).map(async (connection) => {
+      while (begun < job.sessions) {
+        begun += 1
+        const browser = createBrowser(connection, job.port, job.dialect)
+        await browser.signIn(kind)
+        all.push(toRequest(browser))
+      }
+    }),
+  )
+  const requests = { all, next: 0 }
+  signedIn.set(key, requests)
+  return requests
+}
+
+function repeatInTurn(requests: Requests, proof: string): (connection: Connection) => Promise<void> {
+  return async (connection) => {
+    const request = requests.all[requests.next] ?? ''
+    requests.next = (requests.next + 1) % requests.all.length
+    expectAnswer(await connection.send(request), proof)
+  }
+}
+
+/** `proof` is what the answer must contain: a server that has lost the session answers faster. */
+function expectAnswer(answer: Answer, proof: string): void {
+  if (answer.status !== 200 || !answer.body.includes(proof)) throw new Error(describe('a call', answer))
 }
 
 /** Each connection sends its next request as soon as the last one is answered. */
@@ -85,17 +122,15 @@ async function runClosed({ operations: limit, duration }: Job, each: Operation[]
   const startedAt = performance.now()
   const until = duration === undefined ? Number.POSITIVE_INFINITY : startedAt + duration
   let begun = 0
-  let done = 0
   await Promise.all(
     each.map(async (operation) => {
       while (performance.now() < until && begun < (limit ?? Number.POSITIVE_INFINITY)) {
         begun += 1
         await operation()
-        done += 1
       }
     }),
   )
-  return { operations: done, seconds: (performance.now() - startedAt) / 1000, latencies: [] }
+  return { operations: begun, seconds: (performance.now() - startedAt) / 1000, latencies: [] }
 }
 
 /**
@@ -108,7 +143,7 @@ async function runOpen({ rate = 1, duration = 1000 }: Job, each: Operation[]): P
   const waiting: number[] = []
   const latencies: number[] = []
   const startedAt = performance.now()
-  const total = Math.floor((rate * duration) / 1000)
+  const total = Math.max(1, Math.floor((rate * duration) / 1000))
   const { promise, resolve, reject } = Promise.withResolvers<void>()
   let due = 0
 

@@ -14,7 +14,11 @@ app.use(
     secret: 'a secret of the bench, thirty-two characters',
     authRequired: false,
     idTokenSigningAlg: 'RS256',
-    authorizationParams: { response_type: 'code', response_mode: 'query', scope: 'openid profile email offline_access' },
+    authorizationParams: {
+      response_type: 'code',
+      response_mode: 'query',
+      scope: 'openid profile email offline_access',
+    },
     session: { store: new session.MemoryStore() },
   }),
 )

@@ -46,7 +46,7 @@ app.get('/me', (req, res) => {
 })
 
 app.get('/token', async (req, res) => {
-  if (req.session.expiresAt < Date.now()) {
+  if (req.session.expiresAt <= Date.now()) {
     keep(req.session, await client.refreshTokenGrant(config, req.session.refreshToken))
   }
   res.json({ expires_at: req.session.expiresAt })

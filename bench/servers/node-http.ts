@@ -1,4 +1,13 @@
-import { createHash, createHmac, createPublicKey, type KeyObject, randomBytes, timingSafeEqual, verify } from 'node:crypto'
+import {
+  createHash,
+  createHmac,
+  createPublicKey,
+  type JsonWebKey,
+  type KeyObject,
+  randomBytes,
+  timingSafeEqual,
+  verify,
+} from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { Pool } from 'undici'
 
@@ -21,9 +30,11 @@ interface Session {
 const logins = new Map<string, { codeVerifier: string; nonce: string }>()
 const sessions = new Map<string, Session>()
 
-const { keys } = (await (await fetch(`${issuer}/keys`)).json()) as { keys: (JsonWebKey & { kid: string })[] }
+const { keys } = (await (await fetch(`${issuer}/keys`)).json()) as {
+  keys: (JsonWebKey & { kid: string })[]
+}
 const keyOf = new Map<string, KeyObject>(
-  keys.map((jwk) => [jwk.kid, createPublicKey({ key: jwk as Record<string, string>, format: 'jwk' })]),
+  keys.map((jwk) => [jwk.kid, createPublicKey({ key: jwk, format: 'jwk' })]),
 )
 
 const random = () => randomBytes(32).toString('base64url')
@@ -32,7 +43,11 @@ const sign = (id: string) => createHmac('sha256', secret).update(id).digest('bas
 function readSession({ headers: { cookie = '' } }: IncomingMessage): Session | undefined {
   const at = cookie.indexOf('session=')
   if (at === -1) return undefined
-  const [id = '', signature = ''] = cookie.slice(at + 8).split(';', 1)[0]?.split('.') ?? []
+  const [id = '', signature = ''] =
+    cookie
+      .slice(at + 8)
+      .split(';', 1)[0]
+      ?.split('.') ?? []
   const expected = sign(id)
   if (signature.length !== expected.length) return undefined
   return timingSafeEqual(Buffer.from(signature), Buffer.from(expected)) ? sessions.get(id) : undefined
@@ -105,7 +120,7 @@ async function finishLogin(query: URLSearchParams, res: ServerResponse): Promise
 }
 
 async function refresh(session: Session, res: ServerResponse): Promise<void> {
-  if (session.expiresAt < Date.now()) {
+  if (session.expiresAt <= Date.now()) {
     const tokens = await requestTokens({ grant_type: 'refresh_token', refresh_token: session.refreshToken })
     readIdToken(tokens.id_token)
     session.refreshToken = tokens.refresh_token

@@ -2,8 +2,11 @@ import { createPrivateKey, generateKeyPairSync, sign } from 'node:crypto'
 import { createServer } from 'node:http'
 
 /**
- * The stub provider: it signs the tokens of one user at once, and asks nothing. Access tokens are JWTs of a
- * usual size; ID tokens have every claim that the servers want, so that no server asks for userinfo.
+ * The stub provider: it signs tokens at once, and asks nothing. A code is `{kind}.{nonce}`, which the load
+ * generator makes: with the kind `fresh`, each login is one of another user, so that no server keeps all
+ * sessions below one; with `short`, the tokens of one user expire after a second, the shortest lifetime that
+ * every server takes. Access tokens are JWTs of a usual size; ID tokens have every claim that the servers want, so that no
+ * server asks for userinfo.
  */
 const port = Number(process.env.PORT)
 const issuer = `http://127.0.0.1:${port}`
@@ -21,14 +24,21 @@ function signJwt(typ: string, claims: object): string {
 }
 
 const now = () => Math.floor(Date.now() / 1000)
-const user = {
-  sub: '00u1a2b3c4d5e6f7g8h9',
+/** The same in each token: a refreshed one must not change it (OpenID Connect Core 12.2). */
+const authTime = now()
+const toUser = (number: number) => ({
+  sub: `00u${String(number).padStart(17, '0')}`,
   name: 'Ada Lovelace',
-  email: 'ada@example.com',
+  email: `ada.${number}@example.com`,
   email_verified: true,
   groups: ['Everyone', 'orders-admins', 'engineering'],
-  preferred_username: 'ada@example.com',
-}
+  preferred_username: `ada.${number}@example.com`,
+})
+/** The user whose tokens expire soon. */
+const user = toUser(0)
+
+/** What was served, so that the bench can check that each operation did what it stands for. */
+const served = { codes: 0, refreshes: 0 }
 
 /** Signed once a minute: signing costs this process more than a server needs for a whole login. */
 let accessToken = { token: '', until: 0 }
@@ -42,27 +52,35 @@ function readAccessToken(): string {
       iat: now(),
       exp: now() + 3600,
       cid: clientId,
-      uid: user.sub,
+      uid: '00u1a2b3c4d5e6f7g8h9',
       scp: ['openid', 'profile', 'email', 'offline_access'],
       auth_time: now(),
-      sub: user.email,
+      sub: 'ada@example.com',
     })
     accessToken = { token, until: now() + 60 }
   }
   return accessToken.token
 }
 
-const refreshedIdToken = { token: '', until: 0 }
+/** The ID token of all refreshes, for the same reason. */
+let refreshedIdToken = { token: '', until: 0 }
 function readRefreshedIdToken(): string {
   if (refreshedIdToken.until < now()) {
-    refreshedIdToken.token = signIdToken(undefined)
-    refreshedIdToken.until = now() + 60
+    refreshedIdToken = { token: signIdToken(undefined, user), until: now() + 60 }
   }
   return refreshedIdToken.token
 }
 
-const signIdToken = (nonce: string | undefined) =>
-  signJwt('JWT', { iss: issuer, aud: clientId, iat: now(), exp: now() + 3600, auth_time: now() - 1, nonce, ...user })
+const signIdToken = (nonce: string | undefined, claims: ReturnType<typeof toUser>) =>
+  signJwt('JWT', {
+    iss: issuer,
+    aud: clientId,
+    iat: now(),
+    exp: now() + 3600,
+    auth_time: authTime,
+    nonce,
+    ...claims,
+  })
 
 const discovery = json({
   issuer,
@@ -82,14 +100,15 @@ const discovery = json({
 const keys = json({ keys: [{ ...publicKey.export({ format: 'jwk' }), kid, alg: 'RS256', use: 'sig' }] })
 
 function answerToken(form: URLSearchParams): string {
-  const [kind = 'fresh', nonce = ''] = (form.get('code') ?? form.get('refresh_token') ?? '').split('.')
+  const [kind = '', nonce = ''] = (form.get('code') ?? form.get('refresh_token') ?? '').split('.')
   const isRefresh = form.get('grant_type') === 'refresh_token'
+  served[isRefresh ? 'refreshes' : 'codes'] += 1
+  const isShort = kind === 'short'
   return json({
     token_type: 'Bearer',
-    // An expired one is refreshed for each call.
-    expires_in: kind === 'expired' ? 1 : 3600,
+    expires_in: isShort ? 1 : 3600,
     access_token: readAccessToken(),
-    id_token: isRefresh ? readRefreshedIdToken() : signIdToken(nonce),
+    id_token: isRefresh ? readRefreshedIdToken() : signIdToken(nonce, isShort ? user : toUser(served.codes)),
     refresh_token: `${kind}.r7mJ0FPfhTgXb4c2Yq9vZk3s`,
     scope: 'openid profile email offline_access',
   })
@@ -106,8 +125,8 @@ createServer((req, res) => {
       return send(discovery)
     case '/keys':
       return send(keys)
-    case '/userinfo':
-      return send(json(user))
+    case '/served':
+      return send(json(served))
     case '/token': {
       let body = ''
       req.setEncoding('utf8').on('data', (chunk: string) => {
