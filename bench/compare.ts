@@ -1,22 +1,9 @@
-import { setTimeout as pause } from 'node:timers/promises'
 import { freePort } from '../test/support/network/http-server.ts'
 import { readLiveHeap } from './live-heap.ts'
-import type { Job } from './load/generator.ts'
-import {
-  type Cost,
-  type Generator,
-  type Load,
-  measureCost,
-  percentile,
-  type Running,
-  type Spread,
-  toSpread,
-} from './measure.ts'
+import { type Cost, percentile, type Running, type Spread, toSpread } from './measure.ts'
+import { connections, createOperationBench, type Operation, type OperationBench } from './operation-bench.ts'
 import type { Surroundings } from './surroundings.ts'
 import { bareExpress, type Target } from './targets.ts'
-
-export type Operation = Exclude<Job['operation'], 'bare'>
-export const operations: readonly Operation[] = ['check', 'token', 'login-start', 'login', 'refresh']
 
 /** How long each step takes. */
 export interface Plan {
@@ -47,12 +34,6 @@ interface Latency {
   p999: Spread
 }
 
-const connections = { closed: 16, open: 64 }
-const sessions = 64
-/** Each refresh needs a session whose tokens have expired: each is used once in a round. */
-const refreshedSessions = 2_000
-/** Milliseconds until the tokens of the stub provider's short kind have expired. */
-const shortLifetime = 2_500
 /** Milliseconds of an open loop that opens the connections. */
 const openWarmUp = 500
 
@@ -68,7 +49,7 @@ export async function measureOperation(
   )
   const servers: Running[] = []
   for (const target of [bareExpress, ...able]) servers.push(await start(target))
-  const bench = createOperationBench(generator, operation)
+  const bench = createOperationBench(generator, operation, { sessions: 64 })
   try {
     const costs = await measureCosts(bench, servers, plan)
     const bare = costs.get(bareExpress) ?? []
@@ -95,57 +76,6 @@ export async function measureOperation(
     })
   } finally {
     for (const { server } of servers) await server.stop()
-  }
-}
-
-/** Does one operation, whatever that needs. */
-interface OperationBench {
-  closed(running: Running, duration: number): Promise<Cost>
-  /** Latencies in milliseconds, sorted. */
-  open(running: Running, rate: number, duration: number): Promise<number[]>
-}
-
-function createOperationBench(generator: Generator, operation: Operation): OperationBench {
-  const loadedAt = new Map<Running, number>()
-  const isRefresh = operation === 'refresh'
-  const toLoad = ({ target }: Running, duration: number): Omit<Load, 'connections'> => {
-    if (target === bareExpress) return { operation: 'bare', sessions, duration }
-    return isRefresh
-      ? { operation, sessions: refreshedSessions, operations: refreshedSessions }
-      : { operation, sessions, duration }
-  }
-
-  return {
-    async closed(running, duration) {
-      const load = { ...toLoad(running, duration), connections: connections.closed }
-      await prepare(running, load)
-      return done(running, await measureCost(generator, running, load))
-    },
-    async open(running, rate, duration) {
-      const load = {
-        ...toLoad(running, duration),
-        connections: connections.open,
-        rate,
-        // A refresh ends when each session was used once.
-        duration: isRefresh ? (refreshedSessions / rate) * 1000 : duration,
-      }
-      await prepare(running, load)
-      return done(running, (await generator.run(running, load)).latencies)
-    },
-  }
-
-  async function prepare(running: Running, load: Load): Promise<void> {
-    if (!loadedAt.has(running)) {
-      await generator.prepare(running, load)
-      done(running, undefined)
-    }
-    const expiredAt = (loadedAt.get(running) ?? 0) + shortLifetime
-    if (isRefresh && running.target !== bareExpress) await pause(Math.max(0, expiredAt - performance.now()))
-  }
-
-  function done<T>(running: Running, result: T): T {
-    loadedAt.set(running, performance.now())
-    return result
   }
 }
 

@@ -5,14 +5,10 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { root } from '../test/support/processes/start-process.ts'
 import installRedis from '../test/support/redis/start-redis.ts'
-import {
-  measureMemory,
-  measureOperation,
-  measureStartup,
-  type Operation,
-  operations,
-  type Plan,
-} from './compare.ts'
+import { measureCapacity } from './capacity/measure.ts'
+import { toSections, writeCapacity } from './capacity/report.ts'
+import { measureMemory, measureOperation, measureStartup, type Plan } from './compare.ts'
+import { type Operation, operations } from './operation-bench.ts'
 import { type Comparison, toTables, writeComparison } from './report/comparison.ts'
 import { describeRun } from './report/run.ts'
 import { type Surroundings, startSurroundings } from './surroundings.ts'
@@ -28,12 +24,14 @@ const { values: options } = parseArgs({
     only: { type: 'string', multiple: true },
     operations: { type: 'string' },
     rounds: { type: 'string' },
-    sessions: { type: 'string', default: '10000,100000' },
+    sessions: { type: 'string' },
     capacity: { type: 'boolean', default: false },
     src: { type: 'boolean', default: false },
+    write: { type: 'boolean', default: false },
   },
 })
 
+const numbers = (list: string) => list.split(',').map(Number)
 const print = (text: string) => process.stdout.write(`${text}\n`)
 const report = (text: string) => process.stderr.write(`${text}\n`)
 
@@ -50,9 +48,17 @@ prepare()
 const surroundings = await startSurroundings()
 try {
   const entry = options.src ? 'src/main.ts' : 'dist/main.js'
-  const comparison = await compare(surroundings, entry)
-  print(toTables(comparison))
-  if (isComplete) writeComparison(comparison)
+  if (options.capacity) {
+    const counts = numbers(options.sessions ?? '1000,10000,100000,1000000')
+    const results = await measureCapacity({ surroundings, entry, report, counts })
+    const capacity = { run: describeRun(), ...results }
+    print(Object.values(toSections(capacity)).join('\n\n'))
+    writeCapacity(capacity)
+  } else {
+    const comparison = await compare(surroundings, entry)
+    print(toTables(comparison))
+    if (isComplete || options.write) writeComparison(comparison)
+  }
 } finally {
   await surroundings.stop()
 }
@@ -78,6 +84,9 @@ async function compare({ issuer, redis }: Surroundings, entry: string): Promise<
     wanted.some((part) => name.includes(part)),
   )
   const chosen = options.operations?.split(',') ?? (options.quick ? quickOperations : operations)
+  const unknown = chosen.filter((one) => !operations.some((known) => known === one))
+  if (unknown.length > 0) throw new Error(`unknown operation ${unknown}; there are ${operations}`)
+  if (targets.length === 0) throw new Error(`no server has a name with ${wanted.join(' or ')} in it`)
   const rounds = options.rounds === undefined ? {} : { rounds: Number(options.rounds) }
   const plan = { ...(options.quick ? quick : full), ...rounds }
 
@@ -99,7 +108,7 @@ async function measureFootprints(
   const memory: Comparison['memory'] = []
   for (const target of targets) {
     report(`memory of ${target.name} ...`)
-    memory.push(await measureMemory(surroundings, target, options.sessions.split(',').map(Number)))
+    memory.push(await measureMemory(surroundings, target, numbers(options.sessions ?? '10000,100000')))
   }
   return { startup, memory }
 }

@@ -1,6 +1,8 @@
 import { join } from 'node:path'
+import type { TestRedis } from '../test/support/redis/start-redis.ts'
 import type { Job, JobResult } from './load/generator.ts'
 import { forkPinned, type Measured } from './processes.ts'
+import { readRedisCpu } from './redis.ts'
 import type { Target } from './targets.ts'
 
 /** A server that runs, and what it is. */
@@ -74,17 +76,28 @@ export async function startGenerator(core: number, issuer: string): Promise<Gene
 
 /** What one operation costs. */
 export interface Cost {
+  operations: number
   /** Milliseconds of the server on the processor, for one operation. */
   cpu: number
+  /** The same of each Redis server. */
+  redisCpu: number[]
   /** Operations a second that were reached. */
   rate: number
 }
 
 /** Measures one operation in a closed loop. */
-export async function measureCost(generator: Generator, running: Running, load: Load): Promise<Cost> {
-  const before = running.server.cpu()
+export async function measureCost(
+  generator: Generator,
+  running: Running,
+  load: Load,
+  redis: readonly TestRedis[],
+): Promise<Cost> {
+  const readCpu = async () => [running.server.cpu(), ...(await Promise.all(redis.map(readRedisCpu)))]
+  const before = await readCpu()
   const { operations, seconds } = await generator.run(running, load)
-  return { cpu: (running.server.cpu() - before) / operations, rate: operations / seconds }
+  const after = await readCpu()
+  const [cpu = Number.NaN, ...redisCpu] = after.map((one, index) => (one - (before[index] ?? 0)) / operations)
+  return { operations, cpu, redisCpu, rate: operations / seconds }
 }
 
 /** The middle value, with the lowest and the highest. */

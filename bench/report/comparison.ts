@@ -1,7 +1,8 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { root } from '../../test/support/processes/start-process.ts'
-import type { MemoryResult, Operation, OperationResult, StartupResult } from '../compare.ts'
+import type { MemoryResult, OperationResult, StartupResult } from '../compare.ts'
+import type { Operation } from '../operation-bench.ts'
 import { toChart } from './chart.ts'
 import { type Run, toSentence } from './run.ts'
 import { replaceMeasured, toDigits, toTable, withSpread } from './text.ts'
@@ -15,7 +16,7 @@ export interface Comparison {
 }
 
 /** What readers call the operations. */
-const operationNames: Readonly<Record<Operation, string>> = {
+export const operationNames: Readonly<Record<Operation, string>> = {
   check: 'session check',
   token: 'app token',
   'login-start': 'login start',

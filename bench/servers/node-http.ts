@@ -2,11 +2,11 @@ import {
   createHash,
   createHmac,
   createPublicKey,
-  type JsonWebKey,
   type KeyObject,
   randomBytes,
   timingSafeEqual,
   verify,
+  type webcrypto,
 } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { Pool } from 'undici'
@@ -31,7 +31,7 @@ const logins = new Map<string, { codeVerifier: string; nonce: string }>()
 const sessions = new Map<string, Session>()
 
 const { keys } = (await (await fetch(`${issuer}/keys`)).json()) as {
-  keys: (JsonWebKey & { kid: string })[]
+  keys: (webcrypto.JsonWebKey & { kid: string })[]
 }
 const keyOf = new Map<string, KeyObject>(
   keys.map((jwk) => [jwk.kid, createPublicKey({ key: jwk, format: 'jwk' })]),

@@ -1,0 +1,103 @@
+import type { Operation } from '../operation-bench.ts'
+import type { CapacityResults } from './measure.ts'
+
+/** How an app is used; docs/capacity.md has the same letters and formulas. */
+export interface Usage {
+  users: number
+  /** Logins of a user in a day. */
+  logins: number
+  /** Logins a second in the busiest minutes, as a multiple of the day's average. */
+  peak: number
+  /** Seconds for which a user uses the app after a login. */
+  use: number
+  /** Seconds until a session that is not used any more has gone. */
+  idle: number
+  /** Session checks a minute while the app is used. */
+  checks: number
+  /** Seconds between two app tokens, and between two refreshes of the provider's tokens. */
+  tokenEvery: number
+  refreshEvery: number
+}
+
+/** An app that is used for an hour a day, with the default lifetimes of Portico and of most providers. */
+export const usage: Omit<Usage, 'users'> = {
+  logins: 1,
+  peak: 5,
+  use: 3_600,
+  idle: 1_800,
+  checks: 2,
+  tokenEvery: 240,
+  refreshEvery: 3_000,
+}
+
+/** The shares of a core, of a Redis and of its memory that are planned for: the rest is for what goes wrong. */
+export const reserves = { processCore: 0.6, redisCore: 0.5, redisMemory: 0.6 }
+/** Memory of one Redis server, in bytes. */
+export const redisSize = 16e9
+
+/** What the usage takes. */
+export interface Plan {
+  logins: number
+  sessions: number
+  checks: number
+  tokens: number
+  refreshes: number
+  processCores: number
+  processes: number
+  redisCores: number
+  redisBytes: number
+  redisServers: number
+}
+
+/** Seconds beyond which a key counts as one that lasts as long as its session. */
+const lasting = 900
+
+/** Bytes in Redis for a session, and for a login on top of that, with how long these live in seconds. */
+export function toBytes(keys: CapacityResults['keys']) {
+  const short = keys.filter(({ timeToLive }) => timeToLive <= lasting)
+  const add = (all: readonly { bytes: number }[]) => all.reduce((total, { bytes }) => total + bytes, 0)
+  return {
+    session: add(keys) - add(short),
+    login: add(short),
+    loginSeconds: Math.max(0, ...short.map(({ timeToLive }) => timeToLive)),
+  }
+}
+
+/** Applies the formulas of docs/capacity.md. */
+export function planFor(
+  { users, logins, peak, use, idle, checks, tokenEvery, refreshEvery }: Usage,
+  { calls, keys }: Pick<CapacityResults, 'calls' | 'keys'>,
+): Plan {
+  const loginRate = ((users * logins) / 86_400) * peak
+  const active = loginRate * use
+  const sessions = loginRate * (use + idle)
+  const rates: Readonly<Record<Operation, number>> = {
+    'login-start': 0, // A part of `login`.
+    login: loginRate,
+    check: (active * checks) / 60,
+    token: active / tokenEvery,
+    refresh: active / refreshEvery,
+  }
+  const toCores = (read: (call: CapacityResults['calls'][number]) => number) =>
+    calls.reduce((cores, call) => cores + (rates[call.operation] * read(call)) / 1e6, 0)
+  const processCores = toCores(({ redis }) => redis.median)
+  const redisCores = toCores(({ redisServer }) => redisServer.median)
+  const bytes = toBytes(keys)
+  const redisBytes = sessions * bytes.session + loginRate * bytes.loginSeconds * bytes.login
+  return {
+    logins: loginRate,
+    sessions,
+    checks: rates.check,
+    tokens: rates.token,
+    refreshes: rates.refresh,
+    processCores,
+    processes: Math.max(2, Math.ceil(processCores / reserves.processCore)),
+    redisCores,
+    redisBytes,
+    redisServers: Math.max(
+      1,
+      Math.ceil(redisCores / reserves.redisCore),
+      Math.ceil(redisBytes / (redisSize * reserves.redisMemory)),
+    ),
+  }
+}
