@@ -31,9 +31,9 @@ export const usage: Omit<Usage, 'users'> = {
 }
 
 /** The shares of a core, of a Redis and of its memory that are planned for: the rest is for what goes wrong. */
-export const reserves = { processCore: 0.6, redisCore: 0.5, redisMemory: 0.6 }
+const reserves = { processCore: 0.6, redisCore: 0.5, redisMemory: 0.6 }
 /** Memory of one Redis server, in bytes. */
-export const redisSize = 16e9
+const redisSize = 16e9
 
 /** What the usage takes. */
 export interface Plan {
@@ -66,7 +66,7 @@ export function toBytes(keys: CapacityResults['keys']) {
 /** Applies the formulas of docs/capacity.md. */
 export function planFor(
   { users, logins, peak, use, idle, checks, tokenEvery, refreshEvery }: Usage,
-  { calls, keys }: Pick<CapacityResults, 'calls' | 'keys'>,
+  { calls, keys, cluster }: Pick<CapacityResults, 'calls' | 'keys' | 'cluster'>,
 ): Plan {
   const loginRate = ((users * logins) / 86_400) * peak
   const active = loginRate * use
@@ -81,9 +81,11 @@ export function planFor(
   const toCores = (read: (call: CapacityResults['calls'][number]) => number) =>
     calls.reduce((cores, call) => cores + (rates[call.operation] * read(call)) / 1e6, 0)
   const processCores = toCores(({ redis }) => redis.median)
-  const redisCores = toCores(({ redisServer }) => redisServer.median)
+  const oneRedisCores = toCores(({ redisServer }) => redisServer.median)
   const bytes = toBytes(keys)
   const redisBytes = sessions * bytes.session + loginRate * bytes.loginSeconds * bytes.login
+  const fitsOne = oneRedisCores <= reserves.redisCore && redisBytes <= redisSize * reserves.redisMemory
+  const redisCores = fitsOne ? oneRedisCores : oneRedisCores * toClusterFactor({ calls, cluster })
   return {
     logins: loginRate,
     sessions,
@@ -100,4 +102,10 @@ export function planFor(
       Math.ceil(redisBytes / (redisSize * reserves.redisMemory)),
     ),
   }
+}
+
+/** By how much a call costs a cluster more than one Redis: measured with the session check. */
+export function toClusterFactor({ calls, cluster }: Pick<CapacityResults, 'calls' | 'cluster'>): number {
+  const check = calls.find(({ operation }) => operation === 'check')
+  return cluster.redis.median / (check?.redisServer.median ?? Number.NaN)
 }

@@ -5,7 +5,7 @@ import { operationNames } from '../report/comparison.ts'
 import { type Run, toSentence } from '../report/run.ts'
 import { replaceMeasured, toDigits, toTable, withSpread } from '../report/text.ts'
 import type { CapacityResults, CheckCost } from './measure.ts'
-import { type Plan, planFor, toBytes, usage } from './plan.ts'
+import { type Plan, planFor, toBytes, toClusterFactor, usage } from './plan.ts'
 
 /** What one capacity run has measured. */
 export interface Capacity extends CapacityResults {
@@ -65,20 +65,18 @@ function toSessionTable({ keys, liveBytes }: Capacity): string {
       toDigits(one.bytes),
       one.timeToLive < 0 ? 'without end' : toDuration(one.timeToLive),
     ])
-  return [
-    toTable(['keys in Redis of one login', 'keys', 'bytes', 'live at most'], rows),
-    [
-      `A session takes ${toDigits(bytes.session)} bytes in Redis`,
-      ...(bytes.login > 0
-        ? [`and ${toDigits(bytes.login)} bytes more for ${toDuration(bytes.loginSeconds)} after its login`]
-        : []),
-    ].join(',\n'),
-    `without Redis, it takes ${toDigits(liveBytes)} bytes in the memory of the process.`,
-  ].join('\n\n')
+  const text = [
+    `A session takes ${toDigits(bytes.session)} bytes in Redis, and its login ${toDigits(bytes.login)} bytes more for`,
+    `${toDuration(bytes.loginSeconds)}. Without Redis, a session takes ${toDigits(liveBytes)} bytes in the memory of the process.`,
+  ]
+  const head = ['keys in Redis of one login', 'keys', 'bytes', 'live at most']
+  return [toTable(head, rows), text.join('\n')].join('\n\n')
 }
 
-const toDuration = (seconds: number) =>
-  seconds >= 7_200 ? `${Math.round(seconds / 3_600)} h` : `${Math.max(1, Math.round(seconds / 60))} min`
+function toDuration(seconds: number): string {
+  if (seconds < 120) return `${seconds} s`
+  return seconds < 7_200 ? `${Math.round(seconds / 60)} min` : `${Math.round(seconds / 3_600)} h`
+}
 
 const toGrowthTable = ({ growth }: Capacity) =>
   toTable(
@@ -102,11 +100,12 @@ const toProcessTable = ({ processes }: Capacity) =>
     processes.map(({ processes: count, ...costs }) => [String(count), ...toCheckCells(costs)]),
   )
 
-function toClusterText({ cluster }: Capacity): string {
+function toClusterText(capacity: Capacity): string {
+  const { cluster } = capacity
   const shares = cluster.shares.map((share) => `${Math.round(share * 100)} %`).join(', ')
   return [
     toTable(['cluster of three', ...checkHead], [['all nodes together', ...toCheckCells(cluster)]]),
-    `Of the CPU time of Redis, the nodes had ${shares}.`,
+    `A check costs all nodes together ${toDigits(toClusterFactor(capacity))} times as much as one Redis. The nodes' shares: ${shares}.`,
   ].join('\n\n')
 }
 
@@ -125,10 +124,10 @@ function toUserTable(capacity: Capacity): string {
       row('app tokens a second (T)', ({ tokens }) => toDigits(tokens)),
       row('refreshes a second (R)', ({ refreshes }) => toDigits(refreshes)),
       row('cores of Portico', ({ processCores }) => toDigits(processCores)),
-      row('processes', ({ processes }) => toDigits(processes)),
+      row('processes', ({ processes }) => processes.toLocaleString('en')),
       row('cores of Redis', ({ redisCores }) => toDigits(redisCores)),
       row('memory of Redis, GB', ({ redisBytes }) => toDigits(redisBytes / 1e9)),
-      row('Redis servers that take writes', ({ redisServers }) => String(redisServers)),
+      row('Redis servers that take writes', ({ redisServers }) => redisServers.toLocaleString('en')),
     ],
   )
 }
