@@ -156,7 +156,7 @@ export interface MemoryResult {
     sessions: number
     /** MB. */
     resident: number
-    /** MB that are in use; Node only. */
+    /** Bytes that are in use; Node only. */
     live?: number
   }[]
 }
@@ -174,7 +174,7 @@ export async function measureMemory(
   const read = async (sessions: number) => ({
     sessions,
     resident: running.server.resident(),
-    ...(inspector !== undefined && { live: (await readLiveHeap(inspector)) / 1e6 }),
+    ...(inspector !== undefined && { live: await readLiveHeap(inspector) }),
   })
   try {
     const results = [await read(0)]
@@ -189,4 +189,11 @@ export async function measureMemory(
   } finally {
     await running.server.stop()
   }
+}
+
+/** Bytes in use that one session adds, by the last step; undefined where they are not known. */
+export function toBytesOfSession({ steps }: MemoryResult): number | undefined {
+  const [none, last] = [steps[0], steps.at(-1)]
+  if (none?.live === undefined || last?.live === undefined) return undefined
+  return (last.live - none.live) / last.sessions
 }

@@ -8,11 +8,11 @@ import installRedis from '../test/support/redis/start-redis.ts'
 import { measureCapacity } from './capacity/measure.ts'
 import { toSections, writeCapacity } from './capacity/report.ts'
 import { measureMemory, measureOperation, measureStartup, type Plan } from './compare.ts'
-import { type Operation, operations } from './operation-bench.ts'
+import { operations } from './operation-bench.ts'
 import { type Comparison, toTables, writeComparison } from './report/comparison.ts'
 import { describeRun } from './report/run.ts'
 import { type Surroundings, startSurroundings } from './surroundings.ts'
-import { listTargets, type Target } from './targets.ts'
+import { listTargets } from './targets.ts'
 
 /**
  * Measures this server beside its peers, and prints the tables; a complete run also writes them to
@@ -31,14 +31,14 @@ const { values: options } = parseArgs({
   },
 })
 
-const numbers = (list: string) => list.split(',').map(Number)
+const toNumbers = (list: string) => list.split(',').map(Number)
 const print = (text: string) => process.stdout.write(`${text}\n`)
 const report = (text: string) => process.stderr.write(`${text}\n`)
 
 const full: Plan = { rounds: 5, duration: 1_500, warmUp: 2_000, open: { rounds: 3, duration: 4_000 } }
 const quick: Plan = { rounds: 3, duration: 500, warmUp: 700, open: { rounds: 0, duration: 0 } }
 /** What the quick mode measures where the options do not say it. */
-const quickOperations: readonly Operation[] = ['check', 'login-start', 'login']
+const quickParts = ['check', 'login-start', 'login']
 const quickTargets = ['Portico, memory', 'Portico, Redis', 'express-openid-connect']
 
 /** Whether the run measures everything, so that its report may replace the one before. */
@@ -49,7 +49,7 @@ const surroundings = await startSurroundings()
 try {
   const entry = options.src ? 'src/main.ts' : 'dist/main.js'
   if (options.capacity) {
-    const counts = numbers(options.sessions ?? '1000,10000,100000,1000000')
+    const counts = toNumbers(options.sessions ?? '1000,10000,100000,1000000')
     const results = await measureCapacity({ surroundings, entry, report, counts })
     const capacity = { run: describeRun(), ...results }
     print(Object.values(toSections(capacity)).join('\n\n'))
@@ -78,37 +78,34 @@ function prepare(): void {
   if (!options.src) npm(['run', '--silent', 'build'], root)
 }
 
-async function compare({ issuer, redis }: Surroundings, entry: string): Promise<Comparison> {
+async function compare(surroundings: Surroundings, entry: string): Promise<Comparison> {
+  const { issuer, redis } = surroundings
   const wanted = options.only ?? (options.quick ? quickTargets : [''])
   const targets = listTargets({ issuer, redisUrl: redis.url, entry }).filter(({ name }) =>
     wanted.some((part) => name.includes(part)),
   )
-  const chosen = options.operations?.split(',') ?? (options.quick ? quickOperations : operations)
-  const unknown = chosen.filter((one) => !operations.some((known) => known === one))
-  if (unknown.length > 0) throw new Error(`unknown operation ${unknown}; there are ${operations}`)
-  if (targets.length === 0) throw new Error(`no server has a name with ${wanted.join(' or ')} in it`)
+  const parts: readonly string[] = [...operations, 'start', 'memory']
+  const chosen = options.operations?.split(',') ?? (options.quick ? quickParts : parts)
+  const unknown = chosen.filter((one) => !parts.includes(one))
+  if (unknown.length > 0) throw new Error(`There is no ${unknown.join()}, but ${parts.join()}.`)
+  if (targets.length === 0) throw new Error(`No server has ${wanted.join(' or ')} in its name.`)
   const rounds = options.rounds === undefined ? {} : { rounds: Number(options.rounds) }
   const plan = { ...(options.quick ? quick : full), ...rounds }
 
-  const measured: Comparison['operations'] = []
+  const comparison: Comparison = { run: describeRun(), operations: [], startup: [], memory: [] }
   for (const operation of operations.filter((one) => chosen.includes(one))) {
     report(`${operation} ...`)
-    measured.push({ operation, results: await measureOperation(surroundings, operation, targets, plan) })
+    const results = await measureOperation(surroundings, operation, targets, plan)
+    comparison.operations.push({ operation, results })
   }
-  return { run: describeRun(), operations: measured, ...(await measureFootprints(targets)) }
-}
-
-/** How servers start, and what sessions take of their memory; not in the quick mode, because it takes long. */
-async function measureFootprints(
-  targets: readonly Target[],
-): Promise<Pick<Comparison, 'startup' | 'memory'>> {
-  if (options.quick) return { startup: [], memory: [] }
-  report('start ...')
-  const startup = await measureStartup(surroundings, targets, full.rounds)
-  const memory: Comparison['memory'] = []
-  for (const target of targets) {
+  if (chosen.includes('start')) {
+    report('start ...')
+    comparison.startup.push(...(await measureStartup(surroundings, targets, plan.rounds)))
+  }
+  for (const target of chosen.includes('memory') ? targets : []) {
     report(`memory of ${target.name} ...`)
-    memory.push(await measureMemory(surroundings, target, numbers(options.sessions ?? '10000,100000')))
+    const steps = toNumbers(options.sessions ?? '10000,100000')
+    comparison.memory.push(await measureMemory(surroundings, target, steps))
   }
-  return { startup, memory }
+  return comparison
 }

@@ -36,8 +36,8 @@ export async function startGenerator(core: number, issuer: string): Promise<Gene
     (await (await fetch(`${issuer}/served`)).json()) as { codes: number; refreshes: number }
 
   return {
-    async prepare(running, load) {
-      await run(running, { ...load, operations: 0 })
+    async prepare(running, { operation, connections, sessions }) {
+      await run(running, { operation, connections, sessions, operations: 0 })
     },
     run,
     stop: () => void child.kill('SIGKILL'),
@@ -46,7 +46,9 @@ export async function startGenerator(core: number, issuer: string): Promise<Gene
   async function run({ target, server }: Running, load: Load): Promise<JobResult> {
     const before = await readServed()
     child.send({ ...load, port: server.port, dialect: target.dialect } satisfies Job)
-    const result = await readResult(load)
+    const result = await readResult(load).catch((error: Error) => {
+      throw new Error(`${target.name}, ${load.operation}: ${error.message}\nIt printed:\n${server.printed()}`)
+    })
     const after = await readServed()
     const isComplete =
       (load.operation !== 'login' || after.codes - before.codes >= result.operations) &&
@@ -55,16 +57,16 @@ export async function startGenerator(core: number, issuer: string): Promise<Gene
     return result
   }
 
-  async function readResult({ operation, duration }: Load): Promise<JobResult> {
+  async function readResult({ duration }: Load): Promise<JobResult> {
     const { promise, resolve, reject } = Promise.withResolvers<JobResult | { error: string }>()
     const onExit = () => reject(new Error('the load generator ended'))
     const limit = duration === undefined ? patience.counted : duration + patience.timed
-    const timer = setTimeout(() => reject(new Error(`${operation} took more than ${limit / 1000} s`)), limit)
+    const timer = setTimeout(() => reject(new Error(`not done after ${limit / 1000} s`)), limit)
     child.once('message', resolve)
     child.once('exit', onExit)
     try {
       const result = await promise
-      if ('error' in result) throw new Error(`${operation}: ${result.error}`)
+      if ('error' in result) throw new Error(result.error)
       return result
     } finally {
       clearTimeout(timer)

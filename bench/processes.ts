@@ -13,6 +13,8 @@ export interface Measured {
   cpu(): number
   /** Resident memory, in MB. */
   resident(): number
+  /** The end of what it has printed. */
+  printed(): string
   stop(): Promise<void>
 }
 
@@ -53,6 +55,7 @@ export function pin(pid: number, core: number): void {
 export async function startMeasured({ command, env, port, core, ready }: Program): Promise<Measured> {
   const log = join(logs, String(port))
   const output = openSync(log, 'w')
+  const printed = () => readFileSync(log, 'utf8').slice(-3_000)
   const startedAt = performance.now()
   const child = spawn('taskset', ['-c', String(core), ...command], {
     stdio: ['ignore', output, output],
@@ -72,7 +75,7 @@ export async function startMeasured({ command, env, port, core, ready }: Program
     if (isLate || child.exitCode !== null || child.signalCode !== null) {
       const state = isLate ? `is not ready after ${startDeadline / 1000} s` : `ended with ${child.exitCode}`
       killIfAlive(pid)
-      throw new Error(`${command.join(' ')} ${state}:\n${readFileSync(log, 'utf8').slice(-4_000)}`)
+      throw new Error(`${command.join(' ')} ${state}:\n${printed()}`)
     }
     // Asking without a pause would take time from the program.
     await pause(2)
@@ -82,6 +85,7 @@ export async function startMeasured({ command, env, port, core, ready }: Program
     readyAfter: performance.now() - startedAt,
     cpu: () => readCpu(pid),
     resident: () => readResident(pid),
+    printed,
     async stop() {
       killIfAlive(pid)
       await ended

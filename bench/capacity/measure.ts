@@ -1,6 +1,6 @@
 import { createClient } from '@redis/client'
 import type { TestRedis } from '../../test/support/redis/start-redis.ts'
-import { measureMemory } from '../compare.ts'
+import { measureMemory, toBytesOfSession } from '../compare.ts'
 import { type Cost, type Generator, type Running, type Spread, toSpread } from '../measure.ts'
 import { createOperationBench, type Operation, type OperationBench, operations } from '../operation-bench.ts'
 import { readRedisCpu, readRedisMemory, startPinnedCluster, startPinnedRedis } from '../redis.ts'
@@ -39,7 +39,7 @@ export interface CheckCost {
 export interface CapacityResults {
   calls: CallCost[]
   /** Bytes in use for one session in the memory of the process. */
-  liveBytes: number
+  liveBytes: number | undefined
   keys: KeyCost[]
   /** By the number of sessions in Redis; `bytes` is what Redis uses for one. */
   growth: ({ sessions: number; bytes: number } & CheckCost)[]
@@ -76,9 +76,7 @@ export async function measureCapacity({
   const inMemory = portico('Portico, memory', { issuer, entry })
 
   report('memory of a session ...')
-  const { steps } = await measureMemory(surroundings, inMemory, [10_000])
-  const [none, some] = steps
-  const liveBytes = (((some?.live ?? Number.NaN) - (none?.live ?? Number.NaN)) * 1e6) / (some?.sessions ?? 1)
+  const liveBytes = toBytesOfSession(await measureMemory(surroundings, inMemory, [10_000]))
 
   report('keys of a session ...')
   const keys = await withRedis(async (redis) =>

@@ -67,7 +67,7 @@ function toSessionTable({ keys, liveBytes }: Capacity): string {
     ])
   const text = [
     `A session takes ${toDigits(bytes.session)} bytes in Redis, and its login ${toDigits(bytes.login)} bytes more for`,
-    `${toDuration(bytes.loginSeconds)}. Without Redis, a session takes ${toDigits(liveBytes)} bytes in the memory of the process.`,
+    `${toDuration(bytes.loginSeconds)}. Without Redis, a session takes ${toDigits(liveBytes ?? Number.NaN)} bytes in the memory of the process.`,
   ]
   const head = ['keys in Redis of one login', 'keys', 'bytes', 'live at most']
   return [toTable(head, rows), text.join('\n')].join('\n\n')

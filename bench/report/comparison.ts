@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { root } from '../../test/support/processes/start-process.ts'
-import type { MemoryResult, OperationResult, StartupResult } from '../compare.ts'
+import { type MemoryResult, type OperationResult, type StartupResult, toBytesOfSession } from '../compare.ts'
 import type { Operation } from '../operation-bench.ts'
 import { toChart } from './chart.ts'
 import { type Run, toSentence } from './run.ts'
@@ -85,17 +85,14 @@ const toStartupTable = (startup: readonly StartupResult[]) =>
 function toMemoryTable(memory: readonly MemoryResult[]): string {
   const counts = memory[0]?.steps.slice(1).map(({ sessions }) => sessions) ?? []
   const head = counts.map((sessions) => `${sessions.toLocaleString('en')} sessions`)
-  const rows = memory.map(({ server, steps: [none, ...steps] }) => {
-    const last = steps.at(-1)
-    const grown =
-      last?.live === undefined || none?.live === undefined
-        ? ''
-        : toDigits(((last.live - none.live) * 1e6) / last.sessions)
+  const rows = memory.map((one) => {
+    const [, ...steps] = one.steps
+    const bytes = toBytesOfSession(one)
     return [
-      server,
+      one.server,
       ...steps.map(({ resident }) => toDigits(resident)),
-      ...steps.map(({ live }) => (live === undefined ? '' : toDigits(live))),
-      grown,
+      ...steps.map(({ live }) => (live === undefined ? '' : toDigits(live / 2 ** 20))),
+      bytes === undefined ? '' : toDigits(bytes),
     ]
   })
   return toTable(
