@@ -1,9 +1,8 @@
-import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { root } from '../../test/support/processes/start-process.ts'
 import { operationNames } from '../report/comparison.ts'
 import { type Run, toSentence } from '../report/run.ts'
-import { replaceMeasured, toDigits, toTable, withSpread } from '../report/text.ts'
+import { replaceMeasured, toDigits, toTable, withSpread, writeJson } from '../report/text.ts'
 import type { CapacityResults, CheckCost } from './measure.ts'
 import { type Plan, planFor, toBytes, toClusterFactor, usage } from './plan.ts'
 
@@ -17,8 +16,7 @@ export function writeCapacity(capacity: Capacity): void {
   for (const [name, text] of Object.entries(toSections(capacity))) {
     replaceMeasured(join(root, 'docs/capacity.md'), name, text)
   }
-  const file = join(root, 'docs/benchmarks/capacity.json')
-  writeFileSync(file, `${JSON.stringify(capacity, undefined, 2)}\n`)
+  writeJson(join(root, 'docs/benchmarks/capacity.json'), capacity)
 }
 
 /** The figures in Markdown, by their place in docs/capacity.md. */

@@ -3,8 +3,8 @@ import type { OperationResult } from '../compare.ts'
 const width = 920
 const columns = 2
 const columnWidth = width / columns
-const labelWidth = 236
-const barWidth = 150
+const labelWidth = 262
+const barWidth = 124
 const rowHeight = 20
 const titleHeight = 34
 const margin = 20

@@ -4,8 +4,8 @@ import { root } from '../../test/support/processes/start-process.ts'
 import { type MemoryResult, type OperationResult, type StartupResult, toBytesOfSession } from '../compare.ts'
 import type { Operation } from '../operation-bench.ts'
 import { toChart } from './chart.ts'
-import { type Run, toSentence } from './run.ts'
-import { replaceMeasured, toDigits, toTable, withSpread } from './text.ts'
+import { listVersions, type Run, toSentence } from './run.ts'
+import { replaceMeasured, toDigits, toTable, withSpread, writeJson } from './text.ts'
 
 /** Everything that one run has measured. */
 export interface Comparison {
@@ -27,7 +27,7 @@ export const operationNames: Readonly<Record<Operation, string>> = {
 /** Writes the tables, the chart and the numbers to docs/benchmarks/. */
 export function writeComparison(comparison: Comparison): void {
   const folder = join(root, 'docs/benchmarks')
-  writeFileSync(join(folder, 'results.json'), `${JSON.stringify(comparison, undefined, 2)}\n`)
+  writeJson(join(folder, 'results.json'), comparison)
   // Without the floor: next to it, the servers that do the work would be hard to tell apart.
   const panels = comparison.operations.map(({ operation, results }) => ({
     title: operationNames[operation],
@@ -53,7 +53,7 @@ export function toTables({ run, operations, startup, memory }: Comparison): stri
   }
   const hasLatencies = operations.some(({ results }) => results.some(({ latency }) => latency !== undefined))
   return [
-    toSentence(run),
+    `${toSentence(run)}\n${listVersions()}`,
     byOperation('share of bare Express, higher is cheaper', ({ share }) =>
       withSpread(share, (value) => value.toFixed(3)),
     ),

@@ -1,5 +1,7 @@
 import { execFileSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { cpus } from 'node:os'
+import { join } from 'node:path'
 import { root } from '../../test/support/processes/start-process.ts'
 
 /** When, where and of what something was measured. */
@@ -26,3 +28,12 @@ export function describeRun(): Run {
 /** The same in one sentence. */
 export const toSentence = ({ date, commit, machine, node }: Run): string =>
   `Measured on ${date} at commit ${commit}, on ${machine}, Node ${node}.`
+
+/** The versions of what is compared, as their package.json names them. */
+export function listVersions(): string {
+  const { dependencies } = JSON.parse(readFileSync(join(root, 'bench/peers/package.json'), 'utf8')) as {
+    dependencies: Record<string, string>
+  }
+  const named = Object.entries(dependencies).map(([name, version]) => `${name} ${version}`)
+  return `Compared with ${named.join(', ')}.`
+}

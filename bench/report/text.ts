@@ -25,3 +25,10 @@ export function replaceMeasured(file: string, name: string, text: string): void 
   if (from === -1 || to < from) throw new Error(`${file} has no place for "${name}"`)
   writeFileSync(file, `${before.slice(0, from + begin.length)}\n\n${text}\n\n${before.slice(to)}`)
 }
+
+/** Writes results as JSON; more digits than these would only be noise. */
+export function writeJson(file: string, results: unknown): void {
+  const round = (_key: string, value: unknown) =>
+    typeof value === 'number' ? Number(value.toPrecision(4)) : value
+  writeFileSync(file, `${JSON.stringify(results, round, 2)}\n`)
+}
