@@ -191,9 +191,12 @@ export async function measureMemory(
   }
 }
 
-/** Bytes in use that one session adds, by the last step; undefined where they are not known. */
+/**
+ * Bytes in use that one session adds; undefined where they are not known. From the first step with sessions
+ * on: what a server only does once, such as compiling, is no part of a session.
+ */
 export function toBytesOfSession({ steps }: MemoryResult): number | undefined {
-  const [none, last] = [steps[0], steps.at(-1)]
-  if (none?.live === undefined || last?.live === undefined) return undefined
-  return (last.live - none.live) / last.sessions
+  const [first, last] = [steps[1], steps.at(-1)]
+  if (first?.live === undefined || last?.live === undefined || first === last) return undefined
+  return (last.live - first.live) / (last.sessions - first.sessions)
 }

@@ -76,7 +76,7 @@ export async function measureCapacity({
   const inMemory = portico('Portico, memory', { issuer, entry })
 
   report('memory of a session ...')
-  const liveBytes = toBytesOfSession(await measureMemory(surroundings, inMemory, [10_000]))
+  const liveBytes = toBytesOfSession(await measureMemory(surroundings, inMemory, [2_000, 12_000]))
 
   report('keys of a session ...')
   const keys = await withRedis(async (redis) =>
