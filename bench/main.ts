@@ -49,9 +49,9 @@ const surroundings = await startSurroundings()
 try {
   const entry = options.src ? 'src/main.ts' : 'dist/main.js'
   if (options.capacity) {
+    const run = describeRun()
     const counts = toNumbers(options.sessions ?? '1000,10000,100000,1000000')
-    const results = await measureCapacity({ surroundings, entry, report, counts })
-    const capacity = { run: describeRun(), ...results }
+    const capacity = { run, ...(await measureCapacity({ surroundings, entry, report, counts })) }
     print(Object.values(toSections(capacity)).join('\n\n'))
     writeCapacity(capacity)
   } else {

@@ -54,6 +54,8 @@ export async function createSessionFiller(redisUrl: string): Promise<SessionFill
       OIDC_ISSUER: 'http://127.0.0.1:3001',
       OIDC_CLIENT_ID: 'bench',
       REDIS_URL: redisUrl,
+      // None may expire while the others are made.
+      SESSION_IDLE_TIMEOUT: '12h',
       LOG_LEVEL: 'error',
     }),
   )
