@@ -49,16 +49,18 @@ export interface Plan {
   redisServers: number
 }
 
-/** Seconds beyond which a key counts as one that lasts as long as its session. */
+/** Seconds beyond which a key counts as a part of its session. */
 const lasting = 900
 
-/** Bytes in Redis for a session, and for a login on top of that, with how long these live in seconds. */
-export function toBytes(keys: CapacityResults['keys']) {
+/**
+ * Bytes in Redis for a session, with its part of the index and of Redis's own tables, and for a login on top of
+ * that, with how long these live in seconds.
+ */
+export function toBytes({ keys, growth }: Pick<CapacityResults, 'keys' | 'growth'>) {
   const short = keys.filter(({ timeToLive }) => timeToLive <= lasting)
-  const add = (all: readonly { bytes: number }[]) => all.reduce((total, { bytes }) => total + bytes, 0)
   return {
-    session: add(keys) - add(short),
-    login: add(short),
+    session: growth.at(-1)?.bytes ?? Number.NaN,
+    login: short.reduce((total, { bytes }) => total + bytes, 0),
     loginSeconds: Math.max(0, ...short.map(({ timeToLive }) => timeToLive)),
   }
 }
@@ -66,7 +68,7 @@ export function toBytes(keys: CapacityResults['keys']) {
 /** Applies the formulas of docs/capacity.md. */
 export function planFor(
   { users, logins, peak, use, idle, checks, tokenEvery, refreshEvery }: Usage,
-  { calls, keys, cluster }: Pick<CapacityResults, 'calls' | 'keys' | 'cluster'>,
+  results: CapacityResults,
 ): Plan {
   const loginRate = ((users * logins) / 86_400) * peak
   const active = loginRate * use
@@ -78,14 +80,15 @@ export function planFor(
     token: active / tokenEvery,
     refresh: active / refreshEvery,
   }
+  const { calls } = results
   const toCores = (read: (call: CapacityResults['calls'][number]) => number) =>
     calls.reduce((cores, call) => cores + (rates[call.operation] * read(call)) / 1e6, 0)
   const processCores = toCores(({ redis }) => redis.median)
   const oneRedisCores = toCores(({ redisServer }) => redisServer.median)
-  const bytes = toBytes(keys)
+  const bytes = toBytes(results)
   const redisBytes = sessions * bytes.session + loginRate * bytes.loginSeconds * bytes.login
   const fitsOne = oneRedisCores <= reserves.redisCore && redisBytes <= redisSize * reserves.redisMemory
-  const redisCores = fitsOne ? oneRedisCores : oneRedisCores * toClusterFactor({ calls, cluster })
+  const redisCores = fitsOne ? oneRedisCores : oneRedisCores * toClusterFactor(results)
   return {
     logins: loginRate,
     sessions,

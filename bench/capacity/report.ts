@@ -53,8 +53,9 @@ const toCallTable = ({ calls }: Capacity) =>
 
 const toCount = (value: number) => String(Number(value.toFixed(1)))
 
-function toSessionTable({ keys, liveBytes }: Capacity): string {
-  const bytes = toBytes(keys)
+function toSessionTable(capacity: Capacity): string {
+  const { keys, liveBytes } = capacity
+  const bytes = toBytes(capacity)
   const rows = keys
     .toSorted((a, b) => b.bytes - a.bytes)
     .map((one) => [
@@ -64,8 +65,9 @@ function toSessionTable({ keys, liveBytes }: Capacity): string {
       one.timeToLive < 0 ? 'without end' : toDuration(one.timeToLive),
     ])
   const text = [
-    `A session takes ${toDigits(bytes.session)} bytes in Redis, and its login ${toDigits(bytes.login)} bytes more for`,
-    `${toDuration(bytes.loginSeconds)}. Without Redis, a session takes ${toDigits(liveBytes ?? Number.NaN)} bytes in the memory of the process.`,
+    `With the tables of Redis itself, a session takes ${toDigits(bytes.session)} bytes, and its login`,
+    `${toDigits(bytes.login)} bytes more for ${toDuration(bytes.loginSeconds)}. Without Redis, a session takes`,
+    `${toDigits(liveBytes ?? Number.NaN)} bytes in the memory of the process.`,
   ]
   const head = ['keys in Redis of one login', 'keys', 'bytes', 'live at most']
   return [toTable(head, rows), text.join('\n')].join('\n\n')
@@ -103,7 +105,10 @@ function toClusterText(capacity: Capacity): string {
   const shares = cluster.shares.map((share) => `${Math.round(share * 100)} %`).join(', ')
   return [
     toTable(['cluster of three', ...checkHead], [['all nodes together', ...toCheckCells(cluster)]]),
-    `A check costs all nodes together ${toDigits(toClusterFactor(capacity))} times as much as one Redis. The nodes' shares: ${shares}.`,
+    [
+      `A check costs all nodes together ${toDigits(toClusterFactor(capacity))} times as much as one Redis (the factor of the`,
+      `formulas). The nodes' shares of it: ${shares}.`,
+    ].join('\n'),
   ].join('\n\n')
 }
 
