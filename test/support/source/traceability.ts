@@ -23,7 +23,8 @@ export const read = (file: string): string => readFileSync(join(root, file), 'ut
 
 const filesBelow = (folder: string): string[] =>
   readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
-    .filter((name) => /\.(ts|js|md)$/.test(name))
+    // The peers of the bench have packages of their own.
+    .filter((name) => /\.(ts|js|md)$/.test(name) && !name.includes('node_modules/'))
     .map((name) => `${folder}/${name}`)
     .sort()
 
