@@ -1,26 +1,18 @@
-import {
-  createLocalJWKSet,
-  decodeProtectedHeader,
-  errors,
-  type JSONWebKeySet,
-  type JWTPayload,
-  type JWTVerifyGetKey,
-  type JWTVerifyOptions,
-  jwtVerify,
-} from 'jose'
+import { errors, type JSONWebKeySet, type JWTPayload } from 'jose'
 import type { Clock } from '../clock.ts'
 import type { Log } from '../telemetry/logger.ts'
+import { createKeySet, type ExpectedJwt, type KeySet, parseSignedJwt } from './key-set.ts'
 
 /** Verifies JWTs with an issuer's signing keys, which it fetches and keeps up to date. */
 export interface JwksCache {
   /** Fetches the keys if none were ever fetched; throws what `fetchKeys` throws. */
   prepare(): Promise<void>
   /**
-   * Verifies a JWT that one of the keys signed, with `options` as jose takes them.
+   * Verifies a JWT that one of the keys signed.
    *
    * @throws jose's errors where the token does not verify, and what `fetchKeys` throws if it never succeeded
    */
-  verify(token: string, options: JWTVerifyOptions & { algorithms: string[] }): Promise<JWTPayload>
+  verify(token: string, expected: ExpectedJwt): Promise<JWTPayload>
 }
 
 interface JwksCacheOptions {
@@ -46,23 +38,23 @@ const coldCooldown = 1_000
  * Connect Core 10.1.1); at most one fetch is in flight; and a flood of unknown kids costs one fetch in 30 s.
  */
 export function createJwksCache({ fetchKeys, clock, log }: JwksCacheOptions): JwksCache {
-  let known: { resolve: JWTVerifyGetKey; fetchedAt: number } | undefined
-  let inFlight: Promise<JWTVerifyGetKey> | undefined
+  let known: { keys: KeySet; fetchedAt: number } | undefined
+  let inFlight: Promise<KeySet> | undefined
   /** Until when no fetch is made for each reason; a flood for one reason does not delay the others. */
   const noFetchUntil = { staleness: 0, unknownKid: 0, badSignature: 0 }
   let lastFailure: unknown
 
-  async function fetchResolver(): Promise<JWTVerifyGetKey> {
+  async function fetchKeySet(): Promise<KeySet> {
     const keySet = await fetchKeys()
-    const resolve = toKeyResolver(keySet)
-    known = { resolve, fetchedAt: clock.now() }
+    const keys = createKeySet(keySet)
+    known = { keys, fetchedAt: clock.now() }
     lastFailure = undefined
     log('provider_keys_fetched', { kids: keySet.keys.map(({ kid }) => kid ?? '(none)') })
-    return resolve
+    return keys
   }
 
-  function fetchOnce(): Promise<JWTVerifyGetKey> {
-    inFlight ??= fetchResolver()
+  function fetchOnce(): Promise<KeySet> {
+    inFlight ??= fetchKeySet()
       .catch((error: unknown) => {
         const until = clock.now() + (known === undefined ? coldCooldown : missCooldown)
         Object.assign(noFetchUntil, { staleness: until, unknownKid: until, badSignature: until })
@@ -76,7 +68,7 @@ export function createJwksCache({ fetchKeys, clock, log }: JwksCacheOptions): Jw
     return inFlight
   }
 
-  async function currentKeys(): Promise<JWTVerifyGetKey> {
+  async function currentKeys(): Promise<KeySet> {
     const mayFetch = clock.now() >= noFetchUntil.staleness
     if (known === undefined) {
       if (mayFetch || inFlight !== undefined) return fetchOnce()
@@ -84,7 +76,7 @@ export function createJwksCache({ fetchKeys, clock, log }: JwksCacheOptions): Jw
     }
     // In the background, and a failure is logged above: the known keys still verify.
     if (clock.now() - known.fetchedAt > freshFor && mayFetch) fetchOnce().catch(() => {})
-    return known.resolve
+    return known.keys
   }
 
   return {
@@ -92,11 +84,12 @@ export function createJwksCache({ fetchKeys, clock, log }: JwksCacheOptions): Jw
       await currentKeys()
     },
 
-    async verify(token, options) {
-      assertLooksSigned(token)
+    async verify(token, expected) {
+      // First, so that no key is fetched for a text that is no JWT.
+      const jwt = parseSignedJwt(token)
       const keys = await currentKeys()
       try {
-        return await verifyWithKeys(token, keys, options)
+        return keys.verify(jwt, expected)
       } catch (error) {
         const reason = toFetchReason(error)
         if (reason === undefined) throw error
@@ -106,21 +99,14 @@ export function createJwksCache({ fetchKeys, clock, log }: JwksCacheOptions): Jw
           throw reason === 'unknownKid' && lastFailure !== undefined ? lastFailure : error
         }
         const newKeys = await fetchOnce()
-        return await verifyWithKeys(token, newKeys, options).catch((secondError: unknown) => {
+        try {
+          return newKeys.verify(jwt, expected)
+        } catch (secondError) {
           if (toFetchReason(secondError) !== undefined) noFetchUntil[reason] = clock.now() + missCooldown
           throw secondError
-        })
+        }
       }
     },
-  }
-}
-
-/** Refuses a text that is no JWS before any key is fetched for it. */
-function assertLooksSigned(token: string): void {
-  try {
-    decodeProtectedHeader(token)
-  } catch (cause) {
-    throw new errors.JWSInvalid('not a JWS', { cause })
   }
 }
 
@@ -131,43 +117,3 @@ function toFetchReason(error: unknown): 'unknownKid' | 'badSignature' | undefine
   if (error instanceof errors.JWKSNoMatchingKey) return 'unknownKid'
   return error instanceof errors.JWSSignatureVerificationFailed ? 'badSignature' : undefined
 }
-
-/** Finds the key that a token names. If no key has its kid, a key without a kid may have signed it. */
-function toKeyResolver(keySet: JSONWebKeySet): JWTVerifyGetKey {
-  const kids = new Set(keySet.keys.map(({ kid }) => kid))
-  const all = createLocalJWKSet(keySet)
-  const withoutKid = createLocalJWKSet({ keys: keySet.keys.filter(({ kid }) => kid === undefined) })
-  return (header, token) => {
-    if (header.kid === undefined || kids.has(header.kid)) return all(header, token)
-    const { kid: _, ...rest } = header
-    return withoutKid(rest, token)
-  }
-}
-
-/** Verifies with the key that the header names; if kids are missing or not unique, with each possible key. */
-async function verifyWithKeys(
-  token: string,
-  keys: JWTVerifyGetKey,
-  options: JWTVerifyOptions,
-): Promise<JWTPayload> {
-  try {
-    return (await jwtVerify(token, keys, options)).payload
-  } catch (error) {
-    if (!(error instanceof errors.JWKSMultipleMatchingKeys)) throw error
-    for await (const key of error) {
-      try {
-        return (await jwtVerify(token, key, options)).payload
-      } catch (candidateError) {
-        if (!isKeysFault(candidateError)) throw candidateError
-      }
-    }
-    throw new errors.JWSSignatureVerificationFailed()
-  }
-}
-
-/**
- * Whether another key may verify the token: this one did not sign it, or cannot be used at all, for which
- * jose throws errors that are no JOSEError.
- */
-const isKeysFault = (error: unknown) =>
-  error instanceof errors.JWSSignatureVerificationFailed || !(error instanceof errors.JOSEError)
