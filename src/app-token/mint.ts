@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto'
-import { SignJWT } from 'jose'
 import type { Clock } from '../clock.ts'
 import type { Config } from '../config/config.ts'
 import type { ProviderConfig } from '../config/providers/provider-config.ts'
@@ -60,7 +59,7 @@ export function createAppTokenMinter({
     const lifetime = Math.floor(Math.min(appToken.ttl, absoluteExpiresAt - now) / 1000)
     const issuedAt = Math.floor(now / 1000)
     const key = await keyRing.signingKey()
-    const token = await new SignJWT({
+    const token = key.signJwt('at+jwt', {
       // User claims come first, so that none of them can replace one of the claims below.
       ...selectTokenClaims(identity).claims,
       iss: publicUrl,
@@ -78,8 +77,6 @@ export function createAppTokenMinter({
       amr: identity.amr,
       cnf: dpopThumbprint === undefined ? undefined : { jkt: dpopThumbprint },
     })
-      .setProtectedHeader({ alg: key.alg, typ: 'at+jwt', kid: key.kid })
-      .sign(key.privateKey)
     return { token, token_type: dpopThumbprint === undefined ? 'Bearer' : 'DPoP', expires_in: lifetime }
   }
 }
