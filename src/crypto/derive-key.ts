@@ -17,10 +17,19 @@ export function deriveKeys(secrets: readonly Uint8Array[], purpose: KeyPurpose):
   return secrets.map((secret) => Buffer.from(hkdfSync('sha256', secret, '', `portico/v1/${purpose}`, 32)))
 }
 
-/**
- * Derives a text of 256 bits in base64url (HKDF-SHA256, RFC 5869). It reveals neither the seed nor the texts
- * that the same seed yields for other purposes.
- */
-export function deriveText(seed: Uint8Array, purpose: 'state' | 'nonce' | 'code-verifier'): string {
-  return Buffer.from(hkdfSync('sha256', seed, '', `portico/v1/${purpose}`, 32)).toString('base64url')
+/** The secrets of one login, each of 256 bits in base64url. None of them reveals the seed or another one. */
+export interface LoginSecrets {
+  state: string
+  nonce: string
+  codeVerifier: string
+}
+
+/** Derives the secrets of a login from its seed (HKDF-SHA256, RFC 5869), all by one call. */
+export function deriveLoginSecrets(seed: Uint8Array): LoginSecrets {
+  const bytes = Buffer.from(hkdfSync('sha256', seed, '', 'portico/v1/login', 96))
+  return {
+    state: bytes.toString('base64url', 0, 32),
+    nonce: bytes.toString('base64url', 32, 64),
+    codeVerifier: bytes.toString('base64url', 64, 96),
+  }
 }

@@ -3,7 +3,7 @@ import type { SessionStore } from '../session/store.ts'
 import type { SessionTermination } from '../session/termination/session-termination.ts'
 import { concurrentRequestWindow } from '../session/timeouts.ts'
 import type { LoginLedger } from './ledger.ts'
-import { openTransactions, type SealedTransaction } from './transaction.ts'
+import { openTransactions, type SealedTransaction, toTransactionId } from './transaction.ts'
 
 /** A login that has just got its session. Times are milliseconds since the epoch. */
 interface FinishedLogin {
@@ -39,8 +39,8 @@ export type KeepOneLogin = (mine: FinishedLogin, transactions: readonly SealedTr
 export function createConcurrentLogins(options: ConcurrentLoginsOptions): KeepOneLogin {
   const { ledger, store, termination, sealer } = options
   return async (mine, transactions) => {
-    const others = openTransactions(sealer, transactions).filter(({ state }) => state !== mine.state)
-    for (const { state } of others) {
+    const others = transactions.filter(({ id }) => id !== toTransactionId(mine.state))
+    for (const { state } of openTransactions(sealer, others)) {
       const { handle, settledAt = 0 } = (await ledger.find(state)) ?? {}
       // The response to a login that ended long ago dropped its transaction: this one is a copy.
       if (handle === undefined || mine.arrivedAt - settledAt > concurrentRequestWindow) continue

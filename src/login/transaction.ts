@@ -1,8 +1,8 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto'
 import { z } from 'zod'
 import type { Clock } from '../clock.ts'
-import { deriveText } from '../crypto/derive-key.ts'
-import { randomToken, sha256Base64url } from '../crypto/hash.ts'
+import { deriveLoginSecrets } from '../crypto/derive-key.ts'
+import { sha256Base64url } from '../crypto/hash.ts'
 import type { Sealer } from '../crypto/sealer.ts'
 import { AppError } from '../errors.ts'
 
@@ -51,19 +51,20 @@ export function createTransaction(
   request: Omit<z.infer<typeof transactionContent>, 'seed'>,
   clock: Clock,
 ): Transaction {
-  const id = clock.now().toString(36).padStart(ageLength, '0') + randomBytes(4).toString('hex')
-  return toTransaction(id, { ...request, seed: randomToken() })
+  const random = randomBytes(36)
+  const id = clock.now().toString(36).padStart(ageLength, '0') + random.toString('hex', 0, 4)
+  return toTransaction(id, { ...request, seed: random.toString('base64url', 4) })
 }
 
 function toTransaction(id: string, content: z.infer<typeof transactionContent>): Transaction {
-  const seed = Buffer.from(content.seed, 'base64url')
+  const { state, nonce, codeVerifier } = deriveLoginSecrets(Buffer.from(content.seed, 'base64url'))
   return {
     ...content,
     id,
     startedAt: Number.parseInt(id.slice(0, ageLength), 36),
-    state: `${id}.${deriveText(seed, 'state')}`,
-    nonce: deriveText(seed, 'nonce'),
-    codeVerifier: deriveText(seed, 'code-verifier'),
+    state: `${id}.${state}`,
+    nonce,
+    codeVerifier,
   }
 }
 

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { JWTPayload } from 'jose'
 import { tokenError } from '../transport/errors.ts'
 import type { ProviderIdentity } from '../types.ts'
@@ -75,9 +75,7 @@ const wasIssuedRecently: ClaimCheck<Expected> = ({ iat = 0 }, { now }) => {
  */
 const accessTokenHashMatches: ClaimCheck<Expected> = ({ at_hash: atHash }, { accessToken, alg }) => {
   if (atHash === undefined) return undefined
-  const digest = createHash(alg === 'EdDSA' ? 'sha512' : `sha${alg.slice(2)}`)
-    .update(accessToken)
-    .digest()
+  const digest = hash(alg === 'EdDSA' ? 'sha512' : `sha${alg.slice(2)}`, accessToken, 'buffer')
   const expected = digest.subarray(0, digest.length / 2).toString('base64url')
   return atHash === expected ? undefined : 'at_hash belongs to another access token'
 }
