@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { ProviderConfig } from '../../config/providers/provider-config.ts'
 import { tokenError } from '../transport/errors.ts'
 import type { ProviderFetch, ProviderRequest } from '../transport/fetch.ts'
+import { createResponse, type ProviderResponse } from '../transport/response.ts'
 import { UnverifiedRefresh } from './unverified-refresh.ts'
 
 /**
@@ -27,21 +28,21 @@ export function normalizeTokenResponses(
   return async (url, request) => {
     const response = await fetch(url, request)
     if (request.method !== 'POST') return response
-    const body = await readBody(response.clone())
+    const body = await readBody(response)
     if (body === undefined) return response
     const error = readError(body, response.status)
     if (error !== undefined) return toErrorResponse(error, response)
     const grantType = readGrantType(request)
     if (!response.ok || grantType === null) return response
     const tokens = parseTokens(body, grantType)
-    return toJsonResponse(hideIdToken(tokens, verifiesIdToken), 200, response.headers)
+    return toJsonResponse(hideIdToken(tokens, verifiesIdToken), 200, response)
   }
 }
 
 /**
  * The members of a body, which is JSON or, from a few old providers, a form; undefined where it is neither.
  */
-async function readBody(response: Response): Promise<Body | undefined> {
+async function readBody(response: ProviderResponse): Promise<Body | undefined> {
   const text = await response.text()
   const type = response.headers.get('content-type') ?? ''
   if (/^application\/x-www-form-urlencoded/i.test(type)) return Object.fromEntries(new URLSearchParams(text))
@@ -82,12 +83,8 @@ function readError(body: Body, status: number): ErrorResponse | undefined {
 
 const toText = (value: unknown) => (typeof value === 'string' && value !== '' ? value : undefined)
 
-/** Removes a challenge: openid-client would read only that, although the body says more. */
-function toErrorResponse(error: ErrorResponse, { status, headers }: Response): Response {
-  const kept = new Headers(headers)
-  kept.delete('www-authenticate')
-  return toJsonResponse(error, status >= 400 && status < 500 ? status : 400, kept)
-}
+const toErrorResponse = (error: ErrorResponse, response: ProviderResponse) =>
+  toJsonResponse(error, response.status >= 400 && response.status < 500 ? response.status : 400, response)
 
 const text = z.string('is no text').min(1, 'is empty')
 
@@ -153,8 +150,15 @@ function hideIdToken({ id_token: idToken, ...others }: TokenResponse, verifiesId
   return verifiesIdToken ? { ...others, [unverifiedIdTokenMember]: idToken } : others
 }
 
-function toJsonResponse(body: object, status: number, headers: Headers): Response {
-  const jsonHeaders = new Headers(headers)
-  jsonHeaders.set('content-type', 'application/json')
-  return new Response(JSON.stringify(body), { status, headers: jsonHeaders })
+/** Without a challenge: openid-client would read only that, although the body says more. */
+function toJsonResponse(body: object, status: number, { headers }: ProviderResponse): ProviderResponse {
+  return createResponse({
+    status,
+    getHeader(name) {
+      if (name === 'content-type') return 'application/json'
+      return name === 'www-authenticate' ? null : headers.get(name)
+    },
+    readText: () => JSON.stringify(body),
+    readJson: () => body,
+  })
 }

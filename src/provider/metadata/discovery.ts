@@ -128,11 +128,12 @@ async function discover({ config, fetch, clock }: DiscoveryOptions): Promise<Aut
     toClientMetadata(config),
     createClientAuth(config.clientAuth, clock),
     {
-      [client.customFetch]: normalizeTokenResponses(fetch, config),
+      [client.customFetch]: toCustomFetch(fetch, config),
       // The configuration allows http on a loopback host only.
       execute: issuer.protocol === 'http:' ? [client.allowInsecureRequests] : [],
     },
   )
+  leaveDeadlineToFetch(configuration)
   const metadata = omitEmpty(configuration.serverMetadata())
   assertMetadata(metadata, config.issuer)
   return { configuration, metadata }
@@ -178,10 +179,20 @@ function toStaticServer(
   const metadata = toStaticMetadata(config, endpoints)
   const auth = createClientAuth(config.clientAuth, clock)
   const configuration = new client.Configuration(metadata, config.clientId, toClientMetadata(config), auth)
-  configuration[client.customFetch] = normalizeTokenResponses(fetch, config)
+  configuration[client.customFetch] = toCustomFetch(fetch, config)
   // The configuration allows http on a loopback host only.
   client.allowInsecureRequests(configuration)
+  leaveDeadlineToFetch(configuration)
   return { configuration, metadata }
+}
+
+/** The fetch for openid-client, which reads no more of a response than the members of a ProviderResponse. */
+const toCustomFetch = (fetch: ProviderFetch, config: ProviderConfig) =>
+  normalizeTokenResponses(fetch, config) as unknown as client.CustomFetch
+
+/** OIDC_TIMEOUT is never longer than openid-client's own deadline, which would cost a timer for each call. */
+function leaveDeadlineToFetch(configuration: client.Configuration): void {
+  configuration.timeout = 0
 }
 
 const toClientMetadata = ({ clientAuth }: ProviderConfig): Partial<client.ClientMetadata> => ({

@@ -3,6 +3,7 @@ import { AppError } from '../../errors.ts'
 import { toLogText } from '../../telemetry/logger.ts'
 import { readStatus } from '../transport/errors.ts'
 import { redactProviderMessage } from '../transport/redact.ts'
+import { isResponse } from '../transport/response.ts'
 
 /** How the provider refused a request that cannot succeed; its texts are made safe to print. */
 export interface ProbeRefusal {
@@ -48,7 +49,7 @@ function toMalformed(error: client.ClientError): ProbeRefusal {
   const { code = '', cause } = error
   const status = readStatus(error)
   if (status === undefined) return { error: 'malformed', description: code }
-  const location = cause instanceof Response ? cause.headers.get('location') : null
+  const location = isResponse(cause) ? cause.headers.get('location') : null
   if (location === null) return { error: 'malformed', description: `${code} (status ${status})`, status }
   const leadsTo = toLogText(location.split(/[?#]/)[0] ?? '')
   return { error: 'malformed', description: `status ${status}, a redirect to ${leadsTo}`, status, leadsTo }

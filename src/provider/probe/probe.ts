@@ -19,7 +19,7 @@ import { readRedirect } from './probed-redirect.ts'
 /** The response to a GET request. */
 export interface ProbedDocument {
   status: number
-  headers: Headers
+  headers: Pick<Headers, 'get'>
   text: string
   /** The middle of the call, in milliseconds since the epoch. */
   at: number

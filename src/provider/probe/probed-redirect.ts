@@ -12,7 +12,7 @@ export interface ProbedRedirect {
 
 /** Reads a redirect in the response of the URL `from`; undefined if the response is none. */
 export function readRedirect(
-  { status, headers }: { status: number; headers: Headers },
+  { status, headers }: { status: number; headers: Pick<Headers, 'get'> },
   from: URL,
 ): ProbedRedirect | undefined {
   const location = headers.get('location')

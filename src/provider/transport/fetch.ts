@@ -1,19 +1,21 @@
-import { Agent, request } from 'undici'
+import type { IncomingHttpHeaders } from 'node:http'
+import { Agent } from 'undici'
 import type { Clock } from '../../clock.ts'
 import type { ProviderConfig } from '../../config/providers/provider-config.ts'
 import { AppError } from '../../errors.ts'
 import { isInvalidGrant } from './oauth-errors.ts'
+import { createResponse, type ProviderResponse } from './response.ts'
+import { sendRequest } from './send-request.ts'
 import { providerUnavailable } from './unavailable.ts'
 
 /** The part of `fetch` that requests to a provider need. */
-export type ProviderFetch = (url: string, init: ProviderRequest) => Promise<Response>
+export type ProviderFetch = (url: string, init: ProviderRequest) => Promise<ProviderResponse>
 
-/** What openid-client passes to a custom fetch. */
+/** What openid-client passes to a custom fetch, except for its signal: the deadline here comes first. */
 export interface ProviderRequest {
   method?: string
   headers?: Record<string, string>
   body?: unknown
-  signal?: AbortSignal | undefined
 }
 
 /** A client certificate and its key, in PEM. */
@@ -59,32 +61,30 @@ export function createProviderFetch({ timeout, clock, certificate }: ProviderFet
     connect: { timeout, ...certificate },
   })
 
-  const call: ProviderFetch = async (url, { method = 'GET', headers = {}, body, signal }) => {
-    const deadline = AbortSignal.timeout(timeout)
-    const response = await request(url, {
-      dispatcher: agent,
+  const call: ProviderFetch = async (
+    url,
+    { method = 'GET', headers: requestHeaders = {}, body: content },
+  ) => {
+    const { status, headers, body, bodyError } = await sendRequest(agent, {
+      url,
       method,
-      headers,
-      body: body === undefined || body === null ? null : String(body),
-      signal: signal ? AbortSignal.any([signal, deadline]) : deadline,
+      headers: requestHeaders,
+      body: content === undefined || content === null ? null : String(content),
+      timeout,
+      maxBytes: (status) => (isFailure(status) ? maxFailureBytes : maxBytes),
     })
-    const status = response.statusCode
-    const responseHeaders = new Headers(
-      Object.entries(response.headers).flatMap(([name, value]) =>
-        [value ?? []].flat().map((item): [string, string] => [name, item]),
-      ),
-    )
-    const isFailure = status === 429 || status >= 500
-    const bytes = await readCapped(response.body, isFailure ? maxFailureBytes : maxBytes).catch((error) => {
-      if (isFailure) return Buffer.of()
-      throw error
-    })
-    if (isFailure && !saysInvalidGrant(bytes)) {
-      const retryAfter = readRetryAfter(responseHeaders, clock)
+    const text = body === undefined ? '' : decoder.decode(body)
+    if (isFailure(status) && !saysInvalidGrant(text)) {
+      const retryAfter = readRetryAfter(headers, clock)
       throw providerUnavailable(`status ${status}`, { outage: 'overloaded', retryAfter })
     }
-    const hasBody = status !== 204 && status !== 304
-    return new Response(hasBody ? bytes : null, { status, headers: responseHeaders })
+    if (body === undefined) throw bodyError
+    return createResponse({
+      status,
+      getHeader: (name) => readHeader(headers, name),
+      readText: () => text,
+      readJson: () => JSON.parse(text),
+    })
   }
 
   return {
@@ -116,21 +116,22 @@ function toNetworkReason(error: unknown): string {
   return 'unknown'
 }
 
-async function readCapped(body: AsyncIterable<Uint8Array>, limit: number): Promise<Uint8Array<ArrayBuffer>> {
-  const chunks: Uint8Array[] = []
-  let length = 0
-  for await (const chunk of body) {
-    length += chunk.length
-    if (length > limit) throw providerUnavailable(`response larger than ${limit} bytes`)
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks)
+/** Whether a response means that the provider cannot answer now. */
+const isFailure = (status: number) => status === 429 || status >= 500
+
+/** Removes a byte order mark, as `Response` does. */
+const decoder = new TextDecoder()
+
+/** The value of a header; several are joined, as by `Headers`. */
+function readHeader(headers: IncomingHttpHeaders, name: string): string | null {
+  const value = headers[name]
+  return Array.isArray(value) ? value.join(', ') : (value ?? null)
 }
 
 /** Whether a failure response says `invalid_grant` (RFC 6749 5.2): some providers do so with status 500. */
-function saysInvalidGrant(bytes: Uint8Array): boolean {
+function saysInvalidGrant(text: string): boolean {
   try {
-    const body: unknown = JSON.parse(Buffer.from(bytes).toString())
+    const body: unknown = JSON.parse(text)
     const error = typeof body === 'object' && body !== null && 'error' in body ? body.error : undefined
     return typeof error === 'string' && isInvalidGrant(error)
   } catch {
@@ -139,10 +140,10 @@ function saysInvalidGrant(bytes: Uint8Array): boolean {
 }
 
 /** Seconds that the provider asks to wait: Retry-After (RFC 9110 10.2.3), or Okta's X-Rate-Limit-Reset. */
-function readRetryAfter(headers: Headers, clock: Clock): number | undefined {
-  const seconds = Number(headers.get('retry-after') ?? Number.NaN)
+function readRetryAfter(headers: IncomingHttpHeaders, clock: Clock): number | undefined {
+  const seconds = Number(headers['retry-after'] ?? Number.NaN)
   if (Number.isInteger(seconds) && seconds >= 0) return Math.min(seconds, maxRetryAfter)
-  const reset = Number(headers.get('x-rate-limit-reset') ?? Number.NaN)
+  const reset = Number(headers['x-rate-limit-reset'] ?? Number.NaN)
   if (!Number.isInteger(reset)) return undefined
   return Math.min(Math.max(1, reset - Math.floor(clock.now() / 1000)), maxRetryAfter)
 }
