@@ -1,4 +1,5 @@
-import { hash, randomBytes } from 'node:crypto'
+import { hash } from 'node:crypto'
+import { randomBytes } from './random.ts'
 
 /** Returns the SHA-256 of a text in base64url, 43 characters. */
 export function sha256Base64url(text: string): string {

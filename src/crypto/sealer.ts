@@ -1,5 +1,6 @@
-import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
+import { createCipheriv, createDecipheriv } from 'node:crypto'
 import { deriveKeys, type KeyPurpose } from './derive-key.ts'
+import { randomBytes } from './random.ts'
 
 /**
  * Authenticated encryption of short texts, bound to a context such as the name of the cookie that carries

@@ -1,8 +1,9 @@
-import { randomBytes, timingSafeEqual } from 'node:crypto'
+import { timingSafeEqual } from 'node:crypto'
 import { z } from 'zod'
 import type { Clock } from '../clock.ts'
 import { deriveLoginSecrets } from '../crypto/derive-key.ts'
 import { sha256Base64url } from '../crypto/hash.ts'
+import { randomBytes } from '../crypto/random.ts'
 import type { Sealer } from '../crypto/sealer.ts'
 import { AppError } from '../errors.ts'
 
