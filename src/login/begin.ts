@@ -83,7 +83,7 @@ export function createBeginLogin({ config, providers, sealer, clock }: BeginLogi
     })
     const transaction = { ...begun, dpopThumbprint, prompt }
     return {
-      loginUrl: url.href,
+      loginUrl: url,
       provider: provider.name,
       transaction: { id: transaction.id, sealed: sealTransaction(sealer, transaction) },
     }

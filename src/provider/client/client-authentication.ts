@@ -2,18 +2,21 @@ import { randomUUID } from 'node:crypto'
 import { importJWK, SignJWT } from 'jose'
 import * as client from 'openid-client'
 import type { Clock } from '../../clock.ts'
-import type { AssertionAudience, ClientAuth } from '../../config/providers/provider-config.ts'
+import type { AssertionAudience, ClientAuth, ProviderConfig } from '../../config/providers/provider-config.ts'
 
 /** The client secret, which must never be printed; empty where the method sends none. */
 export const toClientSecret = (auth: ClientAuth): string => ('secret' in auth ? auth.secret : '')
 
 /** Creates the client authentication for openid-client's calls (RFC 6749 2.3, RFC 7523, RFC 8705). */
-export function createClientAuth(auth: ClientAuth, clock: Clock): client.ClientAuth {
+export function createClientAuth(
+  { clientId, clientAuth: auth }: Pick<ProviderConfig, 'clientId' | 'clientAuth'>,
+  clock: Clock,
+): client.ClientAuth {
   switch (auth.method) {
     case 'none':
       return client.None()
     case 'client_secret_basic':
-      return createBasicAuth(auth.secret)
+      return createBasicAuth(clientId, auth.secret)
     case 'client_secret_post':
       return client.ClientSecretPost(auth.secret)
     case 'private_key_jwt':
@@ -27,12 +30,10 @@ export function createClientAuth(auth: ClientAuth, clock: Clock): client.ClientA
  * HTTP Basic (RFC 6749 2.3.1). openid-client's own escapes "-" and "_" as well, which form encoding does not
  * do and which servers that do not decode refuse.
  */
-function createBasicAuth(secret: string): client.ClientAuth {
+function createBasicAuth(clientId: string, secret: string): client.ClientAuth {
   const encode = (text: string) => new URLSearchParams([['', text]]).toString().slice(1)
-  return (_server, { client_id: id }, _body, headers) => {
-    const credentials = Buffer.from(`${encode(id)}:${encode(secret)}`).toString('base64')
-    headers.set('authorization', `Basic ${credentials}`)
-  }
+  const credentials = Buffer.from(`${encode(clientId)}:${encode(secret)}`).toString('base64')
+  return (_server, _client, _body, headers) => headers.set('authorization', `Basic ${credentials}`)
 }
 
 /** Seconds for which an assertion is valid: each is made for one call. */

@@ -23,7 +23,7 @@ export interface AuthorizationRequest {
 /** A started authorization request. */
 export interface StartedAuthorization {
   /** Where the browser has to go. */
-  url: URL
+  url: string
   /** JWK thumbprint of the DPoP key that the code will be bound to (RFC 9449 10). */
   dpopThumbprint: string | undefined
   /** The `prompt` that was sent, whether the request or the configuration contains it. */
@@ -60,6 +60,8 @@ export function createAuthorizationStart({
 }: AuthorizationStartOptions) {
   /** Set when the provider's metadata names an endpoint for pushed requests that does not exist. */
   let parPausedUntil = 0
+  /** The address of the endpoint, with what openid-client adds for every login. */
+  let endpoint: { server: AuthorizationServer; url: string } | undefined
 
   return async (request: AuthorizationRequest): Promise<StartedAuthorization> => {
     assertProvable(request, config)
@@ -68,8 +70,19 @@ export function createAuthorizationStart({
     const parameters = toParameters(request, config, dpop)
     const isPushed = usesPar(config, server) && clock.now() >= parPausedUntil
     const pushedUrl = isPushed ? await push(server, request, parameters, dpop) : undefined
-    const url = pushedUrl ?? client.buildAuthorizationUrl(server.configuration, parameters)
+    const url = pushedUrl?.href ?? toAuthorizationUrl(server, parameters)
     return { url, dpopThumbprint: dpop?.thumbprint, prompt: parameters.get('prompt') ?? undefined }
+  }
+
+  /** The request as an address. Built by openid-client once for each version of the metadata. */
+  function toAuthorizationUrl(server: AuthorizationServer, parameters: URLSearchParams): string {
+    if (endpoint?.server !== server) {
+      const url = client.buildAuthorizationUrl(server.configuration, {})
+      // An endpoint has no fragment (RFC 6749 3.1).
+      url.hash = ''
+      endpoint = { server, url: url.href }
+    }
+    return `${endpoint.url}&${parameters}`
   }
 
   /**
@@ -113,7 +126,6 @@ function toParameters(
 ): URLSearchParams {
   return withConfiguredParameters(config, {
     ...parameters,
-    response_type: 'code',
     redirect_uri: config.redirectUri,
     scope: config.scopes.join(' '),
     state,

@@ -99,10 +99,8 @@ export function createCodeExchange({
    * path become the redirect_uri of the token request.
    */
   function toResponseUrl({ code, state, iss }: CodeExchangeRequest, server: AuthorizationServer): URL {
-    const url = new URL(config.redirectUri)
-    url.search = new URLSearchParams({ code, state }).toString()
-    if (iss && isIssAdvertised(server)) url.searchParams.set('iss', iss)
-    return url
+    const parameters = iss && isIssAdvertised(server) ? { code, state, iss } : { code, state }
+    return new URL(`?${new URLSearchParams(parameters)}`, config.redirectUri)
   }
 
   /** What openid-client checks of the response; the ID token is verified here. */

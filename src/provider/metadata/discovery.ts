@@ -126,7 +126,7 @@ async function discover({ config, fetch, clock }: DiscoveryOptions): Promise<Aut
     issuer,
     config.clientId,
     toClientMetadata(config),
-    createClientAuth(config.clientAuth, clock),
+    createClientAuth(config, clock),
     {
       [client.customFetch]: toCustomFetch(fetch, config),
       // The configuration allows http on a loopback host only.
@@ -177,7 +177,7 @@ function toStaticServer(
   { config, fetch, clock }: DiscoveryOptions,
 ): AuthorizationServer {
   const metadata = toStaticMetadata(config, endpoints)
-  const auth = createClientAuth(config.clientAuth, clock)
+  const auth = createClientAuth(config, clock)
   const configuration = new client.Configuration(metadata, config.clientId, toClientMetadata(config), auth)
   configuration[client.customFetch] = toCustomFetch(fetch, config)
   // The configuration allows http on a loopback host only.

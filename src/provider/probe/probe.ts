@@ -142,7 +142,7 @@ export function createProviderProbe({ config, secrets, clock }: ProbeOptions): P
       }
       try {
         const { url } = await startAuthorization(request)
-        return { ...toOutcome(await get(url.href), url, config.redirectUri), ...unpushed }
+        return { ...toOutcome(await get(url), new URL(url), config.redirectUri), ...unpushed }
       } catch (error) {
         const cause = error instanceof AppError ? error.cause : undefined
         if (!isRefusal(cause)) throw error
