@@ -89,7 +89,9 @@ describe('POST /api/introspect (RFC 7662)', () => {
       const key = await portico.components.keyRing.signingKey()
       const all: JWTPayload = { ...decodeJwt(token), ...claims }
       const kept = Object.fromEntries(Object.entries(all).filter(([name]) => name !== drop))
-      expect(await introspect(key.signJwt(typ, kept))).toMatchObject(active ? { active, token_type: 'Bearer' } : { active })
+      expect(await introspect(key.signJwt(typ, kept))).toMatchObject(
+        active ? { active, token_type: 'Bearer' } : { active },
+      )
     },
   )
 
