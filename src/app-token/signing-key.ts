@@ -42,7 +42,7 @@ export async function toSigningKey(jwk: JWK, alg: SigningAlg): Promise<SigningKe
 
 /**
  * Creates the signer of one key. It signs in the calling thread, with the key imported once: jose would copy
- * the claims and wait for WebCrypto's thread pool, which costs four times as much.
+ * the claims and wait for WebCrypto's thread pool, which costs twice as much.
  */
 function createJwtSigner(jwk: JWK, { alg, kid }: Pick<SigningKey, 'alg' | 'kid'>): SigningKey['signJwt'] {
   const hash = alg === 'EdDSA' ? null : 'sha256'
