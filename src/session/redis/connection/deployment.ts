@@ -67,6 +67,8 @@ const socket = {
 /** Makes a client answer with bytes instead of texts. */
 const bytes = { [RESP_TYPES.BLOB_STRING]: Buffer }
 const toSocket = (tls: boolean) => (tls ? { ...socket, tls: true as const } : socket)
+/** Without a signal for each command, which would be a cost of every check: `deadlines.ts` has one timer. */
+const commandOptions = { timeout: 0 }
 /** The pings keep the socket timeout from closing connections that are not in use. */
 const nodeOptions = { disableOfflineQueue: true, pingInterval: deadline / 2, socket } as const
 
@@ -81,7 +83,12 @@ export function createDeployment(
 ): Deployment {
   switch (target.kind) {
     case 'standalone': {
-      const client = createClient({ ...nodeOptions, url: target.url, socket: toSocket(target.tls) })
+      const client = createClient({
+        ...nodeOptions,
+        commandOptions,
+        url: target.url,
+        socket: toSocket(target.tls),
+      })
       client.on('error', onError)
       return {
         client,
@@ -96,6 +103,7 @@ export function createDeployment(
       const cluster = createCluster({
         rootNodes: urls.map((url) => ({ ...nodeOptions, url, socket: toSocket(tls) })),
         defaults: { ...nodeOptions, ...credentials, socket: toSocket(tls) },
+        commandOptions,
         // The other nodes can be used while one does not answer.
         minimizeConnections: true,
         topologyRefreshOnReconnectionAttemptStrategy: deadline,
@@ -118,6 +126,7 @@ export function createDeployment(
         sentinelRootNodes: [...nodes.slice(first), ...nodes.slice(0, first)],
         nodeClientOptions: { ...nodeOptions, ...credentials, database, socket: toSocket(tls) },
         sentinelClientOptions: { ...nodeOptions, socket: toSocket(tls) },
+        commandOptions,
         scanInterval: deadline,
         passthroughClientErrorEvents: true,
       })
