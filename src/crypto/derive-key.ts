@@ -1,4 +1,5 @@
 import { hkdfSync } from 'node:crypto'
+import { createHmacSha256 } from './hmac.ts'
 
 /** What a derived key is for. A key of one purpose is useless for every other purpose. */
 export type KeyPurpose =
@@ -24,12 +25,12 @@ export interface LoginSecrets {
   codeVerifier: string
 }
 
-/** Derives the secrets of a login from its seed (HKDF-SHA256, RFC 5869), all by one call. */
+/**
+ * Derives the secrets of a login from its seed, by HKDF-Expand: a random seed needs no HKDF-Extract (RFC 5869
+ * 3.3). Node's own HKDF makes objects outside of the JavaScript heap for each call.
+ */
 export function deriveLoginSecrets(seed: Uint8Array): LoginSecrets {
-  const bytes = Buffer.from(hkdfSync('sha256', seed, '', 'portico/v1/login', 96))
-  return {
-    state: bytes.toString('base64url', 0, 32),
-    nonce: bytes.toString('base64url', 32, 64),
-    codeVerifier: bytes.toString('base64url', 64, 96),
-  }
+  const hmac = createHmacSha256(seed)
+  const expand = (purpose: string) => hmac(`portico/v1/${purpose}\x01`, 'base64url')
+  return { state: expand('state'), nonce: expand('nonce'), codeVerifier: expand('code-verifier') }
 }
