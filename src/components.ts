@@ -1,3 +1,4 @@
+import cluster from 'node:cluster'
 import { createKeyRing, type KeyRing } from './app-token/key-ring.ts'
 import { type Clock, systemClock } from './clock.ts'
 import type { Config } from './config/config.ts'
@@ -33,7 +34,7 @@ export interface Components {
 
 /** Creates every component from the configuration; those in `replaced` are used as they are. */
 export function createComponents(config: Config, replaced: Partial<Components> = {}): Components {
-  const { clock = systemClock, log = createLog(config.logLevel) } = replaced
+  const { clock = systemClock, log = createLog(config.logLevel, { worker: cluster.worker?.id }) } = replaced
   const { secrets, appToken, longestTimeout: timeout } = config
   const store = replaced.store ?? createStore(config, clock, log)
   const providers = replaced.providers ?? createConfiguredProviders(config, clock, log)

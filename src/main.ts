@@ -1,18 +1,15 @@
 #!/usr/bin/env node
 
+import cluster from 'node:cluster'
 import { createHash } from 'node:crypto'
 import { systemClock } from './clock.ts'
-import { createComponents } from './components.ts'
-import { hasSharedRateLimit, readConfig } from './config/config.ts'
+import { type Config, readConfig } from './config/config.ts'
 import { ConfigError } from './config/config-error.ts'
 import { loadEnvironment } from './config/environment.ts'
-import { describeSettings } from './config/read-settings.ts'
-import { findUnknownVariables } from './config/unknown-variables.ts'
+import type { Environment } from './config/read-settings.ts'
 import { isIntrospectionClientId } from './config/values/caller-secrets.ts'
 import { randomToken } from './crypto/hash.ts'
-import { examine } from './doctor/doctor.ts'
-import { countFindings, renderJson, renderTable } from './doctor/report.ts'
-import { startServer } from './server.ts'
+import { serving, startWorkers } from './workers.ts'
 
 const usage = `Usage: portico-bff [command]
 
@@ -29,34 +26,32 @@ const exitUsage = 64
 
 async function serve(): Promise<void> {
   const env = loadEnvironment()
-  const components = createComponents(readConfig(env))
-  const { log } = components
-  const providers = components.config.providers.map(({ name, issuer }) => `${name} ${issuer}`)
-  const claims = components.config.providers.map(({ name, claimNames }) => `${name} ${claimNames.join(',')}`)
-  log('server_starting', { ...describeSettings(env), providers, claims })
-  const unknown = findUnknownVariables(env)
-  if (unknown.length > 0) log('config_unknown_variable', { variables: unknown })
-  if (hasSharedRateLimit(components.config)) log('config_shared_rate_limit', { variable: 'TRUST_PROXY' })
-  for (const { name, pkce } of components.config.providers) {
-    if (!pkce) log('config_pkce_disabled', { provider: name, variable: 'OIDC_PKCE' })
-  }
-  if (components.config.redis === undefined) log('store_in_memory', { variable: 'REDIS_URL' })
-  const server = await startServer(components).catch(async (error: unknown) => {
-    // The process cannot end while a connection to Redis is open.
-    await Promise.all([
-      ...components.providers.all.map((provider) => provider.close()),
-      components.store.close(),
-    ])
-    throw error
-  })
+  const config = readConfig(env)
+  const server = await start(config, env)
+  let isClosing = false
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.once(signal, () => {
+      // A worker may get both: Ctrl+C reaches every process of a terminal, and the primary sends SIGTERM.
+      if (isClosing) return
+      isClosing = true
       server.close().then(
         () => process.exit(0),
         () => process.exit(1),
       )
     })
   }
+}
+
+/**
+ * Starts the server in this process, or the workers that serve in its place. The module is loaded only here,
+ * so that the primary process stays small and other commands start at once.
+ */
+async function start(config: Config, env: Environment): Promise<{ close(): Promise<void> }> {
+  if (config.workers > 1 && cluster.isPrimary) return startWorkers(config)
+  const { serve } = await import('./server.ts')
+  const server = await serve(config, env)
+  cluster.worker?.send(serving)
+  return server
 }
 
 function printKeys(): void {
@@ -72,6 +67,8 @@ function printClient([id = '']: string[]): void {
 }
 
 async function runDoctor(args: string[]): Promise<void> {
+  const { examine } = await import('./doctor/doctor.ts')
+  const { countFindings, renderJson, renderTable } = await import('./doctor/report.ts')
   const findings = await examine(loadEnvironment(), systemClock)
   process.stdout.write(args.includes('--json') ? renderJson(findings) : renderTable(findings))
   process.exitCode = countFindings(findings).fail === 0 ? 0 : 1
@@ -115,6 +112,8 @@ async function main(): Promise<void> {
 
 /** Says why the process ends, and sets its exit code. */
 function reportFailure(error: unknown): void {
+  // The process cannot end while it is connected with the primary.
+  cluster.worker?.disconnect()
   if (error instanceof ConfigError) {
     process.stderr.write(`${error.message}\n`)
     process.exitCode = exitConfig

@@ -1,8 +1,10 @@
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Components } from './components.ts'
-import type { Config } from './config/config.ts'
+import { type Components, createComponents } from './components.ts'
+import { type Config, hasSharedRateLimit } from './config/config.ts'
+import { describeSettings, type Environment } from './config/read-settings.ts'
+import { findUnknownVariables } from './config/unknown-variables.ts'
 import { createHttpServer } from './http/wire/http-server.ts'
 import { createApp, createOperatorApp } from './routes.ts'
 
@@ -17,6 +19,30 @@ export interface RunningServer {
 
 /** How long requests in flight may take once the listener is closed, in milliseconds. */
 const finishWithin = 10_000
+
+/** Starts the server of a configuration, which was read from `env`; its log begins with what is in effect. */
+export async function serve(config: Config, env: Environment): Promise<RunningServer> {
+  const components = createComponents(config)
+  const { log } = components
+  const providers = config.providers.map(({ name, issuer }) => `${name} ${issuer}`)
+  const claims = config.providers.map(({ name, claimNames }) => `${name} ${claimNames.join(',')}`)
+  log('server_starting', { ...describeSettings(env), providers, claims })
+  const unknown = findUnknownVariables(env)
+  if (unknown.length > 0) log('config_unknown_variable', { variables: unknown })
+  if (hasSharedRateLimit(config)) log('config_shared_rate_limit', { variable: 'TRUST_PROXY' })
+  for (const { name, pkce } of config.providers) {
+    if (!pkce) log('config_pkce_disabled', { provider: name, variable: 'OIDC_PKCE' })
+  }
+  if (config.redis === undefined) log('store_in_memory', { variable: 'REDIS_URL' })
+  return startServer(components).catch(async (error: unknown) => {
+    // The process cannot end while a connection to Redis is open.
+    await Promise.all([
+      ...components.providers.all.map((provider) => provider.close()),
+      components.store.close(),
+    ])
+    throw error
+  })
+}
 
 /** Listens at once: a provider that is down is discovered later, in the background. */
 export async function startServer(components: Components): Promise<RunningServer> {

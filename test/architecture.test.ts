@@ -22,7 +22,7 @@ const importsOf = (file: string): string[] =>
 /** The layers, top to bottom; the folders of one line are beside each other. */
 const layers = [
   ['main'],
-  ['server', 'doctor'],
+  ['workers', 'server', 'doctor'],
   ['routes'],
   ['endpoints'],
   ['components'],

@@ -48,6 +48,8 @@ export interface Config {
   introspectionClients: IntrospectionClients
   /** The API by which operators end sessions, on a port of its own; undefined: it is off. */
   operator: { port: number; secret: string } | undefined
+  /** How many processes serve the same ports; with one, the process that was started serves by itself. */
+  workers: number
   shutdownDrain: number
   logLevel: LogLevel
 }
@@ -99,6 +101,7 @@ export function readConfig(env: Environment): Config {
       values.OPERATOR_SECRET === undefined
         ? undefined
         : { port: values.OPERATOR_PORT, secret: values.OPERATOR_SECRET },
+    workers: values.WORKERS,
     shutdownDrain: values.SHUTDOWN_DRAIN,
     logLevel: values.LOG_LEVEL,
   })

@@ -24,6 +24,7 @@ const crossChecks: readonly CrossCheck[] = [
   idleTimeoutIsWithinAbsolute,
   operatorPortIsAnother,
   memoryStoreIsAllowed,
+  workersShareSessions,
 ]
 
 function spaIsOnTheSameSite(values: Values): Problem[] {
@@ -81,6 +82,15 @@ function memoryStoreIsAllowed(values: Values, isProduction: boolean): Problem | 
         variable: 'REDIS_URL',
         problem:
           'is required when NODE_ENV=production; or set ALLOW_MEMORY_STORE=true to keep sessions in memory: they end with the process, and only one replica may run',
+      }
+    : undefined
+}
+
+function workersShareSessions({ REDIS_URL: redis, WORKERS: workers = 1 }: Values): Problem | undefined {
+  return workers > 1 && redis === undefined
+    ? {
+        variable: 'REDIS_URL',
+        problem: `is required when WORKERS is more than 1 (it is ${workers}): in memory, each process would have its own sessions`,
       }
     : undefined
 }

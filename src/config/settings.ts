@@ -15,6 +15,7 @@ import {
   port,
   scopes,
   text,
+  workerCount,
 } from './values/parsers.ts'
 import { privateJwkSet } from './values/private-jwk-set.ts'
 import { redisUrl } from './values/redis-url.ts'
@@ -161,6 +162,7 @@ export const settings = {
   RATE_LIMIT_LOGIN: setting(rateLimit, { example: '30/1m', fallback: '30/1m' }),
   RATE_LIMIT_API: setting(rateLimit, { example: '600/1m', fallback: '600/1m' }),
   TRUST_PROXY: setting(addressBlocks, { example: '10.0.0.0/8' }),
+  WORKERS: setting(workerCount, { example: 'auto', fallback: '1' }),
   SHUTDOWN_DRAIN: setting(duration('0s', '5m'), { example: '10s', fallback: '5s' }),
   OPERATOR_PORT: setting(port, { example: '9464', fallback: '9464' }),
   OPERATOR_SECRET: setting(operatorSecret, { example: 'at least 32 random characters', secret: true }),

@@ -10,6 +10,8 @@ const levels = {
   operator_listening: 'info',
   server_draining: 'info',
   server_stopped: 'info',
+  worker_started: 'info',
+  worker_ended: 'error',
   config_unknown_variable: 'warn',
   config_shared_rate_limit: 'warn',
   config_pkce_disabled: 'warn',
@@ -84,11 +86,18 @@ export interface Log {
 const buffered = 4_096
 const flushAfter = 100
 
-/** Creates the log; `write` receives each line, standard output by default. */
-export function createLog(level: LogLevel, write?: (line: string) => void): Log {
+interface LogOptions {
+  /** Receives each line; standard output by default. */
+  write?: ((line: string) => void) | undefined
+  /** Which of several processes this is: a part of each line. */
+  worker?: number | undefined
+}
+
+/** Creates the log. */
+export function createLog(level: LogLevel, { write, worker }: LogOptions = {}): Log {
   const options = {
     level,
-    base: null,
+    base: worker === undefined ? null : { worker },
     timestamp: () => `,"time":"${new Date().toISOString()}"`,
     formatters: { level: (label: string) => ({ level: label }) },
   }

@@ -64,7 +64,7 @@ export async function startPortico({
     })
   const clock = createTestClock()
   const logged: LogLine[] = []
-  const log = createLog('debug', (line) => void logged.push(JSON.parse(line) as LogLine))
+  const log = createLog('debug', { write: (line) => void logged.push(JSON.parse(line) as LogLine) })
   const store = createMemoryStore({ clock, lifetimes: config.session })
   const components = createComponents(config, { clock, log, store, ...replaced })
   const server = await startServer(components)

@@ -1,4 +1,5 @@
 import { isIP } from 'node:net'
+import { availableParallelism } from 'node:os'
 import { z } from 'zod'
 
 /**
@@ -63,6 +64,18 @@ export const port: Parser<number> = parser((text) => {
   if (!/^\d{1,5}$/.test(text) || value > 65_535) throw new Error('must be a port number, 0 to 65535')
   return value
 })
+
+/** A number of processes; `auto` is one for each processor that this process may use. */
+export const workerCount: Parser<number> = parser((text) => {
+  if (text === 'auto') return Math.min(availableParallelism(), mostWorkers)
+  const value = Number(text)
+  if (!/^[1-9]\d{0,2}$/.test(text) || value > mostWorkers) {
+    throw new Error(`must be a number from 1 to ${mostWorkers}, or auto`)
+  }
+  return value
+})
+
+const mostWorkers = 128
 
 /** Any text. */
 export const text: Parser<string> = parser((value) => value)

@@ -1,5 +1,5 @@
 import { mkdtempSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { readConfig } from '../../../src/config/config.ts'
@@ -80,6 +80,17 @@ describe('defaults', () => {
   ])('client authentication by what is given: %o', (env, method) => {
     expect(readConfig({ ...minimal, ...env }).providers[0].clientAuth.method).toBe(method)
   })
+})
+
+test('several processes: a number or one for each processor, with Redis', () => {
+  const withRedis = { ...minimal, REDIS_URL: 'redis://localhost:6379' }
+  expect(readConfig(minimal).workers).toBe(1)
+  expect(readConfig({ ...withRedis, WORKERS: '128' }).workers).toBe(128)
+  expect(readConfig({ ...withRedis, WORKERS: 'auto' }).workers).toBe(availableParallelism())
+  expect(problemsOf({ ...minimal, WORKERS: '1' })).toEqual([])
+  expect(problemsOf({ ...minimal, WORKERS: '2' })).toEqual([
+    'REDIS_URL is required when WORKERS is more than 1 (it is 2): in memory, each process would have its own sessions',
+  ])
 })
 
 describe('programs that call', () => {
@@ -194,6 +205,10 @@ describe('problems (R11: no redirect URI, issuer or origin by plain http but on 
     ['LOGIN_DEFAULT_RETURN_TO', 'https://evil.example/'],
     ['LOGOUT_RETURN_TO', 'javascript:alert(1)'],
     ['ALLOW_MEMORY_STORE', 'yes'],
+    ['WORKERS', '0'],
+    ['WORKERS', '129'],
+    ['WORKERS', '2.5'],
+    ['WORKERS', 'all'],
     ['SESSION_IDLE_TIMEOUT', '13h'],
     ['SESSION_COOKIE_SAMESITE', 'none'],
     ['APP_TOKEN_TTL', '16m'],

@@ -3,7 +3,7 @@ import { createLog, toLogText } from '../../../src/telemetry/logger.ts'
 
 test('one JSON line for each event, with its level and time', () => {
   const lines: string[] = []
-  createLog('info', (line) => void lines.push(line))('login_failed', {
+  createLog('info', { write: (line) => void lines.push(line) })('login_failed', {
     code: 'access_denied',
     reason: undefined,
   })
@@ -18,7 +18,7 @@ test('one JSON line for each event, with its level and time', () => {
 
 test('the level is followed', () => {
   const lines: string[] = []
-  createLog('error', (line) => void lines.push(line))('login_failed')
+  createLog('error', { write: (line) => void lines.push(line) })('login_failed')
   expect(lines).toEqual([])
 })
 

@@ -1,0 +1,191 @@
+import { createServer } from 'node:net'
+import { request } from 'undici'
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { createTestBrowser, type TestBrowser } from '../support/browser.ts'
+import { csrf, startLogin } from '../support/login.ts'
+import { freePort } from '../support/network/http-server.ts'
+import { testSecret } from '../support/portico.ts'
+import { startProcess, type TestProcess } from '../support/processes/start-process.ts'
+import { type ScriptedProvider, startScriptedProvider } from '../support/providers/scripted-provider.ts'
+import { startRedis, type TestRedis } from '../support/redis/start-redis.ts'
+
+let redis: TestRedis
+let idp: ScriptedProvider
+beforeAll(async () => {
+  redis = await startRedis()
+  idp = await startScriptedProvider()
+})
+afterAll(async () => {
+  await redis.close()
+  await idp.close()
+})
+
+const started: TestProcess[] = []
+afterEach(async () => {
+  idp.reset()
+  for (const one of started.splice(0)) await one.stop('SIGKILL')
+})
+
+const secret = testSecret()
+
+/** Starts `WORKERS=2` on a free port. */
+async function launch(env: Record<string, string> = {}) {
+  const port = env.PORT ?? String(await freePort())
+  const url = `http://127.0.0.1:${port}`
+  const server = startProcess('src/main.ts', ['serve'], {
+    PUBLIC_URL: url,
+    HOST: '127.0.0.1',
+    PORT: port,
+    BFF_SECRETS: secret,
+    OIDC_ISSUER: idp.issuer,
+    OIDC_CLIENT_ID: 'portico-test',
+    OIDC_CLIENT_SECRET: 'test-client-secret',
+    REDIS_URL: redis.url,
+    SHUTDOWN_DRAIN: '0s',
+    WORKERS: '2',
+    ...env,
+  })
+  started.push(server)
+  return { server, url }
+}
+
+interface WorkerLine {
+  event: string
+  worker: number
+  pid?: number
+  path?: string
+  status?: number
+}
+
+const linesOf = ({ output }: TestProcess): WorkerLine[] =>
+  output.text
+    .split('\n')
+    .filter((line) => line.startsWith('{'))
+    .map((line) => JSON.parse(line) as WorkerLine)
+
+const isListening = (worker: number) => new RegExp(`"worker":${worker},"event":"server_listening"`)
+const isStarted = (worker: number) => new RegExp(`"event":"worker_started","worker":${worker}`)
+
+/** Starts both workers, and waits until both listen. */
+async function startBoth(env?: Record<string, string>) {
+  const { server, url } = await launch(env)
+  await server.line(isListening(1))
+  await server.line(isListening(2))
+  const pids = linesOf(server).flatMap(({ event, pid }) => (event === 'worker_started' && pid) || [])
+  return { server, url, pids }
+}
+
+/** Asks on a connection of its own, so that the workers take turns. */
+async function ask(url: string, path: string, browser: TestBrowser = createTestBrowser()): Promise<number> {
+  const cookie = [...browser.cookies(url)].map(([name, value]) => `${name}=${value}`).join('; ')
+  const headers = { ...csrf, cookie, 'sec-fetch-mode': 'cors', 'sec-fetch-site': 'same-origin' }
+  const { statusCode, body } = await request(url + path, { headers, reset: true })
+  await body.dump()
+  return statusCode
+}
+
+/** Signs in up to the callback, which the returned function makes. */
+async function prepareLogin(url: string) {
+  const browser = createTestBrowser()
+  const parameters = idp.authorize(await startLogin({ url }, browser))
+  return { browser, finish: () => ask(url, `/api/callback?${parameters}`, browser) }
+}
+
+test('two workers serve one port, and a session that one of them made is known to the other', async () => {
+  const { server, url } = await startBoth()
+  const browser = createTestBrowser()
+  const parameters = idp.authorize(await startLogin({ url }, browser))
+  expect((await browser.fetch(`${url}/api/callback?${parameters}`)).status).toBe(200)
+  for (let round = 0; round < 4; round += 1) expect(await ask(url, '/api/userinfo', browser)).toBe(200)
+  await server.stop()
+  const answers = linesOf(server).filter(({ path }) => path === '/api/userinfo')
+  expect(answers).toHaveLength(4)
+  expect(new Set(answers.map(({ worker }) => worker))).toEqual(new Set([1, 2]))
+})
+
+test.each<[string, (server: TestProcess, workers: number[]) => void]>([
+  ['SIGTERM', (server) => void server.child.kill('SIGTERM')],
+  [
+    'Ctrl+C, which reaches every process',
+    (server, workers) => {
+      for (const pid of workers) process.kill(pid, 'SIGINT')
+      server.child.kill('SIGINT')
+    },
+  ],
+])(
+  '%s while both workers have requests: all of them are answered, then all processes end',
+  async (_name, stop) => {
+    const { server, url, pids } = await startBoth()
+    const logins = await Promise.all(Array.from({ length: 4 }, () => prepareLogin(url)))
+    let waiting = 0
+    const drained = Promise.all(
+      [1, 2].map((worker) => server.line(new RegExp(`"worker":${worker},"event":"server_draining"`))),
+    )
+    idp.script({
+      onTokenRequest() {
+        waiting += 1
+        if (waiting === logins.length) stop(server, pids)
+      },
+      tokenDelay: drained,
+    })
+    expect(await Promise.all(logins.map(({ finish }) => finish()))).toEqual([200, 200, 200, 200])
+    expect(await server.exited).toBe(0)
+    const ofCallbacks = linesOf(server).filter(({ path }) => path === '/api/callback')
+    expect(new Set(ofCallbacks.map(({ worker }) => worker))).toEqual(new Set([1, 2]))
+    expect(linesOf(server).filter(({ event }) => event === 'server_draining')).toHaveLength(2)
+    expect(linesOf(server).filter(({ event }) => event === 'server_stopped')).toHaveLength(2)
+    expect(server.output.text).not.toContain('worker_ended')
+  },
+)
+
+test('a worker that is killed is replaced, and requests go on', async () => {
+  const { server, url, pids } = await startBoth()
+  process.kill(pids[0] ?? 0, 'SIGKILL')
+  expect(JSON.parse(await server.line(/"worker_ended"/))).toMatchObject({
+    level: 'error',
+    worker: 1,
+    exit: 'SIGKILL',
+  })
+  for (let round = 0; round < 4; round += 1) expect(await ask(url, '/readyz')).toBe(200)
+  await server.line(isListening(3))
+  for (let round = 0; round < 4; round += 1) expect(await ask(url, '/livez?after')).toBe(200)
+  expect(await server.stop()).toBe(0)
+})
+
+test('SIGTERM while a dead worker is not replaced yet: it is not replaced any more', async () => {
+  // Longer than the pause before a replacement.
+  const { server, pids } = await startBoth({ SHUTDOWN_DRAIN: '2s' })
+  process.kill(pids[0] ?? 0, 'SIGKILL')
+  await server.line(/"worker_ended"/)
+  expect(await server.stop()).toBe(0)
+  const events = linesOf(server).map(({ event }) => event)
+  expect(events.slice(events.indexOf('server_draining'))).not.toContain('worker_started')
+})
+
+test('the primary is killed: the workers end as well, and free the port', async () => {
+  const { server } = await startBoth()
+  // Resolves only once no process holds the output any more.
+  await server.stop('SIGKILL')
+})
+
+test('a port in use, also of the operator: the reason once, and exit 1', async () => {
+  const taken = createServer()
+  await new Promise<void>((done) => taken.listen(0, '127.0.0.1', done))
+  const { port } = taken.address() as { port: number }
+  for (const env of [
+    { PORT: String(port) },
+    { OPERATOR_PORT: String(port), OPERATOR_SECRET: testSecret() },
+  ]) {
+    const { server } = await launch(env)
+    expect(await server.exited).toBe(1)
+    expect(server.output.text.match(/Choose another PORT/g)).toHaveLength(1)
+  }
+  taken.close()
+})
+
+test('without Redis: exit 78, and the setting that is missing', async () => {
+  const { server } = await launch({ REDIS_URL: '' })
+  expect(await server.exited).toBe(78)
+  expect(server.output.text).toMatch(/REDIS_URL is required when WORKERS is more than 1/)
+  expect(server.output.text).not.toMatch(isStarted(1))
+})
