@@ -117,7 +117,7 @@ async function main(): Promise<void> {
     ...client.settings,
     ...variants[variant].toSettings(origin),
   })
-  const components = createComponents(config, { log: createLog(verbose ? 'info' : 'error') })
+  const components = await createComponents(config, { log: createLog(verbose ? 'info' : 'error') })
 
   const { title, facts } = variants[variant]
   const site = express().disable('x-powered-by')

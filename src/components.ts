@@ -7,8 +7,6 @@ import type { Lifecycle } from './http/machine-endpoints/health.ts'
 import { createProvider } from './provider/provider.ts'
 import { createProviders, type Providers } from './provider/providers.ts'
 import { createMemoryStore } from './session/memory/store.ts'
-import { createRedisConnection } from './session/redis/connection/connection.ts'
-import { createRedisStore } from './session/redis/store.ts'
 import { createTokenRefresher, type TokenRefresher } from './session/refresh/token-refresher.ts'
 import type { Store } from './session/store.ts'
 import {
@@ -33,10 +31,13 @@ export interface Components {
 }
 
 /** Creates every component from the configuration; those in `replaced` are used as they are. */
-export function createComponents(config: Config, replaced: Partial<Components> = {}): Components {
+export async function createComponents(
+  config: Config,
+  replaced: Partial<Components> = {},
+): Promise<Components> {
   const { clock = systemClock, log = createLog(config.logLevel, { worker: cluster.worker?.id }) } = replaced
   const { secrets, appToken, longestTimeout: timeout } = config
-  const store = replaced.store ?? createStore(config, clock, log)
+  const store = replaced.store ?? (await createStore(config, clock, log))
   const providers = replaced.providers ?? createConfiguredProviders(config, clock, log)
   const tokenRevocation = replaced.tokenRevocation ?? createTokenRevocation({ store, providers, log })
   const termination = replaced.termination ?? createSessionTermination({ store, tokenRevocation })
@@ -58,8 +59,12 @@ export function createComponents(config: Config, replaced: Partial<Components> =
   }
 }
 
-function createStore({ redis, secrets, session: lifetimes }: Config, clock: Clock, log: Log): Store {
+async function createStore(config: Config, clock: Clock, log: Log): Promise<Store> {
+  const { redis, secrets, session: lifetimes } = config
   if (redis === undefined) return createMemoryStore({ clock, lifetimes })
+  // Loaded only where it is used: node-redis is a third of all modules.
+  const { createRedisConnection } = await import('./session/redis/connection/connection.ts')
+  const { createRedisStore } = await import('./session/redis/store.ts')
   const connection = createRedisConnection(redis, log)
   return createRedisStore({ connection, secrets, lifetimes, clock, log })
 }

@@ -22,7 +22,7 @@ const finishWithin = 10_000
 
 /** Starts the server of a configuration, which was read from `env`; its log begins with what is in effect. */
 export async function serve(config: Config, env: Environment): Promise<RunningServer> {
-  const components = createComponents(config)
+  const components = await createComponents(config)
   const { log } = components
   const providers = config.providers.map(({ name, issuer }) => `${name} ${issuer}`)
   const claims = config.providers.map(({ name, claimNames }) => `${name} ${claimNames.join(',')}`)

@@ -47,7 +47,7 @@ const inFlight = 64
 
 /** Creates a filler for this Redis. */
 export async function createSessionFiller(redisUrl: string): Promise<SessionFiller> {
-  const { store } = createComponents(
+  const { store } = await createComponents(
     readConfig({
       PUBLIC_URL: 'http://127.0.0.1:3000',
       BFF_SECRETS: toToken(43),

@@ -66,7 +66,7 @@ export async function startPortico({
   const logged: LogLine[] = []
   const log = createLog('debug', { write: (line) => void logged.push(JSON.parse(line) as LogLine) })
   const store = createMemoryStore({ clock, lifetimes: config.session })
-  const components = createComponents(config, { clock, log, store, ...replaced })
+  const components = await createComponents(config, { clock, log, store, ...replaced })
   const server = await startServer(components)
   return {
     url: `http://127.0.0.1:${server.port}`,
