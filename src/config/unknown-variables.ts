@@ -27,6 +27,8 @@ function isMisspelt(name: string, known: string): boolean {
       left = Math.min(left + 1, above + 1, diagonal)
       next.push(left)
     }
+    // No letter that follows takes a difference away again.
+    if (Math.min(...next) > 2) return false
     row = next
   }
   return (row.at(-1) ?? 0) <= 2

@@ -141,13 +141,13 @@ test.each<[string, (server: TestProcess, workers: number[]) => void]>([
 test('a worker that is killed is replaced, and requests go on', async () => {
   const { server, url, pids } = await startBoth()
   process.kill(pids[0] ?? 0, 'SIGKILL')
-  expect(JSON.parse(await server.line(/"worker_ended"/))).toMatchObject({
-    level: 'error',
-    worker: 1,
-    exit: 'SIGKILL',
-  })
+  const ended = JSON.parse(await server.line(/"worker_ended"/)) as WorkerLine
+  expect(ended).toMatchObject({ level: 'error', worker: 1, exit: 'SIGKILL' })
   for (let round = 0; round < 4; round += 1) expect(await ask(url, '/readyz')).toBe(200)
   await server.line(isListening(3))
+  // Workers that always end must not use up the machine.
+  const next = JSON.parse(await server.line(isStarted(3))) as WorkerLine
+  expect(Date.parse(next.time) - Date.parse(ended.time)).toBeGreaterThan(900)
   for (let round = 0; round < 4; round += 1) expect(await ask(url, '/livez?after')).toBe(200)
   expect(await server.stop()).toBe(0)
 })
