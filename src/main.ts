@@ -24,7 +24,7 @@ const usage = `Usage: portico-bff [command]
 const exitConfig = 78
 const exitUsage = 64
 
-async function serve(): Promise<void> {
+async function runServer(): Promise<void> {
   const env = loadEnvironment()
   const config = readConfig(env)
   const server = await start(config, env)
@@ -83,7 +83,7 @@ interface Command {
 const acceptsNothing = (args: string[]) => args.length === 0
 
 const commands = new Map<string, Command>([
-  ['serve', { accepts: acceptsNothing, run: serve }],
+  ['serve', { accepts: acceptsNothing, run: runServer }],
   ['keys', { accepts: acceptsNothing, run: printKeys }],
   [
     'client',

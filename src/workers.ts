@@ -1,6 +1,6 @@
 import cluster, { type Worker } from 'node:cluster'
 import type { Config } from './config/config.ts'
-import { createLog } from './telemetry/logger.ts'
+import { createLog, type Log } from './telemetry/logger.ts'
 
 /** Processes that serve the same ports. */
 export interface Workers {
@@ -48,7 +48,7 @@ export async function startWorkers({ workers: count, logLevel }: Config): Promis
   }
 
   const first = startOne()
-  await serves(first)
+  await serves(first, log)
   replaceAtEnd(first)
   for (let others = count - 1; others > 0; others -= 1) startReplaced()
 
@@ -64,9 +64,12 @@ export async function startWorkers({ workers: count, logLevel }: Config): Promis
 }
 
 /** Waits until a worker serves; if it ends instead, this process ends with its exit code. */
-function serves(worker: Worker): Promise<void> {
+function serves(worker: Worker, log: Log): Promise<void> {
   return new Promise((resolve) => {
-    const endWithIt = (code: number | null) => process.exit(code ?? 1)
+    const endWithIt = (code: number | null, signal: string | null) => {
+      log('worker_ended', { worker: worker.id, exit: signal ?? code ?? undefined })
+      process.exit(code ?? 1)
+    }
     worker.once('exit', endWithIt)
     worker.once('message', () => {
       worker.off('exit', endWithIt)

@@ -110,6 +110,7 @@ export function createLog(level: LogLevel, { write, worker }: LogOptions = {}): 
 /**
  * Standard output, in few writes: one write for each line would cost as much as a session check. Each has
  * whole lines and at most the bytes that a pipe takes at once, so that the lines of workers do not mix.
+ * pino wants `minLength` to be less than `maxWrite`.
  */
 function createDestination(): { write(line: string): void } {
   const destination = pino.destination({ minLength: buffered - 1, maxWrite: buffered, sync: false })

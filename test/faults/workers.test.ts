@@ -181,6 +181,7 @@ test('a port in use, also of the operator: the reason once, and exit 1', async (
     const { server } = await launch(env)
     expect(await server.exited).toBe(1)
     expect(server.output.text.match(/Choose another PORT/g)).toHaveLength(1)
+    expect(linesOf(server)).toContainEqual(expect.objectContaining({ event: 'worker_ended', exit: 1 }))
   }
   taken.close()
 })
