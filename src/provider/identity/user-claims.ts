@@ -31,7 +31,7 @@ const verifiedClaims: ReadonlyMap<string, string> = new Map([
  * read only from a source with the selected address: a statement about an old address must not count for a
  * new one.
  */
-export function selectUserClaims(names: readonly string[], ...sources: UserClaims[]): [string, unknown][] {
+function selectUserClaims(names: readonly string[], ...sources: UserClaims[]): [string, unknown][] {
   const findSource = (name: string) => sources.find((source) => hasClaim(source, name))
   return names.flatMap((name): [string, unknown][] => {
     const subject = verifiedClaims.get(name) ?? name
