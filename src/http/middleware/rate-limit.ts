@@ -1,5 +1,5 @@
 import type { Request, RequestHandler } from 'express'
-import { ipKeyGenerator, type Options, rateLimit } from 'express-rate-limit'
+import { ipKeyGenerator } from 'express-rate-limit'
 import type { Config } from '../../config/config.ts'
 import { AppError } from '../../errors.ts'
 import type { SharedState } from '../../session/shared-state.ts'
@@ -16,7 +16,8 @@ interface RateLimitOptions {
 
 /**
  * Limits the requests of one client address, counted over all replicas; an IPv6 client is its /56 network.
- * Without a configured rate, every request passes.
+ * Responses say what is left (draft-ietf-httpapi-ratelimit-headers-08). Every request stays counted, also one
+ * that failed. Without a configured rate, every request passes.
  *
  * Where the store does not answer, the request is refused with 503 (`store_unavailable`) at once. Its handler
  * needs the store as well, and would only wait for it a second time.
@@ -24,39 +25,22 @@ interface RateLimitOptions {
 export function createRateLimit({ name, rate, store, skip = () => false }: RateLimitOptions): RequestHandler {
   if (rate === undefined) return pass
   const { limit, window } = rate
-  const counter: Options['store'] = {
-    async increment(key) {
-      const { hits, remaining } = await store.count(`${name} ${key}`, window)
-      return { totalHits: hits, resetTime: new Date(Date.now() + remaining) }
-    },
-    // Every request stays counted, also one that failed.
-    decrement() {},
-    resetKey() {},
+  const policy = `"${name}"; q=${limit}; w=${Math.ceil(window / 1000)}`
+  return async (req, res, next) => {
+    if (skip(req)) return next()
+    const client = ipKeyGenerator(readClientAddress(req) ?? '')
+    const { hits, remaining } = await store.count(`${name} ${client}`, window)
+    const seconds = Math.max(1, Math.ceil(remaining / 1000))
+    const left = `"${name}"; r=${Math.max(0, limit - hits)}; t=${seconds}`
+    res.locals.headers.push('RateLimit-Policy', policy, 'RateLimit', left)
+    if (hits > limit) throw tooManyRequests(seconds)
+    next()
   }
-  return rateLimit({
-    store: counter,
-    windowMs: window,
-    limit,
-    standardHeaders: 'draft-8',
-    legacyHeaders: false,
-    identifier: name,
-    skip,
-    keyGenerator: (req) => ipKeyGenerator(readClientAddress(req) ?? ''),
-    // The configuration has checked TRUST_PROXY already; the library's own checks print to the console.
-    validate: false,
-    handler(_req, res, next) {
-      const retryAfter = Number(res.getHeader('Retry-After'))
-      next(
-        new AppError(
-          'too_many_requests',
-          'Too many requests came from your IP address. Try again in a moment.',
-          {
-            retryAfter: Number.isFinite(retryAfter) && retryAfter > 0 ? retryAfter : Math.ceil(window / 1000),
-          },
-        ),
-      )
-    },
-  })
 }
+
+const tooManyRequests = (retryAfter: number) =>
+  new AppError('too_many_requests', 'Too many requests came from your IP address. Try again in a moment.', {
+    retryAfter,
+  })
 
 const pass: RequestHandler = (_req, _res, next) => next()
