@@ -99,7 +99,18 @@ export const toResponseFingerprint = ({ state, code, iss = '' }: CodeResponse): 
   sha256Base64url(JSON.stringify([state, code, iss]))
 
 export function sealTransaction(sealer: Sealer, transaction: Transaction): string {
-  return sealer.seal(JSON.stringify(transactionContent.parse(transaction)), transaction.id)
+  const { seed, providerName, issuer, returnTo, prompt, maxAge, acrValues, dpopThumbprint } = transaction
+  const content: z.infer<typeof transactionContent> = {
+    seed,
+    providerName,
+    issuer,
+    returnTo,
+    prompt,
+    maxAge,
+    acrValues,
+    dpopThumbprint,
+  }
+  return sealer.seal(JSON.stringify(content), transaction.id)
 }
 
 /** A transaction as the browser holds it; the id names the cookie. */

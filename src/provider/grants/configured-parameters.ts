@@ -10,11 +10,13 @@ export function withConfiguredParameters(
   { authorizationParams }: Configured,
   own: Readonly<Record<string, string | undefined>>,
 ): URLSearchParams {
-  const parameters = new URLSearchParams(authorizationParams.map(([name, value]) => [name, value]))
-  for (const [name, value] of Object.entries(own)) {
-    if (value !== undefined) parameters.set(name, value)
-  }
-  return parameters
+  const given = Object.entries(own).filter((entry): entry is [string, string] => entry[1] !== undefined)
+  const isGiven = (name: string) => given.some(([other]) => other === name)
+  const configured = authorizationParams.filter(([name]) => !isGiven(name))
+  return new URLSearchParams([
+    ...given,
+    ...configured.map(([name, value]): [string, string] => [name, value]),
+  ])
 }
 
 /**
