@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { text } from 'node:stream/consumers'
 import { expect, test } from 'vitest'
 import { createLog, toLogText } from '../../../src/telemetry/logger.ts'
@@ -58,4 +58,16 @@ test('the lines of two workers on one pipe do not mix, even if it is full', asyn
   const workers = lines.map((line) => (JSON.parse(line) as { worker: number }).worker)
   expect(workers.filter((worker) => worker === 1)).toHaveLength(4_000)
   expect(workers.filter((worker) => worker === 2)).toHaveLength(4_000)
+})
+
+test.each([
+  ['it has nothing left to do', '', 0],
+  ['process.exit', 'process.exit(3)', 3],
+  ['an error that is not caught', 'throw new Error()', 1],
+  ['a promise that is rejected', 'await Promise.reject(new Error())', 1],
+])('lines that wait are written when the process ends: %s', (_how, end, status) => {
+  const logger = new URL('../../../src/telemetry/logger.ts', import.meta.url)
+  const program = `import { createLog } from '${logger}'; createLog('info')('server_stopped'); ${end}`
+  const ended = spawnSync(process.execPath, ['--input-type=module', '--eval', program], { encoding: 'utf8' })
+  expect([ended.status, ended.stdout]).toEqual([status, expect.stringContaining('server_stopped')])
 })
