@@ -35,7 +35,7 @@ const toNumbers = (list: string) => list.split(',').map(Number)
 const print = (text: string) => process.stdout.write(`${text}\n`)
 const report = (text: string) => process.stderr.write(`${text}\n`)
 
-const full: Plan = { rounds: 5, duration: 1_500, warmUp: 2_000, open: { rounds: 3, duration: 4_000 } }
+const full: Plan = { rounds: 5, duration: 1_500, warmUp: 5_000, open: { rounds: 3, duration: 3_000 } }
 const quick: Plan = { rounds: 3, duration: 500, warmUp: 700, open: { rounds: 0, duration: 0 } }
 /** What the quick mode measures where the options do not say it. */
 const quickParts = ['check', 'login-start', 'login']
