@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto'
 
-/** Computes the HMAC-SHA256 of an ASCII text of at most 64 characters (RFC 2104). */
-export type Hmac = (text: string, encoding: 'base64' | 'base64url') => string
+/** Computes the HMAC-SHA256 of an ASCII text of at most 64 characters (RFC 2104), in base64. */
+export type Hmac = (text: string) => string
 
 /** Bytes of a block of SHA-256, and of its result. */
 const blockSize = 64
@@ -19,11 +19,11 @@ export function createHmacSha256(key: Uint8Array): Hmac {
   if (key.length > blockSize) throw new RangeError('the key is longer than a block of SHA-256')
   const inner = Buffer.concat([pad(key, 0x36), Buffer.alloc(maxLength)])
   const outer = Buffer.concat([pad(key, 0x5c), Buffer.alloc(hashSize)])
-  return (text, encoding) => {
+  return (text) => {
     if (text.length > maxLength) throw new RangeError('the text is too long')
     inner.write(text, blockSize, 'latin1')
     outer.write(hash('sha256', inner.subarray(0, blockSize + text.length), 'latin1'), blockSize, 'latin1')
-    return hash('sha256', outer, encoding)
+    return hash('sha256', outer, 'base64')
   }
 }
 

@@ -77,7 +77,7 @@ type WritableCookie = InstanceType<typeof expressSession.Cookie> & {
 }
 
 /** The HMAC of the id, in base64 without padding. */
-const toSignature = (sign: Hmac, id: string) => sign(id, 'base64').replace(/=$/, '')
+const toSignature = (sign: Hmac, id: string) => sign(id).replace(/=$/, '')
 
 /** Whether the id has this signature, compared in constant time. */
 function isSignature(sign: Hmac, id: string, signature: string): boolean {

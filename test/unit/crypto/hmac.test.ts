@@ -10,8 +10,8 @@ test('the same as Node’s own, for every key and text, also one after the other
       fc.array(fc.string({ unit: 'grapheme-ascii', maxLength: 64 }), { maxLength: 3 }),
       (key, texts) => {
         const hmac = createHmacSha256(key)
-        const expected = texts.map((text) => createHmac('sha256', key).update(text).digest('base64url'))
-        expect(texts.map((text) => hmac(text, 'base64url'))).toEqual(expected)
+        const expected = texts.map((text) => createHmac('sha256', key).update(text).digest('base64'))
+        expect(texts.map(hmac)).toEqual(expected)
       },
     ),
   )
@@ -19,5 +19,5 @@ test('the same as Node’s own, for every key and text, also one after the other
 
 test('a key that would have to be hashed first, and a text that is too long, are refused', () => {
   expect(() => createHmacSha256(randomBytes(65))).toThrow(RangeError)
-  expect(() => createHmacSha256(randomBytes(64))('a'.repeat(65), 'base64')).toThrow(RangeError)
+  expect(() => createHmacSha256(randomBytes(64))('a'.repeat(65))).toThrow(RangeError)
 })
