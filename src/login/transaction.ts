@@ -99,18 +99,9 @@ export const toResponseFingerprint = ({ state, code, iss = '' }: CodeResponse): 
   sha256Base64url(JSON.stringify([state, code, iss]))
 
 export function sealTransaction(sealer: Sealer, transaction: Transaction): string {
-  const { seed, providerName, issuer, returnTo, prompt, maxAge, acrValues, dpopThumbprint } = transaction
-  const content: z.infer<typeof transactionContent> = {
-    seed,
-    providerName,
-    issuer,
-    returnTo,
-    prompt,
-    maxAge,
-    acrValues,
-    dpopThumbprint,
-  }
-  return sealer.seal(JSON.stringify(content), transaction.id)
+  // Without what is derived from the content, or from the id.
+  const { id, startedAt, state, nonce, codeVerifier, ...content } = transaction
+  return sealer.seal(JSON.stringify(content), id)
 }
 
 /** A transaction as the browser holds it; the id names the cookie. */

@@ -26,6 +26,7 @@ export function createProblemDetails(config: Config): ErrorRequestHandler {
       return
     }
     for (const [name, value] of Object.entries(refusal.headers)) res.setHeader(name, value)
+    // The handler may have allowed caching before it failed.
     res.setHeader('Cache-Control', 'no-store')
     res.status(refusal.status)
     if (isNavigation(req)) sendPage(refusal, res, config)

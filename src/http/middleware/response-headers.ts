@@ -13,7 +13,6 @@ import { pageStyleHash } from '../pages.ts'
  */
 export function addResponseHeaders(app: Express): void {
   const fixed = [...computeHelmetHeaders(), 'Cache-Control', 'no-store']
-
   const framable = without('X-Frame-Options', fixed)
 
   app.response.writeHead = function (this: Response, status: number, ...more: unknown[]) {

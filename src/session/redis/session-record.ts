@@ -5,7 +5,7 @@ import type { Identity, NewSession, PendingRevocation, RefreshToken, Session } f
 import { packTokens, unpackTokens } from './packed-tokens.ts'
 import { recordFormat } from './scripts/session-scripts.ts'
 
-/** The fields of a session's hash that are read, in this order; `scripts.ts` describes them. */
+/** The fields of a session's hash that are read, in this order; `session-scripts.ts` describes them. */
 export const recordFields = ['v', 'x', 'n', 'i', 'b']
 
 /** The values of `recordFields`; null where one is absent. */
