@@ -1,6 +1,7 @@
+import { percentile } from '../test/support/latencies.ts'
 import { freePort } from '../test/support/network/http-server.ts'
 import { readLiveHeap } from './live-heap.ts'
-import { type Cost, percentile, type Running, type Spread, toSpread } from './measure.ts'
+import { type Cost, type Running, type Spread, toSpread } from './measure.ts'
 import { connections, createOperationBench, type Operation, type OperationBench } from './operation-bench.ts'
 import type { Surroundings } from './surroundings.ts'
 import { bareExpress, type Target } from './targets.ts'

@@ -1,5 +1,4 @@
 import { spawn } from 'node:child_process'
-import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Agent, request } from 'undici'
 import { freePort } from '../test/support/network/http-server.ts'
@@ -7,6 +6,7 @@ import { testSecret } from '../test/support/portico.ts'
 import { root } from '../test/support/processes/start-process.ts'
 import { startScriptedProvider } from '../test/support/providers/scripted-provider.ts'
 import { startRedis } from '../test/support/redis/start-redis.ts'
+import { readResident } from './processes.ts'
 
 /**
  * Measures many anonymous login starts against a real server process with a real Redis and without rate
@@ -47,12 +47,6 @@ const isReady = () =>
   )
 while (!(await isReady())) {}
 
-/** Resident memory of the server process, in MB. */
-function readResident(): number {
-  const [, kilobytes = ''] = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${server.pid}/status`, 'utf8')) ?? []
-  return Number(kilobytes) / 1024
-}
-
 const dispatcher = new Agent({ connections: 32, pipelining: 1 })
 async function startLogins(count: number): Promise<void> {
   let left = count
@@ -67,12 +61,12 @@ async function startLogins(count: number): Promise<void> {
   await Promise.all(Array.from({ length: 32 }, work))
 }
 
-const [keysBefore, memoryBefore] = [await redis.command('DBSIZE'), readResident()]
+const [keysBefore, memoryBefore] = [await redis.command('DBSIZE'), readResident(server.pid ?? 0)]
 print(`idle: ${memoryBefore.toFixed(0)} MB resident, ${keysBefore} keys (the shared signing keys)`)
 let peak = memoryBefore
 for (let done = 0; done < starts; done += starts / 10) {
   await startLogins(starts / 10)
-  const memory = readResident()
+  const memory = readResident(server.pid ?? 0)
   peak = Math.max(peak, memory)
   print(`${(done + starts / 10).toLocaleString('en')} login starts: ${memory.toFixed(0)} MB`)
 }

@@ -117,7 +117,3 @@ export function toSpread(values: readonly number[]): Spread {
   const median = sorted.length % 2 === 1 ? at(middle) : (at(middle - 1) + at(middle)) / 2
   return { median, low: at(0), high: at(sorted.length - 1) }
 }
-
-/** The value below which this share of sorted values lies. */
-export const percentile = (sorted: readonly number[], share: number): number =>
-  sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN

@@ -136,7 +136,8 @@ function readCpu(pid: number): number {
   return nanoseconds.reduce((sum, one) => sum + one, 0) / 1e6
 }
 
-function readResident(pid: number): number {
+/** Resident memory of a process, in MB. */
+export function readResident(pid: number): number {
   const [, kilobytes] = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? []
   return Number(kilobytes) / 1024
 }
