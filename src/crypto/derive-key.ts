@@ -26,8 +26,8 @@ export interface LoginSecrets {
 
 /**
  * Derives the secrets of a login from its seed (one-step key derivation, NIST SP 800-56C Rev. 2, 4.1): one
- * hash for each, because the seed is random. Node's HKDF makes objects outside of the JavaScript heap for each
- * call, and every login derives twice.
+ * hash for each, because the seed is random. Node's HKDF makes objects outside of the JavaScript heap for
+ * each call, and every login derives twice.
  */
 export function deriveLoginSecrets(seed: Uint8Array): LoginSecrets {
   const derive = (purpose: string) =>
