@@ -48,7 +48,9 @@ function expectAsQuick(answers: Answer[], healthy: Answer[], what: string): void
   const [p99, healthyP99] = [percentile(times, 0.99), percentile(expected, 0.99)]
   process.stdout.write(`${what}: p99 ${p99.toFixed(1)} ms (healthy ${healthyP99.toFixed(1)})\n`)
   expect(median(times)).toBeLessThan(5 * median(expected))
-  expect(p99).toBeLessThan(10 * healthyP99)
+  // A machine may stop any process for 40 ms: where five of 400 calls meet that here and fewer there, the
+  // slowest healthy call shows it.
+  expect(p99).toBeLessThan(Math.max(10 * healthyP99, 1.5 * slowest(healthy)))
 }
 
 /** Calls of 240 requests that may reach a provider that fails: without breaker and pause, all of them do. */
