@@ -1,0 +1,38 @@
+/** What a `PorticoError` is made of. */
+interface PorticoErrorOptions {
+  status?: number
+  requestId?: string | undefined
+  retryAfter?: number | undefined
+  cause?: unknown
+}
+
+/**
+ * The only error of this client. `code` is stable: one of the server's (docs/http-api.md, Errors), or one of
+ * the client's own:
+ *
+ * - `network_error`: no answer; the server or the network is down, or the page may not call it (CORS)
+ * - `unexpected_response`: an answer that is not Portico's, such as the empty or HTML error of a proxy
+ * - `user_changed`: another user signed in in this browser while the call was in progress
+ */
+export class PorticoError extends Error {
+  override readonly name = 'PorticoError'
+  readonly code: string
+  /** The HTTP status; 0 where no answer came. */
+  readonly status: number
+  /** Under this id the operator finds the request in the server's log. */
+  readonly requestId: string | undefined
+  /** Seconds to wait before the next attempt, where the server says so (RFC 9110 10.2.3). */
+  readonly retryAfter: number | undefined
+
+  constructor(
+    code: string,
+    message: string,
+    { status = 0, requestId, retryAfter, cause }: PorticoErrorOptions = {},
+  ) {
+    super(message, { cause })
+    this.code = code
+    this.status = status
+    this.requestId = requestId
+    this.retryAfter = retryAfter
+  }
+}
