@@ -5,8 +5,8 @@ export interface PorticoOptions {
   /** Portico's origin, such as `https://auth.example.com`; the page's own origin by default. */
   url?: string
   /**
-   * The origins of the APIs that may receive the app token, such as `https://api.example.com`. `fetch` sends
-   * the token nowhere else.
+   * The origins of the APIs that may receive the app token, such as `https://api.example.com`; `self` is the
+   * page's own. `fetch` sends the token nowhere else.
    */
   apiOrigins: readonly string[]
   /**
@@ -133,9 +133,9 @@ export interface Portico<User extends PorticoUser = PorticoUser> {
    */
   handleCallback(): Promise<{ returnTo: string }>
   /**
-   * Logs out here, then sends the browser to the provider to log out there, and from there to `returnTo`.
-   * `everywhere` ends all sessions of the user. Resolves to `atProvider: false` if the provider could not be
-   * asked: the browser then stays, or goes to `returnTo`.
+   * Logs out here, then sends the browser to the provider to log out there, and from there to `returnTo`, `/`
+   * by default. `everywhere` ends all sessions of the user. Resolves to `atProvider: false` if the provider
+   * has no logout or could not be asked: the browser then goes to `returnTo`, or stays without one.
    */
   logout(options?: { everywhere?: boolean; returnTo?: string }): Promise<{ atProvider: boolean }>
 
@@ -145,7 +145,7 @@ export interface Portico<User extends PorticoUser = PorticoUser> {
    * As the global `fetch`. Requests to `apiOrigins` carry the token; after a 401 they are sent once more with
    * a fresh one. If an API demands a stronger or more recent sign-in (RFC 9470), a login begins.
    */
-  fetch(input: RequestInfo | URL, init?: RequestInit, token?: TokenOptions): Promise<Response>
+  fetch(input: string | URL | Request, init?: RequestInit, token?: TokenOptions): Promise<Response>
   /**
    * The headers with which another HTTP client calls an API: `Authorization` and, for a bound token, `DPoP`.
    * Each request needs its own. An address outside of `apiOrigins` gets none.
@@ -164,7 +164,11 @@ export interface Portico<User extends PorticoUser = PorticoUser> {
   /** What the provider says about the user right now. */
   userinfo(): Promise<Record<string, unknown>>
 
-  /** Asks the server whether the user is signed in, without counting as use of the session. */
+  /**
+   * Asks the server whether the user is signed in. Never rejects: where it could not be asked, the state says
+   * so. Like everything that this client does by itself, it extends the session only if the user did
+   * something in this tab since the last call.
+   */
   checkSession(): Promise<PorticoState<User>>
   /** Extends the session, as a click does. */
   keepAlive(): Promise<PorticoState<User>>

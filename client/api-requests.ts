@@ -1,0 +1,78 @@
+import type { GetDpopKey } from './lazy-key.ts'
+import type { HeldToken, Tokens } from './tokens.ts'
+import type { LoginOptions, Portico, TokenOptions } from './types.ts'
+
+interface ApiRequestsOptions {
+  apiOrigins: readonly string[]
+  tokens: Pick<Tokens, 'get'>
+  getKey: GetDpopKey | undefined
+  login(options: LoginOptions): Promise<void>
+}
+
+/** Creates the requests to the app's APIs: the token goes to `apiOrigins` and nowhere else. */
+export function createApiRequests({
+  apiOrigins,
+  tokens,
+  getKey,
+  login,
+}: ApiRequestsOptions): Pick<Portico, 'fetch' | 'authHeaders'> {
+  const isApi = (url: URL) =>
+    apiOrigins.some((origin) => url.origin === (origin === 'self' ? location.origin : origin))
+
+  async function toHeaders(url: URL, method: string, held: HeldToken): Promise<Record<string, string>> {
+    const { token, token_type: type } = held
+    const key = type === 'DPoP' ? await getKey?.() : undefined
+    return { Authorization: `${type} ${token}`, ...(key && { DPoP: await key.prove(url, method, token) }) }
+  }
+
+  async function send(request: Request, options: TokenOptions): Promise<Response> {
+    const held = await tokens.get(options)
+    const url = new URL(request.url)
+    const headers = await toHeaders(url, request.method, held)
+    for (const [name, value] of Object.entries(headers)) request.headers.set(name, value)
+    const response = await fetch(request)
+    if (held.token_type === 'DPoP') (await getKey?.())?.noteNonce(url, response, held.token)
+    return response
+  }
+
+  return {
+    async fetch(input, init, options = {}) {
+      const request = new Request(input, init)
+      if (!isApi(new URL(request.url))) return fetch(request)
+      // A request can be sent once: the spare ones are for a nonce of the API, and for a fresh token.
+      let response = await send(request.clone(), options)
+      if (readChallenge(response).includes('use_dpop_nonce')) response = await send(request.clone(), options)
+      const challenge = readChallenge(response)
+      if (challenge.includes('insufficient_user_authentication')) {
+        await stepUp(challenge, login)
+        return response
+      }
+      return response.status === 401 ? send(request, { ...options, fresh: true }) : response
+    },
+
+    async authHeaders(url, method = 'GET', options = {}) {
+      const address = new URL(url, location.href)
+      return isApi(address) ? toHeaders(address, method, await tokens.get(options)) : {}
+    },
+  }
+}
+
+const readChallenge = ({ status, headers }: Response) =>
+  status === 401 ? (headers.get('WWW-Authenticate') ?? '') : ''
+
+/** Under this name a tab remembers the last step-up, so that an API which is never content causes no loop. */
+const stepUpName = 'portico step-up'
+/** Milliseconds within which the same demand is not followed again. */
+const stepUpPause = 30_000
+
+/** Begins the login that an API demands (RFC 9470 3), unless the last one has just not been enough. */
+async function stepUp(challenge: string, login: ApiRequestsOptions['login']): Promise<void> {
+  const read = (name: string) => new RegExp(`${name}="?([^",]*)`).exec(challenge)?.[1]
+  const [last, demanded] = (sessionStorage.getItem(stepUpName) ?? '').split('|')
+  const demand = `${read('acr_values')} ${read('max_age')}`
+  if (demanded === demand && Date.now() - Number(last) < stepUpPause) return
+  sessionStorage.setItem(stepUpName, `${Date.now()}|${demand}`)
+  const maxAge = read('max_age')
+  const acrValues = read('acr_values')
+  await login({ ...(acrValues && { acrValues }), ...(maxAge && { maxAge: Number(maxAge) }) })
+}

@@ -1,0 +1,140 @@
+import type { Call } from './call.ts'
+import type { PorticoError } from './errors.ts'
+import type { GetDpopKey } from './lazy-key.ts'
+import type { SharedToken } from './tabs.ts'
+import type { LoginOptions, Portico, PorticoUser } from './types.ts'
+
+/** What the callback answers. */
+export interface CallbackAnswer<User extends PorticoUser> extends Omit<SharedToken, 'sub'> {
+  return_to: string
+  user: User
+}
+
+interface NavigationsOptions<User extends PorticoUser> {
+  /** Portico's origin; empty for the page's own. */
+  origin: string
+  callbackPath: string
+  call: Call
+  getKey: GetDpopKey | undefined
+  onSignedIn(answer: CallbackAnswer<User>): void
+  onSignedOut(): void
+  checkSession(): Promise<unknown>
+}
+
+/** The steps at which the browser leaves the page, or comes back to it. */
+export interface Navigations extends Pick<Portico, 'login' | 'handleCallback' | 'logout'> {
+  /** Whether the address of this page holds a response of the provider that is still to be handled. */
+  hasResponse(): boolean
+  /** The page is shown again, because the user came back to it: nothing is under way any more. */
+  reset(): void
+}
+
+/** Milliseconds after which the browser has left the page, or the user has stopped it. */
+const leavingTime = 10_000
+
+/** Creates login, callback and logout. */
+export function createNavigations<User extends PorticoUser>({
+  origin,
+  callbackPath,
+  call,
+  getKey,
+  onSignedIn,
+  onSignedOut,
+  checkSession,
+}: NavigationsOptions<User>): Navigations {
+  /** The login or logout that is under way: until the browser has left, no other one begins. */
+  let leaving: Promise<void> | undefined
+  let handling: Promise<{ returnTo: string }> | undefined
+
+  const reset = () => {
+    leaving = undefined
+  }
+  const leave = (address: string) => {
+    leaving ??= Promise.resolve()
+    setTimeout(reset, leavingTime)
+    location.assign(address)
+  }
+
+  const isCallbackPage = () => `${location.pathname}/`.startsWith(`${callbackPath}/`)
+
+  /** An address of this app, as Portico accepts it: a path alone would be one of Portico's own origin. */
+  const toReturnTo = (path: string) => {
+    const address = new URL(path, location.origin)
+    return origin && origin !== location.origin ? address.href : toPath(address)
+  }
+
+  async function begin(options: LoginOptions): Promise<void> {
+    const { returnTo, provider, prompt, loginHint, acrValues, maxAge } = options
+    const here = isCallbackPage() ? '/' : toPath(location)
+    const query = {
+      return_to: toReturnTo(returnTo ?? here),
+      provider,
+      prompt,
+      login_hint: loginHint,
+      acr_values: acrValues,
+      max_age: maxAge?.toString(),
+      dpop_jkt: (await getKey?.())?.thumbprint,
+    }
+    const given = Object.entries(query).filter((entry): entry is [string, string] => entry[1] !== undefined)
+    const { login_url: address } = await call<{ login_url: string }>(`login?${new URLSearchParams(given)}`)
+    leave(address)
+  }
+
+  async function handleResponse(): Promise<{ returnTo: string }> {
+    const response = Object.fromEntries(new URLSearchParams(location.search))
+    const provider = location.pathname.slice(callbackPath.length)
+    // The code works once, but it must not stay in the address and the history either.
+    history.replaceState(history.state, '', location.pathname)
+    try {
+      const answer = await call<CallbackAnswer<User>>(`callback${provider}`, {
+        method: 'POST',
+        body: response,
+        getKey,
+      })
+      onSignedIn(answer)
+      const address = new URL(answer.return_to, location.origin)
+      return { returnTo: address.origin === location.origin ? toPath(address) : address.href }
+    } catch (error) {
+      // A user who was signed in before still is.
+      await checkSession()
+      throw error
+    }
+  }
+
+  const hasResponse = () => isCallbackPage() && new URLSearchParams(location.search).has('state')
+
+  return {
+    hasResponse,
+    reset,
+
+    login(options = {}) {
+      leaving ??= begin(options).catch((error: unknown) => {
+        reset()
+        throw error
+      })
+      return leaving
+    },
+
+    handleCallback() {
+      if (hasResponse()) handling = handleResponse()
+      return handling ?? checkSession().then(() => ({ returnTo: '/' }))
+    },
+
+    async logout({ everywhere, returnTo } = {}) {
+      const body = { everywhere, return_to: toReturnTo(returnTo ?? '/') }
+      const answer = await call<{ logout_url: string | null }>('logout', { method: 'POST', body }).catch(
+        (error: PorticoError) => {
+          // The session had ended already, so that its user's other sessions are not known.
+          if (error.code === 'session_expired') onSignedOut()
+          throw error
+        },
+      )
+      const address = answer.logout_url ?? returnTo
+      if (address) leave(address)
+      onSignedOut()
+      return { atProvider: answer.logout_url !== null }
+    },
+  }
+}
+
+const toPath = ({ pathname, search, hash }: URL | Location) => pathname + search + hash

@@ -1,0 +1,71 @@
+import { type Moment, now, secondsSince } from './clock.ts'
+
+/** Something that a tab does by itself. */
+export interface Job {
+  /** Seconds until it is due; infinite while it is not needed. */
+  dueIn(): number
+  run(): unknown
+}
+
+/** Runs the jobs of this tab when they are due. While the tab is hidden, nothing runs. */
+export interface Timetable {
+  /** Plans the next job, after anything changed. */
+  plan(): void
+  /** A call failed for a while: nothing runs for so many seconds, or for longer after each failure in a row. */
+  pause(seconds: number | undefined): void
+  /** A call succeeded. */
+  resume(): void
+  /** Seconds until the next attempt after a failure; infinite after a success. */
+  retryDue(): number
+  stop(): void
+}
+
+/** Seconds between two runs at least, whatever a server answers. */
+const shortestWait = 1
+/** Seconds; a longer pause helps neither the user nor the server. */
+const longestPause = 60
+/** Seconds; a timer cannot be set to more than 24 days. */
+const longestWait = 86_400
+
+/** Creates the timetable: one timer, for whichever job is due next. */
+export function createTimetable(jobs: readonly Job[]): Timetable {
+  let timer: ReturnType<typeof setTimeout> | undefined
+  let isRunning = false
+  let failures = 0
+  let paused: { seconds: number; since: Moment } | undefined
+
+  const pauseLeft = () => (paused ? paused.seconds - secondsSince(paused.since) : 0)
+
+  function plan(): void {
+    clearTimeout(timer)
+    if (document.hidden || isRunning) return
+    const next = Math.max(pauseLeft(), Math.min(...jobs.map((job) => job.dueIn())))
+    if (next === Number.POSITIVE_INFINITY) return
+    timer = setTimeout(run, Math.min(Math.max(next, shortestWait), longestWait) * 1000)
+  }
+
+  async function run(): Promise<void> {
+    isRunning = true
+    try {
+      for (const job of jobs) if (pauseLeft() <= 0 && job.dueIn() <= 0) await job.run()
+    } finally {
+      isRunning = false
+      plan()
+    }
+  }
+
+  return {
+    plan,
+    pause(seconds) {
+      failures += 1
+      paused = { seconds: seconds ?? Math.min(2 ** failures, longestPause), since: now() }
+      plan()
+    },
+    resume() {
+      failures = 0
+      paused = undefined
+    },
+    retryDue: () => (paused ? pauseLeft() : Number.POSITIVE_INFINITY),
+    stop: () => clearTimeout(timer),
+  }
+}

@@ -1,0 +1,20 @@
+import { join } from 'node:path'
+import { rolldown } from 'rolldown'
+import { root } from '../processes/start-process.ts'
+
+/** A file of a bundle: its name, and the minified code. */
+export interface BundledFile {
+  name: string
+  code: string
+}
+
+/** Bundles a module for browsers, as a SPA's build does: the entry first, then what it loads later. */
+export async function bundle(entry: string): Promise<BundledFile[]> {
+  const build = await rolldown({ input: entry, cwd: root, platform: 'browser' })
+  const { output } = await build.generate({ minify: true, comments: false, entryFileNames: '[name].js' })
+  await build.close()
+  return output.map((file) => ({ name: file.fileName, code: 'code' in file ? file.code : '' }))
+}
+
+/** The client of the package. */
+export const bundleClient = () => bundle(join(root, 'client/portico.ts'))
