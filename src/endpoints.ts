@@ -152,7 +152,7 @@ function createBrowserEndpoints(components: BrowserComponents) {
       clock,
     }),
     session: createSessionHandler({ sessions, selectTokenClaims, clock }),
-    token: createTokenHandler({ mintAppToken, readDpopThumbprint }),
+    token: createTokenHandler({ mintAppToken, readDpopThumbprint, clock }),
     userinfo: createUserinfoHandler({ providers, tokenRefresher, clock }),
     listSessions: createSessionListHandler({ store, clock }),
     endSession: createSessionEndHandler({ signOut, store, termination }),

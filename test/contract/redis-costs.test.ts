@@ -83,8 +83,13 @@ describe('the commands of', () => {
     expect(commands[0]).toMatch(/^"HMGET"/)
   })
 
-  test('a new app token: one', async () => {
-    expect(await ofCall('POST', '/api/token')).toHaveLength(1)
+  test.each([
+    ['', /^"EVALSHA"/],
+    ['?slide=false', /^"HMGET"/],
+  ])('a new app token%s: one', async (query, command) => {
+    const commands = await ofCall('POST', `/api/token${query}`)
+    expect(commands).toHaveLength(1)
+    expect(commands[0]).toMatch(command)
   })
 })
 

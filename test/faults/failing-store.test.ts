@@ -130,6 +130,7 @@ describe('a store that fails is never "not signed in"', () => {
   test.each([
     ['GET', '/api/session?slide=false', 'read'],
     ['GET', '/api/session', 'touch'],
+    ['POST', '/api/token?slide=false', 'read'],
     ['POST', '/api/token', 'touch'],
     ['POST', '/api/logout', 'read'],
     ['POST', '/api/logout', 'end'],

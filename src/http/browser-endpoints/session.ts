@@ -25,18 +25,15 @@ export function toSessionView(session: Session, now: number) {
 }
 
 interface SessionOptions {
-  sessions: Pick<BrowserSessions, 'read' | 'use'>
+  sessions: Pick<BrowserSessions, 'use'>
   selectTokenClaims: SelectTokenClaims
   clock: Clock
 }
 
-/**
- * GET /api/session: the user who is signed in, or `active: false` (RFC 10017 6.1.2.1). `?slide=false` leaves
- * the idle timeout as it is.
- */
+/** GET /api/session: the user who is signed in, or `active: false` (RFC 10017 6.1.2.1). */
 export function createSessionHandler({ sessions, selectTokenClaims, clock }: SessionOptions): RequestHandler {
   return async (req, res) => {
-    const { session } = await (req.query.slide === 'false' ? sessions.read(req) : sessions.use(req))
+    const { session } = await sessions.use(req)
     if (session === undefined) {
       sendJson(res, { active: false })
       return

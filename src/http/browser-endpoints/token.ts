@@ -1,10 +1,12 @@
 import type { RequestHandler } from 'express'
 import { z } from 'zod'
 import type { MintAppToken } from '../../app-token/mint.ts'
+import type { Clock } from '../../clock.ts'
 import { currentSession } from '../middleware/require-session.ts'
 import type { ReadDpopThumbprint } from '../request/dpop-header.ts'
 import { parameter, readParameters } from '../request/parameters.ts'
 import { sendJson } from '../send-json.ts'
+import { toSessionView } from './session.ts'
 
 /** Strict: a misspelt name would give a wider token than the caller wanted. */
 const tokenParameters = z.strictObject({
@@ -15,18 +17,23 @@ const tokenParameters = z.strictObject({
 interface TokenOptions {
   mintAppToken: MintAppToken
   readDpopThumbprint: ReadDpopThumbprint
+  clock: Clock
 }
 
 /**
  * POST /api/token: a new app token, after `requireFreshTokens`. The body may narrow it, and a DPoP proof
- * binds it.
+ * binds it. `sub` and `session` show a tab that another user has signed in, and when the session ends.
  */
-export function createTokenHandler({ mintAppToken, readDpopThumbprint }: TokenOptions): RequestHandler {
+export function createTokenHandler({
+  mintAppToken,
+  readDpopThumbprint,
+  clock,
+}: TokenOptions): RequestHandler {
   return async (req, res) => {
     const session = currentSession(res)
     const narrowed = readParameters(tokenParameters, req.body)
     const token = await mintAppToken(session, { ...narrowed, dpopThumbprint: await readDpopThumbprint(req) })
     res.locals.log('app_token_issued', { session: session.handle })
-    sendJson(res, token)
+    sendJson(res, { ...token, sub: session.identity.appSub, session: toSessionView(session, clock.now()) })
   }
 }

@@ -5,7 +5,7 @@ import type { BrowserSessions } from '../session/browser-sessions.ts'
 
 /**
  * Creates the middleware that lets a request pass with a living session only. It puts the session on
- * `res.locals.session` and moves its idle timeout.
+ * `res.locals.session` and extends its idle timeout, except with `?slide=false`.
  *
  * The middleware throws AppError `session_required`, `session_expired`, `store_unavailable`.
  */

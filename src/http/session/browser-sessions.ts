@@ -23,7 +23,10 @@ export interface BrowserSessions {
   mayBeWithheld(req: Request): boolean
   /** Reads the session. A cookie with a wrong signature counts as absent. */
   read(req: Request): Promise<FoundSession>
-  /** As `read`, and extends the session's idle timeout. */
+  /**
+   * As `read`, and extends the session's idle timeout, except with `?slide=false`: a tab that works by itself
+   * (a timer renews its token) is not a user who does something.
+   */
   use(req: Request): Promise<FoundSession>
   /**
    * Starts a new session under a new id, which it returns, then ends the one that the browser had (OWASP ASVS
@@ -74,7 +77,7 @@ export function createBrowserSessions({
     mayBeWithheld: cookie.mayBeWithheld,
 
     read: (req) => find(req, store.read),
-    use: (req) => find(req, store.touch),
+    use: (req) => find(req, req.query.slide === 'false' ? store.read : store.touch),
 
     async start(req, session) {
       const previousId = cookie.readId(req)
