@@ -1,5 +1,7 @@
 /** Whether the user did something in this tab since the session was last extended. */
 export interface Activity {
+  /** Begins to watch what the user does. */
+  watch(): void
   /** Takes note of something that the user did. */
   note(): void
   isUsed(): boolean
@@ -11,17 +13,19 @@ export interface Activity {
 /** What counts as use: what a person does, never what the page does by itself. */
 const events = ['pointerdown', 'keydown', 'wheel', 'touchmove']
 
-/** Watches what the user does; `onUse` runs at the first of it. Opening the page counts as well. */
-export function watchActivity(onUse: () => void): Activity {
+/** Creates the activity of this tab; `onUse` runs at the first of it. Opening the page counts as well. */
+export function createActivity(onUse: () => void): Activity {
   let isUsed = true
   const note = () => {
     if (isUsed) return
     isUsed = true
     onUse()
   }
-  for (const event of events) addEventListener(event, note, { capture: true, passive: true })
 
   return {
+    watch() {
+      for (const event of events) addEventListener(event, note, { capture: true, passive: true })
+    },
     note,
     isUsed: () => isUsed,
     take() {

@@ -1,10 +1,10 @@
 import type { GetDpopKey } from './lazy-key.ts'
-import type { HeldToken, Tokens } from './tokens.ts'
+import type { HeldToken } from './tokens.ts'
 import type { LoginOptions, Portico, TokenOptions } from './types.ts'
 
 interface ApiRequestsOptions {
   apiOrigins: readonly string[]
-  tokens: Pick<Tokens, 'get'>
+  getToken(options?: TokenOptions): Promise<HeldToken>
   getKey: GetDpopKey | undefined
   login(options: LoginOptions): Promise<void>
 }
@@ -12,7 +12,7 @@ interface ApiRequestsOptions {
 /** Creates the requests to the app's APIs: the token goes to `apiOrigins` and nowhere else. */
 export function createApiRequests({
   apiOrigins,
-  tokens,
+  getToken,
   getKey,
   login,
 }: ApiRequestsOptions): Pick<Portico, 'fetch' | 'authHeaders'> {
@@ -26,7 +26,7 @@ export function createApiRequests({
   }
 
   async function send(request: Request, options: TokenOptions): Promise<Response> {
-    const held = await tokens.get(options)
+    const held = await getToken(options)
     const url = new URL(request.url)
     const headers = await toHeaders(url, request.method, held)
     for (const [name, value] of Object.entries(headers)) request.headers.set(name, value)
@@ -52,7 +52,7 @@ export function createApiRequests({
 
     async authHeaders(url, method = 'GET', options = {}) {
       const address = new URL(url, location.href)
-      return isApi(address) ? toHeaders(address, method, await tokens.get(options)) : {}
+      return isApi(address) ? toHeaders(address, method, await getToken(options)) : {}
     },
   }
 }

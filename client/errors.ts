@@ -16,23 +16,16 @@ interface PorticoErrorOptions {
  */
 export class PorticoError extends Error {
   override readonly name = 'PorticoError'
-  readonly code: string
+  declare readonly code: string
   /** The HTTP status; 0 where no answer came. */
-  readonly status: number
+  declare readonly status: number
   /** Under this id the operator finds the request in the server's log. */
-  readonly requestId: string | undefined
+  declare readonly requestId: string | undefined
   /** Seconds to wait before the next attempt, where the server says so (RFC 9110 10.2.3). */
-  readonly retryAfter: number | undefined
+  declare readonly retryAfter: number | undefined
 
-  constructor(
-    code: string,
-    message: string,
-    { status = 0, requestId, retryAfter, cause }: PorticoErrorOptions = {},
-  ) {
+  constructor(code: string, message: string, { cause, ...details }: PorticoErrorOptions = {}) {
     super(message, { cause })
-    this.code = code
-    this.status = status
-    this.requestId = requestId
-    this.retryAfter = retryAfter
+    Object.assign(this, { code, status: 0, ...details })
   }
 }

@@ -1,6 +1,16 @@
-import { type RunningClient, startClient } from './running-client.ts'
+import { createActivity } from './activity.ts'
+import { createApiRequests } from './api-requests.ts'
+import { type Call, createCall } from './call.ts'
+import { PorticoError } from './errors.ts'
+import { createLazyKey } from './lazy-key.ts'
+import { createNavigations } from './navigations.ts'
+import { createSession, type Session } from './session.ts'
 import { createStateStore } from './state-store.ts'
-import type { Portico, PorticoOptions, PorticoUser } from './types.ts'
+import { createTabs } from './tabs.ts'
+import { createTimetable } from './timetable.ts'
+import { createTokens, type HeldToken, type Tokens } from './tokens.ts'
+import type { ListedSession, Portico, PorticoOptions, PorticoUser, TokenOptions } from './types.ts'
+import { watchVisits } from './visits.ts'
 
 export { PorticoError } from './errors.ts'
 export type * from './types.ts'
@@ -13,24 +23,83 @@ export type * from './types.ts'
  * @example
  * export const portico = createPortico({ apiOrigins: ['https://api.example.com'] })
  *
- * const { status, user } = portico.getState()
- * if (status === 'signed-out') await portico.login()
+ * portico.subscribe(() => render(portico.getState()))
  * const orders = await portico.fetch('https://api.example.com/orders')
  */
-export function createPortico<User extends PorticoUser = PorticoUser>(
-  options: PorticoOptions,
-): Portico<User> {
-  const { url, apiOrigins } = options
-  if (url !== undefined) assertOrigin(url)
-  for (const origin of apiOrigins) if (origin !== 'self') assertOrigin(origin)
+export function createPortico<User extends PorticoUser = PorticoUser>({
+  url: origin = '',
+  apiOrigins,
+  callbackPath = '/callback',
+  dpop = false,
+}: PorticoOptions): Portico<User> {
+  for (const address of [origin, ...apiOrigins]) assertOrigin(address)
+  const getKey = dpop ? createLazyKey(origin) : undefined
   const store = createStateStore<User>()
-  let client: RunningClient<User> | undefined
-  const start = () => {
-    client ??= startClient(options, store)
-    return client
+  const activity = createActivity(() => timetable.plan())
+  const tabs = createTabs(origin, (message) => {
+    if (message.type === 'token') tokens.keep(message.token, message.name)
+    session.receive(message)
+  })
+  const timetable = createTimetable(() => [
+    ...session.jobs,
+    { dueIn: tokens.renewalDue, run: () => tokens.get().catch(() => {}) },
+  ])
+  const send = createCall(origin)
+  /** The first call of the server starts the client. */
+  const callServer: Call = (path, options) => {
+    void start()
+    return send(path, options)
   }
-  /** For listeners: a page that is rendered on a server has no one to listen for. */
-  const startInBrowser = () => void (typeof document === 'undefined' || start())
+  const session: Session<User> = createSession({
+    callServer,
+    store,
+    activity,
+    tabs,
+    timetable,
+    isTokenExpired: () => tokens.isExpired(),
+  })
+  const tokens: Tokens = createTokens({ session, store, getKey, tabs, onKept: timetable.plan })
+  const navigations = createNavigations<User>({
+    origin,
+    callbackPath,
+    call: callServer,
+    getKey,
+    onSignedIn(answer) {
+      session.enter(answer.user, answer.session)
+      tokens.keep({ ...answer, sub: answer.user.sub })
+    },
+    onSignedOut: session.leave,
+    checkSession: session.check,
+  })
+
+  let ready: Promise<unknown> | undefined
+  let finishCallback: (() => void) | undefined
+  let stopWatching = () => {}
+
+  /** Connects this tab with the others, and finds out who is signed in. */
+  function start(): Promise<unknown> {
+    if (ready !== undefined) return ready
+    ready = new Promise<void>((resolve) => {
+      finishCallback = resolve
+    })
+    activity.watch()
+    tabs.connect()
+    stopWatching = watchVisits({ store, activity, session, navigations, timetable })
+    // On the callback page, the response decides.
+    if (!navigations.hasResponse()) void session.check().then(finishCallback)
+    return ready
+  }
+  /** For listeners: a page that is rendered on a server has none that wait. */
+  const startInBrowser = () => {
+    if (typeof document === 'object') void start()
+  }
+
+  /** A token, once it is known that a user may be signed in. */
+  async function getToken(options?: TokenOptions): Promise<HeldToken> {
+    await start()
+    if (store.get().status !== 'signed-out') return tokens.get(options)
+    throw new PorticoError('session_required', 'The user is not signed in.', { status: 401 })
+  }
 
   return {
     getState: store.get,
@@ -42,28 +111,37 @@ export function createPortico<User extends PorticoUser = PorticoUser>(
       startInBrowser()
       return store.on(name, listener)
     },
-    login: async (login) => start().login(login),
-    handleCallback: async () => start().handleCallback(),
-    logout: async (logout) => start().logout(logout),
-    getToken: async (token) => start().getToken(token),
-    fetch: async (input, init, token) => start().fetch(input, init, token),
-    authHeaders: async (address, method, token) => start().authHeaders(address, method, token),
+    login: navigations.login,
+    handleCallback: () => navigations.handleCallback().finally(finishCallback),
+    logout: navigations.logout,
+    getToken: async (options) => (await getToken(options)).token,
+    ...createApiRequests({ apiOrigins, getToken, getKey, login: navigations.login }),
     sessions: {
-      list: async () => start().sessions.list(),
-      end: async (id) => start().sessions.end(id),
-      endOthers: async () => start().sessions.endOthers(),
+      list: async () => (await session.call<{ sessions: ListedSession[] }>('sessions')).sessions,
+      async end(id) {
+        await session.call(`sessions/${id}`, { method: 'DELETE' })
+        if (id === store.get().session?.id) session.leave()
+      },
+      endOthers: async () => (await session.call<{ ended: number }>('sessions', { method: 'DELETE' })).ended,
     },
-    userinfo: async () => start().userinfo(),
-    checkSession: async () => start().checkSession(),
-    keepAlive: async () => start().keepAlive(),
-    close: () => client?.close(),
+    userinfo: () => session.call('userinfo'),
+    checkSession: session.check,
+    async keepAlive() {
+      await session.check()
+      activity.note()
+      return session.check()
+    },
+    close() {
+      stopWatching()
+      activity.close()
+      timetable.stop()
+      tabs.close()
+    },
   }
 }
 
-/** A misspelt origin would match nothing, and one with a path more than it seems to. */
+/** A misspelt origin would match nothing, and one with a path would match more than it says. */
 function assertOrigin(origin: string): void {
-  if (URL.parse(origin)?.origin === origin) return
-  throw new TypeError(
-    `"${origin}" must be an origin such as https://api.example.com, without a slash at its end`,
-  )
+  if (!origin || origin === 'self' || URL.parse(origin)?.origin === origin) return
+  throw new TypeError(`"${origin}" must be an origin such as https://api.example.com`)
 }

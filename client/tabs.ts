@@ -20,20 +20,25 @@ export interface SharedToken {
 
 /** The tabs in which the same origin uses the same Portico. */
 export interface Tabs {
+  connect(): void
   post(message: TabMessage): void
   /** Runs in one tab at a time, for each name. `waited` says whether another tab had its turn meanwhile. */
   inTurn<Result>(name: string, run: (waited: boolean) => Promise<Result>): Promise<Result>
   close(): void
 }
 
-/** Connects this tab with the others. */
-export function connectTabs(origin: string, onMessage: (message: TabMessage) => void): Tabs {
+/** Creates the connection of this tab with the others. */
+export function createTabs(origin: string, onMessage: (message: TabMessage) => void): Tabs {
   const prefix = `portico ${origin}`
-  const channel = new BroadcastChannel(prefix)
-  channel.onmessage = ({ data }: MessageEvent<TabMessage>) => onMessage(data)
+  let channel: BroadcastChannel | undefined
 
   return {
-    post: (message) => channel.postMessage(message),
+    connect() {
+      channel = new BroadcastChannel(prefix)
+      channel.onmessage = ({ data }: MessageEvent<TabMessage>) => onMessage(data)
+    },
+
+    post: (message) => channel?.postMessage(message),
 
     async inTurn(name, run) {
       // Only pages over https (or on localhost) have locks; elsewhere each tab is on its own.
@@ -45,6 +50,6 @@ export function connectTabs(origin: string, onMessage: (message: TabMessage) => 
       return first ? first.result : navigator.locks.request(lockName, () => run(true))
     },
 
-    close: () => channel.close(),
+    close: () => channel?.close(),
   }
 }

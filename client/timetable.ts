@@ -28,7 +28,7 @@ const longestPause = 60
 const longestWait = 86_400
 
 /** Creates the timetable: one timer, for whichever job is due next. */
-export function createTimetable(jobs: readonly Job[]): Timetable {
+export function createTimetable(jobs: () => readonly Job[]): Timetable {
   let timer: ReturnType<typeof setTimeout> | undefined
   let isRunning = false
   let failures = 0
@@ -39,7 +39,7 @@ export function createTimetable(jobs: readonly Job[]): Timetable {
   function plan(): void {
     clearTimeout(timer)
     if (document.hidden || isRunning) return
-    const next = Math.max(pauseLeft(), Math.min(...jobs.map((job) => job.dueIn())))
+    const next = Math.max(pauseLeft(), Math.min(...jobs().map((job) => job.dueIn())))
     if (next === Number.POSITIVE_INFINITY) return
     timer = setTimeout(run, Math.min(Math.max(next, shortestWait), longestWait) * 1000)
   }
@@ -47,7 +47,7 @@ export function createTimetable(jobs: readonly Job[]): Timetable {
   async function run(): Promise<void> {
     isRunning = true
     try {
-      for (const job of jobs) if (pauseLeft() <= 0 && job.dueIn() <= 0) await job.run()
+      for (const job of jobs()) if (pauseLeft() <= 0 && job.dueIn() <= 0) await job.run()
     } finally {
       isRunning = false
       plan()

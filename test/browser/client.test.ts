@@ -1,3 +1,4 @@
+import type express from 'express'
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import type { PorticoState } from '../../client/types.ts'
@@ -149,9 +150,6 @@ describe('tabs', () => {
     await startSite()
     const one = await openSignedIn()
     const two = await open('/', { status: 'signed-in' })
-    await one.evaluate(
-      'globalThis.pagehide = new Promise((resolve) => addEventListener("pagehide", resolve))',
-    )
     await one.evaluate('void portico.logout()')
     await two.waitForFunction("portico.getState().status === 'signed-out'", undefined, { timeout: 1_000 })
     expect(await eventsOf(two)).toEqual([
@@ -183,45 +181,242 @@ describe('tabs', () => {
   })
 })
 
+/** Lets time pass, second by second, for the page and for the server. */
+async function pass(page: Page, count: number): Promise<void> {
+  for (let second = 0; second < count; second += 1) {
+    site.portico.clock.advance(seconds(1))
+    await page.clock.runFor(seconds(1))
+    // What the page asks for in this second is answered before the next one.
+    await page.waitForFunction('fetchesInProgress === 0', undefined, { polling: 10 })
+  }
+}
+
+/** A page whose clock, like the server's, moves only by `pass`. */
+async function openAtClock(env: Record<string, string>): Promise<Page> {
+  await startSite({ env })
+  const page = await openSignedIn()
+  await page.clock.install()
+  await page.addInitScript(`
+    globalThis.fetchesInProgress = 0
+    const { fetch } = globalThis
+    globalThis.fetch = (...request) => {
+      fetchesInProgress += 1
+      return fetch(...request).finally(() => { fetchesInProgress -= 1 })
+    }`)
+  await page.reload()
+  await expectStatus(page, 'signed-in')
+  await call(page, 'getToken()')
+  return page
+}
+
+const showTab = (page: Page, isHidden: boolean) =>
+  page.evaluate(`
+    Object.defineProperty(document, 'hidden', { value: ${isHidden}, configurable: true })
+    document.dispatchEvent(new Event('visibilitychange', { bubbles: true }))`)
+
 describe('renewal is not activity', () => {
   const env = { SESSION_IDLE_TIMEOUT: '60s', APP_TOKEN_TTL: '30s' }
 
-  /** Lets time pass for the page and for the server. */
-  async function pass(page: Page, count: number): Promise<void> {
-    for (let second = 0; second < count; second += 1) {
-      site.portico.clock.advance(seconds(1))
-      await page.clock.runFor(seconds(1))
-      // What the page has asked for by now is answered before the next second.
-      await page.waitForLoadState('networkidle')
-    }
-  }
-
-  async function openAtClock(): Promise<Page> {
-    await startSite({ env })
-    const page = await openSignedIn()
-    await page.clock.install()
-    await page.reload()
-    await expectStatus(page, 'signed-in')
-    await call(page, 'getToken()')
-    return page
-  }
-
   test('an untouched tab that renews its token is signed out when the idle timeout says so', async () => {
-    const page = await openAtClock()
+    const page = await openAtClock(env)
     await pass(page, 55)
     expect((await stateOf(page)).status).toBe('signed-in')
-    expect(site.count('POST /api/token')).toBeGreaterThan(2)
-    await pass(page, 10)
+    expect(site.count('POST /api/token')).toBeGreaterThanOrEqual(3)
+    await pass(page, 8)
     await expectStatus(page, 'signed-out')
-    expect((await eventsOf(page)).slice(-1)).toEqual([['signed-out', 'ended']])
+    expect(await eventsOf(page)).toEqual([
+      ['signed-in', 'Ada Lovelace'],
+      ['expiring', ''],
+      ['signed-out', 'ended'],
+    ])
   })
 
-  test('a tab that is used is not', async () => {
-    const page = await openAtClock()
-    for (let round = 0; round < 4; round += 1) {
-      await page.mouse.click(10, 10)
-      await pass(page, 40)
+  test.each(['mouse.click(10, 10)', "keyboard.press('a')", 'mouse.wheel(0, 1)'])(
+    'a tab that is used is not: %s',
+    async (use) => {
+      const page = await openAtClock(env)
+      for (let round = 0; round < 3; round += 1) {
+        if (use.startsWith('key')) await page.keyboard.press('a')
+        else if (use.includes('click')) await page.mouse.click(10, 10)
+        else await page.mouse.wheel(0, 1)
+        await pass(page, 45)
+      }
+      expect((await stateOf(page)).status).toBe('signed-in')
+      expect((await eventsOf(page)).map(([name]) => name)).not.toContain('signed-out')
+    },
+  )
+
+  test('a hidden tab does nothing; once it is seen again, it looks', async () => {
+    const page = await openAtClock({ ...env, SESSION_IDLE_TIMEOUT: '10m' })
+    await showTab(page, true)
+    const before = site.requests.length
+    await pass(page, 120)
+    expect(site.requests.slice(before)).toEqual([])
+    await showTab(page, false)
+    await expect.poll(() => site.requests.slice(before)).toContain('GET /api/session')
+    expect(claimsOf(await call(page, 'getToken()'))).toMatchObject({ name: 'Ada Lovelace' })
+  })
+
+  test('keepAlive extends the session', async () => {
+    const page = await openAtClock(env)
+    for (let round = 0; round < 3; round += 1) {
+      await pass(page, 45)
+      await call(page, 'keepAlive()')
     }
     expect((await stateOf(page)).status).toBe('signed-in')
+  })
+})
+
+describe('what is not an answer of Portico', () => {
+  test.each<[string, string, express.RequestHandler]>([
+    ['an empty 502', 'unexpected_response', (_req, res) => void res.status(502).end()],
+    ['an HTML 404', 'unexpected_response', (_req, res) => void res.status(404).send('<h1>Not here</h1>')],
+    ['an HTML 200', 'unexpected_response', (_req, res) => void res.send('<!doctype html>')],
+    ['JSON of something else', 'unexpected_response', (_req, res) => void res.status(500).json({ oh: 'no' })],
+    ['a connection that breaks', 'network_error', (req) => void req.socket.destroy()],
+  ])('%s: unknown, never signed out, and well again afterwards', async (_name, code, answer) => {
+    await startSite()
+    const page = await openSignedIn()
+    site.faults.answer = (req, res, next) => (req.path.startsWith('/api/') ? answer(req, res, next) : next())
+    expect(await call(page, 'getToken({ fresh: true })')).toBe(`PorticoError ${code}`)
+    expect(await call(page, 'login()')).toBe(`PorticoError ${code}`)
+    expect(await call(page, 'logout()')).toBe(`PorticoError ${code}`)
+    // What was known is not forgotten.
+    expect((await stateOf(page)).status).toBe('signed-in')
+    await page.reload()
+    await expectStatus(page, 'unknown')
+    expect(await page.evaluate('portico.getState().error.code')).toBe(code)
+    site.faults.answer = undefined
+    await page.evaluate('dispatchEvent(new Event("online"))')
+    await expectStatus(page, 'signed-in')
+  })
+
+  test('a refusal keeps its code, its request id and its Retry-After', async () => {
+    await startSite()
+    const page = await openSignedIn()
+    const problem = { code: 'store_unavailable', detail: 'Down.', request_id: 'r-1' }
+    site.faults.answer = (_req, res) =>
+      void res.status(503).set({ 'Retry-After': '7', 'X-Request-Id': 'r-1' }).json(problem)
+    const error = await page.evaluate(
+      'portico.userinfo().catch(({ name, code, message, status, requestId, retryAfter }) => ({ name, code, message, status, requestId, retryAfter }))',
+    )
+    expect(error).toEqual({
+      name: 'PorticoError',
+      code: 'store_unavailable',
+      message: 'Down.',
+      status: 503,
+      requestId: 'r-1',
+      retryAfter: 7,
+    })
+  })
+
+  test('by itself the client tries again after Retry-After', async () => {
+    const page = await openAtClock({ APP_TOKEN_TTL: '30s' })
+    site.faults.answer = (_req, res) => void res.status(503).set('Retry-After', '20').json({ code: 'x' })
+    await pass(page, 40)
+    await expectStatus(page, 'unknown')
+    expect((await stateOf(page)).user?.name).toBe('Ada Lovelace')
+    const attempts = site.requests.length
+    site.faults.answer = undefined
+    await pass(page, 20)
+    await expectStatus(page, 'signed-in')
+    expect(site.requests.length).toBeGreaterThan(attempts)
+    expect(attempts).toBeLessThan(30)
+  })
+})
+
+describe('calls to an API', () => {
+  test('the token goes to the listed origins only', async () => {
+    await startSite({ client: { apiOrigins: ['https://api.example.com'] } })
+    const page = await openSignedIn()
+    const sent: Record<string, string | undefined> = {}
+    for (const origin of [
+      'https://api.example.com',
+      'https://api.example.com.evil.example',
+      'https://evil.example',
+    ]) {
+      await page.route(`${origin}/**`, async (route) => {
+        sent[origin] = (await route.request().allHeaders()).authorization
+        await route.fulfill({ headers: { 'Access-Control-Allow-Origin': '*' }, json: {} })
+      })
+      await page.evaluate(`portico.fetch('${origin}/x', { mode: 'cors' }).catch(() => {})`)
+    }
+    expect(sent['https://api.example.com']).toMatch(/^Bearer eyJ/)
+    expect(sent['https://evil.example']).toBeUndefined()
+    expect(sent['https://api.example.com.evil.example']).toBeUndefined()
+    expect(await call(page, "authHeaders('https://evil.example/x')")).toEqual({})
+    expect(await call(page, "authHeaders('http://api.example.com/x')")).toEqual({})
+    // The page's own origin is not listed here.
+    await page.evaluate("portico.fetch('/orders')")
+    expect(site.count('POST /api/token')).toBe(0)
+  })
+
+  test('a 401 is answered by a fresh token, once, with the same body', async () => {
+    await startSite()
+    const page = await openSignedIn()
+    const bodies: string[] = []
+    const tokens = new Set<string>()
+    const refuseFirst = (times: number): express.RequestHandler => {
+      let left = times
+      return (req, res, next) => {
+        if (req.path !== '/orders') return next()
+        tokens.add(req.get('authorization') ?? '')
+        req.setEncoding('utf8').on('data', (text: string) => bodies.push(text))
+        req.on('end', () => {
+          left -= 1
+          res.status(left < 0 ? 200 : 401).json({})
+        })
+      }
+    }
+    const post = "fetch('/orders', { method: 'POST', body: 'two books' }).then(({ status }) => status)"
+    site.faults.answer = refuseFirst(1)
+    expect(await call(page, post)).toBe(200)
+    expect(bodies).toEqual(['two books', 'two books'])
+    expect(tokens.size).toBe(2)
+    site.faults.answer = refuseFirst(9)
+    expect(await call(page, post)).toBe(401)
+    expect(bodies).toHaveLength(4)
+  })
+
+  test('a demand for a more recent sign-in begins one, and no second one if that is not enough', async () => {
+    await startSite()
+    const page = await openSignedIn()
+    const challenge =
+      'Bearer error="insufficient_user_authentication", acr_values="urn:mfa phr", max_age="30"'
+    site.faults.answer = (req, res, next) =>
+      req.path === '/orders' ? void res.status(401).set('WWW-Authenticate', challenge).json({}) : next()
+    const [request] = await Promise.all([
+      page.waitForRequest((one) => one.url().includes('/api/login')),
+      page.evaluate("void portico.fetch('/orders')"),
+    ])
+    expect(Object.fromEntries(new URL(request.url()).searchParams)).toMatchObject({
+      acr_values: 'urn:mfa phr',
+      max_age: '30',
+    })
+    await page.waitForURL((address) => address.pathname === '/callback')
+    await page.goto(`${site.url}/`)
+    await expectStatus(page, 'signed-in')
+    const logins = site.count('GET /api/login')
+    expect(await page.evaluate("portico.fetch('/orders').then(({ status }) => status)")).toBe(401)
+    expect(site.count('GET /api/login')).toBe(logins)
+  })
+
+  test('no token of another user who has signed in meanwhile', async () => {
+    await startSite()
+    const one = await openSignedIn()
+    const two = await context.newPage()
+    // The first tab hears nothing of this one, as a frozen tab does.
+    await two.addInitScript('globalThis.BroadcastChannel = class { postMessage() {} close() {} }')
+    await two.goto(site.url)
+    await expectStatus(two, 'signed-in')
+    await two.evaluate("void portico.login({ prompt: 'login' })")
+    await two.getByRole('button', { name: /Alan Turing/ }).click()
+    await two.waitForURL((address) => address.pathname === '/callback')
+    await two.waitForFunction('globalThis.portico')
+    await two.evaluate('portico.handleCallback()')
+    expect((await stateOf(one)).user?.name).toBe('Ada Lovelace')
+    expect(await call(one, 'getToken({ fresh: true })')).toBe('PorticoError user_changed')
+    expect((await stateOf(one)).user?.name).toBe('Alan Turing')
+    expect(claimsOf(await call(one, 'getToken()'))).toMatchObject({ name: 'Alan Turing' })
   })
 })
