@@ -1,6 +1,7 @@
 import type { Request } from 'express'
 import { createDpopVerifier } from './app-token/dpop-proof.ts'
 import { createIntrospection } from './app-token/introspection.ts'
+import { createKeyBinding } from './app-token/key-binding.ts'
 import { createAppTokenMinter } from './app-token/mint.ts'
 import { createTokenClaimSelector } from './app-token/token-claims.ts'
 import type { Components } from './components.ts'
@@ -99,10 +100,11 @@ function createBrowserEndpoints(components: BrowserComponents) {
   const { secrets } = config
 
   const selectTokenClaims = createTokenClaimSelector(config)
-  const mintAppToken = createAppTokenMinter({ config, selectTokenClaims, keyRing, clock })
+  const assertKeyBinding = createKeyBinding(config.tokenBinding)
+  const mintAppToken = createAppTokenMinter({ config, selectTokenClaims, assertKeyBinding, keyRing, clock })
   const reserveOnce = (key: string, lifetime: number) => store.reserveOnce(key, lifetime)
   const verifyDpopProof = createDpopVerifier({ clock, reserveOnce })
-  const readDpopThumbprint = createDpopHeaderReader(config.publicUrl, verifyDpopProof)
+  const readDpopThumbprint = createDpopHeaderReader(config, verifyDpopProof)
 
   // Seals the transactions of logins.
   const sealer = createSealer(secrets, 'login-transaction')
@@ -125,6 +127,7 @@ function createBrowserEndpoints(components: BrowserComponents) {
     ledger,
     settlement,
     repeatedCallbacks,
+    assertKeyBinding,
     clock,
   })
   const cancelLogins = createCancelLogins({ ledger, termination, sealer, clock })

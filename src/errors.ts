@@ -13,6 +13,7 @@ const errors = {
   login_transaction_missing: { status: 400, title: 'No such sign-in is in progress in this browser' },
   invalid_client: { status: 401, title: 'Client authentication failed' },
   invalid_token: { status: 401, title: 'The bearer token is not accepted' },
+  dpop_key_mismatch: { status: 401, title: 'This session is bound to another key' },
   consent_required: { status: 401, title: 'The provider needs your consent' },
   interaction_required: { status: 401, title: 'The provider needs you to interact with it' },
   login_required: { status: 401, title: 'You need to sign in' },

@@ -4,6 +4,7 @@ import type { Config } from '../config/config.ts'
 import type { ProviderConfig } from '../config/providers/provider-config.ts'
 import { AppError } from '../errors.ts'
 import type { Session } from '../session/session.ts'
+import type { AssertKeyBinding } from './key-binding.ts'
 import type { KeyRing } from './key-ring.ts'
 import type { SelectTokenClaims } from './token-claims.ts'
 
@@ -29,7 +30,7 @@ export interface AppToken {
 /**
  * Mints an app token for a session.
  *
- * @throws AppError `invalid_scope`, `invalid_target`, `store_unavailable`
+ * @throws AppError `invalid_scope`, `invalid_target`, `store_unavailable`, or as `AssertKeyBinding`
  */
 export type MintAppToken = (session: Session, request?: AppTokenRequest) => Promise<AppToken>
 
@@ -38,6 +39,7 @@ interface MinterOptions {
     providers: readonly Pick<ProviderConfig, 'name' | 'clientId'>[]
   }
   selectTokenClaims: SelectTokenClaims
+  assertKeyBinding: AssertKeyBinding
   keyRing: KeyRing
   clock: Clock
 }
@@ -46,6 +48,7 @@ interface MinterOptions {
 export function createAppTokenMinter({
   config,
   selectTokenClaims,
+  assertKeyBinding,
   keyRing,
   clock,
 }: MinterOptions): MintAppToken {
@@ -54,6 +57,7 @@ export function createAppTokenMinter({
 
   return async (session, { audience, scope, dpopThumbprint } = {}) => {
     const { identity, tokens, handle, absoluteExpiresAt } = session
+    assertKeyBinding(identity.login.browserJkt, dpopThumbprint)
     const now = clock.now()
     // A token never outlives its session.
     const lifetime = Math.floor(Math.min(appToken.ttl, absoluteExpiresAt - now) / 1000)

@@ -40,6 +40,8 @@ export interface Config {
     /** Signing keys that the operator provides; without them the server makes and rotates its own. */
     keys: readonly PrivateJwk[] | undefined
   }
+  /** Whether app tokens are bound to a key of the browser (DPoP): never, if it sends a proof, or always. */
+  tokenBinding: { mode: 'none' | 'optional' | 'required' }
   /** Where sessions are kept; in the memory of this process where it is undefined. */
   redis: RedisTarget | undefined
   /** For each client address; undefined: no limit. */
@@ -93,6 +95,7 @@ export function readConfig(env: Environment): Config {
       rotation: values.APP_TOKEN_ROTATION,
       keys: values.APP_TOKEN_KEYS,
     },
+    tokenBinding: { mode: values.APP_TOKEN_BINDING },
     redis: values.REDIS_URL,
     rateLimits: { login: toRateLimit(values.RATE_LIMIT_LOGIN), api: toRateLimit(values.RATE_LIMIT_API) },
     trustProxy: values.TRUST_PROXY ?? [],

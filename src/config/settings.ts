@@ -150,6 +150,10 @@ export const settings = {
     fallback: 'name,email,email_verified,preferred_username,groups',
   }),
   APP_TOKEN_GROUPS: setting(groupPatterns, { example: 'Admins,portal-*' }),
+  APP_TOKEN_BINDING: setting(oneOf('none', 'optional', 'required'), {
+    example: 'required',
+    fallback: 'optional',
+  }),
   APP_TOKEN_ROTATION: setting(duration('1h', '365d'), { example: '30d', fallback: '30d' }),
   APP_TOKEN_KEYS: setting(privateJwkSet, {
     example: '{"keys":[{"kty":"EC","crv":"P-256","x":"...","y":"...","d":"..."}]}',

@@ -23,6 +23,8 @@ export interface LoginRequest {
   idp?: string | undefined
   /** A session token that Okta gave a sign-in widget: Okta then skips its own sign-in page. */
   sessionToken?: string | undefined
+  /** Thumbprint of the browser's key to which the session will be bound. */
+  browserJkt?: string | undefined
 }
 
 /** A login in progress: where to send the browser, and the cookie that binds the response to this browser. */
@@ -63,7 +65,7 @@ export function createBeginLogin({ config, providers, sealer, clock }: BeginLogi
 
   return async (request, log) => {
     const provider = chooseProvider(request.provider)
-    const { maxAge, acrValues } = request
+    const { maxAge, acrValues, browserJkt } = request
     const begun = createTransaction(
       {
         providerName: provider.name,
@@ -71,6 +73,7 @@ export function createBeginLogin({ config, providers, sealer, clock }: BeginLogi
         returnTo: chooseReturnTo(request.returnTo, log),
         maxAge,
         acrValues,
+        browserJkt: config.tokenBinding.mode === 'none' ? undefined : browserJkt,
       },
       clock,
     )

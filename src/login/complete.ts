@@ -1,3 +1,4 @@
+import type { AssertKeyBinding } from '../app-token/key-binding.ts'
 import type { Clock } from '../clock.ts'
 import type { Config } from '../config/config.ts'
 import type { Sealer } from '../crypto/sealer.ts'
@@ -43,6 +44,7 @@ interface CompleteLoginOptions {
   ledger: Pick<LoginLedger, 'reserve'>
   settlement: Pick<LoginSettlement, 'recordFailure'>
   repeatedCallbacks: RepeatedCallbacks
+  assertKeyBinding: AssertKeyBinding
   clock: Clock
 }
 
@@ -61,6 +63,7 @@ export function createCompleteLogin({
   ledger,
   settlement,
   repeatedCallbacks,
+  assertKeyBinding,
   clock,
 }: CompleteLoginOptions): CompleteLogin {
   const findAnsweringProvider = createMixUpDefense({ providers, publicUrl: config.publicUrl })
@@ -79,7 +82,7 @@ export function createCompleteLogin({
   /**
    * The order matters: `state` and `iss` are checked before `error` and `code` are believed, and the state is
    * reserved before the code is exchanged, because a second exchange would make the provider revoke the
-   * tokens of the first.
+   * tokens of the first. A browser that would get no app token for the session gets no session either.
    */
   async function complete(
     response: AuthorizationResponse,
@@ -89,6 +92,8 @@ export function createCompleteLogin({
     assertInTime(transaction, clock)
     const provider = await findAnsweringProvider(response, transaction)
     const granted = readCode(response, log)
+    const { appToken } = browser
+    if (appToken !== undefined) assertKeyBinding(transaction.browserJkt, appToken.dpopThumbprint)
     const isFirst = await ledger.reserve(granted.state)
     return isFirst ? exchange(provider, granted, attempt) : repeatedCallbacks.follow(granted, browser, log)
   }
@@ -102,8 +107,9 @@ export function createCompleteLogin({
     const arrivedAt = clock.now()
     try {
       const { identity, tokens } = await exchangeCode(provider, response, transaction)
-      const { returnTo, startedAt } = transaction
-      const login = { fingerprint: toResponseFingerprint(response), returnTo, startedAt, ...browser.client }
+      const { returnTo, startedAt, browserJkt } = transaction
+      const fingerprint = toResponseFingerprint(response)
+      const login = { fingerprint, returnTo, startedAt, browserJkt, ...browser.client }
       const newSession = { identity: { ...identity, login }, tokens }
       return { outcome: 'verified', newSession, returnTo, transaction, response, arrivedAt }
     } catch (error) {

@@ -22,6 +22,8 @@ export interface Browser {
   session: Session | undefined
   /** Shown to the user in the list of sessions. */
   client: { device: string; address?: string }
+  /** The app token that it asks for, and the key of its proof; a navigation asks for none. */
+  appToken: { dpopThumbprint: string | undefined } | undefined
 }
 
 /** A login whose tokens are verified. It has no session yet. */

@@ -21,8 +21,10 @@ const transactionContent = z.object({
   maxAge: z.number().optional(),
   /** Space-separated, as sent. */
   acrValues: z.string().optional(),
-  /** Thumbprint of the key that the code is bound to (RFC 9449 10). */
+  /** Thumbprint of Portico's key that the code is bound to (RFC 9449 10); a key towards the provider. */
   dpopThumbprint: z.string().optional(),
+  /** Thumbprint of the browser's key to which the session will be bound; a key towards Portico. */
+  browserJkt: z.string().optional(),
 })
 
 /**

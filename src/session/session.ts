@@ -14,6 +14,8 @@ export interface Identity extends ProviderIdentity {
     readonly address?: string | undefined
     /** Milliseconds since the epoch at which the login began. */
     readonly startedAt: number
+    /** Thumbprint of the browser's key to which the session's app tokens are bound; absent for any key. */
+    readonly browserJkt?: string | undefined
   }
 }
 

@@ -33,6 +33,7 @@ const levels = {
   pushed_request_skipped: 'warn',
   return_to_refused: 'warn',
   app_token_issued: 'info',
+  dpop_key_mismatch: 'warn',
   logout_succeeded: 'info',
   logout_at_provider_skipped: 'warn',
   backchannel_logout_succeeded: 'info',

@@ -24,6 +24,7 @@ export const session: NewSession = {
       device: 'Firefox on Linux',
       address: '203.0.113.7',
       startedAt: 1,
+      browserJkt: 'jkt2',
     },
   },
   tokens: {

@@ -70,12 +70,12 @@ export function createCallbackHandler(options: CallbackOptions): RequestHandler<
   /** The recipe of a callback. */
   async function signIn(req: CallbackRequest, res: Response): Promise<void> {
     const response = readResponse(req)
-    const dpopThumbprint = await prepareAppToken(req)
-    const browser = await readBrowser(req)
+    const appToken = await prepareAppToken(req)
+    const browser = { ...(await readBrowser(req)), appToken }
     dropTransaction(res, response)
     const login = await completeLogin(response, browser, res.locals.log)
     const signedIn = login.outcome === 'verified' ? await startSession(req, res, login, browser) : login
-    await answer(req, res, signedIn, dpopThumbprint)
+    await answer(res, signedIn, appToken)
   }
 
   function readResponse(req: CallbackRequest): AuthorizationResponse {
@@ -89,13 +89,13 @@ export function createCallbackHandler(options: CallbackOptions): RequestHandler<
   }
 
   /** Before the login: neither a proof that is refused nor a missing signing key must cost the code. */
-  async function prepareAppToken(req: CallbackRequest): Promise<string | undefined> {
-    const dpopThumbprint = await readDpopThumbprint(req)
+  async function prepareAppToken(req: CallbackRequest): Promise<Browser['appToken']> {
+    const appToken = isNavigation(req) ? undefined : { dpopThumbprint: await readDpopThumbprint(req) }
     await keyRing.signingKey()
-    return dpopThumbprint
+    return appToken
   }
 
-  async function readBrowser(req: CallbackRequest): Promise<Browser> {
+  async function readBrowser(req: CallbackRequest): Promise<Omit<Browser, 'appToken'>> {
     const { session } = await sessions.read(req)
     return { transactions: transactionCookies.readAll(req), session, client: describeClient(req) }
   }
@@ -126,16 +126,14 @@ export function createCallbackHandler(options: CallbackOptions): RequestHandler<
   }
 
   async function answer(
-    req: CallbackRequest,
     res: Response,
     { session, returnTo, sessionId }: SignedIn,
-    dpopThumbprint: string | undefined,
+    appToken: Browser['appToken'],
   ): Promise<void> {
-    const isPage = isNavigation(req)
-    const token = isPage ? undefined : await mintAppToken(session, { dpopThumbprint })
+    const token = appToken && (await mintAppToken(session, appToken))
     // Last: a login that fails until here sets no cookie.
     if (sessionId !== undefined) sessions.giveCookie(res, sessionId)
-    if (isPage) return res.redirect(303, returnTo)
+    if (token === undefined) return res.redirect(303, returnTo)
     const views = { user: toUserView(session), session: toSessionView(session, clock.now()) }
     sendJson(res, { ...token, return_to: returnTo, ...views })
   }

@@ -22,9 +22,14 @@ const parameters = {
   provider: parameter(32).optional(),
   prompt: z.enum(['none', 'login', 'consent', 'select_account']).optional(),
   login_hint: parameter(320).optional(),
-  acr_values: unquotedText(400).optional(),
+  acr_values: unquotedText(340).optional(),
   ui_locales: text(100).optional(),
   idp: text(100).optional(),
+  /** RFC 9449 10: the SHA-256 JWK thumbprint of the browser's key. */
+  dpop_jkt: z
+    .string()
+    .regex(/^[\w-]{43}$/)
+    .optional(),
 }
 
 const queryParameters = z.object({
@@ -75,6 +80,9 @@ export function createLoginHandler({
   return async (req, res) => {
     const input = read(req)
     res.locals.retry = { returnTo: config.loginReturnTo, provider: input.provider }
+    if (input.dpop_jkt === undefined && config.tokenBinding.mode === 'required' && !isNavigation(req)) {
+      throw new AppError('invalid_request', 'Send dpop_jkt: the SHA-256 thumbprint (RFC 7638) of the key.')
+    }
     const login = await begin(
       {
         returnTo: input.return_to,
@@ -86,6 +94,7 @@ export function createLoginHandler({
         uiLocales: input.ui_locales,
         idp: input.idp,
         sessionToken: input.session_token,
+        browserJkt: input.dpop_jkt,
       },
       res.locals.log,
     )

@@ -34,6 +34,7 @@ export function createMetadataHandler({
   publicUrl,
   providers,
   introspectionClients,
+  tokenBinding,
 }: Config): RequestHandler {
   const introspection = {
     introspection_endpoint: `${publicUrl}/api/introspect`,
@@ -46,7 +47,7 @@ export function createMetadataHandler({
     // Empty: app tokens are issued for sessions, and no endpoint accepts a grant.
     response_types_supported: [],
     grant_types_supported: [],
-    dpop_signing_alg_values_supported: dpopAlgorithms,
+    ...(tokenBinding.mode === 'none' ? {} : { dpop_signing_alg_values_supported: dpopAlgorithms }),
     ...(introspectionClients.size === 0 ? {} : introspection),
   }
   return (_req, res) => {

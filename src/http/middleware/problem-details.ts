@@ -19,6 +19,9 @@ export function createProblemDetails(config: Config): ErrorRequestHandler {
     const refusal = translateHttpError(error)
     res.locals.refusal = { code: refusal.code, reason: refusal.reason }
     if (refusal.code === 'internal_error') logInternalError(error, res)
+    if (refusal.code === 'dpop_key_mismatch') {
+      res.locals.log('dpop_key_mismatch', { session: res.locals.session?.handle })
+    }
     // Headers were already sent: close the connection, so that a truncated body is not taken for a complete
     // one. Express's default handler would print the error, secrets included.
     if (res.headersSent) {

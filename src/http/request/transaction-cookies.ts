@@ -25,8 +25,9 @@ const maxTransactions = 10
  * Characters that all transaction cookies may take in a request, names included. A browser sends all its
  * cookies in one header line; nginx accepts lines of 8 kB by default (large_client_header_buffers), Node 16
  * kB for all headers together. The limit leaves 3 kB for the session cookie (130 characters) and for the
- * app's own cookies. The cookie of a login takes 270 to 340 characters, and four more for every three of its
+ * app's own cookies. The cookie of a login takes 270 to 440 characters, and four more for every three of its
  * `return_to`: there is room for ten logins with links of 100 characters, six with 350, or two with 1,600.
+ * Logins that are bound to keys of both the browser and this server are the longest: eight, five, or one.
  */
 const maxTransactionCharacters = 5_000
 

@@ -110,7 +110,10 @@ function toTimes(field: string): SessionTimes | undefined {
     : undefined
 }
 
-/** What a seal is bound to. A change of the row below needs another `recordFormat`. */
+/**
+ * What a seal is bound to. A change of the row below needs another `recordFormat`; a value at its end does
+ * not, because it is absent in the rows that were sealed before.
+ */
 const toContext = (handle: string) => `${handle} session ${recordFormat}`
 
 /** Bytes of the row's length before it. */
@@ -146,6 +149,7 @@ const toRow = (identity: Identity, tokens: ProviderTokens) =>
     tokens.refreshToken,
     tokens.dpopThumbprint,
     tokens.scope,
+    identity.login.browserJkt,
   ] as const
 
 function fromRow(row: Row, unpack: () => (string | undefined)[]): NewSession {
@@ -173,6 +177,7 @@ function fromRow(row: Row, unpack: () => (string | undefined)[]): NewSession {
         device: row[13],
         address: row[14] ?? undefined,
         startedAt: row[15],
+        browserJkt: row[21] ?? undefined,
       },
     },
     tokens: {

@@ -52,7 +52,8 @@ describe('the login URL', () => {
     const browser = createTestBrowser()
     const query = new URLSearchParams({
       return_to: `/${'r'.repeat(1_999)}`,
-      acr_values: 'a'.repeat(400),
+      acr_values: 'a'.repeat(340),
+      dpop_jkt: 'k'.repeat(43),
       prompt: 'select_account',
       max_age: '999999999',
     })

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { decodeJwt } from 'jose'
 import { expect, test } from 'vitest'
+import { createKeyBinding } from '../../../src/app-token/key-binding.ts'
 import { createKeyRing } from '../../../src/app-token/key-ring.ts'
 import { createAppTokenMinter } from '../../../src/app-token/mint.ts'
 import { createTokenClaimSelector } from '../../../src/app-token/token-claims.ts'
@@ -40,6 +41,7 @@ test('no user claim can stand in for one that carries meaning in the app token',
   const mint = createAppTokenMinter({
     config,
     selectTokenClaims: createTokenClaimSelector(config),
+    assertKeyBinding: createKeyBinding({ mode: 'optional' }),
     keyRing,
     clock,
   })

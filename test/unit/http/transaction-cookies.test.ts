@@ -9,13 +9,13 @@ const sealer = createSealer([Buffer.alloc(32, 1)], 'login-transaction')
 const cookies = createTransactionCookies(true)
 
 /** Logins of one browser, the oldest first, bound to a key each, as where the provider takes DPoP. */
-function begin(count: number, linkLength: number): SealedTransaction[] {
+function begin(count: number, linkLength: number, browserJkt?: string): SealedTransaction[] {
   const clock = createTestClock()
   return Array.from({ length: count }, () => {
     clock.advance(1)
     const issuer = 'https://dev-12345678.okta.com/oauth2/default'
     const returnTo = `/${'r'.repeat(linkLength - 1)}`
-    const begun = createTransaction({ providerName: 'default', issuer, returnTo }, clock)
+    const begun = createTransaction({ providerName: 'default', issuer, returnTo, browserJkt }, clock)
     return { id: begun.id, sealed: sealTransaction(sealer, { ...begun, dpopThumbprint: 'k'.repeat(43) }) }
   })
 }
@@ -36,6 +36,18 @@ describe('logins at once in one browser', () => {
   ])('%i with links of %i characters: none gives way', (count, linkLength) => {
     expect(findSurplus(begin(count, linkLength))).toEqual([])
   })
+
+  test.each([
+    [8, 100],
+    [5, 350],
+    [1, 1_600],
+  ])(
+    '%i with links of %i characters, bound to a key of the browser as well: likewise',
+    (count, linkLength) => {
+      expect(findSurplus(begin(count, linkLength, 'b'.repeat(43)))).toEqual([])
+      expect(findSurplus(begin(count + 1, linkLength, 'b'.repeat(43)))).toHaveLength(1)
+    },
+  )
 
   test.each([
     [11, 1, 1],

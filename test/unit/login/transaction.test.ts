@@ -21,7 +21,8 @@ test('the largest transaction there can be fits a cookie of 4096 bytes, attribut
       returnTo: `/${'r'.repeat(1_999)}`,
       prompt: 'login consent select_account',
       maxAge: 999_999_999,
-      acrValues: 'a'.repeat(400),
+      acrValues: 'a'.repeat(340),
+      browserJkt: 'b'.repeat(43),
     },
     createTestClock(),
   )
