@@ -124,7 +124,7 @@ async function main(): Promise<void> {
   site.use(createSpa({ apiUrl, redirect, provider: { title, facts } }))
   site.use(createApp(components))
   idp.serve(provider)
-  api.serve(createSampleApi({ issuer: publicUrl, spaOrigin: publicUrl, clientSecret: apiSecret }))
+  api.serve(createSampleApi({ issuer: publicUrl, apiUrl, spaOrigin: publicUrl, clientSecret: apiSecret }))
   components.tokenRevocation.start()
   bff.serve(site)
   process.stdout.write(

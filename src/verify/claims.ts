@@ -19,6 +19,12 @@ export interface AppTokenClaims extends JWTPayload {
   /** The provider that the user claims and `groups` come from: its name in PROVIDERS_FILE, or `default`. */
   idp?: string
   groups?: string[]
+  /** How strongly the user signed in, in words of the provider, if it says so. */
+  acr?: string
+  /** When the user last authenticated, in seconds since the epoch, if the provider says so. */
+  auth_time?: number
+  /** The methods by which the user signed in, such as `pwd` or `otp` (RFC 8176), if the provider says so. */
+  amr?: string[]
   /** The JWK thumbprint of the key to which the token is bound, if it is (RFC 9449 6.1). */
   cnf?: { jkt?: string }
 }

@@ -1,5 +1,4 @@
 import type { Request, RequestHandler, Response } from 'express'
-import { dpopAlgorithms } from '../app-token/dpop-proof.ts'
 import {
   type AppTokenVerifierOptions,
   assertOrigin,
@@ -7,6 +6,8 @@ import {
   InvalidAppToken,
   type PresentedProof,
 } from './app-token-verifier.ts'
+import { type AuthenticationRequirement, findUnmet, readRequirement } from './authentication.ts'
+import { type Scheme, schemeOf, toChallenge } from './challenge.ts'
 import type { AppTokenClaims } from './claims.ts'
 
 export {
@@ -16,6 +17,7 @@ export {
   type PresentedProof,
   type VerifyAppToken,
 } from './app-token-verifier.ts'
+export type { AuthenticationRequirement } from './authentication.ts'
 export type { AppTokenClaims } from './claims.ts'
 export type { IntrospectionOptions } from './introspection.ts'
 
@@ -40,8 +42,6 @@ export interface RequireAppTokenOptions extends AppTokenVerifierOptions {
    */
   onUnavailable?: (error: unknown) => void
 }
-
-type Scheme = 'Bearer' | 'DPoP'
 
 /**
  * Express middleware: lets a request pass with a valid app token in its Authorization header (RFC 6750 2.1;
@@ -103,9 +103,8 @@ export function requireScope(...scopes: string[]): RequestHandler {
     const granted = req.appToken.scope.split(' ')
     if (scopes.every((required) => granted.includes(required))) return next()
     const title = `The token lacks a required scope: ${scope}`
-    const scheme = req.appToken.cnf?.jkt === undefined ? 'Bearer' : 'DPoP'
     const parameters = { error: 'insufficient_scope', error_description: title, scope }
-    return refuse(res, 403, title, [toChallenge(scheme, parameters)])
+    return refuse(res, 403, title, [toChallenge(schemeOf(req.appToken), parameters)])
   }
 }
 
@@ -139,6 +138,27 @@ export function requireGroup(...required: (string | GroupSource)[]): RequestHand
   }
 }
 
+/**
+ * Express middleware, after `requireAppToken`: demands a stronger or a more recent sign-in (step-up, RFC
+ * 9470). Answers 401 where the user has not signed in so; the app then begins a login with the `acr_values`
+ * and the `max_age` of the challenge.
+ *
+ * @throws TypeError where it requires nothing, or a value is not valid, when it is called
+ *
+ * @example
+ * app.post('/payments', requireAuthentication({ maxAge: 300 }), pay)
+ */
+export function requireAuthentication(requirement: AuthenticationRequirement): RequestHandler {
+  const { parameters, ...required } = readRequirement(requirement)
+  return (req, res, next) => {
+    if (req.appToken === undefined) return refuseAnonymous(res, ['Bearer'])
+    const title = findUnmet(required, req.appToken)
+    if (title === undefined) return next()
+    const error = { error: 'insufficient_user_authentication', error_description: title }
+    return refuse(res, 401, title, [toChallenge(schemeOf(req.appToken), { ...error, ...parameters })])
+  }
+}
+
 function toProof(req: Request, publicUrl: string | undefined): PresentedProof {
   if (publicUrl === undefined) throw new InvalidAppToken('This API does not accept DPoP-bound tokens')
   const [path = ''] = req.originalUrl.split('?')
@@ -153,16 +173,6 @@ function readIdps({ idp }: GroupSource): string[] {
   const areNames = names.every((name) => typeof name === 'string' && name !== '')
   if (areNames && names.length > 0) return names
   throw new TypeError('idp must be the name of a provider, or a list of names')
-}
-
-/**
- * A challenge with its parameters (RFC 9110 11.6.1); that of DPoP names the accepted algorithms (RFC 9449
- * 7.1).
- */
-function toChallenge(scheme: Scheme, parameters: Record<string, string> = {}): string {
-  const all = { ...parameters, ...(scheme === 'DPoP' ? { algs: dpopAlgorithms.join(' ') } : {}) }
-  const text = Object.entries(all).map(([name, value]) => `${name}="${value}"`)
-  return `${scheme} ${text.join(', ')}`.trim()
 }
 
 /**

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import {
   createAppTokenVerifier,
   requireAppToken,
+  requireAuthentication,
   requireGroup,
   requireScope,
 } from '../../../src/verify/verify.ts'
@@ -271,4 +272,75 @@ test('the plain function does the same without Express', async () => {
   })
   expect(await verify(await sign())).toMatchObject({ sub: 'u1' })
   await expect(verify('x')).rejects.toMatchObject({ name: 'InvalidAppToken' })
+})
+
+describe('requireAuthentication asks for step-up (R84)', () => {
+  const now = () => Math.floor(clock.now() / 1000)
+  const strong = ['urn:mfa', 'urn:hardware']
+
+  async function pay(claims: Record<string, unknown>, requirement: object) {
+    const api = express()
+    const audience = 'https://api.example.com'
+    api.use(requireAppToken({ issuer, audience, jwksUri: keyServer.origin, clock }))
+    api.post('/payments', requireAuthentication({ clock, ...requirement }), (_req, res) => void res.json({}))
+    return request(api)
+      .post('/payments')
+      .set('authorization', `Bearer ${await sign({ claims })}`)
+  }
+
+  test.each<[string, Record<string, unknown>, object]>([
+    ['one of the values', { acr: 'urn:hardware' }, { acrValues: strong }],
+    ['as recent as needed', { auth_time: now() - 600 }, { maxAge: 600 }],
+    ['seconds too old, by another clock', { auth_time: now() - 604 }, { maxAge: 600 }],
+    ['both', { acr: 'urn:mfa', auth_time: now() }, { acrValues: strong, maxAge: 60 }],
+  ])('a sign-in passes that is %s', async (_name, claims, requirement) => {
+    expect((await pay(claims, requirement)).status).toBe(200)
+  })
+
+  const weak = 'A stronger sign-in is required'
+  const old = 'A more recent sign-in is required'
+  test.each<[string, Record<string, unknown>, object, string]>([
+    ['another value', { acr: 'urn:pwd' }, { acrValues: strong }, weak],
+    ['no value', {}, { acrValues: strong }, weak],
+    ['too old', { auth_time: now() - 606 }, { maxAge: 600 }, old],
+    ['no time', {}, { maxAge: 600 }, old],
+    ['a time that is no number', { auth_time: String(now()) }, { maxAge: 600 }, old],
+    [
+      'strong, but too old',
+      { acr: 'urn:mfa', auth_time: now() - 600 },
+      { acrValues: strong, maxAge: 60 },
+      old,
+    ],
+    ['recent, but weak', { acr: 'urn:pwd', auth_time: now() }, { acrValues: strong, maxAge: 60 }, weak],
+  ])('a sign-in is refused that has %s', async (_name, claims, requirement, reason) => {
+    const { acrValues = [], maxAge } = requirement as { acrValues?: string[]; maxAge?: number }
+    const answer = await pay(claims, requirement)
+    expect(answer.status).toBe(401)
+    const parameters = [
+      'error="insufficient_user_authentication"',
+      `error_description="${reason}"`,
+      ...(acrValues.length === 0 ? [] : ['acr_values="urn:mfa urn:hardware"']),
+      ...(maxAge === undefined ? [] : [`max_age="${maxAge}"`]),
+    ]
+    expect(answer.headers['www-authenticate']).toBe(`Bearer ${parameters.join(', ')}`)
+    expect(answer.body).toMatchObject({ status: 401, title: reason })
+  })
+
+  test('without requireAppToken before it, nothing passes', async () => {
+    const api = express().use(requireAuthentication({ maxAge: 600 }))
+    expect((await request(api).get('/')).status).toBe(401)
+  })
+
+  test.each<[string, object]>([
+    ['nothing', {}],
+    ['an unset variable', { acrValues: undefined, maxAge: undefined }],
+    ['no value', { acrValues: [] }],
+    ['an empty value', { acrValues: [''] }],
+    ['a value with a quote', { acrValues: ['a"b'] }],
+    ['a value that is no text', { acrValues: [undefined] }],
+    ['an age that is no number', { maxAge: Number.NaN }],
+    ['a negative age', { maxAge: -1 }],
+  ])('a requirement of %s is a mistake, said at once', (_name, requirement) => {
+    expect(() => requireAuthentication(requirement)).toThrow(TypeError)
+  })
 })
