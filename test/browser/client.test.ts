@@ -6,6 +6,7 @@ import { launchChromium } from '../support/chromium/chromium.ts'
 import { startClientSite } from '../support/chromium/client-site.ts'
 import { signInAsAda } from '../support/chromium/demo.ts'
 import { seconds } from '../support/clock.ts'
+import { startTestServer } from '../support/network/http-server.ts'
 
 /** The client of the package in a real browser, at a real server and provider. */
 let browser: Browser
@@ -419,4 +420,158 @@ describe('calls to an API', () => {
     expect((await stateOf(one)).user?.name).toBe('Alan Turing')
     expect(claimsOf(await call(one, 'getToken()'))).toMatchObject({ name: 'Alan Turing' })
   })
+})
+
+describe('a token that is bound to a key of the browser', () => {
+  const bound = { client: { dpop: true }, env: { APP_TOKEN_BINDING: 'required' } }
+  const keyOf = async (page: Page) =>
+    (claimsOf(await call(page, 'getToken()')).cnf as { jkt?: string } | undefined)?.jkt
+  const askOrders = (page: Page) =>
+    page.evaluate("portico.fetch('/orders').then(async (answer) => [answer.status, await answer.json()])")
+
+  test('the page calls the API with it; a thief who reads it cannot', async () => {
+    await startSite(bound)
+    const page = await openSignedIn()
+    expect(await askOrders(page)).toEqual([200, { for: expect.any(String) }])
+    const token = await call<string>(page, 'getToken()')
+    const headers = await call<Record<string, string>>(page, `authHeaders('/orders')`)
+    const ask = async (stolen: Record<string, string>) =>
+      (await fetch(`${site.url}/orders`, { headers: stolen })).status
+    expect(await ask({ authorization: `Bearer ${token}` })).toBe(401)
+    expect(await ask({ authorization: `DPoP ${token}` })).toBe(401)
+    // A proof works once, for one address.
+    expect(await ask(headers)).toBe(200)
+    expect(await ask(headers)).toBe(401)
+
+    // Another browser with the same client and a key of its own.
+    const elsewhere = await browser.newContext()
+    const thief = await elsewhere.newPage()
+    await thief.goto(site.url)
+    await expectStatus(thief, 'signed-out')
+    await thief.evaluate('void portico.login()')
+    await signInAsAda(thief)
+    await thief.waitForURL((address) => address.pathname === '/callback')
+    await thief.waitForFunction('globalThis.portico')
+    await thief.evaluate('portico.handleCallback()')
+    const own = await call<Record<string, string>>(thief, `authHeaders('/orders')`)
+    expect(await ask({ ...own, Authorization: `DPoP ${token}` })).toBe(401)
+    await elsewhere.close()
+  })
+
+  test('the key is the same in all tabs and after a reload, and no script can read it', async () => {
+    await startSite(bound)
+    const page = await openSignedIn()
+    const jkt = await keyOf(page)
+    expect(jkt).toMatch(/^[\w-]{43}$/)
+    await page.reload()
+    expect(await keyOf(page)).toBe(jkt)
+    expect(await keyOf(await open('/', { status: 'signed-in' }))).toBe(jkt)
+    expect(
+      await page.evaluate(`new Promise((resolve) => {
+        indexedDB.open('portico').onsuccess = ({ target: { result: database } }) => {
+          database.transaction('keys').objectStore('keys').getAll().onsuccess = ({ target: { result: [pair] } }) =>
+            resolve(crypto.subtle.exportKey('jwk', pair.privateKey).then(() => 'exported', ({ name }) => name))
+        }
+      })`),
+    ).toBe('InvalidAccessError')
+  })
+
+  test('two tabs that need the key first make one', async () => {
+    await startSite({ client: { dpop: true } })
+    const tabs = [await open('/', { status: 'signed-out' }), await open('/', { status: 'signed-out' })]
+    const asked = tabs.map((tab) => tab.waitForRequest((request) => request.url().includes('/api/login')))
+    await Promise.all(tabs.map((tab) => tab.evaluate('void portico.login()')))
+    const keys = (await Promise.all(asked)).map((request) =>
+      new URL(request.url()).searchParams.get('dpop_jkt'),
+    )
+    expect(keys[0]).toMatch(/^[\w-]{43}$/)
+    expect(keys[1]).toBe(keys[0])
+  })
+
+  test('a script with a key of its own gets no token for the session', async () => {
+    await startSite(bound)
+    const page = await openSignedIn()
+    await page.evaluate("indexedDB.deleteDatabase('portico')")
+    await page.reload()
+    await expectStatus(page, 'signed-in')
+    expect(await call(page, 'getToken()')).toBe('PorticoError dpop_key_mismatch')
+    // This browser cannot use the session any more: the user signs in again, and gets another one.
+    expect((await stateOf(page)).status).toBe('signed-out')
+    await page.evaluate('void portico.login()')
+    await page.waitForURL((address) => address.pathname === '/callback')
+    await page.waitForFunction('globalThis.portico')
+    await page.evaluate('portico.handleCallback()')
+    expect(await askOrders(page)).toEqual([200, { for: expect.any(String) }])
+  })
+
+  test('where the provider redirects to the server, the session is bound as well', async () => {
+    await startSite({ ...bound, redirect: 'server' })
+    const page = await open('/', { status: 'signed-out' })
+    await page.evaluate('void portico.login()')
+    await signInAsAda(page)
+    await page.waitForURL(`${site.url}/`)
+    await expectStatus(page, 'signed-in')
+    expect(await askOrders(page)).toEqual([200, { for: expect.any(String) }])
+  })
+
+  test.each(['optional', 'none'])('where the server says %s, the app works all the same', async (binding) => {
+    await startSite({ client: { dpop: true }, env: { APP_TOKEN_BINDING: binding } })
+    const page = await openSignedIn()
+    expect(await askOrders(page)).toEqual([200, { for: expect.any(String) }])
+    expect(await keyOf(page)).toEqual(binding === 'none' ? undefined : expect.any(String))
+  })
+
+  test('a browser without storage for keys: an error that says so', async () => {
+    await startSite(bound)
+    const page = await context.newPage()
+    await page.addInitScript(
+      'delete globalThis.indexedDB; Object.defineProperty(globalThis, "indexedDB", { value: undefined })',
+    )
+    await page.goto(site.url)
+    await expectStatus(page, 'signed-out')
+    expect(await call(page, 'login()')).toBe('PorticoError key_unavailable')
+  })
+})
+
+describe('an app on another origin than Portico', () => {
+  test('signs in, and comes back to its own page', async () => {
+    const app = await startTestServer()
+    onTestFinished(() => app.close())
+    const appUrl = app.origin.replace('127.0.0.1', 'localhost')
+    await startSite({ redirect: 'server', env: { SPA_ORIGINS: appUrl } })
+    app.serve(async (request, response) => {
+      if (request.url?.startsWith('/client/') || request.url === '/') {
+        const answer = await fetch(site.url + request.url)
+        response.setHeader('Content-Type', answer.headers.get('content-type') ?? '')
+        return response.end(await answer.text())
+      }
+      if (request.url === '/options.json')
+        return response.end(JSON.stringify({ url: site.url, apiOrigins: [] }))
+      return response.end('<!doctype html>elsewhere')
+    })
+    const page = await context.newPage()
+    await page.goto(`${appUrl}/`)
+    await expectStatus(page, 'signed-out')
+    await page.evaluate("void portico.login({ returnTo: '/?x=1#y' })")
+    await signInAsAda(page)
+    await page.waitForURL(`${appUrl}/?x=1#y`)
+  })
+})
+
+test('origins that are none are refused when the client is created', async () => {
+  await startSite()
+  const page = await open()
+  for (const options of [
+    { apiOrigins: ['https://api.example.com/'] },
+    { apiOrigins: ['https://api.example.com/orders'] },
+    { apiOrigins: ['*'] },
+    { apiOrigins: ['api.example.com'] },
+    { apiOrigins: [], url: 'https://auth.example.com/api' },
+  ]) {
+    expect(
+      await page.evaluate(
+        `(() => { try { start(${JSON.stringify(options)}) } catch ({ name, message }) { return name + message } })()`,
+      ),
+    ).toMatch(/^TypeError.* must be an origin/)
+  }
 })
