@@ -540,14 +540,14 @@ describe('an app on another origin than Portico', () => {
     const appUrl = app.origin.replace('127.0.0.1', 'localhost')
     await startSite({ redirect: 'server', env: { SPA_ORIGINS: appUrl } })
     app.serve(async (request, response) => {
-      if (request.url?.startsWith('/client/') || request.url === '/') {
+      if (request.url?.startsWith('/client/') || request.url?.startsWith('/?') || request.url === '/') {
         const answer = await fetch(site.url + request.url)
         response.setHeader('Content-Type', answer.headers.get('content-type') ?? '')
         return response.end(await answer.text())
       }
       if (request.url === '/options.json')
         return response.end(JSON.stringify({ url: site.url, apiOrigins: [] }))
-      return response.end('<!doctype html>elsewhere')
+      return response.writeHead(404).end()
     })
     const page = await context.newPage()
     await page.goto(`${appUrl}/`)
@@ -555,6 +555,8 @@ describe('an app on another origin than Portico', () => {
     await page.evaluate("void portico.login({ returnTo: '/?x=1#y' })")
     await signInAsAda(page)
     await page.waitForURL(`${appUrl}/?x=1#y`)
+    await expectStatus(page, 'signed-in')
+    expect(claimsOf(await call(page, 'getToken()'))).toMatchObject({ name: 'Ada Lovelace' })
   })
 })
 

@@ -1,43 +1,68 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { expect, test } from 'vitest'
+import type { Browser } from 'playwright-core'
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
+import { bundleScript } from '../support/chromium/bundle.ts'
 import { launchChromium } from '../support/chromium/chromium.ts'
-import { signInAsAda, startDemo } from '../support/chromium/demo.ts'
+import { startClientSite } from '../support/chromium/client-site.ts'
+import { signInAsAda } from '../support/chromium/demo.ts'
 import { root } from '../support/processes/start-process.ts'
 
-/** The SPA client of the README: helpers, log in, callback, fresh token, log out; a comment begins each part. */
-const snippet = /```js\n([\s\S]+?)```/.exec(readFileSync(join(root, 'README.md'), 'utf8'))?.[1] ?? ''
-const [helpers, login, callback, fresh, logout] = snippet.split(/^\/\/ .*$/m)
+let browser: Browser
 
-/** A page of the demo, with the README's client in place of the demo's own. */
-const app = `${helpers}
-if (location.search === '?log-in') { ${login} }
-else if (location.pathname === '/callback') {
-  ${callback}
-  ${fresh}
-  document.title = [user.name, token.split('.').length, fresh.split('.').length].join(' ')
+beforeAll(async () => {
+  browser = await launchChromium()
+})
+afterAll(() => browser.close())
+
+/** The parts of the first JavaScript of a document: a comment begins each. */
+function readParts(document: string): string[] {
+  const snippet = /```js\n([\s\S]+?)```/.exec(readFileSync(join(root, document), 'utf8'))?.[1] ?? ''
+  return snippet.split(/^\/\/ .*$/m)
 }
-else if (location.search === '?log-out') { ${logout} }
-else document.title = 'home'`
 
-test("the README's client signs in, gets a fresh token and logs out at the provider", async () => {
-  const [{ process: demo, url }, browser] = await Promise.all([startDemo(), launchChromium()])
-  try {
-    const page = await browser.newPage()
-    await page.route(`${url}/spa/app.js`, (route) =>
-      route.fulfill({ contentType: 'text/javascript', body: app }),
-    )
-    await page.goto(`${url}/?log-in`)
-    await signInAsAda(page)
-    await expect.poll(() => page.title()).toBe('Ada Lovelace 3 3')
-    const visited: string[] = []
-    page.on('request', (request) => void visited.push(request.url()))
-    await page.goto(`${url}/?log-out`)
-    await expect.poll(() => page.title()).toBe('home')
-    expect(visited.some((address) => address.includes('id_token_hint='))).toBe(true)
-    expect(await page.context().cookies(url)).toEqual([])
-  } finally {
-    await browser.close()
-    await demo.stop('SIGKILL')
-  }
+/** Runs an app that signs in at `?log-in`, says so in the title, and signs out at `?log-out`. */
+async function expectToWork(app: string, signedIn: string): Promise<void> {
+  const site = await startClientSite({ script: app })
+  onTestFinished(() => site.close())
+  const page = await browser.newPage()
+  onTestFinished(() => page.close())
+  await page.goto(`${site.url}/?log-in`)
+  await signInAsAda(page)
+  await expect.poll(() => page.title()).toBe(signedIn)
+  const visited: string[] = []
+  page.on('request', (request) => void visited.push(request.url()))
+  await page.goto(`${site.url}/?log-out`)
+  await expect.poll(() => page.title()).toBe('home')
+  expect(visited.some((address) => address.includes('id_token_hint='))).toBe(true)
+  expect(await page.context().cookies(site.url)).toEqual([])
+}
+
+test("the README's lines sign in, call an API with a token, and log out at the provider", async () => {
+  const [create = '', state, login, callback, request, logout] = readParts('README.md')
+  const app = `${create}
+    const render = ({ status, user }) => { document.title = status === 'signed-out' ? 'home' : (user?.name ?? status) }
+    if (location.pathname === '/callback') {
+      ${callback} ${request}
+      document.title = [portico.getState().user.name, returnTo, response.status].join(' ')
+    }
+    else if (location.search === '?log-in') { ${login} }
+    else if (location.search === '?log-out') { ${logout} }
+    else { ${state} }`
+  // The page of the test has an API on its own origin.
+  const here = app.replace("['https://api.example.com']", "['self']").replace('https://api.example.com', '')
+  await expectToWork(await bundleScript(here), 'Ada Lovelace /?log-in 200')
+})
+
+test('the lines of docs/spa.md without the package sign in, get a fresh token, and log out', async () => {
+  const [helpers, login, callback, fresh, logout] = readParts('docs/spa.md')
+  const app = `${helpers}
+    if (location.pathname === '/callback') {
+      ${callback} ${fresh}
+      document.title = [user.name, token.split('.').length, fresh.split('.').length].join(' ')
+    }
+    else if (location.search === '?log-in') { ${login} }
+    else if (location.search === '?log-out') { ${logout} }
+    else document.title = 'home'`
+  await expectToWork(app, 'Ada Lovelace 3 3')
 })

@@ -18,3 +18,22 @@ export async function bundle(entry: string): Promise<BundledFile[]> {
 
 /** The client of the package. */
 export const bundleClient = () => bundle(join(root, 'client/portico.ts'))
+
+/** Bundles a script that imports `portico-bff/client`, as an app does, into one file. */
+export async function bundleScript(script: string): Promise<string> {
+  const build = await rolldown({
+    input: 'app',
+    platform: 'browser',
+    resolve: { alias: { 'portico-bff/client': join(root, 'client/portico.ts') } },
+    plugins: [
+      {
+        name: 'script',
+        resolveId: (id) => (id === 'app' ? id : undefined),
+        load: (id) => (id === 'app' ? script : undefined),
+      },
+    ],
+  })
+  const { output } = await build.generate({ codeSplitting: false })
+  await build.close()
+  return output[0].code
+}

@@ -7,10 +7,12 @@ import { startPortico } from '../portico.ts'
 import { startDemoProvider } from '../providers/demo-provider.ts'
 import { bundleClient } from './bundle.ts'
 
-/** A page that holds the client as `portico`, and the events that it reported as `events`. */
-const html = `<!doctype html>
+const toPage = (script: string) => `<!doctype html>
 <title>client</title>
-<script type="module">
+<script type="module">${script}</script>`
+
+/** A page that holds the client as `portico`, and the events that it reported as `events`. */
+const clientPage = toPage(`
   import { createPortico } from '/client/portico.js'
   const names = ['signed-in', 'signed-out', 'user-changed', 'expiring', 'renew-failed']
   globalThis.events = []
@@ -21,12 +23,14 @@ const html = `<!doctype html>
     }
   }
   start(await (await fetch('/options.json')).json())
-</script>`
+`)
 
 interface ClientSiteOptions {
   env?: Record<string, string>
   /** Of `createPortico`, in the page. */
   client?: Partial<PorticoOptions>
+  /** An app that the page runs instead of the client alone. */
+  script?: string
   /** Where the provider redirects: a page of the app, or Portico itself. */
   redirect?: 'spa' | 'server'
 }
@@ -35,7 +39,13 @@ interface ClientSiteOptions {
  * Starts a site whose page has the client, with Portico below /api, an API at /orders, and a provider.
  * Portico's clock stands still until a test moves it.
  */
-export async function startClientSite({ env = {}, client = {}, redirect = 'spa' }: ClientSiteOptions = {}) {
+export async function startClientSite({
+  env = {},
+  client = {},
+  redirect = 'spa',
+  script,
+}: ClientSiteOptions = {}) {
+  const html = script === undefined ? clientPage : toPage(script)
   const [server, files] = await Promise.all([startTestServer(), bundleClient()])
   const url = server.origin.replace('127.0.0.1', 'localhost')
   const redirectUri = `${url}${redirect === 'spa' ? '/callback' : '/api/callback'}`
