@@ -1,13 +1,12 @@
 /** Whether the user did something in this tab since the session was last extended. */
 export interface Activity {
-  /** Begins to watch what the user does. */
-  watch(): void
+  /** Watches what the user does, until the signal. */
+  watch(signal: AbortSignal): void
   /** Takes note of something that the user did. */
   note(): void
   isUsed(): boolean
   /** Says whether something happened since the last call, and begins again. */
   take(): boolean
-  close(): void
 }
 
 /** What counts as use: what a person does, never what the page does by itself. */
@@ -23,8 +22,8 @@ export function createActivity(onUse: () => void): Activity {
   }
 
   return {
-    watch() {
-      for (const event of events) addEventListener(event, note, { capture: true, passive: true })
+    watch(signal) {
+      for (const event of events) addEventListener(event, note, { capture: true, passive: true, signal })
     },
     note,
     isUsed: () => isUsed,
@@ -32,9 +31,6 @@ export function createActivity(onUse: () => void): Activity {
       const wasUsed = isUsed
       isUsed = false
       return wasUsed
-    },
-    close() {
-      for (const event of events) removeEventListener(event, note, { capture: true })
     },
   }
 }

@@ -68,11 +68,10 @@ const stepUpPause = 30_000
 /** Begins the login that an API demands (RFC 9470 3), unless the last one has just not been enough. */
 async function stepUp(challenge: string, login: ApiRequestsOptions['login']): Promise<void> {
   const read = (name: string) => new RegExp(`${name}="?([^",]*)`).exec(challenge)?.[1]
+  const [acrValues, maxAge] = [read('acr_values'), read('max_age')]
+  const demand = `${acrValues} ${maxAge}`
   const [last, demanded] = (sessionStorage.getItem(stepUpName) ?? '').split('|')
-  const demand = `${read('acr_values')} ${read('max_age')}`
   if (demanded === demand && Date.now() - Number(last) < stepUpPause) return
   sessionStorage.setItem(stepUpName, `${Date.now()}|${demand}`)
-  const maxAge = read('max_age')
-  const acrValues = read('acr_values')
   await login({ ...(acrValues && { acrValues }), ...(maxAge && { maxAge: Number(maxAge) }) })
 }

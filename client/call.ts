@@ -6,6 +6,8 @@ export interface CallOptions {
   method?: 'GET' | 'POST' | 'DELETE'
   /** Sent as JSON. */
   body?: object
+  /** What each answer of Portico to this call has: without it, the answer is that of another server. */
+  has?: string
   /** The key whose proof goes with the call (RFC 9449 4.1). */
   getKey?: GetDpopKey | undefined
 }
@@ -24,7 +26,7 @@ const timeout = 60_000
 export function createCall(origin: string): Call {
   return async function call<Answer>(
     path: string,
-    { method = 'GET', body, getKey }: CallOptions = {},
+    { method = 'GET', body, has, getKey }: CallOptions = {},
   ): Promise<Answer> {
     const url = new URL(`/api/${path}`, origin || location.href)
     const key = await getKey?.()
@@ -42,7 +44,7 @@ export function createCall(origin: string): Call {
         signal: AbortSignal.timeout(timeout),
       }).catch(throwNetworkError)
       key?.noteNonce(url, response)
-      return readAnswer<Answer>(response)
+      return readAnswer<Answer>(response, has)
     }
     return send().catch((error: PorticoError) => {
       // The server wants its own time in the proof (RFC 9449 8); the answer brought it.
@@ -52,24 +54,23 @@ export function createCall(origin: string): Call {
   }
 }
 
-async function readAnswer<Answer>(response: Response): Promise<Answer> {
+async function readAnswer<Answer>(response: Response, has: string | undefined): Promise<Answer> {
   const { status, ok, headers } = response
   if (status === 204) return undefined as Answer
   const text = await response.text().catch(throwNetworkError)
   const answer = parseObject(text)
-  if (ok && answer) return answer as Answer
-  const isRefusal = typeof answer?.code === 'string'
-  throw new PorticoError(
-    isRefusal ? String(answer.code) : 'unexpected_response',
-    isRefusal
-      ? String(answer.detail ?? answer.title)
-      : `The answer (status ${status}) is not Portico's: a proxy may be in between, or /api may not lead to Portico.`,
-    {
-      status,
-      requestId: headers.get('X-Request-Id') ?? undefined,
-      retryAfter: Number(headers.get('Retry-After')) || undefined,
-    },
-  )
+  if (ok && answer && (!has || has in answer)) return answer as Answer
+  const { code, detail } = answer ?? {}
+  const details = {
+    status,
+    requestId: headers.get('X-Request-Id') ?? undefined,
+    retryAfter: Number(headers.get('Retry-After')) || undefined,
+  }
+  // A proxy in between has sent it, or /api does not lead to Portico.
+  if (typeof code !== 'string') {
+    throw new PorticoError('unexpected_response', 'Not an answer of Portico: does /api lead to it?', details)
+  }
+  throw new PorticoError(code, String(detail), details)
 }
 
 /** Returns the object in a JSON text; undefined for anything else, such as HTML. */
@@ -82,6 +83,7 @@ function parseObject(text: string): Record<string, unknown> | undefined {
   }
 }
 
-function throwNetworkError(cause: unknown): never {
-  throw new PorticoError('network_error', 'Portico does not answer, or this browser is offline.', { cause })
+/** Nothing answered. */
+export function throwNetworkError(cause: unknown): never {
+  throw new PorticoError('network_error', 'Portico does not answer, or you are offline.', { cause })
 }

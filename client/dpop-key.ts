@@ -10,6 +10,9 @@ export interface DpopKey {
   noteNonce(url: URL, response: Response, token?: string): void
 }
 
+/** What to do where no key can be loaded. */
+export const advice = 'This browser cannot keep a key for this page: that needs IndexedDB, and https.'
+
 /** Loads the key that this browser has for the Portico at an origin; the first time, it is made. */
 export async function loadDpopKey(origin: string): Promise<DpopKey> {
   const pair = await loadKeyPair(origin)

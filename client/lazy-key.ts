@@ -1,10 +1,11 @@
+import { throwNetworkError } from './call.ts'
 import type { DpopKey } from './dpop-key.ts'
 import { PorticoError } from './errors.ts'
 
 /**
  * Returns the key of this browser.
  *
- * @throws PorticoError `key_unavailable`
+ * @throws PorticoError `key_unavailable`, or `network_error` where the code for keys does not load
  */
 export type GetDpopKey = () => Promise<DpopKey>
 
@@ -13,16 +14,15 @@ export function createLazyKey(origin: string): GetDpopKey {
   let loading: Promise<DpopKey> | undefined
   return () => {
     loading ??= import('./dpop-key.ts')
-      .then(({ loadDpopKey }) => loadDpopKey(origin))
-      .catch((cause: unknown) => {
+      .catch(throwNetworkError)
+      .then(({ loadDpopKey, advice }) =>
+        loadDpopKey(origin).catch((cause: unknown) => {
+          throw new PorticoError('key_unavailable', advice, { cause })
+        }),
+      )
+      .catch((error: unknown) => {
         loading = undefined
-        throw new PorticoError(
-          'key_unavailable',
-          'This browser cannot keep a key: it needs IndexedDB and https.',
-          {
-            cause,
-          },
-        )
+        throw error
       })
     return loading
   }

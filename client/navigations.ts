@@ -1,11 +1,13 @@
 import type { Call } from './call.ts'
 import type { PorticoError } from './errors.ts'
 import type { GetDpopKey } from './lazy-key.ts'
+import type { Session } from './session.ts'
 import type { SharedToken } from './tabs.ts'
+import type { Tokens } from './tokens.ts'
 import type { LoginOptions, Portico, PorticoUser } from './types.ts'
 
 /** What the callback answers. */
-export interface CallbackAnswer<User extends PorticoUser> extends Omit<SharedToken, 'sub'> {
+interface CallbackAnswer<User extends PorticoUser> extends Omit<SharedToken, 'sub'> {
   return_to: string
   user: User
 }
@@ -16,9 +18,8 @@ interface NavigationsOptions<User extends PorticoUser> {
   callbackPath: string
   call: Call
   getKey: GetDpopKey | undefined
-  onSignedIn(answer: CallbackAnswer<User>): void
-  onSignedOut(): void
-  checkSession(): Promise<unknown>
+  session: Pick<Session<User>, 'enter' | 'leave' | 'check'>
+  tokens: Pick<Tokens, 'keep'>
 }
 
 /** The steps at which the browser leaves the page, or comes back to it. */
@@ -38,9 +39,8 @@ export function createNavigations<User extends PorticoUser>({
   callbackPath,
   call,
   getKey,
-  onSignedIn,
-  onSignedOut,
-  checkSession,
+  session,
+  tokens,
 }: NavigationsOptions<User>): Navigations {
   /** The login or logout that is under way: until the browser has left, no other one begins. */
   let leaving: Promise<void> | undefined
@@ -76,7 +76,9 @@ export function createNavigations<User extends PorticoUser>({
       dpop_jkt: (await getKey?.())?.thumbprint,
     }
     const given = Object.entries(query).filter((entry): entry is [string, string] => entry[1] !== undefined)
-    const { login_url: address } = await call<{ login_url: string }>(`login?${new URLSearchParams(given)}`)
+    const { login_url: address } = await call<{ login_url: string }>(`login?${new URLSearchParams(given)}`, {
+      has: 'login_url',
+    })
     leave(address)
   }
 
@@ -89,14 +91,16 @@ export function createNavigations<User extends PorticoUser>({
       const answer = await call<CallbackAnswer<User>>(`callback${provider}`, {
         method: 'POST',
         body: response,
+        has: 'token',
         getKey,
       })
-      onSignedIn(answer)
+      session.enter(answer.user, answer.session)
+      tokens.keep({ ...answer, sub: answer.user.sub })
       const address = new URL(answer.return_to, location.origin)
       return { returnTo: address.origin === location.origin ? toPath(address) : address.href }
     } catch (error) {
       // A user who was signed in before still is.
-      await checkSession()
+      await session.check()
       throw error
     }
   }
@@ -117,21 +121,23 @@ export function createNavigations<User extends PorticoUser>({
 
     handleCallback() {
       if (hasResponse()) handling = handleResponse()
-      return handling ?? checkSession().then(() => ({ returnTo: '/' }))
+      return handling ?? session.check().then(() => ({ returnTo: '/' }))
     },
 
     async logout({ everywhere, returnTo } = {}) {
       const body = { everywhere, return_to: toReturnTo(returnTo ?? '/') }
-      const answer = await call<{ logout_url: string | null }>('logout', { method: 'POST', body }).catch(
-        (error: PorticoError) => {
-          // The session had ended already, so that its user's other sessions are not known.
-          if (error.code === 'session_expired') onSignedOut()
-          throw error
-        },
-      )
+      const answer = await call<{ logout_url: string | null }>('logout', {
+        method: 'POST',
+        body,
+        has: 'logout_url',
+      }).catch((error: PorticoError) => {
+        // The session had ended already, so that its user's other sessions are not known.
+        if (error.code === 'session_expired') session.leave()
+        throw error
+      })
       const address = answer.logout_url ?? returnTo
       if (address) leave(address)
-      onSignedOut()
+      session.leave()
       return { atProvider: answer.logout_url !== null }
     },
   }

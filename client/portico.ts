@@ -59,22 +59,12 @@ export function createPortico<User extends PorticoUser = PorticoUser>({
     isTokenExpired: () => tokens.isExpired(),
   })
   const tokens: Tokens = createTokens({ session, store, getKey, tabs, onKept: timetable.plan })
-  const navigations = createNavigations<User>({
-    origin,
-    callbackPath,
-    call: callServer,
-    getKey,
-    onSignedIn(answer) {
-      session.enter(answer.user, answer.session)
-      tokens.keep({ ...answer, sub: answer.user.sub })
-    },
-    onSignedOut: session.leave,
-    checkSession: session.check,
-  })
+  const navigations = createNavigations({ origin, callbackPath, call: callServer, getKey, session, tokens })
 
   let ready: Promise<unknown> | undefined
   let finishCallback: (() => void) | undefined
-  let stopWatching = () => {}
+  const closing = new AbortController()
+  const { signal } = closing
 
   /** Connects this tab with the others, and finds out who is signed in. */
   function start(): Promise<unknown> {
@@ -82,9 +72,9 @@ export function createPortico<User extends PorticoUser = PorticoUser>({
     ready = new Promise<void>((resolve) => {
       finishCallback = resolve
     })
-    activity.watch()
+    activity.watch(signal)
     tabs.connect()
-    stopWatching = watchVisits({ store, activity, session, navigations, timetable })
+    watchVisits({ store, activity, session, navigations, timetable, signal })
     // On the callback page, the response decides.
     if (!navigations.hasResponse()) void session.check().then(finishCallback)
     return ready
@@ -98,7 +88,7 @@ export function createPortico<User extends PorticoUser = PorticoUser>({
   async function getToken(options?: TokenOptions): Promise<HeldToken> {
     await start()
     if (store.get().status !== 'signed-out') return tokens.get(options)
-    throw new PorticoError('session_required', 'The user is not signed in.', { status: 401 })
+    throw new PorticoError('session_required', 'You are not signed in.', { status: 401 })
   }
 
   return {
@@ -132,8 +122,7 @@ export function createPortico<User extends PorticoUser = PorticoUser>({
       return session.check()
     },
     close() {
-      stopWatching()
-      activity.close()
+      closing.abort()
       timetable.stop()
       tabs.close()
     },

@@ -83,7 +83,7 @@ export function createSession<User extends PorticoUser>({
 
   function check(): Promise<PorticoState<User>> {
     const before = changes
-    checking ??= call<SessionAnswer<User>>('session')
+    checking ??= call<SessionAnswer<User>>('session', { has: 'active' })
       .then((answer) => {
         if (before !== changes) return
         if (answer.active && answer.session.id !== lostSession) enter(answer.user, answer.session)
@@ -141,11 +141,11 @@ export function createSession<User extends PorticoUser>({
     answeredAgo: () => secondsSince(answeredAt),
 
     async accept(token) {
-      const isNew = store.get().user === undefined
-      if (isNew) await check()
-      if (store.get().user?.sub === token.sub) return move(token.session)
-      if (!isNew) await check()
-      throw new PorticoError('user_changed', 'Another user has signed in in this browser, or none is.')
+      const { user } = store.get()
+      if (user?.sub !== token.sub) await check()
+      // A page that showed no user shows this one from now on.
+      if ((user ?? store.get().user)?.sub === token.sub) return move(token.session)
+      throw new PorticoError('user_changed', 'Another user has signed in.')
     },
 
     receive(message) {

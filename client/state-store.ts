@@ -31,10 +31,10 @@ export function createStateStore<User extends PorticoUser>(): StateStore<User> {
   }
   const change = (next: PorticoState<User>) => {
     state = next
-    for (const listener of [...listeners]) listener()
+    for (const listener of listeners) listener()
   }
   const emit: StateStore<User>['emit'] = (name, event) => {
-    for (const listener of [...(eventListeners.get(name) ?? [])]) listener(event as never)
+    for (const listener of eventListeners.get(name) ?? []) listener(event as never)
   }
 
   return {
@@ -52,7 +52,7 @@ export function createStateStore<User extends PorticoUser>(): StateStore<User> {
       const previous = state.user
       // The same object as before, if it says the same: effects that depend on it do not run again.
       const isSame = JSON.stringify(previous) === JSON.stringify(user)
-      change({ status: 'signed-in', user: isSame && previous ? previous : user, session })
+      change({ status: 'signed-in', user: (isSame && previous) || user, session })
       if (previous === undefined) emit('signed-in', { user })
       else if (previous.sub !== user.sub) emit('user-changed', { user, previous })
     },
@@ -68,7 +68,7 @@ export function createStateStore<User extends PorticoUser>(): StateStore<User> {
     },
 
     unknown(error) {
-      change({ status: 'unknown', user: state.user, session: state.session, error })
+      change({ ...state, status: 'unknown', error })
     },
   }
 }

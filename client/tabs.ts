@@ -23,7 +23,7 @@ export interface Tabs {
   connect(): void
   post(message: TabMessage): void
   /** Runs in one tab at a time, for each name. `waited` says whether another tab had its turn meanwhile. */
-  inTurn<Result>(name: string, run: (waited: boolean) => Promise<Result>): Promise<Result>
+  inTurn<Result extends object>(name: string, run: (waited: boolean) => Promise<Result>): Promise<Result>
   close(): void
 }
 
@@ -45,9 +45,9 @@ export function createTabs(origin: string, onMessage: (message: TabMessage) => v
       if (!navigator.locks) return run(false)
       const lockName = `${prefix} ${name}`
       const first = await navigator.locks.request(lockName, { ifAvailable: true }, async (lock) =>
-        lock ? { result: await run(false) } : undefined,
+        lock ? run(false) : undefined,
       )
-      return first ? first.result : navigator.locks.request(lockName, () => run(true))
+      return first ?? navigator.locks.request(lockName, () => run(true))
     },
 
     close: () => channel?.close(),

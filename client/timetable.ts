@@ -24,7 +24,7 @@ export interface Timetable {
 const shortestWait = 1
 /** Seconds; a longer pause helps neither the user nor the server. */
 const longestPause = 60
-/** Seconds; a timer cannot be set to more than 24 days. */
+/** Seconds after which the jobs are looked at in any case; no timer can be set to more than 24 days. */
 const longestWait = 86_400
 
 /** Creates the timetable: one timer, for whichever job is due next. */
@@ -40,7 +40,6 @@ export function createTimetable(jobs: () => readonly Job[]): Timetable {
     clearTimeout(timer)
     if (document.hidden || isRunning) return
     const next = Math.max(pauseLeft(), Math.min(...jobs().map((job) => job.dueIn())))
-    if (next === Number.POSITIVE_INFINITY) return
     timer = setTimeout(run, Math.min(Math.max(next, shortestWait), longestWait) * 1000)
   }
 

@@ -89,7 +89,7 @@ export function createTokens<User extends PorticoUser>({
       const shared = findNew()
       if (shared) return shared
       const body = { scope, audience }
-      const token = await session.call<SharedToken>('token', { method: 'POST', body, getKey })
+      const token = await session.call<SharedToken>('token', { method: 'POST', body, has: 'token', getKey })
       await session.accept(token)
       tabs.post({ type: 'token', name, token })
       return keep(token, name)

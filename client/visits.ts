@@ -11,6 +11,7 @@ interface VisitsOptions<User extends PorticoUser> {
   session: Session<User>
   navigations: Navigations
   timetable: Timetable
+  signal: AbortSignal
 }
 
 /** Seconds; a tab that gets the focus asks whether the session still exists, but not at every click. */
@@ -19,8 +20,8 @@ const focusPause = 5
 const events = ['visibilitychange', 'pageshow', 'online', 'focus']
 
 /**
- * Looks whether the user is still signed in when the user comes back to this tab, or the network does. A tab
- * that gets out of sight stops its timers. Returns the function that ends this.
+ * Looks whether the user is still signed in when the user comes back to this tab, or the network does, until
+ * the signal. A tab that gets out of sight stops its timers.
  */
 export function watchVisits<User extends PorticoUser>({
   store,
@@ -28,7 +29,8 @@ export function watchVisits<User extends PorticoUser>({
   session,
   navigations,
   timetable,
-}: VisitsOptions<User>): () => void {
+  signal,
+}: VisitsOptions<User>): void {
   function look({ type, persisted }: Event & { persisted?: boolean }): void {
     if (document.hidden) {
       timetable.plan()
@@ -44,8 +46,5 @@ export function watchVisits<User extends PorticoUser>({
     if (store.get().status !== 'loading') void session.check()
   }
   // Those of the document bubble to the window.
-  for (const event of events) addEventListener(event, look)
-  return () => {
-    for (const event of events) removeEventListener(event, look)
-  }
+  for (const event of events) addEventListener(event, look, { signal })
 }

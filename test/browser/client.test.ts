@@ -273,7 +273,12 @@ describe('what is not an answer of Portico', () => {
     ['an empty 502', 'unexpected_response', (_req, res) => void res.status(502).end()],
     ['an HTML 404', 'unexpected_response', (_req, res) => void res.status(404).send('<h1>Not here</h1>')],
     ['an HTML 200', 'unexpected_response', (_req, res) => void res.send('<!doctype html>')],
-    ['JSON of something else', 'unexpected_response', (_req, res) => void res.status(500).json({ oh: 'no' })],
+    ['a JSON 200 of something else', 'unexpected_response', (_req, res) => void res.json({ status: 'up' })],
+    [
+      'a JSON 500 of something else',
+      'unexpected_response',
+      (_req, res) => void res.status(500).json({ oh: 'no' }),
+    ],
     ['a connection that breaks', 'network_error', (req) => void req.socket.destroy()],
   ])('%s: unknown, never signed out, and well again afterwards', async (_name, code, answer) => {
     await startSite()
