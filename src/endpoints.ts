@@ -1,4 +1,5 @@
 import type { Request } from 'express'
+import { createDpopNonces } from './app-token/dpop-nonce.ts'
 import { createDpopVerifier } from './app-token/dpop-proof.ts'
 import { createIntrospection } from './app-token/introspection.ts'
 import { createKeyBinding } from './app-token/key-binding.ts'
@@ -103,7 +104,8 @@ function createBrowserEndpoints(components: BrowserComponents) {
   const assertKeyBinding = createKeyBinding(config.tokenBinding)
   const mintAppToken = createAppTokenMinter({ config, selectTokenClaims, assertKeyBinding, keyRing, clock })
   const reserveOnce = (key: string, lifetime: number) => store.reserveOnce(key, lifetime)
-  const verifyDpopProof = createDpopVerifier({ clock, reserveOnce })
+  const nonces = createDpopNonces({ secrets, mode: config.tokenBinding.nonce, clock })
+  const verifyDpopProof = createDpopVerifier({ clock, reserveOnce, nonces })
   const readDpopThumbprint = createDpopHeaderReader(config, verifyDpopProof)
 
   // Seals the transactions of logins.

@@ -40,8 +40,11 @@ export interface Config {
     /** Signing keys that the operator provides; without them the server makes and rotates its own. */
     keys: readonly PrivateJwk[] | undefined
   }
-  /** Whether app tokens are bound to a key of the browser (DPoP): never, if it sends a proof, or always. */
-  tokenBinding: { mode: 'none' | 'optional' | 'required' }
+  /**
+   * Whether app tokens are bound to a key of the browser (DPoP): never, if it sends a proof, or always; and
+   * whether each proof needs a nonce, or only those of browsers whose clock is wrong.
+   */
+  tokenBinding: { mode: 'none' | 'optional' | 'required'; nonce: 'auto' | 'required' }
   /** Where sessions are kept; in the memory of this process where it is undefined. */
   redis: RedisTarget | undefined
   /** For each client address; undefined: no limit. */
@@ -95,7 +98,7 @@ export function readConfig(env: Environment): Config {
       rotation: values.APP_TOKEN_ROTATION,
       keys: values.APP_TOKEN_KEYS,
     },
-    tokenBinding: { mode: values.APP_TOKEN_BINDING },
+    tokenBinding: { mode: values.APP_TOKEN_BINDING, nonce: values.APP_TOKEN_DPOP_NONCE },
     redis: values.REDIS_URL,
     rateLimits: { login: toRateLimit(values.RATE_LIMIT_LOGIN), api: toRateLimit(values.RATE_LIMIT_API) },
     trustProxy: values.TRUST_PROXY ?? [],

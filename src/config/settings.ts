@@ -154,6 +154,7 @@ export const settings = {
     example: 'required',
     fallback: 'optional',
   }),
+  APP_TOKEN_DPOP_NONCE: setting(oneOf('auto', 'required'), { example: 'required', fallback: 'auto' }),
   APP_TOKEN_ROTATION: setting(duration('1h', '365d'), { example: '30d', fallback: '30d' }),
   APP_TOKEN_KEYS: setting(privateJwkSet, {
     example: '{"keys":[{"kty":"EC","crv":"P-256","x":"...","y":"...","d":"..."}]}',

@@ -11,6 +11,7 @@ export type KeyPurpose =
   | 'store-index'
   | 'signing-keys'
   | 'provider-dpop'
+  | 'dpop-nonce'
 
 /** Derives one 32-byte key from each master secret, in their order, newest first (HKDF-SHA256, RFC 5869). */
 export function deriveKeys(secrets: readonly Uint8Array[], purpose: KeyPurpose): Buffer[] {

@@ -1,6 +1,13 @@
 import { errors, type JSONWebKeySet } from 'jose'
-import { createDpopVerifier, InvalidDpopProof, type ProvenRequest } from '../app-token/dpop-proof.ts'
+import { createDpopNonces, type DpopNonces } from '../app-token/dpop-nonce.ts'
+import {
+  createDpopVerifier,
+  DpopNonceNeeded,
+  InvalidDpopProof,
+  type ProvenRequest,
+} from '../app-token/dpop-proof.ts'
 import { type Clock, systemClock } from '../clock.ts'
+import { randomBytes } from '../crypto/random.ts'
 import { createExpiringMap } from '../expiring-map.ts'
 import { createJwksCache, type JwksCache } from '../jwks/jwks-cache.ts'
 import { type AppTokenClaims, isAppTokenClaims } from './claims.ts'
@@ -27,6 +34,16 @@ export interface AppTokenVerifierOptions {
    */
   reserveProof?: (key: string, lifetime: number) => Promise<boolean>
   /**
+   * Whether DPoP proofs need a nonce of this API (RFC 9449 9): `auto`, the default, asks for one only where
+   * the clock of the client is wrong; `required` asks for one in each proof.
+   */
+  dpopNonce?: 'auto' | 'required'
+  /**
+   * The secret of the nonces, at least 32 characters or bytes; a random one by default. Where an API has
+   * several replicas, it must be the same for all.
+   */
+  nonceSecret?: string | Uint8Array
+  /**
    * Asks Portico whether the session of each token is alive, so that a logout takes effect at once. Without
    * it, a token is accepted until it expires.
    */
@@ -45,24 +62,31 @@ export interface PresentedProof extends Pick<ProvenRequest, 'method' | 'url'> {
  * Verifies an app token and returns its claims. A DPoP-bound token needs a proof by its key, and a proof
  * needs a token that is bound to its key (RFC 9449 7.1).
  *
- * @throws InvalidAppToken where the token or the proof is not valid for this API: answer 401
+ * @throws InvalidAppToken where the token or the proof is not valid for this API: answer 401 and, if it has a
+ * `nonce`, the header `DPoP-Nonce`
  * @throws another error where it could not be checked, because the keys or the introspection could not be
  * reached: answer 503
  */
 export type VerifyAppToken = (token: string, presented?: PresentedProof) => Promise<AppTokenClaims>
 
+interface InvalidAppTokenOptions {
+  code?: InvalidAppToken['code']
+  nonce?: string
+  cause?: unknown
+}
+
 /** The token, or its DPoP proof, is not valid for this API. `message` contains no secret and may be shown. */
 export class InvalidAppToken extends Error {
   override readonly name = 'InvalidAppToken'
   /** The error code for the challenge of the response (RFC 6750 3.1, RFC 9449 7.1). */
-  readonly code: 'invalid_token' | 'invalid_dpop_proof'
+  readonly code: 'invalid_token' | 'invalid_dpop_proof' | 'use_dpop_nonce'
+  /** For the header `DPoP-Nonce` of the response, with the code `use_dpop_nonce`. */
+  readonly nonce: string | undefined
 
-  constructor(
-    message: string,
-    { code = 'invalid_token', cause }: { code?: InvalidAppToken['code']; cause?: unknown } = {},
-  ) {
+  constructor(message: string, { code = 'invalid_token', nonce, cause }: InvalidAppTokenOptions = {}) {
     super(message, { cause })
     this.code = code
+    this.nonce = nonce
   }
 }
 
@@ -71,7 +95,7 @@ export class InvalidAppToken extends Error {
  * token, then its DPoP proof and, where configured, its session. `requireAppToken` does this for Express; use
  * this one with any other framework.
  *
- * @throws TypeError where `issuer` is not an origin, or `introspection` is incomplete
+ * @throws TypeError where `issuer` is not an origin, or another option is incomplete or not valid
  *
  * @example
  * const verify = createAppTokenVerifier({ issuer: 'https://app.example.com' })
@@ -88,7 +112,7 @@ export function createAppTokenVerifier(options: AppTokenVerifierOptions): Verify
   const { issuer, audience = issuer, algorithms = ['ES256'], clock = systemClock } = options
   const keys = createIssuerKeys(issuer, options.jwksUri ?? `${issuer}/.well-known/jwks.json`, clock)
   const reserveOnce = options.reserveProof ?? createLocalReservation(clock)
-  const verifyProof = createDpopVerifier({ clock, reserveOnce })
+  const verifyProof = createDpopVerifier({ clock, reserveOnce, nonces: createNonces(options, clock) })
   const isSessionActive =
     options.introspection && createIntrospectionClient(options.introspection, { issuer, clock })
 
@@ -161,6 +185,15 @@ function createIssuerKeys(issuer: string, jwksUri: string, clock: Clock): JwksCa
   })
 }
 
+/** @throws TypeError where an option is not valid */
+function createNonces(options: AppTokenVerifierOptions, clock: Clock): DpopNonces {
+  const { dpopNonce: mode = 'auto', nonceSecret = randomBytes(32) } = options
+  if (mode !== 'auto' && mode !== 'required') throw new TypeError('dpopNonce must be auto or required')
+  if (nonceSecret.length < 32) throw new TypeError('nonceSecret must have at least 32 characters')
+  const secret = typeof nonceSecret === 'string' ? Buffer.from(nonceSecret) : nonceSecret
+  return createDpopNonces({ secrets: [secret], mode, clock })
+}
+
 /**
  * DPoP proofs that one process remembers. When it has that many, it refuses new ones until older ones have
  * expired.
@@ -178,6 +211,9 @@ function createLocalReservation(clock: Clock) {
  * are.
  */
 function translateError(error: unknown): unknown {
+  if (error instanceof DpopNonceNeeded) {
+    return new InvalidAppToken(error.message, { code: 'use_dpop_nonce', nonce: error.nonce, cause: error })
+  }
   if (error instanceof InvalidDpopProof) {
     return new InvalidAppToken(error.message, { code: 'invalid_dpop_proof', cause: error })
   }

@@ -79,7 +79,8 @@ export function requireAppToken(requireOptions: RequireAppTokenOptions): Request
       req.appToken = await verify(token, scheme === 'DPoP' ? toProof(req, publicUrl) : undefined)
     } catch (error) {
       if (error instanceof InvalidAppToken) {
-        const { code, message } = error
+        const { code, message, nonce } = error
+        if (nonce !== undefined) res.set('DPoP-Nonce', nonce)
         return refuse(res, 401, message, [toChallenge(scheme, { error: code, error_description: message })])
       }
       onUnavailable?.(error)

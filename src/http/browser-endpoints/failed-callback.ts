@@ -29,7 +29,8 @@ export function createFailedCallbackHandler({
   sessions,
 }: FailedCallbackOptions): HandleFailedCallback {
   return async (req, locals, error) => {
-    if (!(error instanceof AppError)) return undefined
+    // Asking for a nonce is a step of the login: it comes again with one.
+    if (!(error instanceof AppError) || error.code === 'use_dpop_nonce') return undefined
     const { code, reason } = error
     const { transaction, successor }: Partial<LoginFailed> = error instanceof LoginFailed ? error : {}
     const { returnTo = config.loginReturnTo, providerName, prompt } = transaction ?? {}

@@ -29,7 +29,7 @@ const toHeaders = (origin: string) => [
   'Access-Control-Allow-Credentials',
   'true',
   'Access-Control-Expose-Headers',
-  'X-Request-Id,Retry-After,RateLimit,RateLimit-Policy',
+  'X-Request-Id,Retry-After,RateLimit,RateLimit-Policy,DPoP-Nonce',
   ...forOthers,
 ]
 

@@ -1,5 +1,5 @@
 import type { Request } from 'express'
-import { InvalidDpopProof, type VerifyDpopProof } from '../../app-token/dpop-proof.ts'
+import { DpopNonceNeeded, InvalidDpopProof, type VerifyDpopProof } from '../../app-token/dpop-proof.ts'
 import type { Config } from '../../config/config.ts'
 import { AppError } from '../../errors.ts'
 
@@ -7,7 +7,8 @@ import { AppError } from '../../errors.ts'
  * Reads the thumbprint of the key to which the app token is to be bound (RFC 9449 5); undefined where the
  * request has no proof, and with APP_TOKEN_BINDING=none.
  *
- * @throws AppError `invalid_dpop_proof`, also where a proof is missing with APP_TOKEN_BINDING=required
+ * @throws AppError `invalid_dpop_proof`, also where a proof is missing with APP_TOKEN_BINDING=required;
+ * `use_dpop_nonce` with the nonce
  */
 export type ReadDpopThumbprint = (req: Request) => Promise<string | undefined>
 
@@ -26,6 +27,10 @@ export function createDpopHeaderReader(
     try {
       return await verifyProof(proof, { method: req.method, url: publicUrl + req.path })
     } catch (error) {
+      if (error instanceof DpopNonceNeeded) {
+        const headers = { 'DPoP-Nonce': error.nonce }
+        throw new AppError('use_dpop_nonce', `${error.message}.`, { headers, cause: error })
+      }
       if (!(error instanceof InvalidDpopProof)) throw error
       throw new AppError('invalid_dpop_proof', `${error.message}.`, { cause: error })
     }
