@@ -72,14 +72,14 @@ interface BrowserComponents extends Components {
 
 /** What a request must pass before an endpoint sees it. */
 function createGuards({ config, store, tokenRefresher, sessions, transactionCookies }: BrowserComponents) {
-  const { allowedOrigins, rateLimits } = config
+  const { rateLimits } = config
   // A request without any of these costs neither the session store nor the provider anything: another site's
   // frames and images can send it.
   const isBare = (req: Request) =>
     !transactionCookies.hasAny(req) && !sessions.hasCookie(req) && req.get('dpop') === undefined
   return {
-    csrf: createCsrfGuard(allowedOrigins),
-    formCsrf: createFormCsrfGuard(allowedOrigins),
+    csrf: createCsrfGuard(config),
+    formCsrf: createFormCsrfGuard(config),
     loginGuard: createLoginGuard(config),
     requireSession: createRequireSession(sessions),
     requireFreshTokens: createRequireFreshTokens(tokenRefresher),

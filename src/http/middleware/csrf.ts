@@ -4,19 +4,16 @@ import { AppError } from '../../errors.ts'
 import { isNavigation } from '../request/navigation.ts'
 import { optionalText } from '../request/parameters.ts'
 
+type Origins = Pick<Config, 'publicUrl' | 'allowedOrigins'>
+
 /**
  * Protects every call that acts on the session cookie (RFC 10017 6.1.3.3). A page of another site cannot send
  * a custom header without a preflight, which CORS refuses; and Origin or Fetch Metadata must name an allowed
  * page as well.
  */
-export function createCsrfGuard(allowedOrigins: readonly string[]): RequestHandler {
+export function createCsrfGuard({ publicUrl, allowedOrigins }: Origins): RequestHandler {
   return (req, _res, next) => {
-    if (!isFromAllowedPage(req, allowedOrigins)) {
-      throw new AppError(
-        'csrf_check_failed',
-        'The request does not come from a page of this server or of an origin in SPA_ORIGINS.',
-      )
-    }
+    if (!isFromAllowedPage(req, allowedOrigins)) throw foreignPage(req, publicUrl)
     if (req.get('x-csrf') !== '1') {
       throw new AppError('csrf_check_failed', 'Send the header "X-CSRF: 1" with this request.')
     }
@@ -28,8 +25,9 @@ export function createCsrfGuard(allowedOrigins: readonly string[]): RequestHandl
  * The same guard, which also accepts a plain HTML form, although it cannot send headers: the browser must say
  * that a page of this origin sent it.
  */
-export function createFormCsrfGuard(allowedOrigins: readonly string[]): RequestHandler {
-  const guard = createCsrfGuard(allowedOrigins)
+export function createFormCsrfGuard(origins: Origins): RequestHandler {
+  const guard = createCsrfGuard(origins)
+  const { allowedOrigins } = origins
   return (req, res, next) => {
     const isForm = req.is('application/x-www-form-urlencoded') !== false
     const origin = req.get('origin') ?? ''
@@ -45,10 +43,17 @@ export function createFormCsrfGuard(allowedOrigins: readonly string[]): RequestH
  * Keeps other sites from beginning logins: a navigation needs a click of the user (OWASP ASVS 5.0, 7.6.2),
  * and calls by their pages are refused, which would also use up the rate limit of their visitors' addresses.
  */
-export function createLoginGuard({ allowedOrigins, loginReturnTo }: Config): RequestHandler {
+export function createLoginGuard({
+  publicUrl,
+  allowedOrigins,
+  loginReturnTo,
+}: Origins & Pick<Config, 'loginReturnTo'>): RequestHandler {
   return (req, res, next) => {
-    const isAllowedCall = isFromAllowedPage(req, allowedOrigins) || req.get('sec-fetch-site') === 'none'
-    if (isNavigation(req) ? isUnsolicited(req, allowedOrigins) : !isAllowedCall) {
+    if (!isNavigation(req)) {
+      if (isFromAllowedPage(req, allowedOrigins) || req.get('sec-fetch-site') === 'none') return next()
+      throw foreignPage(req, publicUrl)
+    }
+    if (isUnsolicited(req, allowedOrigins)) {
       res.locals.retry = { returnTo: loginReturnTo, provider: optionalText(req.query.provider) }
       throw new AppError(
         'csrf_check_failed',
@@ -75,3 +80,22 @@ function isFromAllowedPage(req: Request, allowedOrigins: readonly string[]): boo
   const site = req.get('sec-fetch-site')
   return site === undefined || site === 'same-origin'
 }
+
+/**
+ * Mostly a wrong PUBLIC_URL, as long as an app is being developed. The text names the two origins, and so
+ * shows which one has to change.
+ */
+function foreignPage(req: Request, publicUrl: string): AppError {
+  const origin = req.get('origin')
+  const detail =
+    origin === undefined
+      ? 'The request does not come from a page of this server or of an origin in SPA_ORIGINS.'
+      : `The request comes from a page of ${toShown(origin)}, but PUBLIC_URL is ${publicUrl}. ` +
+        "Behind a dev server's proxy, PUBLIC_URL must be the address in the browser. " +
+        'If the app has another origin than this server, list it in SPA_ORIGINS.'
+  return new AppError('csrf_check_failed', detail)
+}
+
+/** An origin that may be repeated in an answer: one in its normal form, and of a usual length. */
+const toShown = (origin: string) =>
+  origin.length <= 200 && URL.parse(origin)?.origin === origin ? origin : 'another origin'

@@ -72,6 +72,47 @@ describe('every call that acts on the session cookie is defended (R54)', () => {
   })
 })
 
+describe('a wrong PUBLIC_URL is named where it is noticed', () => {
+  const readDetail = async (response: Response) => {
+    expect(response.status).toBe(403)
+    return ((await response.json()) as { detail: string }).detail
+  }
+
+  test.each([
+    ['POST', '/api/token', { ...csrf }],
+    ['POST', '/api/logout', { ...csrf }],
+    ['POST', '/api/login', { ...csrf }],
+    ['GET', '/api/login', {}],
+  ] as const)('%s %s from the page of a dev server', async (method, path, headers) => {
+    const devServer = { ...headers, origin: 'http://localhost:5173' }
+    const response = await createTestBrowser().fetch(portico.url + path, { method, headers: devServer })
+    expect(await readDetail(response)).toContain(
+      `The request comes from a page of http://localhost:5173, but PUBLIC_URL is ${publicUrl}. `,
+    )
+  })
+
+  test.each(['null', 'https://x.example/<script>', `https://${'x'.repeat(250)}.example`, '"'])(
+    'an odd origin is not repeated: %s',
+    async (origin) => {
+      const response = await createTestBrowser().fetch(`${portico.url}/api/token`, {
+        method: 'POST',
+        headers: { ...csrf, origin },
+      })
+      const detail = await readDetail(response)
+      expect(detail).toContain('from a page of another origin, but')
+      expect(detail).not.toContain(origin)
+    },
+  )
+
+  test('a user who is sent to the login reads no names of settings', async () => {
+    const headers = { 'sec-fetch-site': 'cross-site', 'sec-fetch-user': undefined }
+    const response = await createTestBrowser().visit(`${portico.url}/api/login`, { headers })
+    const page = await response.text()
+    expect([response.status, page.includes('PUBLIC_URL')]).toEqual([403, false])
+    expect(page).toContain('Another site sent you here to sign in')
+  })
+})
+
 test('a logout form of our own page with Referrer-Policy no-referrer passes, whose Origin is null', async () => {
   const headers = { origin: 'null', 'sec-fetch-site': 'same-origin' }
   const body = new URLSearchParams()
