@@ -33,6 +33,11 @@ export default defineConfig({
         hookTimeout: 240_000,
         globalSetup: ['./test/support/chromium/chromium.ts', './test/support/redis/start-redis.ts'],
       }),
+      project('client', ['test/client/**/*.test.{ts,tsx}'], {
+        testTimeout: 60_000,
+        hookTimeout: 240_000,
+        globalSetup: './test/support/chromium/chromium.ts',
+      }),
       project('fleets', fleets, { ...redis, sequence: { groupOrder: 1 } }),
       project('figures', figures, { ...redis, maxWorkers: 1, sequence: { groupOrder: 2 } }),
     ],

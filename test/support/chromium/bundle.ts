@@ -8,9 +8,22 @@ export interface BundledFile {
   code: string
 }
 
-/** Bundles a module for browsers, as a SPA's build does: the entry first, then what it loads later. */
-export async function bundle(entry: string): Promise<BundledFile[]> {
-  const build = await rolldown({ input: entry, cwd: root, platform: 'browser' })
+/**
+ * Bundles a module for browsers, as a SPA's build does: the entry first, then what it loads later. In
+ * development, React's StrictMode runs effects twice.
+ */
+export async function bundle(
+  entry: string,
+  mode: 'development' | 'production' = 'production',
+): Promise<BundledFile[]> {
+  const build = await rolldown({
+    input: entry,
+    cwd: root,
+    platform: 'browser',
+    transform: { define: { 'process.env.NODE_ENV': JSON.stringify(mode) } },
+    // 'use client' is for servers that render.
+    checks: { moduleLevelDirective: false },
+  })
   const { output } = await build.generate({ minify: true, comments: false, entryFileNames: '[name].js' })
   await build.close()
   return output.map((file) => ({ name: file.fileName, code: 'code' in file ? file.code : '' }))

@@ -1,0 +1,55 @@
+import { useEffect, useState } from 'react'
+import type { TokenOptions } from '../types.ts'
+import { usePortico } from './use-portico.ts'
+
+/**
+ * How often the client is asked. It answers from memory until the token is about to expire, so that most of
+ * these calls cost nothing; after a refusal, each would be a request, and they are rarer.
+ */
+const interval = { afterToken: 5_000, afterRefusal: 60_000 }
+
+/**
+ * Returns a valid app token, for what cannot call `fetch` or `authHeaders` of the client, such as a WebSocket;
+ * undefined until there is one, and while there is none. Renders again when the token is replaced. A hidden
+ * page asks for none.
+ *
+ * @example
+ * const token = useToken({ audience: 'https://chat.example.com' })
+ * useEffect(() => (token === undefined ? undefined : connect(token)), [token])
+ */
+export function useToken({ scope, audience }: Omit<TokenOptions, 'fresh'> = {}): string | undefined {
+  const { status, session, getToken } = usePortico()
+  const purpose = session && JSON.stringify([session.id, scope, audience])
+  const [held, setHeld] = useState<{ token: string | undefined; purpose: string }>()
+
+  useEffect(() => {
+    if (status !== 'signed-in' || purpose === undefined) return
+    let isOver = false
+    let timer: ReturnType<typeof setTimeout> | undefined
+
+    async function ask(purpose: string): Promise<void> {
+      if (document.hidden) return
+      const options = {
+        ...(scope === undefined ? {} : { scope }),
+        ...(audience === undefined ? {} : { audience }),
+      }
+      const token = await getToken(options).catch(() => undefined)
+      if (isOver) return
+      setHeld((held) => (held?.token === token && held?.purpose === purpose ? held : { token, purpose }))
+      clearTimeout(timer)
+      timer = setTimeout(onTime, token === undefined ? interval.afterRefusal : interval.afterToken)
+    }
+    const onTime = () => void ask(purpose)
+
+    onTime()
+    document.addEventListener('visibilitychange', onTime)
+    return () => {
+      isOver = true
+      clearTimeout(timer)
+      document.removeEventListener('visibilitychange', onTime)
+    }
+  }, [status, purpose, scope, audience, getToken])
+
+  // The token of another user, scope or audience is not returned, not even for one render.
+  return held?.purpose === purpose ? held?.token : undefined
+}
