@@ -44,12 +44,12 @@ export interface MockPortico<User extends PorticoUser = PorticoUser> extends Por
   signOut(reason?: PorticoEvents['signed-out']['reason']): void
   /**
    * Without a method: Portico does not answer any more. The state is `unknown`, the user the last one known,
-   * and all calls reject, until `signIn` or `signOut`. With a method: only its calls reject, and no state
-   * changes; without an error they succeed again.
+   * and all calls reject that ask Portico for something, until `signIn` or `signOut`. With a method: only its
+   * calls reject, and no state changes; without an error they succeed again.
    */
   fail(error: PorticoError): void
   fail(error: PorticoError | undefined, method: MockMethod): void
-  /** From now on, `getToken` returns this one. */
+  /** The token was renewed: from now on, `getToken` returns this one. */
   setToken(token: string): void
   /** Reports an event that no control above causes: `expiring` or `renew-failed`. */
   emit<Name extends keyof PorticoEvents<User>>(name: Name, event: PorticoEvents<User>[Name]): void
@@ -152,6 +152,7 @@ export function createMockPortico<User extends PorticoUser = PorticoUser>(
     },
     setToken(next) {
       token = next
+      if (state.status === 'signed-in') change({ ...state, session: { ...state.session } })
     },
 
     getState: () => state,
@@ -200,8 +201,15 @@ export function createMockPortico<User extends PorticoUser = PorticoUser>(
       endOthers: (...args) => call('sessions.endOthers', args, () => 0),
     },
     userinfo: (...args) => call('userinfo', args, () => ({ ...state.user })),
-    checkSession: (...args) => call('checkSession', args, () => state),
-    keepAlive: (...args) => call('keepAlive', args, () => state),
-    close: (...args) => void calls.push({ method: 'close', args }),
+    // These do not reject: the state says what is known.
+    async checkSession() {
+      calls.push({ method: 'checkSession', args: [] })
+      return state
+    },
+    async keepAlive() {
+      calls.push({ method: 'keepAlive', args: [] })
+      return state
+    },
+    close: () => void calls.push({ method: 'close', args: [] }),
   }
 }

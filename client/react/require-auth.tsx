@@ -46,8 +46,7 @@ export function RequireAuth({
 
   if (user !== undefined) return <OneUser key={user.sub}>{children}</OneUser>
   if (status === 'loading') return loading
-  // The state says how the check ended.
-  if (error !== undefined) return unknown(error, () => void checkSession().catch(() => undefined))
+  if (error !== undefined) return unknown(error, () => void checkSession())
   if (signedOut !== undefined) return signedOut
   return <SignIn atOnce={!wasSignedIn} options={login} loading={loading} problem={unknown} />
 }

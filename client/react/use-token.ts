@@ -23,7 +23,8 @@ export function useToken({ scope, audience }: Omit<TokenOptions, 'fresh'> = {}):
   const [held, setHeld] = useState<{ token: string | undefined; purpose: string }>()
 
   useEffect(() => {
-    if (status !== 'signed-in' || purpose === undefined) return
+    // Each new token also brings the session's timeouts: a new session object is the time to ask.
+    if (status !== 'signed-in' || session === undefined || purpose === undefined) return
     let isOver = false
     let timer: ReturnType<typeof setTimeout> | undefined
 
@@ -48,7 +49,7 @@ export function useToken({ scope, audience }: Omit<TokenOptions, 'fresh'> = {}):
       clearTimeout(timer)
       document.removeEventListener('visibilitychange', onTime)
     }
-  }, [status, purpose, scope, audience, getToken])
+  }, [status, session, purpose, scope, audience, getToken])
 
   // The token of another user, scope or audience is not returned, not even for one render.
   return held?.purpose === purpose ? held?.token : undefined

@@ -201,7 +201,6 @@ describe('useToken', () => {
     await show('token', { user: ada, token: 'first' })
     await isNext('first')
     await page.evaluate(() => window.harness.portico.setToken('second'))
-    await page.clock.runFor(5_000)
     await isNext('second')
     await signOut()
     await isNext('undefined')
@@ -210,14 +209,24 @@ describe('useToken', () => {
     expect(await calls('getToken')).toEqual(asked)
   })
 
+  test('asks the client every few seconds, which renews a token before it expires', async () => {
+    await show('token', { user: ada })
+    await isNext('mock-token')
+    const asked = (await calls('getToken')).length
+    await page.clock.runFor(5_000)
+    await expect.poll(() => calls('getToken')).toHaveLength(asked + 1)
+    await page.clock.runFor(5_000)
+    await expect.poll(() => calls('getToken')).toHaveLength(asked + 2)
+  })
+
   test('never returns the token of the previous user', async () => {
     await show('token', { user: ada, token: 'of Ada' })
     await isNext('of Ada')
-    await page.evaluate(() => {
+    await page.evaluate((grace) => {
       window.harness.seenTokens.length = 0
+      window.harness.portico.signIn(grace, { id: 'of Grace' })
       window.harness.portico.setToken('of Grace')
-    })
-    await signIn(grace)
+    }, grace)
     await isNext('of Grace')
     expect(await page.evaluate(() => window.harness.seenTokens)).not.toContain('of Ada')
   })

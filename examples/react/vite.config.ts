@@ -1,0 +1,10 @@
+import react from '@vitejs/plugin-react'
+import { defineConfig } from 'vite'
+
+// Portico answers at the app's own address. Its PUBLIC_URL is therefore this dev server's.
+const portico = process.env.PORTICO_URL ?? 'http://localhost:3000'
+
+export default defineConfig({
+  plugins: [react()],
+  server: { proxy: { '/api': portico, '/.well-known': portico } },
+})
