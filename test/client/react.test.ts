@@ -12,17 +12,16 @@ const ada = { sub: 'ada', name: 'Ada' }
 const grace = { sub: 'grace', name: 'Grace' }
 
 let browser: Browser
-let script: string
+let script = ''
 let context: BrowserContext
 let page: Page
 /** What the browser complained about: React's warnings, script errors. */
 let complaints: string[]
 
 beforeAll(async () => {
-  ;[browser, script] = await Promise.all([
-    launchChromium(),
-    bundle(join(import.meta.dirname, 'pages/react.tsx')),
-  ])
+  const files = bundle(join(import.meta.dirname, 'pages/react.tsx'), 'development')
+  browser = await launchChromium()
+  script = (await files)[0]?.code ?? ''
 })
 afterAll(() => browser.close())
 beforeEach(async () => {
