@@ -1,4 +1,5 @@
 import { PorticoError } from './errors.ts'
+import { createStateStore } from './state-store.ts'
 import type {
   Portico,
   PorticoEvents,
@@ -24,7 +25,10 @@ export interface MockOptions<User extends PorticoUser = PorticoUser> {
   /** Who is signed in. With a `status`: the last user known (`unknown`), or whom `handleCallback` signs in. */
   user?: User
   session?: Partial<PorticoSession>
-  /** The status at the beginning, if it is not `signed-in` with a user and `signed-out` without one. */
+  /**
+   * The status at the beginning, if it is not `signed-in` with a user and `signed-out` without one. `unknown`:
+   * as after `fail`.
+   */
   status?: Exclude<PorticoState['status'], 'signed-in'>
   /** What `getToken` returns; `mock-token` by default. */
   token?: string | ((options: TokenOptions) => string)
@@ -62,22 +66,9 @@ const defaultSession: PorticoSession = {
   absolute_expires_in: 43_200,
 }
 
-function stateAtFirst<User extends PorticoUser>({
-  user,
-  session,
-  status,
-}: MockOptions<User>): PorticoState<User> {
-  const known = user && { user, session: { ...defaultSession, ...session } }
-  if (status === 'unknown') {
-    return { status, ...known, error: new PorticoError('network_error', 'Portico does not answer.') }
-  }
-  if (status !== undefined) return { status }
-  return known === undefined ? { status: 'signed-out' } : { status: 'signed-in', ...known }
-}
-
 /**
- * Creates a client without network, timers or browser, for unit tests of an app. It behaves as the real one
- * does at the outside: `login` goes nowhere, `handleCallback` signs `user` in, `logout` signs out.
+ * Creates a client without network, timers or browser, for unit tests of an app. Its state and events are
+ * those of the real one; `login` goes nowhere, `handleCallback` signs `user` in, `logout` signs out.
  *
  * @example
  * const portico = createMockPortico({ user: { sub: 'ada', name: 'Ada' } })
@@ -92,29 +83,16 @@ export function createMockPortico<User extends PorticoUser = PorticoUser>(
   const failures = new Map<MockMethod, PorticoError>()
   let outage: PorticoError | undefined
   let { token = 'mock-token' } = options
-  let state = stateAtFirst(options)
-  const listeners = new Set<() => void>()
-  const handlers = new Map<string, Set<(event: never) => void>>()
+  const { user, session, status = user ? 'signed-in' : 'signed-out' } = options
+  const store = createStateStore<User>()
 
-  function change(next: PorticoState<User>): void {
-    state = next
-    for (const listener of [...listeners]) listener()
-  }
-  const emit: MockPortico<User>['emit'] = (name, event) => {
-    for (const handler of [...(handlers.get(name) ?? [])]) handler(event as never)
-  }
   function signIn(user: User, session?: Partial<PorticoSession>): void {
-    const previous = state.user
     outage = undefined
-    change({ status: 'signed-in', user, session: { ...defaultSession, ...session } })
-    if (previous !== undefined && previous.sub !== user.sub) emit('user-changed', { user, previous })
-    else emit('signed-in', { user })
+    store.signedIn(user, { ...defaultSession, ...session })
   }
   function signOut(reason: PorticoEvents['signed-out']['reason'] = 'ended'): void {
-    const wasSignedIn = state.user !== undefined
     outage = undefined
-    change({ status: 'signed-out' })
-    if (wasSignedIn) emit('signed-out', { reason })
+    store.signedOut(reason)
   }
 
   /** Records a call, and answers it unless a test made it fail. */
@@ -129,7 +107,7 @@ export function createMockPortico<User extends PorticoUser = PorticoUser>(
     return answer()
   }
   function currentToken(tokenOptions: TokenOptions = {}): string {
-    if (state.user === undefined) {
+    if (store.get().user === undefined) {
       throw new PorticoError('session_required', 'You are not signed in.', { status: 401 })
     }
     return typeof token === 'string' ? token : token(tokenOptions)
@@ -138,38 +116,39 @@ export function createMockPortico<User extends PorticoUser = PorticoUser>(
   const answer: typeof fetch = options.fetch ?? (async () => new Response(null, { status: 204 }))
   let isCallbackDone = false
 
+  if (user && (status === 'signed-in' || status === 'unknown')) signIn(user, session)
+  if (status === 'unknown') {
+    outage = new PorticoError('network_error', 'Portico does not answer.')
+    store.unknown(outage)
+  }
+  if (status === 'signed-out') signOut()
+
   return {
     calls,
     signIn,
     signOut,
-    emit,
+    emit: store.emit,
     fail(error: PorticoError | undefined, method?: MockMethod) {
       if (method === undefined) {
         outage = error
-        if (error) change({ status: 'unknown', user: state.user, session: state.session, error })
+        if (error) store.unknown(error)
       } else if (error === undefined) failures.delete(method)
       else failures.set(method, error)
     },
     setToken(next) {
       token = next
-      if (state.status === 'signed-in') change({ ...state, session: { ...state.session } })
+      const { status, session } = store.get()
+      if (status === 'signed-in') store.sessionMoved({ ...session })
     },
 
-    getState: () => state,
-    subscribe(listener) {
-      listeners.add(listener)
-      return () => void listeners.delete(listener)
-    },
-    on(name, listener) {
-      const ofName = handlers.get(name) ?? new Set()
-      handlers.set(name, ofName.add(listener))
-      return () => void ofName.delete(listener)
-    },
+    getState: store.get,
+    subscribe: store.subscribe,
+    on: store.on,
 
     login: (...args) => call('login', args, () => undefined),
     handleCallback: (...args) =>
       call('handleCallback', args, () => {
-        if (options.user && !isCallbackDone) signIn(options.user, options.session)
+        if (user && !isCallbackDone) signIn(user, session)
         isCallbackDone = true
         return { returnTo: options.returnTo ?? '/' }
       }),
@@ -193,22 +172,23 @@ export function createMockPortico<User extends PorticoUser = PorticoUser>(
     sessions: {
       list: (...args) =>
         call('sessions.list', args, () => {
-          if (state.session === undefined) return []
-          const { created_at: last_seen_at } = state.session
-          return [{ ...state.session, device: 'Mock browser', address: null, last_seen_at, current: true }]
+          const { session } = store.get()
+          if (session === undefined) return []
+          const { created_at: last_seen_at } = session
+          return [{ ...session, device: 'Mock browser', address: null, last_seen_at, current: true }]
         }),
       end: (...args) => call('sessions.end', args, () => undefined),
       endOthers: (...args) => call('sessions.endOthers', args, () => 0),
     },
-    userinfo: (...args) => call('userinfo', args, () => ({ ...state.user })),
+    userinfo: (...args) => call('userinfo', args, () => ({ ...store.get().user })),
     // These do not reject: the state says what is known.
     async checkSession() {
       calls.push({ method: 'checkSession', args: [] })
-      return state
+      return store.get()
     },
     async keepAlive() {
       calls.push({ method: 'keepAlive', args: [] })
-      return state
+      return store.get()
     },
     close: () => void calls.push({ method: 'close', args: [] }),
   }

@@ -117,6 +117,8 @@ describe('the calls of a mock', () => {
     expect((await portico.checkSession()).status).toBe('unknown')
     portico.signIn(ada)
     expect(await portico.getToken()).toBe('mock-token')
+    const unknown = createMockPortico({ user: ada, status: 'unknown' })
+    await expect(unknown.getToken()).rejects.toMatchObject({ code: 'network_error' })
   })
 
   test('the failure of one method changes nothing else', async () => {
