@@ -5,7 +5,7 @@ import { requireAppToken } from '../../../src/verify/verify.ts'
 import { startTestServer } from '../network/http-server.ts'
 import { startPortico } from '../portico.ts'
 import { startDemoProvider } from '../providers/demo-provider.ts'
-import { bundleClient } from './bundle.ts'
+import { type BundledFile, bundleClient } from './bundle.ts'
 
 const toPage = (script: string) => `<!doctype html>
 <title>client</title>
@@ -31,6 +31,8 @@ interface ClientSiteOptions {
   client?: Partial<PorticoOptions>
   /** An app that the page runs instead of the client alone. */
   script?: string
+  /** What that app imports from /client, besides the client. */
+  files?: BundledFile[]
   /** Where the provider redirects: a page of the app, or Portico itself. */
   redirect?: 'spa' | 'server'
 }
@@ -44,9 +46,10 @@ export async function startClientSite({
   client = {},
   redirect = 'spa',
   script,
+  files = [],
 }: ClientSiteOptions = {}) {
   const html = script === undefined ? clientPage : toPage(script)
-  const [server, files] = await Promise.all([startTestServer(), bundleClient()])
+  const [server, ofClient] = await Promise.all([startTestServer(), bundleClient()])
   const url = server.origin.replace('127.0.0.1', 'localhost')
   const redirectUri = `${url}${redirect === 'spa' ? '/callback' : '/api/callback'}`
   const provider = await startDemoProvider({
@@ -71,7 +74,7 @@ export async function startClientSite({
     return faults.answer(req, res, next)
   })
   site.get('/options.json', (_req, res) => void res.json({ apiOrigins: ['self'], ...client }))
-  for (const { name, code } of files) {
+  for (const { name, code } of [...ofClient, ...files]) {
     site.get(`/client/${name}`, (_req, res) => void res.type('text/javascript').send(code))
   }
   site.get(['/', '/callback', '/here'], (_req, res) => void res.type('html').send(html))
