@@ -41,8 +41,10 @@ beforeEach(async () => {
   page.on('console', (message) => {
     if (['error', 'warning'].includes(message.type())) complaints.push(message.text())
   })
-  await page.clock.install()
+  await page.clock.install({ time: 0 })
   await page.goto(`${site}/start?a=1#b`)
+  // From here on, a test moves the time.
+  await page.clock.pauseAt(3_600_000)
 })
 afterEach(async () => {
   await context.close()
