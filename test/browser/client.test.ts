@@ -526,6 +526,30 @@ describe('a token that is bound to a key of the browser', () => {
     expect(await keyOf(page)).toEqual(binding === 'none' ? undefined : expect.any(String))
   })
 
+  test.each([-3_600, 3_600])(
+    'a browser whose clock is wrong by %i seconds signs in, and calls the API',
+    async (offset) => {
+      await startSite(bound)
+      const page = await open('/', { status: 'signed-out' })
+      await page.clock.install({ time: Date.now() + seconds(offset) })
+      await signIn(page)
+      expect(await askOrders(page)).toEqual([200, { for: expect.any(String) }])
+      // The first proof of each kind was answered with a nonce.
+      expect(site.count('POST /api/callback')).toBe(2)
+      expect(site.count('GET /orders')).toBe(2)
+      expect(await askOrders(page)).toEqual([200, { for: expect.any(String) }])
+      expect(site.count('GET /orders')).toBe(3)
+    },
+  )
+
+  test('where each proof needs a nonce, one refusal brings it', async () => {
+    await startSite({ client: { dpop: true }, env: { APP_TOKEN_DPOP_NONCE: 'required' } })
+    const page = await openSignedIn()
+    expect(site.count('POST /api/callback')).toBe(2)
+    await call(page, 'getToken({ fresh: true })')
+    expect(site.count('POST /api/token')).toBe(1)
+  })
+
   test('a browser without storage for keys: an error that says so', async () => {
     await startSite(bound)
     const page = await context.newPage()
