@@ -1,0 +1,161 @@
+import type express from 'express'
+import { describe, expect, test } from 'vitest'
+import {
+  call,
+  claimsOf,
+  clientPages,
+  context,
+  expectStatus,
+  openSignedIn,
+  site,
+  startSite,
+  stateOf,
+} from '../support/chromium/client-pages.ts'
+
+/** What the client makes of what servers answer: faults in front of Portico, and APIs. */
+clientPages()
+
+describe('what is not an answer of Portico', () => {
+  test.each<[string, string, express.RequestHandler]>([
+    ['an empty 502', 'unexpected_response', (_req, res) => void res.status(502).end()],
+    ['an HTML 404', 'unexpected_response', (_req, res) => void res.status(404).send('<h1>Not here</h1>')],
+    ['an HTML 200', 'unexpected_response', (_req, res) => void res.send('<!doctype html>')],
+    ['a JSON 200 of something else', 'unexpected_response', (_req, res) => void res.json({ status: 'up' })],
+    [
+      'a JSON 500 of something else',
+      'unexpected_response',
+      (_req, res) => void res.status(500).json({ oh: 'no' }),
+    ],
+    ['a connection that breaks', 'network_error', (req) => void req.socket.destroy()],
+  ])('%s: unknown, never signed out, and well again afterwards', async (_name, code, answer) => {
+    await startSite()
+    const page = await openSignedIn()
+    site.faults.answer = (req, res, next) => (req.path.startsWith('/api/') ? answer(req, res, next) : next())
+    expect(await call(page, 'getToken({ fresh: true })')).toBe(`PorticoError ${code}`)
+    expect(await call(page, 'login()')).toBe(`PorticoError ${code}`)
+    expect(await call(page, 'logout()')).toBe(`PorticoError ${code}`)
+    // What was known is not forgotten.
+    expect((await stateOf(page)).status).toBe('signed-in')
+    await page.reload()
+    await expectStatus(page, 'unknown')
+    expect(await page.evaluate('portico.getState().error.code')).toBe(code)
+    site.faults.answer = undefined
+    await page.evaluate('dispatchEvent(new Event("online"))')
+    await expectStatus(page, 'signed-in')
+  })
+
+  test('a refusal keeps its code, its request id and its Retry-After', async () => {
+    await startSite()
+    const page = await openSignedIn()
+    const problem = { code: 'store_unavailable', detail: 'Down.', request_id: 'r-1' }
+    site.faults.answer = (_req, res) =>
+      void res.status(503).set({ 'Retry-After': '7', 'X-Request-Id': 'r-1' }).json(problem)
+    const error = await page.evaluate(
+      'portico.userinfo().catch(({ name, code, message, status, requestId, retryAfter }) => ({ name, code, message, status, requestId, retryAfter }))',
+    )
+    expect(error).toEqual({
+      name: 'PorticoError',
+      code: 'store_unavailable',
+      message: 'Down.',
+      status: 503,
+      requestId: 'r-1',
+      retryAfter: 7,
+    })
+  })
+})
+
+describe('calls to an API', () => {
+  test('the token goes to the listed origins only', async () => {
+    await startSite({ client: { apiOrigins: ['https://api.example.com'] } })
+    const page = await openSignedIn()
+    const sent: Record<string, string | undefined> = {}
+    for (const origin of [
+      'https://api.example.com',
+      'https://api.example.com.evil.example',
+      'https://evil.example',
+    ]) {
+      await page.route(`${origin}/**`, async (route) => {
+        sent[origin] = (await route.request().allHeaders()).authorization
+        await route.fulfill({ headers: { 'Access-Control-Allow-Origin': '*' }, json: {} })
+      })
+      await page.evaluate(`portico.fetch('${origin}/x', { mode: 'cors' }).catch(() => {})`)
+    }
+    expect(sent['https://api.example.com']).toMatch(/^Bearer eyJ/)
+    expect(sent['https://evil.example']).toBeUndefined()
+    expect(sent['https://api.example.com.evil.example']).toBeUndefined()
+    expect(await call(page, "authHeaders('https://evil.example/x')")).toEqual({})
+    expect(await call(page, "authHeaders('http://api.example.com/x')")).toEqual({})
+    // The page's own origin is not listed here.
+    await page.evaluate("portico.fetch('/orders')")
+    expect(site.count('POST /api/token')).toBe(0)
+  })
+
+  test('a 401 is answered by a fresh token, once, with the same body', async () => {
+    await startSite()
+    const page = await openSignedIn()
+    const bodies: string[] = []
+    const tokens = new Set<string>()
+    const refuseFirst = (times: number): express.RequestHandler => {
+      let left = times
+      return (req, res, next) => {
+        if (req.path !== '/orders') return next()
+        tokens.add(req.get('authorization') ?? '')
+        req.setEncoding('utf8').on('data', (text: string) => bodies.push(text))
+        req.on('end', () => {
+          left -= 1
+          res.status(left < 0 ? 200 : 401).json({})
+        })
+      }
+    }
+    const post = "fetch('/orders', { method: 'POST', body: 'two books' }).then(({ status }) => status)"
+    site.faults.answer = refuseFirst(1)
+    expect(await call(page, post)).toBe(200)
+    expect(bodies).toEqual(['two books', 'two books'])
+    expect(tokens.size).toBe(2)
+    site.faults.answer = refuseFirst(9)
+    expect(await call(page, post)).toBe(401)
+    expect(bodies).toHaveLength(4)
+  })
+
+  test('a demand for a more recent sign-in begins one, and no second one if that is not enough', async () => {
+    await startSite()
+    const page = await openSignedIn()
+    const challenge =
+      'Bearer error="insufficient_user_authentication", acr_values="urn:mfa phr", max_age="30"'
+    site.faults.answer = (req, res, next) =>
+      req.path === '/orders' ? void res.status(401).set('WWW-Authenticate', challenge).json({}) : next()
+    const [request] = await Promise.all([
+      page.waitForRequest((one) => one.url().includes('/api/login')),
+      page.evaluate("void portico.fetch('/orders')"),
+    ])
+    expect(Object.fromEntries(new URL(request.url()).searchParams)).toMatchObject({
+      acr_values: 'urn:mfa phr',
+      max_age: '30',
+    })
+    await page.waitForURL((address) => address.searchParams.has('state'))
+    await page.goto(`${site.url}/`)
+    await expectStatus(page, 'signed-in')
+    const logins = site.count('GET /api/login')
+    expect(await page.evaluate("portico.fetch('/orders').then(({ status }) => status)")).toBe(401)
+    expect(site.count('GET /api/login')).toBe(logins)
+  })
+
+  test('no token of another user who has signed in meanwhile', async () => {
+    await startSite()
+    const one = await openSignedIn()
+    const two = await context.newPage()
+    // The first tab hears nothing of this one, as a frozen tab does.
+    await two.addInitScript('globalThis.BroadcastChannel = class { postMessage() {} close() {} }')
+    await two.goto(site.url)
+    await expectStatus(two, 'signed-in')
+    await two.evaluate("void portico.login({ prompt: 'login' })")
+    await two.getByRole('button', { name: /Alan Turing/ }).click()
+    await two.waitForURL((address) => address.pathname === '/callback')
+    await two.waitForFunction('globalThis.portico')
+    await two.evaluate('portico.handleCallback()')
+    expect((await stateOf(one)).user?.name).toBe('Ada Lovelace')
+    expect(await call(one, 'getToken({ fresh: true })')).toBe('PorticoError user_changed')
+    expect((await stateOf(one)).user?.name).toBe('Alan Turing')
+    expect(claimsOf(await call(one, 'getToken()'))).toMatchObject({ name: 'Alan Turing' })
+  })
+})

@@ -1,0 +1,69 @@
+import type { Browser, BrowserContext, Page } from 'playwright-core'
+import { afterAll, afterEach, beforeAll, beforeEach, expect, onTestFinished } from 'vitest'
+import type { PorticoState } from '../../../client/types.ts'
+import { launchChromium } from './chromium.ts'
+import { startClientSite } from './client-site.ts'
+import { signInAsAda } from './demo.ts'
+
+/** Pages of a site that have the client, for tests that call it in a real browser. */
+export let browser: Browser
+/** One user's browser: its pages are tabs. */
+export let context: BrowserContext
+export let site: Awaited<ReturnType<typeof startClientSite>>
+
+/** Starts Chromium for a file, and a browser without cookies for each of its tests. */
+export function clientPages(): void {
+  beforeAll(async () => {
+    browser = await launchChromium()
+  })
+  afterAll(() => browser.close())
+  beforeEach(async () => {
+    context = await browser.newContext()
+  })
+  afterEach(() => context.close())
+}
+
+/** Starts the site of a test. */
+export async function startSite(options?: Parameters<typeof startClientSite>[0]): Promise<void> {
+  site = await startClientSite(options)
+  onTestFinished(() => site.close())
+}
+
+/** Opens a tab; with a status, waits until the client has it. */
+export async function open(path = '/', { status }: { status?: string } = {}): Promise<Page> {
+  const page = await context.newPage()
+  page.setDefaultTimeout(10_000)
+  await page.goto(site.url + path)
+  if (status !== undefined) await expectStatus(page, status)
+  return page
+}
+
+/** The state of the client in a tab. */
+export const stateOf = (page: Page) => page.evaluate<PorticoState>('portico.getState()')
+export const expectStatus = (page: Page, status: string) =>
+  expect.poll(() => page.evaluate('globalThis.portico?.getState().status')).toBe(status)
+/** The events so far: each name, and what says most about it. */
+export const eventsOf = (page: Page) => page.evaluate<[string, string][]>('events')
+/** Runs a call of the client; an error becomes its code. */
+export const call = <Result>(page: Page, expression: string) =>
+  page.evaluate<Result>(`portico.${expression}.catch((error) => error.name + ' ' + error.code)`)
+
+/** Signs in as Ada from a page, and completes the login on the callback page. */
+export async function signIn(page: Page, login = '{}'): Promise<void> {
+  await page.evaluate(`void portico.login(${login})`)
+  await signInAsAda(page)
+  await page.waitForURL((address) => address.pathname === '/callback')
+  await page.waitForFunction('globalThis.portico')
+  await page.evaluate('portico.handleCallback()')
+}
+
+/** Opens a tab, and signs in as Ada. */
+export async function openSignedIn(): Promise<Page> {
+  const page = await open('/', { status: 'signed-out' })
+  await signIn(page)
+  return page
+}
+
+/** The claims of a token, unverified. */
+export const claimsOf = (token: string) =>
+  JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as Record<string, unknown>
