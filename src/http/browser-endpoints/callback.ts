@@ -71,7 +71,7 @@ export function createCallbackHandler(options: CallbackOptions): RequestHandler<
   async function signIn(req: CallbackRequest, res: Response): Promise<void> {
     const response = readResponse(req)
     const appToken = await prepareAppToken(req)
-    const browser = { ...(await readBrowser(req)), appToken }
+    const browser = await readBrowser(req, appToken)
     dropTransaction(res, response)
     const login = await completeLogin(response, browser, res.locals.log)
     const signedIn = login.outcome === 'verified' ? await startSession(req, res, login, browser) : login
@@ -95,9 +95,9 @@ export function createCallbackHandler(options: CallbackOptions): RequestHandler<
     return appToken
   }
 
-  async function readBrowser(req: CallbackRequest): Promise<Omit<Browser, 'appToken'>> {
+  async function readBrowser(req: CallbackRequest, appToken: Browser['appToken']): Promise<Browser> {
     const { session } = await sessions.read(req)
-    return { transactions: transactionCookies.readAll(req), session, client: describeClient(req) }
+    return { transactions: transactionCookies.readAll(req), session, client: describeClient(req), appToken }
   }
 
   /**

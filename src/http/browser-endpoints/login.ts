@@ -81,7 +81,10 @@ export function createLoginHandler({
     const input = read(req)
     res.locals.retry = { returnTo: config.loginReturnTo, provider: input.provider }
     if (input.dpop_jkt === undefined && config.tokenBinding.mode === 'required' && !isNavigation(req)) {
-      throw new AppError('invalid_request', 'Send dpop_jkt: the SHA-256 thumbprint (RFC 7638) of the key.')
+      throw new AppError(
+        'invalid_request',
+        "Sessions are bound to a key here: send dpop_jkt, the SHA-256 thumbprint of the browser's key (RFC 7638).",
+      )
     }
     const login = await begin(
       {
