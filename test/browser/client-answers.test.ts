@@ -4,6 +4,7 @@ import {
   call,
   claimsOf,
   clientPages,
+  completeLogin,
   context,
   expectStatus,
   openSignedIn,
@@ -150,9 +151,7 @@ describe('calls to an API', () => {
     await expectStatus(two, 'signed-in')
     await two.evaluate("void portico.login({ prompt: 'login' })")
     await two.getByRole('button', { name: /Alan Turing/ }).click()
-    await two.waitForURL((address) => address.pathname === '/callback')
-    await two.waitForFunction('globalThis.portico')
-    await two.evaluate('portico.handleCallback()')
+    await completeLogin(two)
     expect((await stateOf(one)).user?.name).toBe('Ada Lovelace')
     expect(await call(one, 'getToken({ fresh: true })')).toBe('PorticoError user_changed')
     expect((await stateOf(one)).user?.name).toBe('Alan Turing')

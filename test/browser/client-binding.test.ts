@@ -5,6 +5,7 @@ import {
   call,
   claimsOf,
   clientPages,
+  completeLogin,
   context,
   expectStatus,
   open,
@@ -48,9 +49,7 @@ describe('a token that is bound to a key of the browser', () => {
     await expectStatus(thief, 'signed-out')
     await thief.evaluate('void portico.login()')
     await signInAsAda(thief)
-    await thief.waitForURL((address) => address.pathname === '/callback')
-    await thief.waitForFunction('globalThis.portico')
-    await thief.evaluate('portico.handleCallback()')
+    await completeLogin(thief)
     const own = await call<Record<string, string>>(thief, `authHeaders('/orders')`)
     expect(await ask({ ...own, Authorization: `DPoP ${token}` })).toBe(401)
     await elsewhere.close()
@@ -62,6 +61,7 @@ describe('a token that is bound to a key of the browser', () => {
     const jkt = await keyOf(page)
     expect(jkt).toMatch(/^[\w-]{43}$/)
     await page.reload()
+    await expectStatus(page, 'signed-in')
     expect(await keyOf(page)).toBe(jkt)
     expect(await keyOf(await open('/', { status: 'signed-in' }))).toBe(jkt)
     expect(
@@ -96,9 +96,7 @@ describe('a token that is bound to a key of the browser', () => {
     // This browser cannot use the session any more: the user signs in again, and gets another one.
     expect((await stateOf(page)).status).toBe('signed-out')
     await page.evaluate('void portico.login()')
-    await page.waitForURL((address) => address.pathname === '/callback')
-    await page.waitForFunction('globalThis.portico')
-    await page.evaluate('portico.handleCallback()')
+    await completeLogin(page)
     expect(await askOrders(page)).toEqual([200, { for: expect.any(String) }])
   })
 

@@ -1,8 +1,10 @@
 import { describe, expect, onTestFinished, test } from 'vitest'
 import {
+  arriveAtCallback,
   call,
   claimsOf,
   clientPages,
+  completeLogin,
   context,
   eventsOf,
   expectStatus,
@@ -24,8 +26,7 @@ describe('sign-in', () => {
     const page = await open('/here?a=1#b', { status: 'signed-out' })
     await page.evaluate('void Promise.all([portico.login(), portico.login()])')
     await signInAsAda(page)
-    await page.waitForURL((address) => address.pathname === '/callback')
-    await page.waitForFunction('globalThis.portico')
+    await arriveAtCallback(page)
     expect((await stateOf(page)).status).toBe('loading')
     const handled = await page.evaluate(
       'Promise.all([portico.handleCallback(), portico.handleCallback()]).then(async (all) => [...all, await portico.handleCallback()])',
@@ -46,8 +47,7 @@ describe('sign-in', () => {
     const page = await open('/', { status: 'signed-out' })
     await page.evaluate('void portico.login()')
     await page.getByRole('link', { name: 'Cancel' }).click()
-    await page.waitForURL((address) => address.pathname === '/callback')
-    await page.waitForFunction('globalThis.portico')
+    await arriveAtCallback(page)
     expect(await call(page, 'handleCallback()')).toBe('PorticoError access_denied')
     expect(page.url()).toBe(`${site.url}/callback`)
     expect((await stateOf(page)).status).toBe('signed-out')
@@ -127,9 +127,7 @@ describe('tabs', () => {
     const two = await open('/', { status: 'signed-in' })
     await two.evaluate("void portico.login({ prompt: 'login' })")
     await two.getByRole('button', { name: /Alan Turing/ }).click()
-    await two.waitForURL((address) => address.pathname === '/callback')
-    await two.waitForFunction('globalThis.portico')
-    await two.evaluate('portico.handleCallback()')
+    await completeLogin(two)
     await expect.poll(async () => (await stateOf(one)).user?.name).toBe('Alan Turing')
     expect(await eventsOf(one)).toEqual([
       ['signed-in', 'Ada Lovelace'],

@@ -49,12 +49,22 @@ export const call = <Result>(page: Page, expression: string) =>
   page.evaluate<Result>(`portico.${expression}.catch((error) => error.name + ' ' + error.code)`)
 
 /** Signs in as Ada from a page, and completes the login on the callback page. */
-export async function signIn(page: Page, login = '{}'): Promise<void> {
-  await page.evaluate(`void portico.login(${login})`)
+export async function signIn(page: Page): Promise<void> {
+  await page.evaluate('void portico.login()')
   await signInAsAda(page)
-  await page.waitForURL((address) => address.pathname === '/callback')
-  await page.waitForFunction('globalThis.portico')
+  await completeLogin(page)
+}
+
+/** Waits until the provider has redirected to the callback page, and completes the login there. */
+export async function completeLogin(page: Page): Promise<void> {
+  await arriveAtCallback(page)
   await page.evaluate('portico.handleCallback()')
+}
+
+/** Waits until the provider has redirected to the callback page. */
+export async function arriveAtCallback(page: Page): Promise<void> {
+  await page.waitForURL((address) => address.searchParams.has('state') && address.pathname === '/callback')
+  await page.waitForFunction('globalThis.portico')
 }
 
 /** Opens a tab, and signs in as Ada. */
