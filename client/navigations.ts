@@ -84,7 +84,7 @@ export function createNavigations<User extends PorticoUser>({
 
   async function handleResponse(): Promise<{ returnTo: string }> {
     const response = Object.fromEntries(new URLSearchParams(location.search))
-    const provider = location.pathname.slice(callbackPath.length)
+    const provider = location.pathname.slice(callbackPath.length).replace(/\/$/, '')
     // The code works once, but it must not stay in the address and the history either.
     history.replaceState(history.state, '', location.pathname)
     try {

@@ -62,6 +62,7 @@ export function createSession<User extends PorticoUser>({
   let changes = 0
 
   async function call<Answer>(path: string, options?: Parameters<Call>[1]): Promise<Answer> {
+    const before = changes
     const isUse = activity.take()
     try {
       const answer = await callServer<Answer>(isUse ? path : `${path}?slide=false`, options)
@@ -70,7 +71,7 @@ export function createSession<User extends PorticoUser>({
       return answer
     } catch (error) {
       if (isUse) activity.note()
-      noteFailure(error as PorticoError)
+      if (before === changes) noteFailure(error as PorticoError)
       throw error
     }
   }

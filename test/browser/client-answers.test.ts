@@ -1,17 +1,20 @@
 import type express from 'express'
 import { describe, expect, test } from 'vitest'
 import {
+  arriveAtCallback,
   call,
   claimsOf,
   clientPages,
   completeLogin,
   context,
   expectStatus,
+  open,
   openSignedIn,
   site,
   startSite,
   stateOf,
 } from '../support/chromium/client-pages.ts'
+import { signInAsAda } from '../support/chromium/demo.ts'
 
 /** What the client makes of what servers answer: faults in front of Portico, and APIs. */
 clientPages()
@@ -63,6 +66,26 @@ describe('what is not an answer of Portico', () => {
       retryAfter: 7,
     })
   })
+})
+
+test('an answer from before the login does not end the session that came with it', async () => {
+  await startSite()
+  const page = await open('/', { status: 'signed-out' })
+  await page.evaluate('void portico.login()')
+  await signInAsAda(page)
+  await arriveAtCallback(page)
+  const { promise: late, resolve: answerNow } = Promise.withResolvers<void>()
+  site.faults.answer = async (req, res, next) => {
+    if (req.path !== '/api/userinfo') return next()
+    await late
+    res.status(401).json({ code: 'session_required', detail: 'Sign in first.' })
+  }
+  const refusal = call(page, 'userinfo()')
+  await expect.poll(() => site.count('GET /api/userinfo')).toBe(1)
+  await page.evaluate('portico.handleCallback()')
+  answerNow()
+  expect(await refusal).toBe('PorticoError session_required')
+  expect((await stateOf(page)).status).toBe('signed-in')
 })
 
 describe('calls to an API', () => {
