@@ -1,5 +1,5 @@
 import { PorticoError } from './errors.ts'
-import type { GetDpopKey } from './lazy-key.ts'
+import type { GetDpopKey } from './tokens/lazy-key.ts'
 
 /** A call of Portico's HTTP API. */
 export interface CallOptions {

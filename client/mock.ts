@@ -1,5 +1,5 @@
 import { PorticoError } from './errors.ts'
-import { createStateStore } from './state-store.ts'
+import { createStateStore } from './session/state-store.ts'
 import type {
   Portico,
   PorticoEvents,

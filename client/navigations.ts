@@ -1,9 +1,9 @@
 import type { Call } from './call.ts'
 import type { PorticoError } from './errors.ts'
-import type { GetDpopKey } from './lazy-key.ts'
-import type { Session } from './session.ts'
+import type { Session } from './session/session.ts'
 import type { SharedToken } from './tabs.ts'
-import type { Tokens } from './tokens.ts'
+import type { GetDpopKey } from './tokens/lazy-key.ts'
+import type { Tokens } from './tokens/tokens.ts'
 import type { LoginOptions, Portico, PorticoUser } from './types.ts'
 
 /** What the callback answers. */

@@ -11,10 +11,22 @@ const files = readdirSync(source, { recursive: true, encoding: 'utf8' })
   .sort()
 const read = (file: string) => readFileSync(join(source, file), 'utf8')
 
+/** The browser client, which people install without the server. */
+const client = join(root, 'client')
+const clientFiles = readdirSync(client, { recursive: true, encoding: 'utf8' })
+  .filter((name) => /\.tsx?$/.test(name))
+  .sort()
+/** All code that ships: each file with its text. */
+const shipped = [
+  ...files.map((file) => ({ file: `src/${file}`, text: read(file) })),
+  ...clientFiles.map((file) => ({ file: `client/${file}`, text: readFileSync(join(client, file), 'utf8') })),
+]
+
 /** The modules a file names in import and export-from statements. */
-const importsOf = (file: string): string[] =>
+const importsOf = (file: string): string[] => namesIn(read(file))
+const namesIn = (text: string): string[] =>
   [
-    ...read(file).matchAll(
+    ...text.matchAll(
       /^(?:import|export)\s[^'";]*?from\s+'([^']+)'|^import\s+'([^']+)'|\bimport\('([^']+)'\)/gms,
     ),
   ].map((match) => match[1] ?? match[2] ?? match[3] ?? '')
@@ -74,7 +86,7 @@ test('no imports run in a circle, not by types either', () => {
 
 test('no folder holds more than a dozen files', () => {
   const counts = new Map<string, number>()
-  for (const file of files) counts.set(dirname(file), (counts.get(dirname(file)) ?? 0) + 1)
+  for (const { file } of shipped) counts.set(dirname(file), (counts.get(dirname(file)) ?? 0) + 1)
   expect([...counts].filter(([, count]) => count > 12)).toEqual([])
 })
 
@@ -84,8 +96,8 @@ describe('words', () => {
     /\b(nobody|somebody|anybody|whoever|anew|twins?|tells?|told|to be had|of ours|BCL|BBA|BCP)\b/i
 
   test('every comment and text is in plain words (CONTRIBUTING.md)', () => {
-    const found = files.flatMap((file) =>
-      read(file)
+    const found = shipped.flatMap(({ file, text }) =>
+      text
         .split('\n')
         .flatMap((line, index) => (puzzling.test(line) ? [`${file}:${index + 1}: ${line.trim()}`] : [])),
     )
@@ -93,8 +105,8 @@ describe('words', () => {
   })
 
   test('no comment is wider than the code', () => {
-    const wide = files.flatMap((file) =>
-      read(file)
+    const wide = shipped.flatMap(({ file, text }) =>
+      text
         .split('\n')
         .flatMap((line, index) =>
           /^\s*(\/\/|\/?\*)/.test(line) && line.length > 110 ? [`${file}:${index + 1}`] : [],
@@ -176,8 +188,19 @@ test('a process loads only what it needs: a primary no server, and a server node
   expect([...modules]).not.toContain('@redis/client')
 })
 
+test('the browser client imports nothing of the server, and brings no library but the proofs of DPoP', () => {
+  const allowed = (file: string) => (file.startsWith('react/') ? /^react$/ : /^dpop$/)
+  for (const file of clientFiles) {
+    for (const target of namesIn(readFileSync(join(client, file), 'utf8'))) {
+      if (target.startsWith('.')) expect(resolve(dirname(join(client, file)), target)).toContain(`${client}/`)
+      else expect(target, `client/${file}`).toMatch(allowed(file))
+    }
+  }
+  expect(clientFiles).toContain('portico.ts')
+})
+
 test('files are small enough to read', () => {
-  for (const file of files) expect([file, read(file).split('\n').length > 250]).toEqual([file, false])
+  for (const { file, text } of shipped) expect([file, text.split('\n').length > 250]).toEqual([file, false])
 })
 
 test('functions are short enough to read, those that create a part included', () => {
@@ -191,5 +214,7 @@ test('functions are short enough to read, those that create a part included', ()
 })
 
 test('no work that cannot be done yet is left in the tree', () => {
-  for (const file of files) expect([file, /\b(TODO|FIXME|XXX)\b/.test(read(file))]).toEqual([file, false])
+  for (const { file, text } of shipped) {
+    expect([file, /\b(TODO|FIXME|XXX)\b/.test(text)]).toEqual([file, false])
+  }
 })

@@ -1,6 +1,6 @@
-import { throwNetworkError } from './call.ts'
+import { throwNetworkError } from '../call.ts'
+import { PorticoError } from '../errors.ts'
 import type { DpopKey } from './dpop-key.ts'
-import { PorticoError } from './errors.ts'
 
 /**
  * Returns the key of this browser.

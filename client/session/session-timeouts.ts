@@ -1,5 +1,5 @@
-import { type Moment, now, secondsSince } from './clock.ts'
-import type { PorticoSession } from './types.ts'
+import { type Moment, now, secondsSince } from '../clock.ts'
+import type { PorticoSession } from '../types.ts'
 
 /** How long the session lives on, as far as this tab knows. All times are seconds; infinite without a session. */
 export interface SessionTimeouts {

@@ -1,10 +1,10 @@
-import { type Moment, now, secondsSince } from './clock.ts'
-import type { PorticoError } from './errors.ts'
+import { type Moment, now, secondsSince } from '../clock.ts'
+import type { PorticoError } from '../errors.ts'
+import type { Session } from '../session/session.ts'
+import type { StateStore } from '../session/state-store.ts'
+import type { SharedToken, Tabs } from '../tabs.ts'
+import type { PorticoUser, TokenOptions } from '../types.ts'
 import type { GetDpopKey } from './lazy-key.ts'
-import type { Session } from './session.ts'
-import type { StateStore } from './state-store.ts'
-import type { SharedToken, Tabs } from './tabs.ts'
-import type { PorticoUser, TokenOptions } from './types.ts'
 
 /** A token in this tab's memory. */
 export interface HeldToken extends SharedToken {

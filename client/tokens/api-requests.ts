@@ -1,6 +1,6 @@
+import type { LoginOptions, Portico, TokenOptions } from '../types.ts'
 import type { GetDpopKey } from './lazy-key.ts'
 import type { HeldToken } from './tokens.ts'
-import type { LoginOptions, Portico, TokenOptions } from './types.ts'
 
 interface ApiRequestsOptions {
   apiOrigins: readonly string[]

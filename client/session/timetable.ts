@@ -1,4 +1,4 @@
-import { type Moment, now, secondsSince } from './clock.ts'
+import { type Moment, now, secondsSince } from '../clock.ts'
 
 /** Something that a tab does by itself. */
 export interface Job {

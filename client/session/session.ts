@@ -1,12 +1,13 @@
+import type { Call } from '../call.ts'
+import { now, secondsSince } from '../clock.ts'
+import { PorticoError } from '../errors.ts'
+import type { SharedToken, TabMessage, Tabs } from '../tabs.ts'
+import type { PorticoEvents, PorticoSession, PorticoState, PorticoUser } from '../types.ts'
 import type { Activity } from './activity.ts'
-import type { Call } from './call.ts'
-import { now, secondsSince } from './clock.ts'
-import { PorticoError } from './errors.ts'
+import { createSessionJobs } from './session-jobs.ts'
 import { createSessionTimeouts } from './session-timeouts.ts'
 import type { StateStore } from './state-store.ts'
-import type { SharedToken, TabMessage, Tabs } from './tabs.ts'
 import type { Job, Timetable } from './timetable.ts'
-import type { PorticoEvents, PorticoSession, PorticoState, PorticoUser } from './types.ts'
 
 /** The session in this tab: who is signed in, and until when. */
 export interface Session<User extends PorticoUser> {
@@ -54,7 +55,6 @@ export function createSession<User extends PorticoUser>({
 }: SessionOptions<User>): Session<User> {
   const timeouts = createSessionTimeouts()
   let answeredAt = now()
-  let hasWarned = false
   /** A session whose key this browser has lost. */
   let lostSession: string | undefined
   let checking: Promise<PorticoState<User>> | undefined
@@ -100,7 +100,6 @@ export function createSession<User extends PorticoUser>({
 
   function follow(session: PorticoSession | undefined): void {
     timeouts.follow(session)
-    if (timeouts.warningIn() > 0) hasWarned = false
     timetable.plan()
   }
 
@@ -157,17 +156,6 @@ export function createSession<User extends PorticoUser>({
         move(message.token.session)
     },
 
-    jobs: [
-      { dueIn: timetable.retryDue, run: check },
-      { dueIn: () => (activity.isUsed() ? timeouts.halfIdleIn() : Number.POSITIVE_INFINITY), run: check },
-      {
-        dueIn: () => (hasWarned ? Number.POSITIVE_INFINITY : timeouts.warningIn()),
-        run() {
-          hasWarned = true
-          store.emit('expiring', { seconds: Math.max(0, Math.round(timeouts.endsIn())) })
-        },
-      },
-      { dueIn: () => timeouts.endsIn() + 1, run: check },
-    ],
+    jobs: createSessionJobs({ timeouts, activity, timetable, store, check }),
   }
 }

@@ -1,5 +1,5 @@
-import type { PorticoError } from './errors.ts'
-import type { PorticoEvents, PorticoSession, PorticoState, PorticoUser } from './types.ts'
+import type { PorticoError } from '../errors.ts'
+import type { PorticoEvents, PorticoSession, PorticoState, PorticoUser } from '../types.ts'
 
 /** Holds what is known about the user, and reports changes. */
 export interface StateStore<User extends PorticoUser> {

@@ -1,9 +1,9 @@
+import type { Navigations } from '../navigations.ts'
+import type { PorticoUser } from '../types.ts'
 import type { Activity } from './activity.ts'
-import type { Navigations } from './navigations.ts'
 import type { Session } from './session.ts'
 import type { StateStore } from './state-store.ts'
 import type { Timetable } from './timetable.ts'
-import type { PorticoUser } from './types.ts'
 
 interface VisitsOptions<User extends PorticoUser> {
   store: StateStore<User>
