@@ -1,0 +1,8 @@
+import { defineConfig } from 'vite'
+
+// Portico answers at the app's own address. Its PUBLIC_URL is therefore this dev server's.
+const portico = process.env.PORTICO_URL ?? 'http://localhost:3000'
+
+export default defineConfig({
+  server: { proxy: { '/api': portico, '/.well-known': portico } },
+})
