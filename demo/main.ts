@@ -21,6 +21,7 @@ import { createSpa } from './spa.ts'
 
 const usage = `Usage: npm run demo -- [--provider ${Object.keys(variants).join('|')}]
        [--port 3000] [--redirect spa|server] [--verbose]
+       [--app http://localhost:5173]   for an app with a dev server instead of the demo's page
 `
 
 /** How Portico authenticates as a client at each variant. */
@@ -60,18 +61,20 @@ function readOptions() {
       provider: { type: 'string', default: 'okta' },
       port: { type: 'string', default: '3000' },
       redirect: { type: 'string', default: 'spa' },
+      app: { type: 'string' },
       verbose: { type: 'boolean', default: false },
     },
   })
   const port = Number(values.port)
-  const { provider, redirect } = values
+  const { provider, redirect, app } = values
   if (
     !(port >= 0 && port <= 65_000 && Number.isInteger(port)) ||
     (redirect !== 'spa' && redirect !== 'server') ||
-    !isVariantName(provider)
+    !isVariantName(provider) ||
+    (app !== undefined && URL.parse(app)?.origin !== app)
   )
     throw new TypeError(usage)
-  return { provider, port, redirect, verbose: values.verbose } as const
+  return { provider, port, redirect, app, verbose: values.verbose } as const
 }
 
 /** The provider calls Portico when a user signs out there, in any browser or app. */
@@ -86,10 +89,12 @@ async function main(): Promise<void> {
   if (process.env.NODE_ENV === 'production') {
     throw new Error('The demo has well-known passwords and refuses to run with NODE_ENV=production.')
   }
-  const { provider: variant, port, redirect, verbose } = readOptions()
+  const { provider: variant, port, redirect, app, verbose } = readOptions()
   const next = (offset: number) => (port === 0 ? 0 : port + offset)
   const [bff, idp, api] = [await listen(port), await listen(next(1)), await listen(next(2))]
-  const publicUrl = `http://localhost:${bff.port}`
+  const porticoUrl = `http://localhost:${bff.port}`
+  // A dev server forwards /api and /.well-known to Portico: browsers know Portico by the app's address.
+  const publicUrl = app ?? porticoUrl
   const apiUrl = `http://localhost:${api.port}`
   const redirectUri = `${publicUrl}${redirect === 'spa' ? '/callback' : '/api/callback'}`
   const origin = `http://127.0.0.1:${idp.port}`
@@ -121,12 +126,13 @@ async function main(): Promise<void> {
 
   const { title, facts } = variants[variant]
   const site = express().disable('x-powered-by')
-  site.use(createSpa({ apiUrl, redirect, provider: { title, facts } }))
+  if (app === undefined) site.use(createSpa({ apiUrl, redirect, provider: { title, facts } }))
   site.use(createApp(components))
   idp.serve(provider)
   api.serve(createSampleApi({ issuer: publicUrl, apiUrl, spaOrigin: publicUrl, clientSecret: apiSecret }))
   components.tokenRevocation.start()
   bff.serve(site)
+  if (app !== undefined) process.stdout.write(`\nPortico: ${porticoUrl}\nSample API: ${apiUrl}\n`)
   process.stdout.write(
     `\nPortico's demo is running. Open this page and log in:\n\n    ${publicUrl}\n\nPress Ctrl+C to stop it.\n`,
   )

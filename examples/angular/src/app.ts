@@ -12,11 +12,11 @@ import { SessionService } from './session.service'
       <p role="status">{{ status() }}</p>
 
       @if (state().status === 'signed-out') {
-        <button (click)="login()">Log in</button>
+        <button type="button" (click)="login()">Log in</button>
       } @else if (state().user) {
-        <button (click)="callApi()">Call the API</button>
-        <button (click)="renew()">Renew the token</button>
-        <button (click)="logout()">Log out</button>
+        <button type="button" (click)="callApi()">Call the API</button>
+        <button type="button" (click)="renew()">Renew the token</button>
+        <button type="button" (click)="logout()">Log out</button>
         <dl>
           <dt>The API answers</dt>
           <dd><output aria-label="API answer">{{ answer() }}</output></dd>
@@ -36,7 +36,7 @@ export class App {
   readonly tokenId = signal('')
 
   constructor() {
-    this.#run(completeLogin)
+    void this.#run(completeLogin)
     const isSignedIn = computed(() => this.state().status === 'signed-in')
     effect(() => {
       if (isSignedIn()) untracked(() => this.#run(() => this.#showToken()))

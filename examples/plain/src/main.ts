@@ -39,4 +39,4 @@ onClick('#renew', () => showToken({ fresh: true }))
 
 portico.on('signed-in', () => run(showToken))
 portico.subscribe(show)
-run(completeLogin)
+void run(completeLogin)
