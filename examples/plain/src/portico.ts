@@ -1,9 +1,9 @@
 import { createPortico, type PorticoState } from 'portico-bff/client'
 
-/** The API that accepts Portico's app tokens. */
+/** The API, which accepts the app tokens of this Portico. */
 export const apiUrl: string = import.meta.env.VITE_API_URL ?? 'http://localhost:3002'
 
-export const portico = createPortico({ apiOrigins: [apiUrl] })
+export const portico = createPortico({ apiOrigins: [new URL(apiUrl).origin] })
 
 /** On the callback page: completes the login, and goes on at the page where it began. */
 export async function completeLogin(): Promise<void> {
