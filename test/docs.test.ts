@@ -14,6 +14,7 @@ const documents = [
   ...readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.md'))
     .map((name) => `docs/${name}`),
+  'examples/README.md',
 ].sort()
 
 const inCode = new Map(Object.entries(settings as Record<string, Setting<unknown>>))
