@@ -39,7 +39,7 @@ export class App {
     void this.#run(completeLogin)
     const isSignedIn = computed(() => this.state().status === 'signed-in')
     effect(() => {
-      if (isSignedIn()) untracked(() => this.#run(() => this.#showToken()))
+      if (isSignedIn()) void untracked(() => this.#run(() => this.#showToken()))
     })
   }
 

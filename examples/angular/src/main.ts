@@ -6,4 +6,4 @@ import { App } from './app'
 import { appTokenInterceptor } from './app-token.interceptor'
 import './style.css'
 
-bootstrapApplication(App, { providers: [provideHttpClient(withInterceptors([appTokenInterceptor]))] })
+void bootstrapApplication(App, { providers: [provideHttpClient(withInterceptors([appTokenInterceptor]))] })
