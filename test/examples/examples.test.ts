@@ -110,7 +110,7 @@ test('a dev server that is not PUBLIC_URL: the status says what is wrong', async
   await expect.poll(status).toBe('Signed in as Ada Lovelace')
   // Cookies do not distinguish ports: the user is signed in there, too.
   await page.goto(await startDevServer('plain', await freePort()))
-  await expect.poll(status).toContain('PUBLIC_URL has the address that the browser shows')
+  await expect.poll(status).toContain(`PUBLIC_URL is http://localhost:${port}`)
 })
 
 test('all examples have the same style', () => {

@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -8,7 +7,7 @@ import manifest from '../../package.json' with { type: 'json' }
 import { bundle } from '../support/chromium/bundle.ts'
 import { launchChromium } from '../support/chromium/chromium.ts'
 import { signInAsAda, startDemo } from '../support/chromium/demo.ts'
-import { npm, tarball } from '../support/examples/pack.ts'
+import { npm, run, tarball } from '../support/examples/pack.ts'
 import { root, type TestProcess } from '../support/processes/start-process.ts'
 
 const usesClient = `
@@ -79,7 +78,7 @@ const install = (name: string) => npm(['install', '--prefer-offline', '--no-audi
 function typeCheck(file: string, text: string): void {
   writeFileSync(join(project, file), text)
   writeFileSync(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions: settings, files: [file] }))
-  execFileSync(join(root, 'node_modules/.bin/tsc'), { cwd: project, stdio: 'pipe', encoding: 'utf8' })
+  run(join(root, 'node_modules/.bin/tsc'), [], project)
 }
 
 beforeAll(async () => {
