@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
@@ -11,9 +11,7 @@ import { root, startProcess, type TestProcess } from '../support/processes/start
 
 /** Each example as a person who copies it uses it: with the package as published, behind its own dev server. */
 const folder = join(root, 'examples')
-const { workspaces: examples } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as {
-  workspaces: string[]
-}
+const examples = readdirSync(folder).filter((name) => existsSync(join(folder, name, 'package.json')))
 
 let browser: Browser
 let context: BrowserContext
