@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import manifest from '../../package.json' with { type: 'json' }
 import { findFlaws, noFlaws } from '../support/chromium/accessibility.ts'
 import { launchChromium } from '../support/chromium/chromium.ts'
 import { signInAsAda } from '../support/chromium/demo.ts'
@@ -109,6 +110,13 @@ test('a dev server that is not PUBLIC_URL: the status says what is wrong', async
   // Cookies do not distinguish ports: the user is signed in there, too.
   await page.goto(await startDevServer('plain', await freePort()))
   await expect.poll(status).toContain(`PUBLIC_URL is http://localhost:${port}`)
+})
+
+test('the lockfile of the examples knows what this package depends on (CONTRIBUTING.md, Tests)', () => {
+  const { packages } = JSON.parse(readFileSync(join(folder, 'package-lock.json'), 'utf8')) as {
+    packages: Record<string, { dependencies?: object } | undefined>
+  }
+  expect(packages['node_modules/portico-bff']?.dependencies).toEqual(manifest.dependencies)
 })
 
 test('all examples have the same style', () => {
