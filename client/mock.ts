@@ -22,12 +22,12 @@ export interface MockCall {
 
 /** How a mock begins, and what it answers; all of it is optional. */
 export interface MockOptions<User extends PorticoUser = PorticoUser> {
-  /** Who is signed in. With a `status`: the last user known (`unknown`), or whom `handleCallback` signs in. */
+  /** Who is signed in; with a `status`, the last user known, or the one whom `handleCallback` signs in. */
   user?: User
   session?: Partial<PorticoSession>
   /**
-   * The status at the beginning, if it is not `signed-in` with a user and `signed-out` without one. `unknown`:
-   * as after `fail`.
+   * The status at the beginning, if it is not `signed-in` with a user and `signed-out` without one; `unknown`
+   * is as after `fail`.
    */
   status?: Exclude<PorticoState['status'], 'signed-in'>
   /** What `getToken` returns; `mock-token` by default. */

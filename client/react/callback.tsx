@@ -19,8 +19,8 @@ const loadInstead = (returnTo: string) => location.replace(returnTo)
  * The callback page: completes the login, once, and goes on where it began.
  *
  * Give `onDone` the navigation of your router, which saves a page load. Without it the browser loads the
- * address: that works with every router and with none. The token in memory is lost by that, and the app simply
- * gets another one.
+ * address: that works with every router and with none. The page then gets another token, because the one in
+ * memory is lost.
  *
  * @example
  * const navigate = useNavigate()

@@ -31,7 +31,7 @@ export function SignIn({ atOnce, options, loading, problem }: SignInProps): Reac
     if (atOnce && !hasBegun.current) begin()
   })
 
-  // "Back" from the provider may bring this page as it was left (bfcache): the login is not under way any more.
+  // "Back" from the provider may bring this page as it was left (bfcache): no login is under way any more.
   useEffect(() => {
     const onShow = ({ persisted }: PageTransitionEvent) => persisted && setUnderWay(false)
     window.addEventListener('pageshow', onShow)

@@ -9,9 +9,9 @@ import { usePortico } from './use-portico.ts'
 const interval = { afterToken: 5_000, afterRefusal: 60_000 }
 
 /**
- * Returns a valid app token, for what cannot call `fetch` or `authHeaders` of the client, such as a WebSocket;
- * undefined until there is one, and while there is none. Renders again when the token is replaced. A hidden
- * page asks for none. A bound token (`dpop`) needs a proof with each request: use `authHeaders` for it.
+ * Returns a valid app token, for what cannot call `fetch` or `authHeaders` of the client, such as a
+ * WebSocket; undefined while there is none. Renders again when the token is replaced. A hidden page asks for
+ * none. A bound token (`dpop`) needs a proof with each request: use `authHeaders` for it.
  *
  * @example
  * const token = useToken({ audience: 'https://chat.example.com' })

@@ -1,7 +1,7 @@
 import { type Moment, now, secondsSince } from '../clock.ts'
 import type { PorticoSession } from '../types.ts'
 
-/** How long the session lives on, as far as this tab knows. All times are seconds; infinite without a session. */
+/** How long the session lives on, as far as this tab knows. Times are seconds; infinite without a session. */
 export interface SessionTimeouts {
   /** A session, as an answer has just brought it; undefined where there is none. */
   follow(session: PorticoSession | undefined): void

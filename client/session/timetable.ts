@@ -11,7 +11,7 @@ export interface Job {
 export interface Timetable {
   /** Plans the next job, after anything changed. */
   plan(): void
-  /** A call failed for a while: nothing runs for so many seconds, or for longer after each failure in a row. */
+  /** A call failed: nothing runs for so many seconds; by default, for longer after each failure in a row. */
   pause(seconds: number | undefined): void
   /** A call succeeded. */
   resume(): void
