@@ -57,10 +57,10 @@ export function createNavigations<User extends PorticoUser>({
 
   const isCallbackPage = () => `${location.pathname}/`.startsWith(`${callbackPath}/`)
 
-  /** An address of this app, as Portico accepts it: a path alone would be one of Portico's own origin. */
+  /** An address as Portico accepts it: a path alone is one of Portico's own origin. */
   const toReturnTo = (path: string) => {
     const address = new URL(path, location.origin)
-    return origin && origin !== location.origin ? address.href : toPath(address)
+    return address.origin === (origin || location.origin) ? toPath(address) : address.href
   }
 
   async function begin(options: LoginOptions): Promise<void> {

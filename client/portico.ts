@@ -102,7 +102,11 @@ export function createPortico<User extends PorticoUser = PorticoUser>({
       return store.on(name, listener)
     },
     login: navigations.login,
-    handleCallback: () => navigations.handleCallback().finally(finishCallback),
+    handleCallback() {
+      // First: the response is still in the address.
+      void start()
+      return navigations.handleCallback().finally(finishCallback)
+    },
     logout: navigations.logout,
     getToken: async (options) => (await getToken(options)).token,
     ...createApiRequests({ apiOrigins, getToken, getKey, login: navigations.login }),
@@ -131,6 +135,7 @@ export function createPortico<User extends PorticoUser = PorticoUser>({
 
 /** A misspelt origin would match nothing, and one with a path would match more than it says. */
 function assertOrigin(origin: string): void {
-  if (!origin || origin === 'self' || URL.parse(origin)?.origin === origin) return
+  if (!origin || origin === 'self') return
+  if (URL.canParse(origin) && new URL(origin).origin === origin) return
   throw new TypeError(`"${origin}" must be an origin such as https://api.example.com`)
 }

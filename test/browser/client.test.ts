@@ -53,6 +53,26 @@ describe('sign-in', () => {
     expect((await stateOf(page)).status).toBe('signed-out')
   })
 
+  test('a callback page that does nothing else asks nothing else', async () => {
+    await startSite({
+      script: `import { createPortico } from '/client/portico.js'
+        globalThis.portico = createPortico({ apiOrigins: ['self'] })
+        globalThis.statuses = []
+        if (location.pathname === '/callback') {
+          globalThis.handled = portico.handleCallback()
+          portico.subscribe(() => statuses.push(portico.getState().status))
+        }`,
+    })
+    const page = await open()
+    await page.evaluate("void portico.login({ returnTo: '/orders?id=1' })")
+    await signInAsAda(page)
+    await page.waitForFunction('globalThis.handled')
+    expect(await page.evaluate('handled')).toEqual({ returnTo: '/orders?id=1' })
+    expect(await page.evaluate('statuses')).toEqual(['signed-in'])
+    // By the page that began the login.
+    expect(site.count('GET /api/session')).toBe(1)
+  })
+
   test('a reload of the callback page finds the session', async () => {
     await startSite()
     const page = await openSignedIn()
