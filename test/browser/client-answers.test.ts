@@ -5,7 +5,6 @@ import {
   call,
   claimsOf,
   clientPages,
-  completeLogin,
   context,
   expectStatus,
   open,
@@ -13,6 +12,7 @@ import {
   site,
   startSite,
   stateOf,
+  switchToAlan,
 } from '../support/chromium/client-pages.ts'
 import { signInAsAda } from '../support/chromium/demo.ts'
 
@@ -172,9 +172,7 @@ describe('calls to an API', () => {
     await two.addInitScript('globalThis.BroadcastChannel = class { postMessage() {} close() {} }')
     await two.goto(site.url)
     await expectStatus(two, 'signed-in')
-    await two.evaluate("void portico.login({ prompt: 'login' })")
-    await two.getByRole('button', { name: /Alan Turing/ }).click()
-    await completeLogin(two)
+    await switchToAlan(two)
     expect((await stateOf(one)).user?.name).toBe('Ada Lovelace')
     expect(await call(one, 'getToken({ fresh: true })')).toBe('PorticoError user_changed')
     expect((await stateOf(one)).user?.name).toBe('Alan Turing')

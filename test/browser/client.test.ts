@@ -4,7 +4,6 @@ import {
   call,
   claimsOf,
   clientPages,
-  completeLogin,
   context,
   eventsOf,
   expectStatus,
@@ -13,6 +12,7 @@ import {
   site,
   startSite,
   stateOf,
+  switchToAlan,
 } from '../support/chromium/client-pages.ts'
 import { signInAsAda } from '../support/chromium/demo.ts'
 import { startTestServer } from '../support/network/http-server.ts'
@@ -145,9 +145,7 @@ describe('tabs', () => {
     await startSite()
     const one = await openSignedIn()
     const two = await open('/', { status: 'signed-in' })
-    await two.evaluate("void portico.login({ prompt: 'login' })")
-    await two.getByRole('button', { name: /Alan Turing/ }).click()
-    await completeLogin(two)
+    await switchToAlan(two)
     await expect.poll(async () => (await stateOf(one)).user?.name).toBe('Alan Turing')
     expect(await eventsOf(one)).toEqual([
       ['signed-in', 'Ada Lovelace'],

@@ -55,6 +55,13 @@ export async function signIn(page: Page): Promise<void> {
   await completeLogin(page)
 }
 
+/** Signs in as another user, from a page where Ada is signed in. */
+export async function switchToAlan(page: Page): Promise<void> {
+  await page.evaluate("void portico.login({ prompt: 'login' })")
+  await page.getByRole('button', { name: /Alan Turing/ }).click()
+  await completeLogin(page)
+}
+
 /** Waits until the provider has redirected to the callback page, and completes the login there. */
 export async function completeLogin(page: Page): Promise<void> {
   await arriveAtCallback(page)
