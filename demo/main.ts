@@ -12,6 +12,7 @@ import { createDemoClient, type DemoClientAuth } from './provider/clients.ts'
 import { createDemoProvider } from './provider/provider.ts'
 import { type VariantName, variants } from './provider/variants.ts'
 import { createSpa } from './spa.ts'
+import { createThief } from './thief.ts'
 
 /**
  * The demo: an embedded identity provider, Portico, a sample API and a sample SPA, in one process, reachable
@@ -20,7 +21,7 @@ import { createSpa } from './spa.ts'
  */
 
 const usage = `Usage: npm run demo -- [--provider ${Object.keys(variants).join('|')}]
-       [--port 3000] [--redirect spa|server] [--verbose]
+       [--port 3000] [--redirect spa|server] [--binding dpop|none] [--verbose]
        [--app http://localhost:5173]   for an app with a dev server instead of the demo's page
 `
 
@@ -61,20 +62,22 @@ function readOptions() {
       provider: { type: 'string', default: 'okta' },
       port: { type: 'string', default: '3000' },
       redirect: { type: 'string', default: 'spa' },
+      binding: { type: 'string', default: 'dpop' },
       app: { type: 'string' },
       verbose: { type: 'boolean', default: false },
     },
   })
   const port = Number(values.port)
-  const { provider, redirect, app } = values
+  const { provider, redirect, binding, app } = values
   if (
     !(port >= 0 && port <= 65_000 && Number.isInteger(port)) ||
     (redirect !== 'spa' && redirect !== 'server') ||
+    (binding !== 'dpop' && binding !== 'none') ||
     !isVariantName(provider) ||
     (app !== undefined && URL.parse(app)?.origin !== app)
   )
     throw new TypeError(usage)
-  return { provider, port, redirect, app, verbose: values.verbose } as const
+  return { provider, port, redirect, binding, app, verbose: values.verbose } as const
 }
 
 /** The provider calls Portico when a user signs out there, in any browser or app. */
@@ -89,7 +92,7 @@ async function main(): Promise<void> {
   if (process.env.NODE_ENV === 'production') {
     throw new Error('The demo has well-known passwords and refuses to run with NODE_ENV=production.')
   }
-  const { provider: variant, port, redirect, app, verbose } = readOptions()
+  const { provider: variant, port, redirect, binding, app, verbose } = readOptions()
   const next = (offset: number) => (port === 0 ? 0 : port + offset)
   const [bff, idp, api] = [await listen(port), await listen(next(1)), await listen(next(2))]
   const porticoUrl = `http://localhost:${bff.port}`
@@ -116,6 +119,8 @@ async function main(): Promise<void> {
   const config = readConfig({
     PUBLIC_URL: publicUrl,
     BFF_SECRETS: randomBytes(32).toString('base64url'),
+    // Not required: a login that a link begins, such as that of an error page, names no key.
+    APP_TOKEN_BINDING: binding === 'dpop' ? 'optional' : 'none',
     OIDC_REDIRECT_URI: redirectUri,
     INTROSPECTION_CLIENTS: `sample-api:${createHash('sha256').update(apiSecret).digest('hex')}`,
     ...(process.env.REDIS_URL ? { REDIS_URL: process.env.REDIS_URL } : {}),
@@ -126,7 +131,10 @@ async function main(): Promise<void> {
 
   const { title, facts } = variants[variant]
   const site = express().disable('x-powered-by')
-  if (app === undefined) site.use(createSpa({ apiUrl, redirect, provider: { title, facts } }))
+  if (app === undefined) {
+    site.use(await createSpa({ apiUrl, redirect, provider: { title, facts }, dpop: binding === 'dpop' }))
+    site.use(createThief(apiUrl))
+  }
   site.use(createApp(components))
   idp.serve(provider)
   api.serve(createSampleApi({ issuer: publicUrl, apiUrl, spaOrigin: publicUrl, clientSecret: apiSecret }))

@@ -1,17 +1,11 @@
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import express, { type RequestHandler, Router } from 'express'
-import type { ProviderVariant } from './provider/variants.ts'
+import { rolldown } from 'rolldown'
+import type { SpaConfig } from './spa/types.ts'
 
 const folder = join(import.meta.dirname, 'spa')
-
-/** What the SPA needs to know about where things are. */
-export interface SpaConfig {
-  apiUrl: string
-  /** What the page shows of the provider. */
-  provider: Pick<ProviderVariant, 'title' | 'facts'>
-  /** Where the provider sends the browser: a page of the SPA, or Portico itself. */
-  redirect: 'spa' | 'server'
-}
+const client = join(import.meta.dirname, '../client/portico.ts')
 
 const headers =
   (apiUrl: string): RequestHandler =>
@@ -25,12 +19,42 @@ const headers =
     next()
   }
 
+/** Makes one script of the page's source and Portico's client, as the build of an app does. */
+async function bundle(): Promise<string> {
+  const build = await rolldown({
+    input: join(folder, 'app.ts'),
+    resolve: { alias: { 'portico-bff/client': client } },
+  })
+  const { output } = await build.generate({ format: 'esm', codeSplitting: false })
+  await build.close()
+  return output[0].code
+}
+
+/** Reads the parts of the page's source between `#region {name}` and `#endregion`, without their indentation. */
+function readSnippets(): Record<string, string> {
+  const files = readdirSync(folder).filter((name) => name.endsWith('.ts'))
+  const source = files.map((name) => readFileSync(join(folder, name), 'utf8')).join('\n')
+  const regions = source.matchAll(/^( *)\/\/ #region (\w+)\n([\s\S]+?)\n *\/\/ #endregion/gm)
+  return Object.fromEntries(
+    [...regions].map(([, indent = '', name = '', code = '']) => [
+      name,
+      code
+        .split('\n')
+        .map((line) => line.replace(indent, '').replace(/^export /, ''))
+        .join('\n'),
+    ]),
+  )
+}
+
 /** Serves the sample SPA from the same origin as Portico, as a static host or a CDN would. */
-export function createSpa(config: SpaConfig): Router {
+export async function createSpa(config: Omit<SpaConfig, 'code'>): Promise<Router> {
   const spa = Router()
+  const script = await bundle()
+  const settings: SpaConfig = { ...config, code: readSnippets() }
   const security = headers(config.apiUrl)
-  spa.get('/demo.json', security, (_req, res) => void res.json(config))
+  spa.get('/demo.json', security, (_req, res) => void res.json(settings))
   spa.get(['/', '/callback'], security, (_req, res) => res.sendFile(join(folder, 'index.html')))
+  spa.get('/spa/app.js', security, (_req, res) => res.type('js').send(script))
   spa.use('/spa', security, express.static(folder))
   return spa
 }

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { Configuration, KoaContextWithOIDC } from 'oidc-provider'
+import type { Facts } from '../spa/types.ts'
 import { errors } from './oidc-provider.ts'
 import { findUser } from './users.ts'
 
@@ -17,18 +18,6 @@ export interface VariantOptions {
   par?: boolean
   /** DPoP with a nonce (RFC 9449 8), in a variant that does not always have it. */
   dpop?: boolean
-}
-
-/** What is special about a login at a variant; the demo's page shows it. */
-interface Facts {
-  pkce: boolean
-  pushed: boolean
-  idToken: boolean
-  jwtAccessToken: boolean
-  bound: boolean
-  clientAuth: string
-  /** Whether the provider has an end-session endpoint. */
-  logout: boolean
 }
 
 /** One kind of provider: what the embedded provider does, and what Portico has to know of it. */

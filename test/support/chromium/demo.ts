@@ -1,12 +1,16 @@
 import type { Page } from 'playwright-core'
 import { startProcess, type TestProcess } from '../processes/start-process.ts'
 
-/** Starts the demo on free ports; resolves with its process and the address of its page. */
+/**
+ * Starts the demo on free ports; resolves with its process and the address of its page. `timeTravel` lets its
+ * clock be moved.
+ */
 export async function startDemo(
   args: string[] = [],
   env: Record<string, string> = {},
+  { timeTravel = false } = {},
 ): Promise<{ process: TestProcess; url: string }> {
-  const process = startProcess('demo/main.ts', ['--port', '0', ...args], env)
+  const process = startProcess('demo/main.ts', ['--port', '0', ...args], env, { timeTravel })
   return { process, url: (await process.line(/http:\/\/localhost:/)).trim() }
 }
 

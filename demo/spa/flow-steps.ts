@@ -1,22 +1,28 @@
-// @ts-check
-/**
- * The sequence diagram: each step is filled in as it happens, and kept while the browser is at the provider.
- */
+import type { Facts, SpaConfig } from './types.ts'
 
-const lanes = ['This page', 'Portico', 'Provider', 'Sample API']
+export const lanes = ['This page', 'Portico', 'Provider', 'Sample API']
 const [spa, portico, provider, api] = [0, 1, 2, 3]
 
-/** @typedef {{ id: string, from: number, to: number, text: string, note: string }} Step */
+/** One message of the sequence diagram, between two lanes or within one. */
+export interface Step {
+  id: string
+  from: number
+  to: number
+  text: string
+  note: string
+  /** The part of the page's source that does it. */
+  code?: string
+}
 
-/**
- * What is special about the provider.
- * @typedef {{ pkce: boolean, pushed: boolean, idToken: boolean, jwtAccessToken: boolean, bound: boolean,
- * clientAuth: string, logout: boolean }} Facts
- */
-
-/** @param {Facts} facts @returns {Step[]} */
-const toLoginSteps = ({ pkce, pushed, idToken }) => [
-  { id: 'login', from: spa, to: portico, text: 'GET /api/login', note: 'The page asks where to sign in.' },
+const toLoginSteps = ({ pkce, pushed, idToken }: Facts): Step[] => [
+  {
+    id: 'login',
+    from: spa,
+    to: portico,
+    text: 'GET /api/login',
+    note: 'The page asks where to sign in.',
+    code: 'login',
+  },
   ...(pushed
     ? [
         {
@@ -53,8 +59,7 @@ const toLoginSteps = ({ pkce, pushed, idToken }) => [
   },
 ]
 
-/** @type {Step[]} */
-const forwardedSteps = [
+const forwardedSteps: Step[] = [
   {
     id: 'redirect',
     from: provider,
@@ -68,11 +73,11 @@ const forwardedSteps = [
     to: portico,
     text: 'POST /api/callback',
     note: 'The page hands the code over.',
+    code: 'callback',
   },
 ]
 
-/** @type {Step[]} */
-const redirectedSteps = [
+const redirectedSteps: Step[] = [
   {
     id: 'redirect',
     from: provider,
@@ -82,8 +87,7 @@ const redirectedSteps = [
   },
 ]
 
-/** @param {Facts} facts @returns {Step[]} */
-const toExchangeSteps = ({ pkce, idToken, jwtAccessToken, bound, clientAuth }) => [
+const toExchangeSteps = ({ pkce, idToken, jwtAccessToken, bound, clientAuth }: Facts): Step[] => [
   {
     id: 'exchange',
     from: portico,
@@ -120,16 +124,16 @@ const toExchangeSteps = ({ pkce, idToken, jwtAccessToken, bound, clientAuth }) =
       ]),
 ]
 
-/** @type {Step[]} */
-const finalSteps = [
+const finalSteps: Step[] = [
   {
     id: 'app-token',
     from: portico,
     to: spa,
     text: 'cookie + app token',
     note: 'An HttpOnly session cookie, and a JWT for five minutes.',
+    code: 'token',
   },
-  { id: 'api', from: spa, to: api, text: 'Bearer app token', note: 'Try one of the API calls.' },
+  { id: 'api', from: spa, to: api, text: 'app token', note: 'Try one of the API calls.', code: 'call' },
   {
     id: 'api-answer',
     from: api,
@@ -139,14 +143,14 @@ const finalSteps = [
   },
 ]
 
-/** @param {Facts} facts @returns {Step[]} */
-const toLogoutSteps = ({ logout, idToken }) => [
+const toLogoutSteps = ({ logout, idToken }: Facts): Step[] => [
   {
     id: 'logout',
     from: spa,
     to: portico,
     text: 'POST /api/logout',
     note: 'The session ends first, permanently: no request in progress can restore it.',
+    code: 'logout',
   },
   {
     id: 'revoked',
@@ -189,80 +193,72 @@ const toLogoutSteps = ({ logout, idToken }) => [
     : []),
 ]
 
-/** @param {'spa' | 'server'} redirect @param {Facts} facts */
-const toSteps = (redirect, facts) => [
-  ...toLoginSteps(facts),
-  ...(redirect === 'spa' ? forwardedSteps : redirectedSteps),
-  ...toExchangeSteps(facts),
-  ...finalSteps,
+/** An API that demands a recent sign-in, and how it gets one (RFC 9470). */
+const stepUpSteps: Step[] = [
+  {
+    id: 'pay',
+    from: spa,
+    to: api,
+    text: 'POST /payments',
+    note: 'With a token that is valid.',
+    code: 'call',
+  },
+  {
+    id: 'demand',
+    from: api,
+    to: spa,
+    text: '401 insufficient_user_authentication',
+    note: 'A payment needs a sign-in within the last minute (RFC 9470).',
+  },
+  {
+    id: 'step-up',
+    from: spa,
+    to: portico,
+    text: 'GET /api/login?max_age=60',
+    note: 'The client begins this login by itself.',
+  },
+  {
+    id: 'reauthenticate',
+    from: spa,
+    to: provider,
+    text: 'authorize + max_age',
+    note: 'The browser goes to the provider, whose own session is too old.',
+  },
+  {
+    id: 'sign-in-again',
+    from: provider,
+    to: provider,
+    text: 'you sign in again',
+    note: 'The provider says when (auth_time).',
+  },
+  {
+    id: 'renewed',
+    from: portico,
+    to: spa,
+    text: 'cookie + app token',
+    note: 'Portico checks auth_time, and puts it into the app token.',
+  },
+  {
+    id: 'paid',
+    from: spa,
+    to: api,
+    text: 'POST /payments',
+    note: 'Pay again: the sign-in is recent enough.',
+    code: 'call',
+  },
 ]
 
-const storageKey = 'portico-demo-flow'
+/** What the diagram can show. */
+export type FlowName = 'login' | 'logout' | 'pay'
 
-/** @returns {Record<string, string>} what happened at each step so far */
-const readDone = () => JSON.parse(sessionStorage.getItem(storageKey) ?? '{}')
-
-/**
- * Creates the diagram in an element.
- * @param {HTMLElement} element
- * @param {'spa' | 'server'} redirect
- * @param {Facts} facts
- */
-export function createFlow(element, redirect, facts) {
-  const loginSteps = toSteps(redirect, facts)
-  const logoutSteps = toLogoutSteps(facts)
-
-  function render() {
-    const done = readDone()
-    const steps = done.logout === undefined ? loginSteps : logoutSteps
-    const head = document.createElement('div')
-    head.className = 'lanes'
-    head.ariaHidden = 'true'
-    head.append(...lanes.map((name) => Object.assign(document.createElement('span'), { textContent: name })))
-    const list = document.createElement('ol')
-    list.append(...steps.map((step, index) => renderStep(step, index, done[step.id])))
-    element.replaceChildren(head, list)
-  }
-
-  return {
-    /** Marks steps as done, in this order. @param {...(string | [string, string])} marks */
-    mark(...marks) {
-      const done = readDone()
-      for (const mark of marks) {
-        const [id, note] = typeof mark === 'string' ? [mark, ''] : mark
-        done[id] = note
-      }
-      sessionStorage.setItem(storageKey, JSON.stringify(done))
-      render()
-    },
-    reset() {
-      sessionStorage.removeItem(storageKey)
-      render()
-    },
-    render,
-  }
-}
-
-/**
- * @param {Step} step
- * @param {number} index
- * @param {string | undefined} happened
- */
-function renderStep({ from, to, text, note }, index, happened) {
-  const item = document.createElement('li')
-  const isDone = happened !== undefined
-  item.className = isDone ? 'done' : 'open'
-  item.style.setProperty('--left', String(Math.min(from, to)))
-  item.style.setProperty('--span', String(Math.abs(to - from)))
-  const arrow = document.createElement('span')
-  arrow.className = from === to ? 'self' : to > from ? 'arrow right' : 'arrow left'
-  arrow.textContent = `${index + 1} · ${text}`
-  const spoken = document.createElement('span')
-  spoken.className = 'visually-hidden'
-  spoken.textContent = `${lanes[from]} to ${lanes[to]}, ${isDone ? 'done' : 'not yet'}: `
-  const remark = document.createElement('span')
-  remark.className = 'note'
-  remark.textContent = happened || note
-  item.append(spoken, arrow, remark)
-  return item
-}
+/** Returns the steps of everything that the diagram can show. */
+export const toFlows = (redirect: SpaConfig['redirect'], facts: Facts): Record<FlowName, Step[]> => ({
+  login: [
+    ...toLoginSteps(facts),
+    ...(redirect === 'spa' ? forwardedSteps : redirectedSteps),
+    ...toExchangeSteps(facts),
+    ...finalSteps,
+  ],
+  logout: toLogoutSteps(facts),
+  pay: stepUpSteps,
+})
