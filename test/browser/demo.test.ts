@@ -58,6 +58,7 @@ const expectName = (page: Page, name: string) =>
 const expectStatus = (page: Page, text: string) =>
   expect.poll(() => page.locator('#status').textContent(), { timeout: 10_000 }).toBe(text)
 const result = (page: Page) => page.locator('#result')
+const alertOf = (page: Page) => page.locator('[role=alert]')
 
 describe('the demo, where the SPA forwards the code', () => {
   beforeEach(() => startDemo(['--verbose']))
@@ -158,6 +159,19 @@ describe('the demo, where the SPA forwards the code', () => {
     await one.getByRole('button', { name: 'Log out', exact: true }).click()
     await one.getByRole('button', { name: 'Log in', exact: true }).waitFor()
     await two.getByRole('button', { name: 'Log in', exact: true }).waitFor()
+  })
+
+  test('somebody else signs in in another tab: this one shows their data', async () => {
+    const one = await open()
+    await one.getByRole('button', { name: 'Log in', exact: true }).click()
+    await signInAsAda(one)
+    await expectStatus(one, 'Signed in as Ada Lovelace.')
+    const two = await openPage()
+    await two.goto(`${url}/api/login?prompt=login`)
+    await two.getByRole('button', { name: 'Alan Turing' }).click()
+    await expectStatus(one, 'Signed in as Alan Turing.')
+    expect(await one.locator('#payload').textContent()).toContain('alan@example.com')
+    expect(await one.getByRole('heading', { level: 1 }).textContent()).toBe('Signed in as Alan Turing')
   })
 
   test("log out in one tab: the other notices, and the provider's own session is gone (F40, R67)", async () => {
@@ -300,29 +314,11 @@ describe('the demo, where the SPA forwards the code', () => {
     const headers = { 'x-csrf': '1', cookie: `bff_session=${session?.value}` }
     expect((await fetch(`${url}/api/logout`, { method: 'POST', headers })).status).toBe(200)
     expect(await page.locator('#name').textContent()).toBe('Ada Lovelace')
-    // No timer of the page runs any more: what happens now is the answer to the click, at once.
+    // No timer of the page runs any more: what happens now is the answer to the focus, at once.
     await page.clock.pauseAt(Date.now() + 60_000)
-    await page.mouse.click(5, 300)
+    await page.evaluate("dispatchEvent(new Event('focus'))")
     await page.getByRole('button', { name: 'Log in', exact: true }).waitFor()
     expect(await page.locator('#status').textContent()).toContain('Your session has ended')
-  })
-
-  test('an app token is worth nothing at the API once its session has ended', async () => {
-    const page = await open()
-    await page.getByRole('button', { name: 'Log in', exact: true }).click()
-    await signInAsAda(page)
-    await expectName(page, 'Ada Lovelace')
-    const [apiAnswer] = await Promise.all([
-      page.waitForResponse((response) => response.url().endsWith('/orders')),
-      page.getByRole('button', { name: 'List orders' }).click(),
-    ])
-    const { authorization = '' } = await apiAnswer.request().allHeaders()
-    const ask = () => fetch(apiAnswer.url(), { headers: { authorization } })
-    expect((await ask()).status).toBe(200)
-    await page.getByRole('button', { name: 'Log out', exact: true }).click()
-    await page.getByRole('button', { name: 'Log in', exact: true }).waitFor()
-    // The API believes an answer for a second.
-    await expect.poll(async () => (await ask()).status).toBe(401)
   })
 
   test('everywhere: other devices are signed out as well, and all others but this one can be ended', async () => {
@@ -372,7 +368,6 @@ describe('the demo, where the SPA forwards the code', () => {
     await page.reload()
     await expect.poll(() => page.locator('#sessions li').count()).toBe(2)
     expect(await page.locator('#sessions').textContent()).toContain('(this one)')
-    expect(await page.locator('#provider-token').textContent()).toMatch(/good for \d+ s/)
     await page.getByRole('button', { name: 'End the session on Safari on iPhone' }).click()
     await expect.poll(() => page.locator('#sessions li').count()).toBe(1)
     await other.getByRole('button', { name: 'Get a fresh one' }).click()
@@ -412,27 +407,9 @@ describe('the demo, where the SPA forwards the code', () => {
     await page.getByRole('button', { name: 'Sign in', exact: true }).click()
     await page.getByRole('alert').waitFor()
     await page.getByRole('link', { name: 'Cancel' }).click()
-    await expect.poll(() => page.locator('#status').textContent()).toContain('access_denied')
+    await expect.poll(() => alertOf(page).textContent()).toContain('access_denied')
     expect(await page.locator('#flow li.done').count()).toBeLessThan(7)
     await page.getByRole('button', { name: 'Log in', exact: true }).waitFor()
-  })
-
-  test.each(['light', 'dark'] as const)('pictures to look at, in %s mode', async (colorScheme) => {
-    await context.close()
-    context = await browser.newContext({ colorScheme, viewport: { width: 1280, height: 900 } })
-    const page = await open()
-    await page.screenshot({ path: join(pictures, `signed-out-${colorScheme}.png`), fullPage: true })
-    await page.getByRole('button', { name: 'Log in', exact: true }).click()
-    await page.getByLabel('Username').waitFor()
-    await page.screenshot({ path: join(pictures, `provider-${colorScheme}.png`) })
-    await signInAsAda(page)
-    await expectName(page, 'Ada Lovelace')
-    await page.getByRole('button', { name: 'List orders' }).click()
-    await expect.poll(() => result(page).textContent()).toContain('200')
-    await page.screenshot({ path: join(pictures, `signed-in-${colorScheme}.png`), fullPage: true })
-    const background = await page.evaluate<string>('getComputedStyle(document.body).backgroundColor')
-    const lightness = Number(/\d+/.exec(background)?.[0])
-    expect(lightness > 128).toBe(colorScheme === 'light')
   })
 })
 
@@ -477,7 +454,7 @@ describe('the demo over Redis', () => {
       ])
       expect(answer.status()).toBe(503)
       await expect
-        .poll(() => page.locator('#status').textContent())
+        .poll(() => alertOf(page).textContent())
         .toContain('You are still signed in: the logout did not succeed.')
       expect(await page.locator('#name').textContent()).toBe('Ada Lovelace')
       proxy.mend()
