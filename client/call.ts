@@ -83,7 +83,8 @@ function parseObject(text: string): Record<string, unknown> | undefined {
   }
 }
 
-/** Nothing answered. */
-export function throwNetworkError(cause: unknown): never {
-  throw new PorticoError('network_error', 'Portico does not answer, or you are offline.', { cause })
+/** Nothing answered, unless the app itself has aborted the request. */
+export function throwNetworkError(cause: Error): never {
+  if (cause.name === 'AbortError') throw cause
+  throw new PorticoError('network_error', 'The server does not answer, or you are offline.', { cause })
 }

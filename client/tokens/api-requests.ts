@@ -1,4 +1,5 @@
-import type { LoginOptions, Portico, TokenOptions } from '../types.ts'
+import { throwNetworkError } from '../call.ts'
+import type { Portico, TokenOptions } from '../types.ts'
 import type { GetDpopKey } from './lazy-key.ts'
 import type { HeldToken } from './tokens.ts'
 
@@ -6,7 +7,7 @@ interface ApiRequestsOptions {
   apiOrigins: readonly string[]
   getToken(options?: TokenOptions): Promise<HeldToken>
   getKey: GetDpopKey | undefined
-  login(options: LoginOptions): Promise<void>
+  login: Portico['login']
 }
 
 /** Creates the requests to the app's APIs: the token goes to `apiOrigins` and nowhere else. */
@@ -30,7 +31,7 @@ export function createApiRequests({
     const url = new URL(request.url)
     const headers = await toHeaders(url, request.method, held)
     for (const [name, value] of Object.entries(headers)) request.headers.set(name, value)
-    const response = await fetch(request)
+    const response = await fetch(request).catch(throwNetworkError)
     if (held.token_type === 'DPoP') (await getKey?.())?.noteNonce(url, response, held.token)
     return response
   }
@@ -44,6 +45,8 @@ export function createApiRequests({
       if (readChallenge(response).includes('use_dpop_nonce')) response = await send(request.clone(), options)
       const challenge = readChallenge(response)
       if (challenge.includes('insufficient_user_authentication')) {
+        // Rarely needed: a file of its own, as the code for keys.
+        const { stepUp } = await import('./step-up.ts').catch(throwNetworkError)
         await stepUp(challenge, login)
         return response
       }
@@ -59,19 +62,3 @@ export function createApiRequests({
 
 const readChallenge = ({ status, headers }: Response) =>
   status === 401 ? (headers.get('WWW-Authenticate') ?? '') : ''
-
-/** Under this name a tab remembers the last step-up, so that an API which is never content causes no loop. */
-const stepUpName = 'portico step-up'
-/** Milliseconds within which the same demand is not followed again. */
-const stepUpPause = 30_000
-
-/** Begins the login that an API demands (RFC 9470 3), unless the last one has just not been enough. */
-async function stepUp(challenge: string, login: ApiRequestsOptions['login']): Promise<void> {
-  const read = (name: string) => new RegExp(`${name}="?([^",]*)`).exec(challenge)?.[1]
-  const [acrValues, maxAge] = [read('acr_values'), read('max_age')]
-  const demand = `${acrValues} ${maxAge}`
-  const [last, demanded] = (sessionStorage.getItem(stepUpName) ?? '').split('|')
-  if (demanded === demand && Date.now() - Number(last) < stepUpPause) return
-  sessionStorage.setItem(stepUpName, `${Date.now()}|${demand}`)
-  await login({ ...(acrValues && { acrValues }), ...(maxAge && { maxAge: Number(maxAge) }) })
-}

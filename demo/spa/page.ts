@@ -54,14 +54,6 @@ export function showAlert(near: HTMLElement, title: string, error: PorticoError)
   else row.after(alert)
 }
 
-/** The error of the client, or that of a call to the API that was not answered. */
-function toPorticoError(error: unknown): PorticoError {
-  if (error instanceof PorticoError) return error
-  // Any other error is a defect of this page.
-  if (!(error instanceof TypeError)) throw error
-  return new PorticoError('network_error', 'The API does not answer.', { cause: error })
-}
-
 /** Runs what a click asks for. A failure is shown beside it, in place of what earlier actions said. */
 export async function run(near: HTMLElement, title: string, action: () => Promise<unknown>): Promise<void> {
   clearAlert()
@@ -69,7 +61,9 @@ export async function run(near: HTMLElement, title: string, action: () => Promis
   try {
     await action()
   } catch (error) {
-    showAlert(near, title, toPorticoError(error))
+    // Any other error is a defect of this page.
+    if (!(error instanceof PorticoError)) throw error
+    showAlert(near, title, error)
   }
 }
 

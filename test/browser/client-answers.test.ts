@@ -114,6 +114,14 @@ describe('calls to an API', () => {
     expect(site.count('POST /api/token')).toBe(0)
   })
 
+  test('an API that does not answer is a network error, and an abort of the app is one of its own', async () => {
+    await startSite()
+    const page = await openSignedIn()
+    site.faults.answer = (req, _res, next) => (req.path === '/orders' ? void req.socket.destroy() : next())
+    expect(await call(page, "fetch('/orders')")).toBe('PorticoError network_error')
+    expect(await call(page, "fetch('/orders', { signal: AbortSignal.abort() })")).toMatch(/^AbortError/)
+  })
+
   test('a 401 is answered by a fresh token, once, with the same body', async () => {
     await startSite()
     const page = await openSignedIn()
