@@ -1,4 +1,4 @@
-import { type Moment, now, secondsSince } from '../clock.ts'
+import { now, secondsSince } from '../clock.ts'
 
 /** Something that a tab does by itself. */
 export interface Job {
@@ -12,7 +12,7 @@ export interface Timetable {
   /** Plans the next job, after anything changed. */
   plan(): void
   /** A call failed: nothing runs for so many seconds; by default, for longer after each failure in a row. */
-  pause(seconds: number | undefined): void
+  pause(seconds?: number): void
   /** A call succeeded. */
   resume(): void
   /** Seconds until the next attempt after a failure; infinite after a success. */
@@ -32,9 +32,12 @@ export function createTimetable(jobs: () => readonly Job[]): Timetable {
   let timer: ReturnType<typeof setTimeout> | undefined
   let isRunning = false
   let failures = 0
-  let paused: { seconds: number; since: Moment } | undefined
+  let failedAt = now()
+  /** Seconds of the pause that began with the last failure; undefined where none is in force. */
+  let paused: number | undefined
 
-  const pauseLeft = () => (paused ? paused.seconds - secondsSince(paused.since) : 0)
+  const pauseLeft = () => (paused ? paused - secondsSince(failedAt) : 0)
+  const isDue = (job: Job) => pauseLeft() <= 0 && job.dueIn() <= 0
 
   function plan(): void {
     clearTimeout(timer)
@@ -46,22 +49,30 @@ export function createTimetable(jobs: () => readonly Job[]): Timetable {
   async function run(): Promise<void> {
     isRunning = true
     try {
-      for (const job of jobs()) if (pauseLeft() <= 0 && job.dueIn() <= 0) await job.run()
+      for (const job of jobs()) {
+        if (!isDue(job)) continue
+        await job.run()
+        // It was of no use, whatever the server answered.
+        if (isDue(job)) pause()
+      }
     } finally {
       isRunning = false
       plan()
     }
   }
 
+  function pause(seconds?: number): void {
+    // One call may go on failing while others succeed.
+    failures = secondsSince(failedAt) > 2 * longestPause ? 1 : failures + 1
+    failedAt = now()
+    paused = seconds ?? Math.min(2 ** failures, longestPause)
+    plan()
+  }
+
   return {
     plan,
-    pause(seconds) {
-      failures += 1
-      paused = { seconds: seconds ?? Math.min(2 ** failures, longestPause), since: now() }
-      plan()
-    },
+    pause,
     resume() {
-      failures = 0
       paused = undefined
     },
     retryDue: () => (paused ? pauseLeft() : Number.POSITIVE_INFINITY),

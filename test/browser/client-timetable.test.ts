@@ -115,3 +115,15 @@ test('by itself the client tries again after Retry-After', async () => {
   expect(site.requests.length).toBeGreaterThan(attempts)
   expect(attempts).toBeLessThan(30)
 })
+
+test('a renewal that is refused is tried again less and less often', async () => {
+  const page = await openAtClock({ APP_TOKEN_TTL: '30s' })
+  site.faults.answer = (req, res, next) =>
+    req.path === '/api/token' ? void res.status(400).json({ code: 'invalid_dpop_proof' }) : next()
+  const before = site.count('POST /api/token')
+  await pass(page, 120)
+  const attempts = site.count('POST /api/token') - before
+  expect(attempts).toBeGreaterThan(3)
+  expect(attempts).toBeLessThan(10)
+  expect((await eventsOf(page)).filter(([name]) => name === 'renew-failed')).toHaveLength(attempts)
+})
