@@ -40,7 +40,7 @@ export function createCall(origin: string): Call {
           ...(body && { 'Content-Type': 'application/json' }),
           ...(proof && { DPoP: proof }),
         },
-        body: body ? JSON.stringify(body) : null,
+        body: JSON.stringify(body),
         signal: AbortSignal.timeout(timeout),
       }).catch(throwNetworkError)
       key?.noteNonce(url, response)

@@ -58,10 +58,7 @@ export function createNavigations<User extends PorticoUser>({
   const isCallbackPage = () => `${location.pathname}/`.startsWith(`${callbackPath}/`)
 
   /** An address as Portico accepts it: a path alone is one of Portico's own origin. */
-  const toReturnTo = (path: string) => {
-    const address = new URL(path, location.origin)
-    return address.origin === (origin || location.origin) ? toPath(address) : address.href
-  }
+  const toReturnTo = (path: string) => shorten(path, origin || location.origin)
 
   async function begin(options: LoginOptions): Promise<void> {
     const { returnTo, provider, prompt, loginHint, acrValues, maxAge } = options
@@ -72,11 +69,12 @@ export function createNavigations<User extends PorticoUser>({
       prompt,
       login_hint: loginHint,
       acr_values: acrValues,
-      max_age: maxAge?.toString(),
+      max_age: maxAge,
       dpop_jkt: (await getKey?.())?.thumbprint,
     }
-    const given = Object.entries(query).filter((entry): entry is [string, string] => entry[1] !== undefined)
-    const { login_url: address } = await call<{ login_url: string }>(`login?${new URLSearchParams(given)}`, {
+    // JSON leaves out what is undefined.
+    const given = new URLSearchParams(JSON.parse(JSON.stringify(query)))
+    const { login_url: address } = await call<{ login_url: string }>(`login?${given}`, {
       has: 'login_url',
     })
     leave(address)
@@ -96,8 +94,7 @@ export function createNavigations<User extends PorticoUser>({
       })
       session.enter(answer.user, answer.session)
       tokens.keep({ ...answer, sub: answer.user.sub })
-      const address = new URL(answer.return_to, location.origin)
-      return { returnTo: address.origin === location.origin ? toPath(address) : address.href }
+      return { returnTo: shorten(answer.return_to, location.origin) }
     } catch (error) {
       // A user who was signed in before still is.
       await session.check()
@@ -143,4 +140,11 @@ export function createNavigations<User extends PorticoUser>({
   }
 }
 
-const toPath = ({ pathname, search, hash }: URL | Location) => pathname + search + hash
+/** The path of an address of this origin; another address is whole. */
+function shorten(path: string, origin: string): string {
+  const address = new URL(path, location.origin)
+  return address.origin === origin ? toPath(address) : address.href
+}
+
+/** One slash only: two would begin a host. */
+const toPath = ({ pathname, search, hash }: URL | Location) => pathname.replace(/^\/+/, '/') + search + hash

@@ -84,11 +84,16 @@ export function createPortico<User extends PorticoUser = PorticoUser>({
     if (typeof document === 'object') void start()
   }
 
-  /** A token, once it is known that a user may be signed in. */
-  async function getToken(options?: TokenOptions): Promise<HeldToken> {
+  /** A token of the user who is signed in when it is asked for, and still is when it comes. */
+  async function getToken(options?: TokenOptions, sub = store.get().user?.sub): Promise<HeldToken> {
     await start()
-    if (store.get().status !== 'signed-out') return tokens.get(options)
-    throw new PorticoError('session_required', 'You are not signed in.', { status: 401 })
+    if (store.get().status === 'signed-out') {
+      throw new PorticoError('session_required', 'You are not signed in.', { status: 401 })
+    }
+    const held = await tokens.get(options)
+    const present = store.get().user?.sub
+    if (held.sub === present && (sub ?? present) === present) return held
+    throw new PorticoError('user_changed', 'Another user has signed in.')
   }
 
   return {
@@ -137,5 +142,5 @@ export function createPortico<User extends PorticoUser = PorticoUser>({
 function assertOrigin(origin: string): void {
   if (!origin || origin === 'self') return
   if (URL.canParse(origin) && new URL(origin).origin === origin) return
-  throw new TypeError(`"${origin}" must be an origin such as https://api.example.com`)
+  throw new TypeError(`"${origin}" must be an origin such as https://example.com`)
 }

@@ -1,6 +1,6 @@
 import type { Call } from '../call.ts'
 import { now, secondsSince } from '../clock.ts'
-import { PorticoError } from '../errors.ts'
+import type { PorticoError } from '../errors.ts'
 import type { SharedToken, TabMessage, Tabs } from '../tabs.ts'
 import type { PorticoEvents, PorticoSession, PorticoState, PorticoUser } from '../types.ts'
 import type { Activity } from './activity.ts'
@@ -19,7 +19,7 @@ export interface Session<User extends PorticoUser> {
   enter(user: User, session: PorticoSession): void
   /** A logout in this tab. */
   leave(): void
-  /** Takes note of the session that a new token belongs to; refuses the token of another user. */
+  /** Takes note of the session that a new token belongs to, and of the user, if it is another one. */
   accept(token: SharedToken): Promise<void>
   /** Another tab says something. */
   receive(message: TabMessage): void
@@ -143,15 +143,15 @@ export function createSession<User extends PorticoUser>({
     async accept(token) {
       const { user } = store.get()
       if (user?.sub !== token.sub) await check()
-      // A page that showed no user shows this one from now on.
-      if ((user ?? store.get().user)?.sub === token.sub) return move(token.session)
-      throw new PorticoError('user_changed', 'Another user has signed in.')
+      if (store.get().user?.sub === token.sub) move(token.session)
     },
 
     receive(message) {
       const { session } = store.get()
       if (message.type === 'signed-out') end('other-tab')
-      else if (message.type === 'session' && message.id !== session?.id) void check()
+      // After a check that is under way: its answer may be older than the message.
+      else if (message.type === 'session' && message.id !== session?.id)
+        void Promise.resolve(checking).then(check)
       else if (message.type === 'token' && message.token.session.id === session?.id)
         move(message.token.session)
     },

@@ -5,7 +5,8 @@ import type { HeldToken } from './tokens.ts'
 
 interface ApiRequestsOptions {
   apiOrigins: readonly string[]
-  getToken(options?: TokenOptions): Promise<HeldToken>
+  /** With `sub`, only a token of that user. */
+  getToken(options?: TokenOptions, sub?: string): Promise<HeldToken>
   getKey: GetDpopKey | undefined
   login: Portico['login']
 }
@@ -20,29 +21,34 @@ export function createApiRequests({
   const isApi = (url: URL) =>
     apiOrigins.some((origin) => url.origin === (origin === 'self' ? location.origin : origin))
 
+  const getKeyOf = async ({ token_type: type }: HeldToken) => (type === 'DPoP' ? getKey?.() : undefined)
+
   async function toHeaders(url: URL, method: string, held: HeldToken): Promise<Record<string, string>> {
     const { token, token_type: type } = held
-    const key = type === 'DPoP' ? await getKey?.() : undefined
+    const key = await getKeyOf(held)
     return { Authorization: `${type} ${token}`, ...(key && { DPoP: await key.prove(url, method, token) }) }
-  }
-
-  async function send(request: Request, options: TokenOptions): Promise<Response> {
-    const held = await getToken(options)
-    const url = new URL(request.url)
-    const headers = await toHeaders(url, request.method, held)
-    for (const [name, value] of Object.entries(headers)) request.headers.set(name, value)
-    const response = await fetch(request).catch(throwNetworkError)
-    if (held.token_type === 'DPoP') (await getKey?.())?.noteNonce(url, response, held.token)
-    return response
   }
 
   return {
     async fetch(input, init, options = {}) {
       const request = new Request(input, init)
-      if (!isApi(new URL(request.url))) return fetch(request)
+      const url = new URL(request.url)
+      if (!isApi(url)) return fetch(request)
+      /** The user for whom the request is sent, also when it is sent once more. */
+      let sub: string | undefined
+      async function send(copy: Request, tokenOptions = options): Promise<Response> {
+        const held = await getToken(tokenOptions, sub)
+        sub = held.sub
+        const headers = await toHeaders(url, copy.method, held)
+        for (const [name, value] of Object.entries(headers)) copy.headers.set(name, value)
+        const answer = await fetch(copy).catch(throwNetworkError)
+        const key = await getKeyOf(held)
+        key?.noteNonce(url, answer, held.token)
+        return answer
+      }
       // A request can be sent once: the spare ones are for a nonce of the API, and for a fresh token.
-      let response = await send(request.clone(), options)
-      if (readChallenge(response).includes('use_dpop_nonce')) response = await send(request.clone(), options)
+      let response = await send(request.clone())
+      if (readChallenge(response).includes('use_dpop_nonce')) response = await send(request.clone())
       const challenge = readChallenge(response)
       if (challenge.includes('insufficient_user_authentication')) {
         // Rarely needed: a file of its own, as the code for keys.
@@ -55,7 +61,7 @@ export function createApiRequests({
 
     async authHeaders(url, method = 'GET', options = {}) {
       const address = new URL(url, location.href)
-      return isApi(address) ? toHeaders(address, method, await getToken(options)) : {}
+      return isApi(address) ? toHeaders(address, method.toUpperCase(), await getToken(options)) : {}
     },
   }
 }

@@ -1,6 +1,6 @@
 import type { Portico } from '../types.ts'
 
-/** Under this name a tab remembers the last step-up, so that an API which is never content causes no loop. */
+/** With this name a tab remembers each demand, so that APIs which are never content cause no loop. */
 const stepUpName = 'portico step-up'
 /** Milliseconds within which the same demand is not followed again. */
 const stepUpPause = 30_000
@@ -9,9 +9,8 @@ const stepUpPause = 30_000
 export async function stepUp(challenge: string, login: Portico['login']): Promise<void> {
   const read = (name: string) => new RegExp(`${name}="?([^",]*)`).exec(challenge)?.[1]
   const [acrValues, maxAge] = [read('acr_values'), read('max_age')]
-  const demand = `${acrValues} ${maxAge}`
-  const [last, demanded] = (sessionStorage.getItem(stepUpName) ?? '').split('|')
-  if (demanded === demand && Date.now() - Number(last) < stepUpPause) return
-  sessionStorage.setItem(stepUpName, `${Date.now()}|${demand}`)
+  const name = `${stepUpName} ${acrValues} ${maxAge}`
+  if (Date.now() - Number(sessionStorage.getItem(name)) < stepUpPause) return
+  sessionStorage.setItem(name, `${Date.now()}`)
   await login({ ...(acrValues && { acrValues }), ...(maxAge && { maxAge: Number(maxAge) }) })
 }
