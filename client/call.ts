@@ -35,6 +35,8 @@ export function createCall(origin: string): Call {
       const response = await fetch(url, {
         method,
         credentials: 'include',
+        // For its cache, Chromium lets a request wait for one of the same address, also in another tab.
+        cache: 'no-store',
         headers: {
           'X-CSRF': '1',
           ...(body && { 'Content-Type': 'application/json' }),

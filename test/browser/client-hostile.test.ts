@@ -86,6 +86,19 @@ test('an answer that is older than the login in another tab does not hide it', a
   await expect.poll(() => nameOf(page)).toBe('Alan Turing')
 })
 
+test('a call that hangs in one tab holds up no other one', async () => {
+  await startSite()
+  const page = await openSignedIn()
+  let isFirst = true
+  site.faults.answer = (req, _res, next) => {
+    if (req.path !== '/api/session' || !isFirst) return next()
+    isFirst = false
+  }
+  await page.evaluate('void portico.checkSession()')
+  await expect.poll(() => isFirst).toBe(false)
+  await open('/', { status: 'signed-in' })
+})
+
 test('the way back from a login leads to no other host', async () => {
   await startSite()
   const page = await openSignedIn()
