@@ -2,7 +2,8 @@ import type { PorticoSession } from './types.ts'
 
 /** What the tabs of this app say to each other. */
 export type TabMessage =
-  | { type: 'signed-out' }
+  /** A logout ended this session. */
+  | { type: 'signed-out'; id: string | undefined }
   /** The session that this tab sees; without one, it has ended. */
   | { type: 'session'; id: string | undefined }
   /** A token that this tab has just been given. */

@@ -79,7 +79,9 @@ export function createSession<User extends PorticoUser>({
   function noteFailure({ code, status, retryAfter }: PorticoError): void {
     if (code === 'dpop_key_mismatch') lostSession = store.get().session?.id
     if (endings.includes(code)) end('ended')
-    else if (!status || status === 429 || status >= 500) timetable.pause(retryAfter)
+    else if (code === 'unexpected_response' || !status || status === 429 || status >= 500) {
+      timetable.pause(retryAfter)
+    }
   }
 
   function check(): Promise<PorticoState<User>> {
@@ -106,18 +108,19 @@ export function createSession<User extends PorticoUser>({
   function enter(user: User, session: PorticoSession): void {
     const isOther = store.get().session?.id !== session.id
     changes += 1
+    // First: a listener that throws must not keep it from the other tabs.
+    if (isOther) tabs.post({ type: 'session', id: session.id })
     follow(session)
     store.signedIn(user, session)
-    if (isOther) tabs.post({ type: 'session', id: session.id })
   }
 
   function end(reason: PorticoEvents['signed-out']['reason']): void {
     const { session } = store.get()
     changes += 1
+    if (reason === 'here') tabs.post({ type: 'signed-out', id: session?.id })
+    else if (reason === 'ended' && session) tabs.post({ type: 'session', id: undefined })
     follow(undefined)
     store.signedOut(reason)
-    if (reason === 'here') tabs.post({ type: 'signed-out' })
-    else if (reason === 'ended' && session) tabs.post({ type: 'session', id: undefined })
   }
 
   function move(session: PorticoSession): void {
@@ -148,12 +151,11 @@ export function createSession<User extends PorticoUser>({
 
     receive(message) {
       const { session } = store.get()
-      if (message.type === 'signed-out') end('other-tab')
+      if (message.type === 'token') {
+        if (message.token.session.id === session?.id) move(message.token.session)
+      } else if (message.type === 'signed-out' && message.id === session?.id) end('other-tab')
       // After a check that is under way: its answer may be older than the message.
-      else if (message.type === 'session' && message.id !== session?.id)
-        void Promise.resolve(checking).then(check)
-      else if (message.type === 'token' && message.token.session.id === session?.id)
-        move(message.token.session)
+      else if (message.id !== session?.id) void Promise.resolve(checking).then(check)
     },
 
     jobs: createSessionJobs({ timeouts, activity, timetable, store, check }),

@@ -7,8 +7,8 @@ const stepUpPause = 30_000
 
 /** Begins the login that an API demands (RFC 9470 3), unless the last one has just not been enough. */
 export async function stepUp(challenge: string, login: Portico['login']): Promise<void> {
-  const read = (name: string) => new RegExp(`${name}="?([^",]*)`).exec(challenge)?.[1]
-  const [acrValues, maxAge] = [read('acr_values'), read('max_age')]
+  const acrValues = /acr_values="([^"]*)/.exec(challenge)?.[1]
+  const maxAge = /max_age="?(\d+)/.exec(challenge)?.[1]
   const name = `${stepUpName} ${acrValues} ${maxAge}`
   if (Date.now() - Number(sessionStorage.getItem(name)) < stepUpPause) return
   sessionStorage.setItem(name, `${Date.now()}`)

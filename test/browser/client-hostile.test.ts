@@ -146,3 +146,38 @@ test('a browser without URL.parse runs the client', async () => {
   await startSite({ client: { apiOrigins: ['https://api.example.com'] } })
   await open('/', { status: 'signed-out' })
 })
+
+test('a late message about a session that is over does not sign a newer one out', async () => {
+  await startSite()
+  const page = await openSignedIn()
+  const other = await open('/', { status: 'signed-in' })
+  const before = site.count('GET /api/session')
+  await other.evaluate(
+    "new BroadcastChannel('portico ').postMessage({ type: 'signed-out', id: 'an older one' })",
+  )
+  await expect.poll(() => site.count('GET /api/session')).toBeGreaterThan(before)
+  expect((await stateOf(page)).status).toBe('signed-in')
+  expect(await call(page, 'getToken()')).toMatch(/^eyJ/)
+})
+
+test('a listener that throws keeps a logout from no other tab', async () => {
+  await startSite()
+  const one = await openSignedIn()
+  const two = await open('/', { status: 'signed-in' })
+  await one.evaluate("portico.subscribe(() => { throw new Error('oh no') })")
+  await one.evaluate('portico.logout().catch(() => {})')
+  await expectStatus(two, 'signed-out')
+})
+
+test('a challenge with nonsense for max_age begins a login without it', async () => {
+  await startSite()
+  const page = await openSignedIn()
+  const challenge = 'Bearer error="insufficient_user_authentication", max_age="soon"'
+  site.faults.answer = (req, res, next) =>
+    req.path === '/orders' ? void res.status(401).set('WWW-Authenticate', challenge).json({}) : next()
+  const [request] = await Promise.all([
+    page.waitForRequest((one) => one.url().includes('/api/login')),
+    page.evaluate("void portico.fetch('/orders')"),
+  ])
+  expect(new URL(request.url()).searchParams.has('max_age')).toBe(false)
+})

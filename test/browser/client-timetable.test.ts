@@ -31,6 +31,7 @@ async function openAtClock(env: Record<string, string>): Promise<Page> {
   await startSite({ env })
   const page = await openSignedIn()
   await page.clock.install()
+  await page.clock.pauseAt(Date.now() + seconds(5))
   await page.addInitScript(`
     globalThis.fetchesInProgress = 0
     const { fetch } = globalThis
@@ -105,7 +106,7 @@ describe('renewal is not activity', () => {
 test('by itself the client tries again after Retry-After', async () => {
   const page = await openAtClock({ APP_TOKEN_TTL: '30s' })
   site.faults.answer = (_req, res) => void res.status(503).set('Retry-After', '20').json({ code: 'x' })
-  await pass(page, 40)
+  await pass(page, 45)
   await expectStatus(page, 'unknown')
   expect((await stateOf(page)).user?.name).toBe('Ada Lovelace')
   const attempts = site.requests.length
@@ -126,4 +127,15 @@ test('a renewal that is refused is tried again less and less often', async () =>
   expect(attempts).toBeGreaterThan(3)
   expect(attempts).toBeLessThan(10)
   expect((await eventsOf(page)).filter(([name]) => name === 'renew-failed')).toHaveLength(attempts)
+})
+
+test('a page that meets the login of a captive portal finds the user by itself, once that is over', async () => {
+  const page = await openAtClock({})
+  site.faults.answer = (req, res, next) =>
+    req.path.startsWith('/api/') ? void res.send('<h1>Welcome to the airport</h1>') : next()
+  await page.reload()
+  await expectStatus(page, 'unknown')
+  site.faults.answer = undefined
+  await pass(page, 5)
+  await expectStatus(page, 'signed-in')
 })
