@@ -30,6 +30,17 @@ describe('what is not an answer of Portico', () => {
       'unexpected_response',
       (_req, res) => void res.status(500).json({ oh: 'no' }),
     ],
+    ['a JSON null', 'unexpected_response', (_req, res) => void res.json(null)],
+    ['a JSON text', 'unexpected_response', (_req, res) => void res.json('token')],
+    [
+      'an answer that breaks off',
+      'network_error',
+      (_req, res) => {
+        res.writeHead(200, { 'Content-Length': 99 }).write('{')
+        // The page has the head before the connection ends.
+        res.socket?.end()
+      },
+    ],
     ['a connection that breaks', 'network_error', (req) => void req.socket.destroy()],
   ])('%s: unknown, never signed out, and well again afterwards', async (_name, code, answer) => {
     await startSite()
@@ -68,24 +79,59 @@ describe('what is not an answer of Portico', () => {
   })
 })
 
-test('an answer from before the login does not end the session that came with it', async () => {
+test.each([
+  ['/api/userinfo', 'userinfo()', 401, { code: 'session_required', detail: 'Sign in first.' }],
+  ['/api/session', 'checkSession()', 200, { active: false }],
+])(
+  'an answer from before the login does not end the session that came with it: %s',
+  async (path, asking, status, answer) => {
+    await startSite()
+    const page = await open('/', { status: 'signed-out' })
+    await page.evaluate('void portico.login()')
+    await signInAsAda(page)
+    await arriveAtCallback(page)
+    const { promise: late, resolve: answerNow } = Promise.withResolvers<void>()
+    site.faults.answer = async (req, res, next) => {
+      if (req.path !== path) return next()
+      await late
+      res.status(status).json(answer)
+    }
+    const asked = site.count(`GET ${path}`)
+    const answered = call(page, asking)
+    await expect.poll(() => site.count(`GET ${path}`)).toBe(asked + 1)
+    await page.evaluate('portico.handleCallback()')
+    answerNow()
+    await answered
+    expect((await stateOf(page)).status).toBe('signed-in')
+  },
+)
+
+test('a call that is never answered fails after a minute', async () => {
   await startSite()
-  const page = await open('/', { status: 'signed-out' })
-  await page.evaluate('void portico.login()')
-  await signInAsAda(page)
-  await arriveAtCallback(page)
-  const { promise: late, resolve: answerNow } = Promise.withResolvers<void>()
-  site.faults.answer = async (req, res, next) => {
-    if (req.path !== '/api/userinfo') return next()
-    await late
-    res.status(401).json({ code: 'session_required', detail: 'Sign in first.' })
-  }
-  const refusal = call(page, 'userinfo()')
+  const page = await openSignedIn()
+  await page.evaluate(`
+    AbortSignal.timeout = (delay) => {
+      const controller = new AbortController()
+      globalThis.pass = (time) => { if (time >= delay) controller.abort() }
+      return controller.signal
+    }`)
+  site.faults.answer = () => {}
+  const failure = call(page, 'userinfo()')
   await expect.poll(() => site.count('GET /api/userinfo')).toBe(1)
-  await page.evaluate('portico.handleCallback()')
-  answerNow()
-  expect(await refusal).toBe('PorticoError session_required')
-  expect((await stateOf(page)).status).toBe('signed-in')
+  await page.evaluate('pass(60_000)')
+  expect(await failure).toBe('PorticoError network_error')
+})
+
+test('a page that could not ask who is signed in shows the user as soon as it gets a token', async () => {
+  await startSite()
+  const page = await openSignedIn()
+  site.faults.answer = (req, res, next) =>
+    req.path.startsWith('/api/') ? void res.status(502).end() : next()
+  await page.reload()
+  await expectStatus(page, 'unknown')
+  site.faults.answer = undefined
+  expect(claimsOf(await call(page, 'getToken()'))).toMatchObject({ name: 'Ada Lovelace' })
+  expect(await stateOf(page)).toMatchObject({ status: 'signed-in', user: { name: 'Ada Lovelace' } })
 })
 
 describe('calls to an API', () => {
@@ -139,11 +185,13 @@ describe('calls to an API', () => {
         })
       }
     }
-    const post = "fetch('/orders', { method: 'POST', body: 'two books' }).then(({ status }) => status)"
+    const post =
+      "fetch('/orders', { method: 'POST', body: 'two books' }, { scope: 'openid' }).then(({ status }) => status)"
     site.faults.answer = refuseFirst(1)
     expect(await call(page, post)).toBe(200)
     expect(bodies).toEqual(['two books', 'two books'])
     expect(tokens.size).toBe(2)
+    expect([...tokens].map((token) => claimsOf(token).scope)).toEqual(['openid', 'openid'])
     site.faults.answer = refuseFirst(9)
     expect(await call(page, post)).toBe(401)
     expect(bodies).toHaveLength(4)
@@ -170,6 +218,43 @@ describe('calls to an API', () => {
     const logins = site.count('GET /api/login')
     expect(await page.evaluate("portico.fetch('/orders').then(({ status }) => status)")).toBe(401)
     expect(site.count('GET /api/login')).toBe(logins)
+  })
+
+  test('another demand is followed at once, the same one after half a minute', async () => {
+    await startSite()
+    const page = await openSignedIn()
+    await page.clock.install({ time: 0 })
+    await page.clock.pauseAt(3_600_000)
+    const logins: Record<string, string>[] = []
+    const ask = async (status: number, challenge: string) => {
+      site.faults.answer = (req, res, next) => {
+        if (req.path === '/orders') {
+          const error = `Bearer error="insufficient_user_authentication", ${challenge}`
+          return void res.status(status).set('WWW-Authenticate', error).json({})
+        }
+        if (req.path === '/nowhere') return void res.status(204).end()
+        if (req.path !== '/api/login') return next()
+        const { return_to: _, ...demand } = req.query as Record<string, string>
+        logins.push(demand)
+        res.json({ login_url: '/nowhere' })
+      }
+      await call(page, "fetch('/orders')")
+      // The browser could leave the page.
+      await page.clock.runFor(10_000)
+    }
+    await ask(403, 'acr_values="a"')
+    expect(logins).toEqual([])
+    await ask(401, 'acr_values="a"')
+    expect(logins).toEqual([{ acr_values: 'a' }])
+    await ask(401, 'max_age=0')
+    expect(logins.slice(1)).toEqual([{ max_age: '0' }])
+    await ask(401, 'max_age=0')
+    await ask(401, 'max_age=0')
+    expect(logins.slice(2)).toEqual([])
+    await ask(401, 'max_age=0')
+    expect(logins.slice(2)).toEqual([{ max_age: '0' }])
+    // A fresh token would be no answer to a demand.
+    expect(site.count('GET /orders')).toBe(6)
   })
 
   test('no token of another user who has signed in meanwhile', async () => {

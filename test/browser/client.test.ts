@@ -9,6 +9,7 @@ import {
   expectStatus,
   open,
   openSignedIn,
+  signIn,
   site,
   startSite,
   stateOf,
@@ -153,6 +154,61 @@ describe('tabs', () => {
     ])
     expect(claimsOf(await call(one, 'getToken()'))).toMatchObject({ name: 'Alan Turing' })
   })
+
+  test('a login in one tab, and the end of the session, show in the other one', async () => {
+    await startSite()
+    const one = await open('/', { status: 'signed-out' })
+    const two = await open('/', { status: 'signed-out' })
+    await signIn(one)
+    await expectStatus(two, 'signed-in')
+    await context.clearCookies()
+    await call(one, 'checkSession()')
+    await expectStatus(two, 'signed-out')
+    for (const page of [one, two]) {
+      expect(await eventsOf(page)).toEqual([
+        ['signed-in', 'Ada Lovelace'],
+        ['signed-out', 'ended'],
+      ])
+    }
+  })
+
+  test('where the browser has no locks, each tab has one renewal of its own', async () => {
+    await context.addInitScript("Object.defineProperty(navigator, 'locks', { value: undefined })")
+    await startSite()
+    const page = await openSignedIn()
+    const [first, second] = await Promise.all([
+      call<string>(page, 'getToken({ fresh: true })'),
+      call<string>(page, 'getToken({ fresh: true })'),
+    ])
+    expect(second).toBe(first)
+    expect(site.count('POST /api/token')).toBe(1)
+  })
+})
+
+test('listeners hear of changes only, and the state stays the same object as long as it says the same', async () => {
+  await startSite()
+  const page = await openSignedIn()
+  const heard = await page.evaluate(`(async () => {
+    const heard = []
+    const listener = () => void heard.push('change')
+    portico.subscribe(listener)()
+    portico.subscribe(listener)
+    const stop = portico.subscribe(listener)
+    stop()
+    const onSignedOut = ({ reason }) => void heard.push(reason)
+    portico.on('signed-out', onSignedOut)
+    portico.on('signed-out', onSignedOut)()
+    const { user } = portico.getState()
+    await portico.checkSession()
+    heard.push(portico.getState().user === user)
+    const { id } = portico.getState().session
+    await portico.sessions.end(id)
+    const state = portico.getState()
+    await portico.checkSession()
+    heard.push(portico.getState() === state)
+    return heard
+  })()`)
+  expect(heard).toEqual(['change', true, 'change', 'here', true])
 })
 
 describe('an app on another origin than Portico', () => {
