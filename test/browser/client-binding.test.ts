@@ -41,6 +41,10 @@ describe('a token that is bound to a key of the browser', () => {
     expect(await ask(headers)).toBe(200)
     expect(await ask(headers)).toBe(401)
 
+    // The address in a proof has neither query nor fragment (RFC 9449 4.2).
+    const { DPoP: proof } = await call<Record<string, string>>(page, `authHeaders('/orders?a=1#b')`)
+    expect(claimsOf(proof ?? '')).toMatchObject({ htu: `${site.url}/orders`, htm: 'GET' })
+
     // Another browser with the same client and a key of its own.
     const elsewhere = await browser.newContext()
     const thief = await elsewhere.newPage()
@@ -59,6 +63,7 @@ describe('a token that is bound to a key of the browser', () => {
     const page = await openSignedIn()
     const jkt = await keyOf(page)
     expect(jkt).toMatch(/^[\w-]{43}$/)
+    await page.addInitScript("crypto.subtle.generateKey = () => Promise.reject(new Error('no second one'))")
     await page.reload()
     await expectStatus(page, 'signed-in')
     expect(await keyOf(page)).toBe(jkt)
@@ -75,9 +80,19 @@ describe('a token that is bound to a key of the browser', () => {
 
   test('two tabs that need the key first make one', async () => {
     await startSite({ client: { dpop: true } })
+    // Each has its pair before the other one keeps one.
+    await context.addInitScript(`
+      const { generateKey } = crypto.subtle
+      crypto.subtle.generateKey = async (...options) => {
+        const pair = await generateKey.apply(crypto.subtle, options)
+        await new Promise((resolve) => { globalThis.keepPair = resolve })
+        return pair
+      }`)
     const tabs = [await open('/', { status: 'signed-out' }), await open('/', { status: 'signed-out' })]
     const asked = tabs.map((tab) => tab.waitForRequest((request) => request.url().includes('/api/login')))
     await Promise.all(tabs.map((tab) => tab.evaluate('void portico.login()')))
+    await Promise.all(tabs.map((tab) => tab.waitForFunction('globalThis.keepPair')))
+    await Promise.all(tabs.map((tab) => tab.evaluate('keepPair()')))
     const keys = (await Promise.all(asked)).map((request) =>
       new URL(request.url()).searchParams.get('dpop_jkt'),
     )
@@ -88,7 +103,14 @@ describe('a token that is bound to a key of the browser', () => {
   test('a script with a key of its own gets no token for the session', async () => {
     await startSite(bound)
     const page = await openSignedIn()
-    await page.evaluate("indexedDB.deleteDatabase('portico')")
+    expect(
+      await page.evaluate(`new Promise((resolve) => {
+        Object.assign(indexedDB.deleteDatabase('portico'), {
+          onsuccess: () => resolve('deleted'),
+          onblocked: () => resolve('blocked'),
+        })
+      })`),
+    ).toBe('deleted')
     await page.reload()
     await expectStatus(page, 'signed-in')
     expect(await call(page, 'getToken()')).toBe('PorticoError dpop_key_mismatch')
