@@ -75,13 +75,13 @@ async function readAnswer<Answer>(response: Response, has: string | undefined): 
   throw new PorticoError(code, String(detail), details)
 }
 
-/** Returns the object in a JSON text; undefined for anything else, such as HTML. */
-function parseObject(text: string): Record<string, unknown> | undefined {
+/** Returns the object in a JSON text; null for anything else, such as HTML. */
+function parseObject(text: string): Record<string, unknown> | null {
   try {
     const value: unknown = JSON.parse(text)
-    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined
+    return typeof value === 'object' ? (value as Record<string, unknown> | null) : null
   } catch {
-    return undefined
+    return null
   }
 }
 

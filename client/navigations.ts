@@ -12,6 +12,8 @@ interface CallbackAnswer<User extends PorticoUser> extends Omit<SharedToken, 'su
   user: User
 }
 
+type LogoutOptions = NonNullable<Parameters<Portico['logout']>[0]>
+
 interface NavigationsOptions<User extends PorticoUser> {
   /** Portico's origin; empty for the page's own. */
   origin: string
@@ -44,10 +46,12 @@ export function createNavigations<User extends PorticoUser>({
 }: NavigationsOptions<User>): Navigations {
   /** The login or logout that is under way: until the browser has left, no other one begins. */
   let leaving: Promise<void> | undefined
+  let ending: ReturnType<Portico['logout']> | undefined
   let handling: Promise<{ returnTo: string }> | undefined
 
   const reset = () => {
     leaving = undefined
+    ending = undefined
   }
   const leave = (address: string) => {
     leaving ??= Promise.resolve()
@@ -102,6 +106,23 @@ export function createNavigations<User extends PorticoUser>({
     }
   }
 
+  async function end({ everywhere, returnTo }: LogoutOptions): ReturnType<Portico['logout']> {
+    const body = { everywhere, return_to: toReturnTo(returnTo ?? '/') }
+    const answer = await call<{ logout_url: string | null }>('logout', {
+      method: 'POST',
+      body,
+      has: 'logout_url',
+    }).catch((error: PorticoError) => {
+      // The session had ended already, so that its user's other sessions are not known.
+      if (error.code === 'session_expired') session.leave()
+      throw error
+    })
+    const address = answer.logout_url ?? returnTo
+    if (address) leave(address)
+    session.leave()
+    return { atProvider: answer.logout_url !== null }
+  }
+
   const hasResponse = () => isCallbackPage() && new URLSearchParams(location.search).has('state')
 
   return {
@@ -121,21 +142,12 @@ export function createNavigations<User extends PorticoUser>({
       return handling ?? session.check().then(() => ({ returnTo: '/' }))
     },
 
-    async logout({ everywhere, returnTo } = {}) {
-      const body = { everywhere, return_to: toReturnTo(returnTo ?? '/') }
-      const answer = await call<{ logout_url: string | null }>('logout', {
-        method: 'POST',
-        body,
-        has: 'logout_url',
-      }).catch((error: PorticoError) => {
-        // The session had ended already, so that its user's other sessions are not known.
-        if (error.code === 'session_expired') session.leave()
-        throw error
+    logout(options = {}) {
+      ending ??= end(options).finally(() => {
+        // It failed, or the page stays.
+        if (!leaving) ending = undefined
       })
-      const address = answer.logout_url ?? returnTo
-      if (address) leave(address)
-      session.leave()
-      return { atProvider: answer.logout_url !== null }
+      return ending
     },
   }
 }

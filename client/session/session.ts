@@ -58,7 +58,7 @@ export function createSession<User extends PorticoUser>({
   /** A session whose key this browser has lost. */
   let lostSession: string | undefined
   let checking: Promise<PorticoState<User>> | undefined
-  /** Counts the logins and logouts in this tab: an answer that is older than the last one says nothing. */
+  /** Counts the sessions that this tab has seen begin and end: an answer that is older than the last one says nothing. */
   let changes = 0
 
   async function call<Answer>(path: string, options?: Parameters<Call>[1]): Promise<Answer> {
@@ -107,9 +107,11 @@ export function createSession<User extends PorticoUser>({
 
   function enter(user: User, session: PorticoSession): void {
     const isOther = store.get().session?.id !== session.id
-    changes += 1
-    // First: a listener that throws must not keep it from the other tabs.
-    if (isOther) tabs.post({ type: 'session', id: session.id })
+    if (isOther) {
+      changes += 1
+      // First: a listener that throws must not keep it from the other tabs.
+      tabs.post({ type: 'session', id: session.id })
+    }
     follow(session)
     store.signedIn(user, session)
   }

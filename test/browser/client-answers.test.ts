@@ -106,6 +106,23 @@ test.each([
   },
 )
 
+test('the end of the session is not missed because it was there a moment ago', async () => {
+  await startSite()
+  const page = await openSignedIn()
+  const { promise: late, resolve: answerNow } = Promise.withResolvers<void>()
+  site.faults.answer = async (req, res, next) => {
+    if (req.path !== '/api/userinfo') return next()
+    await late
+    res.status(401).json({ code: 'session_required', detail: 'Sign in first.' })
+  }
+  const answered = call(page, 'userinfo()')
+  await expect.poll(() => site.count('GET /api/userinfo')).toBe(1)
+  expect(await call(page, 'checkSession()')).toMatchObject({ status: 'signed-in' })
+  answerNow()
+  await answered
+  expect((await stateOf(page)).status).toBe('signed-out')
+})
+
 test('a call that is never answered fails after a minute', async () => {
   await startSite()
   const page = await openSignedIn()

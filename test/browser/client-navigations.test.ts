@@ -110,6 +110,22 @@ describe('callback', () => {
     expect(site.count('POST /api/callback')).toBe(1)
   })
 
+  test('nothing else is asked, also where handling it is the first call', async () => {
+    await startSite({
+      script: `
+        import { createPortico } from '/client/portico.js'
+        globalThis.portico = createPortico({ apiOrigins: [] })`,
+    })
+    const page = await open()
+    await page.waitForFunction('globalThis.portico')
+    await page.evaluate('void portico.login()')
+    await signInAsAda(page)
+    await arriveAtCallback(page)
+    const before = site.requests.length
+    await page.evaluate('portico.handleCallback()')
+    expect(site.requests.slice(before)).toEqual(['POST /api/callback'])
+  })
+
   test('whoever wants a token before it is handled gets the one that it brings', async () => {
     await startSite()
     const page = await open('/', { status: 'signed-out' })
@@ -153,6 +169,30 @@ describe('logout', () => {
     ])
     await page.evaluate("void portico.logout({ returnTo: '/here' })")
     await page.waitForURL(`${site.url}/here`)
+  })
+
+  test('a double click on it ends the session at the provider as well', async () => {
+    await startSite()
+    const page = await openSignedIn()
+    await page.evaluate(
+      "void Promise.all([portico.logout({ returnTo: '/here' }), portico.logout({ returnTo: '/here' })])",
+    )
+    await page.waitForURL(`${site.url}/here`)
+    await expectStatus(page, 'signed-out')
+    expect(site.count('POST /api/logout')).toBe(1)
+    expect(site.count('GET /api/logout/callback')).toBe(1)
+  })
+
+  test('the same logout goes on until the browser has left, or the user has come back', async () => {
+    await startSite()
+    const page = await openSignedIn()
+    site.faults.answer = toNowhere('logout')
+    await call(page, 'logout()')
+    await call(page, 'logout()')
+    expect(site.count('POST /api/logout')).toBe(1)
+    await page.evaluate("dispatchEvent(new PageTransitionEvent('pageshow', { persisted: true }))")
+    await call(page, 'logout()')
+    expect(site.count('POST /api/logout')).toBe(2)
   })
 
   test('everywhere, of a session that had timed out: an error, and signed out', async () => {
