@@ -134,6 +134,48 @@ describe('use of the tab', () => {
   })
 })
 
+describe('a session whose end is near', () => {
+  const env = { SESSION_IDLE_TIMEOUT: '60s' }
+
+  test('warns once, in time, and again after keepAlive', async () => {
+    const page = await openStill(env)
+    await page.evaluate(
+      "globalThis.seconds = []; void portico.on('expiring', (event) => seconds.push(event.seconds))",
+    )
+    await page.clock.runFor(44_000)
+    expect(await page.evaluate('seconds')).toEqual([])
+    await page.clock.runFor(10_000)
+    expect(await page.evaluate('seconds')).toEqual([15])
+    await call(page, 'keepAlive()')
+    await page.clock.runFor(54_000)
+    expect(await page.evaluate('seconds')).toEqual([15, 15])
+  })
+
+  test('keepAlive waits for a look that is under way, as that may not extend it', async () => {
+    const page = await openStill(env)
+    const asked = await page.evaluate(`
+      asked.length = 0
+      void portico.checkSession()
+      void portico.checkSession()
+      portico.keepAlive().then(() => [...asked])`)
+    expect(asked).toEqual(['/api/session?slide=false', '/api/session'])
+  })
+
+  test('while the look at it is under way, nothing else is planned', async () => {
+    const page = await openStill(env)
+    const { promise: late, resolve: answerNow } = Promise.withResolvers<void>()
+    const before = site.count('GET /api/session')
+    site.faults.answer = (_req, _res, next) => void late.then(() => next())
+    await page.clock.runFor(61_000)
+    await expect.poll(() => site.count('GET /api/session')).toBe(before + 1)
+    await page.evaluate('timers.length = 0')
+    await page.keyboard.press('a')
+    expect(await page.evaluate('timers')).toEqual([])
+    answerNow()
+    await expect.poll(() => page.evaluate('timers.length')).toBeGreaterThan(0)
+  })
+})
+
 describe('the clocks', () => {
   test('a token that expired while the computer slept is renewed', async () => {
     const page = await openStill()
@@ -195,6 +237,27 @@ describe('while Portico does not answer', () => {
     expect(await waitAfter(page, failWith(429, 'rate_limited', { 'Retry-After': '20' }))).toEqual([20])
     expect(await waitAfter(page, (req) => void req.socket.destroy())).toEqual([4])
     expect(await waitAfter(page, failWith(403, 'scope_not_granted'))).toEqual([])
+  })
+
+  test('a page that does not know who is signed in asks again by itself', async () => {
+    const page = await openStill()
+    site.faults.answer = failWith(503, 'store_unavailable')
+    await page.reload()
+    await expectStatus(page, 'unknown')
+    site.faults.answer = undefined
+    await page.clock.runFor(2_000)
+    await expectStatus(page, 'signed-in')
+  })
+
+  test('the first failure puts off what is due at the same time', async () => {
+    const page = await openStill({ SESSION_IDLE_TIMEOUT: '5m' })
+    await call(page, 'getToken()')
+    site.faults.answer = failWith(503, 'store_unavailable')
+    await page.evaluate('asked.length = 0')
+    await page.clock.setSystemTime(start + 6 * minute)
+    await page.clock.runFor(4 * minute)
+    await expectStatus(page, 'unknown')
+    expect(await page.evaluate('asked')).toEqual(['/api/session?slide=false'])
   })
 
   test('a session that may have timed out meanwhile is unknown', async () => {

@@ -16,6 +16,7 @@ import {
   switchToAlan,
 } from '../support/chromium/client-pages.ts'
 import { signInAsAda } from '../support/chromium/demo.ts'
+import { seconds } from '../support/clock.ts'
 import { startTestServer } from '../support/network/http-server.ts'
 
 /** The client of the package in a real browser, at a real server and provider. */
@@ -170,6 +171,25 @@ describe('tabs', () => {
         ['signed-out', 'ended'],
       ])
     }
+  })
+
+  test('the token of another tab brings the timeouts of its session, and of no other session', async () => {
+    await startSite({ env: { SESSION_IDLE_TIMEOUT: '10m' } })
+    const one = await openSignedIn()
+    const two = await open('/', { status: 'signed-in' })
+    site.portico.clock.advance(seconds(300))
+    await call(two, 'checkSession()')
+    await call(two, 'checkSession()')
+    const { session } = await stateOf(two)
+    await two.evaluate(`
+      globalThis.seen = []
+      void portico.subscribe(() => seen.push(portico.getState().session.id))`)
+    const stray = { type: 'token', name: ' ', token: { session: { ...session, id: 'another' } } }
+    await one.evaluate(`new BroadcastChannel('portico ').postMessage(${JSON.stringify(stray)})`)
+    await one.keyboard.press('a')
+    await call(one, 'getToken({ fresh: true })')
+    await expect.poll(async () => (await stateOf(two)).session?.idle_expires_in).toBe(600)
+    expect(await two.evaluate('seen')).toEqual([session?.id])
   })
 
   test('where the browser has no locks, each tab has one renewal of its own', async () => {
