@@ -58,7 +58,7 @@ export function createSession<User extends PorticoUser>({
   /** A session whose key this browser has lost. */
   let lostSession: string | undefined
   let checking: Promise<PorticoState<User>> | undefined
-  /** Counts the sessions that this tab has seen begin and end: an answer that is older than the last one says nothing. */
+  /** Counts the sessions that began and ended in this tab: an answer from before that says nothing. */
   let changes = 0
 
   async function call<Answer>(path: string, options?: Parameters<Call>[1]): Promise<Answer> {

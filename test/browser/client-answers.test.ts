@@ -129,7 +129,7 @@ test('a call that is never answered fails after a minute', async () => {
   await page.evaluate(`
     AbortSignal.timeout = (delay) => {
       const controller = new AbortController()
-      globalThis.pass = (time) => { if (time >= delay) controller.abort() }
+      globalThis.pass = (time) => { if (time >= delay) controller.abort(new DOMException('', 'TimeoutError')) }
       return controller.signal
     }`)
   site.faults.answer = () => {}

@@ -110,22 +110,6 @@ describe('callback', () => {
     expect(site.count('POST /api/callback')).toBe(1)
   })
 
-  test('nothing else is asked, also where handling it is the first call', async () => {
-    await startSite({
-      script: `
-        import { createPortico } from '/client/portico.js'
-        globalThis.portico = createPortico({ apiOrigins: [] })`,
-    })
-    const page = await open()
-    await page.waitForFunction('globalThis.portico')
-    await page.evaluate('void portico.login()')
-    await signInAsAda(page)
-    await arriveAtCallback(page)
-    const before = site.requests.length
-    await page.evaluate('portico.handleCallback()')
-    expect(site.requests.slice(before)).toEqual(['POST /api/callback'])
-  })
-
   test('whoever wants a token before it is handled gets the one that it brings', async () => {
     await startSite()
     const page = await open('/', { status: 'signed-out' })

@@ -125,6 +125,16 @@ describe('use of the tab', () => {
     expect(await askedAfter(page, 'portico.userinfo()')).toEqual(['/api/userinfo'])
   })
 
+  test('extends the session before half of its idle timeout is over, also where the app calls nothing', async () => {
+    const page = await openStill({ SESSION_IDLE_TIMEOUT: '60s' })
+    await page.evaluate('asked.length = 0')
+    await page.clock.runFor(35_000)
+    expect(await page.evaluate('asked')).toEqual([])
+    await page.keyboard.press('a')
+    await page.clock.runFor(1_000)
+    expect(await page.evaluate('asked')).toEqual(['/api/session'])
+  })
+
   test('puts off nothing that is due, however long the user goes on', async () => {
     const page = await openStill()
     await page.keyboard.press('a')
