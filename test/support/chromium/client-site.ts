@@ -77,7 +77,10 @@ export async function startClientSite({
   for (const { name, code } of [...ofClient, ...files]) {
     site.get(`/client/${name}`, (_req, res) => void res.type('text/javascript').send(code))
   }
-  site.get(['/', '/callback', '/callback/:provider', '/callbacks', '/here'], (_req, res) => void res.type('html').send(html))
+  site.get(
+    ['/', '/callback', '/callback/:provider', '/callbacks', '/here'],
+    (_req, res) => void res.type('html').send(html),
+  )
   const jwksUri = `${portico.url}/.well-known/jwks.json`
   const apiTokens = requireAppToken({ issuer: url, publicUrl: url, jwksUri, clock: portico.clock })
   site.get('/orders', apiTokens, (req, res) => void res.json({ for: req.appToken?.sub }))
