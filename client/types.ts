@@ -136,6 +136,7 @@ export interface Portico<User extends PorticoUser = PorticoUser> {
    * Logs out here, then sends the browser to the provider to log out there, and from there to `returnTo`, `/`
    * by default. `everywhere` ends all sessions of the user. Resolves to `atProvider: false` if the provider
    * has no logout or could not be asked: the browser then goes to `returnTo`, or stays without one.
+   * A second call while the first one is under way is the same logout.
    */
   logout(options?: { everywhere?: boolean; returnTo?: string }): Promise<{ atProvider: boolean }>
 

@@ -274,6 +274,17 @@ describe('calls to an API', () => {
     expect(site.count('GET /orders')).toBe(6)
   })
 
+  test('where the code for that does not load: a network error', async () => {
+    await startSite()
+    const page = await openSignedIn()
+    site.faults.answer = (req, res, next) => {
+      if (req.path.startsWith('/client/step-up')) return void res.status(503).end()
+      if (req.path !== '/orders') return next()
+      res.status(401).set('WWW-Authenticate', 'Bearer error="insufficient_user_authentication"').end()
+    }
+    expect(await call(page, "fetch('/orders')")).toBe('PorticoError network_error')
+  })
+
   test('no token of another user who has signed in meanwhile', async () => {
     await startSite()
     const one = await openSignedIn()
