@@ -82,6 +82,20 @@ describe('renewal is not activity', () => {
     },
   )
 
+  test('a session that is used ends at its absolute timeout, with a warning before', async () => {
+    const page = await openAtClock({ ...env, SESSION_ABSOLUTE_TIMEOUT: '5m' })
+    for (let round = 0; round < 7; round += 1) {
+      await page.keyboard.press('a')
+      await pass(page, 40)
+    }
+    expect(await eventsOf(page)).toEqual([['signed-in', 'Ada Lovelace']])
+    await page.keyboard.press('a')
+    await pass(page, 8)
+    expect((await eventsOf(page)).slice(1)).toEqual([['expiring', '']])
+    await pass(page, 15)
+    await expectStatus(page, 'signed-out')
+  })
+
   test('a hidden tab does nothing; once it is seen again, it looks', async () => {
     const page = await openAtClock({ ...env, SESSION_IDLE_TIMEOUT: '10m' })
     await showTab(page, true)
