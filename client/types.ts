@@ -36,7 +36,7 @@ export interface PorticoSession {
   id: string
   /** ISO 8601. */
   created_at: string
-  /** Seconds until the session ends if it is not used. */
+  /** Seconds until the session ends if it is not used; never more than `absolute_expires_in`. */
   idle_expires_in: number
   /** Seconds until the session ends in any case. */
   absolute_expires_in: number

@@ -23,9 +23,9 @@ export function createSessionTimeouts(): SessionTimeouts {
   /** The longest one seen. It is shorter than the server's until an answer has extended the session. */
   let idleTimeout = 0
 
-  const until = (select: (session: PorticoSession) => number) =>
-    session ? select(session) - secondsSince(followedAt) : Number.POSITIVE_INFINITY
-  const endsIn = () => until((it) => Math.min(it.idle_expires_in, it.absolute_expires_in))
+  /** The server counts no idle timeout beyond the absolute one. */
+  const endsIn = () =>
+    session ? session.idle_expires_in - secondsSince(followedAt) : Number.POSITIVE_INFINITY
 
   return {
     follow(next) {
@@ -35,6 +35,6 @@ export function createSessionTimeouts(): SessionTimeouts {
     },
     endsIn,
     warningIn: () => endsIn() - Math.min(warningTime, idleTimeout / 4),
-    halfIdleIn: () => until((it) => it.idle_expires_in - idleTimeout / 2),
+    halfIdleIn: () => endsIn() - idleTimeout / 2,
   }
 }
