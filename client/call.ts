@@ -68,9 +68,10 @@ async function readAnswer<Answer>(response: Response, has: string | undefined): 
     requestId: headers.get('X-Request-Id') ?? undefined,
     retryAfter: Number(headers.get('Retry-After')) || undefined,
   }
-  // A proxy in between has sent it, or /api does not lead to Portico.
   if (typeof code !== 'string') {
-    throw new PorticoError('unexpected_response', 'Not an answer of Portico: does /api lead to it?', details)
+    // Below 500, a web server has answered in Portico's place, mostly with the page of the app.
+    const problem = status < 500 ? '/api does not lead to Portico' : 'The server is not available'
+    throw new PorticoError('unexpected_response', `${problem} (status ${status}).`, details)
   }
   throw new PorticoError(code, String(detail), details)
 }

@@ -13,6 +13,7 @@ interface PorticoErrorOptions {
  * - `network_error`: no answer; the server or the network is down, or the page may not call it (CORS)
  * - `unexpected_response`: an answer that is not Portico's, such as the empty or HTML error of a proxy
  * - `user_changed`: another user signed in in this browser while the call was in progress
+ * - `key_unavailable`: this browser cannot keep a key for `dpop`
  */
 export class PorticoError extends Error {
   override readonly name = 'PorticoError'

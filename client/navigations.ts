@@ -35,6 +35,9 @@ export interface Navigations extends Pick<Portico, 'login' | 'handleCallback' | 
 /** Milliseconds after which the browser has left the page, or the user has stopped it. */
 const leavingTime = 10_000
 
+/** Under this name a tab remembers where its login leads. */
+const returnToName = 'portico return_to'
+
 /** Creates login, callback and logout. */
 export function createNavigations<User extends PorticoUser>({
   origin,
@@ -66,9 +69,12 @@ export function createNavigations<User extends PorticoUser>({
 
   async function begin(options: LoginOptions): Promise<void> {
     const { returnTo, provider, prompt, loginHint, acrValues, maxAge } = options
-    const here = isCallbackPage() ? '/' : toPath(location)
+    // After a login that failed, another one leads to where that one began.
+    const here = isCallbackPage() ? (sessionStorage.getItem(returnToName) ?? '/') : toPath(location)
+    const target = toReturnTo(returnTo ?? here)
+    sessionStorage.setItem(returnToName, target)
     const query = {
-      return_to: toReturnTo(returnTo ?? here),
+      return_to: target,
       provider,
       prompt,
       login_hint: loginHint,

@@ -32,7 +32,8 @@ export function createPortico<User extends PorticoUser = PorticoUser>({
   callbackPath = '/callback',
   dpop = false,
 }: PorticoOptions): Portico<User> {
-  for (const address of [origin, ...apiOrigins]) assertOrigin(address)
+  if (origin) assertOrigin('url', origin)
+  for (const api of apiOrigins) if (api !== 'self') assertOrigin('apiOrigins', api)
   const getKey = dpop ? createLazyKey(origin) : undefined
   const store = createStateStore<User>()
   const activity = createActivity(() => timetable.plan())
@@ -138,9 +139,8 @@ export function createPortico<User extends PorticoUser = PorticoUser>({
   }
 }
 
-/** A misspelt origin would match nothing, and one with a path would match more than it says. */
-function assertOrigin(origin: string): void {
-  if (!origin || origin === 'self') return
+/** A misspelt origin would match nothing, and that of an unset variable neither. */
+function assertOrigin(option: string, origin: string): void {
   if (URL.canParse(origin) && new URL(origin).origin === origin) return
-  throw new TypeError(`"${origin}" must be an origin such as https://example.com`)
+  throw new TypeError(`${option}: "${origin}" must be an origin such as https://example.com`)
 }

@@ -78,6 +78,20 @@ describe('login', () => {
     const [request] = await Promise.all([page.waitForRequest(/\/api\/login/), call(page, 'login()')])
     expect(new URL(request.url()).searchParams.get('return_to')).toBe('/')
   })
+
+  test('after one that was cancelled, it leads to where that one began', async () => {
+    await startSite()
+    const page = await open('/here?x=1#y', { status: 'signed-out' })
+    await page.evaluate('void portico.login()')
+    await page.getByRole('link', { name: 'Cancel' }).click()
+    await arriveAtCallback(page)
+    expect(await call(page, 'handleCallback()')).toBe('PorticoError access_denied')
+    const [request] = await Promise.all([
+      page.waitForRequest(/\/api\/login/),
+      page.evaluate('void portico.login()'),
+    ])
+    expect(new URL(request.url()).searchParams.get('return_to')).toBe('/here?x=1#y')
+  })
 })
 
 describe('callback', () => {

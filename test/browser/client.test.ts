@@ -266,6 +266,9 @@ test('origins that are none are refused when the client is created', async () =>
     { apiOrigins: ['https://api.example.com/orders'] },
     { apiOrigins: ['*'] },
     { apiOrigins: ['api.example.com'] },
+    // A variable that is not set; JSON makes it null.
+    { apiOrigins: [undefined] },
+    { apiOrigins: [''] },
     { apiOrigins: [], url: 'https://auth.example.com/api' },
   ]) {
     expect(

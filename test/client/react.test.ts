@@ -181,7 +181,7 @@ describe('Callback', () => {
 
   test('a failed login: a message, and a button that begins a new one', async () => {
     await show('callback', {}, ['access_denied', 'handleCallback'])
-    await expect.poll(text).toContain('It is access_denied.')
+    await expect.poll(text).toContain('You are not signed in: It is access_denied.')
     await click('Try again')
     await expect.poll(() => calls('login')).toHaveLength(1)
     expect(await done()).toEqual([])

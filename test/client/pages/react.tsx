@@ -91,7 +91,8 @@ window.show = (scene, options, failing) => {
     seenTokens,
     done,
     fail(code, method) {
-      const error = new PorticoError(code, `It is ${code}.`)
+      const status = code === 'access_denied' ? 403 : 503
+      const error = new PorticoError(code, `It is ${code}.`, { status })
       if (method === undefined) portico.fail(error)
       else portico.fail(error, method)
     },
