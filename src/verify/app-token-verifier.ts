@@ -125,7 +125,7 @@ export function createAppTokenVerifier(options: AppTokenVerifierOptions): Verify
       }
       return claims
     } catch (error) {
-      throw translateError(error)
+      throw translateError(error, issuer)
     }
   }
 
@@ -176,7 +176,10 @@ function createIssuerKeys(issuer: string, jwksUri: string, clock: Clock): JwksCa
     clock,
     log: () => {},
     async fetchKeys() {
-      const response = await fetch(jwksUri, { signal: AbortSignal.timeout(keyTimeout), redirect: 'error' })
+      const options = { signal: AbortSignal.timeout(keyTimeout), redirect: 'error' } as const
+      const response = await fetch(jwksUri, options).catch((cause: unknown) => {
+        throw new Error(`${jwksUri} does not answer`, { cause })
+      })
       if (!response.ok) throw new Error(`The JWKS of ${issuer} answered with status ${response.status}`)
       const keySet = (await response.json()) as JSONWebKeySet
       if (keySet.keys.length === 0) throw new Error(`The JWKS of ${issuer} is empty`)
@@ -210,7 +213,7 @@ function createLocalReservation(clock: Clock) {
  * Translates an error of the token or the proof. Other errors, such as one of the issuer's keys, stay as they
  * are.
  */
-function translateError(error: unknown): unknown {
+function translateError(error: unknown, issuer: string): unknown {
   if (error instanceof DpopNonceNeeded) {
     return new InvalidAppToken(error.message, { code: 'use_dpop_nonce', nonce: error.nonce, cause: error })
   }
@@ -219,12 +222,14 @@ function translateError(error: unknown): unknown {
   }
   // A malformed JWKS is the issuer's fault, not the token's.
   if (!(error instanceof errors.JOSEError) || error instanceof errors.JWKSInvalid) return error
-  return new InvalidAppToken(describe(error), { cause: error })
+  return new InvalidAppToken(describe(error, issuer), { cause: error })
 }
 
-function describe(error: errors.JOSEError): string {
+function describe(error: errors.JOSEError, issuer: string): string {
   if (error instanceof errors.JWTExpired) return 'The token has expired'
   if (error instanceof errors.JWTClaimValidationFailed) {
+    // Mostly a setting of the API: the issuer is PUBLIC_URL, as browsers know it.
+    if (error.claim === 'iss') return `The token's iss is not ${issuer}`
     return `The token's ${error.claim} is not accepted here`
   }
   return 'The token does not verify'

@@ -108,6 +108,11 @@ describe('a token is refused with 401 invalid_token (R78)', () => {
     )
   })
 
+  test('the issuer that was expected is named: mostly the setting of the API is wrong', async () => {
+    const answer = await call('/orders', await sign({ claims: { iss: 'https://evil.example' } }))
+    expect(answer.headers['www-authenticate']).toContain(`The token's iss is not ${issuer}`)
+  })
+
   test('a key of someone else under our kid', async () => {
     const other = await createProviderKey('k1', 'ES256')
     expect((await call('/orders', await sign({ signWith: other }))).status).toBe(401)
@@ -216,6 +221,20 @@ async function askWithKeys(listener: RequestListener): Promise<number> {
 
 test('an empty key set is a fault of the issuer, not of the token', async () => {
   expect(await askWithKeys((_req, res) => void res.end(JSON.stringify({ keys: [] })))).toBe(503)
+})
+
+test('keys that cannot be reached: 503, and the API learns which address does not answer', async () => {
+  const { origin, close } = await startTestServer()
+  await close()
+  const reasons: unknown[] = []
+  const other = express()
+  const onUnavailable = (error: unknown) => void reasons.push(error)
+  other.use(requireAppToken({ issuer, jwksUri: origin, clock, onUnavailable }))
+  const answer = await request(other)
+    .get('/')
+    .set('authorization', `Bearer ${await sign()}`)
+  expect(answer.status).toBe(503)
+  expect(String(reasons[0])).toBe(`Error: ${origin} does not answer`)
 })
 
 test('keys that never come are waited for three seconds', async () => {
