@@ -56,17 +56,26 @@ async function listen(port: number): Promise<Listener> {
   return { port: (server.address() as AddressInfo).port, serve: (app) => void server.on('request', app) }
 }
 
+/** @throws TypeError with the usage, where an option is unknown or lacks its value */
+function readArguments() {
+  try {
+    return parseArgs({
+      options: {
+        provider: { type: 'string', default: 'okta' },
+        port: { type: 'string', default: '3000' },
+        redirect: { type: 'string', default: 'spa' },
+        binding: { type: 'string', default: 'dpop' },
+        app: { type: 'string' },
+        verbose: { type: 'boolean', default: false },
+      },
+    }).values
+  } catch (cause) {
+    throw new TypeError(`${(cause as Error).message}\n\n${usage}`, { cause })
+  }
+}
+
 function readOptions() {
-  const { values } = parseArgs({
-    options: {
-      provider: { type: 'string', default: 'okta' },
-      port: { type: 'string', default: '3000' },
-      redirect: { type: 'string', default: 'spa' },
-      binding: { type: 'string', default: 'dpop' },
-      app: { type: 'string' },
-      verbose: { type: 'boolean', default: false },
-    },
-  })
+  const values = readArguments()
   const port = Number(values.port)
   const { provider, redirect, binding, app } = values
   if (
@@ -87,6 +96,26 @@ const toBackChannel = (publicUrl: string) => ({
 })
 
 const isVariantName = (name: string): name is VariantName => Object.hasOwn(variants, name)
+
+const toGreeting = (publicUrl: string) => `
+Portico's demo is running. Open this page and log in:
+
+    ${publicUrl}
+
+Press Ctrl+C to stop it.
+`
+
+const toAppGreeting = (app: string, porticoUrl: string, apiUrl: string) => `
+Portico: ${porticoUrl}
+Sample API: ${apiUrl}
+    GET /orders, POST /orders, POST /payments, GET /audit
+
+Let the dev server of your app forward /api and /.well-known to Portico, and open the app:
+
+    ${app}
+
+That address is PUBLIC_URL, and so the issuer of the app tokens. Press Ctrl+C to stop this.
+`
 
 async function main(): Promise<void> {
   if (process.env.NODE_ENV === 'production') {
@@ -140,10 +169,7 @@ async function main(): Promise<void> {
   api.serve(createSampleApi({ issuer: publicUrl, apiUrl, spaOrigin: publicUrl, clientSecret: apiSecret }))
   components.tokenRevocation.start()
   bff.serve(site)
-  if (app !== undefined) process.stdout.write(`\nPortico: ${porticoUrl}\nSample API: ${apiUrl}\n`)
-  process.stdout.write(
-    `\nPortico's demo is running. Open this page and log in:\n\n    ${publicUrl}\n\nPress Ctrl+C to stop it.\n`,
-  )
+  process.stdout.write(app === undefined ? toGreeting(publicUrl) : toAppGreeting(app, porticoUrl, apiUrl))
 }
 
 try {

@@ -72,7 +72,7 @@ export function showCode({ code, provider, redirect, dpop }: SpaConfig): void {
   for (const pre of document.querySelectorAll<HTMLElement>('[data-code]')) {
     const names = pre.dataset.code?.split(' ') ?? []
     const shown = names.filter((name) => redirect === 'spa' || name !== 'callback')
-    pre.textContent = shown.map((name) => code[name]).join('\n')
+    pre.textContent = shown.map((name) => code[name]).join('\n\n')
   }
   for (const place of document.querySelectorAll('.provider')) place.textContent = provider.title
   document.body.dataset.bound = String(dpop)

@@ -4,5 +4,5 @@ import { defineConfig } from 'vite'
 const portico = process.env.PORTICO_URL ?? 'http://localhost:3000'
 
 export default defineConfig({
-  server: { proxy: { '/api': portico, '/.well-known': portico } },
+  server: { port: 5173, strictPort: true, proxy: { '/api': portico, '/.well-known': portico } },
 })

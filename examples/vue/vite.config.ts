@@ -6,5 +6,5 @@ const portico = process.env.PORTICO_URL ?? 'http://localhost:3000'
 
 export default defineConfig({
   plugins: [vue()],
-  server: { proxy: { '/api': portico, '/.well-known': portico } },
+  server: { port: 5173, strictPort: true, proxy: { '/api': portico, '/.well-known': portico } },
 })
