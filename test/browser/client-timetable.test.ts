@@ -4,9 +4,10 @@ import {
   call,
   claimsOf,
   clientPages,
+  context,
   eventsOf,
   expectStatus,
-  openSignedIn,
+  haveSession,
   site,
   startSite,
   stateOf,
@@ -29,7 +30,9 @@ async function pass(page: Page, count: number): Promise<void> {
 /** A page whose clock, like the server's, moves only by `pass`. */
 async function openAtClock(env: Record<string, string>): Promise<Page> {
   await startSite({ env })
-  const page = await openSignedIn()
+  await haveSession()
+  const page = await context.newPage()
+  page.setDefaultTimeout(10_000)
   await page.clock.install()
   await page.clock.pauseAt(Date.now() + seconds(5))
   await page.addInitScript(`
@@ -39,7 +42,7 @@ async function openAtClock(env: Record<string, string>): Promise<Page> {
       fetchesInProgress += 1
       return fetch(...request).finally(() => { fetchesInProgress -= 1 })
     }`)
-  await page.reload()
+  await page.goto(site.url)
   await expectStatus(page, 'signed-in')
   await call(page, 'getToken()')
   return page

@@ -7,8 +7,8 @@ import {
   context,
   eventsOf,
   expectStatus,
+  haveSession,
   open,
-  openSignedIn,
   site,
   startSite,
   stateOf,
@@ -23,7 +23,7 @@ const minute = 60_000
 /** Opens a tab, signed in, whose clock stands still. It counts the calls of Portico, and the timers that it sets. */
 async function openStill(env: Record<string, string> = {}): Promise<Page> {
   await startSite({ env })
-  await (await openSignedIn()).close()
+  await haveSession()
   const page = await context.newPage()
   // Until it is stopped, it goes on.
   await page.clock.install({ time: start - 60 * minute })

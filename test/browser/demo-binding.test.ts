@@ -105,7 +105,7 @@ describe.each(['spa', 'server'])(
       expect(await page.locator('.findings dd > span').allTextContents()).toEqual([
         'nothing: the session cookie is HttpOnly',
         'nothing',
-        'no token (1 entry of this page)',
+        'no token (2 entries of this page)',
         'the key of the app tokens: it can be used in this page, but not copied',
         'nothing: the client keeps the token to itself',
         'an app token, which this demo shows',

@@ -51,7 +51,7 @@ async function expectSignedIn(page: Page, place: string): Promise<void> {
 }
 
 describe('six tabs, each from another place in the app', () => {
-  test.each([[[0, 1, 2, 3, 4, 5]], [[5, 4, 3, 2, 1, 0]], [[3, 0, 5, 1, 4, 2]]])(
+  test.each([[[5, 4, 3, 2, 1, 0]], [[3, 0, 5, 1, 4, 2]]])(
     'finished in the order %j: each ends where it began, and one session stays',
     async (order) => {
       const pages: Page[] = []

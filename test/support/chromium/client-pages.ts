@@ -1,6 +1,7 @@
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, onTestFinished } from 'vitest'
 import type { PorticoState } from '../../../client/types.ts'
+import { logInAtOkta } from '../login.ts'
 import { launchChromium } from './chromium.ts'
 import { startClientSite } from './client-site.ts'
 import { signInAsAda } from './demo.ts'
@@ -53,6 +54,13 @@ export async function signIn(page: Page): Promise<void> {
   await page.evaluate('void portico.login()')
   await signInAsAda(page)
   await completeLogin(page)
+}
+
+/** Gives the browser a session of Ada's, without a page: for tests of what comes after a login. */
+export async function haveSession(): Promise<void> {
+  const { browser: jar } = await logInAtOkta({ ...site.portico, url: site.url })
+  const cookies = [...jar.cookies(site.url)].map(([name, value]) => ({ name, value, url: site.url }))
+  await context.addCookies(cookies.map((cookie) => ({ ...cookie, httpOnly: true, sameSite: 'Strict' })))
 }
 
 /** Signs in as another user, from a page where Ada is signed in. */
