@@ -8,6 +8,7 @@ import {
   context,
   expectStatus,
   open,
+  openAfterLogin,
   openSignedIn,
   site,
   startSite,
@@ -154,7 +155,7 @@ test('a page that could not ask who is signed in shows the user as soon as it ge
 describe('calls to an API', () => {
   test('the token goes to the listed origins only', async () => {
     await startSite({ client: { apiOrigins: ['https://api.example.com'] } })
-    const page = await openSignedIn()
+    const page = await openAfterLogin()
     const sent: Record<string, string | undefined> = {}
     for (const origin of [
       'https://api.example.com',
@@ -216,7 +217,7 @@ describe('calls to an API', () => {
 
   test('a demand for a more recent sign-in begins one, and no second one if that is not enough', async () => {
     await startSite()
-    const page = await openSignedIn()
+    const page = await openAfterLogin()
     const challenge =
       'Bearer error="insufficient_user_authentication", acr_values="urn:mfa phr", max_age="30"'
     site.faults.answer = (req, res, next) =>

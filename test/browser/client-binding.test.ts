@@ -9,6 +9,7 @@ import {
   context,
   expectStatus,
   open,
+  openAfterLogin,
   openSignedIn,
   signIn,
   site,
@@ -29,7 +30,7 @@ describe('a token that is bound to a key of the browser', () => {
 
   test('the page calls the API with it; a thief who reads it cannot', async () => {
     await startSite(bound)
-    const page = await openSignedIn()
+    const page = await openAfterLogin()
     expect(await askOrders(page)).toEqual([200, { for: expect.any(String) }])
     const token = await call<string>(page, 'getToken()')
     const headers = await call<Record<string, string>>(page, `authHeaders('/orders')`)
@@ -60,7 +61,7 @@ describe('a token that is bound to a key of the browser', () => {
 
   test('the key is the same in all tabs and after a reload, and no script can read it', async () => {
     await startSite(bound)
-    const page = await openSignedIn()
+    const page = await openAfterLogin()
     const jkt = await keyOf(page)
     expect(jkt).toMatch(/^[\w-]{43}$/)
     await page.addInitScript("crypto.subtle.generateKey = () => Promise.reject(new Error('no second one'))")
@@ -102,7 +103,7 @@ describe('a token that is bound to a key of the browser', () => {
 
   test('a script with a key of its own gets no token for the session', async () => {
     await startSite(bound)
-    const page = await openSignedIn()
+    const page = await openAfterLogin()
     expect(
       await page.evaluate(`new Promise((resolve) => {
         Object.assign(indexedDB.deleteDatabase('portico'), {
@@ -163,7 +164,7 @@ describe('a token that is bound to a key of the browser', () => {
 
   test('where each proof needs a nonce, one refusal brings it', async () => {
     await startSite({ client: { dpop: true }, env: { APP_TOKEN_DPOP_NONCE: 'required' } })
-    const page = await openSignedIn()
+    const page = await openAfterLogin()
     expect(site.count('POST /api/callback')).toBe(2)
     await call(page, 'getToken({ fresh: true })')
     expect(site.count('POST /api/token')).toBe(1)

@@ -7,6 +7,7 @@ import {
   context,
   expectStatus,
   open,
+  openAfterLogin,
   openSignedIn,
   site,
   startSite,
@@ -115,7 +116,7 @@ test('the way back from a login leads to no other host', async () => {
 
 test('two APIs that are never content cause no endless row of logins', async () => {
   await startSite()
-  const page = await openSignedIn()
+  const page = await openAfterLogin()
   site.faults.answer = (req, res, next) => {
     if (!req.path.startsWith('/needs-')) return next()
     const challenge = `Bearer error="insufficient_user_authentication", acr_values="${req.path.slice(7)}"`

@@ -82,11 +82,17 @@ export async function arriveAtCallback(page: Page): Promise<void> {
   await page.waitForFunction('globalThis.portico')
 }
 
-/** Opens a tab, and signs in as Ada. */
-export async function openSignedIn(): Promise<Page> {
+/** Opens a tab in which Ada has signed in at the provider, which knows her from then on. */
+export async function openAfterLogin(): Promise<Page> {
   const page = await open('/', { status: 'signed-out' })
   await signIn(page)
   return page
+}
+
+/** Opens a tab in which Ada is signed in. */
+export async function openSignedIn(): Promise<Page> {
+  await haveSession()
+  return open('/', { status: 'signed-in' })
 }
 
 /** The claims of a token, unverified. */
