@@ -233,7 +233,7 @@ describe('the demo, where the SPA forwards the code', () => {
       const told = await page.evaluate<string>(
         'document.referrer + document.cookie + JSON.stringify(performance.getEntries())',
       )
-      expect(told).not.toMatch(/eyJ|v1\/logout/)
+      expect(told).not.toMatch(/eyJ[\w-]+\.eyJ|v1\/logout/)
       expect((await context.cookies(url)).map(({ name }) => name)).toEqual([])
       await page.getByRole('button', { name: 'Log in', exact: true }).click()
       await page.getByLabel('Password').waitFor()
@@ -269,7 +269,7 @@ describe('the demo, where the SPA forwards the code', () => {
       expect(answers).toHaveLength(10)
       for (const answer of answers) {
         expect(answer.startsWith(`400 basic ${address} {`)).toBe(true)
-        expect(answer).not.toMatch(/eyJ|v1\/logout/)
+        expect(answer).not.toMatch(/eyJ[\w-]+\.eyJ|v1\/logout/)
       }
       await expectGone(left)
       expect(complaints.filter((complaint) => !complaint.includes('400'))).toEqual([])
@@ -486,7 +486,7 @@ describe('the demo, where the provider redirects to the server', () => {
     await page.getByRole('button', { name: 'Log in', exact: true }).click()
     await signInAsAda(page)
     await expectName(page, 'Ada Lovelace')
-    expect(urls.join(' ')).not.toContain('eyJ')
+    expect(urls.join(' ')).not.toMatch(/eyJ[\w-]+\.eyJ/)
     expect(urls.some((visited) => visited.includes('/api/callback?code='))).toBe(true)
     expect(complaints).toEqual([])
   })

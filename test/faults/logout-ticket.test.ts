@@ -125,7 +125,7 @@ describe('in one process', () => {
     expect(address.startsWith(prefix)).toBe(true)
     expect(address.slice(prefix.length)).toMatch(/^[\w-]{1000,3000}$/)
     expect(Buffer.from(address.slice(prefix.length), 'base64url').toString('latin1')).not.toMatch(
-      /eyJ|logout|there/,
+      /eyJ[\w-]+\.eyJ|logout|there/,
     )
     const [line = '', ...more] = answer.headers.getSetCookie().filter((each) => each.includes('bff_logout'))
     expect(line).toMatch(
