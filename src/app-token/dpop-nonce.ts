@@ -1,5 +1,5 @@
-import { timingSafeEqual } from 'node:crypto'
 import type { Clock } from '../clock.ts'
+import { isEqualInConstantTime } from '../crypto/constant-time.ts'
 import { deriveKeys } from '../crypto/derive-key.ts'
 import { createHmacSha256, type Hmac } from '../crypto/hmac.ts'
 
@@ -43,7 +43,7 @@ export function createDpopNonces({ secrets, mode, clock }: DpopNoncesOptions): D
       if (time === undefined || mac === undefined) return false
       const age = seconds() - Number(time)
       if (age > nonceLifetime || age < -serverClockTolerance) return false
-      return hmacs.some((hmac) => timingSafeEqual(Buffer.from(mac), Buffer.from(hmac(time))))
+      return hmacs.some((hmac) => isEqualInConstantTime(mac, hmac(time)))
     },
   }
 }

@@ -1,6 +1,6 @@
-import { timingSafeEqual } from 'node:crypto'
 import { z } from 'zod'
 import type { Clock } from '../clock.ts'
+import { isEqualInConstantTime } from '../crypto/constant-time.ts'
 import { deriveLoginSecrets } from '../crypto/derive-key.ts'
 import { sha256Base64url } from '../crypto/hash.ts'
 import { randomBytes } from '../crypto/random.ts'
@@ -127,7 +127,7 @@ export function openTransaction(
   const { data: content } = transactionContent.safeParse(JSON.parse(text))
   if (content === undefined) throw missingTransaction('transaction has another format')
   const transaction = toTransaction(id, content)
-  if (!isEqual(transaction.state, state)) throw missingTransaction('state is another one')
+  if (!isEqualInConstantTime(transaction.state, state)) throw missingTransaction('state is another one')
   return transaction
 }
 
@@ -159,9 +159,4 @@ export function missingTransaction(reason: string): AppError {
     'No sign-in with this state is in progress in this browser. Cookies may be blocked, or it was finished before. Please start again.',
     { reason },
   )
-}
-
-function isEqual(a: string, b: string): boolean {
-  const [one, other] = [Buffer.from(a), Buffer.from(b)]
-  return one.length === other.length && timingSafeEqual(one, other)
 }

@@ -1,7 +1,7 @@
-import { timingSafeEqual } from 'node:crypto'
 import type { Request, Response } from 'express'
 import expressSession from 'express-session'
 import type { Config } from '../../config/config.ts'
+import { isEqualInConstantTime } from '../../crypto/constant-time.ts'
 import { deriveKeys } from '../../crypto/derive-key.ts'
 import { createHmacSha256, type Hmac } from '../../crypto/hmac.ts'
 import { isSessionId } from '../../session/session.ts'
@@ -55,7 +55,7 @@ export function createSessionCookie({ secrets, secureCookies, session }: Config)
       if (value === undefined || !value.startsWith('s:')) return undefined
       const [id = '', signature = ''] = value.slice(2).split('.')
       if (!isSessionId(id)) return undefined
-      return signers.some((sign) => isSignature(sign, id, signature)) ? id : undefined
+      return signers.some((sign) => isEqualInConstantTime(signature, toSignature(sign, id))) ? id : undefined
     },
 
     // A frame shows no page of this server, and a silent login there has no strict cookie to lose.
@@ -78,10 +78,3 @@ type WritableCookie = InstanceType<typeof expressSession.Cookie> & {
 
 /** The HMAC of the id, in base64 without padding. */
 const toSignature = (sign: Hmac, id: string) => sign(id).replace(/=$/, '')
-
-/** Whether the id has this signature, compared in constant time. */
-function isSignature(sign: Hmac, id: string, signature: string): boolean {
-  const expected = Buffer.from(toSignature(sign, id))
-  const given = Buffer.from(signature)
-  return given.length === expected.length && timingSafeEqual(given, expected)
-}
