@@ -1,17 +1,12 @@
-import { errors, type JSONWebKeySet } from 'jose'
 import { createDpopNonces, type DpopNonces } from '../app-token/dpop-nonce.ts'
-import {
-  createDpopVerifier,
-  DpopNonceNeeded,
-  InvalidDpopProof,
-  type ProvenRequest,
-} from '../app-token/dpop-proof.ts'
+import { createDpopVerifier, type ProvenRequest } from '../app-token/dpop-proof.ts'
 import { type Clock, systemClock } from '../clock.ts'
 import { randomBytes } from '../crypto/random.ts'
 import { createExpiringMap } from '../expiring-map.ts'
-import { createJwksCache, type JwksCache } from '../jwks/jwks-cache.ts'
 import { type AppTokenClaims, isAppTokenClaims } from './claims.ts'
 import { createIntrospectionClient, type IntrospectionOptions } from './introspection.ts'
+import { InvalidAppToken, translateError } from './invalid-app-token.ts'
+import { createIssuerKeys } from './issuer-keys.ts'
 
 /** How an API verifies app tokens. Only `issuer` is required. */
 export interface AppTokenVerifierOptions {
@@ -68,27 +63,6 @@ export interface PresentedProof extends Pick<ProvenRequest, 'method' | 'url'> {
  * reached: answer 503
  */
 export type VerifyAppToken = (token: string, presented?: PresentedProof) => Promise<AppTokenClaims>
-
-interface InvalidAppTokenOptions {
-  code?: InvalidAppToken['code']
-  nonce?: string
-  cause?: unknown
-}
-
-/** The token, or its DPoP proof, is not valid for this API. `message` contains no secret and may be shown. */
-export class InvalidAppToken extends Error {
-  override readonly name = 'InvalidAppToken'
-  /** The error code for the challenge of the response (RFC 6750 3.1, RFC 9449 7.1). */
-  readonly code: 'invalid_token' | 'invalid_dpop_proof' | 'use_dpop_nonce'
-  /** For the header `DPoP-Nonce` of the response, with the code `use_dpop_nonce`. */
-  readonly nonce: string | undefined
-
-  constructor(message: string, { code = 'invalid_token', nonce, cause }: InvalidAppTokenOptions = {}) {
-    super(message, { cause })
-    this.code = code
-    this.nonce = nonce
-  }
-}
 
 /**
  * Creates the verification that RFC 9068 4 asks of an API: type, signature, issuer, audience and expiry of a
@@ -168,26 +142,6 @@ export function assertOrigin(name: string, text: unknown): void {
   throw new TypeError(`${name} must be an origin such as https://app.example.com, without a slash at its end`)
 }
 
-/** Milliseconds that fetching the keys may take. */
-const keyTimeout = 3_000
-
-function createIssuerKeys(issuer: string, jwksUri: string, clock: Clock): JwksCache {
-  return createJwksCache({
-    clock,
-    log: () => {},
-    async fetchKeys() {
-      const options = { signal: AbortSignal.timeout(keyTimeout), redirect: 'error' } as const
-      const response = await fetch(jwksUri, options).catch((cause: unknown) => {
-        throw new Error(`${jwksUri} does not answer`, { cause })
-      })
-      if (!response.ok) throw new Error(`The JWKS of ${issuer} answered with status ${response.status}`)
-      const keySet = (await response.json()) as JSONWebKeySet
-      if (keySet.keys.length === 0) throw new Error(`The JWKS of ${issuer} is empty`)
-      return keySet
-    },
-  })
-}
-
 /** @throws TypeError where an option is not valid */
 function createNonces(options: AppTokenVerifierOptions, clock: Clock): DpopNonces {
   const { dpopNonce: mode = 'auto', nonceSecret = randomBytes(32) } = options
@@ -207,30 +161,4 @@ function createLocalReservation(clock: Clock) {
   const seen = createExpiringMap<true>(clock, maxRememberedProofs)
   return async (key: string, lifetime: number) =>
     seen.get(key) === undefined && seen.set(key, true, clock.now() + lifetime)
-}
-
-/**
- * Translates an error of the token or the proof. Other errors, such as one of the issuer's keys, stay as they
- * are.
- */
-function translateError(error: unknown, issuer: string): unknown {
-  if (error instanceof DpopNonceNeeded) {
-    return new InvalidAppToken(error.message, { code: 'use_dpop_nonce', nonce: error.nonce, cause: error })
-  }
-  if (error instanceof InvalidDpopProof) {
-    return new InvalidAppToken(error.message, { code: 'invalid_dpop_proof', cause: error })
-  }
-  // A malformed JWKS is the issuer's fault, not the token's.
-  if (!(error instanceof errors.JOSEError) || error instanceof errors.JWKSInvalid) return error
-  return new InvalidAppToken(describe(error, issuer), { cause: error })
-}
-
-function describe(error: errors.JOSEError, issuer: string): string {
-  if (error instanceof errors.JWTExpired) return 'The token has expired'
-  if (error instanceof errors.JWTClaimValidationFailed) {
-    // Mostly a setting of the API: the issuer is PUBLIC_URL, as browsers know it.
-    if (error.claim === 'iss') return `The token's iss is not ${issuer}`
-    return `The token's ${error.claim} is not accepted here`
-  }
-  return 'The token does not verify'
 }

@@ -3,23 +3,23 @@ import {
   type AppTokenVerifierOptions,
   assertOrigin,
   createAppTokenVerifier,
-  InvalidAppToken,
   type PresentedProof,
 } from './app-token-verifier.ts'
 import { type AuthenticationRequirement, findUnmet, readRequirement } from './authentication.ts'
 import { type Scheme, schemeOf, toChallenge } from './challenge.ts'
 import type { AppTokenClaims } from './claims.ts'
+import { InvalidAppToken } from './invalid-app-token.ts'
 
 export {
   type AppTokenVerifierOptions,
   createAppTokenVerifier,
-  InvalidAppToken,
   type PresentedProof,
   type VerifyAppToken,
 } from './app-token-verifier.ts'
 export type { AuthenticationRequirement } from './authentication.ts'
 export type { AppTokenClaims } from './claims.ts'
 export type { IntrospectionOptions } from './introspection.ts'
+export { InvalidAppToken } from './invalid-app-token.ts'
 
 declare global {
   namespace Express {
