@@ -1,11 +1,10 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import express, { type RequestHandler, Router } from 'express'
-import { rolldown } from 'rolldown'
+import { bundleApp } from './bundle.ts'
 import type { SpaConfig } from './spa/types.ts'
 
 const folder = join(import.meta.dirname, 'spa')
-const client = join(import.meta.dirname, '../client/portico.ts')
 
 const headers =
   (apiUrl: string): RequestHandler =>
@@ -18,17 +17,6 @@ const headers =
     })
     next()
   }
-
-/** Makes one script of the page's source and Portico's client, as the build of an app does. */
-async function bundle(): Promise<string> {
-  const build = await rolldown({
-    input: join(folder, 'app.ts'),
-    resolve: { alias: { 'portico-bff/client': client } },
-  })
-  const { output } = await build.generate({ format: 'esm', codeSplitting: false })
-  await build.close()
-  return output[0].code
-}
 
 /** Reads the parts of the page's source between `#region {name}` and `#endregion`, without their indentation. */
 function readSnippets(): Record<string, string> {
@@ -49,7 +37,7 @@ function readSnippets(): Record<string, string> {
 /** Serves the sample SPA from the same origin as Portico, as a static host or a CDN would. */
 export async function createSpa(config: Omit<SpaConfig, 'code'>): Promise<Router> {
   const spa = Router()
-  const script = await bundle()
+  const script = await bundleApp(join(folder, 'app.ts'))
   const settings: SpaConfig = { ...config, code: readSnippets() }
   const security = headers(config.apiUrl)
   spa.get('/demo.json', security, (_req, res) => void res.json(settings))

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { rolldown } from 'rolldown'
+import { bundleApp } from '../../../demo/bundle.ts'
 import { root } from '../processes/start-process.ts'
 
 /** A file of a bundle: its name, and the minified code. */
@@ -29,24 +30,20 @@ export async function bundle(
   return output.map((file) => ({ name: file.fileName, code: 'code' in file ? file.code : '' }))
 }
 
-/** The client of the package. */
-export const bundleClient = () => bundle(join(root, 'client/portico.ts'))
+let ofClient: Promise<BundledFile[]> | undefined
+
+/** The client of the package, bundled once for all sites of a test file. */
+export function bundleClient(): Promise<BundledFile[]> {
+  ofClient ??= bundle(join(root, 'client/portico.ts'))
+  return ofClient
+}
 
 /** Bundles a script that imports `portico-bff/client`, as an app does, into one file. */
-export async function bundleScript(script: string): Promise<string> {
-  const build = await rolldown({
-    input: 'app',
-    platform: 'browser',
-    resolve: { alias: { 'portico-bff/client': join(root, 'client/portico.ts') } },
-    plugins: [
-      {
-        name: 'script',
-        resolveId: (id) => (id === 'app' ? id : undefined),
-        load: (id) => (id === 'app' ? script : undefined),
-      },
-    ],
-  })
-  const { output } = await build.generate({ codeSplitting: false })
-  await build.close()
-  return output[0].code
-}
+export const bundleScript = (script: string): Promise<string> =>
+  bundleApp('app', [
+    {
+      name: 'script',
+      resolveId: (id) => (id === 'app' ? id : undefined),
+      load: (id) => (id === 'app' ? script : undefined),
+    },
+  ])
