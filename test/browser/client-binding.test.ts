@@ -1,9 +1,9 @@
+import { decodeJwt } from 'jose'
 import type { Page } from 'playwright-core'
 import { describe, expect, test } from 'vitest'
 import {
   browser,
   call,
-  claimsOf,
   clientPages,
   completeLogin,
   context,
@@ -24,7 +24,7 @@ clientPages()
 describe('a token that is bound to a key of the browser', () => {
   const bound = { client: { dpop: true }, env: { APP_TOKEN_BINDING: 'required' } }
   const keyOf = async (page: Page) =>
-    (claimsOf(await call(page, 'getToken()')).cnf as { jkt?: string } | undefined)?.jkt
+    (decodeJwt(await call(page, 'getToken()')).cnf as { jkt?: string } | undefined)?.jkt
   const askOrders = (page: Page) =>
     page.evaluate("portico.fetch('/orders').then(async (answer) => [answer.status, await answer.json()])")
 
@@ -44,7 +44,7 @@ describe('a token that is bound to a key of the browser', () => {
 
     // The address in a proof has neither query nor fragment (RFC 9449 4.2).
     const { DPoP: proof } = await call<Record<string, string>>(page, `authHeaders('/orders?a=1#b')`)
-    expect(claimsOf(proof ?? '')).toMatchObject({ htu: `${site.url}/orders`, htm: 'GET' })
+    expect(decodeJwt(proof ?? '')).toMatchObject({ htu: `${site.url}/orders`, htm: 'GET' })
 
     // Another browser with the same client and a key of its own.
     const elsewhere = await browser.newContext()

@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import axe from 'axe-core'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { contrastFunctions, runAxe } from '../support/chromium/accessibility.ts'
 import { launchChromium } from '../support/chromium/chromium.ts'
 import { signInAsAda, startDemo } from '../support/chromium/demo.ts'
 import { root, type TestProcess } from '../support/processes/start-process.ts'
@@ -52,37 +52,12 @@ async function logOut(page: Page): Promise<void> {
   await expect.poll(() => page.locator('#status').textContent()).toContain('You are logged out of this app')
 }
 
-/** What axe finds, and the texts whose contrast it could not compute. */
-async function runAxe(page: Page): Promise<string[]> {
-  await page.evaluate(axe.source)
-  return page.evaluate<string[]>(`axe.run().then(({ violations, incomplete }) =>
-    [...violations, ...incomplete.filter(({ id }) => id === 'color-contrast')]
-      .map(({ id, nodes }) => id + ': ' + nodes.map(({ target }) => target.join(' ')).join(', ')))`)
-}
-
 /**
  * Controls, and marks of the diagram, that have less contrast with what is around them than WCAG 2.2 1.4.11
  * demands (3:1); and texts and labels that are wider than their element.
  */
 const findFaint = `(() => {
-  const read = (color) => color.match(/[\\d.]+/g).map(Number)
-  const luminance = (color) => {
-    const [r, g, b] = read(color).slice(0, 3).map((value) =>
-      value / 255 <= 0.04045 ? value / 255 / 12.92 : ((value / 255 + 0.055) / 1.055) ** 2.4)
-    return 0.2126 * r + 0.7152 * g + 0.0722 * b
-  }
-  const contrast = (one, two) => {
-    const [light, dark] = [luminance(one), luminance(two)].sort((a, b) => b - a)
-    return (light + 0.05) / (dark + 0.05)
-  }
-  const isClear = (color) => read(color)[3] === 0
-  const behind = (element) => {
-    for (let each = element.parentElement; each; each = each.parentElement) {
-      const color = getComputedStyle(each).backgroundColor
-      if (!isClear(color)) return color
-    }
-    return 'rgb(255, 255, 255)'
-  }
+  ${contrastFunctions}
   const edges = [...document.querySelectorAll('button, input, .arrow, .number, .alert')].filter((each) => each.checkVisibility())
   const faint = edges.flatMap((element) => {
     const { backgroundColor, borderTopColor } = getComputedStyle(element)

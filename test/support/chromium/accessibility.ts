@@ -3,7 +3,7 @@ import type { Page } from 'playwright-core'
 
 /** What is wrong with a page for people who need contrast, names or a keyboard. */
 export interface Flaws {
-  /** The violations of axe's rules, and where axe could not compute a contrast. */
+  /** What axe finds, and the texts whose contrast it could not compute. */
   axe: string[]
   /** The buttons whose border is hard to see, with its contrast (WCAG 2.2, 1.4.11: 3 at least). */
   borders: string[]
@@ -19,39 +19,45 @@ export const noFlaws = { light: { axe: [], borders: [] }, dark: { axe: [], borde
 
 async function findFlawsIn(page: Page, colorScheme: 'light' | 'dark'): Promise<Flaws> {
   await page.emulateMedia({ colorScheme })
-  await page.evaluate(axe.source)
-  const { violations, incomplete } = await page.evaluate<axe.AxeResults>('axe.run()')
-  const unknown = incomplete.filter(({ id }) => id === 'color-contrast')
-  const borders = await page.evaluate<[name: string, border: string, around: string][]>(
-    `[...document.querySelectorAll('button')]
+  const borders = await page.evaluate<string[]>(`(() => {
+    ${contrastFunctions}
+    return [...document.querySelectorAll('button')]
       .filter((button) => button.checkVisibility())
-      .map((button) => [
-        button.textContent,
-        getComputedStyle(button).borderTopColor,
-        getComputedStyle(document.body).backgroundColor,
-      ])`,
-  )
-  return {
-    axe: [...violations, ...unknown].flatMap(({ id, nodes }) =>
-      nodes.map(({ target }) => `${id}: ${String(target)}`),
-    ),
-    borders: borders.flatMap(([name, border, around]) => {
-      const contrast = toContrast(border, around)
-      return contrast >= 3 ? [] : [`${name}: ${contrast.toFixed(1)}`]
-    }),
+      .map((button) => [button.textContent, contrast(getComputedStyle(button).borderTopColor, behind(button))])
+      .filter(([, ratio]) => !(ratio >= 3))
+      .map(([name, ratio]) => name + ': ' + ratio.toFixed(1))
+  })()`)
+  return { axe: await runAxe(page), borders }
+}
+
+/** What axe finds, and the texts whose contrast it could not compute. */
+export async function runAxe(page: Page): Promise<string[]> {
+  await page.evaluate(axe.source)
+  return page.evaluate<string[]>(`axe.run().then(({ violations, incomplete }) =>
+    [...violations, ...incomplete.filter(({ id }) => id === 'color-contrast')]
+      .map(({ id, nodes }) => id + ': ' + nodes.map(({ target }) => target.join(' ')).join(', ')))`)
+}
+
+/**
+ * For a script in a page: `contrast(one, other)` of two computed colors (WCAG 2.2, "contrast ratio"),
+ * `behind(element)`, the color around it, and `isClear(color)`.
+ */
+export const contrastFunctions = `
+  const read = (color) => color.match(/[\\d.]+/g).map(Number)
+  const luminance = (color) => {
+    const [r, g, b] = read(color).slice(0, 3).map((value) =>
+      value / 255 <= 0.04045 ? value / 255 / 12.92 : ((value / 255 + 0.055) / 1.055) ** 2.4)
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b
   }
-}
-
-/** The contrast of two colors such as `rgb(102, 113, 140)` (WCAG 2.2, "contrast ratio"). */
-function toContrast(one: string, other: string): number {
-  const [lighter = 0, darker = 0] = [toLuminance(one), toLuminance(other)].sort((a, b) => b - a)
-  return (lighter + 0.05) / (darker + 0.05)
-}
-
-function toLuminance(color: string): number {
-  const [red = 0, green = 0, blue = 0] = (color.match(/[\d.]+/g) ?? []).map((text) => {
-    const channel = Number(text) / 255
-    return channel <= 0.040_45 ? channel / 12.92 : ((channel + 0.055) / 1.055) ** 2.4
-  })
-  return 0.2126 * red + 0.7152 * green + 0.0722 * blue
-}
+  const contrast = (one, two) => {
+    const [light, dark] = [luminance(one), luminance(two)].sort((a, b) => b - a)
+    return (light + 0.05) / (dark + 0.05)
+  }
+  const isClear = (color) => read(color)[3] === 0
+  const behind = (element) => {
+    for (let each = element.parentElement; each; each = each.parentElement) {
+      const color = getComputedStyle(each).backgroundColor
+      if (!isClear(color)) return color
+    }
+    return 'rgb(255, 255, 255)'
+  }`

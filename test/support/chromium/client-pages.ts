@@ -94,7 +94,3 @@ export async function openSignedIn(): Promise<Page> {
   await haveSession()
   return open('/', { status: 'signed-in' })
 }
-
-/** The claims of a token, unverified. */
-export const claimsOf = (token: string) =>
-  JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as Record<string, unknown>
