@@ -39,7 +39,7 @@ const layers = [
   ['endpoints'],
   ['components'],
   ['http'],
-  ['login', 'logout', 'verify'],
+  ['login', 'logout', 'proxy', 'verify'],
   ['redirects', 'app-token'],
   ['session'],
   ['provider'],

@@ -3,6 +3,7 @@ import { ConfigError, keepNew } from './config-error.ts'
 import { crossCheckSettings, toAllowedOrigins } from './cross-checks.ts'
 import type { ProviderConfig } from './providers/provider-config.ts'
 import { readProviders } from './providers/read-providers.ts'
+import type { ProxyRoute } from './proxy/proxy-route.ts'
 import { type Environment, readSettings } from './read-settings.ts'
 import type { ServerSettingValues } from './settings.ts'
 import type { IntrospectionClients } from './values/caller-secrets.ts'
@@ -51,6 +52,10 @@ export interface Config {
   rateLimits: { login: RateLimit | undefined; api: RateLimit | undefined }
   trustProxy: readonly string[]
   introspectionClients: IntrospectionClients
+  /** The upstreams behind `/api/proxy/`. */
+  proxyRoutes: readonly ProxyRoute[]
+  /** What a reverse proxy proves itself with to get tokens by forward auth; undefined: it gets none. */
+  forwardAuthSecret: string | undefined
   /** The API by which operators end sessions, on a port of its own; undefined: it is off. */
   operator: { port: number; secret: string } | undefined
   /** How many processes serve the same ports; with one, the process that was started serves by itself. */
@@ -103,6 +108,8 @@ export function readConfig(env: Environment): Config {
     rateLimits: { login: toRateLimit(values.RATE_LIMIT_LOGIN), api: toRateLimit(values.RATE_LIMIT_API) },
     trustProxy: values.TRUST_PROXY ?? [],
     introspectionClients: values.INTROSPECTION_CLIENTS ?? new Map(),
+    proxyRoutes: [],
+    forwardAuthSecret: undefined,
     operator:
       values.OPERATOR_SECRET === undefined
         ? undefined
