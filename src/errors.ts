@@ -91,6 +91,10 @@ export class AppError extends Error {
   }
 }
 
+/** For a browser whose cookie is valid but whose session no longer exists. */
+export const sessionExpired = (): AppError =>
+  new AppError('session_expired', 'This session has ended. GET /api/login begins another.')
+
 /** A logout of the same browser or user happened while this sign-in was in progress; the logout wins. */
 export const signedOut = (): AppError =>
   new AppError('signed_out', 'You were signed out while this sign-in was in progress. Please sign in again.')

@@ -1,20 +1,18 @@
 import type { RequestHandler } from 'express'
 import type { Clock } from '../../clock.ts'
-import { AppError } from '../../errors.ts'
+import { AppError, sessionExpired } from '../../errors.ts'
 import type { Providers } from '../../provider/providers.ts'
+import { toFreshSession } from '../../session/refresh/refresh-result.ts'
+import { isRefreshable } from '../../session/refresh/token-freshness.ts'
 import type { TokenRefresher } from '../../session/refresh/token-refresher.ts'
 import type { Session } from '../../session/session.ts'
-import { toFreshSession } from '../middleware/require-fresh-tokens.ts'
-import { currentSession, sessionExpired } from '../middleware/require-session.ts'
+import { currentSession } from '../middleware/require-session.ts'
 
 interface UserinfoOptions {
   providers: Providers
   tokenRefresher: TokenRefresher
   clock: Clock
 }
-
-/** Milliseconds between two refreshes of tokens that userinfo refuses before they expire. */
-const renewalPause = 60_000
 
 /** GET /api/userinfo, after `requireFreshTokens`: the provider's current claims about the user. */
 export function createUserinfoHandler({ providers, tokenRefresher, clock }: UserinfoOptions): RequestHandler {
@@ -29,9 +27,7 @@ export function createUserinfoHandler({ providers, tokenRefresher, clock }: User
    * grant ended.
    */
   async function askAgain(session: Session) {
-    const { refreshToken, obtainedAt } = session.tokens
-    // The provider refuses a token that it has just issued: it would refuse the next one as well.
-    if (refreshToken === undefined || clock.now() - obtainedAt < renewalPause) return undefined
+    if (!isRefreshable(session.tokens, clock.now())) return undefined
     return ask(toFreshSession(await tokenRefresher.forceRefresh(session)))
   }
 

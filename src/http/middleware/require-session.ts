@@ -1,5 +1,5 @@
 import type { RequestHandler, Response } from 'express'
-import { AppError } from '../../errors.ts'
+import { AppError, sessionExpired } from '../../errors.ts'
 import type { Session } from '../../session/session.ts'
 import type { BrowserSessions } from '../session/browser-sessions.ts'
 
@@ -23,10 +23,6 @@ export function currentSession({ locals: { session } }: Response): Session {
   if (session === undefined) throw new TypeError('requireSession must run before this')
   return session
 }
-
-/** For a browser whose cookie is valid but whose session no longer exists. */
-export const sessionExpired = (): AppError =>
-  new AppError('session_expired', 'This session has ended. GET /api/login begins another.')
 
 const sessionRequired = (): AppError =>
   new AppError('session_required', 'Sign in first: GET /api/login returns where.')

@@ -1,4 +1,4 @@
-import type { AppError } from '../../errors.ts'
+import { type AppError, sessionExpired } from '../../errors.ts'
 import type { Session } from '../session.ts'
 import { translateRefreshError } from './refresh-errors.ts'
 
@@ -23,3 +23,14 @@ export const unknownResult = (error: unknown): RefreshResult => ({
   outcome: 'unknown',
   error: translateRefreshError(error),
 })
+
+/**
+ * The session with fresh tokens.
+ *
+ * @throws AppError `session_expired` where the session has ended; `provider_unavailable` or
+ * `store_unavailable` where the tokens could not be refreshed, although the session may live on
+ */
+export function toFreshSession(result: RefreshResult): Session {
+  if (result.outcome === 'ok') return result.session
+  throw result.outcome === 'ended' ? sessionExpired() : result.error
+}

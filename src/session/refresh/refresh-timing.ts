@@ -28,6 +28,12 @@ export const failurePause = 1_000
 /** The same after an answer that the next try will hardly change: each try may cost a token rotation. */
 export const refusalPause = 30_000
 
+/**
+ * Milliseconds for which a token is not replaced although its receiver refuses it: it would refuse the next
+ * one as well.
+ */
+export const replacementPause = 60_000
+
 /** Milliseconds for which the commit is repeated while the store does not accept it. */
 export const commitTimeout = 60_000
 
