@@ -3,7 +3,7 @@ import type { Clock } from '../clock.ts'
 import type { ProviderConfig } from '../config/providers/provider-config.ts'
 import { createJwksCache } from '../jwks/jwks-cache.ts'
 import type { Log } from '../telemetry/logger.ts'
-import { createDpopKeys } from './client/dpop-keys.ts'
+import { createDpopKeys, type ProtectedCall } from './client/dpop-keys.ts'
 import {
   type AuthorizationRequest,
   createAuthorizationStart,
@@ -75,6 +75,8 @@ export interface Provider {
    * @throws AppError `invalid_userinfo`, `not_found` where the provider has none
    */
   fetchUserinfo(user: AuthenticatedUser): Promise<JWTPayload | undefined>
+  /** Makes the DPoP proof of a call to an API, by the key of this thumbprint (RFC 9449 7.1). */
+  proveCall(thumbprint: string, call: ProtectedCall): Promise<string>
   /** The provider's logout URL for a browser (RP-Initiated Logout 1.0, 2); undefined if there is none. */
   toEndSessionUrl(request: EndSessionRequest): Promise<URL | undefined>
   /** The origins of the provider's pages. */
@@ -172,6 +174,8 @@ export function createProvider({ config, secrets, clock, log }: ProviderOptions)
       userinfo,
       breaker: createBreaker(perUserOutages),
     }),
+
+    proveCall: async (thumbprint, call) => (await dpopKeys.find(thumbprint)).prove(call),
 
     pageOrigins,
     toEndSessionUrl,

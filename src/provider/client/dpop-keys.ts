@@ -1,4 +1,5 @@
 import { createECDH, createHash } from 'node:crypto'
+import { generateProof } from 'dpop'
 import { calculateJwkThumbprint, importJWK, type JWK } from 'jose'
 import * as client from 'openid-client'
 import { deriveKeys } from '../../crypto/derive-key.ts'
@@ -9,6 +10,18 @@ export interface DpopKey {
   thumbprint: string
   /** Makes openid-client's proofs, with the latest nonce of the provider. */
   dpopHandle: client.DPoPHandle
+  /** Makes a proof for a call to an API with a token that is bound to the key. */
+  prove(call: ProtectedCall): Promise<string>
+}
+
+/** A call to an API with a token that is bound to a key (RFC 9449 7.1). */
+export interface ProtectedCall {
+  method: string
+  /** Without query and fragment. */
+  url: string
+  accessToken: string
+  /** The latest that the API sent. */
+  nonce: string | undefined
 }
 
 /** The DPoP keys for one provider; derived from the master secrets, so that all replicas have the same. */
@@ -54,6 +67,8 @@ async function toDpopKey(seed: Buffer): Promise<DpopKey> {
   return {
     thumbprint: await calculateJwkThumbprint(publicJwk),
     dpopHandle: client.getDPoPHandle(configuration, { privateKey, publicKey }),
+    prove: ({ method, url, accessToken, nonce }) =>
+      generateProof({ privateKey, publicKey }, url, method, nonce, accessToken),
   }
 }
 
