@@ -6,6 +6,10 @@ import type { ProviderConfig } from './config/providers/provider-config.ts'
 import type { Lifecycle } from './http/machine-endpoints/health.ts'
 import { createProvider } from './provider/provider.ts'
 import { createProviders, type Providers } from './provider/providers.ts'
+import { createForward, type Forward } from './proxy/forward.ts'
+import { createOpenCalls, type OpenCalls } from './proxy/open-calls.ts'
+import { createUpstreamTokens, type UpstreamTokens } from './proxy/upstream-tokens.ts'
+import { createUpstreams, type Upstreams } from './proxy/upstreams.ts'
 import { createMemoryStore } from './session/memory/store.ts'
 import { createTokenRefresher, type TokenRefresher } from './session/refresh/token-refresher.ts'
 import type { Store } from './session/store.ts'
@@ -27,7 +31,16 @@ export interface Components {
   tokenRevocation: TokenRevocation
   tokenRefresher: TokenRefresher
   keyRing: KeyRing
+  upstreamTokens: UpstreamTokens
+  proxy: Proxy
   lifecycle: Lifecycle
+}
+
+/** What forwards calls to upstreams. */
+interface Proxy {
+  forward: Forward
+  openCalls: OpenCalls
+  upstreams: Upstreams
 }
 
 /** Creates every component from the configuration; those in `replaced` are used as they are. */
@@ -44,6 +57,8 @@ export async function createComponents(
   const tokenRefresher =
     replaced.tokenRefresher ?? createTokenRefresher({ store, termination, providers, clock, log, timeout })
   const keyRing = replaced.keyRing ?? createKeyRing({ config: appToken, store, secrets, clock, log })
+  const upstreamTokens = replaced.upstreamTokens ?? createUpstreamTokens({ tokenRefresher, providers, clock })
+  const proxy = replaced.proxy ?? createProxy(config, store, upstreamTokens)
   const lifecycle = { draining: false }
   return {
     config,
@@ -55,6 +70,8 @@ export async function createComponents(
     tokenRevocation,
     tokenRefresher,
     keyRing,
+    upstreamTokens,
+    proxy,
     lifecycle,
   }
 }
@@ -74,4 +91,10 @@ function createConfiguredProviders(config: Config, clock: Clock, log: Log): Prov
   const create = (one: ProviderConfig) => createProvider({ config: one, secrets, clock, log })
   const [first, ...others] = config.providers
   return createProviders([create(first), ...others.map(create)])
+}
+
+function createProxy({ proxyRoutes, secureCookies }: Config, store: Store, tokens: UpstreamTokens): Proxy {
+  const upstreams = createUpstreams(proxyRoutes, secureCookies)
+  const openCalls = createOpenCalls(store)
+  return { forward: createForward({ upstreams, tokens, openCalls }), openCalls, upstreams }
 }

@@ -30,10 +30,20 @@ import {
   createJwksHandler,
   createMetadataHandler,
 } from './http/machine-endpoints/well-known.ts'
-import { createCsrfGuard, createFormCsrfGuard, createLoginGuard } from './http/middleware/csrf.ts'
+import {
+  createCsrfGuard,
+  createFormCsrfGuard,
+  createLoginGuard,
+  createProxyCsrfGuard,
+} from './http/middleware/csrf.ts'
 import { createRateLimit } from './http/middleware/rate-limit.ts'
 import { createRequireFreshTokens } from './http/middleware/require-fresh-tokens.ts'
 import { createRequireSession } from './http/middleware/require-session.ts'
+import {
+  createMatchProxyRoute,
+  createProxyHandler,
+  createRequireRouteAccess,
+} from './http/proxy-endpoints/proxy.ts'
 import { createDpopHeaderReader } from './http/request/dpop-header.ts'
 import { createTransactionCookies, type TransactionCookies } from './http/request/transaction-cookies.ts'
 import { type BrowserSessions, createBrowserSessions } from './http/session/browser-sessions.ts'
@@ -61,6 +71,7 @@ export function createEndpoints(components: Components) {
     ...createGuards(shared),
     ...createBrowserEndpoints(shared),
     ...createMachineEndpoints(components),
+    proxy: createProxyHandler(components.proxy.forward, config),
   }
 }
 
@@ -80,9 +91,12 @@ function createGuards({ config, store, tokenRefresher, sessions, transactionCook
   return {
     csrf: createCsrfGuard(config),
     formCsrf: createFormCsrfGuard(config),
+    proxyCsrf: createProxyCsrfGuard(config),
     loginGuard: createLoginGuard(config),
     requireSession: createRequireSession(sessions),
     requireFreshTokens: createRequireFreshTokens(tokenRefresher),
+    matchProxyRoute: createMatchProxyRoute(config),
+    requireRouteAccess: createRequireRouteAccess(sessions),
     limitLogins: createRateLimit({ name: 'login', rate: rateLimits.login, store }),
     limitCalls: createRateLimit({ name: 'api', rate: rateLimits.api, store }),
     limitCallbacks: [

@@ -19,6 +19,7 @@ export function createApp(components: Components): Express {
   const to = createEndpoints(components)
   const { csrf, formCsrf, loginGuard, requireSession, requireFreshTokens } = to
   const { limitLogins, limitCallbacks, limitCalls } = to
+  const { proxyCsrf, matchProxyRoute, requireRouteAccess } = to
   const app = createExpressApp(components)
   const route = createAddRoute(app)
 
@@ -36,6 +37,9 @@ export function createApp(components: Components): Express {
     post: [csrf, limitCalls, jsonBody, requireSession, requireFreshTokens, to.token],
   })
   route('/api/userinfo', { get: [csrf, limitCalls, requireSession, requireFreshTokens, to.userinfo] })
+  // The APIs behind the session, each below its own address and with the methods of its route. No limit by
+  // address: the number of calls does not distinguish a user's work from an attack.
+  app.all(/^\/api\/proxy\//, proxyCsrf, matchProxyRoute, requireRouteAccess, to.proxy)
   route('/api/providers', { get: [to.providers] })
   route('/api/login', {
     unsafeGet: [loginGuard, limitLogins, to.login],

@@ -46,7 +46,8 @@ export async function serve(config: Config, env: Environment): Promise<RunningSe
 
 /** Listens at once: a provider that is down is discovered later, in the background. */
 export async function startServer(components: Components): Promise<RunningServer> {
-  const { config, providers, store, tokenRevocation, tokenRefresher, keyRing, log, lifecycle } = components
+  const { config, providers, store, tokenRevocation, tokenRefresher, keyRing, proxy } = components
+  const { log, lifecycle } = components
   const server = createHttpServer(createApp(components), components)
   // While draining, this makes clients and balancers send their next request elsewhere.
   server.prependListener('request', (_req, res) => {
@@ -72,6 +73,8 @@ export async function startServer(components: Components): Promise<RunningServer
       log('server_draining', { drain_ms: config.shutdownDrain })
       await delay(config.shutdownDrain)
       const closed = new Promise((resolve) => server.close(resolve))
+      // Those may never end by themselves; their clients connect again, to another replica.
+      proxy.openCalls.endStreams()
       operatorServer?.close()
       operatorServer?.closeIdleConnections()
       // A connection kept alive goes idle only once its answer is out.
@@ -83,6 +86,8 @@ export async function startServer(components: Components): Promise<RunningServer
       operatorServer?.closeAllConnections()
       // Tokens that were renewed beside a request are written before the process ends, and those of sessions
       // that ended are revoked; what is not done in time, another replica does.
+      proxy.openCalls.stop()
+      await proxy.upstreams.close()
       const settled = tokenRefresher.drain().then(() => tokenRevocation.stop())
       await Promise.race([settled, delay(finishWithin, undefined, { ref: false })])
       await Promise.all(providers.all.map((provider) => provider.close()))

@@ -22,6 +22,29 @@ export function createCsrfGuard({ publicUrl, allowedOrigins }: Origins): Request
 }
 
 /**
+ * The same guard for the APIs behind the session. It also accepts what no script can give a header: an event
+ * stream (EventSource) and a WebSocket connection, where the browser says that an allowed page opens them.
+ */
+export function createProxyCsrfGuard(origins: Origins): RequestHandler {
+  const guard = createCsrfGuard(origins)
+  const { allowedOrigins, publicUrl } = origins
+  return (req, res, next) => {
+    const isStream =
+      res.locals.upgradeHead !== undefined ||
+      (req.method === 'GET' && req.get('accept') === 'text/event-stream')
+    if (!isStream || req.get('x-csrf') !== undefined) return guard(req, res, next)
+    if (!isVouchedFor(req, allowedOrigins)) throw foreignPage(req, publicUrl)
+    return next()
+  }
+}
+
+/** Whether the browser itself says that the request comes from an allowed page. */
+function isVouchedFor(req: Request, allowedOrigins: readonly string[]): boolean {
+  const origin = req.get('origin')
+  return origin === undefined ? req.get('sec-fetch-site') === 'same-origin' : allowedOrigins.includes(origin)
+}
+
+/**
  * The same guard, which also accepts a plain HTML form, although it cannot send headers: the browser must say
  * that a page of this origin sent it.
  */

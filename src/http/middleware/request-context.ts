@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Request, RequestHandler, Response } from 'express'
 import type { Clock } from '../../clock.ts'
+import type { UpstreamTarget } from '../../proxy/route-match.ts'
 import type { Session } from '../../session/session.ts'
 import type { Log } from '../../telemetry/logger.ts'
 import { readClientAddress } from '../request/address.ts'
@@ -19,6 +20,12 @@ declare global {
       retry?: Retry
       /** Headers that go out with the response: a flat list of names and values. */
       headers: string[]
+      /** The upstream that a call of an API is for; set by `matchProxyRoute`. */
+      target?: UpstreamTarget
+      /** What came after the handshake of a WebSocket connection. */
+      upgradeHead?: Buffer
+      /** Whether the request may take as long as its handler lets it, instead of the server's deadline. */
+      hasOwnDeadline?: boolean
       /** Whether another site may show the response in a frame: its own policy says which. */
       mayBeFramed?: boolean
     }

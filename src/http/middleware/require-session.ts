@@ -24,5 +24,6 @@ export function currentSession({ locals: { session } }: Response): Session {
   return session
 }
 
-const sessionRequired = (): AppError =>
+/** For a browser without a session cookie. */
+export const sessionRequired = (): AppError =>
   new AppError('session_required', 'Sign in first: GET /api/login returns where.')

@@ -24,10 +24,10 @@ export interface BrowserSessions {
   /** Reads the session. A cookie with a wrong signature counts as absent. */
   read(req: Request): Promise<FoundSession>
   /**
-   * As `read`, and extends the session's idle timeout, except with `?slide=false`: a tab that works by itself
-   * (a timer renews its token) is not a user who does something.
+   * As `read`, and extends the session's idle timeout, unless the call is no activity of the user: by
+   * default, one with `?slide=false`, such as that of a timer that renews a token.
    */
-  use(req: Request): Promise<FoundSession>
+  use(req: Request, isActivity?: boolean): Promise<FoundSession>
   /**
    * Starts a new session under a new id, which it returns, then ends the one that the browser had (OWASP ASVS
    * 5.0, 7.2.4).
@@ -77,7 +77,7 @@ export function createBrowserSessions({
     mayBeWithheld: cookie.mayBeWithheld,
 
     read: (req) => find(req, store.read),
-    use: (req) => find(req, req.query.slide === 'false' ? store.read : store.touch),
+    use: (req, isActivity = req.query.slide !== 'false') => find(req, isActivity ? store.touch : store.read),
 
     async start(req, session) {
       const previousId = cookie.readId(req)

@@ -1,8 +1,9 @@
-import { createServer, type IncomingMessage, type Server } from 'node:http'
+import { createServer, type IncomingMessage, type Server, ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
 import type { Express, Response } from 'express'
 import type { Config } from '../../config/config.ts'
 import type { AppError } from '../../errors.ts'
+import { proxyPrefix } from '../../proxy/route-match.ts'
 import type { Log } from '../../telemetry/logger.ts'
 import { createProblemDetails } from '../middleware/problem-details.ts'
 import { normalizeForwardedFor } from './forwarded-for.ts'
@@ -36,7 +37,7 @@ export function createHttpServer(app: Express, { config, log }: HttpServerOption
   const responses = new WeakMap<Socket, Response>()
   const answerError = createProblemDetails(config)
   // Node's own check of Host is off, because it answers without a log line; `refuseMalformed` does the same.
-  const server = createServer({ ...deadlines, requireHostHeader: false })
+  const server = createServer({ ...deadlines, requireHostHeader: false, shouldUpgradeCallback: isWebSocket })
 
   server.on('request', (req, res: Response) => {
     responses.set(req.socket, res)
@@ -46,6 +47,21 @@ export function createHttpServer(app: Express, { config, log }: HttpServerOption
 
   // Without this, Node would answer 417 itself; unknown expectations may be ignored (RFC 9110 10.1.1).
   server.on('checkExpectation', (req, res) => void server.emit('request', req, res))
+
+  // The handshake of a WebSocket connection passes the same guards as any call, with a response of its own.
+  server.on('upgrade', (req, socket, head) => {
+    if (!(socket instanceof Socket)) return void socket.destroy()
+    const res = Object.assign(new ServerResponse(req), { locals: { upgradeHead: head } })
+    res.assignSocket(socket)
+    res.shouldKeepAlive = false
+    res.once('finish', () => {
+      res.detachSocket(socket)
+      socket.destroySoon()
+    })
+    socket.on('error', () => {})
+    makeSafeToRead(req)
+    app(req, res as unknown as Response)
+  })
 
   server.on('connect', (_req, socket) => {
     if (socket instanceof Socket) refuseAfter(responses.get(socket), socket, tunnelRefused())
@@ -57,8 +73,9 @@ export function createHttpServer(app: Express, { config, log }: HttpServerOption
       socket.destroy()
       return
     }
-    const refusal = translateParserError(error)
     const res = responses.get(socket)
+    if (isLate(error) && res?.locals.hasOwnDeadline) return
+    const refusal = translateParserError(error)
     if (res !== undefined && !res.req.complete) refuseBody(res, socket, refusal)
     else refuseAfter(res, socket, refusal)
   })
@@ -92,7 +109,12 @@ export function createHttpServer(app: Express, { config, log }: HttpServerOption
   }
 }
 
+const isLate = ({ code }: NodeJS.ErrnoException) => code === 'ERR_HTTP_REQUEST_TIMEOUT'
 const isLost = ({ code }: NodeJS.ErrnoException) => code === 'ECONNRESET'
+
+/** Whether a request opens a WebSocket connection; no other protocol is known here. */
+const isWebSocket = ({ headers, url = '' }: IncomingMessage) =>
+  headers.upgrade?.toLowerCase() === 'websocket' && url.startsWith(proxyPrefix)
 
 /** Normalizes what Express and its middleware read. */
 function makeSafeToRead(req: IncomingMessage): void {

@@ -1,0 +1,83 @@
+import type { Request, RequestHandler, Response } from 'express'
+import type { Config } from '../../config/config.ts'
+import { AppError, sessionExpired } from '../../errors.ts'
+import { assertAccess } from '../../proxy/access.ts'
+import type { Forward } from '../../proxy/forward.ts'
+import { createRouteMatch, type UpstreamTarget } from '../../proxy/route-match.ts'
+import { sessionRequired } from '../middleware/require-session.ts'
+import { readClientAddress } from '../request/address.ts'
+import type { BrowserSessions } from '../session/browser-sessions.ts'
+
+/** Creates the middleware that finds the route of a call, and refuses what no route allows. */
+export function createMatchProxyRoute({ proxyRoutes }: Pick<Config, 'proxyRoutes'>): RequestHandler {
+  const match = createRouteMatch(proxyRoutes)
+  return (req, res, next) => {
+    const target = match(req.method, req.originalUrl)
+    if (res.locals.upgradeHead !== undefined && !target.route.websocket) {
+      throw new AppError('invalid_request', `The API ${target.route.name} takes no WebSocket connections.`)
+    }
+    res.locals.target = target
+    next()
+  }
+}
+
+/**
+ * Creates the middleware, after `matchProxyRoute`, that finds the session and whether it gives access to the
+ * route. A call with `X-Slide: false` does not extend the idle timeout; the query belongs to the upstream.
+ *
+ * The middleware throws AppError `session_required`, `session_expired`, `insufficient_scope`,
+ * `insufficient_group`, `store_unavailable`.
+ */
+export function createRequireRouteAccess(sessions: Pick<BrowserSessions, 'use'>): RequestHandler {
+  return async (req, res, next) => {
+    const { token, access } = currentTarget(res).route
+    const { cookie, session } = await sessions.use(req, req.get('x-slide') !== 'false')
+    if (session !== undefined) {
+      assertAccess(session, access)
+      res.locals.session = session
+    } else if (token.kind !== 'optional' || access.scopes.length > 0 || access.groups.length > 0) {
+      throw cookie === 'absent' ? sessionRequired() : sessionExpired()
+    }
+    next()
+  }
+}
+
+/** ANY /api/proxy/{route}/...: the call goes to the upstream with the token of its route. */
+export function createProxyHandler(
+  forward: Forward,
+  { publicUrl }: Pick<Config, 'publicUrl'>,
+): RequestHandler {
+  return (req, res) => {
+    const { locals } = res
+    const target = currentTarget(res)
+    return forward({
+      req,
+      res,
+      target,
+      session: locals.session,
+      requestId: locals.requestId,
+      forwarded: target.route.forwarded ? toForwarded(req, publicUrl) : undefined,
+      upgradeHead: locals.upgradeHead,
+      onStreamedBody() {
+        locals.hasOwnDeadline = true
+      },
+      onBrokenOff({ code, reason }) {
+        locals.refusal = { code, reason }
+      },
+    })
+  }
+}
+
+/** The target that `matchProxyRoute` found. */
+function currentTarget({ locals: { target } }: Response): UpstreamTarget {
+  if (target === undefined) throw new TypeError('matchProxyRoute must run before this')
+  return target
+}
+
+/** A Forwarded header with the client, and the address that it called (RFC 7239 4). */
+function toForwarded(req: Request, publicUrl: string): string {
+  const address = readClientAddress(req) ?? 'unknown'
+  const { protocol, host } = new URL(publicUrl)
+  const client = address.includes(':') ? `"[${address}]"` : address
+  return `for=${client};host="${host}";proto=${protocol.slice(0, -1)}`
+}

@@ -1,0 +1,77 @@
+import type { IncomingHttpHeaders, ServerResponse } from 'node:http'
+import type { SelectResponseHeaders } from '../headers/response-headers.ts'
+import type { Deadline } from './deadline.ts'
+
+/** Passes an upstream's response on to the browser. */
+export interface Relay {
+  begin(status: number, headers: IncomingHttpHeaders): void
+  /** Returns false where the browser takes no more for now; `onDrain` follows. */
+  data(chunk: Buffer): boolean
+  end(): void
+  /** Whether a part of the response is on its way to the browser, so that no other can take its place. */
+  hasBegun(): boolean
+  /** Whether it is an event stream, which may be silent for as long as it likes. */
+  isStream(): boolean
+}
+
+interface RelayOptions {
+  res: ServerResponse
+  selectHeaders: SelectResponseHeaders
+  deadline: Deadline
+  onDrain(): void
+}
+
+/**
+ * Creates the relay of one response. Its head leaves together with the first bytes of the body, in one
+ * packet, and until then an error can still take its place. That of an event stream leaves at once.
+ */
+export function createRelay({ res, selectHeaders, deadline, onDrain }: RelayOptions): Relay {
+  let head: { status: number; headers: string[]; length: string | undefined } | undefined
+  let isStream = false
+  let hasBegun = false
+
+  function writeHead(): void {
+    if (head === undefined) return
+    hasBegun = true
+    res.writeHead(head.status, head.headers)
+    head = undefined
+  }
+
+  return {
+    begin(status, headers) {
+      deadline.progress()
+      head = { status, headers: selectHeaders(status, headers), length: headers['content-length'] }
+      isStream = /^text\/event-stream\b/i.test(headers['content-type'] ?? '')
+      if (!isStream) return
+      writeHead()
+      res.flushHeaders()
+      deadline.rest()
+    },
+    data(chunk) {
+      deadline.progress()
+      if (head?.length === String(chunk.length)) {
+        // The whole body: Node writes it together with the head.
+        writeHead()
+        res.end(chunk)
+        return true
+      }
+      writeHead()
+      if (res.write(chunk)) return true
+      // From here on it is the browser that has to move.
+      deadline.watch()
+      res.once('drain', () => {
+        if (isStream) deadline.rest()
+        else deadline.progress()
+        onDrain()
+      })
+      return false
+    },
+    end() {
+      if (res.writableEnded) return
+      writeHead()
+      res.end()
+    },
+    hasBegun: () => hasBegun,
+    isStream: () => isStream,
+  }
+}

@@ -1,0 +1,72 @@
+import { createDeadline } from './exchange/deadline.ts'
+import { createExchange } from './exchange/exchange.ts'
+import { createRelay } from './exchange/relay.ts'
+import { openBody } from './exchange/request-body.ts'
+import { CallEnded, toLateness, toUpstreamFailure } from './exchange/upstream-failure.ts'
+import type { OpenCall, OpenCalls } from './open-calls.ts'
+import type { ProxiedCall } from './proxied-call.ts'
+import type { UpstreamTokens } from './upstream-tokens.ts'
+import type { Upstreams } from './upstreams.ts'
+
+/**
+ * Forwards a call to its upstream, and the response to the browser. Resolves once the response is complete,
+ * the WebSocket connection open, or the browser gone. Where the response breaks off, so does that to the
+ * browser, which sees that it is not complete.
+ *
+ * @throws AppError `upstream_unavailable`, `upstream_timeout`, `payload_too_large`, `request_timeout`,
+ * `invalid_request`, or as UpstreamTokens, as long as no response has begun
+ */
+export type Forward = (call: ProxiedCall) => Promise<void>
+
+interface ForwardOptions {
+  upstreams: Upstreams
+  tokens: UpstreamTokens
+  openCalls: OpenCalls
+}
+
+/** Creates the step that forwards calls. */
+export function createForward({ upstreams, tokens, openCalls }: ForwardOptions): Forward {
+  return async (call) => {
+    const { req, res, session, target } = call
+    const { route } = target
+    const upstream = upstreams.of(route)
+    const deadline = createDeadline(route.timeout, () => exchange.stop(toLateness(req)))
+    const relay = createRelay({
+      res,
+      selectHeaders: upstream.selectResponseHeaders,
+      deadline,
+      onDrain: () => exchange.resume(),
+    })
+    const exchange = createExchange({
+      ...{ call, upstream, tokens, relay, deadline },
+      onTunnelClosed: () => openCalls.delete(open),
+    })
+    const open: OpenCall = {
+      session,
+      isStream: () => exchange.isTunnel() || relay.isStream(),
+      end() {
+        exchange.stop(new CallEnded())
+        res.destroy()
+      },
+    }
+    openCalls.add(open)
+    res.once('close', () => exchange.stop(new CallEnded()))
+
+    try {
+      const { maxBody } = route
+      const onChunk = () => deadline.progress()
+      const body = await openBody(req, { maxBody, onChunk, onTooLarge: exchange.stop })
+      if (body.kind === 'stream') call.onStreamedBody()
+      await exchange.run(body)
+    } catch (error) {
+      if (error instanceof CallEnded) return
+      const refusal = toUpstreamFailure(error, route.name)
+      if (!relay.hasBegun()) throw refusal
+      call.onBrokenOff(refusal)
+      res.destroy()
+    } finally {
+      deadline.stop()
+      if (!exchange.isTunnel()) openCalls.delete(open)
+    }
+  }
+}

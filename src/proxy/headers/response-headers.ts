@@ -1,0 +1,106 @@
+import type { IncomingHttpHeaders } from 'node:http'
+import type { ProxyRoute } from '../../config/proxy/proxy-route.ts'
+import { toBrowserCookies } from './cookies.ts'
+
+/** The response headers that pass to every browser, by their names in small letters. */
+const passing = new Map(
+  [
+    'Accept-Ranges',
+    'Allow',
+    'Content-Disposition',
+    'Content-Encoding',
+    'Content-Language',
+    'Content-Length',
+    'Content-Range',
+    'Content-Type',
+    'Deprecation',
+    'ETag',
+    'Last-Modified',
+    'Link',
+    'RateLimit',
+    'RateLimit-Policy',
+    'Retry-After',
+    'Sunset',
+  ].map((name) => [name.toLowerCase(), name]),
+)
+
+/**
+ * Takes from an upstream's response the headers that pass to the browser: a flat list of names and values.
+ * All others stay here: what belongs to one connection (RFC 9110 7.6.1), what this server says itself, such
+ * as CORS and security headers, and what names the upstream's software.
+ */
+export type SelectResponseHeaders = (status: number, headers: IncomingHttpHeaders) => string[]
+
+/** Creates the selection for one route; `secureCookies` says whether cookies are Secure here. */
+export function createResponseHeaderSelection(
+  route: ProxyRoute,
+  secureCookies: boolean,
+): SelectResponseHeaders {
+  const names = new Map([...passing, ...route.responseHeaders.map((name) => [name, name] as const)])
+
+  return (status, headers) => {
+    const selected: string[] = []
+    for (const name in headers) {
+      const passingName = names.get(name)
+      if (passingName !== undefined) push(selected, passingName, headers[name])
+    }
+    const { location, 'www-authenticate': challenges } = headers
+    if (location !== undefined) push(selected, 'Location', toOwnLocation(location, route))
+    if (challenges !== undefined && (status === 401 || status === 403)) {
+      push(selected, 'WWW-Authenticate', [challenges].flat().filter(asksForToken))
+    }
+    if (route.cookies.length > 0) {
+      push(selected, 'Set-Cookie', toBrowserCookies(headers['set-cookie'] ?? [], route, secureCookies))
+    }
+    if (route.cache === 'private') pushCaching(selected, headers)
+    return selected
+  }
+}
+
+function push(list: string[], name: string, value: string | string[] | undefined): void {
+  if (typeof value === 'string') list.push(name, value)
+  else for (const one of value ?? []) list.push(name, one)
+}
+
+/**
+ * Whether a challenge asks for another token only, such as one of a stronger sign-in (RFC 9470). Other
+ * schemes, such as Basic, would make the browser ask the user for a password.
+ */
+const asksForToken = (challenge: string) => tokenScheme.test(challenge) && !otherScheme.test(challenge)
+
+const tokenScheme = /^(?:Bearer|DPoP)(?:\s|$)/i
+/** A scheme after a comma is followed by a parameter after a space, or by nothing; a parameter by `=`. */
+const otherScheme = /,\s*(?!(?:Bearer|DPoP)\b)[\w-]+(?:\s+[\w-]+=|\s*(?:,|$))/i
+
+/**
+ * Where a response leads: an address of the upstream becomes the one that it has here. One outside of the
+ * route's base path cannot be reached, and would only name an inner host.
+ */
+function toOwnLocation(location: string, { origin, basePath, name }: ProxyRoute): string | undefined {
+  const url = URL.parse(location, `${origin}${basePath}/`)
+  if (url === null) return undefined
+  // Relative to the address of the call: it means the same here.
+  if (!/^([a-z][a-z\d+.-]*:|\/)/i.test(location)) return location
+  if (url.origin !== origin) return /^https?:$/.test(url.protocol) ? url.href : undefined
+  const { pathname, search, hash } = url
+  if (pathname !== basePath && !pathname.startsWith(`${basePath}/`)) return undefined
+  return `/api/proxy/${name}${pathname.slice(basePath.length)}${search}${hash}`
+}
+
+/**
+ * Lets the browser keep a response as far as the upstream allows, and caches in between never (RFC 9111
+ * 5.2.2).
+ */
+function pushCaching(
+  selected: string[],
+  { 'cache-control': control, vary, expires }: IncomingHttpHeaders,
+): void {
+  if (control === undefined) return
+  const directives = control
+    .split(',')
+    .map((directive) => directive.trim())
+    .filter((directive) => !/^(public|private|s-maxage|proxy-revalidate|must-understand)\b/i.test(directive))
+  selected.push('Cache-Control', ['private', ...directives].join(', '))
+  push(selected, 'Vary', vary)
+  push(selected, 'Expires', expires)
+}
