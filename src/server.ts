@@ -26,7 +26,10 @@ export async function serve(config: Config, env: Environment): Promise<RunningSe
   const { log } = components
   const providers = config.providers.map(({ name, issuer }) => `${name} ${issuer}`)
   const claims = config.providers.map(({ name, claimNames }) => `${name} ${claimNames.join(',')}`)
-  log('server_starting', { ...describeSettings(env), providers, claims })
+  const proxy_routes = config.proxyRoutes.map(
+    ({ name, origin, basePath, token }) => `${name} ${origin}${basePath} ${token.kind}`,
+  )
+  log('server_starting', { ...describeSettings(env), providers, claims, proxy_routes })
   const unknown = findUnknownVariables(env)
   if (unknown.length > 0) log('config_unknown_variable', { variables: unknown })
   if (hasSharedRateLimit(config)) log('config_shared_rate_limit', { variable: 'TRUST_PROXY' })

@@ -1,15 +1,20 @@
-import { entryOnlySettings, type SettingName, settings } from './settings.ts'
+import { entryOnlySettings, type Setting, type SettingName, settings } from './settings.ts'
 
 /** One problem of the configuration. It never contains the value of a setting, which may be a secret. */
 export interface Problem {
-  variable: SettingName
+  variable: SettingName | ProxyVariable
   /** What is wrong, as the rest of a sentence that begins with the name: `must be a port number`. */
   problem: string
   /** The provider of PROVIDERS_FILE that the setting belongs to. */
   provider?: string | undefined
   /** The setting, or a part of it, has to be removed: an example would not help. */
   isSurplus?: true
+  /** What would be accepted, where the example of the setting does not show it. */
+  example?: string
 }
+
+/** A variable that gives the upstream of a proxy route. */
+export type ProxyVariable = `PROXY_${string}`
 
 /** The problem in one line, such as `PORT must be a port number`. */
 export const describeProblem = ({ variable, provider, problem }: Problem): string =>
@@ -23,9 +28,12 @@ export const keepNew = (found: readonly Problem[], known: readonly Problem[]): P
   found.filter((one) => !known.some(({ variable }) => variable === one.variable))
 
 /** A line that would be accepted, in the form of the environment or of PROVIDERS_FILE. */
-export function toExample({ variable, provider, isSurplus }: Problem): string | undefined {
+export function toExample({ variable, provider, isSurplus, example: own }: Problem): string | undefined {
   if (isSurplus) return undefined
-  const { example } = { ...settings, ...entryOnlySettings }[variable]
+  if (own !== undefined) return own
+  const all: Partial<Record<string, Setting<unknown>>> = { ...settings, ...entryOnlySettings }
+  const example = all[variable]?.example
+  if (example === undefined) return undefined
   return provider === undefined ? `${variable}=${example}` : `"${variable}": ${JSON.stringify(example)}`
 }
 

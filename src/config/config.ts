@@ -4,6 +4,7 @@ import { crossCheckSettings, toAllowedOrigins } from './cross-checks.ts'
 import type { ProviderConfig } from './providers/provider-config.ts'
 import { readProviders } from './providers/read-providers.ts'
 import type { ProxyRoute } from './proxy/proxy-route.ts'
+import { readProxyRoutes } from './proxy/read-proxy-routes.ts'
 import { type Environment, readSettings } from './read-settings.ts'
 import type { ServerSettingValues } from './settings.ts'
 import type { IntrospectionClients } from './values/caller-secrets.ts'
@@ -74,6 +75,8 @@ export function readConfig(env: Environment): Config {
   problems.push(...keepNew(crossCheckSettings(parsed, env.NODE_ENV === 'production'), problems))
   const { providers, problems: providerProblems } = readProviders(env, parsed)
   problems.push(...providerProblems)
+  const { routes, problems: routeProblems } = readProxyRoutes(env, parsed.PROXY_ROUTES_FILE)
+  problems.push(...routeProblems)
   const [first, ...others] = providers
   if (problems.length > 0 || first === undefined) throw new ConfigError(problems)
   // Without a problem, every setting with a default or `required` has its value.
@@ -108,8 +111,8 @@ export function readConfig(env: Environment): Config {
     rateLimits: { login: toRateLimit(values.RATE_LIMIT_LOGIN), api: toRateLimit(values.RATE_LIMIT_API) },
     trustProxy: values.TRUST_PROXY ?? [],
     introspectionClients: values.INTROSPECTION_CLIENTS ?? new Map(),
-    proxyRoutes: [],
-    forwardAuthSecret: undefined,
+    proxyRoutes: routes,
+    forwardAuthSecret: values.FORWARD_AUTH_SECRET,
     operator:
       values.OPERATOR_SECRET === undefined
         ? undefined

@@ -132,7 +132,7 @@ function readSecretFile(path: string): string {
 /**
  * Quotes or white space around a value, which are a mistake. PEM and JSON may begin and end with line breaks.
  */
-function findWrapping(text: string): string | undefined {
+export function findWrapping(text: string): string | undefined {
   if (/^(".*"|'.*')$/s.test(text))
     return 'is in quotes, which count as a part of it (docker --env-file keeps them): remove them'
   const isPadded = text.trim() !== text && !/^\s*(\{|-----BEGIN)/.test(text)

@@ -1,7 +1,8 @@
 import { certificate, certificateKey, clientKeys } from './providers/client-credentials.ts'
 import { providersFile } from './providers/providers-file.ts'
+import { routesFile } from './proxy/routes-file.ts'
 import { authorizationParams } from './values/authorization-params.ts'
-import { introspectionClients, operatorSecret } from './values/caller-secrets.ts'
+import { callerSecret, introspectionClients } from './values/caller-secrets.ts'
 import { duration, rateLimit } from './values/duration-parsers.ts'
 import { groupPatterns } from './values/group-patterns.ts'
 import {
@@ -164,13 +165,15 @@ export const settings = {
     example: 'orders-api:9f86d0…64 letters; the command `client orders-api` makes one',
     secret: true,
   }),
+  PROXY_ROUTES_FILE: setting(routesFile, { example: 'docs/proxy-routes.example.yaml' }),
+  FORWARD_AUTH_SECRET: setting(callerSecret, { example: 'at least 32 random characters', secret: true }),
   RATE_LIMIT_LOGIN: setting(rateLimit, { example: '30/1m', fallback: '30/1m' }),
   RATE_LIMIT_API: setting(rateLimit, { example: '600/1m', fallback: '600/1m' }),
   TRUST_PROXY: setting(addressBlocks, { example: '10.0.0.0/8' }),
   WORKERS: setting(workerCount, { example: 'auto', fallback: '1' }),
   SHUTDOWN_DRAIN: setting(duration('0s', '5m'), { example: '10s', fallback: '5s' }),
   OPERATOR_PORT: setting(port, { example: '9464', fallback: '9464' }),
-  OPERATOR_SECRET: setting(operatorSecret, { example: 'at least 32 random characters', secret: true }),
+  OPERATOR_SECRET: setting(callerSecret, { example: 'at least 32 random characters', secret: true }),
   LOG_LEVEL: setting(oneOf('debug', 'info', 'warn', 'error', 'silent'), {
     example: 'debug',
     fallback: 'info',

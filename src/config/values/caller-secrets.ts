@@ -24,8 +24,8 @@ export const introspectionClients: Parser<IntrospectionClients> = parser((text) 
   return clients
 })
 
-/** The secret of those who may use the operator API. */
-export const operatorSecret: Parser<string> = parser((text) => {
+/** A secret by which a caller proves itself: an operator, or a reverse proxy that asks for tokens. */
+export const callerSecret: Parser<string> = parser((text) => {
   if (text.length < 32) throw new Error('must have at least 32 characters')
   if (new Set(text).size < 10) throw new Error('does not look random')
   // The characters of a bearer token (RFC 6750 2.1).

@@ -52,11 +52,12 @@ export const scopes: Parser<string[]> = parser((text) => {
   const items = [...new Set(text.split(/\s+/).filter((item) => item !== ''))]
   if (items.length === 0) throw new Error('must name at least one')
   if (text.includes(',')) throw new Error('must have spaces between the scopes, not commas')
-  if (items.some((item) => !/^[\x21\x23-\x5b\x5d-\x7e]+$/.test(item))) {
-    throw new Error('contains a character that no scope may have')
-  }
+  if (!items.every(isScope)) throw new Error('contains a character that no scope may have')
   return items
 })
+
+/** Whether a text can be one scope (RFC 6749 3.3). */
+export const isScope = (text: string): boolean => /^[\x21\x23-\x5b\x5d-\x7e]+$/.test(text)
 
 /** A TCP port; 0 lets the system choose one. */
 export const port: Parser<number> = parser((text) => {

@@ -71,13 +71,20 @@ export function isLoopback(url: URL): boolean {
 
 const loopbackHosts = new Set(['localhost', '127.0.0.1', '[::1]'])
 
-/** Reads an https URL, or http on a loopback host (RFC 9700 2.6), without credentials and fragment. */
+/** Whether what is sent to a URL stays private: https, or http on a loopback host (RFC 9700 2.6). */
+export const isPrivate = (url: URL): boolean => url.protocol === 'https:' || isLoopback(url)
+
+/** Reads an https URL, or http on a loopback host, without credentials and fragment. */
 function readHttpsUrl(text: string): URL {
+  const url = readHttpUrl(text)
+  if (!isPrivate(url)) throw new Error('must be https (http is accepted on a loopback host only)')
+  return url
+}
+
+/** Reads an https or http URL without credentials and fragment. */
+export function readHttpUrl(text: string): URL {
   const url = URL.parse(text)
   if (url === null || !/^https?:\/\//i.test(text)) throw new Error('must begin with https://')
-  if (url.protocol !== 'https:' && !(url.protocol === 'http:' && isLoopback(url))) {
-    throw new Error('must be https (http is accepted on a loopback host only)')
-  }
   if (url.username !== '' || url.password !== '') throw new Error('must not contain a user name or password')
   if (text.includes('#')) throw new Error('must not have a fragment (#...)')
   return url
