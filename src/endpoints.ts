@@ -3,7 +3,7 @@ import { createDpopNonces } from './app-token/dpop-nonce.ts'
 import { createDpopVerifier } from './app-token/dpop-proof.ts'
 import { createIntrospection } from './app-token/introspection.ts'
 import { createKeyBinding } from './app-token/key-binding.ts'
-import { createAppTokenMinter } from './app-token/mint.ts'
+import { createAppTokenMinter, createAppTokenSigner } from './app-token/mint.ts'
 import { createTokenClaimSelector } from './app-token/token-claims.ts'
 import type { Components } from './components.ts'
 import { createSealer } from './crypto/sealer.ts'
@@ -116,7 +116,8 @@ function createBrowserEndpoints(components: BrowserComponents) {
 
   const selectTokenClaims = createTokenClaimSelector(config)
   const assertKeyBinding = createKeyBinding(config.tokenBinding)
-  const mintAppToken = createAppTokenMinter({ config, selectTokenClaims, assertKeyBinding, keyRing, clock })
+  const signAppToken = createAppTokenSigner({ config, selectTokenClaims, keyRing, clock })
+  const mintAppToken = createAppTokenMinter({ config, signAppToken, assertKeyBinding })
   const reserveOnce = (key: string, lifetime: number) => store.reserveOnce(key, lifetime)
   const nonces = createDpopNonces({ secrets, mode: config.tokenBinding.nonce, clock })
   const verifyDpopProof = createDpopVerifier({ clock, reserveOnce, nonces })

@@ -19,6 +19,28 @@ export interface AppTokenRequest {
   dpopThumbprint?: string | undefined
 }
 
+/** What a token is signed with; its holder may ask for no more than that. */
+interface TokenGrant {
+  audience: string
+  scopes: readonly string[]
+  /** As in AppTokenRequest. */
+  dpopThumbprint?: string | undefined
+}
+
+/** A signed app token. */
+interface SignedAppToken {
+  token: string
+  /** Seconds. */
+  lifetime: number
+}
+
+/**
+ * Signs an app token for a session.
+ *
+ * @throws AppError `store_unavailable`
+ */
+export type SignAppToken = (session: Session, grant: TokenGrant) => Promise<SignedAppToken>
+
 /** An app token, as the SPA receives it (RFC 6749 5.1). */
 export interface AppToken {
   token: string
@@ -34,30 +56,26 @@ export interface AppToken {
  */
 export type MintAppToken = (session: Session, request?: AppTokenRequest) => Promise<AppToken>
 
-interface MinterOptions {
+interface SignerOptions {
   config: Pick<Config, 'publicUrl' | 'appToken'> & {
     providers: readonly Pick<ProviderConfig, 'name' | 'clientId'>[]
   }
   selectTokenClaims: SelectTokenClaims
-  assertKeyBinding: AssertKeyBinding
   keyRing: KeyRing
   clock: Clock
 }
 
-/** Creates the minter of app tokens: JWTs of the profile RFC 9068, signed with the key ring's key. */
-export function createAppTokenMinter({
+/** Creates the signer of app tokens: JWTs of the profile RFC 9068, signed with the key ring's key. */
+export function createAppTokenSigner({
   config,
   selectTokenClaims,
-  assertKeyBinding,
   keyRing,
   clock,
-}: MinterOptions): MintAppToken {
+}: SignerOptions): SignAppToken {
   const { publicUrl, appToken, providers } = config
   const clientIds = new Map(providers.map(({ name, clientId }) => [name, clientId]))
 
-  return async (session, { audience, scope, dpopThumbprint } = {}) => {
-    const { identity, tokens, handle, absoluteExpiresAt } = session
-    assertKeyBinding(identity.login.browserJkt, dpopThumbprint)
+  return async ({ identity, handle, absoluteExpiresAt }, { audience, scopes, dpopThumbprint }) => {
     const now = clock.now()
     // A token never outlives its session.
     const lifetime = Math.floor(Math.min(appToken.ttl, absoluteExpiresAt - now) / 1000)
@@ -68,10 +86,10 @@ export function createAppTokenMinter({
       ...selectTokenClaims(identity).claims,
       iss: publicUrl,
       sub: identity.appSub,
-      aud: chooseAudience(audience, appToken.audiences),
+      aud: audience,
       idp: identity.providerName,
       client_id: clientIds.get(identity.providerName),
-      scope: narrowScope(tokens.scope, scope).join(' '),
+      scope: scopes.join(' '),
       iat: issuedAt,
       exp: issuedAt + lifetime,
       jti: randomUUID(),
@@ -80,6 +98,29 @@ export function createAppTokenMinter({
       acr: identity.acr,
       amr: identity.amr,
       cnf: dpopThumbprint === undefined ? undefined : { jkt: dpopThumbprint },
+    })
+    return { token, lifetime }
+  }
+}
+
+interface MinterOptions {
+  config: Pick<Config, 'appToken'>
+  signAppToken: SignAppToken
+  assertKeyBinding: AssertKeyBinding
+}
+
+/** Creates the minter of the app tokens that browsers receive. */
+export function createAppTokenMinter({
+  config: { appToken },
+  signAppToken,
+  assertKeyBinding,
+}: MinterOptions): MintAppToken {
+  return async (session, { audience, scope, dpopThumbprint } = {}) => {
+    assertKeyBinding(session.identity.login.browserJkt, dpopThumbprint)
+    const { token, lifetime } = await signAppToken(session, {
+      audience: chooseAudience(audience, appToken.audiences),
+      scopes: narrowScope(session.tokens.scope, scope),
+      dpopThumbprint,
     })
     return { token, token_type: dpopThumbprint === undefined ? 'Bearer' : 'DPoP', expires_in: lifetime }
   }

@@ -1,9 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { decodeJwt } from 'jose'
 import { expect, test } from 'vitest'
-import { createKeyBinding } from '../../../src/app-token/key-binding.ts'
 import { createKeyRing } from '../../../src/app-token/key-ring.ts'
-import { createAppTokenMinter } from '../../../src/app-token/mint.ts'
+import { createAppTokenSigner } from '../../../src/app-token/mint.ts'
 import { createTokenClaimSelector } from '../../../src/app-token/token-claims.ts'
 import { createMemoryStore } from '../../../src/session/memory/store.ts'
 import { createTestClock, hours, minutes } from '../../support/clock.ts'
@@ -38,14 +37,9 @@ test('no user claim can stand in for one that carries meaning in the app token',
     providers: [{ name: 'default', clientId: 'c', claimNames: Object.keys(forged) }],
   }
   const keyRing = createKeyRing({ config: appToken, store, secrets: [randomBytes(32)], clock, log: () => {} })
-  const mint = createAppTokenMinter({
-    config,
-    selectTokenClaims: createTokenClaimSelector(config),
-    assertKeyBinding: createKeyBinding({ mode: 'optional' }),
-    keyRing,
-    clock,
-  })
-  const { token } = await mint({
+  const selectTokenClaims = createTokenClaimSelector(config)
+  const signAppToken = createAppTokenSigner({ config, selectTokenClaims, keyRing, clock })
+  const session = {
     handle: 'h',
     identity: {
       providerName: 'default',
@@ -61,7 +55,8 @@ test('no user claim can stand in for one that carries meaning in the app token',
     idleExpiresAt: clock.now() + hours(1),
     absoluteExpiresAt: clock.now() + hours(1),
     tokensVersion: 1,
-  })
+  }
+  const { token } = await signAppToken(session, { audience: 'https://api.example.com', scopes: ['openid'] })
   expect(decodeJwt(token)).toMatchObject({
     iss: config.publicUrl,
     sub: 'u',
