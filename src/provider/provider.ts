@@ -11,6 +11,11 @@ import {
 } from './grants/authorization-request.ts'
 import { assertResponseIssuer } from './grants/authorization-response.ts'
 import { type CodeExchangeRequest, createCodeExchange } from './grants/code-exchange.ts'
+import {
+  createTokenExchange,
+  type ExchangedToken,
+  type TokenExchangeRequest,
+} from './grants/token-exchange.ts'
 import { createTokenRefresh, type RefusedRefresh } from './grants/token-refresh.ts'
 import { createLiveUserinfo } from './identity/live-userinfo.ts'
 import { createIdentityResolver } from './identity/resolve-identity.ts'
@@ -75,6 +80,12 @@ export interface Provider {
    * @throws AppError `invalid_userinfo`, `not_found` where the provider has none
    */
   fetchUserinfo(user: AuthenticatedUser): Promise<JWTPayload | undefined>
+  /**
+   * Exchanges the access token for one of another API (RFC 8693 2).
+   *
+   * @throws AppError `provider_error`, `invalid_token_response`
+   */
+  exchangeToken(user: AuthenticatedUser, request: TokenExchangeRequest): Promise<ExchangedToken>
   /** Makes the DPoP proof of a call to an API, by the key of this thumbprint (RFC 9449 7.1). */
   proveCall(thumbprint: string, call: ProtectedCall): Promise<string>
   /** The provider's logout URL for a browser (RP-Initiated Logout 1.0, 2); undefined if there is none. */
@@ -175,6 +186,7 @@ export function createProvider({ config, secrets, clock, log }: ProviderOptions)
       breaker: createBreaker(perUserOutages),
     }),
 
+    exchangeToken: createTokenExchange({ ...grantOptions, breaker: createBreaker(sharedOutages) }),
     proveCall: async (thumbprint, call) => (await dpopKeys.find(thumbprint)).prove(call),
 
     pageOrigins,

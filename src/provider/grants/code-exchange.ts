@@ -11,7 +11,7 @@ import type { TokenVerifier } from '../tokens/token-verifier.ts'
 import { tokenError, translateProviderError } from '../transport/errors.ts'
 import type { AuthenticatedUser, ProviderTokens } from '../types.ts'
 import { toResourceParameters } from './configured-parameters.ts'
-import { readResponseUserId, readTokens, splitScope, toExpiry } from './token-response.ts'
+import { readResponseUserId, readTokens, splitScope, toBoundKey, toExpiry } from './token-response.ts'
 
 /** An authorization response with a code, and the values of the login that it answers. */
 export interface CodeExchangeRequest {
@@ -69,9 +69,7 @@ export function createCodeExchange({
       toResourceParameters(config),
       toDpopOption(offeredKey),
     )
-    // A provider that supports DPoP may do so only for some of its clients.
-    const isUnbound = config.dpop !== 'required' && response.token_type === 'bearer'
-    const dpop = isUnbound ? undefined : offeredKey
+    const dpop = toBoundKey(response, offeredKey, config)
     const tokens = readTokens(response, dpop, clock.now())
     const { accessToken } = tokens
     const idToken = await verifyIdToken(tokens, request)

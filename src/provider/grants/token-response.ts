@@ -29,6 +29,18 @@ export function readTokens(
   }
 }
 
+/**
+ * The key that the tokens of a response are bound to, where a key was offered: a provider that supports DPoP
+ * may do so only for some of its clients or APIs.
+ */
+export function toBoundKey(
+  { token_type: type }: TokenEndpointResponse,
+  offered: DpopKey | undefined,
+  { dpop }: Pick<ProviderConfig, 'dpop'>,
+): DpopKey | undefined {
+  return dpop !== 'required' && type === 'bearer' ? undefined : offered
+}
+
 /** The ID token of a response, not verified. */
 export function readIdToken(response: TokenEndpointResponse): string | undefined {
   const idToken = response[unverifiedIdTokenMember]

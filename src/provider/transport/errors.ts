@@ -63,6 +63,7 @@ export type ProviderCall =
   | 'discovery'
   | 'pushed authorization request'
   | 'token endpoint'
+  | 'token exchange'
   | 'userinfo'
   | 'revocation'
 
