@@ -95,6 +95,10 @@ export class AppError extends Error {
 export const sessionExpired = (): AppError =>
   new AppError('session_expired', 'This session has ended. GET /api/login begins another.')
 
+/** For a user whose access token the provider refuses, while the session has none to replace it. */
+export const accessTokenRefused = (): AppError =>
+  new AppError('login_required', 'The provider no longer accepts your access token. Sign in again.')
+
 /** A logout of the same browser or user happened while this sign-in was in progress; the logout wins. */
 export const signedOut = (): AppError =>
   new AppError('signed_out', 'You were signed out while this sign-in was in progress. Please sign in again.')

@@ -1,23 +1,19 @@
+import type { SignAppToken } from '../app-token/mint.ts'
 import type { Clock } from '../clock.ts'
+import type { Config } from '../config/config.ts'
 import type { TokenChoice } from '../config/proxy/proxy-route.ts'
-import { sessionExpired } from '../errors.ts'
-import type { Providers } from '../provider/providers.ts'
 import { toFreshSession } from '../session/refresh/refresh-result.ts'
 import { isRefreshable } from '../session/refresh/token-freshness.ts'
 import type { TokenRefresher } from '../session/refresh/token-refresher.ts'
 import type { Session } from '../session/session.ts'
-
-/** A token for a call to an upstream. */
-export interface UpstreamToken {
-  readonly token: string
-  /**
-   * Makes a DPoP proof for a call (RFC 9449 7.1); absent for a bearer token. `url` is that of the upstream,
-   * without query and fragment; `nonce` is the latest that the upstream sent.
-   */
-  readonly prove?:
-    | ((call: { method: string; url: string; nonce: string | undefined }) => Promise<string>)
-    | undefined
-}
+import { createExchangedTokens } from './exchanged-tokens.ts'
+import { createTokenCache, type TokenTimes } from './token-cache.ts'
+import {
+  type AuthorizedSession,
+  type ConfiguredProviders,
+  toUpstreamToken,
+  type UpstreamToken,
+} from './upstream-token.ts'
 
 /** The tokens that calls carry to upstreams. */
 export interface UpstreamTokens {
@@ -38,62 +34,76 @@ export interface UpstreamTokens {
   renew(refused: AuthorizedSession, choice: TokenChoice): Promise<AuthorizedSession | undefined>
 }
 
-/** A session, and the token by which a call is made for it. */
-export interface AuthorizedSession {
-  readonly session: Session
-  readonly token: UpstreamToken | undefined
-}
-
 interface UpstreamTokensOptions {
+  config: { readonly appToken: Pick<Config['appToken'], 'audiences'> }
   tokenRefresher: Pick<TokenRefresher, 'ensureFresh' | 'forceRefresh'>
-  providers: Pick<Providers, 'findConfigured'>
+  providers: ConfiguredProviders
+  signAppToken: SignAppToken
   clock: Clock
 }
 
 /** Creates the tokens of upstreams. */
 export function createUpstreamTokens({
+  config,
   tokenRefresher,
   providers,
+  signAppToken,
   clock,
 }: UpstreamTokensOptions): UpstreamTokens {
+  const [defaultAudience] = config.appToken.audiences
+  const appTokens = createTokenCache<UpstreamToken & TokenTimes>(clock)
+  const exchanged = createExchangedTokens({ providers, refresh, clock })
+
   return {
-    async get(session, { kind }) {
-      if (kind === 'none') return { session, token: undefined }
+    async get(session, choice) {
+      if (choice.kind === 'none') return { session, token: undefined }
       const fresh = toFreshSession(await tokenRefresher.ensureFresh(session))
-      return { session: fresh, token: toProviderToken(fresh) }
+      switch (choice.kind) {
+        case 'app':
+          return { session: fresh, token: await toAppToken(fresh, choice) }
+        case 'exchange':
+          return exchanged.get(fresh, choice)
+        default:
+          return withProviderToken(fresh)
+      }
     },
 
-    async renew({ session }, { kind }) {
-      return kind === 'provider' || kind === 'optional' ? refresh(session) : undefined
+    async renew(refused, choice) {
+      switch (choice.kind) {
+        case 'provider':
+        case 'optional': {
+          const refreshed = await refresh(refused.session)
+          return refreshed === undefined ? undefined : withProviderToken(refreshed)
+        }
+        case 'exchange':
+          return exchanged.renew(refused, choice)
+        default:
+          return undefined
+      }
     },
   }
 
-  /** The session after a refresh; one that another request has made since counts as well. */
-  async function refresh(session: Session): Promise<AuthorizedSession | undefined> {
+  /** The session after a refresh, by this request or another one; undefined where there is no other token. */
+  async function refresh(session: Session): Promise<Session | undefined> {
     if (!isRefreshable(session.tokens, clock.now())) return undefined
     const result = await tokenRefresher.forceRefresh(session)
-    if (result.outcome === 'ended') throw sessionExpired()
-    if (result.outcome === 'unknown') return undefined
-    return { session: result.session, token: toProviderToken(result.session) }
+    return result.outcome === 'unknown' ? undefined : toFreshSession(result)
   }
 
-  function toProviderToken({ identity, tokens }: Session): UpstreamToken {
-    const { accessToken: token, dpopThumbprint } = tokens
-    return dpopThumbprint === undefined
-      ? { token }
-      : { token, prove: toProof(identity, token, dpopThumbprint) }
+  function withProviderToken(session: Session): AuthorizedSession {
+    return { session, token: toUpstreamToken(session.tokens, session, providers) }
   }
 
-  /** Makes the proofs of one token, by the key that the provider bound it to. */
-  function toProof(
-    identity: Session['identity'],
-    accessToken: string,
-    dpopThumbprint: string,
-  ): UpstreamToken['prove'] {
-    return async (call) => {
-      const provider = providers.findConfigured(identity)
-      if (provider === undefined) throw sessionExpired()
-      return provider.proveCall(dpopThumbprint, { ...call, accessToken })
-    }
+  async function toAppToken(session: Session, choice: TokenChoice): Promise<UpstreamToken> {
+    return appTokens.find(session, choice) ?? appTokens.make(session, choice, () => sign(session, choice))
+  }
+
+  /** For any audience: the operator has chosen it, and the token never reaches a browser. */
+  async function sign(session: Session, { audience = defaultAudience, scopes }: TokenChoice) {
+    const { scope: granted } = session.tokens
+    const narrowed = scopes === undefined ? granted : granted.filter((scope) => scopes.includes(scope))
+    const obtainedAt = clock.now()
+    const { token, lifetime } = await signAppToken(session, { audience, scopes: narrowed })
+    return { token, obtainedAt, expiresAt: obtainedAt + lifetime * 1000 }
   }
 }

@@ -1,6 +1,6 @@
 import type { RequestHandler } from 'express'
 import type { Clock } from '../../clock.ts'
-import { AppError, sessionExpired } from '../../errors.ts'
+import { accessTokenRefused, sessionExpired } from '../../errors.ts'
 import type { Providers } from '../../provider/providers.ts'
 import { toFreshSession } from '../../session/refresh/refresh-result.ts'
 import { isRefreshable } from '../../session/refresh/token-freshness.ts'
@@ -34,9 +34,7 @@ export function createUserinfoHandler({ providers, tokenRefresher, clock }: User
   return async (_req, res) => {
     const session = currentSession(res)
     const claims = (await ask(session)) ?? (await askAgain(session))
-    if (claims === undefined) {
-      throw new AppError('login_required', 'The provider no longer accepts your access token. Sign in again.')
-    }
+    if (claims === undefined) throw accessTokenRefused()
     res.json(claims)
   }
 }
