@@ -1,5 +1,7 @@
 import cluster from 'node:cluster'
 import { createKeyRing, type KeyRing } from './app-token/key-ring.ts'
+import { createAppTokenSigner, type SignAppToken } from './app-token/mint.ts'
+import { createTokenClaimSelector, type SelectTokenClaims } from './app-token/token-claims.ts'
 import { type Clock, systemClock } from './clock.ts'
 import type { Config } from './config/config.ts'
 import type { ProviderConfig } from './config/providers/provider-config.ts'
@@ -31,6 +33,8 @@ export interface Components {
   tokenRevocation: TokenRevocation
   tokenRefresher: TokenRefresher
   keyRing: KeyRing
+  selectTokenClaims: SelectTokenClaims
+  signAppToken: SignAppToken
   upstreamTokens: UpstreamTokens
   proxy: Proxy
   lifecycle: Lifecycle
@@ -57,7 +61,12 @@ export async function createComponents(
   const tokenRefresher =
     replaced.tokenRefresher ?? createTokenRefresher({ store, termination, providers, clock, log, timeout })
   const keyRing = replaced.keyRing ?? createKeyRing({ config: appToken, store, secrets, clock, log })
-  const upstreamTokens = replaced.upstreamTokens ?? createUpstreamTokens({ tokenRefresher, providers, clock })
+  const selectTokenClaims = replaced.selectTokenClaims ?? createTokenClaimSelector(config)
+  const signAppToken =
+    replaced.signAppToken ?? createAppTokenSigner({ config, selectTokenClaims, keyRing, clock })
+  const upstreamTokens =
+    replaced.upstreamTokens ??
+    createUpstreamTokens({ config, tokenRefresher, providers, signAppToken, clock })
   const proxy = replaced.proxy ?? createProxy(config, store, upstreamTokens)
   const lifecycle = { draining: false }
   return {
@@ -70,6 +79,8 @@ export async function createComponents(
     tokenRevocation,
     tokenRefresher,
     keyRing,
+    selectTokenClaims,
+    signAppToken,
     upstreamTokens,
     proxy,
     lifecycle,

@@ -3,8 +3,7 @@ import { createDpopNonces } from './app-token/dpop-nonce.ts'
 import { createDpopVerifier } from './app-token/dpop-proof.ts'
 import { createIntrospection } from './app-token/introspection.ts'
 import { createKeyBinding } from './app-token/key-binding.ts'
-import { createAppTokenMinter, createAppTokenSigner } from './app-token/mint.ts'
-import { createTokenClaimSelector } from './app-token/token-claims.ts'
+import { createAppTokenMinter } from './app-token/mint.ts'
 import type { Components } from './components.ts'
 import { createSealer } from './crypto/sealer.ts'
 import { createCallbackHandler } from './http/browser-endpoints/callback.ts'
@@ -111,12 +110,10 @@ function createGuards({ config, store, tokenRefresher, sessions, transactionCook
 /** What browsers call: login, session, token, logout. */
 function createBrowserEndpoints(components: BrowserComponents) {
   const { config, clock, store, providers, termination, tokenRefresher, keyRing } = components
-  const { sessions, transactionCookies } = components
+  const { selectTokenClaims, signAppToken, sessions, transactionCookies } = components
   const { secrets } = config
 
-  const selectTokenClaims = createTokenClaimSelector(config)
   const assertKeyBinding = createKeyBinding(config.tokenBinding)
-  const signAppToken = createAppTokenSigner({ config, selectTokenClaims, keyRing, clock })
   const mintAppToken = createAppTokenMinter({ config, signAppToken, assertKeyBinding })
   const reserveOnce = (key: string, lifetime: number) => store.reserveOnce(key, lifetime)
   const nonces = createDpopNonces({ secrets, mode: config.tokenBinding.nonce, clock })
