@@ -14,16 +14,17 @@ import { pageStyleHash } from '../pages.ts'
 export function addResponseHeaders(app: Express): void {
   const fixed = [...computeHelmetHeaders(), 'Cache-Control', 'no-store']
   const framable = without('X-Frame-Options', fixed)
+  const cacheable = without('Cache-Control', fixed)
 
   app.response.writeHead = function (this: Response, status: number, ...more: unknown[]) {
     const { headers, mayBeFramed } = this.locals
-    const added = [...(mayBeFramed ? framable : fixed), ...headers]
     const [own] = more
     // Node takes a list as it is only where no header was set before.
     if (this.getHeaderNames().length === 0 && (own === undefined || Array.isArray(own))) {
-      return writeHead.call(this, status, [...added, ...(own ?? [])])
+      const ours = mayBeFramed ? framable : own?.includes('Cache-Control') ? cacheable : fixed
+      return writeHead.call(this, status, [...ours, ...headers, ...(own ?? [])])
     }
-    setMissing(this, added)
+    setMissing(this, [...(mayBeFramed ? framable : fixed), ...headers])
     return Reflect.apply(writeHead, this, [status, ...more])
   }
 }
