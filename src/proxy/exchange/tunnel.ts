@@ -44,6 +44,8 @@ export function openTunnel({ res, head, upstream, headers, onClose }: TunnelOpti
   upstream.once('close', () => {
     end()
     onClose()
+    // It was taken off its connection, which would have said so: the log waits for it.
+    res.emit('close')
   })
   browser.setTimeout(0)
   browser.setNoDelay(true)

@@ -1,0 +1,231 @@
+import { createHash } from 'node:crypto'
+import { connect, type Socket } from 'node:net'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import type { TestBrowser } from '../../support/browser.ts'
+import { csrf } from '../../support/login.ts'
+import { type Proxied, startProxied } from '../../support/upstreams/proxied.ts'
+import { toResponse } from '../../support/upstreams/raw-upstream.ts'
+
+/** Event streams and WebSocket connections. */
+
+let proxied: Proxied
+let browser: TestBrowser
+let cookie: string
+beforeAll(async () => {
+  proxied = await startProxied({ routes: { orders: { timeout: '1s', websocket: true }, plain: {} } })
+})
+afterAll(() => proxied.close())
+beforeEach(async () => {
+  proxied.upstream.requests.length = 0
+  browser = await proxied.signIn()
+  cookie = proxied.cookieOf(browser)
+})
+
+const fromPage = ['Origin: https://app.example.com', 'Sec-Fetch-Site: same-origin']
+const handshake = [
+  'Connection: Upgrade',
+  'Upgrade: websocket',
+  'Sec-WebSocket-Version: 13',
+  'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
+]
+
+interface Opened {
+  socket: Socket
+  text(): string
+  closed: Promise<void>
+}
+
+/** Opens a connection to the server, with a GET of these header lines. */
+function open(path: string, lines: string[], more = ''): Opened {
+  const { hostname, port } = new URL(proxied.portico.url)
+  const socket = connect(Number(port), hostname)
+  const head = [`GET /api/proxy/${path} HTTP/1.1`, 'Host: app.example.com', ...lines]
+  socket.write(`${head.join('\r\n')}\r\n\r\n${more}`)
+  let text = ''
+  socket.on('data', (chunk) => {
+    text += chunk.toString('latin1')
+  })
+  socket.on('error', () => {})
+  return { socket, text: () => text, closed: new Promise((done) => socket.once('close', () => done())) }
+}
+
+/** Accepts WebSocket connections, and returns each byte in capital letters. */
+function acceptAll(): void {
+  proxied.upstream.answer = ({ headers, socket }) => {
+    const key = headers.find((line) => line.startsWith('sec-websocket-key'))?.split(': ')[1] ?? ''
+    const accept = createHash('sha1').update(`${key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`).digest('base64')
+    socket.removeAllListeners('data')
+    socket.on('data', (chunk) => socket.write(chunk.toString().toUpperCase()))
+    socket.write(
+      `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\nSec-WebSocket-Protocol: chat\r\nSet-Cookie: a=b\r\nX-Inner: y\r\n\r\n`,
+    )
+  }
+}
+
+const logOut = () => browser.fetch(`${proxied.portico.url}/api/logout`, { method: 'POST', headers: csrf })
+
+describe('a WebSocket connection', () => {
+  beforeEach(acceptAll)
+
+  test('passes the guards of any call, and carries the token', async () => {
+    const { socket, text, closed } = open(
+      'orders/live?x=1',
+      [`Cookie: ${cookie}`, ...fromPage, ...handshake],
+      'early ',
+    )
+    await expect.poll(text).toMatch(/EARLY $/)
+    expect(text()).toMatch(/^HTTP\/1\.1 101 Switching Protocols\r\n/)
+    expect(text()).toMatch(/\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK\+xOo=\r\n/)
+    expect(text()).toMatch(/\r\nSec-WebSocket-Protocol: chat\r\n/)
+    expect(text()).not.toMatch(/set-cookie|x-inner/i)
+    const [request] = proxied.upstream.requests
+    expect(request?.line).toBe('GET /live?x=1 HTTP/1.1')
+    expect(request?.headers.join('\n')).toMatch(/^authorization: Bearer /m)
+    expect(request?.headers.join('\n')).not.toMatch(/^(cookie|origin|sec-fetch)/im)
+    socket.write('hello')
+    await expect.poll(text).toMatch(/HELLO$/)
+    // More than its deadline: a connection may be silent.
+    socket.end()
+    await closed
+    await expect.poll(() => proxied.upstream.sockets.size).toBe(0)
+    await expect
+      .poll(() => proxied.portico.logged.findLast(({ event }) => event === 'request_completed'))
+      .toMatchObject({ path: '/api/proxy/orders/live', status: 101 })
+  })
+
+  test.each([
+    ['F60: of another origin', 403, ['Origin: https://evil.example']],
+    ['of a sandboxed page', 403, ['Origin: null']],
+    ['without Origin', 403, []],
+    ['without Origin, whatever Fetch Metadata says of another site', 403, ['Sec-Fetch-Site: same-site']],
+  ])('%s is refused', async (_what, status, lines) => {
+    const { text, closed } = open('orders/live', [`Cookie: ${cookie}`, ...lines, ...handshake])
+    await closed
+    expect(text()).toMatch(new RegExp(`^HTTP/1.1 ${status} .*csrf_check_failed`, 's'))
+    expect(proxied.upstream.requests).toEqual([])
+  })
+
+  test('without a session is refused, and so is one that the route does not take', async () => {
+    const anonymous = open('orders/live', [...fromPage, ...handshake])
+    await anonymous.closed
+    expect(anonymous.text()).toMatch(/^HTTP\/1.1 401 .*session_required/s)
+    const plain = open('plain/live', [`Cookie: ${cookie}`, ...fromPage, ...handshake])
+    await plain.closed
+    expect(plain.text()).toMatch(/^HTTP\/1.1 400 .*takes no WebSocket connections/s)
+    expect(proxied.upstream.requests).toEqual([])
+  })
+
+  test('that the upstream refuses: its answer reaches the browser', async () => {
+    proxied.upstream.answer = toResponse('404 Not Found', ['Content-Type: text/plain'], 'none here')
+    const { text, closed } = open('orders/live', [`Cookie: ${cookie}`, ...fromPage, ...handshake])
+    await closed
+    expect(text()).toMatch(/^HTTP\/1\.1 404 Not Found\r\n.*none here$/s)
+  })
+
+  test('other protocols than WebSocket, and other addresses, stay plain HTTP', async () => {
+    const h2c = open('orders/live', [
+      `Cookie: ${cookie}`,
+      'X-CSRF: 1',
+      'Connection: Upgrade, close',
+      'Upgrade: h2c',
+    ])
+    proxied.upstream.answer = toResponse('200 OK', [], 'plain')
+    await h2c.closed
+    expect(h2c.text()).toMatch(/^HTTP\/1\.1 200 OK\r\n.*plain$/s)
+    expect(proxied.upstream.requests[0]?.headers.join()).not.toMatch(/upgrade/i)
+  })
+
+  test('F60: ends within 5 s of the logout of its session', async () => {
+    const { text, closed } = open('orders/live', [`Cookie: ${cookie}`, ...fromPage, ...handshake])
+    await expect.poll(text).toMatch(/101/)
+    const before = performance.now()
+    expect((await logOut()).status).toBe(200)
+    await closed
+    process.stdout.write(
+      `F60: a WebSocket ended ${Math.round(performance.now() - before)} ms after the logout\n`,
+    )
+    await expect.poll(() => proxied.upstream.sockets.size).toBe(0)
+  })
+
+  test('ends where the upstream ends it', async () => {
+    const { text, closed } = open('orders/live', [`Cookie: ${cookie}`, ...fromPage, ...handshake])
+    await expect.poll(text).toMatch(/101/)
+    for (const socket of proxied.upstream.sockets) socket.destroy()
+    await closed
+  })
+})
+
+describe('an event stream', () => {
+  beforeEach(() => {
+    proxied.upstream.answer = ({ socket }) => {
+      socket.write('HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n')
+    }
+  })
+  const eventSource = ['Accept: text/event-stream', 'Sec-Fetch-Site: same-origin', 'Sec-Fetch-Mode: cors']
+
+  test('of EventSource, which can send no header, begins at once, and each event passes as it comes', async () => {
+    const { socket, text, closed } = open('orders/events', [`Cookie: ${cookie}`, ...eventSource])
+    await expect.poll(text).toMatch(/^HTTP\/1\.1 200 OK\r\n.*Content-Type: text\/event-stream.*\r\n\r\n/s)
+    const [upstream] = proxied.upstream.sockets
+    upstream?.write('data: 1\n\n')
+    await expect.poll(text).toMatch(/data: 1\n\n/)
+    upstream?.write('data: 2\n\n')
+    await expect.poll(text).toMatch(/data: 2\n\n/)
+    socket.destroy()
+    await closed
+    await expect.poll(() => proxied.upstream.sockets.size).toBe(0)
+  })
+
+  test.each([
+    ['of another site', ['Accept: text/event-stream', 'Sec-Fetch-Site: cross-site']],
+    ['of another origin', ['Accept: text/event-stream', 'Origin: https://evil.example']],
+    ['of which the browser says nothing', ['Accept: text/event-stream']],
+    ['that a page navigates to', ['Accept: text/html', 'Sec-Fetch-Site: same-origin']],
+  ])('%s is refused without X-CSRF', async (_what, lines) => {
+    const { text, closed } = open('orders/events', [`Cookie: ${cookie}`, 'Connection: close', ...lines])
+    await closed
+    expect(text()).toMatch(/^HTTP\/1.1 403 .*csrf_check_failed/s)
+    expect(proxied.upstream.requests).toEqual([])
+  })
+
+  test('F60: ends within 5 s of the logout of its session; that of another session goes on', async () => {
+    const other = open('orders/events', [
+      `Cookie: ${proxied.cookieOf(await proxied.signIn())}`,
+      ...eventSource,
+    ])
+    const { text, closed } = open('orders/events', [`Cookie: ${cookie}`, ...eventSource])
+    await expect.poll(text).toMatch(/event-stream/)
+    await expect.poll(other.text).toMatch(/event-stream/)
+    const before = performance.now()
+    expect((await logOut()).status).toBe(200)
+    await closed
+    process.stdout.write(
+      `F60: an event stream ended ${Math.round(performance.now() - before)} ms after the logout\n`,
+    )
+    expect(other.socket.destroyed).toBe(false)
+    other.socket.destroy()
+  })
+})
+
+test('streams end when the server does: their clients connect again, elsewhere', async () => {
+  acceptAll()
+  const another = await startProxied({ routes: { orders: { websocket: true } } })
+  another.upstream.answer = proxied.upstream.answer
+  const anotherCookie = another.cookieOf(await another.signIn())
+  const { hostname, port } = new URL(another.portico.url)
+  const socket = connect(Number(port), hostname)
+  socket.write(
+    [
+      'GET /api/proxy/orders/live HTTP/1.1',
+      'Host: app.example.com',
+      `Cookie: ${anotherCookie}`,
+      ...fromPage,
+      ...handshake,
+      '',
+      '',
+    ].join('\r\n'),
+  )
+  await new Promise((resolve) => socket.once('data', resolve))
+  const closed = new Promise((resolve) => socket.once('close', resolve))
+  await Promise.all([closed, another.close()])
+})
