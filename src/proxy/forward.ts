@@ -50,7 +50,9 @@ export function createForward({ upstreams, tokens, openCalls }: ForwardOptions):
       },
     }
     openCalls.add(open)
-    res.once('close', () => exchange.stop(new CallEnded()))
+    res.once('close', () => {
+      if (!res.writableFinished) exchange.stop(new CallEnded())
+    })
 
     try {
       const { maxBody } = route

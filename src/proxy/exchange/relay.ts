@@ -14,6 +14,9 @@ export interface Relay {
   isStream(): boolean
 }
 
+/** Bytes up to which it costs less to copy a body than to write it beside its head. */
+const longestText = 16_384
+
 interface RelayOptions {
   res: ServerResponse
   selectHeaders: SelectResponseHeaders
@@ -50,9 +53,10 @@ export function createRelay({ res, selectHeaders, deadline, onDrain }: RelayOpti
     data(chunk) {
       deadline.progress()
       if (head?.length === String(chunk.length)) {
-        // The whole body: Node writes it together with the head.
         writeHead()
-        res.end(chunk)
+        // The whole body, as a text of the same bytes: Node writes it together with the head, in one piece.
+        if (chunk.length <= longestText) res.end(chunk.toString('latin1'), 'latin1')
+        else res.end(chunk)
         return true
       }
       writeHead()
