@@ -129,6 +129,7 @@ describe('only some may know', () => {
     ['jose', /from 'jose'/, /^(provider|jwks|app-token|verify)\//],
     ['pino', /from 'pino'/, /^telemetry\//],
     ['dotenv', /from 'dotenv'/, /^config\//],
+    ['yaml', /'yaml'/, /^config\/proxy\/routes-file\.ts$/],
     ['the console', /\bconsole\.\w+\(/, /^$/],
   ])('%s', (_name, pattern, allowed) => {
     const knowing = files.filter((file) => pattern.test(read(file)))

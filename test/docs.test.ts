@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { type RouteMember, routeMembers } from '../src/config/proxy/route-members.ts'
 import { type Setting, settings } from '../src/config/settings.ts'
 
 const root = resolve(import.meta.dirname, '..')
@@ -52,6 +53,20 @@ describe('settings', () => {
       if (!secret) expect([name, parse.safeParse(example).success]).toEqual([name, true])
     }
   })
+})
+
+test('docs/configuration.md has every member of a proxy route once, with its default, and no other', () => {
+  const [, section = ''] = configuration.split('### Proxy routes')
+  const [table = ''] = section.split('\n## ')
+  const rows = [...table.matchAll(/^\| `(\w+)` \| (.*?) ?\|/gm)].map(([, name = '', given = '']) => [
+    name,
+    given,
+  ])
+  const toCell = ({ parse, fallback }: RouteMember<unknown>) => {
+    if (fallback === undefined) return parse.safeParse(undefined).success ? '' : 'required'
+    return `\`${typeof fallback === 'string' ? fallback : JSON.stringify(fallback)}\``
+  }
+  expect(rows).toEqual(Object.entries(routeMembers).map(([name, member]) => [name, toCell(member)]))
 })
 
 describe('endpoints', () => {

@@ -6,7 +6,7 @@ import { type Environment, toVariableNames } from './read-settings.ts'
 export function findUnknownVariables(env: Environment): string[] {
   const known = toVariableNames()
   const looksLikeOurs = (name: string) =>
-    /^(APP_TOKEN|BFF|OAUTH|OIDC|RATE_LIMIT|SESSION_COOKIE)(_|$)/.test(name) ||
+    /^(APP_TOKEN|BFF|FORWARD_AUTH|OAUTH|OIDC|RATE_LIMIT|SESSION_COOKIE)(_|$)/.test(name) ||
     (name.length >= shortestGuessed && known.some((other) => isMisspelt(name, other)))
   return Object.keys(env).filter((name) => !known.includes(name) && looksLikeOurs(name))
 }

@@ -1,6 +1,7 @@
 import { toLogText } from '../../telemetry/logger.ts'
 import type { Problem, ProxyVariable } from '../config-error.ts'
 import { type Environment, findWrapping } from '../read-settings.ts'
+import { isObject } from '../values/parsers.ts'
 import { crossCheckRoute } from './cross-checks.ts'
 import type { ProxyRoute } from './proxy-route.ts'
 import { type MemberProblem, type MemberValues, parseMembers, routeMembers } from './route-members.ts'
@@ -82,7 +83,7 @@ function readEntry({ name, members }: RouteEntry): ReadRoutes {
     const problem = `has a route "${toLogText(name)}": ${ofNames}`
     return { routes: [], problems: [{ variable: 'PROXY_ROUTES_FILE', problem, example: wholeExample }] }
   }
-  if (!isRecord(members)) {
+  if (!isObject(members)) {
     return { routes: [], problems: [toProblem('that is not an object with an upstream', wholeExample)] }
   }
   const { route, problems } = toRoute(name, members)
@@ -135,6 +136,3 @@ function toRoute(
 
 const isName = (text: string) => /^[a-z][a-z0-9-]{0,31}$/.test(text)
 const ofNames = 'names are up to 32 characters of a-z, 0-9 and -, and begin with a letter'
-
-const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)

@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { z } from 'zod'
-import { type Parser, parser } from '../values/parsers.ts'
+import { isObject, type Parser, parser } from '../values/parsers.ts'
 
 /** One route of PROXY_ROUTES_FILE: its members as they are written, not parsed yet. */
 export interface RouteEntry {
@@ -13,14 +12,13 @@ export interface RouteEntry {
 export const routesFile: Parser<RouteEntry[]> = parser((path) => {
   const read = readers.find(([ending]) => ending.test(path))?.[1]
   if (read === undefined) throw new Error('must name a file that ends in .json, .yaml or .yml')
-  const { data } = file.safeParse(read(readText(path)))
-  if (data === undefined) throw new Error(`names a file that is not of the form ${form}`)
-  const entries = Object.entries(data)
+  const routes = read(readText(path))
+  if (!isObject(routes)) throw new Error(`names a file that is not of the form ${form}`)
+  const entries = Object.entries(routes)
   if (entries.length === 0) throw new Error(`names a file without a route: ${form}`)
   return entries.map(([name, members]) => ({ name, members }))
 })
 
-const file = z.record(z.string(), z.unknown())
 const form = '{ "orders": { "upstream": "https://..." }, ... }'
 
 const readers: readonly (readonly [RegExp, (text: string) => unknown])[] = [
@@ -64,15 +62,17 @@ function countMembers(json: string): number {
 
 function readYaml(text: string): unknown {
   // Only who has such a file waits for the library to load.
-  const { parseDocument } = createRequire(import.meta.url)('yaml') as typeof import('yaml')
-  const document = parseDocument(text, { logLevel: 'silent' })
-  const [problem] = [...document.errors, ...document.warnings]
-  if (problem === undefined) return document.toJS()
-  const line = problem.linePos?.[0].line
-  const place = line === undefined ? '' : `: see line ${line}`
-  throw new Error(
-    problem.code === 'DUPLICATE_KEY'
-      ? `names a file that has one name twice${place}`
-      : `names a file that is not YAML${place}`,
-  )
+  const { parseDocument, YAMLError } = createRequire(import.meta.url)('yaml') as typeof import('yaml')
+  try {
+    const document = parseDocument(text)
+    // A warning says that a value cannot be understood as it is meant: a tag of another program, for example.
+    const [problem] = [...document.errors, ...document.warnings]
+    if (problem !== undefined) throw problem
+    return document.toJS()
+  } catch (error) {
+    const { code, linePos } = error instanceof YAMLError ? error : {}
+    const place = linePos === undefined ? '' : `: see line ${linePos[0].line}`
+    const what = code === 'DUPLICATE_KEY' ? 'has one name twice' : 'is not YAML'
+    throw new Error(`names a file that ${what}${place}`)
+  }
 }

@@ -1,4 +1,4 @@
-import { type Parser, parser } from './parsers.ts'
+import { isObject, type Parser, parser } from './parsers.ts'
 
 /**
  * Parameters of an authorization request, decoded, in order; only `resource` may be repeated (RFC 8707 2).
@@ -71,9 +71,6 @@ const resourceIsAbsolute: ValueCheck = (value) =>
   /^[a-z][a-z\d+.-]*:[\x21\x22\x24-\x7e]+$/i.test(value) && URL.canParse(value)
     ? undefined
     : 'must have as resource an absolute URI such as https://api.example.com, without a fragment (#...)'
-
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
 
 /** The claims parameter can ask for an `acr` as well (OpenID Connect Core 5.5.1.1). */
 const claimsAskForNoAcr: ValueCheck = (value) => {

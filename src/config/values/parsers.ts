@@ -20,6 +20,10 @@ export function parser<T>(parse: (text: string) => T): Parser<T> {
   })
 }
 
+/** Whether a value of a JSON or YAML text has members. */
+export const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
 /** Texts with commas between them; at least one. */
 export const list: Parser<string[]> = parser((text) => {
   const items = text
