@@ -22,6 +22,7 @@ export function checkServerSettings(config: Config, env: Environment): Finding[]
     ...checkCookies(config, env),
     ...checkOrigins(config),
     ...checkLimits(config),
+    ...checkForwardAuth(config),
   ]
 }
 
@@ -92,6 +93,23 @@ function checkLimits(config: Config): Finding[] {
       'limits',
       'all clients share the rate limits of one address, that of the TLS proxy',
       'set TRUST_PROXY to the addresses of the proxy',
+    ),
+  ]
+}
+
+function checkForwardAuth({ forwardAuthSecret, trustProxy }: Config): Finding[] {
+  const check = 'forward auth'
+  if (forwardAuthSecret === undefined) return []
+  if (trustProxy.length > 0) {
+    return [
+      pass(check, `for proxies at ${trustProxy.join(', ')}, with tokens for those that know the secret`),
+    ]
+  }
+  return [
+    warn(
+      check,
+      'FORWARD_AUTH_SECRET is set, but no proxy may ask without TRUST_PROXY',
+      'set TRUST_PROXY to the addresses of the proxy that asks, as this server sees them',
     ),
   ]
 }

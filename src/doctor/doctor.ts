@@ -5,6 +5,7 @@ import type { Environment } from '../config/read-settings.ts'
 import { checkServerSettings, checkVariableNames } from './config-checks.ts'
 import { type Finding, fail } from './finding.ts'
 import { checkProvider } from './provider-checks.ts'
+import { checkProxyRoutes } from './proxy-checks.ts'
 import { checkPublicUrl } from './public-url-checks.ts'
 import { checkRedis } from './redis-checks.ts'
 
@@ -23,6 +24,7 @@ export async function examine(env: Environment, clock: Clock): Promise<Finding[]
     checkServerSettings(config, env),
     publicUrl,
     checkRedis(config),
+    checkProxyRoutes(config, clock),
     ...config.providers.map(async (provider) => {
       const findings = await checkProvider({ provider, config, clock, isServed })
       return isOnlyProvider ? findings : findings.map((finding) => ({ ...finding, provider: provider.name }))

@@ -11,6 +11,7 @@ import { checkDiscovery } from './provider/discovery-checks.ts'
 import { checkKeys } from './provider/key-checks.ts'
 import { checkLogout } from './provider/logout-checks.ts'
 import { checkMetadata } from './provider/metadata-checks.ts'
+import { checkRoutesAtProvider } from './provider/proxy-route-checks.ts'
 import { checkRevocation } from './provider/revocation-checks.ts'
 import { checkUserinfo } from './provider/userinfo-checks.ts'
 
@@ -35,6 +36,7 @@ export async function checkProvider(options: Omit<Examination, 'probe' | 'probeA
       ['authorization request', (failed) => checkAuthorization(examination, server, failed)],
       ['userinfo', () => checkUserinfo(examination, server)],
       ['logout', () => checkLogout(examination, server)],
+      ['proxy routes', () => checkRoutesAtProvider(server.metadata, provider, config.proxyRoutes)],
       ['revocation', (failed) => checkRevocation(examination, server, failed)],
     ]
     for (const [check, run] of checks) findings.push(...(await attempt(check, run, toFailed(findings))))

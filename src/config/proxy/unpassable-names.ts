@@ -11,6 +11,8 @@ const unpassableHeaders: ReadonlySet<string> = new Set(
     'connection keep-alive te trailer transfer-encoding upgrade http2-settings content-length expect host',
     // Who the user is, and by which token or cookie: Portico says that.
     'authorization cookie cookie2 set-cookie set-cookie2 dpop remote-user client-cert client-cert-chain',
+    // What an upstream asks of its client, and where it sends it: Portico translates that.
+    'www-authenticate authentication-info dpop-nonce location',
     // Where a request comes from, and what it asked for before a proxy changed it.
     'forwarded via x-real-ip x-client-ip true-client-ip cf-connecting-ip fastly-client-ip origin referer',
     'x-rewrite-url x-http-method x-http-method-override x-method-override',
@@ -31,7 +33,9 @@ const unpassablePrefixes = [
   'proxy-',
   'sec-',
   'x-accel-',
-  'x-auth-',
+  'x-auth',
   'x-forwarded-',
   'x-original-',
+  'x-remote-',
+  'x-ssl-',
 ]

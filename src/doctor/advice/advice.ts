@@ -27,3 +27,24 @@ export const transportAdvice: Advice = [
   [/status 5\d\d/, 'the provider has an internal error: check its logs'],
   [/ is missing| is not https?:/, 'the provider has to fix its discovery document'],
 ]
+
+/** What to do about a call of an upstream that failed, likewise. */
+export const upstreamAdvice: Advice = [
+  [/ENOTFOUND|EAI_AGAIN/, 'correct the host name of the upstream; in a container, check its DNS'],
+  [/ECONNREFUSED/, 'correct host and port of the upstream; is it running?'],
+  [/ENETUNREACH|EHOSTUNREACH/, 'check the network between this machine and the upstream'],
+  [/EXPIRED/, 'renew the certificate of the upstream'],
+  [/ALTNAME/, 'write the upstream with a host name that is in its certificate, or change the certificate'],
+  [
+    /CERT|SELF_SIGNED|UNABLE_TO_VERIFY/,
+    'set NODE_EXTRA_CA_CERTS to a file with the CA of the certificate of the upstream',
+  ],
+  [
+    /deadline|TIMEOUT/,
+    'check the firewall between this machine and the upstream, and whether it is overloaded',
+  ],
+  [
+    /WRONG_VERSION_NUMBER|EPROTO|PACKET_LENGTH_TOO_LONG|ECONNRESET|UND_ERR_SOCKET|HPE_/,
+    'correct https or http, or the port: it has to be one where the upstream speaks HTTP/1.1',
+  ],
+]

@@ -234,3 +234,24 @@ test('the demo refuses to run with NODE_ENV=production', async () => {
   expect(await demo.exited).toBe(1)
   expect(demo.output.text).toContain('production')
 })
+
+test('the log begins with the proxy routes: where each leads, and with which token', async () => {
+  const { server } = await startServer('http://127.0.0.1:1', {
+    PROXY_ROUTES_FILE: '../docs/proxy-routes.example.yaml',
+    PROXY_ORDERS: 'https://orders.internal/v2/',
+    FORWARD_AUTH_SECRET: clientSecret,
+  })
+  const line = await server.line(/"server_starting"/)
+  expect(JSON.parse(line)).toMatchObject({
+    PROXY_ROUTES_FILE: '../docs/proxy-routes.example.yaml',
+    FORWARD_AUTH_SECRET: '[redacted]',
+    proxy_routes: [
+      'shop https://shop.internal/v2 provider',
+      'reports https://reports.internal app',
+      'billing https://billing.internal exchange',
+      'updates http://updates.internal:8080 none',
+      'catalogue https://catalogue.internal optional',
+      'orders https://orders.internal/v2 provider',
+    ],
+  })
+})

@@ -295,6 +295,7 @@ describe('a member that is wrong is refused, by route and name', () => {
       'sec-fetch-site sec-websocket-protocol x-csrf x-slide x-request-id x-forward-auth-secret',
       'cache-control expires age pragma vary access-control-allow-origin strict-transport-security',
       'content-security-policy clear-site-data x-http-method-override service-worker-allowed',
+      'www-authenticate location dpop-nonce x-authenticated-user x-remote-user x-ssl-client-verify',
     ].flatMap((names) => names.split(' ')),
   )('the header %s may not pass, in neither direction', (header) => {
     const problem = 'is wrong at value 2, which must not be a header that Portico sets or removes itself'
