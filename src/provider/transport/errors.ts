@@ -98,7 +98,10 @@ function translateErrorResponse(
   secrets: readonly string[],
 ): AppError {
   const message = `${call}: ${redactProviderMessage(error.error, error.error_description, secrets)}`
-  const isRejected = isClientRejection(error.error) || (error.status === 401 && call !== 'userinfo')
+  // For an exchange, it may mean an unknown audience (Keycloak): the same client has signed the user in.
+  const isRejected =
+    call !== 'token exchange' &&
+    (isClientRejection(error.error) || (error.status === 401 && call !== 'userinfo'))
   const reason = isRejected && !requiresNewLogin(error.error) ? `${message}: ${checkCredentials}` : message
   if (isTemporary(error.error)) return providerUnavailable(reason, { outage: 'overloaded', cause: error })
   return providerRefusal(reason, error, error.error === 'invalid_grant')

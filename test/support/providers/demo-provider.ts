@@ -1,4 +1,5 @@
 import express, { type RequestHandler } from 'express'
+import type { default as OidcProvider } from 'oidc-provider'
 import { createDemoClient, type DemoClientAuth } from '../../../demo/provider/clients.ts'
 import { createDemoProvider, type DemoProviderOptions } from '../../../demo/provider/provider.ts'
 import { type VariantName, variants } from '../../../demo/provider/variants.ts'
@@ -14,6 +15,8 @@ export interface DemoProviderSetup {
   /** Changes to the client's registration at the provider. */
   client?: Partial<DemoProviderOptions['clients'][number]>
   provider?: Partial<DemoProviderOptions>
+  /** Adds to the provider what its configuration cannot. */
+  extend?: (provider: OidcProvider) => void
   /** Sees each request before the provider does. */
   before?: RequestHandler
 }
@@ -24,16 +27,18 @@ export async function startDemoProvider({
   auth = 'client_secret_basic',
   client = {},
   provider = {},
+  extend = () => {},
   before = (_req, _res, next) => next(),
 }: DemoProviderSetup = {}) {
   const server = await startTestServer()
   const { metadata, settings } = await createDemoClient(auth, [`${publicUrl}/api/callback`])
-  const { app } = await createDemoProvider({
+  const { app, provider: oidcProvider } = await createDemoProvider({
     variant,
     origin: server.origin,
     clients: [{ ...metadata, post_logout_redirect_uris: [`${publicUrl}/api/logout/callback`], ...client }],
     ...provider,
   })
+  extend(oidcProvider)
   server.serve(express().disable('x-powered-by').use(before, app))
   const env: Record<string, string | undefined> = {
     PUBLIC_URL: publicUrl,

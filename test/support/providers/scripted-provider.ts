@@ -45,6 +45,8 @@ export interface ProviderScript {
   tokenDelay?: Promise<unknown>
   /** Is called with each valid refresh, before it is answered. */
   onRefresh?: () => unknown
+  /** Answers token exchanges (RFC 8693), which the provider does not know otherwise. */
+  tokenExchange?: express.RequestHandler
   /** Answers token requests instead of the provider. */
   tokenEndpoint?: express.RequestHandler
   jwks?: (keys: JWK[]) => unknown
@@ -90,7 +92,7 @@ export async function startScriptedProvider({ path = '/oauth2/default', port = 0
   const grants = new Map<string, Grant>()
   /** Grants by their current refresh token, which can be used once. */
   const refreshTokens = new Map<string, Grant>()
-  const calls = { discovery: 0, token: 0, refresh: 0, jwks: 0, userinfo: 0, revocation: 0 }
+  const calls = { discovery: 0, token: 0, refresh: 0, exchange: 0, jwks: 0, userinfo: 0, revocation: 0 }
   let clock: { now(): number } = Date
   let rotates = true
   let script: ProviderScript = {}
@@ -183,6 +185,11 @@ export async function startScriptedProvider({ path = '/oauth2/default', port = 0
   })
   app.post(`${path}/v1/token`, express.urlencoded({ extended: false }), async (req, res, next) => {
     const body = req.body as Record<string, string>
+    if (body.grant_type === 'urn:ietf:params:oauth:grant-type:token-exchange') {
+      calls.exchange += 1
+      if (script.tokenExchange) return script.tokenExchange(req, res, next)
+      return void res.status(400).json({ error: 'unsupported_grant_type' })
+    }
     const isRefresh = body.grant_type === 'refresh_token'
     calls[isRefresh ? 'refresh' : 'token'] += 1
     if (script.tokenEndpoint) return script.tokenEndpoint(req, res, next)
