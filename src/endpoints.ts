@@ -7,6 +7,7 @@ import { createAppTokenMinter } from './app-token/mint.ts'
 import type { Components } from './components.ts'
 import { createSealer } from './crypto/sealer.ts'
 import { createCallbackHandler } from './http/browser-endpoints/callback.ts'
+import { createContinueHandler } from './http/browser-endpoints/continue.ts'
 import { createLoginHandler } from './http/browser-endpoints/login.ts'
 import { createLogoutCallbackHandler, createLogoutHandler } from './http/browser-endpoints/logout.ts'
 import { createLogoutRedirect } from './http/browser-endpoints/logout-redirect.ts'
@@ -38,6 +39,7 @@ import {
 import { createRateLimit } from './http/middleware/rate-limit.ts'
 import { createRequireFreshTokens } from './http/middleware/require-fresh-tokens.ts'
 import { createRequireSession } from './http/middleware/require-session.ts'
+import { createForwardAuthHandler } from './http/proxy-endpoints/forward-auth.ts'
 import {
   createMatchProxyRoute,
   createProxyHandler,
@@ -71,6 +73,7 @@ export function createEndpoints(components: Components) {
     ...createBrowserEndpoints(shared),
     ...createMachineEndpoints(components),
     proxy: createProxyHandler(components.proxy.forward, config),
+    forwardAuth: createForwardAuthHandler(shared),
   }
 }
 
@@ -168,6 +171,7 @@ function createBrowserEndpoints(components: BrowserComponents) {
       keyRing,
       clock,
     }),
+    continueToPage: createContinueHandler(config),
     session: createSessionHandler({ sessions, selectTokenClaims, clock }),
     token: createTokenHandler({ mintAppToken, readDpopThumbprint, clock }),
     userinfo: createUserinfoHandler({ providers, tokenRefresher, clock }),

@@ -28,11 +28,15 @@ export function createApp(components: Components): Express {
 
   app.use(refuseMalformed)
 
+  // Reverse proxies, before CORS: no page of another origin reads what they are answered.
+  app.all(/^\/api\/forward-auth(?=\/|$)/, to.forwardAuth)
+
   app.use('/api', createCors(config.allowedOrigins))
 
   // Browsers: the SPA's calls, and navigations. The calls that every app repeats come first: an address costs
   // all those below it a comparison.
   route('/api/session', { get: [csrf, limitCalls, to.session] })
+  route('/api/session/continue', { get: [to.continueToPage] })
   route('/api/token', {
     post: [csrf, limitCalls, jsonBody, requireSession, requireFreshTokens, to.token],
   })

@@ -67,10 +67,10 @@ export const emptyPage = '<!doctype html>\n<html lang="en">\n<title>Signed out</
  * A page that leads to an address of this server at once, so that the browser treats the navigation as one
  * within the site.
  */
-export function renderContinuePage(href: string): string {
+export function renderContinuePage({ href, title, link }: Record<'href' | 'title' | 'link', string>): string {
   return renderPage(
-    'Signing in',
+    title,
     `<meta http-equiv="refresh" content="0;url=${escapeHtml(href)}">`,
-    `<nav><a href="${escapeHtml(href)}">Continue signing in</a></nav>`,
+    `<nav><a href="${escapeHtml(href)}">${escapeHtml(link)}</a></nav>`,
   )
 }

@@ -146,5 +146,6 @@ export function createCallbackHandler(options: CallbackOptions): RequestHandler<
  */
 function sendAgain(req: Request, res: Response, { publicUrl }: Config): void {
   const { pathname, search } = new URL(req.originalUrl, publicUrl)
-  res.type('html').send(renderContinuePage(`${pathname}${search}${search === '' ? '?' : '&'}again=1`))
+  const href = `${pathname}${search}${search === '' ? '?' : '&'}again=1`
+  res.type('html').send(renderContinuePage({ href, title: 'Signing in', link: 'Continue signing in' }))
 }

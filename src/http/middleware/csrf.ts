@@ -1,6 +1,7 @@
 import type { Request, RequestHandler } from 'express'
 import type { Config } from '../../config/config.ts'
 import { AppError } from '../../errors.ts'
+import { readReturnTo } from '../../redirects/return-to.ts'
 import { isNavigation } from '../request/navigation.ts'
 import { optionalText } from '../request/parameters.ts'
 
@@ -77,7 +78,9 @@ export function createLoginGuard({
       throw foreignPage(req, publicUrl)
     }
     if (isUnsolicited(req, allowedOrigins)) {
-      res.locals.retry = { returnTo: loginReturnTo, provider: optionalText(req.query.provider) }
+      const { return_to: wanted, provider } = req.query
+      const returnTo = readReturnTo(optionalText(wanted) ?? '', publicUrl, allowedOrigins) ?? loginReturnTo
+      res.locals.retry = { returnTo, provider: optionalText(provider) }
       throw new AppError(
         'csrf_check_failed',
         'Another site sent you here to sign in. Continue only if you want to sign in.',
@@ -85,6 +88,34 @@ export function createLoginGuard({
     }
     next()
   }
+}
+
+/** Methods that change nothing, as far as the server of an address keeps to RFC 9110 9.2.1. */
+const safeMethods: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS'])
+
+/**
+ * Checks where a request comes from that a reverse proxy asks about, by the headers that the proxy hands on.
+ * A safe one may come from anywhere. Any other comes from an allowed page: by Origin, by Fetch Metadata or, from
+ * a browser that sends neither, by X-CSRF. The handshake of a WebSocket, a GET that CORS does not protect, has an
+ * allowed Origin.
+ *
+ * @throws AppError `csrf_check_failed`
+ */
+export function assertFromAllowedPage(
+  req: Request,
+  original: { method: string; isWebSocket: boolean },
+  { publicUrl, allowedOrigins }: Origins,
+): void {
+  if (safeMethods.has(original.method) && !original.isWebSocket) return
+  const origin = req.get('origin')
+  const site = req.get('sec-fetch-site')
+  if (origin !== undefined && allowedOrigins.includes(origin)) return
+  if (!original.isWebSocket && (origin === undefined || origin === 'null')) {
+    // Forms of a page with `Referrer-Policy: no-referrer` have `Origin: null`.
+    if (site === 'same-origin') return
+    if (origin === undefined && site === undefined && req.get('x-csrf') === '1') return
+  }
+  throw foreignPage(req, publicUrl)
 }
 
 /** Whether another site started a navigation without a click of the user. */

@@ -4,10 +4,16 @@ import type { IncomingHttpHeaders } from 'node:http'
 const maxLength = 512
 
 /**
- * Headers with tokens, cookies or lists, which are never cut: the code that reads them limits their length or
+ * Headers with tokens, secrets, cookies or lists, which are never cut: the code that reads them limits their length or
  * takes linear time.
  */
-const uncut: ReadonlySet<string> = new Set(['authorization', 'cookie', 'dpop', 'x-forwarded-for'])
+const uncut: ReadonlySet<string> = new Set([
+  'authorization',
+  'cookie',
+  'dpop',
+  'x-forward-auth-secret',
+  'x-forwarded-for',
+])
 
 /**
  * Cuts the values of all other headers, in place, before libraries and patterns read them: the time that they

@@ -16,5 +16,6 @@ test('whatever reaches the error page is escaped (F8)', () => {
 })
 
 test('the address a page goes on to is escaped', () => {
-  expect(renderContinuePage('/x?a="><script>canary()</script>')).not.toContain('<script')
+  const hostile = '/x?a="><script>canary()</script>'
+  expect(renderContinuePage({ href: hostile, title: hostile, link: hostile })).not.toContain('<script')
 })

@@ -1,0 +1,21 @@
+import type { RequestHandler } from 'express'
+import type { Config } from '../../config/config.ts'
+import { readReturnTo } from '../../redirects/return-to.ts'
+import { renderContinuePage } from '../pages.ts'
+import { optionalText } from '../request/parameters.ts'
+
+/**
+ * GET /api/session/continue: a page that leads to `return_to` at once. A strict session cookie does not come
+ * with a link from another site, but with the navigation that this page starts (RFC 6265bis 5.2).
+ */
+export function createContinueHandler({
+  publicUrl,
+  allowedOrigins,
+  loginReturnTo,
+}: Pick<Config, 'publicUrl' | 'allowedOrigins' | 'loginReturnTo'>): RequestHandler {
+  return (req, res) => {
+    const wanted = optionalText(req.query.return_to) ?? ''
+    const href = readReturnTo(wanted, publicUrl, allowedOrigins) ?? loginReturnTo
+    res.type('html').send(renderContinuePage({ href, title: 'Opening the page', link: 'Open the page' }))
+  }
+}

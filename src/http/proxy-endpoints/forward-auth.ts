@@ -1,0 +1,161 @@
+import type { Request, RequestHandler, Response } from 'express'
+import type { SelectTokenClaims } from '../../app-token/token-claims.ts'
+import type { Config } from '../../config/config.ts'
+import { isEqualInConstantTime } from '../../crypto/constant-time.ts'
+import { AppError, sessionExpired } from '../../errors.ts'
+import { assertAccess } from '../../proxy/access.ts'
+import type { AuthorizedSession } from '../../proxy/upstream-token.ts'
+import type { UpstreamTokens } from '../../proxy/upstream-tokens.ts'
+import { readReturnTo } from '../../redirects/return-to.ts'
+import { assertFromAllowedPage } from '../middleware/csrf.ts'
+import { sessionRequired } from '../middleware/require-session.ts'
+import { isNavigation } from '../request/navigation.ts'
+import type { BrowserSessions } from '../session/browser-sessions.ts'
+import { createForwardAuthRules, type ForwardAuthRule } from './forward-auth-rules.ts'
+import { createIdentityHeaders } from './identity-headers.ts'
+import { isWebSocket, type OriginalRequest, readOriginalRequest } from './original-request.ts'
+
+/** The address of the endpoint. */
+const forwardAuthPath = '/api/forward-auth'
+
+interface ForwardAuthOptions {
+  config: Config
+  sessions: Pick<BrowserSessions, 'use' | 'mayBeWithheld'>
+  upstreamTokens: Pick<UpstreamTokens, 'get'>
+  selectTokenClaims: SelectTokenClaims
+}
+
+/**
+ * GET /api/forward-auth and /api/forward-auth/{route}: a reverse proxy asks whether a request may pass, and
+ * who it is from (nginx auth_request, Traefik ForwardAuth, Caddy forward_auth). Envoy's ext_authz asks at
+ * /api/forward-auth/{route}/{path} by the method and the path of the original request.
+ */
+export function createForwardAuthHandler({
+  config,
+  sessions,
+  upstreamTokens,
+  selectTokenClaims,
+}: ForwardAuthOptions): RequestHandler {
+  const readRule = createForwardAuthRules(config)
+  const toIdentityHeaders = createIdentityHeaders(selectTokenClaims)
+
+  return async (req, res) => {
+    assertTrustedPeer(req)
+    const { route, query, known } = readAddress(req)
+    const rule = readRule(route, query)
+    assertMayGetToken(req, rule, config.forwardAuthSecret)
+    const original = readOriginalRequest(req, known)
+    try {
+      const authorized = await authorize(req, rule, original)
+      const headers = toIdentityHeaders(authorized?.session, rule.claims)
+      if (rule.token.kind !== 'none') headers.push('Authorization', toAuthorization(authorized))
+      res.writeHead(200, [...headers, 'Content-Length', '0'])
+      res.end()
+    } catch (error) {
+      refuse(req, res, { error, rule, original })
+    }
+  }
+
+  /** Finds the session that may pass, and its token; undefined for a user who may pass without one. */
+  async function authorize(
+    req: Request,
+    { access, token }: ForwardAuthRule,
+    { method }: OriginalRequest,
+  ): Promise<AuthorizedSession | undefined> {
+    assertFromAllowedPage(req, { method, isWebSocket: isWebSocket(req) }, config)
+    const { cookie, session } = await sessions.use(req, req.get('x-slide') !== 'false')
+    if (session === undefined) {
+      const needsNothing = access.scopes.length === 0 && access.groups.length === 0
+      if (token.kind === 'optional' && needsNothing) return undefined
+      throw cookie === 'absent' ? sessionRequired() : sessionExpired()
+    }
+    assertAccess(session, access)
+    if (token.kind === 'none') return { session, token: undefined }
+    const authorized = await upstreamTokens.get(session, token)
+    // Scopes and groups follow a refresh.
+    if (authorized.session !== session) assertAccess(authorized.session, access)
+    return authorized
+  }
+
+  /** Says why a request may not pass, in headers too: of some answers, nginx reads nothing else. */
+  function refuse(
+    req: Request,
+    res: Response,
+    { error, rule, original }: { error: unknown; rule: ForwardAuthRule; original: OriginalRequest },
+  ): void {
+    if (!(error instanceof AppError)) throw error
+    if (error.status === 401 && isNavigation(req)) {
+      const login = toLoginUrl(req, original)
+      if (rule.redirectsToLogin) return void res.status(302).location(login).end()
+      res.setHeader('X-Auth-Login', login)
+    }
+    res.setHeader('X-Auth-Error', error.code)
+    throw error
+  }
+
+  /**
+   * Where a user signs in and then comes back to the page; absolute, because Traefik resolves a relative
+   * address against this server's own. A link from another site may not have brought a strict cookie that
+   * exists: the browser first goes to the page once more, from a page of this server.
+   */
+  function toLoginUrl(req: Request, { method, target = '' }: OriginalRequest): string {
+    const page = method === 'GET' ? readReturnTo(target, config.publicUrl, [config.publicUrl]) : undefined
+    const path = sessions.mayBeWithheld(req) ? '/api/session/continue' : '/api/login'
+    return `${config.publicUrl}${path}?${new URLSearchParams({ return_to: page ?? config.loginReturnTo })}`
+  }
+}
+
+/** Only a proxy can say what the original request was; a browser that asks directly would say anything. */
+function assertTrustedPeer(req: Request): void {
+  // Compiled by Express from TRUST_PROXY, as for X-Forwarded-For.
+  const isTrusted: (address: string | undefined, distance: number) => boolean = req.app.get('trust proxy fn')
+  const { remoteAddress } = req.socket
+  if (remoteAddress !== undefined && isTrusted(remoteAddress, 0)) return
+  throw new AppError(
+    'insufficient_authorization',
+    'Only the reverse proxies that TRUST_PROXY names may ask here, by their own addresses.',
+  )
+}
+
+/**
+ * A browser reaches this address through the same proxies, and its scripts read the headers of the answer: a
+ * token is for a proxy alone that proves a secret.
+ */
+function assertMayGetToken(req: Request, { token }: ForwardAuthRule, secret: string | undefined): void {
+  const given = req.get('x-forward-auth-secret')
+  if (given === undefined && token.kind === 'none') return
+  if (given !== undefined && secret !== undefined && isEqualInConstantTime(given, secret)) return
+  throw new AppError(
+    'insufficient_authorization',
+    'The reverse proxy gets tokens only with FORWARD_AUTH_SECRET in the header X-Forward-Auth-Secret.',
+  )
+}
+
+/** What the request line says: the route, and the parameters or (Envoy) the original request. */
+function readAddress(req: Request): {
+  route: string | undefined
+  query: string
+  known: Partial<OriginalRequest>
+} {
+  const rest = req.originalUrl.slice(forwardAuthPath.length)
+  const [, route, target] = /^\/([^/?]*)(\/.*)$/.exec(rest) ?? []
+  if (target !== undefined) return { route, query: '', known: { method: req.method, target } }
+  if (req.method !== 'GET' && req.method !== 'HEAD') {
+    throw new AppError('method_not_allowed', 'Ask by GET, and send the original method in a header.', {
+      headers: { Allow: 'GET' },
+    })
+  }
+  const { path = '', query = '' } = /^(?<path>[^?]*)\??(?<query>.*)$/.exec(rest)?.groups ?? {}
+  return { route: path === '' ? undefined : path.slice(1), query, known: {} }
+}
+
+/** The Authorization header; empty for a user who is not signed in, to replace what the client sent. */
+function toAuthorization(authorized: AuthorizedSession | undefined): string {
+  const token = authorized?.token
+  if (token === undefined) return ''
+  if (token.prove === undefined) return `Bearer ${token.token}`
+  throw new AppError(
+    'unprocessable',
+    "The provider's token is bound to a key of this server, and useless to the proxy: use token=app, or OIDC_DPOP=off.",
+  )
+}
