@@ -95,9 +95,9 @@ const safeMethods: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS'])
 
 /**
  * Checks where a request comes from that a reverse proxy asks about, by the headers that the proxy hands on.
- * A safe one may come from anywhere. Any other comes from an allowed page: by Origin, by Fetch Metadata or, from
- * a browser that sends neither, by X-CSRF. The handshake of a WebSocket, a GET that CORS does not protect, has an
- * allowed Origin.
+ * A safe one may come from anywhere. Any other comes from an allowed page: by Origin, by Fetch Metadata or,
+ * from a client that sends neither, by X-CSRF. The handshake of a WebSocket has an allowed Origin, because it
+ * is a GET that CORS does not protect.
  *
  * @throws AppError `csrf_check_failed`
  */

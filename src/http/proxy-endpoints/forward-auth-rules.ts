@@ -47,7 +47,7 @@ export function createForwardAuthRules({ proxyRoutes }: Pick<Config, 'proxyRoute
   const remembered = new Map<string, ForwardAuthRule>()
 
   return (route, query) => {
-    const key = `${route ?? ''}?${query}`
+    const key = route === undefined ? `?${query}` : `/${route}?${query}`
     const before = remembered.get(key)
     if (before !== undefined) return before
     const rule = read(route, query)

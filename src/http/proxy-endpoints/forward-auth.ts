@@ -145,8 +145,8 @@ function readAddress(req: Request): {
       headers: { Allow: 'GET' },
     })
   }
-  const { path = '', query = '' } = /^(?<path>[^?]*)\??(?<query>.*)$/.exec(rest)?.groups ?? {}
-  return { route: path === '' ? undefined : path.slice(1), query, known: {} }
+  const mark = rest.includes('?') ? rest.indexOf('?') : rest.length
+  return { route: mark === 0 ? undefined : rest.slice(1, mark), query: rest.slice(mark + 1), known: {} }
 }
 
 /** The Authorization header; empty for a user who is not signed in, to replace what the client sent. */

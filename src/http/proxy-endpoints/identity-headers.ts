@@ -64,7 +64,7 @@ export function toHeaderValue(value: unknown): string {
   const text = Array.isArray(value)
     ? value.map((item) => toText(item).replace(/[%,]/g, encodeURIComponent)).join(',')
     : toText(value)
-  if (/^(?! )[\x20-\x7e]*(?<! )$/.test(text)) return text
+  if (/^[\x20-\x7e]*$/.test(text) && text.trim() === text) return text
   const safe = text.toWellFormed().replace(/^ | $|\p{Cc}/gu, encodeURIComponent)
   return Buffer.from(safe).toString('latin1')
 }

@@ -67,8 +67,9 @@ const contradictory = (part: 'method' | 'target') =>
   )
 
 /**
- * Whether the original request opens a WebSocket. Proxies drop `Upgrade` when they ask, because it is about one
- * connection; the version comes with every handshake (RFC 6455 4.1, RFC 8441 5), and no script can remove it.
+ * Whether the original request opens a WebSocket. Proxies drop `Upgrade` when they ask, because it is about
+ * one connection; the version comes with every handshake (RFC 6455 4.1, RFC 8441 5), and no script can remove
+ * it.
  */
 export const isWebSocket = (req: Request): boolean =>
   req.headers['sec-websocket-version'] !== undefined || /websocket/i.test(req.headers.upgrade ?? '')

@@ -4,8 +4,8 @@ import type { IncomingHttpHeaders } from 'node:http'
 const maxLength = 512
 
 /**
- * Headers with tokens, secrets, cookies or lists, which are never cut: the code that reads them limits their length or
- * takes linear time.
+ * Headers with tokens, secrets, cookies or lists, which are never cut: the code that reads them limits their
+ * length or takes linear time.
  */
 const uncut: ReadonlySet<string> = new Set([
   'authorization',
