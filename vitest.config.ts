@@ -43,6 +43,11 @@ export default defineConfig({
         hookTimeout: 240_000,
         globalSetup: ['./test/support/chromium/chromium.ts', './test/support/examples/pack.ts'],
       }),
+      project('proxies', ['test/proxies/**/*.test.ts'], {
+        testTimeout: 60_000,
+        hookTimeout: 60_000,
+        globalSetup: './test/support/reverse-proxies/install.ts',
+      }),
       project('fleets', fleets, { ...redis, sequence: { groupOrder: 1 } }),
       project('figures', figures, { ...redis, maxWorkers: 1, sequence: { groupOrder: 2 } }),
     ],

@@ -1,20 +1,13 @@
-import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createClient } from '@redis/client'
 import { freePort } from '../network/http-server.ts'
+import { ensureInstalled } from '../processes/install.ts'
 
-/** Finds redis-server, or installs Debian's and prints that; never skips the tests that need it. */
-export default function setUp(): void {
-  if (spawnSync('redis-server', ['--version']).status === 0) return
-  const canInstall = process.getuid?.() === 0 && spawnSync('apt-get', ['--version']).status === 0
-  if (!canInstall) throw new Error('These tests need redis-server on the PATH: install it.')
-  process.stdout.write('redis-server is not installed; installing it with apt-get for these tests.\n')
-  const options = { stdio: 'inherit', env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } } as const
-  execFileSync('apt-get', ['update', '-qq'], options)
-  execFileSync('apt-get', ['install', '-y', '-qq', '--no-install-recommends', 'redis-server'], options)
-}
+/** Redis's server, from Debian if need be. */
+export default (): void => ensureInstalled('redis-server', '--version')
 
 /** Makes every key with a time to live `ARGV[1]` milliseconds older. */
 const passTimeScript = `
