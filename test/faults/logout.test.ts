@@ -7,7 +7,7 @@ import { type Answer, type Fleet, type Replica, startFleet } from '../support/de
 import { csrf } from '../support/login.ts'
 import { goToProvider, readLogoutUrl } from '../support/logout.ts'
 import { testSecret } from '../support/portico.ts'
-import { alan, signOutAtOkta } from '../support/providers/okta.ts'
+import { alan, signOutAtOkta, signOutDirectly } from '../support/providers/okta.ts'
 
 /** Logouts of each race. */
 const rounds = Number(process.env.LOGOUT_ROUNDS ?? 1000)
@@ -189,14 +189,6 @@ describe('the provider is down', () => {
 })
 
 describe('a real provider tells by back channel', () => {
-  /** Signs out at the provider, as another app of the company would have it. */
-  async function signOutThere(browser: TestBrowser): Promise<void> {
-    const page = await (await browser.visit(`${fleet.issuer}/v1/logout?client_id=portico-test`)).text()
-    const action = /action="([^"]+)"/.exec(page)?.[1] ?? ''
-    const xsrf = /name="xsrf" value="([^"]+)"/.exec(page)?.[1] ?? ''
-    const body = new URLSearchParams({ xsrf, logout: 'yes' })
-    await browser.visit(action, { method: 'POST', body })
-  }
   const isIn = async (browser: TestBrowser) =>
     Promise.all(fleet.replicas.map(async ({ url }) => (await fleet.askToken(browser, url)).status))
 
@@ -206,7 +198,7 @@ describe('a real provider tells by back channel', () => {
       await fleet.signIn(),
       await fleet.signIn({ person: alan }),
     ]
-    await signOutThere(phone)
+    await signOutDirectly(phone, fleet.issuer)
     expect(await isIn(phone)).toEqual([401, 401, 401])
     expect(await isIn(laptop)).toEqual([200, 200, 200])
     expect(await isIn(other)).toEqual([200, 200, 200])

@@ -30,3 +30,6 @@ setInterval(() => {
  * processor, this clock stands still, and the deadlines come later as well.
  */
 export const timerTime = (): number => ticks * tick
+
+/** Milliseconds by a clock that all processes of the machine have in common. */
+export const machineTime = (): number => Number(process.hrtime.bigint() / 1_000n) / 1_000

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
-import { connect, type Socket } from 'node:net'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { TestBrowser } from '../../support/browser.ts'
 import { csrf } from '../../support/login.ts'
+import { handshake, openConnection } from '../../support/network/raw-http.ts'
 import { type Proxied, startProxied } from '../../support/upstreams/proxied.ts'
 import { toResponse } from '../../support/upstreams/raw-upstream.ts'
 
@@ -22,32 +22,9 @@ beforeEach(async () => {
 })
 
 const fromPage = ['Origin: https://app.example.com', 'Sec-Fetch-Site: same-origin']
-const handshake = [
-  'Connection: Upgrade',
-  'Upgrade: websocket',
-  'Sec-WebSocket-Version: 13',
-  'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
-]
 
-interface Opened {
-  socket: Socket
-  text(): string
-  closed: Promise<void>
-}
-
-/** Opens a connection to the server, with a GET of these header lines. */
-function open(path: string, lines: string[], more = ''): Opened {
-  const { hostname, port } = new URL(proxied.portico.url)
-  const socket = connect(Number(port), hostname)
-  const head = [`GET /api/proxy/${path} HTTP/1.1`, 'Host: app.example.com', ...lines]
-  socket.write(`${head.join('\r\n')}\r\n\r\n${more}`)
-  let text = ''
-  socket.on('data', (chunk) => {
-    text += chunk.toString('latin1')
-  })
-  socket.on('error', () => {})
-  return { socket, text: () => text, closed: new Promise((done) => socket.once('close', () => done())) }
-}
+const open = (path: string, lines: string[], more = '') =>
+  openConnection(proxied.portico.url, `/api/proxy/${path}`, lines, more)
 
 /** Accepts WebSocket connections, and returns each byte in capital letters. */
 function acceptAll(): void {
@@ -212,20 +189,11 @@ test('streams end when the server does: their clients connect again, elsewhere',
   const another = await startProxied({ routes: { orders: { websocket: true } } })
   another.upstream.answer = proxied.upstream.answer
   const anotherCookie = another.cookieOf(await another.signIn())
-  const { hostname, port } = new URL(another.portico.url)
-  const socket = connect(Number(port), hostname)
-  socket.write(
-    [
-      'GET /api/proxy/orders/live HTTP/1.1',
-      'Host: app.example.com',
-      `Cookie: ${anotherCookie}`,
-      ...fromPage,
-      ...handshake,
-      '',
-      '',
-    ].join('\r\n'),
-  )
+  const { socket, closed } = openConnection(another.portico.url, '/api/proxy/orders/live', [
+    `Cookie: ${anotherCookie}`,
+    ...fromPage,
+    ...handshake,
+  ])
   await new Promise((resolve) => socket.once('data', resolve))
-  const closed = new Promise((resolve) => socket.once('close', resolve))
   await Promise.all([closed, another.close()])
 })

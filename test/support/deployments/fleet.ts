@@ -53,7 +53,7 @@ export interface Fleet {
   close(): Promise<void>
 }
 
-interface FleetOptions {
+export interface FleetOptions {
   replicas?: number
   env?: Record<string, string>
   provider?: Record<string, string>

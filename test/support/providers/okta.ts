@@ -33,15 +33,26 @@ export async function startOkta() {
 export const ada = { login: 'ada@example.com', password: 'analytical-engine', sub: '00u1ada0000000000001' }
 export const alan = { login: 'alan@example.com', password: 'universal-machine', sub: '00u2alan000000000002' }
 
+/** Signs a person out at the provider, as another app of the company would have it. */
+export async function signOutDirectly(browser: TestBrowser, issuer: string): Promise<void> {
+  const page = await (await browser.visit(`${issuer}/v1/logout?client_id=portico-test`)).text()
+  await confirmSignOut(browser, page)
+}
+
 /** Takes a browser from the logout URL through the provider's logout; returns the URL it is sent to. */
 export async function signOutAtOkta(browser: TestBrowser, logoutUrl: string): Promise<URL> {
   const page = await (await browser.visit(logoutUrl)).text()
-  const action = /action="([^"]+)"/.exec(page)?.[1] ?? ''
-  const xsrf = /name="xsrf" value="([^"]+)"/.exec(page)?.[1] ?? ''
   // With a valid id_token_hint, the provider must not ask.
   if (!page.includes("querySelector('button').click()") && page.includes('Sign out of the provider?')) {
     throw new Error('the provider asks the person')
   }
+  return confirmSignOut(browser, page)
+}
+
+/** Confirms on the provider's page; returns the URL that the browser is sent to. */
+async function confirmSignOut(browser: TestBrowser, page: string): Promise<URL> {
+  const action = /action="([^"]+)"/.exec(page)?.[1] ?? ''
+  const xsrf = /name="xsrf" value="([^"]+)"/.exec(page)?.[1] ?? ''
   const body = new URLSearchParams({ xsrf, logout: 'yes' })
   const response = await browser.visit(action, { method: 'POST', body })
   return new URL(response.headers.get('location') ?? '', action)
