@@ -21,6 +21,7 @@ export default defineConfig({
     testTimeout: 20_000,
     // Vitest leaves one processor alone by itself: of two, that would be half.
     maxWorkers: 2,
+    globalSetup: './test/support/processes/compile-cache.ts',
     projects: [
       project('unit', ['test/unit/**/*.test.ts', 'test/*.test.ts']),
       project('flows', ['test/flows/**/*.test.ts']),

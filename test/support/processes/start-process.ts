@@ -14,10 +14,14 @@ export interface TestProcess {
   stop(signal?: NodeJS.Signals): Promise<number | null>
 }
 
+/** Where Node keeps what it has compiled: `compile-cache.ts` fills it. */
+export const compileCache = { NODE_COMPILE_CACHE: join(root, 'test/output/compile-cache') }
+
 const timeTravelPreload = ['--import', join(root, 'test/support/processes/time-travel.ts')]
 
 /**
- * Starts a TypeScript file of this tree with exactly this environment; `timeTravel` lets its clock be moved.
+ * Starts a TypeScript file of this tree with exactly this environment and the compile cache; `timeTravel` lets
+ * its clock be moved.
  */
 export function startProcess(
   file: string,
@@ -27,7 +31,7 @@ export function startProcess(
 ): TestProcess {
   const preload = timeTravel ? timeTravelPreload : []
   const child = spawn(process.execPath, [...preload, join(root, file), ...args], {
-    env,
+    env: { ...compileCache, ...env },
     cwd: join(root, 'test'),
     stdio: timeTravel ? ['ignore', 'pipe', 'pipe', 'ipc'] : ['ignore', 'pipe', 'pipe'],
   })
