@@ -14,8 +14,12 @@ export async function startDemo(
   return { process, url: (await process.line(/http:\/\/localhost:/)).trim() }
 }
 
-/** Fills in the sign-in page of the demo's provider, once it is there. */
+/**
+ * Fills in the sign-in page of the demo's provider, once it is there. The tab comes to the front first:
+ * Chromium draws those behind it once a second, and a click waits until the button stands still.
+ */
 export async function signInAsAda(page: Page): Promise<void> {
+  await page.bringToFront()
   await page.getByLabel('Username').fill('ada@example.com')
   await page.getByLabel('Password').fill('analytical-engine')
   await page.getByRole('button', { name: 'Sign in', exact: true }).click()

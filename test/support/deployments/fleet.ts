@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { Agent, request } from 'undici'
 import { createTestBrowser, type TestBrowser } from '../browser.ts'
 import { csrf } from '../login.ts'
@@ -136,7 +137,7 @@ export async function startFleet({
     const { port } = JSON.parse(await process.line(/"server_listening"/)) as { port: number }
     const replica = { process, port, url: `http://127.0.0.1:${port}`, redis: proxy }
     if (travelled > 0) await travel(process, travelled)
-    while ((await fetch(`${replica.url}/readyz`)).status !== 200) {}
+    while ((await fetch(`${replica.url}/readyz`)).status !== 200) await delay(10)
     replicas.push(replica)
     return replica
   }

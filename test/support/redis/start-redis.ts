@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { createClient } from '@redis/client'
 import { freePort } from '../network/http-server.ts'
 import { ensureInstalled } from '../processes/install.ts'
@@ -119,7 +120,7 @@ export async function startCluster(keep: (server: TestRedis) => TestRedis): Prom
   for (const { port } of nodes.slice(1)) await nodes[0]?.command('CLUSTER', 'MEET', '127.0.0.1', String(port))
   for (const node of nodes) {
     for (const wanted of ['cluster_known_nodes:3', 'cluster_state:ok']) {
-      while (!String(await node.command('CLUSTER', 'INFO')).includes(wanted)) {}
+      while (!String(await node.command('CLUSTER', 'INFO')).includes(wanted)) await delay(20)
     }
   }
   return nodes
