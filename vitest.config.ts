@@ -6,28 +6,38 @@ const project = (name: string, include: string[], more = {}) => ({
   test: { name, include, ...patience, ...more },
 })
 
+/**
+ * Files of one worker share what they import: to load it for each file takes a quarter of the time. Their
+ * parts of the server hold nothing that outlives a test.
+ */
+const shared = { isolate: false }
+
 const redis = { testTimeout: 60_000, hookTimeout: 60_000, globalSetup: './test/support/redis/start-redis.ts' }
 
-/** Whole fleets of processes: after the others, two files at a time. */
-const fleets = ['login', 'logout', 'redis-failover'].map((name) => `test/faults/${name}.test.ts`)
-/** Print figures that others' load would spoil (no test depends on it): last of all, one file after the other. */
-const figures = ['hostile-requests', 'provider-outage', 'redis', 'refresh'].map(
-  (name) => `test/faults/${name}.test.ts`,
-)
+/** Whole fleets of processes, some of them for over a minute: after the others, the longest first. */
+const fleets = [
+  'hostile-requests',
+  'login',
+  'logout',
+  'provider-outage',
+  'redis-failover',
+  'redis',
+  'refresh',
+].map((name) => `test/faults/${name}.test.ts`)
 
 export default defineConfig({
   test: {
     reporters: ['default', './test/support/closing-line.ts'],
     testTimeout: 20_000,
-    // Vitest leaves one processor alone by itself: of two, that would be half.
-    maxWorkers: 2,
+    // More than the two processors of CI: most tests wait for a browser, a process or a deadline half of the time.
+    maxWorkers: 3,
     globalSetup: './test/support/processes/compile-cache.ts',
     projects: [
-      project('unit', ['test/unit/**/*.test.ts', 'test/*.test.ts']),
-      project('flows', ['test/flows/**/*.test.ts']),
+      project('unit', ['test/unit/**/*.test.ts', 'test/*.test.ts'], shared),
+      project('flows', ['test/flows/**/*.test.ts'], shared),
       project('stores', ['test/contract/**/*.test.ts', 'test/faults/**/*.test.ts'], {
         ...redis,
-        exclude: [...fleets, ...figures],
+        exclude: fleets,
       }),
       project('browser', ['test/browser/**/*.test.ts'], {
         testTimeout: 60_000,
@@ -50,7 +60,6 @@ export default defineConfig({
         globalSetup: './test/support/reverse-proxies/install.ts',
       }),
       project('fleets', fleets, { ...redis, sequence: { groupOrder: 1 } }),
-      project('figures', figures, { ...redis, maxWorkers: 1, sequence: { groupOrder: 2 } }),
     ],
   },
 })

@@ -24,8 +24,8 @@ import {
  *     })
  *
  * `idp`, `okta` and `portico` are fixtures of that `test`. They are exported as well, so that the helper
- * functions of a file can use them: vitest loads this module again for each test file, and starts the
- * fixtures before the first `beforeEach`. A `beforeAll` that needs them is a `test.beforeAll`.
+ * functions of a file can use them: a worker runs one file after the other, and vitest starts the fixtures
+ * before the first `beforeEach`. A `beforeAll` that needs them is a `test.beforeAll`.
  */
 
 /** The provider that a test scripts. */
