@@ -35,11 +35,7 @@ const surroundings: Record<ReverseProxyName, (folder: string) => Replacements> =
       .join(' ')}`,
   }),
   haproxy: (folder) => ({ '/etc/haproxy': folder }),
-  caddy: () => ({ '# Caddy in front': '{
-	admin off
-}
-
-# Caddy in front' }),
+  caddy: () => ({ '# Caddy in front': '{\n\tadmin off\n}\n\n# Caddy in front' }),
 }
 
 /** Starts a reverse proxy by its example, and waits until it listens on `port`. */
