@@ -29,7 +29,7 @@ beforeEach(() => {
 const call = (path: string, init = {}, by = browser) =>
   by.fetch(`${proxied.portico.url}/api/proxy/${path}`, { headers: csrf, ...init })
 
-test('a call reaches the upstream with the token of the provider, and nothing else of the session', async () => {
+test('R60: a call reaches the upstream with the token of the provider, and nothing else of the session', async () => {
   const response = await call('orders/items/5?page=2&q=a%20b')
   expect(response.status).toBe(200)
   expect(await response.json()).toEqual({ ok: true })
