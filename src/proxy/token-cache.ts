@@ -21,6 +21,8 @@ export interface TokenCache<T extends TokenTimes> {
   /** Makes a token and keeps it; calls at the same time share one. */
   make(session: Session, choice: TokenChoice, make: () => Promise<T>): Promise<T>
   drop(session: Session, choice: TokenChoice): void
+  /** Number of entries, including expired ones that are not removed yet. */
+  size(): number
 }
 
 /** A token takes one or two kilobytes. */
@@ -66,6 +68,7 @@ export function createTokenCache<T extends TokenTimes>(
       return started
     },
     drop: (session, choice) => void entries.delete(toKey(session, choice)),
+    size: () => entries.size,
   }
 
   /** The oldest entries make room: those that are of no use any more, and one where there are too many. */

@@ -1,0 +1,84 @@
+import { spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { freePort } from '../support/network/http-server.ts'
+
+/** A Keycloak that was started for this run, with its data in memory. */
+export interface Keycloak {
+  origin: string
+  /** Calls the admin API, and returns the JSON that it responds with. */
+  admin(method: 'GET' | 'POST' | 'PUT', path: string, body?: object): Promise<unknown>
+  stop(): Promise<void>
+}
+
+const administrator = { username: 'admin', password: 'admin' }
+/** Its first start in another mode builds it anew. */
+const startDeadline = 300_000
+
+/** Starts the Keycloak that KEYCLOAK_HOME names. */
+export async function startKeycloak(): Promise<Keycloak> {
+  const home = process.env.KEYCLOAK_HOME ?? ''
+  const command = join(home, 'bin/kc.sh')
+  if (!existsSync(command)) {
+    throw new Error(
+      'KEYCLOAK_HOME must name an unpacked Keycloak (26.2 or later); it needs Java 17 or later.',
+    )
+  }
+  const port = await freePort()
+  const origin = `http://127.0.0.1:${port}`
+  const options = ['start-dev', '--db=dev-mem', '--http-host=127.0.0.1', `--http-port=${port}`]
+  const child = spawn(command, options, {
+    env: {
+      ...process.env,
+      KC_BOOTSTRAP_ADMIN_USERNAME: administrator.username,
+      KC_BOOTSTRAP_ADMIN_PASSWORD: administrator.password,
+    },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    // kc.sh starts Java in a process of its own, which has to be stopped as well.
+    detached: true,
+  })
+  let printed = ''
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on('data', (chunk: Buffer) => {
+      printed = (printed + chunk.toString()).slice(-5_000)
+    })
+  }
+  const ended = new Promise<void>((resolve) => child.once('close', () => resolve()))
+  const stop = async () => {
+    if (child.exitCode === null && child.pid !== undefined) process.kill(-child.pid, 'SIGTERM')
+    await ended
+  }
+
+  const giveUpAt = Date.now() + startDeadline
+  while (!(await isUp(`${origin}/realms/master`))) {
+    if (child.exitCode !== null || Date.now() > giveUpAt) {
+      await stop()
+      throw new Error(`Keycloak did not start:\n${printed}`)
+    }
+    await delay(500)
+  }
+  return { origin, admin: (method, path, body) => callAdmin(origin, method, path, body), stop }
+}
+
+const isUp = (url: string) =>
+  fetch(url).then(
+    ({ status }) => status === 200,
+    () => false,
+  )
+
+async function callAdmin(origin: string, method: string, path: string, body?: object): Promise<unknown> {
+  const login = await fetch(`${origin}/realms/master/protocol/openid-connect/token`, {
+    method: 'POST',
+    body: new URLSearchParams({ grant_type: 'password', client_id: 'admin-cli', ...administrator }),
+  })
+  const { access_token: token } = (await login.json()) as { access_token: string }
+  const response = await fetch(`${origin}/admin${path}`, {
+    method,
+    headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+    body: body === undefined ? null : JSON.stringify(body),
+  })
+  const text = await response.text()
+  if (!response.ok) throw new Error(`Keycloak's admin API: ${method} ${path}: ${response.status} ${text}`)
+  return text === '' ? undefined : JSON.parse(text)
+}
