@@ -76,12 +76,14 @@ export async function startServer(components: Components): Promise<RunningServer
       log('server_draining', { drain_ms: config.shutdownDrain })
       await delay(config.shutdownDrain)
       const closed = new Promise((resolve) => server.close(resolve))
-      // Those may never end by themselves; their clients connect again, to another replica.
-      proxy.openCalls.endStreams()
       operatorServer?.close()
       operatorServer?.closeIdleConnections()
       // A connection kept alive goes idle only once its answer is out.
-      const sweep = setInterval(() => server.closeIdleConnections(), 50)
+      const sweep = setInterval(() => {
+        server.closeIdleConnections()
+        // Those may never end by themselves; their clients connect again, to another replica.
+        proxy.openCalls.endStreams()
+      }, 50)
       const deadline = setTimeout(() => server.closeAllConnections(), finishWithin)
       await closed
       clearInterval(sweep)

@@ -1,3 +1,4 @@
+import { sessionExpired } from '../errors.ts'
 import { createDeadline } from './exchange/deadline.ts'
 import { createExchange } from './exchange/exchange.ts'
 import { createRelay } from './exchange/relay.ts'
@@ -30,7 +31,7 @@ export function createForward({ upstreams, tokens, openCalls }: ForwardOptions):
     const { req, res, session, target } = call
     const { route } = target
     const upstream = upstreams.of(route)
-    const deadline = createDeadline(route.timeout, () => exchange.stop(toLateness(req)))
+    const deadline = createDeadline(route.timeout, () => exchange.stop(toLateness(req, relay.isBlocked())))
     const relay = createRelay({
       res,
       selectHeaders: upstream.selectResponseHeaders,
@@ -44,14 +45,12 @@ export function createForward({ upstreams, tokens, openCalls }: ForwardOptions):
     const open: OpenCall = {
       session,
       isStream: () => exchange.isTunnel() || relay.isStream(),
-      end() {
-        exchange.stop(new CallEnded())
-        res.destroy()
-      },
+      end: () => exchange.stop(sessionExpired()),
     }
+    let isOver = false
     openCalls.add(open)
     res.once('close', () => {
-      if (!res.writableFinished) exchange.stop(new CallEnded())
+      if (!isOver) exchange.stop(new CallEnded())
     })
 
     try {
@@ -61,12 +60,13 @@ export function createForward({ upstreams, tokens, openCalls }: ForwardOptions):
       if (body.kind === 'stream') call.onStreamedBody()
       await exchange.run(body)
     } catch (error) {
-      if (error instanceof CallEnded) return
+      if (error instanceof CallEnded || res.destroyed) return
       const refusal = toUpstreamFailure(error, route.name)
       if (!relay.hasBegun()) throw refusal
       call.onBrokenOff(refusal)
       res.destroy()
     } finally {
+      isOver = true
       deadline.stop()
       if (!exchange.isTunnel()) openCalls.delete(open)
     }

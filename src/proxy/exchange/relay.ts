@@ -10,6 +10,8 @@ export interface Relay {
   end(): void
   /** Whether a part of the response is on its way to the browser, so that no other can take its place. */
   hasBegun(): boolean
+  /** Whether the browser takes nothing for now. */
+  isBlocked(): boolean
   /** Whether it is an event stream, which may be silent for as long as it likes. */
   isStream(): boolean
 }
@@ -76,6 +78,7 @@ export function createRelay({ res, selectHeaders, deadline, onDrain }: RelayOpti
       res.end()
     },
     hasBegun: () => hasBegun,
+    isBlocked: () => res.writableNeedDrain,
     isStream: () => isStream,
   }
 }

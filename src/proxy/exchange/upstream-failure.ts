@@ -18,7 +18,7 @@ export function toUpstreamFailure(error: unknown, routeName: string): AppError {
   return new AppError(code, detail, { reason: `${routeName}: ${reason}`, headers, cause: error })
 }
 
-/** The browser has gone, or the session has ended: there is no more call to answer. */
+/** The browser has gone: there is no more call to answer. */
 export class CallEnded extends Error {
   override readonly name = 'CallEnded'
 }
@@ -30,10 +30,11 @@ class UpstreamTimeout extends Error {
 }
 
 /**
- * The error of a call in which nothing has moved for too long: it is the browser's turn, or the upstream's.
+ * The error of a call in which nothing has moved for too long, by whose turn it is: `isBlocked` says that the
+ * browser takes nothing. While the upstream takes nothing, the body of the request is not read either.
  */
-export function toLateness({ complete, readableFlowing }: IncomingMessage): Error {
-  // While the upstream takes nothing, the body is not read either.
+export function toLateness({ complete, readableFlowing }: IncomingMessage, isBlocked: boolean): Error {
+  if (isBlocked) return new AppError('request_timeout', 'The response was not read in time.')
   return complete || !readableFlowing
     ? new UpstreamTimeout()
     : new AppError('request_timeout', 'The rest of the request did not arrive in time.')

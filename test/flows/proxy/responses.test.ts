@@ -209,3 +209,12 @@ describe('responses without a body', () => {
     expect([response.status, response.body]).toEqual([200, 'x'])
   })
 })
+
+test('bytes of a header that are no ASCII pass as they came', async () => {
+  const name = Buffer.from('attachment; filename="ä.csv"').toString('latin1')
+  const { headers, status } = await relayed(
+    Buffer.from(toResponse('200 OK', [`Content-Disposition: ${name}`], 'x'), 'latin1').toString('latin1'),
+  )
+  expect(status).toBe(200)
+  expect(headers.get('content-disposition')).toBe('attachment; filename="ä.csv"')
+})
