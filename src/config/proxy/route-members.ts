@@ -22,7 +22,7 @@ export interface RouteMember<T> {
   parse: z.ZodType<T>
   /** A value that would be accepted, shown with a problem. */
   example: unknown
-  /** What is parsed where the member is absent or null. */
+  /** What is parsed where the member is absent. */
   fallback?: unknown
 }
 
@@ -71,7 +71,9 @@ export function parseMembers(given: Readonly<Record<string, unknown>>): {
   const values: Record<string, unknown> = {}
   const problems: MemberProblem[] = []
   for (const [name, { parse, fallback }] of entries) {
-    const { data, error } = parse.safeParse(given[name] ?? fallback)
+    // YAML's null is no absence: `scopes:` without items must not mean that none is needed.
+    const value = given[name] === undefined ? fallback : given[name]
+    const { data, error } = parse.safeParse(value)
     if (error === undefined) values[name] = data
     else problems.push({ member: name, problem: toText(error.issues) })
   }

@@ -127,7 +127,6 @@ describe('routes', () => {
 
   test.each([
     ['http on this machine', { upstream: 'http://127.0.0.1:8080' }, { origin: 'http://127.0.0.1:8080' }],
-    ['a member without a value (YAML)', { upstream, audience: null, timeout: null }, {}],
     ['no GET, and so no HEAD', { upstream, methods: ['POST'] }, { methods: ['POST'] }],
     ['the smallest limits', { upstream, timeout: '1s', max_body: '1kb' }, { timeout: 1_000, maxBody: 1_024 }],
   ])('%s', (_what, members, expected) => {
@@ -227,7 +226,7 @@ reports:
 describe('a member that is wrong is refused, by route and name', () => {
   test.each<[string, unknown, string]>([
     ['upstream', undefined, 'is required'],
-    ['upstream', null, 'is required'],
+    ['upstream', null, 'must be a text in quotes'],
     ['upstream', 7, 'must be a text in quotes'],
     ['upstream', 'orders.internal', 'must begin with https://'],
     ['upstream', 'ftp://orders.internal', 'must begin with https://'],
@@ -259,10 +258,12 @@ describe('a member that is wrong is refused, by route and name', () => {
     ['paths', ['/a#b'], 'is wrong at value 1, which must be a path of segments that are not empty'],
     ['paths', ['/ä'], 'is wrong at value 1, which must be a path of segments that are not empty'],
     ['scopes', 'orders.read', 'must be a list: [...]'],
+    ['scopes', null, 'must be a list: [...]'],
     ['scopes', ['a b'], 'is wrong at value 1, which must be one scope, without spaces and quotes'],
     ['groups', [''], 'is wrong at value 1, which must be the name of a group'],
     ['groups', ['a\tb'], 'is wrong at value 1, which must be the name of a group'],
     ['token', 'jwt', 'must be one of: provider, app, exchange, optional, none'],
+    ['audience', null, 'must be a text in quotes'],
     ['audience', '', 'must be a text without spaces'],
     ['audience', 'a b', 'must be a text without spaces'],
     ['token_scopes', [], 'must name at least one'],
@@ -319,6 +320,12 @@ describe('a member that is wrong is refused, by route and name', () => {
   ])('members that contradict each other: %j', (members, expected) => {
     expect(problemsOf(withFile({ orders: { upstream, ...members } }))).toEqual([
       expect.stringContaining(`PROXY_ROUTES_FILE has a route orders whose member ${expected}`),
+    ])
+  })
+
+  test('one that is wrong by itself has one problem, not also that it is missing', () => {
+    expect(problemsOf(withFile({ orders: { upstream, token: 'exchange', audience: '' } }))).toEqual([
+      'PROXY_ROUTES_FILE has a route orders whose member audience must be a text without spaces',
     ])
   })
 
