@@ -77,6 +77,7 @@ export function createExchangedTokens({
     return cache.find(session, choice) ?? cache.make(session, choice, () => exchange(session, choice))
   }
 
+  /** The configuration requires an audience for it. */
   async function exchange(session: Session, { audience = '', scopes }: TokenChoice) {
     const exchanged = await findProvider(session, providers).exchangeToken(session, { audience, scopes })
     const { obtainedAt, expiresAt } = exchanged

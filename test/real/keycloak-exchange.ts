@@ -16,7 +16,7 @@ import { type Keycloak, startKeycloak } from './keycloak.ts'
  * Shows token exchange (RFC 8693) at a real Keycloak: a user signs in at a real Portico, and calls an API whose
  * audience only an exchanged token has. Prints what it has seen, and fails where it is not what it must be.
  *
- *     KEYCLOAK_HOME=/path/to/keycloak-26.7.3 npm run test:keycloak
+ *     KEYCLOAK_HOME=/path/to/keycloak npm run test:keycloak
  */
 
 const realm = 'portico'
