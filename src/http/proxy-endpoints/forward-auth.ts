@@ -28,7 +28,7 @@ interface ForwardAuthOptions {
 /**
  * GET /api/forward-auth and /api/forward-auth/{route}: a reverse proxy asks whether a request may pass, and
  * who it is from (nginx auth_request, Traefik ForwardAuth, Caddy forward_auth). Envoy's ext_authz asks at
- * /api/forward-auth/{route}/{path} by the method and the path of the original request.
+ * /api/forward-auth/{route};{parameters}/{path} by the method and the path of the original request.
  */
 export function createForwardAuthHandler({
   config,
@@ -138,8 +138,13 @@ function readAddress(req: Request): {
   known: Partial<OriginalRequest>
 } {
   const rest = req.originalUrl.slice(forwardAuthPath.length)
-  const [, route, target] = /^\/([^/?]*)(\/.*)$/.exec(rest) ?? []
-  if (target !== undefined) return { route, query: '', known: { method: req.method, target } }
+  const [, segment, target] = /^\/([^/?]*)(\/.*)$/.exec(rest) ?? []
+  if (segment !== undefined) {
+    // The query belongs to the original request; parameters stand in the segment (RFC 3986 3.3).
+    const [route = '', ...parameters] = segment.split(';')
+    const known = { method: req.method, target }
+    return { route: route === '' ? undefined : route, query: parameters.join('&'), known }
+  }
   if (req.method !== 'GET' && req.method !== 'HEAD') {
     throw new AppError('method_not_allowed', 'Ask by GET, and send the original method in a header.', {
       headers: { Allow: 'GET' },

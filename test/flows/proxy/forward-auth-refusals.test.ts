@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { decodeJwt } from 'jose'
 import { describe, expect } from 'vitest'
 import { createTestBrowser, type TestBrowser } from '../../support/browser.ts'
 import { closeAfterTest, idp, portico, serverPerFile, signIn } from '../../support/fixtures.ts'
@@ -191,6 +192,26 @@ describe('Envoy asks by the method and the path of the original request', () => 
         expect(answer.headers.has('authorization')).toBe(false)
       }
     }
+  })
+
+  test('parameters stand in the first segment, with a route or without one', async () => {
+    const lines = [`Cookie: ${cookieOf(await signIn())}`, `X-Forward-Auth-Secret: ${secret}`]
+    const named = await send(
+      'GET /api/forward-auth/pages;claims=email,groups/docs?claims=name HTTP/1.1',
+      ...lines,
+    )
+    expect(named.headers.get('x-auth-email')).toBe('grace@example.com')
+    expect(named.headers.has('x-auth-name')).toBe(false)
+    const audience = 'audience=https:%2F%2Fapi.example.com'
+    const free = await send(
+      `GET /api/forward-auth/;token=app;${audience};scope=orders:read/x HTTP/1.1`,
+      ...lines,
+    )
+    const token = free.headers.get('authorization')?.replace('Bearer ', '') ?? ''
+    expect(decodeJwt(token).aud).toBe('https://api.example.com')
+    const refused = await send('GET /api/forward-auth/;group=Admins/x?group=Navy HTTP/1.1', ...lines)
+    expect(refused.status).toBe(403)
+    expect((await send('GET /api/forward-auth/;tokne=app/x HTTP/1.1', ...lines)).status).toBe(400)
   })
 
   test('CSRF is judged by the method of the request line', async () => {
