@@ -5,8 +5,9 @@ import type { NewSession } from '../../src/session/session.ts'
 import type { Store } from '../../src/session/store.ts'
 import { createTestBrowser } from '../support/browser.ts'
 import { createTestClock, minutes, seconds } from '../support/clock.ts'
+import { askForwardAuth } from '../support/forward-auth.ts'
 import { csrf, logInAtScripted, startLogin } from '../support/login.ts'
-import { startPortico, type TestPortico } from '../support/portico.ts'
+import { startPortico, type TestPortico, testSecret } from '../support/portico.ts'
 import { type ScriptedProvider, startScriptedProvider } from '../support/providers/scripted-provider.ts'
 import { type CommandRecorder, recordCommands } from '../support/redis/record-commands.ts'
 import { connectRedis } from '../support/redis/redis-connection.ts'
@@ -16,6 +17,7 @@ import { lifetimes, session } from '../support/session-fixture.ts'
 /** What sessions cost in Redis: commands, keys and bytes (docs/operations.md). */
 
 const clock = createTestClock()
+const secret = testSecret()
 let redis: TestRedis
 beforeAll(async () => {
   redis = await startRedis()
@@ -34,7 +36,8 @@ describe('the commands of', () => {
   beforeAll(async () => {
     idp = await startScriptedProvider()
     // Without rate limits, each of which counts a call with one command more.
-    portico = await startPortico({ issuer: idp.issuer, replaced: { clock, store: await openStore() } })
+    const env = { TRUST_PROXY: '127.0.0.1', FORWARD_AUTH_SECRET: secret }
+    portico = await startPortico({ issuer: idp.issuer, env, replaced: { clock, store: await openStore() } })
     recorder = await recordCommands(redis)
     // Redis and the server know the scripts and the keys from now on.
     const { browser } = await logInAtScripted(portico, idp)
@@ -91,6 +94,19 @@ describe('the commands of', () => {
     expect(commands).toHaveLength(1)
     expect(commands[0]).toMatch(command)
   })
+
+  test.each(['', '?token=provider', '?token=app&claims=groups'])(
+    "a reverse proxy's question%s: one, which extends the idle timeout as well",
+    async (rule) => {
+      const { browser } = await logInAtScripted(portico, idp)
+      const headers = { 'x-forward-auth-secret': secret }
+      const commands = await recorder.during(async () => {
+        expect((await askForwardAuth(portico, browser, { rule, headers })).status).toBe(200)
+      })
+      expect(commands).toHaveLength(1)
+      expect(commands[0]).toMatch(/^"EVALSHA"/)
+    },
+  )
 })
 
 describe('a thousand sessions with tokens as Okta issues them', () => {
