@@ -16,10 +16,13 @@ const redis = { testTimeout: 60_000, hookTimeout: 60_000, globalSetup: './test/s
 
 /** Whole fleets of processes, some of them for over a minute: after the others, the longest first. */
 const fleets = [
+  'caching-proxy',
   'hostile-requests',
   'login',
   'logout',
   'provider-outage',
+  'proxy',
+  'proxy-volume',
   'redis-failover',
   'redis',
   'refresh',

@@ -9,7 +9,8 @@ export interface Balancer {
 
 export async function startBalancer(ports: () => readonly number[]): Promise<Balancer> {
   let turn = 0
-  const server = createServer((req, res) => {
+  // Connections stay open: a call on one that is closed at this moment would fail for no reason of the servers.
+  const server = createServer({ keepAliveTimeout: 0 }, (req, res) => {
     const chunks: Buffer[] = []
     req.on('data', (chunk: Buffer) => chunks.push(chunk))
     req.on('end', () => forward(ports().length))

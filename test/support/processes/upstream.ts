@@ -54,7 +54,8 @@ function record({ url = '', headers, socket }: IncomingMessage, res?: ServerResp
 /** A response of so many bytes, made as fast as they are taken. */
 function* bytes(length: number): Generator<Buffer> {
   const chunk = Buffer.alloc(65_536, 'x')
-  for (let left = length; left > 0; left -= chunk.length) yield left < chunk.length ? chunk.subarray(0, left) : chunk
+  for (let left = length; left > 0; left -= chunk.length)
+    yield left < chunk.length ? chunk.subarray(0, left) : chunk
 }
 
 function countBytes(req: IncomingMessage, res: ServerResponse): void {

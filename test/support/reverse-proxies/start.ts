@@ -38,14 +38,22 @@ const surroundings: Record<ReverseProxyName, (folder: string) => Replacements> =
   caddy: () => ({ '# Caddy in front': '{\n\tadmin off\n}\n\n# Caddy in front' }),
 }
 
-/** Starts a reverse proxy by its example, and waits until it listens on `port`. */
+interface ReverseProxyOptions {
+  port: number
+  replaced: Replacements
+  secret?: string
+  /** The folder with its configuration, below the root of this tree; that of its example by default. */
+  configuration?: string
+}
+
+/** Starts a reverse proxy by its example or another configuration, and waits until it listens on `port`. */
 export async function startReverseProxy(
   name: ReverseProxyName,
-  { port, replaced, secret }: { port: number; replaced: Replacements; secret: string },
+  { port, replaced, secret = '', configuration = `examples/forward-auth/${name}` }: ReverseProxyOptions,
 ): Promise<ReverseProxy> {
   const folder = mkdtempSync(join(tmpdir(), `portico-${name}-`))
   chmodSync(folder, 0o755)
-  cpSync(join(root, 'examples/forward-auth', name), folder, { recursive: true })
+  cpSync(join(root, configuration), folder, { recursive: true })
   const all = { ...surroundings[name](folder), ...replaced, '8080': String(port) }
   for (const file of readdirSync(folder)) replaceTexts(join(folder, file), all)
 

@@ -32,7 +32,10 @@ export async function startProxiedFleet({
   const upstreamOrigin = await process.line(/^http:/)
   const folder = mkdtempSync(join(tmpdir(), 'portico-proxied-'))
   const file = join(folder, 'routes.json')
-  const all = Object.entries(routes).map(([name, members]) => [name, { upstream: upstreamOrigin, ...members }])
+  const all = Object.entries(routes).map(([name, members]) => [
+    name,
+    { upstream: upstreamOrigin, ...members },
+  ])
   writeFileSync(file, JSON.stringify(Object.fromEntries(all)))
   const fleet = await startFleet({ ...options, env: { PROXY_ROUTES_FILE: file, ...env } })
   return {
