@@ -79,9 +79,9 @@ function prepare(): void {
 }
 
 async function compare(surroundings: Surroundings, entry: string): Promise<Comparison> {
-  const { issuer, redis } = surroundings
+  const { issuer, upstream, redis } = surroundings
   const wanted = options.only ?? (options.quick ? quickTargets : [''])
-  const targets = listTargets({ issuer, redisUrl: redis.url, entry }).filter(({ name }) =>
+  const targets = listTargets({ issuer, upstream, redisUrl: redis.url, entry }).filter(({ name }) =>
     wanted.some((part) => name.includes(part)),
   )
   const parts: readonly string[] = [...operations, 'start', 'memory']

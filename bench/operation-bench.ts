@@ -5,7 +5,9 @@ import { type Cost, type Generator, type Load, measureCost, type Running } from 
 import { bareExpress } from './targets.ts'
 
 export type Operation = Exclude<Job['operation'], 'bare'>
-export const operations: readonly Operation[] = ['check', 'token', 'login-start', 'login', 'refresh']
+/** What a server does for a session itself; capacity is planned by these. */
+export const sessionOperations = ['check', 'token', 'login-start', 'login', 'refresh'] as const
+export const operations: readonly Operation[] = [...sessionOperations, 'proxied-get', 'forward-auth']
 
 /** Requests in flight. */
 export const connections = { closed: 16, open: 64 }

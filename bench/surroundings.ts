@@ -2,13 +2,15 @@ import { join } from 'node:path'
 import { freePort } from '../test/support/network/http-server.ts'
 import type { TestRedis } from '../test/support/redis/start-redis.ts'
 import { type Generator, type Running, startGenerator } from './measure.ts'
-import { pin, startMeasured } from './processes.ts'
+import { type Measured, pin, startMeasured } from './processes.ts'
 import { startPinnedRedis } from './redis.ts'
 import type { Target } from './targets.ts'
 
 /** What every measurement has around the servers. */
 export interface Surroundings {
   issuer: string
+  /** The origin of the stub upstream. */
+  upstream: string
   redis: TestRedis
   generator: Generator
   /** Starts a server on the servers' core; `flags` are Node's. */
@@ -21,17 +23,17 @@ export interface Surroundings {
 /** The servers have a core for themselves; all others share the second one. */
 export const cores = { servers: 0, others: 1 }
 
-/** Starts the stub provider, Redis and the load generator. */
+/** Starts the stub provider, the stub upstream, Redis and the load generator. */
 export async function startSurroundings(): Promise<Surroundings> {
   pin(process.pid, cores.others)
-  const port = await freePort()
-  const issuer = `http://127.0.0.1:${port}`
-  const command = [process.execPath, join(import.meta.dirname, 'servers/provider.ts')]
-  const provider = await startMeasured({ command, env: {}, port, core: cores.others, ready: '/keys' })
+  const provider = await startStub('provider', '/keys')
+  const upstream = await startStub('upstream', '/ready')
+  const issuer = toOrigin(provider)
   const redis = await startPinnedRedis(cores.others)
   const generator = await startGenerator(cores.others, issuer)
   return {
     issuer,
+    upstream: toOrigin(upstream),
     redis,
     generator,
     start: startTarget,
@@ -39,9 +41,18 @@ export async function startSurroundings(): Promise<Surroundings> {
     async stop() {
       generator.stop()
       await provider.stop()
+      await upstream.stop()
       await redis.close()
     },
   }
+}
+
+const toOrigin = ({ port }: Measured) => `http://127.0.0.1:${port}`
+
+/** Starts a program of `servers/` that the servers under measurement call. */
+async function startStub(name: string, ready: string): Promise<Measured> {
+  const command = [process.execPath, join(import.meta.dirname, `servers/${name}.ts`)]
+  return startMeasured({ command, env: {}, port: await freePort(), core: cores.others, ready })
 }
 
 async function startTarget(target: Target, flags: readonly string[] = []): Promise<Running> {

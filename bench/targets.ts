@@ -20,6 +20,8 @@ export interface Target {
 
 interface Surroundings {
   issuer: string
+  /** The origin of the stub upstream. */
+  upstream: string
   redisUrl: string
   /** What Node runs: `src/main.ts`, or `dist/main.js` after a build. */
   entry: string
@@ -37,13 +39,27 @@ export const bareExpress: Target = {
   command: runNode(join(folder, 'servers/bare-express.ts')),
   toEnv: () => ({}),
   ready: '/',
-  dialect: { check: '/', login: '/', headers: {}, forwardsCode: false },
+  dialect: {
+    check: '/',
+    login: '/',
+    headers: {},
+    proxied: '/',
+    forwardAuth: { path: '/', headers: {}, status: 200, proof: '' },
+    forwardsCode: false,
+  },
   usesRedis: false,
+}
+
+/** What a reverse proxy says of the request that it asks about. */
+const ofProxy = {
+  'X-Original-Method': 'GET',
+  'X-Original-URI': '/orders/1',
+  'X-Forwarded-For': '203.0.113.7',
+  'X-Forwarded-Proto': 'https',
 }
 
 /** Every server of the comparison, this one first; oauth2-proxy only where it is on the PATH. */
 export function listTargets(surroundings: Surroundings): Target[] {
-  const { issuer } = surroundings
   return [
     portico('Portico, memory', surroundings),
     portico('Portico, Redis', surroundings, { REDIS_URL: surroundings.redisUrl }),
@@ -53,22 +69,17 @@ export function listTargets(surroundings: Surroundings): Target[] {
       RATE_LIMIT_LOGIN: '9999999/1s',
       RATE_LIMIT_API: '9999999/1s',
     }),
-    plain('express-openid-connect, memory', 'peer', join(folder, 'peers/express-openid-connect.js'), issuer),
-    plain(
-      'express-session + openid-client, memory',
-      'peer',
-      join(folder, 'peers/express-session.js'),
-      issuer,
-    ),
+    plain('express-openid-connect, memory', 'peer', 'peers/express-openid-connect.js', surroundings),
+    plain('express-session + openid-client, memory', 'peer', 'peers/express-session.js', surroundings),
     ...(spawnSync('oauth2-proxy', ['--version']).status === 0 ? [oauth2Proxy(surroundings)] : []),
-    plain('floor: node:http by hand, memory', 'floor', join(folder, 'servers/node-http.ts'), issuer),
+    plain('floor: node:http by hand, memory', 'floor', 'servers/node-http.ts', surroundings),
   ]
 }
 
 /** This server as it is deployed, but without what would hide its own cost: rate limits and a line a call. */
 export function portico(
   name: string,
-  { issuer, entry }: Omit<Surroundings, 'redisUrl'>,
+  { issuer, upstream, entry }: Omit<Surroundings, 'redisUrl'>,
   settings: Readonly<Record<string, string>> = {},
 ): Target {
   const secret = randomBytes(32).toString('base64url')
@@ -87,6 +98,8 @@ export function portico(
       RATE_LIMIT_LOGIN: 'off',
       RATE_LIMIT_API: 'off',
       LOG_LEVEL: 'warn',
+      PROXY_ORDERS: upstream,
+      TRUST_PROXY: '127.0.0.1',
       ...settings,
     }),
     ready: '/readyz',
@@ -95,6 +108,13 @@ export function portico(
       login: '/api/login',
       headers: { 'X-CSRF': '1', 'Sec-Fetch-Site': 'same-origin', 'Sec-Fetch-Mode': 'cors' },
       token: { method: 'POST', path: '/api/token' },
+      proxied: '/api/proxy/orders/orders/1',
+      forwardAuth: {
+        path: '/api/forward-auth?claims=email',
+        headers: ofProxy,
+        status: 200,
+        proof: 'X-Auth-Email: ada.',
+      },
       forwardsCode: true,
     },
     usesRedis: 'REDIS_URL' in settings,
@@ -102,25 +122,28 @@ export function portico(
 }
 
 /** A server of this folder: its addresses are the same in each. */
-function plain(name: string, kind: Target['kind'], file: string, issuer: string): Target {
+function plain(name: string, kind: Target['kind'], file: string, { issuer, upstream }: Surroundings): Target {
   return {
     name,
     kind,
-    command: runNode(file),
-    toEnv: () => ({ ISSUER: issuer }),
+    command: runNode(join(folder, file)),
+    toEnv: () => ({ ISSUER: issuer, UPSTREAM: upstream }),
     ready: '/me',
     dialect: {
       check: '/me',
       login: '/login',
       headers: {},
       token: { method: 'GET', path: '/token' },
+      proxied: '/orders/1',
+      forwardAuth: { path: '/auth', headers: ofProxy, status: 200, proof: 'X-Auth-Email: ada.' },
       forwardsCode: false,
     },
     usesRedis: false,
   }
 }
 
-function oauth2Proxy({ issuer, redisUrl }: Surroundings): Target {
+/** It attaches the ID token: a provider's access token it sends as X-Forwarded-Access-Token only. */
+function oauth2Proxy({ issuer, upstream, redisUrl }: Omit<Surroundings, 'entry'>): Target {
   return {
     name: 'oauth2-proxy (Go), Redis',
     kind: 'peer',
@@ -137,7 +160,9 @@ function oauth2Proxy({ issuer, redisUrl }: Surroundings): Target {
       OAUTH2_PROXY_COOKIE_SECRET: randomBytes(32).toString('base64url'),
       OAUTH2_PROXY_COOKIE_SECURE: 'false',
       OAUTH2_PROXY_EMAIL_DOMAINS: '*',
-      OAUTH2_PROXY_UPSTREAMS: 'static://202',
+      OAUTH2_PROXY_UPSTREAMS: `${upstream}/orders/,static://202`,
+      OAUTH2_PROXY_PASS_AUTHORIZATION_HEADER: 'true',
+      OAUTH2_PROXY_SET_XAUTHREQUEST: 'true',
       OAUTH2_PROXY_SESSION_STORE_TYPE: 'redis',
       OAUTH2_PROXY_REDIS_CONNECTION_URL: redisUrl,
       OAUTH2_PROXY_REQUEST_LOGGING: 'false',
@@ -147,7 +172,19 @@ function oauth2Proxy({ issuer, redisUrl }: Surroundings): Target {
     }),
     ready: '/ping',
     // It has no call for a token: an API gets the provider's own, or headers.
-    dialect: { check: '/oauth2/userinfo', login: '/oauth2/start?rd=/', headers: {}, forwardsCode: false },
+    dialect: {
+      check: '/oauth2/userinfo',
+      login: '/oauth2/start?rd=/',
+      headers: {},
+      proxied: '/orders/1',
+      forwardAuth: {
+        path: '/oauth2/auth',
+        headers: ofProxy,
+        status: 202,
+        proof: 'X-Auth-Request-Email: ada.',
+      },
+      forwardsCode: false,
+    },
     usesRedis: true,
   }
 }

@@ -2,7 +2,7 @@ import { createClient } from '@redis/client'
 import type { TestRedis } from '../../test/support/redis/start-redis.ts'
 import { measureMemory, toBytesOfSession } from '../compare.ts'
 import { type Cost, type Generator, type Running, type Spread, toSpread } from '../measure.ts'
-import { createOperationBench, type Operation, type OperationBench, operations } from '../operation-bench.ts'
+import { createOperationBench, type OperationBench, sessionOperations } from '../operation-bench.ts'
 import { readRedisCpu, readRedisMemory, startPinnedCluster, startPinnedRedis } from '../redis.ts'
 import { cores, type Surroundings } from '../surroundings.ts'
 import { portico } from '../targets.ts'
@@ -10,7 +10,7 @@ import { createSessionFiller } from './sessions.ts'
 
 /** What one call costs, in microseconds of CPU time, and in commands. */
 export interface CallCost {
-  operation: Operation
+  operation: (typeof sessionOperations)[number]
   memory: Spread
   redis: Spread
   /** Of Redis itself. */
@@ -71,9 +71,10 @@ export async function measureCapacity({
   report,
   counts,
 }: CapacityOptions): Promise<CapacityResults> {
-  const { issuer, start } = surroundings
-  const targetAt = (redisUrl: string) => portico('Portico, Redis', { issuer, entry }, { REDIS_URL: redisUrl })
-  const inMemory = portico('Portico, memory', { issuer, entry })
+  const { issuer, upstream, start } = surroundings
+  const targetAt = (redisUrl: string) =>
+    portico('Portico, Redis', { issuer, upstream, entry }, { REDIS_URL: redisUrl })
+  const inMemory = portico('Portico, memory', { issuer, upstream, entry })
 
   report('memory of a session ...')
   const liveBytes = toBytesOfSession(await measureMemory(surroundings, inMemory, [2_000, 12_000]))
@@ -153,7 +154,7 @@ async function measureCalls(
   redis: TestRedis,
 ): Promise<CallCost[]> {
   const costs: CallCost[] = []
-  for (const operation of operations) {
+  for (const operation of sessionOperations) {
     const memory = createOperationBench(generator, operation, { sessions: 64 })
     const shared = createOperationBench(generator, operation, { sessions: 64, redis: [redis] })
     await memory.closed(inMemory, duration)

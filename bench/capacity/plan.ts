@@ -1,5 +1,4 @@
-import type { Operation } from '../operation-bench.ts'
-import type { CapacityResults } from './measure.ts'
+import type { CallCost, CapacityResults } from './measure.ts'
 
 /** How an app is used; docs/capacity.md has the same letters and formulas. */
 export interface Usage {
@@ -73,7 +72,7 @@ export function planFor(
   const loginRate = ((users * logins) / 86_400) * peak
   const active = loginRate * use
   const sessions = loginRate * (use + idle)
-  const rates: Readonly<Record<Operation, number>> = {
+  const rates: Readonly<Record<CallCost['operation'], number>> = {
     'login-start': 0, // A part of `login`.
     login: loginRate,
     check: (active * checks) / 60,

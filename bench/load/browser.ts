@@ -10,6 +10,17 @@ export interface Dialect {
   headers: Readonly<Record<string, string>>
   /** Gets a new app token; refreshes the provider's tokens first where they have expired. */
   token?: { method: 'GET' | 'POST'; path: string }
+  /** A call of a page that the server passes on to the stub upstream, with a token. */
+  proxied: string
+  /** What a reverse proxy asks before it lets a request of this browser pass. */
+  forwardAuth: {
+    path: string
+    /** What the proxy adds to the headers of the page. */
+    headers: Readonly<Record<string, string>>
+    status: number
+    /** The answer has this header, which names the user. */
+    proof: string
+  }
   /** Whether the server answers a page's fetch with JSON, so that the page forwards the code by POST. */
   forwardsCode: boolean
 }
@@ -23,6 +34,10 @@ export interface Browser {
   checkRequest(): string
   /** The request for an app token, in the same way. */
   tokenRequest(): string
+  /** A call of an API behind the server. */
+  proxiedRequest(): string
+  /** The request that a reverse proxy sends for this browser. */
+  forwardAuthRequest(): string
 }
 
 /** Creates a browser without cookies. */
@@ -48,10 +63,13 @@ export function createBrowser(connection: Connection, port: number, dialect: Dia
 
     checkRequest: () => toRequest('GET', dialect.check),
     tokenRequest: () => toRequest(dialect.token?.method ?? 'GET', dialect.token?.path ?? '/'),
+    proxiedRequest: () => toRequest('GET', dialect.proxied),
+    forwardAuthRequest: () =>
+      toRequest('GET', dialect.forwardAuth.path, { more: dialect.forwardAuth.headers }),
   }
 
-  async function call(method: string, path: string, body?: string): Promise<Answer> {
-    const answer = await connection.send(toRequest(method, path, body))
+  async function call(method: string, path: string, body = ''): Promise<Answer> {
+    const answer = await connection.send(toRequest(method, path, { body }))
     for (const [name, value] of readSetCookies(answer.head)) {
       if (value === undefined) cookies.delete(name)
       else cookies.set(name, value)
@@ -59,8 +77,13 @@ export function createBrowser(connection: Connection, port: number, dialect: Dia
     return answer
   }
 
-  function toRequest(method: string, path: string, body = ''): string {
+  function toRequest(
+    method: string,
+    path: string,
+    { body = '', more = {} }: { body?: string; more?: Readonly<Record<string, string>> } = {},
+  ): string {
     const headers = toHeaders({
+      ...more,
       ...(cookies.size > 0 && { Cookie: [...cookies].map(([name, value]) => `${name}=${value}`).join('; ') }),
       ...(body !== '' && { 'Content-Type': 'application/json' }),
       ...(method === 'POST' && { 'Content-Length': String(Buffer.byteLength(body)) }),

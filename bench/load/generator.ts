@@ -3,7 +3,7 @@ import { type Answer, type Connection, createConnection } from './connection.ts'
 
 /** What the generator is asked to do, by a message of its parent process. */
 export interface Job {
-  operation: 'bare' | 'check' | 'token' | 'login-start' | 'login' | 'refresh'
+  operation: 'bare' | 'check' | 'token' | 'login-start' | 'login' | 'refresh' | 'proxied-get' | 'forward-auth'
   port: number
   dialect: Dialect
   /** Requests that are in flight at the same time. */
@@ -52,7 +52,7 @@ async function createOperation(job: Job): Promise<(connection: Connection) => Pr
   switch (job.operation) {
     case 'bare': {
       const request = newBrowser(createConnection(job.port)).checkRequest()
-      return async (connection) => expectAnswer(await connection.send(request), 'ok')
+      return async (connection) => expectAnswer(await connection.send(request), { body: 'ok' })
     }
     case 'login-start':
       return async (connection) => {
@@ -62,11 +62,28 @@ async function createOperation(job: Job): Promise<(connection: Connection) => Pr
     case 'login':
       return (connection) => newBrowser(connection).signIn('fresh')
     case 'check':
-      return repeatInTurn(await signIn(job, 'fresh', (browser) => browser.checkRequest()), '@example.com')
+      return repeatInTurn(await signIn(job, 'fresh', (browser) => browser.checkRequest()), {
+        body: '@example.com',
+      })
     case 'token':
-      return repeatInTurn(await signIn(job, 'fresh', (browser) => browser.tokenRequest()), 'expires_')
+      return repeatInTurn(await signIn(job, 'fresh', (browser) => browser.tokenRequest()), {
+        body: 'expires_',
+      })
     case 'refresh':
-      return repeatInTurn(await signIn(job, 'short', (browser) => browser.tokenRequest()), 'expires_')
+      return repeatInTurn(await signIn(job, 'short', (browser) => browser.tokenRequest()), {
+        body: 'expires_',
+      })
+    case 'proxied-get':
+      return repeatInTurn(await signIn(job, 'fresh', (browser) => browser.proxiedRequest()), {
+        body: '"order"',
+      })
+    case 'forward-auth': {
+      const { status, proof } = job.dialect.forwardAuth
+      return repeatInTurn(await signIn(job, 'fresh', (browser) => browser.forwardAuthRequest()), {
+        status,
+        head: proof,
+      })
+    }
   }
 }
 
@@ -104,7 +121,7 @@ async function signIn(
   return requests
 }
 
-function repeatInTurn(requests: Requests, proof: string): (connection: Connection) => Promise<void> {
+function repeatInTurn(requests: Requests, proof: Proof): (connection: Connection) => Promise<void> {
   return async (connection) => {
     const request = requests.all[requests.next] ?? ''
     requests.next = (requests.next + 1) % requests.all.length
@@ -112,9 +129,17 @@ function repeatInTurn(requests: Requests, proof: string): (connection: Connectio
   }
 }
 
-/** `proof` is what the answer must contain: a server that has lost the session answers faster. */
-function expectAnswer(answer: Answer, proof: string): void {
-  if (answer.status !== 200 || !answer.body.includes(proof)) throw new Error(describe('a call', answer))
+/** What an answer must have and contain: a server that has lost the session answers faster. */
+interface Proof {
+  /** 200 without it. */
+  status?: number
+  head?: string
+  body?: string
+}
+
+function expectAnswer(answer: Answer, { status = 200, head = '', body = '' }: Proof): void {
+  const isProven = answer.status === status && answer.head.includes(head) && answer.body.includes(body)
+  if (!isProven) throw new Error(describe('a call', answer))
 }
 
 /** Each connection sends its next request as soon as the last one is answered. */

@@ -1,9 +1,10 @@
 import express from 'express'
 import session from 'express-session'
+import { createProxyMiddleware } from 'http-proxy-middleware'
 import * as client from 'openid-client'
 
 /** What people write by hand: express-session and openid-client, after the README of each. */
-const { PORT, ISSUER } = process.env
+const { PORT, ISSUER, UPSTREAM } = process.env
 const publicUrl = `http://127.0.0.1:${PORT}`
 const config = await client.discovery(new URL(ISSUER), 'bench', 'bench-secret', undefined, {
   execute: [client.allowInsecureRequests],
@@ -51,6 +52,25 @@ app.get('/token', async (req, res) => {
   }
   res.json({ expires_at: req.session.expiresAt })
 })
+
+const requireUser = (req, res, next) => {
+  if (req.session.user !== undefined) next()
+  else res.sendStatus(401)
+}
+app.get('/auth', requireUser, (req, res) => {
+  const { sub, email } = req.session.user
+  res.set({ 'X-Auth-Subject': sub, 'X-Auth-Email': email }).end()
+})
+app.use(
+  '/orders',
+  requireUser,
+  createProxyMiddleware({
+    target: `${UPSTREAM}/orders`,
+    on: {
+      proxyReq: (call, req) => call.setHeader('Authorization', `Bearer ${req.session.accessToken}`),
+    },
+  }),
+)
 
 function keep(kept, tokens) {
   kept.accessToken = tokens.access_token

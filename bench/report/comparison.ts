@@ -22,6 +22,8 @@ export const operationNames: Readonly<Record<Operation, string>> = {
   'login-start': 'login start',
   login: 'full login',
   refresh: 'refresh',
+  'proxied-get': 'proxied GET',
+  'forward-auth': 'forward auth',
 }
 
 /** Writes the tables, the chart and the numbers to docs/benchmarks/. */

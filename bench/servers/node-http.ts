@@ -8,7 +8,7 @@ import {
   verify,
   type webcrypto,
 } from 'node:crypto'
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { Agent, createServer, type IncomingMessage, request, type ServerResponse } from 'node:http'
 import { Pool } from 'undici'
 
 /**
@@ -20,10 +20,13 @@ const issuer = process.env.ISSUER ?? ''
 const publicUrl = `http://127.0.0.1:${port}`
 const secret = randomBytes(32)
 const pool = new Pool(issuer, { connections: 32 })
+const upstream = process.env.UPSTREAM ?? ''
+const agent = new Agent({ keepAlive: true })
 const basic = `Basic ${Buffer.from('bench:bench-secret').toString('base64')}`
 
 interface Session {
   user: Record<string, unknown>
+  accessToken: string
   refreshToken: string
   expiresAt: number
 }
@@ -84,7 +87,12 @@ async function requestTokens(form: Record<string, string>) {
     headers: { authorization: basic, 'content-type': 'application/x-www-form-urlencoded' },
     body: new URLSearchParams(form).toString(),
   })
-  return (await body.json()) as { id_token: string; refresh_token: string; expires_in: number }
+  return (await body.json()) as {
+    access_token: string
+    id_token: string
+    refresh_token: string
+    expires_in: number
+  }
 }
 
 function readIdToken(token: string): Record<string, unknown> {
@@ -113,6 +121,7 @@ async function finishLogin(query: URLSearchParams, res: ServerResponse): Promise
   const id = random()
   sessions.set(id, {
     user,
+    accessToken: tokens.access_token,
     refreshToken: tokens.refresh_token,
     expiresAt: Date.now() + tokens.expires_in * 1000,
   })
@@ -123,10 +132,25 @@ async function refresh(session: Session, res: ServerResponse): Promise<void> {
   if (session.expiresAt <= Date.now()) {
     const tokens = await requestTokens({ grant_type: 'refresh_token', refresh_token: session.refreshToken })
     readIdToken(tokens.id_token)
+    session.accessToken = tokens.access_token
     session.refreshToken = tokens.refresh_token
     session.expiresAt = Date.now() + tokens.expires_in * 1000
   }
   sendJson(res, { expires_at: session.expiresAt })
+}
+
+/** Passes a call on with the user's token, and the answer back. */
+function forward({ method, url, headers }: IncomingMessage, session: Session, res: ServerResponse): void {
+  const { accept } = headers
+  const authorization = `Bearer ${session.accessToken}`
+  const sent = accept === undefined ? { authorization } : { authorization, accept }
+  const call = request(new URL(url ?? '/', upstream), { method, headers: sent, agent }, (answer) => {
+    const { 'content-type': type = '', 'content-length': length = '0' } = answer.headers
+    res.writeHead(answer.statusCode ?? 502, { 'Content-Type': type, 'Content-Length': length })
+    answer.pipe(res)
+  })
+  call.on('error', () => send(res, 502, {}))
+  call.end()
 }
 
 createServer((req, res) => {
@@ -143,6 +167,16 @@ createServer((req, res) => {
     case '/token': {
       const session = readSession(req)
       return session === undefined ? send(res, 401, {}) : void refresh(session, res)
+    }
+    case '/auth': {
+      const { user } = readSession(req) ?? {}
+      return user === undefined
+        ? send(res, 401, {})
+        : send(res, 200, { 'X-Auth-Subject': String(user.sub), 'X-Auth-Email': String(user.email) })
+    }
+    case '/orders/1': {
+      const session = readSession(req)
+      return session === undefined ? send(res, 401, {}) : forward(req, session, res)
     }
     default:
       return send(res, 200, {})
