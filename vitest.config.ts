@@ -53,7 +53,7 @@ export default defineConfig({
         globalSetup: './test/support/chromium/chromium.ts',
       }),
       project('examples', ['test/examples/**/*.test.ts'], {
-        testTimeout: 60_000,
+        testTimeout: 240_000,
         hookTimeout: 240_000,
         globalSetup: ['./test/support/chromium/chromium.ts', './test/support/examples/pack.ts'],
       }),

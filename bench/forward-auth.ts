@@ -105,7 +105,9 @@ async function startNginx(): Promise<Measured> {
   return startMeasured({ command, env: {}, port, core: cores.servers, ready: '/ready' })
 }
 
-const toUpstream = ({ port }: Site) => `auth_of_${port}`
+function toUpstream({ port }: Site): string {
+  return `auth_of_${port}`
+}
 
 function toServerBlock(site: Site): string {
   const { ownPaths, path, userHeader } = asking[site.target.kind === 'this' ? 'this' : 'peer']
