@@ -6,7 +6,7 @@ import { openBody } from './exchange/request-body.ts'
 import { CallEnded, toLateness, toUpstreamFailure } from './exchange/upstream-failure.ts'
 import type { OpenCall, OpenCalls } from './open-calls.ts'
 import type { ProxiedCall } from './proxied-call.ts'
-import type { UpstreamTokens } from './upstream-tokens.ts'
+import type { UpstreamTokens } from './tokens/upstream-tokens.ts'
 import type { Upstreams } from './upstreams.ts'
 
 /**

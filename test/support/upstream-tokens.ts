@@ -1,5 +1,5 @@
 import type { TokenChoice } from '../../src/config/proxy/proxy-route.ts'
-import type { AuthorizedSession } from '../../src/proxy/upstream-token.ts'
+import type { AuthorizedSession } from '../../src/proxy/tokens/upstream-token.ts'
 import type { Session } from '../../src/session/session.ts'
 import type { TestBrowser } from './browser.ts'
 import { getSession } from './login.ts'

@@ -1,5 +1,5 @@
 import type { ProxiedCall } from '../proxied-call.ts'
-import type { UpstreamToken } from '../upstream-token.ts'
+import type { UpstreamToken } from '../tokens/upstream-token.ts'
 import type { Upstream } from '../upstreams.ts'
 import { toUpstreamCookies } from './cookies.ts'
 

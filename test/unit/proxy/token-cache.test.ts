@@ -1,6 +1,6 @@
 import { beforeEach, expect, test } from 'vitest'
 import { AppError, type ErrorCode } from '../../../src/errors.ts'
-import { createTokenCache, type TokenCache, type TokenTimes } from '../../../src/proxy/token-cache.ts'
+import { createTokenCache, type TokenCache, type TokenTimes } from '../../../src/proxy/tokens/token-cache.ts'
 import type { Session } from '../../../src/session/session.ts'
 import { createTestClock, minutes, seconds, type TestClock } from '../../support/clock.ts'
 import { session as anySession } from '../../support/session-fixture.ts'

@@ -1,8 +1,8 @@
-import { sessionExpired } from '../errors.ts'
-import type { Provider } from '../provider/provider.ts'
-import type { Providers } from '../provider/providers.ts'
-import type { ProviderTokens } from '../provider/types.ts'
-import type { Session } from '../session/session.ts'
+import { sessionExpired } from '../../errors.ts'
+import type { Provider } from '../../provider/provider.ts'
+import type { Providers } from '../../provider/providers.ts'
+import type { ProviderTokens } from '../../provider/types.ts'
+import type { Session } from '../../session/session.ts'
 
 /** A token for a call to an upstream. */
 export interface UpstreamToken {

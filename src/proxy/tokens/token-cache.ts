@@ -1,9 +1,9 @@
-import type { Clock } from '../clock.ts'
-import type { TokenChoice } from '../config/proxy/proxy-route.ts'
-import { AppError } from '../errors.ts'
-import { refusalPause } from '../session/refresh/refresh-timing.ts'
-import { toLastUse } from '../session/refresh/token-freshness.ts'
-import type { Session } from '../session/session.ts'
+import type { Clock } from '../../clock.ts'
+import type { TokenChoice } from '../../config/proxy/proxy-route.ts'
+import { AppError } from '../../errors.ts'
+import { refusalPause } from '../../session/refresh/refresh-timing.ts'
+import { toLastUse } from '../../session/refresh/token-freshness.ts'
+import type { Session } from '../../session/session.ts'
 
 /** When a token was made, and when it expires, in milliseconds since the epoch. */
 export interface TokenTimes {

@@ -1,8 +1,8 @@
-import type { Clock } from '../clock.ts'
-import type { TokenChoice } from '../config/proxy/proxy-route.ts'
-import { AppError, accessTokenRefused } from '../errors.ts'
-import { isReplaceable } from '../session/refresh/token-freshness.ts'
-import type { Session } from '../session/session.ts'
+import type { Clock } from '../../clock.ts'
+import type { TokenChoice } from '../../config/proxy/proxy-route.ts'
+import { AppError, accessTokenRefused } from '../../errors.ts'
+import { isReplaceable } from '../../session/refresh/token-freshness.ts'
+import type { Session } from '../../session/session.ts'
 import { createTokenCache, type TokenTimes } from './token-cache.ts'
 import {
   type AuthorizedSession,
