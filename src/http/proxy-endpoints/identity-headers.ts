@@ -60,7 +60,7 @@ export function createIdentityHeaders(selectTokenClaims: SelectTokenClaims): ToI
  * characters, and a space at either end, are percent-encoded everywhere: left out, as HTTP leaves out such
  * spaces, they would make another user's name of one.
  */
-export function toHeaderValue(value: unknown): string {
+function toHeaderValue(value: unknown): string {
   const text = Array.isArray(value)
     ? value.map((item) => toText(item).replace(/[%,]/g, encodeURIComponent)).join(',')
     : toText(value)

@@ -63,14 +63,30 @@ function push(list: string[], name: string, value: string | string[] | undefined
 }
 
 /**
- * Whether a challenge asks for another token only, such as one of a stronger sign-in (RFC 9470). Other
- * schemes, such as Basic, would make the browser ask the user for a password.
+ * Whether a challenge asks for another token only, such as one of a stronger sign-in (RFC 9470). Other schemes,
+ * such as Basic, would make the browser ask the user for a password. One header may have several challenges:
+ * what follows a comma is a parameter, with `=` behind its name, or another scheme (RFC 9110 11.6.1).
  */
-const asksForToken = (challenge: string) => tokenScheme.test(challenge) && !otherScheme.test(challenge)
+function asksForToken(challenge: string): boolean {
+  const parts = withoutQuoted(challenge).split(',')
+  return parts.every((part, at) => tokenScheme.test(part) || (at > 0 && parameter.test(part)))
+}
 
-const tokenScheme = /^(?:Bearer|DPoP)(?:\s|$)/i
-/** A scheme after a comma is followed by a parameter after a space, or by nothing; a parameter by `=`. */
-const otherScheme = /,\s*(?!(?:Bearer|DPoP)\b)[\w-]+(?:\s+[\w-]+=|\s*(?:,|$))/i
+const tokenScheme = /^ ?(?:Bearer|DPoP)(?: |$)/i
+const parameter = /^ ?[\w-]+=/
+
+/** A text without what is in quotes, where a backslash makes a quote a part of it (RFC 9110 5.6.4). */
+function withoutQuoted(text: string): string {
+  let kept = ''
+  let isQuoted = false
+  for (let at = 0; at < text.length; at += 1) {
+    const character = text.charAt(at)
+    if (isQuoted && character === '\\') at += 1
+    else if (character === '"') isQuoted = !isQuoted
+    else if (!isQuoted) kept += character
+  }
+  return kept
+}
 
 /**
  * Where a response leads: an address of the upstream becomes the one that it has here. One outside of the

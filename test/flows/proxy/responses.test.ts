@@ -158,6 +158,10 @@ describe('a challenge', () => {
   const stepUp = 'Bearer error="insufficient_user_authentication", acr_values="urn:mfa", max_age=5'
   test.each([
     ['401 Unauthorized', stepUp],
+    [
+      '401 Unauthorized',
+      `${stepUp}, error_description="Sorry, \\"Basic x=1\\" is not enough", DPoP algs="ES256"`,
+    ],
     ['403 Forbidden', 'Bearer error="insufficient_scope", scope="orders:write"'],
   ])('of a token reaches the browser with %s (RFC 9470)', async (status, challenge) => {
     const { headers, body } = await relayed(toResponse(status, [`WWW-Authenticate: ${challenge}`], 'no'))

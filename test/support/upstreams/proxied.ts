@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createTestBrowser, type TestBrowser } from '../browser.ts'
-import { csrf, logInAtScripted } from '../login.ts'
+import { logInAtScripted } from '../login.ts'
 import { startPortico, type TestPortico } from '../portico.ts'
 import { type ScriptedProvider, startScriptedProvider } from '../providers/scripted-provider.ts'
 import { type RawUpstream, startRawUpstream } from './raw-upstream.ts'
@@ -57,6 +57,3 @@ export async function startProxied({
     },
   }
 }
-
-/** The headers by which a script of the page calls an API. */
-export const fromPage = { ...csrf, 'sec-fetch-site': 'same-origin', 'sec-fetch-mode': 'cors' }
