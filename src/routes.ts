@@ -31,7 +31,7 @@ export function createApp(components: Components): Express {
   // Reverse proxies, before CORS: no page of another origin reads what they are answered.
   app.all(/^\/api\/forward-auth(?=\/|$)/, to.forwardAuth)
 
-  app.use('/api', createCors(config.allowedOrigins))
+  app.use('/api', createCors(config))
 
   // Browsers: the SPA's calls, and navigations. The calls that every app repeats come first: an address costs
   // all those below it a comparison.

@@ -55,6 +55,11 @@ const lists: ReadonlySet<string> = new Set([
   'tracestate',
 ])
 
+/** The request headers that pass to one of these routes, of a call that is no handshake. */
+export const listPassingRequestHeaders = (routes: readonly ProxyRoute[]): string[] => [
+  ...new Set([...passing, ...routes.flatMap(({ requestHeaders }) => requestHeaders)]),
+]
+
 /** Takes from the raw headers of a request those that pass: a flat list of names and values. */
 export type SelectRequestHeaders = (rawHeaders: readonly string[]) => string[]
 

@@ -24,6 +24,16 @@ const passing = new Map(
   ].map((name) => [name.toLowerCase(), name]),
 )
 
+/** The response headers that pass from one of these routes to the browser. */
+export const listPassingResponseHeaders = (routes: readonly ProxyRoute[]): string[] => [
+  ...new Set([
+    ...passing.values(),
+    'Location',
+    'WWW-Authenticate',
+    ...routes.flatMap(({ responseHeaders }) => responseHeaders),
+  ]),
+]
+
 /**
  * Takes from an upstream's response the headers that pass to the browser: a flat list of names and values.
  * All others stay here: what belongs to one connection (RFC 9110 7.6.1), what this server says itself, such

@@ -95,3 +95,53 @@ describe('without', () => {
     expect(proxied.upstream.requests[0]?.headers.join()).not.toMatch(/authorization/i)
   })
 })
+
+describe('a page of another origin that SPA_ORIGINS allows', () => {
+  let other: Proxied
+  beforeAll(async () => {
+    other = await startProxied({
+      routes: {
+        orders: { methods: ['GET', 'PATCH'], request_headers: ['x-tenant'], response_headers: ['x-total'] },
+      },
+      env: { SPA_ORIGINS: 'https://spa.example.com' },
+    })
+  })
+  afterAll(() => other.close())
+
+  const preflight = (path: string) =>
+    createTestBrowser().fetch(other.portico.url + path, {
+      method: 'OPTIONS',
+      headers: {
+        origin: 'https://spa.example.com',
+        'access-control-request-method': 'PATCH',
+        'access-control-request-headers': 'x-csrf,x-tenant',
+      },
+    })
+
+  test('may use the methods and the headers of the routes, and of the endpoints only theirs', async () => {
+    const { headers } = await preflight('/api/proxy/orders/x')
+    expect(headers.get('access-control-allow-methods')?.split(',')).toEqual(['GET', 'PATCH', 'HEAD'])
+    expect(headers.get('access-control-allow-headers')?.split(',')).toEqual(
+      expect.arrayContaining(['X-CSRF', 'X-Slide', 'content-type', 'if-match', 'x-tenant']),
+    )
+    const ofEndpoint = await preflight('/api/session')
+    expect(ofEndpoint.headers.get('access-control-allow-methods')).toBe('GET,POST,DELETE')
+    expect(other.upstream.requests).toEqual([])
+  })
+
+  test('may read the headers that pass, and no page of another origin anything', async () => {
+    const by = await other.signIn()
+    const read = (origin: string) =>
+      by.fetch(`${other.portico.url}/api/proxy/orders/x`, {
+        headers: { ...csrf, origin, 'sec-fetch-site': 'same-site' },
+      })
+    const allowed = (await read('https://spa.example.com')).headers
+    expect(allowed.get('access-control-allow-origin')).toBe('https://spa.example.com')
+    expect(allowed.get('access-control-expose-headers')?.split(',')).toEqual(
+      expect.arrayContaining(['ETag', 'Location', 'WWW-Authenticate', 'Proxy-Status', 'x-total']),
+    )
+    const refused = await read('https://evil.example.com')
+    expect(refused.status).toBe(403)
+    expect(refused.headers.get('access-control-allow-origin')).toBeNull()
+  })
+})
