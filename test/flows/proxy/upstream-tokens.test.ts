@@ -10,7 +10,7 @@ import { startPortico } from '../../support/portico.ts'
 import { startRecordedProvider } from '../../support/providers/recorded-provider.ts'
 import { choose, readSession, refusal } from '../../support/upstream-tokens.ts'
 
-const test = serverPerTest({ env: { OIDC_TIMEOUT: '1s', SESSION_IDLE_TIMEOUT: '3h' } })
+const test = serverPerTest({ env: { SESSION_IDLE_TIMEOUT: '3h' } })
 
 const provider = choose('provider')
 
@@ -94,6 +94,8 @@ describe("the provider's token that an upstream refuses", () => {
     const fixed = await tokens.get(await signInAndRead(), provider)
     outlastPause()
     expect(await tokens.renew(fixed, provider)).toBeUndefined()
+    // Nor is a refresh tried without a refresh token.
+    expect(portico.logged.filter(({ event }) => event === 'token_refresh_failed')).toEqual([])
     idp.script({ tokenEndpoint: (_req, res) => void res.status(500).end() })
     expect(await tokens.renew(refused, provider)).toBeUndefined()
     expect(await portico.store.read(refused.session.handle)).toBeDefined()
