@@ -4,6 +4,7 @@ import { toClientSecret } from '../client/client-authentication.ts'
 import { toDpopOption } from '../client/dpop-keys.ts'
 import type { CircuitBreaker } from '../transport/circuit-breaker.ts'
 import { tokenError, translateProviderError } from '../transport/errors.ts'
+import { mayConcernSubjectToken } from '../transport/oauth-errors.ts'
 import type { AuthenticatedUser, ProviderTokens } from '../types.ts'
 import type { GrantOptions } from './code-exchange.ts'
 import { readTokens, toBoundKey, toExpiry } from './token-response.ts'
@@ -81,13 +82,24 @@ export function createTokenExchange({ config, discovery, dpopKeys, breaker, cloc
   }
 }
 
-/** The user stays signed in, whatever the provider says of another API. */
+/** The provider refuses an exchange (`provider_error`). The user stays signed in. */
+export class ExchangeRefused extends AppError {
+  /** Whether the reason may be the user's token, so that another one may be accepted. */
+  readonly mayConcernToken: boolean
+
+  constructor(mayConcernToken: boolean, options: { reason: string | undefined; cause: unknown }) {
+    super(
+      'provider_error',
+      'The provider gives no token for this API. Only the people who run this app can fix that. You stay signed in.',
+      options,
+    )
+    this.mayConcernToken = mayConcernToken
+  }
+}
+
 function translateExchangeError(error: unknown, secrets: readonly string[]): AppError {
   const translated = translateProviderError(error, 'token exchange', secrets)
   if (translated.code !== 'provider_error') return translated
-  return new AppError(
-    'provider_error',
-    'The provider gives no token for this API. Only the people who run this app can fix that. You stay signed in.',
-    { reason: translated.reason, cause: error },
-  )
+  const mayConcernToken = error instanceof client.ResponseBodyError && mayConcernSubjectToken(error.error)
+  return new ExchangeRefused(mayConcernToken, { reason: translated.reason, cause: error })
 }

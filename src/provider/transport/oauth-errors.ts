@@ -31,6 +31,18 @@ const invalidGrant: ReadonlySet<string> = new Set([
  */
 export const isInvalidGrant = (error: string): boolean => invalidGrant.has(error)
 
+/** Error codes of a token exchange that speak of the request or the client (RFC 8693 2.2.2, RFC 6749 5.2). */
+const exchangeRefusals: ReadonlySet<string> = new Set([
+  'invalid_target',
+  'invalid_scope',
+  'invalid_client',
+  'unauthorized_client',
+  'unsupported_grant_type',
+])
+
+/** Whether an OAuth error may mean that the provider no longer accepts the token that is exchanged. */
+export const mayConcernSubjectToken = (error: string): boolean => !exchangeRefusals.has(error)
+
 const temporary: ReadonlySet<string> = new Set(['temporarily_unavailable', 'server_error', 'slow_down'])
 
 /** Whether an OAuth error goes away without a change (RFC 6749 4.1.2.1). */

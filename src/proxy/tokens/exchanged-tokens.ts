@@ -1,6 +1,7 @@
 import type { Clock } from '../../clock.ts'
 import type { TokenChoice } from '../../config/proxy/proxy-route.ts'
 import { AppError, accessTokenRefused } from '../../errors.ts'
+import { ExchangeRefused } from '../../provider/grants/token-exchange.ts'
 import { isReplaceable } from '../../session/refresh/token-freshness.ts'
 import type { Session } from '../../session/session.ts'
 import { createTokenCache, type TokenTimes } from './token-cache.ts'
@@ -53,15 +54,14 @@ export function createExchangedTokens({
   }
 
   /**
-   * Exchanges the user's token; once more after a refresh where the provider refuses: only a refresh shows
-   * whether the grant has ended.
+   * Exchanges the user's token; once more after a refresh where the provider may refuse that token: only a
+   * refresh shows whether the grant has ended.
    */
   async function get(session: Session, choice: TokenChoice): Promise<AuthorizedSession> {
     try {
       return { session, token: await exchangeOnce(session, choice) }
     } catch (error) {
-      const isRefused = error instanceof AppError && error.code === 'provider_error'
-      if (!isRefused) throw error
+      if (!(error instanceof ExchangeRefused && error.mayConcernToken)) throw error
       const refreshed = await refresh(session)
       if (refreshed === undefined) throw hasExpired(session) ? accessTokenRefused() : error
       return { session: refreshed, token: await exchangeOnce(refreshed, choice) }

@@ -196,6 +196,30 @@ describe("a provider that does not accept the user's token any more", () => {
     expect(idp.calls.refresh - refreshes).toBe(1)
   })
 
+  test.each([
+    'invalid_target',
+    'invalid_scope',
+    'invalid_client',
+    'unauthorized_client',
+    'unsupported_grant_type',
+  ])('is not what %s means: the tokens of the session are not refreshed for it', async (code) => {
+    const session = await signInAndRead()
+    portico.clock.advance(minutes(1))
+    idp.script({ tokenExchange: (_req, res) => void res.status(400).json({ error: code }) })
+    const refreshes = idp.calls.refresh
+    const got = portico.components.upstreamTokens.get(session, stock)
+    expect([await refusal(got), idp.calls.refresh - refreshes]).toEqual(['provider_error', 0])
+  })
+
+  test('is not what a 401 without an error means: it is for the client', async () => {
+    const session = await signInAndRead()
+    portico.clock.advance(minutes(1))
+    idp.script({ tokenExchange: (_req, res) => void res.status(401).set('www-authenticate', 'Basic').end() })
+    const refreshes = idp.calls.refresh
+    const got = portico.components.upstreamTokens.get(session, stock)
+    expect([await refusal(got), idp.calls.refresh - refreshes]).toEqual(['provider_error', 0])
+  })
+
   test('and has ended the grant: the session has ended', async () => {
     const session = await signInAndRead()
     refuseUntilRefreshed()
