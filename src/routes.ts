@@ -23,13 +23,14 @@ export function createApp(components: Components): Express {
   const app = createExpressApp(components)
   const route = createAddRoute(app)
 
-  // For addresses in logs and rate limits only: nothing else is derived from forwarded headers.
+  // For addresses in logs and rate limits, and for who may ask for forward auth.
   app.set('trust proxy', [...config.trustProxy])
 
   app.use(refuseMalformed)
 
   // Reverse proxies, before CORS: no page of another origin reads what they are answered.
-  app.all(/^\/api\/forward-auth(?=\/|$)/, to.forwardAuth)
+  route('/api/forward-auth', { get: [to.forwardAuth] })
+  app.all(/^\/api\/forward-auth\//, to.forwardAuth)
 
   app.use('/api', createCors(config))
 

@@ -16,6 +16,7 @@ const documents = [
     .filter((name) => name.endsWith('.md'))
     .map((name) => `docs/${name}`),
   'examples/README.md',
+  'examples/forward-auth/README.md',
 ].sort()
 
 const inCode = new Map(Object.entries(settings as Record<string, Setting<unknown>>))
