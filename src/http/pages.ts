@@ -64,13 +64,23 @@ export function renderErrorPage(page: {
 export const emptyPage = '<!doctype html>\n<html lang="en">\n<title>Signed out</title>\n</html>\n'
 
 /**
- * A page that leads to an address of this server at once, so that the browser treats the navigation as one
- * within the site.
+ * A page that leads to an address of this server, at once or by a click, so that the browser treats the
+ * navigation as one within the site.
  */
-export function renderContinuePage({ href, title, link }: Record<'href' | 'title' | 'link', string>): string {
+export function renderContinuePage({
+  href,
+  title,
+  link,
+  needsClick = false,
+}: {
+  href: string
+  title: string
+  link: string
+  needsClick?: boolean
+}): string {
   return renderPage(
     title,
-    `<meta http-equiv="refresh" content="0;url=${escapeHtml(href)}">`,
+    needsClick ? '' : `<meta http-equiv="refresh" content="0;url=${escapeHtml(href)}">`,
     `<nav><a href="${escapeHtml(href)}">${escapeHtml(link)}</a></nav>`,
   )
 }

@@ -1,12 +1,15 @@
 import type { RequestHandler } from 'express'
 import type { Config } from '../../config/config.ts'
 import { readReturnTo } from '../../redirects/return-to.ts'
+import { isUnsolicited } from '../middleware/csrf.ts'
 import { renderContinuePage } from '../pages.ts'
 import { optionalText } from '../request/parameters.ts'
 
 /**
  * GET /api/session/continue: a page that leads to `return_to` at once. A strict session cookie does not come
- * with a link from another site, but with the navigation that this page starts (RFC 6265bis 5.2).
+ * with a link from another site, but with the navigation that this page starts (RFC 6265bis 5.2). Where no
+ * click of the user led here, the page waits for one: what it leads to may begin a login, and to the login, it
+ * would seem to come from this site.
  */
 export function createContinueHandler({
   publicUrl,
@@ -16,6 +19,8 @@ export function createContinueHandler({
   return (req, res) => {
     const wanted = optionalText(req.query.return_to) ?? ''
     const href = readReturnTo(wanted, publicUrl, allowedOrigins) ?? loginReturnTo
-    res.type('html').send(renderContinuePage({ href, title: 'Opening the page', link: 'Open the page' }))
+    const needsClick = isUnsolicited(req, allowedOrigins)
+    const texts = { title: 'Opening the page', link: 'Open the page' }
+    res.type('html').send(renderContinuePage({ href, ...texts, needsClick }))
   }
 }

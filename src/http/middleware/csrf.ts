@@ -119,7 +119,7 @@ export function assertFromAllowedPage(
 }
 
 /** Whether another site started a navigation without a click of the user. */
-function isUnsolicited(req: Request, allowedOrigins: readonly string[]): boolean {
+export function isUnsolicited(req: Request, allowedOrigins: readonly string[]): boolean {
   const site = req.get('sec-fetch-site')
   // A sibling host of the same site counts as another site, unless
   // SPA_ORIGINS is set: the SPA may be a sibling.

@@ -217,6 +217,16 @@ describe('a link from another site, with a strict cookie', () => {
     expect((await ask(browser, { isNavigation: true, headers })).status).toBe(200)
   })
 
+  test('is opened by a click, where another site sends the user without one: no login begins by itself', async () => {
+    const headers = { ...crossSite, 'sec-fetch-user': undefined }
+    const first = await ask(undefined, { isNavigation: true, headers })
+    const next = new URL(first.headers.get('location') ?? '')
+    const page = await createTestBrowser().visit(`${portico.url}${next.pathname}${next.search}`, { headers })
+    const html = await page.text()
+    expect(html).toContain('<a href="/orders/5?page=2">')
+    expect(html).not.toContain('http-equiv')
+  })
+
   test('leads to the login from there, where there is none', async () => {
     const headers = { 'sec-fetch-site': 'same-origin' }
     const answer = await ask(undefined, { isNavigation: true, headers })
