@@ -8,8 +8,8 @@ import { optionalText } from '../request/parameters.ts'
 /**
  * GET /api/session/continue: a page that leads to `return_to` at once. A strict session cookie does not come
  * with a link from another site, but with the navigation that this page starts (RFC 6265bis 5.2). Where no
- * click of the user led here, the page waits for one: what it leads to may begin a login, and to the login, it
- * would seem to come from this site.
+ * click of the user led here, the page waits for one: what it leads to may begin a login, whose guard would
+ * take the navigation for one of this site.
  */
 export function createContinueHandler({
   publicUrl,

@@ -6,10 +6,14 @@ import { AppError } from '../../errors.ts'
 import { parameter, readParameters } from '../request/parameters.ts'
 import { type ClaimHeader, toClaimHeaders } from './identity-headers.ts'
 
-/** What a reverse proxy asks for: who may pass, and what it is to learn about them. */
-export interface ForwardAuthRule {
+/** Who may pass, and with which token. */
+interface Protection {
   readonly access: AccessRule
   readonly token: TokenChoice
+}
+
+/** What a reverse proxy asks for: who may pass, and what it is to learn about them. */
+export interface ForwardAuthRule extends Protection {
   readonly claims: readonly ClaimHeader[]
   /** Whether navigations without a session are redirected to the login; otherwise they get 401. */
   readonly redirectsToLogin: boolean
@@ -33,6 +37,7 @@ const parameters = z.object({
   claims: parameter(1_000).optional(),
   login: z.enum(['redirect', '401']).optional(),
 })
+type Parameters = z.infer<typeof parameters>
 const known = Object.keys(parameters.shape)
 
 /** Parameters for which a route has settings. */
@@ -70,16 +75,15 @@ export function createForwardAuthRules({ proxyRoutes }: Pick<Config, 'proxyRoute
         'claims: a header can have names of letters, digits, - and _, each once; subject, session, scope, login and error are taken.',
       )
     }
-    const name = routeOfPath ?? input.route
-    if (name !== undefined && (routeOfPath === undefined || input.route === undefined)) {
-      return { ...readRoute(name, input), claims, redirectsToLogin: input.login !== '401' }
+    if (routeOfPath !== undefined && input.route !== undefined) {
+      throw new AppError('invalid_request', 'Name the route once, in the path or the query.')
     }
-    if (name !== undefined) throw new AppError('invalid_request', 'Name the route once, in path or query.')
-    const access = { scopes: toList(input.scope, ' '), groups: toList(input.group, ',') }
-    return { access, token: toTokenChoice(input), claims, redirectsToLogin: input.login !== '401' }
+    const name = routeOfPath ?? input.route
+    const protection = name === undefined ? toProtection(input) : readRoute(name, input)
+    return { ...protection, claims, redirectsToLogin: input.login !== '401' }
   }
 
-  function readRoute(name: string, input: z.infer<typeof parameters>) {
+  function readRoute(name: string, input: Parameters): Protection {
     if (ofRoutes.some((parameter) => input[parameter] !== undefined)) {
       throw new AppError('invalid_request', `A route has settings of its own for ${ofRoutes.join(', ')}.`)
     }
@@ -89,7 +93,12 @@ export function createForwardAuthRules({ proxyRoutes }: Pick<Config, 'proxyRoute
   }
 }
 
-function toTokenChoice({ token, audience, token_scopes }: z.infer<typeof parameters>): TokenChoice {
+const toProtection = (input: Parameters): Protection => ({
+  access: { scopes: toList(input.scope, ' '), groups: toList(input.group, ',') },
+  token: toTokenChoice(input),
+})
+
+function toTokenChoice({ token, audience, token_scopes }: Parameters): TokenChoice {
   const kind = token ?? 'none'
   const isMade = kind === 'app' || kind === 'exchange'
   if (!isMade && (audience !== undefined || token_scopes !== undefined)) {
