@@ -73,9 +73,10 @@ function push(list: string[], name: string, value: string | string[] | undefined
 }
 
 /**
- * Whether a challenge asks for another token only, such as one of a stronger sign-in (RFC 9470). Other schemes,
- * such as Basic, would make the browser ask the user for a password. One header may have several challenges:
- * what follows a comma is a parameter, with `=` behind its name, or another scheme (RFC 9110 11.6.1).
+ * Whether a challenge asks for another token only, such as one of a stronger sign-in (RFC 9470). Other
+ * schemes, such as Basic, would make the browser ask the user for a password. One header may have several
+ * challenges: what follows a comma is a parameter, with `=` behind its name, or another scheme (RFC 9110
+ * 11.6.1).
  */
 function asksForToken(challenge: string): boolean {
   const parts = withoutQuoted(challenge).split(',')
