@@ -357,6 +357,19 @@ describe('tokens', () => {
     },
   )
 
+  test('a secret may be longer than other headers, and counts whole', async () => {
+    const long = Array.from({ length: 20 }, testSecret).join('')
+    const env = { TRUST_PROXY: '127.0.0.1', FORWARD_AUTH_SECRET: long }
+    const replaced = { clock: portico.clock }
+    const other = closeAfterTest(await startPortico({ issuer: idp.issuer, env, replaced }))
+    const { browser } = await logInAtScripted(other, idp)
+    const statusWith = async (given: string) => {
+      const headers = { 'x-forward-auth-secret': given }
+      return (await askForwardAuth(other, browser, { rule: '?token=provider', headers })).status
+    }
+    expect([await statusWith(long), await statusWith(`${long.slice(0, -1)}!`)]).toEqual([200, 403])
+  })
+
   test('a wrong secret is refused where no token is asked for, too', async () => {
     const answer = await ask(await signIn(), { headers: { 'x-forward-auth-secret': 'wrong' } })
     expect(await readRefusal(answer)).toBe('403 insufficient_authorization')
