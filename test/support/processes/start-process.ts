@@ -15,7 +15,7 @@ export interface TestProcess {
 }
 
 /** Where Node keeps what it has compiled: `compile-cache.ts` fills it. */
-export const compileCache = { NODE_COMPILE_CACHE: join(root, 'test/output/compile-cache') }
+export const compileCache = { NODE_COMPILE_CACHE: join(root, 'node_modules/.cache/node-compile') }
 
 const timeTravelPreload = ['--import', join(root, 'test/support/processes/time-travel.ts')]
 
