@@ -1,4 +1,3 @@
-import { sessionExpired } from '../errors.ts'
 import { createDeadline } from './exchange/deadline.ts'
 import { createExchange } from './exchange/exchange.ts'
 import { createRelay } from './exchange/relay.ts'
@@ -44,8 +43,9 @@ export function createForward({ upstreams, tokens, openCalls }: ForwardOptions):
     })
     const open: OpenCall = {
       session,
-      isStream: () => exchange.isTunnel() || relay.isStream(),
-      end: () => exchange.stop(sessionExpired()),
+      // Of a handshake, too: the HTTP server does not close its connection, however long the upstream waits.
+      isStream: () => call.upgradeHead !== undefined || relay.isStream(),
+      end: (reason) => exchange.stop(reason),
     }
     let isOver = false
     openCalls.add(open)
@@ -60,7 +60,8 @@ export function createForward({ upstreams, tokens, openCalls }: ForwardOptions):
       if (body.kind === 'stream') call.onStreamedBody()
       await exchange.run(body)
     } catch (error) {
-      if (error instanceof CallEnded || res.destroyed) return
+      if (error instanceof CallEnded) res.destroy()
+      if (res.destroyed) return
       const refusal = toUpstreamFailure(error, route.name)
       if (!relay.hasBegun()) throw refusal
       call.onBrokenOff(refusal)

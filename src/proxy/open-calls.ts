@@ -1,5 +1,7 @@
+import { sessionExpired } from '../errors.ts'
 import type { Session } from '../session/session.ts'
 import type { SessionStore } from '../session/store.ts'
+import { CallEnded } from './exchange/upstream-failure.ts'
 
 /** A call that is on its way. */
 export interface OpenCall {
@@ -7,8 +9,8 @@ export interface OpenCall {
   readonly session: Pick<Session, 'handle'> | undefined
   /** Whether it can stay open for as long as the session: an event stream or a WebSocket connection. */
   isStream(): boolean
-  /** Ends it at once, on both sides. */
-  end(): void
+  /** Ends it at once, on both sides; with an AppError, it is answered as long as no response has begun. */
+  end(reason: Error): void
 }
 
 /** The calls that are on their way in this process. */
@@ -55,7 +57,7 @@ export function createOpenCalls(store: Pick<SessionStore, 'read'>): OpenCalls {
       await Promise.all(
         handles.slice(at, at + batchSize).map(async (handle) => {
           if (!(await hasEnded(handle))) return
-          for (const call of bySession.get(handle) ?? []) call.end()
+          for (const call of bySession.get(handle) ?? []) call.end(sessionExpired())
         }),
       )
     }
@@ -72,7 +74,7 @@ export function createOpenCalls(store: Pick<SessionStore, 'read'>): OpenCalls {
     add: (call) => void calls.add(call),
     delete: (call) => void calls.delete(call),
     endStreams() {
-      for (const call of calls) if (call.isStream()) call.end()
+      for (const call of calls) if (call.isStream()) call.end(new CallEnded())
     },
     stop: () => clearInterval(timer),
   }

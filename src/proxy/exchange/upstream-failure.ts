@@ -18,7 +18,7 @@ export function toUpstreamFailure(error: unknown, routeName: string): AppError {
   return new AppError(code, detail, { reason: `${routeName}: ${reason}`, headers, cause: error })
 }
 
-/** The browser has gone: there is no more call to answer. */
+/** The browser has gone, or this server ends: there is no more call to answer. */
 export class CallEnded extends Error {
   override readonly name = 'CallEnded'
 }

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { TestBrowser } from '../../support/browser.ts'
+import { timerTime } from '../../support/latencies.ts'
 import { csrf } from '../../support/login.ts'
-import { handshake, openConnection } from '../../support/network/raw-http.ts'
+import { handshake, openConnection, sendRaw } from '../../support/network/raw-http.ts'
 import { type Proxied, startProxied } from '../../support/upstreams/proxied.ts'
 import { toResponse } from '../../support/upstreams/raw-upstream.ts'
 
@@ -196,4 +197,40 @@ test('streams end when the server does: their clients connect again, elsewhere',
   ])
   await new Promise((resolve) => socket.once('data', resolve))
   await Promise.all([closed, another.close()])
+})
+
+test.each([
+  [
+    'a WebSocket connection that opens',
+    handshake,
+    'HTTP/1.1 101 OK\r\nUpgrade: websocket\r\nConnection: Upgrade',
+  ],
+  ['a WebSocket connection that the upstream neither opens nor refuses', handshake, undefined],
+  [
+    'an event stream that opens',
+    ['Accept: text/event-stream'],
+    'HTTP/1.1 200 OK\r\nContent-Type: text/event-stream',
+  ],
+])('%s while the server ends does not keep it from ending', async (_what, lines, answer) => {
+  const another = await startProxied({ routes: { orders: { websocket: true } } })
+  another.upstream.answer = ''
+  const { closed, text } = openConnection(another.portico.url, '/api/proxy/orders/live', [
+    `Cookie: ${another.cookieOf(await another.signIn())}`,
+    ...fromPage,
+    ...lines,
+  ])
+  await expect.poll(() => another.upstream.requests.length).toBe(1)
+  const before = timerTime()
+  const ended = another.close()
+  const isListening = () =>
+    sendRaw(another.portico.url, 'x').then(
+      () => true,
+      () => false,
+    )
+  await expect.poll(isListening).toBe(false)
+  if (answer !== undefined) another.upstream.requests[0]?.socket.write(`${answer}\r\n\r\n`)
+  await Promise.all([closed, ended])
+  // Sooner than calls that have an end, which get ten seconds.
+  expect(timerTime() - before).toBeLessThan(5_000)
+  expect(text()).not.toContain('session_expired')
 })
