@@ -20,6 +20,8 @@ beforeAll(async () => {
   proxied = await startProxiedFleet({
     replicas: 1,
     routes: { orders: {}, kept: { cache: 'private' } },
+    // In memory: Redis would be reached through this process, which has other things to do.
+    env: { REDIS_URL: '' },
   })
   const port = await freePort()
   origin = `http://127.0.0.1:${port}`

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import type { AddressInfo, Socket } from 'node:net'
+import type { AddressInfo } from 'node:net'
 import { pipeline, Readable, Writable } from 'node:stream'
 import { decodeJwt } from 'jose'
 import { machineTime } from '../latencies.ts'
@@ -16,6 +16,8 @@ export interface UpstreamOrder {
   refuse?: string[]
   /** Sends this text on every open event stream. */
   event?: string
+  /** Leaves the bodies of requests unread, until this is false again. */
+  leaveUnread?: boolean
   /** Forgets the calls so far. */
   forget?: true
 }
@@ -31,14 +33,16 @@ export interface UpstreamCall {
 
 export interface UpstreamState {
   calls: UpstreamCall[]
-  /** Open connections, but that of this order. */
-  connections: number
+  /** Bytes of bodies that were sent. */
+  sent: number
 }
 
-const sockets = new Set<Socket>()
 const streams = new Set<ServerResponse>()
 const refused = new Set<string>()
 let calls: UpstreamCall[] = []
+let sent = 0
+/** Starts to read each body that was left unread; undefined where all are read at once. */
+let unread: (() => void)[] | undefined
 
 function record({ url = '', headers, socket }: IncomingMessage, res?: ServerResponse): UpstreamCall {
   const token = headers.authorization?.slice('Bearer '.length) ?? ''
@@ -54,8 +58,11 @@ function record({ url = '', headers, socket }: IncomingMessage, res?: ServerResp
 /** A response of so many bytes, made as fast as they are taken. */
 function* bytes(length: number): Generator<Buffer> {
   const chunk = Buffer.alloc(65_536, 'x')
-  for (let left = length; left > 0; left -= chunk.length)
-    yield left < chunk.length ? chunk.subarray(0, left) : chunk
+  for (let left = length; left > 0; left -= chunk.length) {
+    const next = chunk.subarray(0, left)
+    sent += next.length
+    yield next
+  }
 }
 
 function countBytes(req: IncomingMessage, res: ServerResponse): void {
@@ -96,22 +103,35 @@ const answers: Record<string, (req: IncomingMessage, res: ServerResponse, url: U
     res.once('close', () => streams.delete(res))
   },
   body: (req, res, { searchParams }) => {
-    if (req.method !== 'GET') return countBytes(req, res)
+    if (req.method !== 'GET') {
+      const read = () => countBytes(req, res)
+      if (unread === undefined) read()
+      else unread.push(read)
+      return
+    }
     const length = Number(searchParams.get('length'))
     res.setHeader('Content-Length', length)
     pipeline(Readable.from(bytes(length)), res, () => {})
   },
 }
 
-function obey({ refuse = [], event, forget }: UpstreamOrder): void {
+function obey({ refuse = [], event, leaveUnread, forget }: UpstreamOrder): void {
   for (const token of refuse) refused.add(token)
   if (event !== undefined) for (const stream of streams) stream.write(`data: ${event}\n\n`)
-  if (forget) calls = []
+  if (leaveUnread === true) unread ??= []
+  if (leaveUnread === false) {
+    for (const read of unread ?? []) read()
+    unread = undefined
+  }
+  if (forget) {
+    calls = []
+    sent = 0
+  }
 }
 
 async function control(req: IncomingMessage, res: ServerResponse): Promise<void> {
   obey(JSON.parse(Buffer.concat(await req.toArray()).toString()) as UpstreamOrder)
-  const state: UpstreamState = { calls, connections: sockets.size - 1 }
+  const state: UpstreamState = { calls, sent }
   res.setHeader('Connection', 'close').end(JSON.stringify(state))
 }
 
@@ -128,11 +148,6 @@ const server = createServer({ highWaterMark: 65_536 }, (req, res) => {
     else answer(req, res, url)
   }
 })
-server.on('connection', (socket) => {
-  sockets.add(socket)
-  socket.on('error', () => {})
-  socket.once('close', () => sockets.delete(socket))
-})
 /** Accepts each WebSocket connection, and returns what comes. */
 server.on('upgrade', (req, socket) => {
   record(req)
@@ -140,6 +155,7 @@ server.on('upgrade', (req, socket) => {
   const accept = createHash('sha1').update(key).digest('base64')
   const head = ['HTTP/1.1 101 Switching Protocols', 'Upgrade: websocket', 'Connection: Upgrade']
   socket.write([...head, `Sec-WebSocket-Accept: ${accept}`, '', ''].join('\r\n'))
+  socket.on('error', () => {})
   socket.pipe(socket)
 })
 server.listen(0, '127.0.0.1', () => {
