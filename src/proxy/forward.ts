@@ -50,7 +50,7 @@ export function createForward({ upstreams, tokens, openCalls }: ForwardOptions):
     let isOver = false
     openCalls.add(open)
     res.once('close', () => {
-      if (!isOver) exchange.stop(new CallEnded())
+      if (!relay.hasEnded() && !isOver) exchange.stop(new CallEnded())
     })
 
     try {

@@ -10,6 +10,8 @@ export interface Relay {
   end(): void
   /** Whether a part of the response is on its way to the browser, so that no other can take its place. */
   hasBegun(): boolean
+  /** Whether all of it is on its way. */
+  hasEnded(): boolean
   /** Whether the browser takes nothing for now. */
   isBlocked(): boolean
   /** Whether it is an event stream, which may be silent for as long as it likes. */
@@ -34,6 +36,7 @@ export function createRelay({ res, selectHeaders, deadline, onDrain }: RelayOpti
   let head: { status: number; headers: string[]; length: string | undefined } | undefined
   let isStream = false
   let hasBegun = false
+  let hasEnded = false
 
   function writeHead(): void {
     if (head === undefined) return
@@ -55,6 +58,7 @@ export function createRelay({ res, selectHeaders, deadline, onDrain }: RelayOpti
     data(chunk) {
       deadline.progress()
       if (head?.length === String(chunk.length)) {
+        hasEnded = true
         writeHead()
         // The whole body, as a text of the same bytes: Node writes it together with the head, in one piece.
         if (chunk.length <= longestText) res.end(chunk.toString('latin1'), 'latin1')
@@ -73,11 +77,13 @@ export function createRelay({ res, selectHeaders, deadline, onDrain }: RelayOpti
       return false
     },
     end() {
-      if (res.writableEnded) return
+      if (hasEnded) return
+      hasEnded = true
       writeHead()
       res.end()
     },
     hasBegun: () => hasBegun,
+    hasEnded: () => hasEnded,
     isBlocked: () => res.writableNeedDrain,
     isStream: () => isStream,
   }
