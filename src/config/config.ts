@@ -4,7 +4,7 @@ import { crossCheckSettings, toAllowedOrigins } from './cross-checks.ts'
 import type { ProviderConfig } from './providers/provider-config.ts'
 import { readProviders } from './providers/read-providers.ts'
 import type { ProxyRoute } from './proxy/proxy-route.ts'
-import { readProxyRoutes } from './proxy/read-proxy-routes.ts'
+import { findUnknownProviders, readProxyRoutes } from './proxy/read-proxy-routes.ts'
 import { type Environment, readSettings } from './read-settings.ts'
 import type { ServerSettingValues } from './settings.ts'
 import type { IntrospectionClients } from './values/caller-secrets.ts'
@@ -77,6 +77,8 @@ export function readConfig(env: Environment): Config {
   problems.push(...providerProblems)
   const { routes, problems: routeProblems } = readProxyRoutes(env, parsed.PROXY_ROUTES_FILE)
   problems.push(...routeProblems)
+  // A provider with a problem of its own is not among those that were read.
+  if (providerProblems.length === 0) problems.push(...findUnknownProviders(routes, providers))
   const [first, ...others] = providers
   if (problems.length > 0 || first === undefined) throw new ConfigError(problems)
   // Without a problem, every setting with a default or `required` has its value.

@@ -32,6 +32,7 @@ function describeRoute(route: ProxyRoute): Finding {
     `${methods.join(', ')} of ${paths.join(', ')}${websocket ? ', and WebSocket' : ''}`,
     access.scopes.length === 0 ? [] : `for the scopes ${access.scopes.join(' ')}`,
     access.groups.length === 0 ? [] : `for the groups ${access.groups.join(', ')}`,
+    access.providers.length === 0 ? [] : `for users of the providers ${access.providers.join(', ')}`,
     describeToken(route),
   ]
   return pass(toCheck(route), parts.flat().join('; '))

@@ -3,12 +3,19 @@ import { AppError } from '../errors.ts'
 import type { Session } from '../session/session.ts'
 
 /**
- * Checks that a user may use what a rule protects: by the scopes that the provider granted, and by the groups
- * in the user's claims.
+ * Checks that a user may use what a rule protects: by the provider, by the scopes that it granted, and by the
+ * groups in the user's claims.
  *
- * @throws AppError `insufficient_scope`, `insufficient_group`, which name what is missing
+ * @throws AppError `insufficient_authorization` for another provider's users, `insufficient_scope`,
+ * `insufficient_group`; they name what is missing
  */
-export function assertAccess({ tokens, identity }: Session, { scopes, groups }: AccessRule): void {
+export function assertAccess({ tokens, identity }: Session, { scopes, groups, providers }: AccessRule): void {
+  if (providers.length > 0 && !providers.includes(identity.providerName)) {
+    throw new AppError(
+      'insufficient_authorization',
+      `Only users who signed in at ${providers.join(' or ')} may do this.`,
+    )
+  }
   const missing = scopes.filter((scope) => !tokens.scope.includes(scope))
   if (missing.length > 0) {
     throw new AppError(
@@ -30,3 +37,7 @@ export function assertAccess({ tokens, identity }: Session, { scopes, groups }: 
       : `Only members of one of the groups ${groups.join(', ')} may do this.`,
   )
 }
+
+/** Whether a rule lets only some users pass, so that a request without a user cannot. */
+export const needsUser = ({ scopes, groups, providers }: AccessRule): boolean =>
+  scopes.length > 0 || groups.length > 0 || providers.length > 0

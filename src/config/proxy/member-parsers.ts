@@ -57,6 +57,12 @@ const ofPlainSegments =
 const isPlainPath = (path: string) =>
   /^(\/[\w\-.~!$&'()*+,;=:@]+)+$/.test(path) && !/\/\.{1,2}(\/|$)/.test(path)
 
+/** The name of a provider; `findUnknownProviders` finds those that do not exist. */
+export const providerName: Parser<string> = parser((value) => {
+  if (!/^[a-z][a-z0-9-]{0,31}$/.test(value)) throw new Error('must be the name of a provider')
+  return value
+})
+
 /** One scope (RFC 6749 3.3). */
 export const scope: Parser<string> = parser((value) => {
   if (!isScope(value)) throw new Error('must be one scope, without spaces and quotes')

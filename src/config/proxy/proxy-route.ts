@@ -15,10 +15,15 @@ export interface TokenChoice {
   scopes: readonly string[] | undefined
 }
 
-/** What a user needs to use an upstream: every scope, and one of the groups where any is named. */
+/**
+ * What a user needs to use an upstream: every scope, and one of the groups and of the providers where any is
+ * named.
+ */
 export interface AccessRule {
   scopes: readonly string[]
   groups: readonly string[]
+  /** Names of providers: groups of one name may mean other people at each. */
+  providers: readonly string[]
 }
 
 /** An upstream and who may reach what of it. All durations are milliseconds. */

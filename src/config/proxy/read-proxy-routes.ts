@@ -33,6 +33,23 @@ export function readProxyRoutes(env: Environment, entries: readonly RouteEntry[]
   }
 }
 
+/** The problems of routes for users of providers that do not exist. */
+export function findUnknownProviders(
+  routes: readonly ProxyRoute[],
+  providers: readonly { readonly name: string }[],
+): Problem[] {
+  const known = providers.map(({ name }) => name)
+  return routes.flatMap(({ name, access }) =>
+    access.providers
+      .filter((provider) => !known.includes(provider))
+      .map(() => ({
+        variable: 'PROXY_ROUTES_FILE',
+        problem: `has a route ${name} whose member providers names one that does not exist`,
+        example: `"providers": ${JSON.stringify(known)}`,
+      })),
+  )
+}
+
 /** The short form: `PROXY_ORDERS_API=https://...` is the upstream of a route `orders-api`. */
 function findUpstreams(env: Environment): { variable: ProxyVariable; name: string; upstream: string }[] {
   return Object.entries(env).flatMap(([variable, upstream]) => {
@@ -120,7 +137,7 @@ function toRoute(
     ...all.upstream,
     methods: methods.includes('GET') ? [...new Set([...methods, 'HEAD'])] : methods,
     paths: all.paths,
-    access: { scopes: all.scopes, groups: all.groups },
+    access: { scopes: all.scopes, groups: all.groups, providers: all.providers },
     token: { kind: all.token, audience: all.audience, scopes: all.token_scopes },
     timeout: all.timeout,
     maxBody: all.max_body,

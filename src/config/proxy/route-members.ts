@@ -10,6 +10,7 @@ import {
   listOf,
   method,
   pathPrefix,
+  providerName,
   scope,
   size,
   someOf,
@@ -42,6 +43,7 @@ export const routeMembers = {
   paths: member(someOf(pathPrefix), { example: ['/orders'], fallback: ['/'] }),
   scopes: member(listOf(scope), { example: ['orders.read'], fallback: [] }),
   groups: member(listOf(group), { example: ['Admins'], fallback: [] }),
+  providers: member(listOf(providerName), { example: ['okta'], fallback: [] }),
   token: member(text.pipe(oneOf('provider', 'app', 'exchange', 'optional', 'none')), {
     example: 'app',
     fallback: 'provider',

@@ -34,6 +34,7 @@ const parameters = z.object({
   token_scopes: parameter(2_000).optional(),
   scope: parameter(2_000).optional(),
   group: parameter(2_000).optional(),
+  provider: parameter(1_000).optional(),
   claims: parameter(1_000).optional(),
   login: z.enum(['redirect', '401']).optional(),
 })
@@ -41,7 +42,7 @@ type Parameters = z.infer<typeof parameters>
 const known = Object.keys(parameters.shape)
 
 /** Parameters for which a route has settings. */
-const ofRoutes = ['token', 'audience', 'token_scopes', 'scope', 'group'] as const
+const ofRoutes = ['token', 'audience', 'token_scopes', 'scope', 'group', 'provider'] as const
 
 /** Queries that are remembered; the configurations of a few proxies contain far fewer. */
 const maxRemembered = 200
@@ -94,7 +95,11 @@ export function createForwardAuthRules({ proxyRoutes }: Pick<Config, 'proxyRoute
 }
 
 const toProtection = (input: Parameters): Protection => ({
-  access: { scopes: toList(input.scope, ' '), groups: toList(input.group, ',') },
+  access: {
+    scopes: toList(input.scope, ' '),
+    groups: toList(input.group, ','),
+    providers: toList(input.provider, ','),
+  },
   token: toTokenChoice(input),
 })
 

@@ -3,7 +3,7 @@ import type { SelectTokenClaims } from '../../app-token/token-claims.ts'
 import type { Config } from '../../config/config.ts'
 import { isEqualInConstantTime } from '../../crypto/constant-time.ts'
 import { AppError, sessionExpired } from '../../errors.ts'
-import { assertAccess } from '../../proxy/access.ts'
+import { assertAccess, needsUser } from '../../proxy/access.ts'
 import type { AuthorizedSession } from '../../proxy/tokens/upstream-token.ts'
 import type { UpstreamTokens } from '../../proxy/tokens/upstream-tokens.ts'
 import { readReturnTo } from '../../redirects/return-to.ts'
@@ -65,8 +65,7 @@ export function createForwardAuthHandler({
     assertFromAllowedPage(req, { method, isWebSocket: isWebSocket(req) }, config)
     const { cookie, session } = await sessions.use(req, req.get('x-slide') !== 'false')
     if (session === undefined) {
-      const needsNothing = access.scopes.length === 0 && access.groups.length === 0
-      if (token.kind === 'optional' && needsNothing) return undefined
+      if (token.kind === 'optional' && !needsUser(access)) return undefined
       throw cookie === 'absent' ? sessionRequired() : sessionExpired()
     }
     assertAccess(session, access)

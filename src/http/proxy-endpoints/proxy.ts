@@ -1,7 +1,7 @@
 import type { Request, RequestHandler, Response } from 'express'
 import type { Config } from '../../config/config.ts'
 import { AppError, sessionExpired } from '../../errors.ts'
-import { assertAccess } from '../../proxy/access.ts'
+import { assertAccess, needsUser } from '../../proxy/access.ts'
 import type { Forward } from '../../proxy/forward.ts'
 import { createRouteMatch, type UpstreamTarget } from '../../proxy/route-match.ts'
 import { sessionRequired } from '../middleware/require-session.ts'
@@ -25,8 +25,8 @@ export function createMatchProxyRoute({ proxyRoutes }: Pick<Config, 'proxyRoutes
  * Creates the middleware, after `matchProxyRoute`, that finds the session and whether it gives access to the
  * route. A call with `X-Slide: false` does not extend the idle timeout; the query belongs to the upstream.
  *
- * The middleware throws AppError `session_required`, `session_expired`, `insufficient_scope`,
- * `insufficient_group`, `store_unavailable`.
+ * The middleware throws AppError `session_required`, `session_expired`, `store_unavailable`, or as
+ * `assertAccess`.
  */
 export function createRequireRouteAccess(sessions: Pick<BrowserSessions, 'use'>): RequestHandler {
   return async (req, res, next) => {
@@ -35,7 +35,7 @@ export function createRequireRouteAccess(sessions: Pick<BrowserSessions, 'use'>)
     if (session !== undefined) {
       assertAccess(session, access)
       res.locals.session = session
-    } else if (token.kind !== 'optional' || access.scopes.length > 0 || access.groups.length > 0) {
+    } else if (token.kind !== 'optional' || needsUser(access)) {
       throw cookie === 'absent' ? sessionRequired() : sessionExpired()
     }
     next()

@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http'
+import { assertAccess } from '../access.ts'
 import { toUpstreamHeaders } from '../headers/upstream-headers.ts'
 import type { ProxiedCall } from '../proxied-call.ts'
 import type { AuthorizedSession } from '../tokens/upstream-token.ts'
@@ -51,7 +52,7 @@ export function createExchange(options: ExchangeOptions): Exchange {
   let authorized: AuthorizedSession | undefined
 
   async function run(body: RequestBody): Promise<void> {
-    if (session !== undefined) authorized = await tokens.get(session, route.token)
+    if (session !== undefined) authorize(await tokens.get(session, route.token))
     deadline.progress()
     for (;;) {
       const held = await send(body)
@@ -59,8 +60,14 @@ export function createExchange(options: ExchangeOptions): Exchange {
       if (held === 'again') continue
       const next = await mend(held)
       if (next === undefined) return passOn(held)
-      authorized = next
+      authorize(next)
     }
+  }
+
+  /** Uses a token. Scopes and groups follow a refresh, by which a user may lose access. */
+  function authorize(next: AuthorizedSession): void {
+    if (next.session !== (authorized?.session ?? session)) assertAccess(next.session, route.access)
+    authorized = next
   }
 
   /** Returns the response where it was held back, and `again` where the request can be sent again at once. */

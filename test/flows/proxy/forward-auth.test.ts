@@ -295,6 +295,13 @@ describe('a proxy route', () => {
     },
   )
 
+  test('for users of some providers: 403 for those of others', async () => {
+    const refused = await ask(await signIn(), { rule: '?provider=okta,partner&group=Navy' })
+    expect(await readRefusal(refused)).toBe('403 insufficient_authorization')
+    expect((await ask(await signIn(), { rule: '?provider=okta,default&group=Navy' })).status).toBe(200)
+    expect((await ask(createTestBrowser(), { rule: '?token=none&provider=okta' })).status).toBe(401)
+  })
+
   test('that does not exist: 404', async () => {
     for (const rule of ['?route=nothing', '/nothing', '/', '/constructor']) {
       expect((await ask(await signIn(), { rule })).status, rule).toBe(404)

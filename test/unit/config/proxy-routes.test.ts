@@ -52,7 +52,7 @@ const defaults: ProxyRoute = {
   basePath: '',
   methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
   paths: ['/'],
-  access: { scopes: [], groups: [] },
+  access: { scopes: [], groups: [], providers: [] },
   token: { kind: 'provider', audience: undefined, scopes: undefined },
   timeout: 30_000,
   maxBody: 10_485_760,
@@ -63,6 +63,17 @@ const defaults: ProxyRoute = {
   cookies: [],
   forwarded: false,
 }
+
+test('providers that do not exist are found, once those that do are known', () => {
+  const env = withFile({ orders: { upstream, providers: ['default', 'okta'] } })
+  expect(problemsOf(env)).toEqual([
+    'PROXY_ROUTES_FILE has a route orders whose member providers names one that does not exist',
+  ])
+  expect(problemsOf({ ...env, OIDC_ISSUER: 'x' })).not.toContainEqual(expect.stringMatching(/does not exist/))
+  expect(problemsOf(withFile({ orders: { upstream, providers: ['Okta!'] } }))).toEqual([
+    expect.stringMatching(/providers is wrong at value 1, which must be the name of a provider$/),
+  ])
+})
 
 describe('routes', () => {
   test('none without a setting', () => {
@@ -91,6 +102,7 @@ describe('routes', () => {
       paths: ['/orders', '/a/b.c~d_e-f'],
       scopes: ['orders.read', 'orders.write', 'orders.read'],
       groups: ['Admins', 'Größe, Team 1'],
+      providers: ['default'],
       token: 'exchange',
       audience: 'https://orders.internal',
       token_scopes: ['orders.read'],
@@ -111,7 +123,11 @@ describe('routes', () => {
         basePath: '/v2/api',
         methods: ['GET', 'POST', 'HEAD'],
         paths: ['/orders', '/a/b.c~d_e-f'],
-        access: { scopes: ['orders.read', 'orders.write'], groups: ['Admins', 'Größe, Team 1'] },
+        access: {
+          scopes: ['orders.read', 'orders.write'],
+          groups: ['Admins', 'Größe, Team 1'],
+          providers: ['default'],
+        },
         token: { kind: 'exchange', audience: 'https://orders.internal', scopes: ['orders.read'] },
         timeout: 600_000,
         maxBody: 10 * 1024 ** 3,

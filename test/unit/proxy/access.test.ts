@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import type { AccessRule } from '../../../src/config/proxy/proxy-route.ts'
 import { assertAccess } from '../../../src/proxy/access.ts'
 import type { Session } from '../../../src/session/session.ts'
 import { session as stored } from '../../support/session-fixture.ts'
@@ -16,15 +17,25 @@ const withRights = (scope: string[], groups: unknown = undefined): Session => ({
   tokensVersion: 1,
 })
 
-const refusal = (session: Session, rule: { scopes?: string[]; groups?: string[] }) => {
+const refusal = (session: Session, rule: Partial<AccessRule>) => {
   try {
-    assertAccess(session, { scopes: [], groups: [], ...rule })
+    assertAccess(session, { scopes: [], groups: [], providers: [], ...rule })
     return undefined
   } catch (error) {
     const { code, detail } = error as { code: string; detail: string }
     return { code, detail }
   }
 }
+
+test('of the named providers, users of another one are refused, whatever groups they are in', () => {
+  const session = withRights(['orders'], ['Admins'])
+  const rule = { scopes: ['orders'], groups: ['Admins'] }
+  expect(refusal(session, { ...rule, providers: ['okta', 'default'] })).toBeUndefined()
+  expect(refusal(session, { ...rule, providers: ['okta'] })).toEqual({
+    code: 'insufficient_authorization',
+    detail: 'Only users who signed in at okta may do this.',
+  })
+})
 
 describe('scopes', () => {
   test('all are needed, and the missing ones are named', () => {
