@@ -51,5 +51,11 @@ export function toGroups(identity: ProviderIdentity): SessionGroup[] {
   ]
 }
 
+/** The groups by which a session can be found after a refresh and could not before; all without `before`. */
+export const findAddedGroups = (
+  before: ProviderIdentity | undefined,
+  after: ProviderIdentity,
+): SessionGroup[] => toGroups(after).filter((group) => before === undefined || !isIn(before, group))
+
 const isSame = (a: SessionGroup, b: SessionGroup) =>
   a.by === b.by && a.issuer === b.issuer && a.value === b.value

@@ -1,3 +1,4 @@
+import type { ProviderIdentity } from '../provider/types.ts'
 import type { NewSession, PendingRevocation, RefreshToken, Session } from './session.ts'
 import type { SessionGroup } from './session-groups.ts'
 import type { SharedState } from './shared-state.ts'
@@ -149,4 +150,6 @@ export interface ExpectedTokens {
   /** `tokensVersion` of the session that was read under the lock. */
   readonly version: number
   readonly fence: number
+  /** Who the session belonged to until now: what the index has of that, it does not need again. */
+  readonly identity?: ProviderIdentity
 }

@@ -109,6 +109,32 @@ describe('the commands of', () => {
   )
 })
 
+test('a refresh, with the read that found its tokens expired: four commands; one more where the user has another e-mail address', async () => {
+  const store = await openStore()
+  const recorder = await recordCommands(redis)
+  const refresh = async (claims: object) => {
+    const handle = randomBytes(32).toString('base64url')
+    await store.create(handle, session)
+    const commands = await recorder.during(async () => {
+      const lock = await store.lockTokens(handle, seconds(2))
+      if (lock.state !== 'locked') throw new Error(lock.state)
+      const read = await store.read(handle)
+      if (read === undefined) throw new Error('no session')
+      const { identity, tokensVersion: version } = read
+      const refreshed = { ...session, identity: { ...identity, claims: { ...identity.claims, ...claims } } }
+      await store.commitTokens(handle, { version, fence: lock.fence, identity }, refreshed)
+    })
+    return commands.length
+  }
+  // The scripts are known from then on.
+  await refresh({ email: 'first@example.com' })
+  expect(await refresh({})).toBe(3)
+  expect(await refresh({ email: 'moved@example.com' })).toBe(4)
+  expect(await refresh({ email: 'GRACE@example.com' })).toBe(3)
+  recorder.close()
+  await store.close()
+})
+
 describe('a thousand sessions with tokens as Okta issues them', () => {
   const count = 1_000
   const toJwt = (claims: object) =>

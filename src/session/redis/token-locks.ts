@@ -1,5 +1,5 @@
 import type { Clock } from '../../clock.ts'
-import { toGroups } from '../session-groups.ts'
+import { findAddedGroups } from '../session-groups.ts'
 import type { SessionStore } from '../store.ts'
 import { toLockKey, toSessionKey } from './keys.ts'
 import type { RunScript } from './scripts/script-runner.ts'
@@ -41,10 +41,10 @@ export function createRedisTokenLocks({
       await runScript(unlockScript, [toLockKey(handle)], fence, pause)
     },
 
-    async commitTokens(handle, { version, fence }, refreshed) {
-      // The user may have another e-mail address now. An active session is not rejected.
-      const emailGroups = toGroups(refreshed.identity).filter(({ by }) => by === 'email')
-      await index.add(emailGroups, handle, 0)
+    async commitTokens(handle, { version, fence, identity: before }, refreshed) {
+      // Such as that of another e-mail address. An active session is not rejected.
+      const added = findAddedGroups(before, refreshed.identity)
+      if (added.length > 0) await index.add(added, handle, 0)
       const answer = await runScript(
         commitScript,
         [toSessionKey(handle), toLockKey(handle)],

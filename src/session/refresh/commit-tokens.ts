@@ -50,7 +50,11 @@ export function createCommitTokens({ store, termination, log }: CommitTokensOpti
 
   async function tryOnce(session: Session, lease: TokenLease, refreshed: NewSession): Promise<AttemptResult> {
     const { handle, tokensVersion: version } = session
-    const result = await store.commitTokens(handle, { version, fence: lease.fence() }, refreshed)
+    const result = await store.commitTokens(
+      handle,
+      { version, fence: lease.fence(), identity: session.identity },
+      refreshed,
+    )
     switch (result) {
       case 'committed':
         lease.stop()

@@ -115,13 +115,10 @@ export function createTokenRefresher({
    * Stops waiting after one provider call plus one lock takeover. The refresh itself continues in the
    * background.
    */
-  async function withTimeout(refresh: Promise<RefreshResult>): Promise<RefreshResult> {
-    const timer = new AbortController()
-    const late = delay(timeout + leaseDuration + waitReserve, undefined, { signal: timer.signal }).then(() =>
-      unknownResult(refreshNotPossible('refresh takes too long')),
-    )
-    const result = await Promise.race([refresh, late])
-    timer.abort()
-    return result
+  function withTimeout(refresh: Promise<RefreshResult>): Promise<RefreshResult> {
+    const { promise: late, resolve } = Promise.withResolvers<RefreshResult>()
+    const giveUp = () => resolve(unknownResult(refreshNotPossible('refresh takes too long')))
+    const timer = setTimeout(giveUp, timeout + leaseDuration + waitReserve)
+    return Promise.race([refresh, late]).finally(() => clearTimeout(timer))
   }
 }
