@@ -57,6 +57,8 @@ export function createHttpServer(app: Express, { config, log }: HttpServerOption
     res.once('finish', () => {
       res.detachSocket(socket)
       socket.destroySoon()
+      // Off its connection, it is not closed by Node: the log waits for it.
+      res.emit('close')
     })
     socket.on('error', () => {})
     makeSafeToRead(req)

@@ -91,6 +91,14 @@ describe('a WebSocket connection', () => {
     await plain.closed
     expect(plain.text()).toMatch(/^HTTP\/1.1 400 .*takes no WebSocket connections/s)
     expect(proxied.upstream.requests).toEqual([])
+    // A browser shows the page nothing of it: the log is where to look.
+    const isLive = ({ path }: Record<string, unknown>) => String(path).endsWith('/live')
+    await expect
+      .poll(() => proxied.portico.logged.filter(isLive).slice(-2))
+      .toMatchObject([
+        { event: 'request_completed', status: 401, code: 'session_required' },
+        { event: 'request_completed', status: 400, code: 'invalid_request' },
+      ])
   })
 
   test('that the upstream refuses: its answer reaches the browser', async () => {
