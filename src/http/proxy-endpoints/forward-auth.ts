@@ -40,11 +40,7 @@ export function createForwardAuthHandler({
   const toIdentityHeaders = createIdentityHeaders(selectTokenClaims)
 
   return async (req, res) => {
-    assertTrustedPeer(req)
-    const { route, query, known } = readAddress(req)
-    const rule = readRule(route, query)
-    assertMayGetToken(req, rule, config.forwardAuthSecret)
-    const original = readOriginalRequest(req, known)
+    const { rule, original } = readQuestion(req, res)
     try {
       const authorized = await authorize(req, rule, original)
       const headers = toIdentityHeaders(authorized?.session, rule.claims)
@@ -53,6 +49,22 @@ export function createForwardAuthHandler({
       res.end()
     } catch (error) {
       refuse(req, res, { error, rule, original })
+    }
+  }
+
+  /** What the proxy asks. If that is wrong, the log says how: nginx hands nothing of the answer's body on. */
+  function readQuestion(req: Request, res: Response): { rule: ForwardAuthRule; original: OriginalRequest } {
+    try {
+      assertTrustedPeer(req)
+      const { route, query, known } = readAddress(req)
+      const rule = readRule(route, query)
+      assertMayGetToken(req, rule, config.forwardAuthSecret)
+      return { rule, original: readOriginalRequest(req, known) }
+    } catch (error) {
+      if (!(error instanceof AppError)) throw error
+      const { code, detail, headers } = error
+      res.setHeader('X-Auth-Error', code)
+      throw new AppError(code, detail, { reason: detail, headers, cause: error })
     }
   }
 

@@ -48,8 +48,12 @@ describe('only a proxy that TRUST_PROXY names may ask (F56)', () => {
       const { browser } = await logInAtScripted(other, idp)
       const headers = { 'x-forwarded-for': '10.0.0.1', 'x-real-ip': '10.0.0.1', forwarded: 'for=10.0.0.1' }
       const answer = await askForwardAuth(other, browser, { headers })
-      expect(identityOf(answer)).toEqual({})
+      expect(identityOf(answer)).toEqual({ 'x-auth-error': 'insufficient_authorization' })
       expect(await readRefusal(answer)).toBe('403 insufficient_authorization')
+      // nginx drops the answer's body: the log is where the operator reads what to do.
+      await expect
+        .poll(() => other.logged.findLast(({ event }) => event === 'request_completed')?.reason)
+        .toMatch(/TRUST_PROXY/)
     },
   )
 
