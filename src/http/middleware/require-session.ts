@@ -12,7 +12,7 @@ import type { BrowserSessions } from '../session/browser-sessions.ts'
 export function createRequireSession(sessions: Pick<BrowserSessions, 'use'>): RequestHandler {
   return async (req, res, next) => {
     const { cookie, session } = await sessions.use(req)
-    if (session === undefined) throw cookie === 'absent' ? sessionRequired() : sessionExpired()
+    if (session === undefined) throw noSession(cookie)
     res.locals.session = session
     next()
   }
@@ -24,6 +24,8 @@ export function currentSession({ locals: { session } }: Response): Session {
   return session
 }
 
-/** For a browser without a session cookie. */
-export const sessionRequired = (): AppError =>
-  new AppError('session_required', 'Sign in first: GET /api/login returns where.')
+/** Why a browser has no session: it sent no cookie, or that of a session that has ended. */
+export const noSession = (cookie: 'absent' | 'valid'): AppError =>
+  cookie === 'absent'
+    ? new AppError('session_required', 'Sign in first: GET /api/login returns where.')
+    : sessionExpired()

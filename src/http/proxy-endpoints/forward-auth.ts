@@ -2,13 +2,13 @@ import type { Request, RequestHandler, Response } from 'express'
 import type { SelectTokenClaims } from '../../app-token/token-claims.ts'
 import type { Config } from '../../config/config.ts'
 import { isEqualInConstantTime } from '../../crypto/constant-time.ts'
-import { AppError, sessionExpired } from '../../errors.ts'
+import { AppError } from '../../errors.ts'
 import { assertAccess, needsUser } from '../../proxy/access.ts'
 import type { AuthorizedSession } from '../../proxy/tokens/upstream-token.ts'
 import type { UpstreamTokens } from '../../proxy/tokens/upstream-tokens.ts'
 import { readReturnTo } from '../../redirects/return-to.ts'
 import { assertFromAllowedPage } from '../middleware/csrf.ts'
-import { sessionRequired } from '../middleware/require-session.ts'
+import { noSession } from '../middleware/require-session.ts'
 import { isNavigation } from '../request/navigation.ts'
 import type { BrowserSessions } from '../session/browser-sessions.ts'
 import { createForwardAuthRules, type ForwardAuthRule } from './forward-auth-rules.ts'
@@ -78,7 +78,7 @@ export function createForwardAuthHandler({
     const { cookie, session } = await sessions.use(req, req.get('x-slide') !== 'false')
     if (session === undefined) {
       if (token.kind === 'optional' && !needsUser(access)) return undefined
-      throw cookie === 'absent' ? sessionRequired() : sessionExpired()
+      throw noSession(cookie)
     }
     assertAccess(session, access)
     if (token.kind === 'none') return { session, token: undefined }

@@ -1,10 +1,10 @@
 import type { Request, RequestHandler, Response } from 'express'
 import type { Config } from '../../config/config.ts'
-import { AppError, sessionExpired } from '../../errors.ts'
+import { AppError } from '../../errors.ts'
 import { assertAccess, needsUser } from '../../proxy/access.ts'
 import type { Forward } from '../../proxy/forward.ts'
 import { createRouteMatch, type UpstreamTarget } from '../../proxy/route-match.ts'
-import { sessionRequired } from '../middleware/require-session.ts'
+import { noSession } from '../middleware/require-session.ts'
 import { readClientAddress } from '../request/address.ts'
 import type { BrowserSessions } from '../session/browser-sessions.ts'
 
@@ -36,7 +36,7 @@ export function createRequireRouteAccess(sessions: Pick<BrowserSessions, 'use'>)
       assertAccess(session, access)
       res.locals.session = session
     } else if (token.kind !== 'optional' || needsUser(access)) {
-      throw cookie === 'absent' ? sessionRequired() : sessionExpired()
+      throw noSession(cookie)
     }
     next()
   }
