@@ -14,7 +14,8 @@ export function createMatchProxyRoute({ proxyRoutes }: Pick<Config, 'proxyRoutes
   return (req, res, next) => {
     const target = match(req.method, req.originalUrl)
     if (res.locals.upgradeHead !== undefined && !target.route.websocket) {
-      throw new AppError('invalid_request', `The API ${target.route.name} takes no WebSocket connections.`)
+      const detail = `The API ${target.route.name} takes no WebSocket connections.`
+      throw new AppError('invalid_request', detail, { reason: 'route without websocket' })
     }
     res.locals.target = target
     next()

@@ -97,7 +97,12 @@ describe('a WebSocket connection', () => {
       .poll(() => proxied.portico.logged.filter(isLive).slice(-2))
       .toMatchObject([
         { event: 'request_completed', status: 401, code: 'session_required' },
-        { event: 'request_completed', status: 400, code: 'invalid_request' },
+        {
+          event: 'request_completed',
+          status: 400,
+          code: 'invalid_request',
+          reason: 'route without websocket',
+        },
       ])
   })
 
