@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { ProxyRoute } from '../../config/proxy/proxy-route.ts'
+import { proxyPrefix } from '../route-match.ts'
 import { toBrowserCookies } from './cookies.ts'
 
 /** The response headers that pass to every browser, by their names in small letters. */
@@ -111,7 +112,7 @@ function toOwnLocation(location: string, { origin, basePath, name }: ProxyRoute)
   if (url.origin !== origin) return /^https?:$/.test(url.protocol) ? url.href : undefined
   const { pathname, search, hash } = url
   if (pathname !== basePath && !pathname.startsWith(`${basePath}/`)) return undefined
-  return `/api/proxy/${name}${pathname.slice(basePath.length)}${search}${hash}`
+  return `${proxyPrefix}${name}${pathname.slice(basePath.length)}${search}${hash}`
 }
 
 /**
