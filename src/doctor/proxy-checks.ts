@@ -31,7 +31,7 @@ function describeRoute(route: ProxyRoute): Finding {
     `/api/proxy/${name}/ leads to ${toUpstream(route)}`,
     `${methods.join(', ')} of ${paths.join(', ')}${websocket ? ', and WebSocket' : ''}`,
     access.scopes.length === 0 ? [] : `for the scopes ${access.scopes.join(' ')}`,
-    access.groups.length === 0 ? [] : `for the groups ${access.groups.join(', ')}`,
+    access.groups.length === 0 ? [] : `for members of ${access.groups.join(' or ')}`,
     access.providers.length === 0 ? [] : `for users of the providers ${access.providers.join(', ')}`,
     describeToken(route),
   ]

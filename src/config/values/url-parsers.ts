@@ -84,7 +84,8 @@ function readHttpsUrl(text: string): URL {
 /** Reads an https or http URL without credentials and fragment. */
 export function readHttpUrl(text: string): URL {
   const url = URL.parse(text)
-  if (url === null || !/^https?:\/\//i.test(text)) throw new Error('must begin with https://')
+  if (url === null || !/^https?:\/\//i.test(text))
+    throw new Error('must begin with https://, or http:// on a loopback host')
   if (url.username !== '' || url.password !== '') throw new Error('must not contain a user name or password')
   if (text.includes('#')) throw new Error('must not have a fragment (#...)')
   return url

@@ -139,7 +139,7 @@ describe('an upstream', () => {
 test.each<[object, string]>([
   [
     { methods: ['GET'], paths: ['/a', '/b'], scopes: ['read', 'write'], groups: ['Admins', 'Auditors'] },
-    "GET, HEAD of /a, /b; for the scopes read write; for the groups Admins, Auditors; with the provider's access token",
+    "GET, HEAD of /a, /b; for the scopes read write; for members of Admins or Auditors; with the provider's access token",
   ],
   [
     { methods: ['GET'], websocket: true, token: 'app', audience: 'https://a' },

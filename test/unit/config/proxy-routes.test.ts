@@ -244,9 +244,9 @@ describe('a member that is wrong is refused, by route and name', () => {
     ['upstream', undefined, 'is required'],
     ['upstream', null, 'must be a text in quotes'],
     ['upstream', 7, 'must be a text in quotes'],
-    ['upstream', 'orders.internal', 'must begin with https://'],
-    ['upstream', 'ftp://orders.internal', 'must begin with https://'],
-    ['upstream', 'https:orders.internal', 'must begin with https://'],
+    ['upstream', 'orders.internal', 'must begin with https://, or http:// on a loopback host'],
+    ['upstream', 'ftp://orders.internal', 'must begin with https://, or http:// on a loopback host'],
+    ['upstream', 'https:orders.internal', 'must begin with https://, or http:// on a loopback host'],
     ['upstream', 'http://orders.internal', 'must be https; http is accepted on a loopback host, or'],
     ['upstream', 'https://a:b@orders.internal', 'must not contain a user name or password'],
     ['upstream', 'https://orders.internal?', 'must not have a query'],
@@ -364,7 +364,9 @@ describe('a member that is wrong is refused, by route and name', () => {
       '      for example: {"orders":{"upstream":"https://orders.internal"}}',
       '  PROXY_ROUTES_FILE has a route "C": names are up to 32 characters of a-z, 0-9 and -, and begin with a letter',
       '      for example: {"orders":{"upstream":"https://orders.internal"}}',
-      expect.stringMatching(/^ {2}PROXY_D makes a route d, .*: its upstream must begin with https:\/\/$/),
+      expect.stringMatching(
+        /^ {2}PROXY_D makes a route d, .*: its upstream must begin with https:\/\/, or http:\/\/ on a loopback host$/,
+      ),
       '      for example: PROXY_D=https://orders.internal',
       '  npm start -- keys    or    portico-bff keys',
     ])
