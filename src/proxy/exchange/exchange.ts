@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http'
 import { assertAccess } from '../access.ts'
 import { toUpstreamHeaders } from '../headers/upstream-headers.ts'
 import type { ProxiedCall } from '../proxied-call.ts'
-import type { AuthorizedSession } from '../tokens/upstream-token.ts'
+import type { AuthorizedSession, UpstreamToken } from '../tokens/upstream-token.ts'
 import type { UpstreamTokens } from '../tokens/upstream-tokens.ts'
 import type { Upstream } from '../upstreams.ts'
 import { type Attempt, type HeldResponse, type ResponseSink, startAttempt } from './attempt.ts'
@@ -59,7 +59,7 @@ export function createExchange(options: ExchangeOptions): Exchange {
       if (held === undefined) return
       if (held === 'again') continue
       const next = await mend(held)
-      if (next === undefined) return passOn(held)
+      if (next === undefined) return passOn(held, relay)
       authorize(next)
     }
   }
@@ -94,7 +94,7 @@ export function createExchange(options: ExchangeOptions): Exchange {
         const nonce = headers['dpop-nonce']
         if (typeof nonce === 'string') upstream.dpopNonce = nonce
         if (status !== 401 || body.kind === 'stream') return false
-        const remedy = findRemedy(headers)
+        const remedy = findRemedy(headers, authorized?.token)
         return remedy !== undefined && !tried.has(remedy)
       },
       begin: relay.begin,
@@ -109,28 +109,14 @@ export function createExchange(options: ExchangeOptions): Exchange {
     }
   }
 
-  /** What may help after a 401. A step-up needs the user, and no other token (RFC 9470). */
-  function findRemedy({ 'www-authenticate': challenges }: IncomingHttpHeaders): Remedy | undefined {
-    const { token } = authorized ?? {}
-    const text = String(challenges ?? '')
-    if (token === undefined || text.includes('insufficient_user_authentication')) return undefined
-    return token.prove !== undefined && text.includes('use_dpop_nonce') ? 'nonce' : 'token'
-  }
-
   /** Another token, or the same for a new proof; undefined where none would help. */
   async function mend({ headers }: HeldResponse): Promise<AuthorizedSession | undefined> {
-    const remedy = findRemedy(headers)
+    const remedy = findRemedy(headers, authorized?.token)
     if (remedy !== undefined) tried.add(remedy)
     if (authorized === undefined || remedy === 'nonce') return authorized
     const renewed = await tokens.renew(authorized, route.token)
     deadline.progress()
     return renewed
-  }
-
-  function passOn({ status, headers, body }: HeldResponse): void {
-    relay.begin(status, headers)
-    for (const chunk of body) relay.data(chunk)
-    relay.end()
   }
 
   return {
@@ -143,4 +129,21 @@ export function createExchange(options: ExchangeOptions): Exchange {
     resume: () => attempt?.resume(),
     isTunnel: () => tunnel !== undefined,
   }
+}
+
+/** What may help after a 401. A step-up needs the user, and no other token (RFC 9470). */
+function findRemedy(
+  { 'www-authenticate': challenges }: IncomingHttpHeaders,
+  token: UpstreamToken | undefined,
+): Remedy | undefined {
+  const text = String(challenges ?? '')
+  if (token === undefined || text.includes('insufficient_user_authentication')) return undefined
+  return token.prove !== undefined && text.includes('use_dpop_nonce') ? 'nonce' : 'token'
+}
+
+/** Relays a response that was held back, since nothing can take its place. */
+function passOn({ status, headers, body }: HeldResponse, relay: Relay): void {
+  relay.begin(status, headers)
+  for (const chunk of body) relay.data(chunk)
+  relay.end()
 }
