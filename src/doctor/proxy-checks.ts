@@ -32,7 +32,7 @@ function describeRoute(route: ProxyRoute): Finding {
     `${methods.join(', ')} of ${paths.join(', ')}${websocket ? ', and WebSocket' : ''}`,
     access.scopes.length === 0 ? [] : `for the scopes ${access.scopes.join(' ')}`,
     access.groups.length === 0 ? [] : `for members of ${access.groups.join(' or ')}`,
-    access.providers.length === 0 ? [] : `for users of the providers ${access.providers.join(', ')}`,
+    access.providers.length === 0 ? [] : `for users of ${access.providers.join(' or ')}`,
     describeToken(route),
   ]
   return pass(toCheck(route), parts.flat().join('; '))

@@ -5,7 +5,7 @@ import { decodeJwt } from 'jose'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { createTestBrowser, type TestBrowser } from '../support/browser.ts'
 import { freePort } from '../support/network/http-server.ts'
-import { sendRaw } from '../support/network/raw-http.ts'
+import { handshake, openConnection, sendRaw } from '../support/network/raw-http.ts'
 import { startPortico, type TestPortico } from '../support/portico.ts'
 import { type ScriptedProvider, startScriptedProvider } from '../support/providers/scripted-provider.ts'
 import { type ReverseProxy, startReverseProxy } from '../support/reverse-proxies/start.ts'
@@ -39,7 +39,14 @@ describe.each(['nginx', 'haproxy', 'caddy'] as const)('%s', (name) => {
     ])
     const port = await freePort()
     url = `http://localhost:${port}`
-    const env = { PUBLIC_URL: url, TRUST_PROXY: '127.0.0.1', FORWARD_AUTH_SECRET: secret }
+    const routes = join(site, 'routes.json')
+    writeFileSync(routes, JSON.stringify({ live: { upstream: orders.origin, websocket: true } }))
+    const env = {
+      PUBLIC_URL: url,
+      TRUST_PROXY: '127.0.0.1',
+      FORWARD_AUTH_SECRET: secret,
+      PROXY_ROUTES_FILE: routes,
+    }
     portico = await startPortico({ issuer: idp.issuer, env })
     idp.follow(portico.clock)
     mkdirSync(join(site, 'docs/guide'), { recursive: true })
@@ -62,6 +69,7 @@ describe.each(['nginx', 'haproxy', 'caddy'] as const)('%s', (name) => {
   })
   beforeEach(() => {
     idp.reset()
+    orders.answer = toResponse('200 OK', ['Content-Type: application/json'], '{"ok":true}')
     docs.answer = toResponse('200 OK', ['Content-Type: text/html'], '<h1>Handbook</h1>')
     for (const upstream of [orders, pages, docs]) upstream.requests.length = 0
   })
@@ -103,6 +111,34 @@ describe.each(['nginx', 'haproxy', 'caddy'] as const)('%s', (name) => {
       expect((await browser.visit(url + path)).status).toBe(200)
     },
   )
+
+  test('streams of /api/proxy/ pass: events as they come, and WebSocket connections', async () => {
+    const browser = await signIn()
+    const cookie = [...browser.cookies(url)].map(([key, value]) => `${key}=${value}`).join('; ')
+    const lines = [`Cookie: ${cookie}`, `Origin: ${url}`, 'Sec-Fetch-Site: same-origin']
+
+    orders.answer = ({ socket }) => {
+      socket.write('HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: 1\n\n')
+    }
+    const events = openConnection(url, '/api/proxy/live/events', [...lines, 'Accept: text/event-stream'])
+    await expect.poll(events.text).toMatch(/data: 1\n\n/)
+    orders.requests.at(-1)?.socket.write('data: 2\n\n')
+    await expect.poll(events.text).toMatch(/data: 2\n\n/)
+    events.socket.destroy()
+
+    orders.answer = ({ socket }) => {
+      socket.removeAllListeners('data')
+      socket.on('data', (chunk) => socket.write(chunk.toString().toUpperCase()))
+      socket.write(
+        'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n',
+      )
+    }
+    const live = openConnection(url, '/api/proxy/live/chat', [...lines, ...handshake])
+    await expect.poll(live.text).toMatch(/^HTTP\/1\.1 101 /)
+    live.socket.write('hello')
+    await expect.poll(live.text).toMatch(/HELLO$/)
+    live.socket.destroy()
+  })
 
   test.each(['/docs/', '/account/', '/orders/'])('a call of %s gets 401', async (path) => {
     const answer = await createTestBrowser().fetch(url + path)

@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders, ServerResponse } from 'node:http'
-import type { SelectResponseHeaders } from '../headers/response-headers.ts'
+import { isEventStream, type SelectResponseHeaders } from '../headers/response-headers.ts'
 import type { Deadline } from './deadline.ts'
 
 /** Passes an upstream's response on to the browser. */
@@ -49,7 +49,7 @@ export function createRelay({ res, selectHeaders, deadline, onDrain }: RelayOpti
     begin(status, headers) {
       deadline.progress()
       head = { status, headers: selectHeaders(status, headers), length: headers['content-length'] }
-      isStream = /^text\/event-stream\b/i.test(headers['content-type'] ?? '')
+      isStream = isEventStream(headers)
       if (!isStream) return
       writeHead()
       res.flushHeaders()

@@ -157,6 +157,7 @@ describe('an event stream', () => {
   test('of EventSource, which can send no header, begins at once, and each event passes as it comes', async () => {
     const { socket, text, closed } = open('orders/events', [`Cookie: ${cookie}`, ...eventSource])
     await expect.poll(text).toMatch(/^HTTP\/1\.1 200 OK\r\n.*Content-Type: text\/event-stream.*\r\n\r\n/s)
+    expect(text()).toMatch(/\r\nX-Accel-Buffering: no\r\n/)
     const [upstream] = proxied.upstream.sockets
     upstream?.write('data: 1\n\n')
     await expect.poll(text).toMatch(/data: 1\n\n/)
