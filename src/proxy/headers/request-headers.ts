@@ -80,12 +80,14 @@ export function createRequestHeaderSelection({ requestHeaders }: ProxyRoute): {
 
 function select(rawHeaders: readonly string[], names: ReadonlySet<string>): string[] {
   const selected: string[] = []
+  const seen = new Set<string>()
   for (let at = 0; at < rawHeaders.length; at += 2) {
     const name = rawHeaders[at]?.toLowerCase() ?? ''
     if (!names.has(name)) continue
-    if (selected.includes(name) && !lists.has(name)) {
+    if (seen.has(name) && !lists.has(name)) {
       throw new AppError('invalid_request', `The header ${name} came twice.`, { reason: 'header twice' })
     }
+    seen.add(name)
     selected.push(name, rawHeaders[at + 1] ?? '')
   }
   return selected
