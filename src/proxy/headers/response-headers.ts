@@ -56,7 +56,8 @@ export function createResponseHeaderSelection(
       if (passingName !== undefined) push(selected, passingName, headers[name])
     }
     const { location, 'www-authenticate': challenges } = headers
-    if (location !== undefined) push(selected, 'Location', toOwnLocation(location, route))
+    // undici has a list of a header that came twice: it is not clear where that would lead.
+    if (typeof location === 'string') push(selected, 'Location', toOwnLocation(location, route))
     if (challenges !== undefined && (status === 401 || status === 403)) {
       push(selected, 'WWW-Authenticate', [challenges].flat().filter(asksForToken))
     }
@@ -130,8 +131,10 @@ function pushCaching(
   { 'cache-control': control, vary, expires }: IncomingHttpHeaders,
 ): void {
   if (control === undefined) return
-  const directives = control
-    .split(',')
+  // Several lines have the same meaning as one with commas (RFC 9110 5.3); undici has a list of them.
+  const directives = [control]
+    .flat()
+    .flatMap((line) => line.split(','))
     .map((directive) => directive.trim())
     .filter((directive) => !/^(public|private|s-maxage|proxy-revalidate|must-understand)\b/i.test(directive))
   selected.push('Cache-Control', ['private', ...directives].join(', '))
