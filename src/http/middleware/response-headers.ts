@@ -21,7 +21,11 @@ export function addResponseHeaders(app: Express): void {
     const [own] = more
     // Node takes a list as it is only where no header was set before.
     if (this.getHeaderNames().length === 0 && (own === undefined || Array.isArray(own))) {
-      const ours = mayBeFramed ? framable : own?.includes('Cache-Control') ? cacheable : fixed
+      const ours = mayBeFramed
+        ? framable
+        : own !== undefined && hasName('Cache-Control', own)
+          ? cacheable
+          : fixed
       return writeHead.call(this, status, [...ours, ...headers, ...(own ?? [])])
     }
     setMissing(this, [...(mayBeFramed ? framable : fixed), ...headers])
@@ -42,6 +46,9 @@ function setMissing(res: Response, headers: readonly string[]): void {
     else if (!res.hasHeader(name)) res.setHeader(name, value)
   }
 }
+
+const hasName = (name: string, headers: readonly unknown[]): boolean =>
+  headers.some((text, at) => at % 2 === 0 && text === name)
 
 const without = (name: string, headers: readonly string[]): string[] =>
   headers.filter((_text, at) => headers[at - (at % 2)] !== name)
