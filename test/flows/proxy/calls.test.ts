@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { createTestBrowser, type TestBrowser } from '../../support/browser.ts'
+import { minutes } from '../../support/clock.ts'
 import { csrf, readRefusal } from '../../support/login.ts'
+import { readSession } from '../../support/upstream-tokens.ts'
 import { type Proxied, startProxied } from '../../support/upstreams/proxied.ts'
 import { toResponse } from '../../support/upstreams/raw-upstream.ts'
 
@@ -16,6 +18,9 @@ beforeAll(async () => {
       app: { token: 'app', audience: 'https://orders.internal' },
       bare: { token: 'none' },
       open: { token: 'optional' },
+      'open-scoped': { token: 'optional', scopes: ['orders:read'] },
+      'open-grouped': { token: 'optional', groups: ['Admins'] },
+      based: { upstream: '{upstream}/v1/api', paths: ['/items'] },
     },
   })
   browser = await proxied.signIn()
@@ -53,6 +58,24 @@ test('a POST arrives with its body', async () => {
   expect(Buffer.from(request?.body ?? '', 'latin1').toString()).toBe('{"name":"ä"}')
 })
 
+test("a path lies below that of the route's upstream", async () => {
+  expect((await call('based/items/5?from=/x')).status).toBe(200)
+  expect(proxied.upstream.requests[0]?.line).toBe('GET /v1/api/items/5?from=/x HTTP/1.1')
+  expect(await readRefusal(await call('based/v1/api/items'))).toBe('404 not_found')
+})
+
+test('a call extends the idle timeout of the session, except with X-Slide: false', async () => {
+  const { handle } = await readSession(proxied.portico, browser)
+  const idleTimeoutAfter = async (headers: object) => {
+    proxied.portico.clock.advance(minutes(5))
+    await call('orders/items', { headers: { ...csrf, ...headers } })
+    return (await proxied.portico.store.read(handle))?.idleExpiresAt ?? 0
+  }
+  const first = await idleTimeoutAfter({})
+  expect(await idleTimeoutAfter({ 'x-slide': 'false' })).toBe(first)
+  expect(await idleTimeoutAfter({ 'x-slide': 'true' })).toBe(first + minutes(10))
+})
+
 describe('R59: only what a route allows', () => {
   test.each([
     ['an unknown route', 'GET', 'payments/x', '404 not_found'],
@@ -64,6 +87,10 @@ describe('R59: only what a route allows', () => {
   ])('%s', async (_what, method, path, refusal) => {
     expect(await readRefusal(await call(path, { method }))).toBe(refusal)
     expect(proxied.upstream.requests).toEqual([])
+  })
+
+  test('a refused method is answered with those that are allowed (RFC 9110 15.5.6)', async () => {
+    expect((await call('narrow/items', { method: 'PUT' })).headers.get('allow')).toBe('GET, HEAD')
   })
 
   test.each(['narrow/items', 'narrow/items/', 'narrow/items/5?x', 'narrow/public/a'])(
@@ -82,6 +109,24 @@ describe('without', () => {
     expect(proxied.upstream.requests).toEqual([])
     expect((await call('open/x', {}, other)).status).toBe(200)
     expect(proxied.upstream.requests[0]?.headers.join()).not.toMatch(/authorization/i)
+  })
+
+  test('a session, where the token is optional and the access is not', async () => {
+    for (const route of ['open-scoped', 'open-grouped']) {
+      expect(await readRefusal(await call(`${route}/x`, {}, createTestBrowser()))).toBe(
+        '401 session_required',
+      )
+    }
+    expect(proxied.upstream.requests).toEqual([])
+    expect((await call('open-scoped/x')).status).toBe(200)
+  })
+
+  test('a session that still lives', async () => {
+    const other = await proxied.signIn()
+    const { handle } = await readSession(proxied.portico, other)
+    await proxied.portico.store.end(handle)
+    expect(await readRefusal(await call('orders/x', {}, other))).toBe('401 session_expired')
+    expect(proxied.upstream.requests).toEqual([])
   })
 
   test('the header X-CSRF', async () => {

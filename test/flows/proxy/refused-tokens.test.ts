@@ -13,7 +13,6 @@ import { type RawRequest, startRawUpstream, toResponse } from '../../support/ups
 let proxied: Proxied
 beforeAll(async () => {
   proxied = await startProxied()
-  proxied.idp.follow(proxied.portico.clock)
 })
 afterAll(() => proxied.close())
 

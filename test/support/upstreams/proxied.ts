@@ -20,7 +20,10 @@ export interface Proxied {
 }
 
 interface ProxiedOptions {
-  /** Members of each route besides its upstream, by the route's name; one route `orders` by default. */
+  /**
+   * Members of each route besides its upstream, by the route's name; one route `orders` by default. A text
+   * `{upstream}` becomes the origin of the upstream.
+   */
   routes?: Record<string, object>
   env?: Record<string, string>
 }
@@ -36,8 +39,9 @@ export async function startProxied({
     name,
     { upstream: upstream.origin, ...members },
   ])
-  writeFileSync(file, JSON.stringify(Object.fromEntries(all)))
+  writeFileSync(file, JSON.stringify(Object.fromEntries(all)).replaceAll('{upstream}', upstream.origin))
   const portico = await startPortico({ issuer: idp.issuer, env: { PROXY_ROUTES_FILE: file, ...env } })
+  idp.follow(portico.clock)
   return {
     idp,
     portico,
