@@ -2,19 +2,20 @@
 export interface Deadline {
   /** Something has moved. */
   progress(): void
+  /** From now on, something has to move. */
+  watch(): void
   /** Nothing has to move until `watch` is called. */
   rest(): void
-  watch(): void
   stop(): void
 }
 
 /**
- * Creates a deadline that calls `onLate` once nothing has moved for `timeout` milliseconds. It has one timer,
- * which starts again only when it fires: moving is much more frequent than being late.
+ * Creates a deadline that calls `onLate` once nothing has moved for `timeout` milliseconds; it rests at first.
+ * It has one timer, which starts again only when it fires: moving is much more frequent than being late.
  */
 export function createDeadline(timeout: number, onLate: () => void): Deadline {
   let movedAt = performance.now()
-  let isResting = false
+  let isResting = true
   let timer = setTimeout(look, timeout)
 
   function look(): void {

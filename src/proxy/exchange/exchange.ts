@@ -53,7 +53,6 @@ export function createExchange(options: ExchangeOptions): Exchange {
 
   async function run(body: RequestBody): Promise<void> {
     if (session !== undefined) authorize(await tokens.get(session, route.token))
-    deadline.progress()
     for (;;) {
       const held = await send(body)
       if (held === undefined) return
@@ -74,6 +73,8 @@ export function createExchange(options: ExchangeOptions): Exchange {
   async function send(body: RequestBody): Promise<HeldResponse | 'again' | undefined> {
     const headers = await toUpstreamHeaders(call, upstream, authorized?.token)
     if (failure !== undefined) throw failure
+    // Until here it was the turn of the browser, with a small body, or of the provider.
+    deadline.watch()
     const upgrade = call.upgradeHead === undefined ? null : 'websocket'
     const request = { method, path: target.path, headers, body: body.content, upgrade } as const
     attempt = startAttempt(upstream.pool, request, toSink(body))
@@ -114,9 +115,8 @@ export function createExchange(options: ExchangeOptions): Exchange {
     const remedy = findRemedy(headers, authorized?.token)
     if (remedy !== undefined) tried.add(remedy)
     if (authorized === undefined || remedy === 'nonce') return authorized
-    const renewed = await tokens.renew(authorized, route.token)
-    deadline.progress()
-    return renewed
+    deadline.rest()
+    return tokens.renew(authorized, route.token)
   }
 
   return {
