@@ -1,5 +1,10 @@
-import { connect, type Socket } from 'node:net'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { type AddressInfo, connect, type Server, type Socket } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createServer } from 'node:tls'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { createCertificate } from '../../support/network/certificate.ts'
 import { freePort } from '../../support/network/http-server.ts'
 import { parseRaw } from '../../support/network/raw-http.ts'
 import { type Proxied, startProxied } from '../../support/upstreams/proxied.ts'
@@ -9,19 +14,32 @@ import { toResponse } from '../../support/upstreams/raw-upstream.ts'
 
 let proxied: Proxied
 let cookie: string
+/** An upstream with a certificate of its own making, and where that lies. */
+let untrusted: Server
+let folder: string
 beforeAll(async () => {
   const nothing = `http://127.0.0.1:${await freePort()}`
+  folder = mkdtempSync(join(tmpdir(), 'portico-upstream-'))
+  const { key, certificate } = createCertificate(folder, 'upstream')
+  untrusted = createServer({ key, cert: certificate })
+  await new Promise<void>((resolve) => untrusted.listen(0, '127.0.0.1', resolve))
+  const { port } = untrusted.address() as AddressInfo
   proxied = await startProxied({
     routes: {
       orders: { timeout: '1s', max_body: '100kb' },
+      'slow-uploads': { timeout: '1s', max_body: '1gb' },
       uploads: { max_body: '1gb' },
       nothing: { upstream: nothing },
-      tls: { upstream: nothing.replace('http:', 'https:').replace(/\d+$/, new URL(nothing).port) },
+      tls: { upstream: `https://127.0.0.1:${port}` },
     },
   })
   cookie = proxied.cookieOf(await proxied.signIn())
 })
-afterAll(() => proxied.close())
+afterAll(async () => {
+  await proxied.close()
+  untrusted.close()
+  rmSync(folder, { recursive: true })
+})
 beforeEach(() => {
   proxied.upstream.requests.length = 0
   proxied.upstream.answer = toResponse('200 OK', [], '{"ok":true}')
@@ -95,17 +113,29 @@ describe('F58: an upstream', () => {
   })
 
   test.each([
-    ['sends what is no HTTP', 'hello\r\n\r\n'],
-    ['sends a head that is too large', `HTTP/1.1 200 OK\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`],
-    ['sends two lengths', 'HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxx'],
+    ['sends what is no HTTP', 'connection_terminated', 'hello\r\n\r\n'],
+    [
+      'sends a head that is too large',
+      'http_response_header_section_size',
+      `HTTP/1.1 200 OK\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`,
+    ],
+    [
+      'sends two lengths',
+      'http_response_incomplete',
+      'HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxx',
+    ],
     [
       'names an upgrade that was not asked for',
+      'connection_terminated',
       'HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n',
     ],
-  ])('that %s: 502', async (_what, bytes) => {
+  ])('that %s: 502', async (_what, error, bytes) => {
     proxied.upstream.answer = bytes
-    const [status, code] = await refusalOf(call('GET', 'orders/x'))
-    expect([status, code]).toEqual([502, 'upstream_unavailable'])
+    expect(await refusalOf(call('GET', 'orders/x'))).toEqual([
+      502,
+      'upstream_unavailable',
+      `portico; error=${error}`,
+    ])
   })
 
   test.each([
@@ -131,20 +161,45 @@ describe('F58: an upstream', () => {
       .toMatchObject({ status: 200, code: 'upstream_timeout' })
   })
 
-  test('that resets an idle connection as the call comes: a GET is sent once more, a POST never', async () => {
-    let resets = 1
-    proxied.upstream.answer = ({ socket }) => {
-      if (resets > 0) socket.resetAndDestroy()
-      else socket.write(toResponse('200 OK', [], 'x'))
-      resets -= 1
-    }
-    expect(parseRaw(await call('GET', 'orders/x').closed).status).toBe(200)
-    expect(proxied.upstream.requests).toHaveLength(2)
-    resets = 1
-    expect((await refusalOf(call('POST', 'orders/x', ['Content-Length: 1'], 'x')))[0]).toBe(502)
-    resets = 9
-    expect((await refusalOf(call('GET', 'orders/x')))[0]).toBe(502)
-    expect(proxied.upstream.requests).toHaveLength(5)
+  describe.each([
+    ['resets', (socket: Socket) => void socket.resetAndDestroy()],
+    ['closes', (socket: Socket) => void socket.end()],
+  ])('that %s an idle connection as the call comes', (_what, lose) => {
+    test.each([
+      ['a GET is sent once more', 'GET', 1, 200, 2],
+      ['a HEAD is sent once more', 'HEAD', 1, 200, 2],
+      ['no call is sent a third time', 'GET', 9, 502, 2],
+      ['a POST is not sent again', 'POST', 1, 502, 1],
+      ['a DELETE is not sent again', 'DELETE', 1, 502, 1],
+    ])('%s', async (_rule, method, losses, status, arrived) => {
+      let left = losses
+      proxied.upstream.answer = ({ socket }) => {
+        if (left > 0) lose(socket)
+        else socket.write('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n')
+        left -= 1
+      }
+      expect(parseRaw(await call(method, 'orders/x').closed).status).toBe(status)
+      expect(proxied.upstream.requests).toHaveLength(arrived)
+    })
+  })
+
+  test('whose certificate is not trusted: 502', async () => {
+    expect(await refusalOf(call('GET', 'tls/x'))).toEqual([
+      502,
+      'upstream_unavailable',
+      'portico; error=tls_certificate_error',
+    ])
+  })
+
+  test('that takes no more of a body: 504, and not that the browser does not send', async () => {
+    proxied.upstream.answer = ''
+    const size = 100_000_000
+    const upload = call('POST', 'slow-uploads/x', [`Content-Length: ${size}`])
+    await expect.poll(() => proxied.upstream.sockets.size).toBe(1)
+    for (const socket of proxied.upstream.sockets) socket.pause()
+    upload.socket.write(Buffer.alloc(size))
+    expect((await refusalOf(upload)).slice(0, 2)).toEqual([504, 'upstream_timeout'])
+    for (const socket of proxied.upstream.sockets) socket.destroy()
   })
 })
 
@@ -234,6 +289,35 @@ describe('F59: a browser', () => {
     streamed.socket.write(chunk + chunk)
     expect(await refusalOf(streamed)).toEqual([413, 'payload_too_large', undefined])
     await expect.poll(() => proxied.upstream.sockets.size).toBe(0)
+  })
+
+  test('with a body of the very size that is allowed passes', async () => {
+    const body = 'x'.repeat(102_400)
+    const known = call('POST', 'orders/x', ['Content-Length: 102400'], body)
+    expect(parseRaw(await known.closed).status).toBe(200)
+    expect(proxied.upstream.requests[0]?.body).toBe(body)
+    proxied.upstream.answer = ({ line, socket }) => {
+      // It reads the chunks as a request of their own: all of them have arrived.
+      if (!line.startsWith('POST')) socket.end(toResponse('200 OK'))
+    }
+    const chunks = `19000\r\n${body}\r\n0\r\n\r\n`
+    const streamed = call('POST', 'orders/x', ['Transfer-Encoding: chunked'], chunks)
+    expect(parseRaw(await streamed.closed).status).toBe(200)
+    expect(proxied.upstream.requests[1]?.headers).toContain('transfer-encoding: chunked')
+  })
+
+  test('that does not read its response: it breaks off, and no upstream is blamed', async () => {
+    proxied.upstream.answer = ({ socket }) => {
+      socket.write('HTTP/1.1 200 OK\r\n\r\n')
+      socket.write(Buffer.alloc(50_000_000))
+    }
+    const { socket } = call('GET', 'orders/unread')
+    socket.pause()
+    await expect
+      .poll(() => proxied.portico.logged.findLast(({ event }) => event === 'request_completed'))
+      .toMatchObject({ path: '/api/proxy/orders/unread', status: 200, code: 'request_timeout' })
+    await expect.poll(() => proxied.upstream.sockets.size).toBe(0)
+    socket.destroy()
   })
 
   test('that stops sending its body: 408', async () => {
