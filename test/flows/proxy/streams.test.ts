@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import type { TestBrowser } from '../../support/browser.ts'
 import { timerTime } from '../../support/latencies.ts'
-import { csrf } from '../../support/login.ts'
+import { csrf, readRefusal } from '../../support/login.ts'
 import { handshake, openConnection, sendRaw } from '../../support/network/raw-http.ts'
 import { type Proxied, startProxied } from '../../support/upstreams/proxied.ts'
 import { toResponse } from '../../support/upstreams/raw-upstream.ts'
@@ -35,7 +35,7 @@ function acceptAll(): void {
     socket.removeAllListeners('data')
     socket.on('data', (chunk) => socket.write(chunk.toString().toUpperCase()))
     socket.write(
-      `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\nSec-WebSocket-Protocol: chat\r\nSet-Cookie: a=b\r\nX-Inner: y\r\n\r\n`,
+      `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\nSec-WebSocket-Protocol: chat\r\nSec-WebSocket-Extensions: x-any\r\nSet-Cookie: a=b\r\nX-Inner: y\r\n\r\n`,
     )
   }
 }
@@ -55,6 +55,7 @@ describe('a WebSocket connection', () => {
     expect(text()).toMatch(/^HTTP\/1\.1 101 Switching Protocols\r\n/)
     expect(text()).toMatch(/\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK\+xOo=\r\n/)
     expect(text()).toMatch(/\r\nSec-WebSocket-Protocol: chat\r\n/)
+    expect(text()).toMatch(/\r\nSec-WebSocket-Extensions: x-any\r\n/)
     expect(text()).not.toMatch(/set-cookie|x-inner/i)
     const [request] = proxied.upstream.requests
     expect(request?.line).toBe('GET /live?x=1 HTTP/1.1')
@@ -62,7 +63,6 @@ describe('a WebSocket connection', () => {
     expect(request?.headers.join('\n')).not.toMatch(/^(cookie|origin|sec-fetch)/im)
     socket.write('hello')
     await expect.poll(text).toMatch(/HELLO$/)
-    // More than its deadline: a connection may be silent.
     socket.end()
     await closed
     await expect.poll(() => proxied.upstream.sockets.size).toBe(0)
@@ -124,6 +124,11 @@ describe('a WebSocket connection', () => {
     await h2c.closed
     expect(h2c.text()).toMatch(/^HTTP\/1\.1 200 OK\r\n.*plain$/s)
     expect(proxied.upstream.requests[0]?.headers.join()).not.toMatch(/upgrade/i)
+    const other = openConnection(proxied.portico.url, '/livez', handshake)
+    await expect.poll(other.text).toMatch(/^HTTP\/1\.1 200/)
+    other.socket.write('GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n')
+    await other.closed
+    expect(other.text().match(/HTTP\/1\.1 200/g)).toHaveLength(2)
   })
 
   test('F60: ends within 5 s of the logout of its session', async () => {
@@ -138,11 +143,29 @@ describe('a WebSocket connection', () => {
     await expect.poll(() => proxied.upstream.sockets.size).toBe(0)
   })
 
-  test('ends where the upstream ends it', async () => {
-    const { text, closed } = open('orders/live', [`Cookie: ${cookie}`, ...fromPage, ...handshake])
+  test('is watched as long as it is open, and no longer', async () => {
+    const { openCalls } = proxied.portico.components.proxy
+    const [added, deleted] = [vi.spyOn(openCalls, 'add'), vi.spyOn(openCalls, 'delete')]
+    onTestFinished(() => void vi.restoreAllMocks())
+    const { socket, text, closed } = open('orders/live', [`Cookie: ${cookie}`, ...fromPage, ...handshake])
     await expect.poll(text).toMatch(/101/)
-    for (const socket of proxied.upstream.sockets) socket.destroy()
+    expect(deleted).not.toHaveBeenCalled()
+    socket.destroy()
     await closed
+    await expect.poll(() => deleted.mock.calls).toEqual(added.mock.calls)
+  })
+
+  test.each([
+    ['the upstream closes', 'upstream', 'end'],
+    ['the upstream resets', 'upstream', 'resetAndDestroy'],
+    ['the browser closes', 'browser', 'end'],
+    ['the browser resets', 'browser', 'resetAndDestroy'],
+  ] as const)('ends on both sides where %s it', async (_what, side, how) => {
+    const { socket, text, closed } = open('orders/live', [`Cookie: ${cookie}`, ...fromPage, ...handshake])
+    await expect.poll(text).toMatch(/101/)
+    for (const one of side === 'browser' ? [socket] : proxied.upstream.sockets) one[how]()
+    await closed
+    await expect.poll(() => proxied.upstream.sockets.size).toBe(0)
   })
 })
 
@@ -180,6 +203,15 @@ describe('an event stream', () => {
     expect(proxied.upstream.requests).toEqual([])
   })
 
+  test('is read with GET: another method needs X-CSRF, whatever it accepts', async () => {
+    const response = await browser.fetch(`${proxied.portico.url}/api/proxy/orders/events`, {
+      method: 'POST',
+      headers: { accept: 'text/event-stream', 'sec-fetch-site': 'same-origin' },
+    })
+    expect(await readRefusal(response)).toBe('403 csrf_check_failed')
+    expect(proxied.upstream.requests).toEqual([])
+  })
+
   test('F60: ends within 5 s of the logout of its session; that of another session goes on', async () => {
     const other = open('orders/events', [
       `Cookie: ${proxied.cookieOf(await proxied.signIn())}`,
@@ -197,6 +229,15 @@ describe('an event stream', () => {
     expect(other.socket.destroyed).toBe(false)
     other.socket.destroy()
   })
+})
+
+test('connections to upstreams do not outlive the server', async () => {
+  const another = await startProxied()
+  await (await another.signIn()).fetch(`${another.portico.url}/api/proxy/orders/x`, { headers: csrf })
+  expect(another.upstream.sockets.size).toBe(1)
+  await another.portico.close()
+  await expect.poll(() => another.upstream.sockets.size).toBe(0)
+  await Promise.all([another.idp.close(), another.upstream.close()])
 })
 
 test('streams end when the server does: their clients connect again, elsewhere', async () => {
