@@ -10,8 +10,8 @@ export interface Deadline {
 }
 
 /**
- * Creates a deadline that calls `onLate` once nothing has moved for `timeout` milliseconds; it rests at first.
- * It has one timer, which starts again only when it fires: moving is much more frequent than being late.
+ * Creates a deadline, at rest, that calls `onLate` once nothing has moved for `timeout` milliseconds. It has
+ * one timer, which starts again only when it fires: moving is much more frequent than being late.
  */
 export function createDeadline(timeout: number, onLate: () => void): Deadline {
   let movedAt = performance.now()

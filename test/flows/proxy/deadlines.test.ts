@@ -99,6 +99,15 @@ test('another token', async () => {
   expect((await call.answer).status).toBe(200)
 })
 
+test('but not the answer to a call with another token: 504', async () => {
+  proxied.portico.clock.advance(minutes(2))
+  proxied.upstream.answer = ({ socket }) => {
+    if (proxied.upstream.requests.length === 1) socket.write(toResponse('401 Unauthorized'))
+  }
+  expect((await post('/api/proxy/orders/x', 1, 'a').answer).status).toBe(504)
+  expect(proxied.upstream.requests).toHaveLength(2)
+})
+
 const open = (lines: string[]) =>
   openConnection(proxied.portico.url, '/api/proxy/orders/live', [`Cookie: ${cookie}`, ...fromPage, ...lines])
 

@@ -5,7 +5,6 @@ import { join } from 'node:path'
 import { createServer } from 'node:tls'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { createCertificate } from '../../support/network/certificate.ts'
-import { freePort } from '../../support/network/http-server.ts'
 import { parseRaw } from '../../support/network/raw-http.ts'
 import { type Proxied, startProxied } from '../../support/upstreams/proxied.ts'
 import { toResponse } from '../../support/upstreams/raw-upstream.ts'
@@ -18,7 +17,6 @@ let cookie: string
 let untrusted: Server
 let folder: string
 beforeAll(async () => {
-  const nothing = `http://127.0.0.1:${await freePort()}`
   folder = mkdtempSync(join(tmpdir(), 'portico-upstream-'))
   const { key, certificate } = createCertificate(folder, 'upstream')
   untrusted = createServer({ key, cert: certificate })
@@ -29,7 +27,8 @@ beforeAll(async () => {
       orders: { timeout: '1s', max_body: '100kb' },
       'slow-uploads': { timeout: '1s', max_body: '1gb' },
       uploads: { max_body: '1gb' },
-      nothing: { upstream: nothing },
+      // A port that a test had and gave back may soon be that of another server.
+      nothing: { upstream: 'http://127.0.0.1:1' },
       tls: { upstream: `https://127.0.0.1:${port}` },
     },
   })

@@ -35,7 +35,7 @@ async function look(): Promise<void> {
   await new Promise((resolve) => setImmediate(resolve))
 }
 
-/** Opens a call of a session; undefined: of nobody who is signed in. */
+/** Opens a call of a session; undefined: of a user who is not signed in. */
 function open(handle: string | undefined, isStream = true) {
   const end = vi.fn<OpenCall['end']>()
   const call: OpenCall = {
