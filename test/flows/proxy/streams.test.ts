@@ -233,6 +233,7 @@ describe('an event stream', () => {
 
 test('connections to upstreams do not outlive the server', async () => {
   const another = await startProxied()
+  another.upstream.answer = toResponse('200 OK', ['Keep-Alive: timeout=600'])
   await (await another.signIn()).fetch(`${another.portico.url}/api/proxy/orders/x`, { headers: csrf })
   expect(another.upstream.sockets.size).toBe(1)
   await another.portico.close()
