@@ -150,6 +150,8 @@ describe('F58: an upstream', () => {
     await expect
       .poll(() => proxied.portico.logged.findLast(({ event }) => event === 'request_completed'))
       .toMatchObject({ status: 200, code: 'upstream_unavailable' })
+    // A part has reached the browser: another response could not take its place.
+    expect(proxied.upstream.requests).toHaveLength(1)
   })
 
   test('that stalls in the middle of a body: the response breaks off', async () => {

@@ -203,6 +203,14 @@ describe('an event stream', () => {
     expect(proxied.upstream.requests).toEqual([])
   })
 
+  test('that is read with fetch, which sends X-CSRF, is a call like any other', async () => {
+    const lines = [`Cookie: ${cookie}`, 'Accept: text/event-stream']
+    const { socket, text, closed } = open('orders/events', [...lines, 'X-CSRF: 1'])
+    await expect.poll(text).toMatch(/^HTTP\/1\.1 200 OK/)
+    socket.destroy()
+    await closed
+  })
+
   test('is read with GET: another method needs X-CSRF, whatever it accepts', async () => {
     const response = await browser.fetch(`${proxied.portico.url}/api/proxy/orders/events`, {
       method: 'POST',
