@@ -63,7 +63,11 @@ export function createForward({ upstreams, tokens, openCalls }: ForwardOptions):
       if (error instanceof CallEnded) res.destroy()
       if (res.destroyed) return
       const refusal = toUpstreamFailure(error, route.name)
-      if (!relay.hasBegun()) throw refusal
+      if (!relay.hasBegun()) {
+        // As in the relay; a body that was not begun is read to its end by Node.
+        if (req.readableDidRead && !req.complete) res.shouldKeepAlive = false
+        throw refusal
+      }
       call.onBrokenOff(refusal)
       res.destroy()
     } finally {

@@ -41,6 +41,8 @@ export function createRelay({ res, selectHeaders, deadline, onDrain }: RelayOpti
   function writeHead(): void {
     if (head === undefined) return
     hasBegun = true
+    // No other request can follow a body that may never be complete.
+    if (!res.req.complete) res.shouldKeepAlive = false
     res.writeHead(head.status, head.headers)
     head = undefined
   }

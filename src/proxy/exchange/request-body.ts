@@ -63,9 +63,16 @@ function stream(req: IncomingMessage, { maxBody, onChunk, onTooLarge }: BodyLimi
     req.removeAllListeners('data')
     onTooLarge(tooLarge(maxBody))
   })
+  // While its token is obtained, no one else listens, and an unheard error would end the process.
+  through.on('error', () => {})
   // Where the client goes away, the upstream must not take what has come for the whole body.
   req.once('close', () => {
     if (!req.complete) through.destroy(new Error('the client has gone'))
+  })
+  // The upstream has answered early, or the call has failed: the client may still be sending the rest.
+  through.once('close', () => {
+    req.removeAllListeners('data')
+    req.resume()
   })
   return req.pipe(through)
 }
