@@ -76,7 +76,8 @@ export function createHttpServer(app: Express, { config, log }: HttpServerOption
       return
     }
     const res = responses.get(socket)
-    if (isLate(error) && res?.locals.hasOwnDeadline) return
+    // Only while that body comes: what follows it on the connection has the usual deadlines.
+    if (isLate(error) && res?.locals.hasOwnDeadline && !res.req.complete) return
     const refusal = translateParserError(error)
     if (res !== undefined && !res.req.complete) refuseBody(res, socket, refusal)
     else refuseAfter(res, socket, refusal)
@@ -114,9 +115,16 @@ export function createHttpServer(app: Express, { config, log }: HttpServerOption
 const isLate = ({ code }: NodeJS.ErrnoException) => code === 'ERR_HTTP_REQUEST_TIMEOUT'
 const isLost = ({ code }: NodeJS.ErrnoException) => code === 'ECONNRESET'
 
-/** Whether a request opens a WebSocket connection; no other protocol is known here. */
-const isWebSocket = ({ headers, url = '' }: IncomingMessage) =>
-  headers.upgrade?.toLowerCase() === 'websocket' && url.startsWith(proxyPrefix)
+/**
+ * Whether a request opens a WebSocket connection, which a GET without a body does (RFC 6455 4.1); no other
+ * protocol is known here. Of a connection that was upgraded, Node watches no deadline.
+ */
+const isWebSocket = ({ method, headers, url = '' }: IncomingMessage) =>
+  headers.upgrade?.toLowerCase() === 'websocket' &&
+  url.startsWith(proxyPrefix) &&
+  method === 'GET' &&
+  !Number(headers['content-length'] ?? 0) &&
+  headers['transfer-encoding'] === undefined
 
 /** Normalizes what Express and its middleware read. */
 function makeSafeToRead(req: IncomingMessage): void {
