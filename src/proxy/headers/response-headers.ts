@@ -62,7 +62,11 @@ export function createResponseHeaderSelection(
       push(selected, 'WWW-Authenticate', [challenges].flat().filter(asksForToken))
     }
     if (route.cookies.length > 0) {
-      push(selected, 'Set-Cookie', toBrowserCookies(headers['set-cookie'] ?? [], route, secureCookies))
+      push(
+        selected,
+        'Set-Cookie',
+        toBrowserCookies([headers['set-cookie'] ?? []].flat(), route, secureCookies),
+      )
     }
     if (route.cache === 'private') pushCaching(selected, headers)
     // Or nginx in front would keep events until its buffer is full.
@@ -113,7 +117,8 @@ function withoutQuoted(text: string): string {
  */
 function toOwnLocation(location: string, { origin, basePath, name }: ProxyRoute): string | undefined {
   const url = URL.parse(location, `${origin}${basePath}/`)
-  if (url === null) return undefined
+  // Browsers drop a tab anywhere in it, and take a backslash for a slash: what it leads to is not what it seems.
+  if (url === null || /[\t\\]/.test(location)) return undefined
   // Relative to the address of the call: it means the same here.
   if (!/^([a-z][a-z\d+.-]*:|\/)/i.test(location)) return location
   if (url.origin !== origin) return /^https?:$/.test(url.protocol) ? url.href : undefined

@@ -111,6 +111,13 @@ describe('F63: caching', () => {
     },
   )
 
+  test('by the browser, of several lines too', async () => {
+    const lines = await toRelayed(['Cache-Control: public, max-age=600', 'Cache-Control: no-transform'], {
+      route: 'kept',
+    })
+    expect(lines[0]).toBe('Cache-Control: private, max-age=600, no-transform')
+  })
+
   test.each([
     ['public, max-age=600, s-maxage=900', 'private, max-age=600'],
     ['max-age=600, must-revalidate', 'private, max-age=600, must-revalidate'],
@@ -158,6 +165,25 @@ test('a cookie that the route names, for its addresses alone; never one of this 
   ])
 })
 
+test.each([
+  ['region=eu', 'region=eu'],
+  ['region=a+b/c==:%2F"x",y', 'region=a+b/c==:%2F"x",y'],
+  ['region=a b{}', 'region=a b{}'],
+  ['region=x; Max-Age=99999999999999999999', 'region=x; Max-Age=34560000'],
+  ['region=; Max-Age=-5', 'region=; Max-Age=0'],
+  ['region=; Expires=Mon, 01 Jan 1500 00:00:00 GMT', 'region=; Expires=Thu, 01 Jan 1970 00:00:00 GMT'],
+  ['region=x; Expires=never; Path=/x; SameSite=odd', 'region=x'],
+  ['region; Path=/', undefined],
+])('the only cookie of a response passes with its very value: %s', async (given, expected) => {
+  const { headers, status } = await relayed(toResponse('200 OK', [`Set-Cookie: ${given}`], 'x'), {
+    route: 'named',
+  })
+  expect(status).toBe(200)
+  const [pair, ...attributes] = headers.get('set-cookie')?.split('; ') ?? []
+  const own = attributes.filter((one) => !/^(Path=\/api\/proxy\/named\/|Secure)$/.test(one))
+  expect(pair === undefined ? undefined : [pair, ...own].join('; ')).toBe(expected)
+})
+
 describe('a redirect leads to the address that the target has here', () => {
   test.each([
     ['/items/5?x=1#y', '/api/proxy/orders/items/5?x=1#y'],
@@ -170,6 +196,9 @@ describe('a redirect leads to the address that the target has here', () => {
     ['http://[', undefined],
     ['//elsewhere.example/x', 'http://elsewhere.example/x'],
     ['/a\r\nLocation: /b', undefined],
+    ['ht\ttp://inner.example/x', undefined],
+    ['java\tscript:alert(1)', undefined],
+    ['\\\\evil.example/x', undefined],
   ])('%s', async (location, expected) => {
     const given = location.replace('{upstream}', proxied.upstream.origin)
     const { status, headers } = await relayed(toResponse('302 Found', [`Location: ${given}`]))
@@ -188,6 +217,11 @@ test.each([
   const given = location.replace('{upstream}', proxied.upstream.origin)
   const answer = toResponse('302 Found', [`Location: ${given}`])
   expect((await relayed(answer, { route: 'based' })).headers.get('location')).toBe(expected)
+})
+
+test('two redirects in one response lead nowhere', async () => {
+  const { headers } = await relayed(toResponse('302 Found', ['Location: 5', 'Location: http://inner/x']))
+  expect(headers.get('location')).toBeUndefined()
 })
 
 describe('a challenge', () => {
