@@ -8,7 +8,13 @@ import type { Log } from '../../telemetry/logger.ts'
 import { createProblemDetails } from '../middleware/problem-details.ts'
 import { normalizeForwardedFor } from './forwarded-for.ts'
 import { cutHeaderValues } from './header-values.ts'
-import { logRefusal, refuseConnection, translateParserError, tunnelRefused } from './refusals.ts'
+import {
+  logRefusal,
+  refuseConnection,
+  translateParserError,
+  tunnelRefused,
+  upgradeRefused,
+} from './refusals.ts'
 import { toOriginForm } from './request-target.ts'
 
 /** All durations are milliseconds. */
@@ -51,6 +57,12 @@ export function createHttpServer(app: Express, { config, log }: HttpServerOption
   // The handshake of a WebSocket connection passes the same guards as any call, with a response of its own.
   server.on('upgrade', (req, socket, head) => {
     if (!(socket instanceof Socket)) return void socket.destroy()
+    // A client waits for its answers before it upgrades: a connection has one response at a time.
+    const last = responses.get(socket)
+    if (last !== undefined && (last.socket !== null || !last.writableFinished)) {
+      refuseAfter(last, socket, upgradeRefused())
+      return
+    }
     const res = Object.assign(new ServerResponse(req), { locals: { upgradeHead: head } })
     res.assignSocket(socket)
     res.shouldKeepAlive = false

@@ -31,6 +31,12 @@ export const tunnelRefused = () =>
     headers: { Allow: 'GET, POST, DELETE' },
   })
 
+/** The refusal of an upgrade on a connection whose last request is not answered yet (RFC 9110 7.8). */
+export const upgradeRefused = () =>
+  new AppError('invalid_request', 'A WebSocket connection cannot begin behind another request.', {
+    reason: 'upgrade behind a request',
+  })
+
 /** Writes the log line of a request that does not reach Express; returns its request id. */
 export function logRefusal(socket: Socket, { status, code, reason }: AppError, log: Log): string {
   const requestId = randomUUID()

@@ -95,6 +95,29 @@ describe('F60: a handshake', () => {
   })
 })
 
+test.each([
+  ['that is answered at once', '/livez'],
+  ['that is held', '/api/proxy/orders/held'],
+])(
+  'F60: a handshake behind a request %s does not end the process, and needs no session to try',
+  async (_what, path) => {
+    const uncaught: Error[] = []
+    const record = (error: Error) => uncaught.push(error)
+    process.on('uncaughtExceptionMonitor', record)
+    if (path !== '/livez') proxied.upstream.answer = ''
+    const first =
+      path === '/livez' ? `GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n` : toHead('GET', 'orders/held', [])
+    const second = [`GET /api/proxy/live/x HTTP/1.1`, 'Host: x', ...handshake, '\r\n'].join('\r\n')
+    await open(first + second).closed
+    process.off('uncaughtExceptionMonitor', record)
+    expect(uncaught).toEqual([])
+    expect(proxied.portico.logged.findLast(({ event }) => event === 'request_refused')).toMatchObject({
+      status: 400,
+      reason: 'upgrade behind a request',
+    })
+  },
+)
+
 // The last one: the provider counts as unavailable after it.
 test('F59: a streamed body that breaks off while the token is renewed does not end the process', async () => {
   const uncaught: Error[] = []
