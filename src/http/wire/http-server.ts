@@ -73,6 +73,11 @@ export function createHttpServer(app: Express, { config, log }: HttpServerOption
       res.emit('close')
     })
     socket.on('error', () => {})
+    // Node reads nothing of it any more: this shows that the client has gone. Before it has its answer, it sends
+    // nothing (RFC 6455 4.1).
+    socket.resume().once('end', () => {
+      if (res.socket === socket) socket.destroy()
+    })
     makeSafeToRead(req)
     app(req, res as unknown as Response)
   })

@@ -86,6 +86,18 @@ describe('F60: a handshake', () => {
     expect(request?.headers.filter((line) => /^(upgrade|sec-websocket)/.test(line))).toEqual([])
   })
 
+  test.each([
+    ['no answer', ''],
+    ['an event stream', 'HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n'],
+  ])('whose browser closes its connection after %s: so does that to the upstream', async (_what, bytes) => {
+    proxied.upstream.answer = bytes
+    const { socket } = open(toHead('GET', 'live/x', [...handshake, 'Origin: https://app.example.com']))
+    await expect.poll(() => proxied.upstream.requests).toHaveLength(1)
+    const upstream = proxied.upstream.requests[0]?.socket
+    socket.end()
+    await expect.poll(() => upstream?.destroyed).toBe(true)
+  })
+
   test('of GET with a body is refused', async () => {
     const lines = [...handshake, 'Origin: https://app.example.com', 'Content-Length: 5']
     const { socket, text } = open(`${toHead('GET', 'live/x', lines)}hello`)
