@@ -49,9 +49,14 @@ export function createForward({ upstreams, tokens, openCalls }: ForwardOptions):
     }
     let isOver = false
     openCalls.add(open)
-    res.once('close', () => {
+    const onGone = () => {
       if (!relay.hasEnded() && !isOver) exchange.stop(new CallEnded())
-    })
+    }
+    res.once('close', onGone)
+    // Behind another call on its connection, a response has none yet, and does not see it close.
+    if (res.socket === null) req.socket.once('close', onGone)
+    // It may have gone while its session was read.
+    if (req.socket.destroyed) onGone()
 
     try {
       const { maxBody } = route
@@ -72,6 +77,7 @@ export function createForward({ upstreams, tokens, openCalls }: ForwardOptions):
       res.destroy()
     } finally {
       isOver = true
+      req.socket.off('close', onGone)
       deadline.stop()
       if (!exchange.isTunnel()) openCalls.delete(open)
     }

@@ -107,6 +107,30 @@ describe('F60: a handshake', () => {
   })
 })
 
+test('F59: a browser that goes away while its session is read causes no call', async () => {
+  const { store, logged } = proxied.portico
+  const { touch } = store
+  const asked = Promise.withResolvers<void>()
+  const gone = Promise.withResolvers<void>()
+  store.touch = async (handle) => {
+    asked.resolve()
+    await gone.promise
+    return touch(handle)
+  }
+  const before = logged.length
+  const { socket } = open(toHead('GET', 'orders/x', []))
+  await asked.promise
+  socket.resetAndDestroy()
+  await expect.poll(() => logged.slice(before).map(({ event }) => event)).toContain('request_completed')
+  store.touch = touch
+  gone.resolve()
+  // A later call of the same session is there: the first one would have been before it.
+  const later = open(toHead('GET', 'orders/later', []))
+  await expect.poll(later.text).toMatch(/good$/)
+  later.socket.destroy()
+  expect(proxied.upstream.requests.map(({ line }) => line)).toEqual(['GET /later HTTP/1.1'])
+})
+
 test.each([
   ['that is answered at once', '/livez'],
   ['that is held', '/api/proxy/orders/held'],
