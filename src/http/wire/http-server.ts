@@ -73,8 +73,8 @@ export function createHttpServer(app: Express, { config, log }: HttpServerOption
       res.emit('close')
     })
     socket.on('error', () => {})
-    // Node reads nothing of it any more: this shows that the client has gone. Before it has its answer, it sends
-    // nothing (RFC 6455 4.1).
+    // Node reads nothing of it any more: this shows that the client has gone. It sends nothing before it has
+    // its answer (RFC 6455 4.1).
     socket.resume().once('end', () => {
       if (res.socket === socket) socket.destroy()
     })

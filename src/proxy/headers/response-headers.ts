@@ -117,7 +117,7 @@ function withoutQuoted(text: string): string {
  */
 function toOwnLocation(location: string, { origin, basePath, name }: ProxyRoute): string | undefined {
   const url = URL.parse(location, `${origin}${basePath}/`)
-  // Browsers drop a tab anywhere in it, and take a backslash for a slash: what it leads to is not what it seems.
+  // Browsers drop a tab anywhere in it, and take a backslash for a slash.
   if (url === null || /[\t\\]/.test(location)) return undefined
   // Relative to the address of the call: it means the same here.
   if (!/^([a-z][a-z\d+.-]*:|\/)/i.test(location)) return location
