@@ -15,9 +15,10 @@ beforeAll(async () => {
 })
 afterAll(() => browser.close())
 
-/** The parts of the first JavaScript of a document: a comment begins each. */
-function readParts(document: string): string[] {
-  const snippet = /```js\n([\s\S]+?)```/.exec(readFileSync(join(root, document), 'utf8'))?.[1] ?? ''
+/** The parts of the first JavaScript below a heading of a document: a comment begins each. */
+function readParts(document: string, heading: string): string[] {
+  const [, below = ''] = readFileSync(join(root, document), 'utf8').split(`\n## ${heading}\n`)
+  const snippet = /```js\n([\s\S]+?)```/.exec(below)?.[1] ?? ''
   return snippet.split(/^\/\/ .*$/m)
 }
 
@@ -39,7 +40,7 @@ async function expectToWork(app: string, signedIn: string): Promise<void> {
 }
 
 test("the README's lines sign in, call an API with a token, and log out at the provider", async () => {
-  const [create = '', state, login, callback, request, logout] = readParts('README.md')
+  const [create = '', state, login, callback, request, logout] = readParts('README.md', 'Use it from a SPA')
   const app = `${create}
     const render = ({ status, user }) => { document.title = status === 'signed-out' ? 'home' : (user?.name ?? status) }
     if (location.pathname === '/callback') {
@@ -55,7 +56,7 @@ test("the README's lines sign in, call an API with a token, and log out at the p
 })
 
 test('the lines of docs/spa.md without the package sign in, get a fresh token, and log out', async () => {
-  const [helpers, login, callback, fresh, logout] = readParts('docs/spa.md')
+  const [helpers, login, callback, fresh, logout] = readParts('docs/spa.md', 'Without the package')
   const app = `${helpers}
     if (location.pathname === '/callback') {
       ${callback} ${fresh}
