@@ -44,6 +44,8 @@ export interface SessionRecords {
 
 /** Creates the conversion; `sealer` encrypts sessions at rest. */
 export function createSessionRecords(sealer: Sealer): SessionRecords {
+  const opened = createOpenedRecords()
+
   return {
     seal(handle, { identity, tokens }) {
       const row = Buffer.from(JSON.stringify(toRow(identity, tokens)))
@@ -57,10 +59,11 @@ export function createSessionRecords(sealer: Sealer): SessionRecords {
     open(handle, [format, timesField, version, sealed, inherited]) {
       const times = toTimes(String(timesField))
       if (String(format) !== recordFormat || times === undefined || !version || !sealed) return undefined
-      const opened = openSealed(handle, sealed)
-      if (opened === undefined) return undefined
+      // Redis has the last word: only what it has now, byte for byte, is not opened again.
+      const session = opened.find(handle, sealed) ?? opened.keep(handle, sealed, openSealed(handle, sealed))
+      if (session === undefined) return undefined
       return {
-        ...opened,
+        ...session,
         handle,
         ...times,
         tokensVersion: Number(version),
@@ -68,8 +71,8 @@ export function createSessionRecords(sealer: Sealer): SessionRecords {
       }
     },
     openPendingRevocation(handle, { sealed, version, inherited }) {
-      const opened = openSealed(handle, sealed)
-      return opened && { ...opened, handle, version, inherited: openInherited(handle, inherited) }
+      const ended = openSealed(handle, sealed)
+      return ended && { ...ended, handle, version, inherited: openInherited(handle, inherited) }
     },
   }
 
@@ -92,6 +95,41 @@ export function createSessionRecords(sealer: Sealer): SessionRecords {
       return (opened === undefined ? undefined : sealedInherited.safeParse(JSON.parse(opened)).data) ?? []
     })
     return tokens.length === 0 ? undefined : tokens
+  }
+}
+
+/** Sessions of each of the two generations below: with the tokens of a usual user, five megabytes in all. */
+const generationSize = 500
+
+/**
+ * Sessions as they were opened lately. An app makes many calls in a row, and to open its session costs as much
+ * as all else of a check. The older generation goes when the younger one is full.
+ */
+function createOpenedRecords() {
+  let younger = new Map<string, { sealed: Buffer; session: NewSession }>()
+  let older = younger
+
+  return {
+    find(handle: string, sealed: Buffer): NewSession | undefined {
+      const young = younger.get(handle)
+      const known = young ?? older.get(handle)
+      if (known === undefined || !known.sealed.equals(sealed)) return undefined
+      if (young === undefined) add(handle, known)
+      return known.session
+    },
+    keep(handle: string, sealed: Buffer, session: NewSession | undefined): NewSession | undefined {
+      // A copy: what comes from the connection is a part of a larger buffer, which would stay as well.
+      if (session !== undefined) add(handle, { sealed: Buffer.from(sealed), session })
+      return session
+    },
+  }
+
+  function add(handle: string, record: { sealed: Buffer; session: NewSession }): void {
+    if (younger.size >= generationSize) {
+      older = younger
+      younger = new Map()
+    }
+    younger.set(handle, record)
   }
 }
 

@@ -75,6 +75,69 @@ test('each sealed value is bound to its session, its kind and its format', () =>
   expect(contexts.filter((context) => context.endsWith(' session 3'))).toHaveLength(2)
 })
 
+describe('a session that was opened lately', () => {
+  /** Records that count what they open. */
+  function countOpening() {
+    const opened: string[] = []
+    const counting: Sealer = {
+      ...sealer,
+      openBytes(bytes, context) {
+        opened.push(context.split(' ', 1)[0] ?? '')
+        return sealer.openBytes(bytes, context)
+      },
+    }
+    return { opened, open: createSessionRecords(counting).open }
+  }
+
+  test('is opened once, with the times and the version that its record has now', () => {
+    const { opened, open } = countOpening()
+    open('h', toFields())
+    expect(open('h', toFields({ x: '9 8 2 9', n: '7', i: Buffer.from(sealed) }))).toMatchObject({
+      ...session,
+      lastSeenAt: 8,
+      tokensVersion: 7,
+    })
+    expect(opened).toEqual(['h'])
+  })
+
+  test('is opened again once it was written again, and never stands for another one', () => {
+    const { opened, open } = countOpening()
+    open('h', toFields())
+    const tokens = { ...session.tokens, accessToken: 'at2' }
+    const later = open('h', toFields({ i: records.seal('h', { ...session, tokens }) }))
+    expect(later?.tokens.accessToken).toBe('at2')
+    expect(open('h', toFields())?.tokens.accessToken).toBe('at1')
+    expect(open('other', toFields())).toBeUndefined()
+    expect(open('h', toFields({ v: '2' }))).toBeUndefined()
+    expect(opened).toEqual(['h', 'h', 'h', 'other'])
+  })
+
+  test('does not depend on the buffer that it came in', () => {
+    const { open } = countOpening()
+    const buffer = Buffer.from(sealed)
+    open('h', toFields({ i: buffer }))
+    buffer.fill(0)
+    expect(open('h', toFields({ i: buffer }))).toBeUndefined()
+    expect(open('h', toFields())).toMatchObject(session)
+  })
+
+  test('makes room for others, those in use last', () => {
+    const { opened, open } = countOpening()
+    const others = Array.from({ length: 1_200 }, (_, index) => {
+      const handle = `o${index}`
+      return { handle, fields: toFields({ i: records.seal(handle, session) }) }
+    })
+    open('h', toFields())
+    for (const { handle, fields } of others) {
+      open(handle, fields)
+      open('h', toFields())
+    }
+    expect(opened.filter((handle) => handle === 'h')).toHaveLength(1)
+    for (const { handle, fields } of others) open(handle, fields)
+    expect(opened.filter((handle) => handle === 'o0')).toHaveLength(2)
+  })
+})
+
 test('a pending revocation is opened only for its own handle', () => {
   const pending = { sealed, version: 3, inherited: '' }
   expect(records.openPendingRevocation('h', pending)).toEqual({ ...session, handle: 'h', version: 3 })
