@@ -102,8 +102,8 @@ export function createSessionRecords(sealer: Sealer): SessionRecords {
 const generationSize = 500
 
 /**
- * Sessions as they were opened lately. An app makes many calls in a row, and to open its session costs as much
- * as all else of a check. The older generation goes when the younger one is full.
+ * Sessions as they were opened lately. An app makes many calls in a row, and to open its session costs as
+ * much as all else of a check. The older generation goes when the younger one is full.
  */
 function createOpenedRecords() {
   let younger = new Map<string, { sealed: Buffer; session: NewSession }>()
