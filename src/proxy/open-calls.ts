@@ -1,4 +1,5 @@
 import { sessionExpired } from '../errors.ts'
+import { inBatches } from '../session/batches.ts'
 import type { Session } from '../session/session.ts'
 import type { SessionStore } from '../session/store.ts'
 import { CallEnded } from './exchange/upstream-failure.ts'
@@ -52,15 +53,14 @@ export function createOpenCalls(store: Pick<SessionStore, 'read'>): OpenCalls {
     seen = new Set(calls)
     const bySession = Map.groupBy(lasting, ({ session }) => session?.handle)
     bySession.delete(undefined)
-    const handles = [...bySession.keys()].filter((handle) => handle !== undefined)
-    for (let at = 0; at < handles.length; at += batchSize) {
-      await Promise.all(
-        handles.slice(at, at + batchSize).map(async (handle) => {
+    await inBatches([...bySession], batchSize, (batch) =>
+      Promise.all(
+        batch.map(async ([handle = '', ofSession]) => {
           if (!(await hasEnded(handle))) return
-          for (const call of bySession.get(handle) ?? []) call.end(sessionExpired())
+          for (const call of ofSession) call.end(sessionExpired())
         }),
-      )
-    }
+      ),
+    )
   }
 
   /** Whether the session has certainly ended. */
