@@ -99,6 +99,19 @@ export const sessionExpired = (): AppError =>
 export const accessTokenRefused = (): AppError =>
   new AppError('login_required', 'The provider no longer accepts your access token. Sign in again.')
 
+/**
+ * What the log may say about an error of Node or of a library: its code, or its name where it has none. Its
+ * message may contain secrets, or name an inner host.
+ */
+export const toErrorCode = (error: Error): string =>
+  'code' in error && typeof error.code === 'string' ? error.code : error.name
+
+const lostConnection: ReadonlySet<string> = new Set(['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET'])
+
+/** Whether a request failed because its connection ended before a response. */
+export const isConnectionLost = (error: unknown): boolean =>
+  error instanceof Error && lostConnection.has(toErrorCode(error))
+
 /** A logout of the same browser or user happened while this sign-in was in progress; the logout wins. */
 export const signedOut = (): AppError =>
   new AppError('signed_out', 'You were signed out while this sign-in was in progress. Please sign in again.')

@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http'
 import { Agent } from 'undici'
 import type { Clock } from '../../clock.ts'
 import type { ProviderConfig } from '../../config/providers/provider-config.ts'
-import { AppError } from '../../errors.ts'
+import { AppError, isConnectionLost, toErrorCode } from '../../errors.ts'
 import { isInvalidGrant } from './oauth-errors.ts'
 import { createResponse, type ProviderResponse } from './response.ts'
 import { sendRequest } from './send-request.ts'
@@ -40,9 +40,6 @@ const maxFailureBytes = 16_384
 
 /** Seconds; a longer wait that a provider asks for counts as this. */
 const maxRetryAfter = 300
-
-/** Connections that ended before a response: a firewall may do that because of what a single user sent. */
-const connectionLost: ReadonlySet<string> = new Set(['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET'])
 
 /**
  * Creates the only way in which this server calls a provider: a pool of kept-alive connections, a deadline
@@ -103,17 +100,15 @@ export const toClientCertificate = ({ clientAuth }: ProviderConfig): ClientCerti
 function translateFetchError(error: unknown): AppError {
   if (error instanceof AppError) return error
   const reason = toNetworkReason(error)
-  const outage = connectionLost.has(reason) ? 'connection-lost' : 'no-answer'
+  // A firewall may end a connection because of what a single user sent.
+  const outage = isConnectionLost(error) ? 'connection-lost' : 'no-answer'
   return providerUnavailable(reason, { outage, cause: error })
 }
 
 /** What the log says of a failed call: an error code or name, never a message, which may contain secrets. */
 function toNetworkReason(error: unknown): string {
   if (error instanceof DOMException) return error.name === 'TimeoutError' ? 'deadline passed' : error.name
-  if (error instanceof Error) {
-    return 'code' in error && typeof error.code === 'string' ? error.code : error.name
-  }
-  return 'unknown'
+  return error instanceof Error ? toErrorCode(error) : 'unknown'
 }
 
 /** Whether a response means that the provider cannot answer now. */

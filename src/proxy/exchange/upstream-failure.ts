@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import { AppError } from '../../errors.ts'
+import { AppError, toErrorCode } from '../../errors.ts'
 
 /**
  * The error of a call that an upstream did not answer. Its reason is an error code, never a message, which
@@ -7,7 +7,7 @@ import { AppError } from '../../errors.ts'
  */
 export function toUpstreamFailure(error: unknown, routeName: string): AppError {
   if (error instanceof AppError) return error
-  const reason = toReason(error)
+  const reason = error instanceof Error ? toErrorCode(error) : 'unknown'
   const status = proxyErrors.get(reason) ?? 'connection_terminated'
   const headers = { 'Proxy-Status': `portico; error=${status}` }
   const isLate = status === 'connection_timeout' || status === 'http_response_timeout'
@@ -40,12 +40,6 @@ export function toLateness({ complete, readableFlowing }: IncomingMessage, isBlo
     : new AppError('request_timeout', 'The rest of the request did not arrive in time.')
 }
 
-const connectionCodes: ReadonlySet<unknown> = new Set(['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET'])
-
-/** Whether a request failed because its connection was lost. */
-export const isConnectionLost = (error: unknown): boolean =>
-  error instanceof Error && 'code' in error && connectionCodes.has(error.code)
-
 /** Error types of RFC 9209 2.3, by the error codes of Node and undici. */
 const proxyErrors = new Map([
   ['TIMEOUT', 'http_response_timeout'],
@@ -64,12 +58,3 @@ const proxyErrors = new Map([
   ['CERT_HAS_EXPIRED', 'tls_certificate_error'],
   ['ERR_TLS_CERT_ALTNAME_INVALID', 'tls_certificate_error'],
 ])
-
-/**
- * A code, or the name of the error where it has none. A parser's error, such as `HPE_INVALID_CONSTANT`, is
- * a code.
- */
-function toReason(error: unknown): string {
-  if (!(error instanceof Error)) return 'unknown'
-  return 'code' in error && typeof error.code === 'string' ? error.code : error.name
-}
