@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders, ServerResponse } from 'node:http'
-import { isEventStream, type SelectResponseHeaders } from '../headers/response-headers.ts'
+import type { SelectResponseHeaders } from '../headers/response-headers.ts'
 import type { Deadline } from './deadline.ts'
 
 /** Passes an upstream's response on to the browser. */
@@ -51,8 +51,10 @@ export function createRelay({ res, selectHeaders, deadline, onDrain }: RelayOpti
     begin(status, headers) {
       deadline.progress()
       head = { status, headers: selectHeaders(status, headers), length: headers['content-length'] }
-      isStream = isEventStream(headers)
+      isStream = /^text\/event-stream\b/i.test(headers['content-type'] ?? '')
       if (!isStream) return
+      // Or nginx in front would keep events until its buffer is full.
+      head.headers.push('X-Accel-Buffering', 'no')
       writeHead()
       res.flushHeaders()
       deadline.rest()

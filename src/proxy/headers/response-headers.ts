@@ -69,15 +69,9 @@ export function createResponseHeaderSelection(
       )
     }
     if (route.cache === 'private') pushCaching(selected, headers)
-    // Or nginx in front would keep events until its buffer is full.
-    if (isEventStream(headers)) selected.push('X-Accel-Buffering', 'no')
     return selected
   }
 }
-
-/** Whether a response is an event stream (HTML standard, 9.2). */
-export const isEventStream = ({ 'content-type': type }: IncomingHttpHeaders): boolean =>
-  type !== undefined && /^text\/event-stream\b/i.test(type)
 
 function push(list: string[], name: string, value: string | string[] | undefined): void {
   if (typeof value === 'string') list.push(name, value)
