@@ -91,11 +91,10 @@ export async function startServer(components: Components): Promise<RunningServer
       operatorServer?.closeAllConnections()
       // Tokens that were renewed beside a request are written before the process ends, and those of sessions
       // that ended are revoked; what is not done in time, another replica does.
-      proxy.openCalls.stop()
-      await proxy.upstreams.close()
       const settled = tokenRefresher.drain().then(() => tokenRevocation.stop())
       await Promise.race([settled, delay(finishWithin, undefined, { ref: false })])
-      await Promise.all(providers.all.map((provider) => provider.close()))
+      proxy.openCalls.stop()
+      await Promise.all([...providers.all.map((provider) => provider.close()), proxy.upstreams.close()])
       await store.close()
       log('server_stopped')
     },
