@@ -5,7 +5,7 @@ import { openBody } from './exchange/request-body.ts'
 import { CallEnded, toLateness, toUpstreamFailure } from './exchange/upstream-failure.ts'
 import type { OpenCall, OpenCalls } from './open-calls.ts'
 import type { ProxiedCall } from './proxied-call.ts'
-import type { UpstreamTokens } from './tokens/upstream-tokens.ts'
+import type { UpstreamTokens } from './tokens/upstream-token.ts'
 import type { Upstreams } from './upstreams.ts'
 
 /**
@@ -47,10 +47,9 @@ export function createForward({ upstreams, tokens, openCalls }: ForwardOptions):
       isStream: () => call.upgradeHead !== undefined || relay.isStream(),
       end: (reason) => exchange.stop(reason),
     }
-    let isOver = false
     openCalls.add(open)
     const onGone = () => {
-      if (!relay.hasEnded() && !isOver) exchange.stop(new CallEnded())
+      if (!relay.hasEnded()) exchange.stop(new CallEnded())
     }
     res.once('close', onGone)
     // Behind another call on its connection, a response has none yet, and does not see it close.
@@ -76,7 +75,7 @@ export function createForward({ upstreams, tokens, openCalls }: ForwardOptions):
       call.onBrokenOff(refusal)
       res.destroy()
     } finally {
-      isOver = true
+      res.off('close', onGone)
       req.socket.off('close', onGone)
       deadline.stop()
       if (!exchange.isTunnel()) openCalls.delete(open)
