@@ -129,10 +129,8 @@ export function isUnsolicited(req: Request, allowedOrigins: readonly string[]): 
 
 /** Whether the request comes from an allowed origin. Without Origin, as in a GET, Fetch Metadata decides. */
 function isFromAllowedPage(req: Request, allowedOrigins: readonly string[]): boolean {
-  const origin = req.get('origin')
-  if (origin !== undefined) return allowedOrigins.includes(origin)
-  const site = req.get('sec-fetch-site')
-  return site === undefined || site === 'same-origin'
+  const isSilent = req.get('origin') === undefined && req.get('sec-fetch-site') === undefined
+  return isSilent || isVouchedFor(req, allowedOrigins)
 }
 
 /**
