@@ -3,11 +3,11 @@ import { toGroups } from '../session-groups.ts'
 import type { SessionStore } from '../store.ts'
 import { concurrentRequestWindow, pendingRevocationLifetime, tombstoneLifetime } from '../timeouts.ts'
 import { toLockKey, toSessionKey } from './keys.ts'
+import type { SessionRecords } from './records/session-record.ts'
 import type { RevocationQueue } from './revocation-queue.ts'
 import type { RunScript } from './scripts/script-runner.ts'
 import { endScript } from './scripts/session-scripts.ts'
 import type { RedisSessionIndex } from './session-index.ts'
-import type { SessionRecords } from './session-record.ts'
 
 interface RedisEndSessionOptions {
   runScript: RunScript

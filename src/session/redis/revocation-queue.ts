@@ -3,11 +3,11 @@ import type { SessionStore } from '../store.ts'
 import { pendingRevocationLifetime, revocationGrace, tombstoneLifetime } from '../timeouts.ts'
 import type { RedisConnection } from './connection/connection.ts'
 import { revocationQueueKey, toSessionKey } from './keys.ts'
+import type { SessionRecords } from './records/session-record.ts'
 import type { RunScript } from './scripts/script-runner.ts'
 import { completeRevocationScript, keepForRevocationScript } from './scripts/session-scripts.ts'
 import { enqueueScript, takeDueRevocationsScript } from './scripts/shared-scripts.ts'
 import type { SessionReader } from './session-reader.ts'
-import type { SessionRecords } from './session-record.ts'
 
 /**
  * The tokens in the tombstones of ended sessions, and the queue of the sessions whose tokens are not revoked

@@ -5,9 +5,9 @@ import type { SessionLifetimes } from '../store.ts'
 import { touchInterval } from '../timeouts.ts'
 import type { RedisConnection } from './connection/connection.ts'
 import { clockAllowance, toSessionKey } from './keys.ts'
+import { type RecordFields, recordFields, type SessionRecords } from './records/session-record.ts'
 import type { RunScript } from './scripts/script-runner.ts'
 import { touchScript } from './scripts/session-scripts.ts'
-import { type RecordFields, recordFields, type SessionRecords } from './session-record.ts'
 
 /** Reads sessions and tombstones. */
 export interface SessionReader {

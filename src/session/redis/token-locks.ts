@@ -2,10 +2,10 @@ import type { Clock } from '../../clock.ts'
 import { findAddedGroups } from '../session-groups.ts'
 import type { SessionStore } from '../store.ts'
 import { toLockKey, toSessionKey } from './keys.ts'
+import type { SessionRecords } from './records/session-record.ts'
 import type { RunScript } from './scripts/script-runner.ts'
 import { commitScript, lockScript, renewLockScript, unlockScript } from './scripts/session-scripts.ts'
 import type { RedisSessionIndex } from './session-index.ts'
-import type { SessionRecords } from './session-record.ts'
 
 /** The locks on the tokens of active sessions, and the commit of refreshed tokens that they protect. */
 type RedisTokenLocks = Pick<SessionStore, 'lockTokens' | 'renewTokenLock' | 'unlockTokens' | 'commitTokens'>

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import { createSealer, type Sealer } from '../../../src/crypto/sealer.ts'
-import { packTokens, unpackTokens } from '../../../src/session/redis/packed-tokens.ts'
-import { createSessionRecords } from '../../../src/session/redis/session-record.ts'
+import { packTokens, unpackTokens } from '../../../src/session/redis/records/packed-tokens.ts'
+import { createSessionRecords } from '../../../src/session/redis/records/session-record.ts'
 import { toRefreshTokens } from '../../../src/session/session.ts'
 import { session } from '../../support/session-fixture.ts'
 

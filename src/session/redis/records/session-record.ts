@@ -1,9 +1,10 @@
 import { z } from 'zod'
-import type { Sealer } from '../../crypto/sealer.ts'
-import type { ProviderTokens } from '../../provider/types.ts'
-import type { Identity, NewSession, PendingRevocation, RefreshToken, Session } from '../session.ts'
+import type { Sealer } from '../../../crypto/sealer.ts'
+import type { ProviderTokens } from '../../../provider/types.ts'
+import type { Identity, NewSession, PendingRevocation, RefreshToken, Session } from '../../session.ts'
+import { recordFormat } from '../scripts/session-scripts.ts'
+import { createOpenedSessions } from './opened-sessions.ts'
 import { packTokens, unpackTokens } from './packed-tokens.ts'
-import { recordFormat } from './scripts/session-scripts.ts'
 
 /** The fields of a session's hash that are read, in this order; `session-scripts.ts` describes them. */
 export const recordFields = ['v', 'x', 'n', 'i', 'b']
@@ -44,7 +45,7 @@ export interface SessionRecords {
 
 /** Creates the conversion; `sealer` encrypts sessions at rest. */
 export function createSessionRecords(sealer: Sealer): SessionRecords {
-  const opened = createOpenedRecords()
+  const opened = createOpenedSessions()
 
   return {
     seal(handle, { identity, tokens }) {
@@ -95,41 +96,6 @@ export function createSessionRecords(sealer: Sealer): SessionRecords {
       return (opened === undefined ? undefined : sealedInherited.safeParse(JSON.parse(opened)).data) ?? []
     })
     return tokens.length === 0 ? undefined : tokens
-  }
-}
-
-/** Sessions of each of the two generations below: with the tokens of a usual user, five megabytes in all. */
-const generationSize = 500
-
-/**
- * Sessions as they were opened lately. An app makes many calls in a row, and to open its session costs as
- * much as all else of a check. The older generation goes when the younger one is full.
- */
-function createOpenedRecords() {
-  let younger = new Map<string, { sealed: Buffer; session: NewSession }>()
-  let older = younger
-
-  return {
-    find(handle: string, sealed: Buffer): NewSession | undefined {
-      const young = younger.get(handle)
-      const known = young ?? older.get(handle)
-      if (known === undefined || !known.sealed.equals(sealed)) return undefined
-      if (young === undefined) add(handle, known)
-      return known.session
-    },
-    keep(handle: string, sealed: Buffer, session: NewSession | undefined): NewSession | undefined {
-      // A copy: what comes from the connection is a part of a larger buffer, which would stay as well.
-      if (session !== undefined) add(handle, { sealed: Buffer.from(sealed), session })
-      return session
-    },
-  }
-
-  function add(handle: string, record: { sealed: Buffer; session: NewSession }): void {
-    if (younger.size >= generationSize) {
-      older = younger
-      younger = new Map()
-    }
-    younger.set(handle, record)
   }
 }
 
