@@ -1,16 +1,15 @@
 import type { IncomingHttpHeaders } from 'node:http'
+import { isConnectionLost } from '../../errors.ts'
 import { assertAccess } from '../access.ts'
 import { toUpstreamHeaders } from '../headers/upstream-headers.ts'
 import type { ProxiedCall } from '../proxied-call.ts'
-import type { AuthorizedSession, UpstreamToken } from '../tokens/upstream-token.ts'
-import type { UpstreamTokens } from '../tokens/upstream-tokens.ts'
+import type { AuthorizedSession, UpstreamToken, UpstreamTokens } from '../tokens/upstream-token.ts'
 import type { Upstream } from '../upstreams.ts'
 import { type Attempt, type HeldResponse, type ResponseSink, startAttempt } from './attempt.ts'
 import type { Deadline } from './deadline.ts'
 import type { Relay } from './relay.ts'
 import type { RequestBody } from './request-body.ts'
 import { openTunnel, type Tunnel } from './tunnel.ts'
-import { isConnectionLost } from './upstream-failure.ts'
 
 /** The requests that one call makes to its upstream: one, and another where something can be mended. */
 export interface Exchange {

@@ -11,14 +11,8 @@ import {
   findProvider,
   toUpstreamToken,
   type UpstreamToken,
+  type UpstreamTokens,
 } from './upstream-token.ts'
-
-/** Tokens that the provider exchanges for the user's (RFC 8693); as UpstreamTokens. */
-export interface ExchangedTokens {
-  /** The session has fresh tokens. */
-  get(session: Session, choice: TokenChoice): Promise<AuthorizedSession>
-  renew(refused: AuthorizedSession, choice: TokenChoice): Promise<AuthorizedSession | undefined>
-}
 
 interface ExchangedTokensOptions {
   providers: ConfiguredProviders
@@ -27,12 +21,11 @@ interface ExchangedTokensOptions {
   clock: Clock
 }
 
-/** Creates the exchanged tokens of upstreams. */
-export function createExchangedTokens({
-  providers,
-  refresh,
-  clock,
-}: ExchangedTokensOptions): ExchangedTokens {
+/**
+ * Creates the tokens that the provider exchanges for the user's (RFC 8693). The sessions that it is given
+ * have fresh tokens.
+ */
+export function createExchangedTokens({ providers, refresh, clock }: ExchangedTokensOptions): UpstreamTokens {
   const cache = createTokenCache<UpstreamToken & TokenTimes>(clock)
 
   return {

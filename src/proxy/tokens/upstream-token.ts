@@ -1,3 +1,4 @@
+import type { TokenChoice } from '../../config/proxy/proxy-route.ts'
 import { sessionExpired } from '../../errors.ts'
 import type { Provider } from '../../provider/provider.ts'
 import type { Providers } from '../../provider/providers.ts'
@@ -20,6 +21,25 @@ export interface UpstreamToken {
 export interface AuthorizedSession {
   readonly session: Session
   readonly token: UpstreamToken | undefined
+}
+
+/** The tokens that calls carry to upstreams. */
+export interface UpstreamTokens {
+  /**
+   * Returns the token of a session for an upstream, and the session with fresh tokens; without a token where
+   * the choice is `none`.
+   *
+   * @throws AppError `session_expired` where the session has ended; `provider_unavailable`,
+   * `store_unavailable`, and for an exchange `provider_error`, `invalid_token_response`
+   */
+  get(session: Session, choice: TokenChoice): Promise<AuthorizedSession>
+  /**
+   * Returns another token after the upstream did not accept one (401), by one refresh or another exchange;
+   * undefined where there is none, or it would not be accepted either.
+   *
+   * @throws AppError `session_expired` where the provider ended the grant
+   */
+  renew(refused: AuthorizedSession, choice: TokenChoice): Promise<AuthorizedSession | undefined>
 }
 
 /** Where to find the provider of a session. */

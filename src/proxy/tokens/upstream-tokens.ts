@@ -13,26 +13,8 @@ import {
   type ConfiguredProviders,
   toUpstreamToken,
   type UpstreamToken,
+  type UpstreamTokens,
 } from './upstream-token.ts'
-
-/** The tokens that calls carry to upstreams. */
-export interface UpstreamTokens {
-  /**
-   * Returns the token of a session for an upstream, and the session with fresh tokens; without a token where
-   * the choice is `none`.
-   *
-   * @throws AppError `session_expired` where the session has ended; `provider_unavailable`,
-   * `store_unavailable`, and for an exchange `provider_error`, `invalid_token_response`
-   */
-  get(session: Session, choice: TokenChoice): Promise<AuthorizedSession>
-  /**
-   * Returns another token after the upstream did not accept one (401), by one refresh or another exchange;
-   * undefined where there is none, or it would not be accepted either.
-   *
-   * @throws AppError `session_expired` where the provider ended the grant
-   */
-  renew(refused: AuthorizedSession, choice: TokenChoice): Promise<AuthorizedSession | undefined>
-}
 
 interface UpstreamTokensOptions {
   config: { readonly appToken: Pick<Config['appToken'], 'audiences'> }
