@@ -21,13 +21,18 @@ import {
   type SessionTermination,
 } from './session/termination/session-termination.ts'
 import { createTokenRevocation, type TokenRevocation } from './session/termination/token-revocation.ts'
-import { createLog, type Log } from './telemetry/logger.ts'
+import type { Log } from './telemetry/events.ts'
+import { createLog } from './telemetry/logger.ts'
+import { noObserver, type Observer } from './telemetry/observer.ts'
+import { noTracing, type Tracing } from './telemetry/tracing.ts'
 
 /** The parts of a server that live as long as the process. */
 export interface Components {
   config: Config
   clock: Clock
   log: Log
+  observer: Observer
+  tracing: Tracing
   store: Store
   providers: Providers
   termination: SessionTermination
@@ -54,6 +59,7 @@ export async function createComponents(
   replaced: Partial<Components> = {},
 ): Promise<Components> {
   const { clock = systemClock, log = createLog(config.logLevel, { worker: cluster.worker?.id }) } = replaced
+  const { observer = noObserver, tracing = noTracing } = replaced
   const { secrets, appToken, longestTimeout: timeout } = config
   const store = replaced.store ?? (await createStore(config, clock, log))
   const providers = replaced.providers ?? createConfiguredProviders(config, clock, log)
@@ -74,6 +80,8 @@ export async function createComponents(
     config,
     clock,
     log,
+    observer,
+    tracing,
     store,
     providers,
     termination,

@@ -1,6 +1,7 @@
 import cluster, { type Worker } from 'node:cluster'
 import type { Config } from './config/config.ts'
-import { createLog, type Log } from './telemetry/logger.ts'
+import type { Log } from './telemetry/events.ts'
+import { createLog } from './telemetry/logger.ts'
 
 /** Processes that serve the same ports. */
 export interface Workers {

@@ -103,7 +103,7 @@ test('docs/http-api.md has every error code with its status, and no other', () =
 })
 
 test('docs/operations.md has every event of the log with its level, and no other', () => {
-  const levels = [...read('src/telemetry/logger.ts').matchAll(/^ {2}(\w+): '(debug|info|warn|error)',$/gm)]
+  const levels = [...read('src/telemetry/events.ts').matchAll(/^ {2}(\w+): '(debug|info|warn|error)',$/gm)]
   const inSource = new Map(levels.map(([, event = '', level = '']) => [event, level]))
   const log = read('docs/operations.md').split('## The log')[1] ?? ''
   const inDocs = [...log.matchAll(/^\| (`.+?) \| ([a-z, ]+) \|/gm)].flatMap(([, events = '', given = '']) =>

@@ -1,4 +1,4 @@
-import type { LogLevel } from '../telemetry/logger.ts'
+import type { LogLevel } from '../telemetry/events.ts'
 import { ConfigError, keepNew } from './config-error.ts'
 import { crossCheckSettings, toAllowedOrigins } from './cross-checks.ts'
 import type { ProviderConfig } from './providers/provider-config.ts'

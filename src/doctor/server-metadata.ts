@@ -1,5 +1,5 @@
 import type { AuthorizationServer } from '../provider/metadata/discovery.ts'
-import { toLogText } from '../telemetry/logger.ts'
+import { toLogText } from '../telemetry/events.ts'
 
 /** The metadata of the provider (RFC 8414 2). */
 export type ServerMetadata = AuthorizationServer['metadata']

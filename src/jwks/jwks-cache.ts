@@ -1,6 +1,6 @@
 import { errors, type JSONWebKeySet, type JWTPayload } from 'jose'
 import type { Clock } from '../clock.ts'
-import type { Log } from '../telemetry/logger.ts'
+import type { Log } from '../telemetry/events.ts'
 import { createKeySet, type ExpectedJwt, type KeySet, parseSignedJwt } from './key-set.ts'
 
 /** Verifies JWTs with an issuer's signing keys, which it fetches and keeps up to date. */

@@ -1,5 +1,5 @@
 import { AppError, type ErrorCode } from '../errors.ts'
-import { type Log, toLogText } from '../telemetry/logger.ts'
+import { type Log, toLogText } from '../telemetry/events.ts'
 
 /**
  * Code and text for each error that a provider may answer with (RFC 6749 4.1.2.1, OpenID Connect Core

@@ -5,7 +5,7 @@ import { AppError } from '../errors.ts'
 import type { Provider } from '../provider/provider.ts'
 import type { Providers } from '../provider/providers.ts'
 import { readReturnTo } from '../redirects/return-to.ts'
-import type { Log } from '../telemetry/logger.ts'
+import type { Log } from '../telemetry/events.ts'
 import { createTransaction, type SealedTransaction, sealTransaction, toCodeChallenge } from './transaction.ts'
 
 /** What a page may ask for when it begins a login (OpenID Connect Core 3.1.2.1). */

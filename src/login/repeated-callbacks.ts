@@ -1,7 +1,7 @@
 import { AppError } from '../errors.ts'
 import { type Session, toSessionHandle } from '../session/session.ts'
 import type { SessionStore } from '../session/store.ts'
-import type { Log } from '../telemetry/logger.ts'
+import type { Log } from '../telemetry/events.ts'
 import type { LoginLedger } from './ledger.ts'
 import type { AuthorizationResponse, Browser, RepeatedLogin } from './login-types.ts'
 import { type CodeResponse, missingTransaction, toResponseFingerprint } from './transaction.ts'

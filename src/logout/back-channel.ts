@@ -3,7 +3,7 @@ import type { Providers } from '../provider/providers.ts'
 import type { VerifiedLogoutToken } from '../provider/tokens/logout-token.ts'
 import { toProviderSidGroup, toUserGroup } from '../session/session-groups.ts'
 import type { SessionTermination } from '../session/termination/session-termination.ts'
-import type { Log } from '../telemetry/logger.ts'
+import type { Log } from '../telemetry/events.ts'
 import type { ReplayDetection } from './replay-detection.ts'
 
 /**

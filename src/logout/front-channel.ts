@@ -3,7 +3,7 @@ import type { Providers } from '../provider/providers.ts'
 import { toProviderSidGroup } from '../session/session-groups.ts'
 import type { SessionStore } from '../session/store.ts'
 import type { SessionTermination } from '../session/termination/session-termination.ts'
-import type { Log } from '../telemetry/logger.ts'
+import type { Log } from '../telemetry/events.ts'
 
 /** The query parameters by which a provider names a session of its own; undefined where one is missing. */
 export interface FrontChannelLogoutRequest {

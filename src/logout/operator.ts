@@ -2,7 +2,7 @@ import { AppError } from '../errors.ts'
 import type { Providers } from '../provider/providers.ts'
 import { toUserGroup } from '../session/session-groups.ts'
 import type { SessionTermination } from '../session/termination/session-termination.ts'
-import type { Log } from '../telemetry/logger.ts'
+import type { Log } from '../telemetry/events.ts'
 
 /**
  * Ends all sessions of a user, who is named by the `sub` of app tokens.

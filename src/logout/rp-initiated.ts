@@ -5,7 +5,7 @@ import { AppError } from '../errors.ts'
 import type { Providers } from '../provider/providers.ts'
 import { readReturnTo } from '../redirects/return-to.ts'
 import type { PendingRevocation } from '../session/session.ts'
-import type { Log } from '../telemetry/logger.ts'
+import type { Log } from '../telemetry/events.ts'
 
 /** The part of a logout that the browser does at the provider (OpenID Connect RP-Initiated Logout 1.0). */
 export interface RpInitiatedLogout {

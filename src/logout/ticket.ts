@@ -6,7 +6,7 @@ import type { Sealer } from '../crypto/sealer.ts'
 import { AppError } from '../errors.ts'
 import { readReturnTo } from '../redirects/return-to.ts'
 import type { SharedState } from '../session/shared-state.ts'
-import type { Log } from '../telemetry/logger.ts'
+import type { Log } from '../telemetry/events.ts'
 
 /**
  * One-time tickets that lead a browser to the provider after a logout by fetch. The provider's address may

@@ -5,7 +5,7 @@ import type { Providers } from '../provider/providers.ts'
 import type { Session } from '../session/session.ts'
 import { type SessionGroup, toEmailGroup, toUserGroup } from '../session/session-groups.ts'
 import type { SessionTermination } from '../session/termination/session-termination.ts'
-import type { Log } from '../telemetry/logger.ts'
+import type { Log } from '../telemetry/events.ts'
 import type { ReplayDetection } from './replay-detection.ts'
 
 /** The user who has to be signed out (RFC 9493 3.2.2, 3.2.4). */

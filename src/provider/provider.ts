@@ -2,7 +2,7 @@ import type { JWTPayload } from 'jose'
 import type { Clock } from '../clock.ts'
 import type { ProviderConfig } from '../config/providers/provider-config.ts'
 import { createJwksCache } from '../jwks/jwks-cache.ts'
-import type { Log } from '../telemetry/logger.ts'
+import type { Log } from '../telemetry/events.ts'
 import { createDpopKeys, type ProtectedCall } from './client/dpop-keys.ts'
 import {
   type AuthorizationRequest,

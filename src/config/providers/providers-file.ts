@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { z } from 'zod'
-import { toLogText } from '../../telemetry/logger.ts'
+import { toLogText } from '../../telemetry/events.ts'
 import { type Parser, parser } from '../values/parsers.ts'
 
 /** One provider of PROVIDERS_FILE: its settings by the names they have in the environment, not parsed yet. */

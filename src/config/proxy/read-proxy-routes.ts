@@ -1,4 +1,4 @@
-import { toLogText } from '../../telemetry/logger.ts'
+import { toLogText } from '../../telemetry/events.ts'
 import type { Problem, ProxyVariable } from '../config-error.ts'
 import { type Environment, findWrapping } from '../read-settings.ts'
 import { isObject } from '../values/parsers.ts'

@@ -1,6 +1,6 @@
 import { createPublicKey } from 'node:crypto'
 import type { AuthorizationServer } from '../../provider/metadata/discovery.ts'
-import { toLogText } from '../../telemetry/logger.ts'
+import { toLogText } from '../../telemetry/events.ts'
 import { isKeycloak } from '../advice/known-providers.ts'
 import type { Examination } from '../examination.ts'
 import { type Finding, fail, pass, unknown, warn } from '../finding.ts'

@@ -1,6 +1,6 @@
 import { isOktaHost } from '../../config/providers/okta.ts'
 import type { ProviderConfig } from '../../config/providers/provider-config.ts'
-import { toLogText } from '../../telemetry/logger.ts'
+import { toLogText } from '../../telemetry/events.ts'
 import { isZitadel } from '../advice/known-providers.ts'
 import { type Finding, fail, pass, unknown, warn } from '../finding.ts'
 import { formatList, readList, type ServerMetadata } from '../server-metadata.ts'

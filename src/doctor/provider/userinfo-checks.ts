@@ -1,6 +1,6 @@
 import type { ProviderConfig } from '../../config/providers/provider-config.ts'
 import type { AuthorizationServer } from '../../provider/metadata/discovery.ts'
-import { toLogText } from '../../telemetry/logger.ts'
+import { toLogText } from '../../telemetry/events.ts'
 import type { Examination } from '../examination.ts'
 import { type Finding, fail, pass, warn } from '../finding.ts'
 

@@ -3,7 +3,7 @@ import type { Request, RequestHandler, Response } from 'express'
 import type { Clock } from '../../clock.ts'
 import type { UpstreamTarget } from '../../proxy/route-match.ts'
 import type { Session } from '../../session/session.ts'
-import type { Log } from '../../telemetry/logger.ts'
+import type { Log } from '../../telemetry/events.ts'
 import { readClientAddress } from '../request/address.ts'
 
 declare global {

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import { AppError } from '../../errors.ts'
-import type { Log } from '../../telemetry/logger.ts'
+import type { Log } from '../../telemetry/events.ts'
 import { toProblem } from '../middleware/problem-details.ts'
 import { normalizeIpAddress } from '../request/address.ts'
 

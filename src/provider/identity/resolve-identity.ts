@@ -1,7 +1,7 @@
 import type { JWTPayload } from 'jose'
 import type { ProviderConfig } from '../../config/providers/provider-config.ts'
 import { AppError } from '../../errors.ts'
-import type { Log } from '../../telemetry/logger.ts'
+import type { Log } from '../../telemetry/events.ts'
 import type { AuthorizationServer } from '../metadata/discovery.ts'
 import { tokenError } from '../transport/errors.ts'
 import { type ProviderIdentity, toIdentity, type UserClaims } from '../types.ts'

@@ -1,6 +1,6 @@
 import * as client from 'openid-client'
 import { AppError } from '../../errors.ts'
-import { toLogText } from '../../telemetry/logger.ts'
+import { toLogText } from '../../telemetry/events.ts'
 import { readStatus } from '../transport/errors.ts'
 import { redactProviderMessage } from '../transport/redact.ts'
 import { isResponse } from '../transport/response.ts'

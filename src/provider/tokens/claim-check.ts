@@ -1,5 +1,5 @@
 import type { JWTPayload } from 'jose'
-import { toLogText } from '../../telemetry/logger.ts'
+import { toLogText } from '../../telemetry/events.ts'
 
 /**
  * Compares the claims of a verified JWT with what is expected; returns what is wrong with them, or undefined.

@@ -1,7 +1,7 @@
 import { errors as jose } from 'jose'
 import { ClientError, ResponseBodyError, WWWAuthenticateChallengeError } from 'openid-client'
 import { AppError } from '../../errors.ts'
-import { toLogText } from '../../telemetry/logger.ts'
+import { toLogText } from '../../telemetry/events.ts'
 import { isClientRejection, isTemporary, requiresNewLogin } from './oauth-errors.ts'
 import { redactProviderMessage } from './redact.ts'
 import { ProviderUnavailable, prefixReason, providerUnavailable } from './unavailable.ts'

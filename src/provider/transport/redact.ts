@@ -1,4 +1,4 @@
-import { toLogText } from '../../telemetry/logger.ts'
+import { toLogText } from '../../telemetry/events.ts'
 
 /**
  * Matches anything signed: an assertion, a proof, a token. It does not ask for the dots of a whole JWT,

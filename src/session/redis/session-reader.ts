@@ -1,5 +1,5 @@
 import type { Clock } from '../../clock.ts'
-import type { Log } from '../../telemetry/logger.ts'
+import type { Log } from '../../telemetry/events.ts'
 import type { PendingRevocation, Session } from '../session.ts'
 import type { SessionLifetimes } from '../store.ts'
 import { touchInterval } from '../timeouts.ts'

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { AppError } from '../../errors.ts'
-import type { Log } from '../../telemetry/logger.ts'
+import type { Log } from '../../telemetry/events.ts'
 import type { NewSession, Session } from '../session.ts'
 import type { SessionStore } from '../store.ts'
 import type { SessionTermination } from '../termination/session-termination.ts'

@@ -1,7 +1,7 @@
 import { toLogReason } from '../../errors.ts'
 import type { Providers } from '../../provider/providers.ts'
 import { ProviderUnavailable } from '../../provider/transport/unavailable.ts'
-import type { Log } from '../../telemetry/logger.ts'
+import type { Log } from '../../telemetry/events.ts'
 import { type PendingRevocation, type RefreshToken, toRefreshTokens } from '../session.ts'
 import { toProviderSidGroup } from '../session-groups.ts'
 import type { SessionStore } from '../store.ts'

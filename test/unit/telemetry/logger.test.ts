@@ -1,7 +1,8 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { text } from 'node:stream/consumers'
 import { expect, test } from 'vitest'
-import { createLog, toLogText } from '../../../src/telemetry/logger.ts'
+import { toLogText } from '../../../src/telemetry/events.ts'
+import { createLog } from '../../../src/telemetry/logger.ts'
 import { root } from '../../support/processes/start-process.ts'
 
 test('one JSON line for each event, with its level and time', () => {

@@ -1,5 +1,5 @@
 import type { RedisTarget } from '../../../config/values/redis-url.ts'
-import type { Log } from '../../../telemetry/logger.ts'
+import type { Log } from '../../../telemetry/events.ts'
 import { toAddress } from './deployment.ts'
 
 /** Logs whether Redis answers, without a line for each command. */

@@ -1,6 +1,6 @@
 import type { RedisTarget } from '../../../config/values/redis-url.ts'
 import { AppError } from '../../../errors.ts'
-import type { Log } from '../../../telemetry/logger.ts'
+import type { Log } from '../../../telemetry/events.ts'
 import { pingKey } from '../keys.ts'
 import { createConnectionLog } from './connection-log.ts'
 import { createDeadlines } from './deadlines.ts'

@@ -1,5 +1,5 @@
 import { AppError } from '../../../errors.ts'
-import { toLogText } from '../../../telemetry/logger.ts'
+import { toLogText } from '../../../telemetry/events.ts'
 
 /** Makes the error of a command that Redis did not carry out; `reason` is for the log. */
 export function storeUnavailable(reason: string, cause?: unknown): AppError {

@@ -1,0 +1,60 @@
+/**
+ * Receives what took time: how long, and how it ended. Metrics and spans are made of it. It is called on the
+ * path of every session check, so that an implementation does little.
+ *
+ * `startedAt` and `endedAt` are readings of `performance.now()`, in milliseconds. `outcome` is `ok`, or a
+ * word of a closed list: the code of an AppError, never a text from outside.
+ */
+export interface Observer {
+  /** A request has its response, or its client has gone (status 0). */
+  httpRequest(request: ObservedRequest): void
+  /** A call of a provider has ended. */
+  providerCall(call: ObservedCall & { provider: string; endpoint: ProviderEndpoint }): void
+  /** A command of the store has ended; `command` is the name of the script or the command. */
+  storeCommand(command: ObservedCall & { command: string }): void
+  /** A request has waited for the tokens of its session, because another one refreshed them. */
+  tokenLock(wait: ObservedCall): void
+  /** A step of a login has ended. */
+  loginStep(step: ObservedCall & { provider: string; step: LoginStep }): void
+  /** A call of an upstream has its response, or has failed. */
+  proxiedCall(call: ObservedCall & { route: string }): void
+  /** A reverse proxy was answered whether a request may pass. */
+  forwardAuth(decision: { outcome: string }): void
+  /** A request was refused, because too many had come from its address. */
+  rateLimited(limit: string): void
+}
+
+/** What is observed of each operation. */
+interface ObservedCall {
+  startedAt: number
+  endedAt: number
+  outcome: string
+}
+
+/** What is observed of each request. */
+interface ObservedRequest {
+  method: string
+  /** The address as `routes.ts` writes it, so that there are few; `(none)` where no route has it. */
+  route: string
+  status: number
+  startedAt: number
+  endedAt: number
+}
+
+/** What a provider was called for. */
+export type ProviderEndpoint = 'discovery' | 'jwks' | 'par' | 'token' | 'userinfo' | 'revocation'
+
+/** The steps of a login, from the provider's redirect on; `authorize` is the time that the user took. */
+export type LoginStep = 'authorize' | 'exchange' | 'userinfo' | 'store'
+
+/** Observes nothing. */
+export const noObserver: Observer = {
+  httpRequest() {},
+  providerCall() {},
+  storeCommand() {},
+  tokenLock() {},
+  loginStep() {},
+  proxiedCall() {},
+  forwardAuth() {},
+  rateLimited() {},
+}
