@@ -64,7 +64,7 @@ export async function createComponents(
   const store = replaced.store ?? (await createStore(config, clock, log))
   const providers = replaced.providers ?? createConfiguredProviders(config, clock, log)
   const tokenRevocation = replaced.tokenRevocation ?? createTokenRevocation({ store, providers, log })
-  const termination = replaced.termination ?? createSessionTermination({ store, tokenRevocation })
+  const termination = replaced.termination ?? createSessionTermination({ store, tokenRevocation, log })
   const tokenRefresher =
     replaced.tokenRefresher ?? createTokenRefresher({ store, termination, providers, clock, log, timeout })
   const keyRing = replaced.keyRing ?? createKeyRing({ config: appToken, store, secrets, clock, log })

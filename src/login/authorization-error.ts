@@ -30,10 +30,15 @@ export function toRefusal(
     error,
     errorDescription: description,
   }: { error?: string | undefined; errorDescription?: string | undefined },
+  provider: string,
   log: Log,
 ): AppError {
   if (error === undefined) return new AppError('invalid_request', 'The answer holds neither code nor error.')
-  log('login_refused_by_provider', { error: toLogText(error), description: toLogText(description ?? '') })
+  log('login_refused_by_provider', {
+    provider,
+    error: toLogText(error),
+    description: toLogText(description ?? ''),
+  })
   const [code, detail] = refusals.get(error) ?? [
     'provider_error',
     'The provider could not finish this sign-in.',

@@ -5,7 +5,8 @@ import { AppError } from '../errors.ts'
 import type { Provider } from '../provider/provider.ts'
 import type { Providers } from '../provider/providers.ts'
 import { readReturnTo } from '../redirects/return-to.ts'
-import type { Log } from '../telemetry/events.ts'
+import { type Log, withFields } from '../telemetry/events.ts'
+import { toLoginFailure } from './login-failed.ts'
 import { createTransaction, type SealedTransaction, sealTransaction, toCodeChallenge } from './transaction.ts'
 
 /** What a page may ask for when it begins a login (OpenID Connect Core 3.1.2.1). */
@@ -37,7 +38,8 @@ export interface BegunLogin {
 /**
  * Begins a login. It writes nothing to the store.
  *
- * @throws AppError `invalid_request`, `provider_unavailable`, `provider_error`
+ * @throws AppError `invalid_request`; LoginFailed with `provider_unavailable`, `provider_error` and others,
+ * once the login has an id
  */
 export type BeginLogin = (request: LoginRequest, log: Log) => Promise<BegunLogin>
 
@@ -78,12 +80,17 @@ export function createBeginLogin({ config, providers, sealer, clock }: BeginLogi
       clock,
     )
     const { state, nonce, codeVerifier } = begun
-    const { url, dpopThumbprint, prompt } = await provider.startAuthorization({
-      state,
-      nonce,
-      codeChallenge: toCodeChallenge(codeVerifier),
-      parameters: toAuthorizationParameters(request),
-    })
+    const { url, dpopThumbprint, prompt } = await provider
+      .startAuthorization({
+        state,
+        nonce,
+        codeChallenge: toCodeChallenge(codeVerifier),
+        parameters: toAuthorizationParameters(request),
+        log: withFields(log, { login: begun.id }),
+      })
+      .catch((error: unknown) => {
+        throw toLoginFailure(error, begun)
+      })
     const transaction = { ...begun, dpopThumbprint, prompt }
     return {
       loginUrl: url,

@@ -91,7 +91,7 @@ export function createCompleteLogin({
     const { transaction, browser, log } = attempt
     assertInTime(transaction, clock)
     const provider = await findAnsweringProvider(response, transaction)
-    const granted = readCode(response, log)
+    const granted = readCode(response, provider, log)
     const { appToken } = browser
     if (appToken !== undefined) assertKeyBinding(transaction.browserJkt, appToken.dpopThumbprint)
     const isFirst = await ledger.reserve(granted.state)
@@ -106,7 +106,7 @@ export function createCompleteLogin({
   ): Promise<VerifiedLogin> {
     const arrivedAt = clock.now()
     try {
-      const { identity, tokens } = await exchangeCode(provider, response, transaction)
+      const { identity, tokens } = await exchangeCode(provider, response, transaction, log)
       const { returnTo, startedAt, browserJkt } = transaction
       const fingerprint = toResponseFingerprint(response)
       const login = { fingerprint, returnTo, startedAt, browserJkt, ...browser.client }
@@ -130,12 +130,17 @@ function findTransaction({ state }: AuthorizationResponse, browser: Browser): Se
  * Returns a response with its code; throws an error response as an AppError. Nothing was written to the store
  * until here.
  */
-function readCode({ code, ...response }: AuthorizationResponse, log: Log): CodeResponse {
-  if (code === undefined || response.error !== undefined) throw toRefusal(response, log)
+function readCode({ code, ...response }: AuthorizationResponse, { name }: Provider, log: Log): CodeResponse {
+  if (code === undefined || response.error !== undefined) throw toRefusal(response, name, log)
   return { code, state: response.state, iss: response.iss }
 }
 
-function exchangeCode(provider: Provider, { code, state, iss }: CodeResponse, transaction: Transaction) {
+function exchangeCode(
+  provider: Provider,
+  { code, state, iss }: CodeResponse,
+  transaction: Transaction,
+  log: Log,
+) {
   const { nonce, codeVerifier, dpopThumbprint, startedAt, maxAge, acrValues, prompt } = transaction
   return provider.exchangeCode({
     code,
@@ -148,5 +153,6 @@ function exchangeCode(provider: Provider, { code, state, iss }: CodeResponse, tr
     maxAge,
     acrValues: acrValues?.split(' ').filter((value) => value !== ''),
     mustBeFresh: prompt?.split(' ').includes('login') ?? false,
+    log,
   })
 }

@@ -1,5 +1,5 @@
 import { AppError } from '../errors.ts'
-import { type Session, toSessionHandle } from '../session/session.ts'
+import { type Session, toLogFields, toSessionHandle } from '../session/session.ts'
 import type { SessionStore } from '../session/store.ts'
 import type { Log } from '../telemetry/events.ts'
 import type { LoginLedger } from './ledger.ts'
@@ -66,6 +66,6 @@ function toRepeated(
   { returnTo, sessionId }: { returnTo: string; sessionId?: string },
   log: Log,
 ): RepeatedLogin {
-  log('login_repeated', { session: session.handle })
+  log('login_repeated', toLogFields(session))
   return { outcome: 'repeated', session, returnTo, sessionId }
 }

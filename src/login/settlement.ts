@@ -1,7 +1,7 @@
 import { maxTokenClaims, type SelectTokenClaims } from '../app-token/token-claims.ts'
 import type { Sealer } from '../crypto/sealer.ts'
 import { AppError, signedOut } from '../errors.ts'
-import { type Session, toSessionHandle } from '../session/session.ts'
+import { type Session, toLogFields, toSessionHandle } from '../session/session.ts'
 import type { SessionStore } from '../session/store.ts'
 import type { SessionTermination } from '../session/termination/session-termination.ts'
 import type { Log } from '../telemetry/events.ts'
@@ -67,7 +67,7 @@ export function createLoginSettlement({
       // A logout has ended it already.
       if (session === undefined) throw signedOut()
       if (session.handle !== handle) throw new LoginFailed(signedOut(), transaction, session)
-      logSuccess(session, log)
+      logSuccess(session, settledAt - transaction.startedAt, log)
       return { session, returnTo, sessionId }
     },
 
@@ -80,8 +80,9 @@ export function createLoginSettlement({
     },
   }
 
-  function logSuccess({ identity, handle }: Session, log: Log): void {
-    log('login_succeeded', { sub: identity.appSub, session: handle })
+  function logSuccess(session: Session, duration: number, log: Log): void {
+    const { identity, handle } = session
+    log('login_succeeded', { ...toLogFields(session), duration_ms: duration })
     const { leftOut } = selectTokenClaims(identity)
     if (leftOut.length > 0)
       log('user_claims_dropped', { session: handle, names: leftOut, limit: maxTokenClaims })

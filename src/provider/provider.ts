@@ -172,7 +172,6 @@ export function createProvider({ config, secrets, clock, log }: ProviderOptions)
       dpopKeys,
       breaker: createBreaker(perUserOutages),
       clock,
-      log,
     }),
     assertResponseIssuer: async (iss) => assertResponseIssuer(await discovery.server(), config.issuer, iss),
     exchangeCode: createCodeExchange(grantOptions),

@@ -90,5 +90,12 @@ export function toSessionHandle(sessionId: string): string {
   return sha256Base64url(sessionId)
 }
 
+/** What the log says of a session: its public name, its user, and the provider where the user signed in. */
+export const toLogFields = ({ handle, identity }: Pick<Session, 'handle' | 'identity'>) => ({
+  session: handle,
+  sub: identity.appSub,
+  provider: identity.providerName,
+})
+
 const toKey = ({ providerName, issuer, refreshToken }: RefreshToken) =>
   JSON.stringify([providerName, issuer, refreshToken])

@@ -18,6 +18,7 @@ export const levels = {
   request_completed: 'info',
   probe_completed: 'debug',
   request_refused: 'info',
+  request_limited: 'info',
   request_failed: 'error',
   login_started: 'info',
   login_succeeded: 'info',
@@ -32,6 +33,7 @@ export const levels = {
   return_to_refused: 'warn',
   app_token_issued: 'info',
   dpop_key_mismatch: 'warn',
+  csrf_check_failed: 'warn',
   logout_succeeded: 'info',
   logout_at_provider_skipped: 'warn',
   backchannel_logout_succeeded: 'info',
@@ -52,6 +54,7 @@ export const levels = {
   refreshed_tokens_lost: 'error',
   session_ended_by_provider: 'info',
   session_ended_by_user: 'info',
+  session_superseded: 'info',
   sessions_ended_by_operator: 'info',
   operator_refused: 'warn',
   introspection_refused: 'warn',
@@ -77,6 +80,12 @@ export interface Log {
   /** Whether the event's line is written at all, for callers whose fields cost something. */
   isWritten?(event: LogEvent): boolean
 }
+
+/** A log that adds these fields to every event. */
+export const withFields =
+  (log: Log, added: LogFields): Log =>
+  (event, fields) =>
+    log(event, { ...added, ...fields })
 
 /** Makes a foreign text safe for one log field: printable ASCII, and at most `longestText` characters. */
 export function toLogText(text: string): string {

@@ -11,6 +11,7 @@ import type { AuthorizationResponse, Browser, SignedIn, VerifiedLogin } from '..
 import type { LoginSettlement } from '../../login/settlement.ts'
 import { toTransactionId } from '../../login/transaction.ts'
 import type { Providers } from '../../provider/providers.ts'
+import { withFields } from '../../telemetry/events.ts'
 import { renderContinuePage } from '../pages.ts'
 import type { ReadDpopThumbprint } from '../request/dpop-header.ts'
 import { isNavigation } from '../request/navigation.ts'
@@ -70,6 +71,7 @@ export function createCallbackHandler(options: CallbackOptions): RequestHandler<
   /** The recipe of a callback. */
   async function signIn(req: CallbackRequest, res: Response): Promise<void> {
     const response = readResponse(req)
+    nameLogin(res, response)
     const appToken = await prepareAppToken(req)
     const browser = await readBrowser(req, appToken)
     dropTransaction(res, response)
@@ -86,6 +88,12 @@ export function createCallbackHandler(options: CallbackOptions): RequestHandler<
     const input = req.method === 'POST' ? req.body : req.query
     const { error_description: errorDescription, ...response } = readParameters(callbackParameters, input)
     return { ...response, errorDescription, arrivedFor }
+  }
+
+  /** The log names the login from here on, also where this browser has no transaction of it. */
+  function nameLogin({ locals }: Response, { state }: AuthorizationResponse): void {
+    const login = toTransactionId(state)
+    if (login !== undefined) locals.log = withFields(locals.log, { login })
   }
 
   /** Before the login: neither a proof that is refused nor a missing signing key must cost the code. */

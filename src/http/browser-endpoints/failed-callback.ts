@@ -3,7 +3,7 @@ import type { Config } from '../../config/config.ts'
 import { AppError, type ErrorCode } from '../../errors.ts'
 import { LoginFailed } from '../../login/login-failed.ts'
 import type { Transaction } from '../../login/transaction.ts'
-import type { Session } from '../../session/session.ts'
+import { type Session, toLogFields } from '../../session/session.ts'
 import { isNavigation } from '../request/navigation.ts'
 import type { BrowserSessions } from '../session/browser-sessions.ts'
 
@@ -37,10 +37,10 @@ export function createFailedCallbackHandler({
     const isPage = isNavigation(req)
     const session = isPage ? (successor ?? (await findLivingSession(req, code, transaction))) : undefined
     if (session !== undefined) {
-      locals.log('login_not_needed', { code, reason, session: session.handle })
+      locals.log('login_not_needed', { ...toLogFields(session), code, reason })
       return returnTo
     }
-    locals.log('login_failed', { code, reason })
+    locals.log('login_failed', { provider: providerName, code, reason, step: 'callback' })
     locals.retry = { returnTo, provider: providerName }
     return isPage && prompt === 'none' && silentRefusals.has(code) ? returnTo : undefined
   }

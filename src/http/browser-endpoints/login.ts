@@ -1,9 +1,11 @@
-import type { Request, RequestHandler } from 'express'
+import type { Request, RequestHandler, Response } from 'express'
 import { z } from 'zod'
 import type { Config } from '../../config/config.ts'
 import { AppError } from '../../errors.ts'
-import type { BeginLogin } from '../../login/begin.ts'
+import type { BeginLogin, BegunLogin, LoginRequest } from '../../login/begin.ts'
 import type { CancelLogins } from '../../login/cancel.ts'
+import { LoginFailed } from '../../login/login-failed.ts'
+import { withFields } from '../../telemetry/events.ts'
 import { isNavigation } from '../request/navigation.ts'
 import { parameter, readParameters } from '../request/parameters.ts'
 import type { TransactionCookies } from '../request/transaction-cookies.ts'
@@ -70,12 +72,22 @@ export function createLoginHandler({
       ? readParameters(bodyParameters, req.body)
       : readParameters(queryParameters, req.query)
 
-  /** Begins the login, and logs a refusal like that of any other failed login. */
-  const begin: BeginLogin = (request, log) =>
-    beginLogin(request, log).catch((error: unknown) => {
-      if (error instanceof AppError) log('login_failed', { code: error.code, reason: error.reason })
+  /** Begins the login, and logs a refusal like that of any other failed login. The log then names it. */
+  async function begin(request: LoginRequest, { locals }: Response): Promise<BegunLogin> {
+    try {
+      const begun = await beginLogin(request, locals.log)
+      locals.log = withFields(locals.log, { login: begun.transaction.id })
+      return begun
+    } catch (error) {
+      const { transaction }: Partial<LoginFailed> = error instanceof LoginFailed ? error : {}
+      if (transaction !== undefined) locals.log = withFields(locals.log, { login: transaction.id })
+      if (error instanceof AppError) {
+        const { code, reason } = error
+        locals.log('login_failed', { provider: transaction?.providerName, code, reason, step: 'begin' })
+      }
       throw error
-    })
+    }
+  }
 
   return async (req, res) => {
     const input = read(req)
@@ -99,7 +111,7 @@ export function createLoginHandler({
         sessionToken: input.session_token,
         browserJkt: input.dpop_jkt,
       },
-      res.locals.log,
+      res,
     )
     const surplus = transactionCookies.findSurplus(req, login.transaction)
     await cancelLogins.atOverflow(surplus)

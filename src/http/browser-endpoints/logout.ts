@@ -4,6 +4,7 @@ import type { Config } from '../../config/config.ts'
 import { AppError, sessionExpired } from '../../errors.ts'
 import type { RpInitiatedLogout } from '../../logout/rp-initiated.ts'
 import { readReturnTo } from '../../redirects/return-to.ts'
+import { toLogFields } from '../../session/session.ts'
 import type { SessionTermination } from '../../session/termination/session-termination.ts'
 import { isNavigation, redirectTo } from '../request/navigation.ts'
 import { optionalText, readParameters } from '../request/parameters.ts'
@@ -49,7 +50,7 @@ export function createLogoutHandler({
     const others =
       everywhere && session !== undefined ? await termination.endOthers(session).catch(stillSignedIn) : []
     const ended = await signOut(req, res).catch(stillSignedIn)
-    res.locals.log('logout_succeeded', { session: session?.handle, others })
+    res.locals.log('logout_succeeded', { ...(session && toLogFields(session)), others })
     // Without a living session, it is unknown whose other sessions to end.
     if (everywhere && session === undefined) throw sessionExpired()
     const providerUrl = ended && (await rpInitiatedLogout.begin(ended, returnTo, res.locals.log))

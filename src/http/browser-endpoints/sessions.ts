@@ -1,7 +1,7 @@
 import type { RequestHandler } from 'express'
 import type { Clock } from '../../clock.ts'
 import { AppError } from '../../errors.ts'
-import type { Session } from '../../session/session.ts'
+import { type Session, toLogFields } from '../../session/session.ts'
 import { isIn, toUserGroup } from '../../session/session-groups.ts'
 import type { SessionStore } from '../../session/store.ts'
 import type { SessionTermination } from '../../session/termination/session-termination.ts'
@@ -54,7 +54,7 @@ export function createSessionEndHandler({
     }
     if (asked.handle === session.handle) await signOut(req, res)
     else await termination.endChain(asked.handle)
-    res.locals.log('session_ended_by_user', { session: asked.handle })
+    res.locals.log('session_ended_by_user', toLogFields(asked))
     res.status(204).end()
   }
 }
@@ -66,7 +66,8 @@ export function createOtherSessionsEndHandler({
   return async (_req, res) => {
     const session = currentSession(res)
     const ended = await termination.endOthers(session)
-    for (const handle of ended) res.locals.log('session_ended_by_user', { session: handle })
+    for (const handle of ended)
+      res.locals.log('session_ended_by_user', { ...toLogFields(session), session: handle })
     res.json({ ended: ended.length })
   }
 }

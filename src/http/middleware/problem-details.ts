@@ -1,7 +1,9 @@
 import type { ErrorRequestHandler, RequestHandler, Response } from 'express'
 import type { Config } from '../../config/config.ts'
 import { AppError } from '../../errors.ts'
+import { toLogFields } from '../../session/session.ts'
 import { renderErrorPage } from '../pages.ts'
+import { readClientAddress } from '../request/address.ts'
 import { isNavigation } from '../request/navigation.ts'
 import type { Retry } from './request-context.ts'
 
@@ -20,7 +22,11 @@ export function createProblemDetails(config: Config): ErrorRequestHandler {
     res.locals.refusal = { code: refusal.code, reason: refusal.reason }
     if (refusal.code === 'internal_error') logInternalError(error, res)
     if (refusal.code === 'dpop_key_mismatch') {
-      res.locals.log('dpop_key_mismatch', { session: res.locals.session?.handle })
+      const { session } = res.locals
+      res.locals.log('dpop_key_mismatch', session && toLogFields(session))
+    }
+    if (refusal.code === 'csrf_check_failed') {
+      res.locals.log('csrf_check_failed', { path: req.path.slice(0, 200), address: readClientAddress(req) })
     }
     // Headers were already sent: close the connection, so that a truncated body is not taken for a complete
     // one. Express's default handler would print the error, secrets included.

@@ -33,7 +33,10 @@ export function createRateLimit({ name, rate, store, skip = () => false }: RateL
     const seconds = Math.max(1, Math.ceil(remaining / 1000))
     const left = `"${name}"; r=${Math.max(0, limit - hits)}; t=${seconds}`
     res.locals.headers.push('RateLimit-Policy', policy, 'RateLimit', left)
-    if (hits > limit) throw tooManyRequests(seconds)
+    if (hits > limit) {
+      res.locals.log('request_limited', { limit: name, address: readClientAddress(req) })
+      throw tooManyRequests(seconds)
+    }
     next()
   }
 }

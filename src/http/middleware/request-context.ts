@@ -3,14 +3,14 @@ import type { Request, RequestHandler, Response } from 'express'
 import type { Clock } from '../../clock.ts'
 import type { UpstreamTarget } from '../../proxy/route-match.ts'
 import type { Session } from '../../session/session.ts'
-import type { Log } from '../../telemetry/events.ts'
+import { type Log, withFields } from '../../telemetry/events.ts'
 import { readClientAddress } from '../request/address.ts'
 
 declare global {
   namespace Express {
     interface Locals {
       requestId: string
-      /** The log; it adds the request's id to every event. */
+      /** The log; it adds to every event the request's id and, once it is known, the login's. */
       log: Log
       /** The error that the request was refused with, for its log line. */
       refusal?: { code: string; reason: string | undefined }
@@ -48,7 +48,7 @@ export function createRequestContext({ log, clock }: { log: Log; clock: Clock })
     const requestId = randomUUID()
     res.locals.requestId = requestId
     res.locals.headers = ['X-Request-Id', requestId]
-    res.locals.log = (event, fields) => log(event, { request_id: requestId, ...fields })
+    res.locals.log = withFields(log, { request_id: requestId })
     if (log.isWritten?.('request_completed') !== false) logCompletion(req, res)
     next()
   }

@@ -18,6 +18,8 @@ export interface AuthorizationRequest {
   codeChallenge: string
   /** Optional parameters by their wire names, such as `prompt` and `login_hint`. */
   parameters: Readonly<Record<string, string>>
+  /** The log of the login. */
+  log: Log
 }
 
 /** A started authorization request. */
@@ -37,7 +39,6 @@ interface AuthorizationStartOptions {
   /** For pushed requests: a provider that hangs must not delay every login. */
   breaker: CircuitBreaker
   clock: Clock
-  log: Log
 }
 
 /** Milliseconds without pushed requests after their endpoint was not found, which may be temporary. */
@@ -56,7 +57,6 @@ export function createAuthorizationStart({
   dpopKeys,
   breaker,
   clock,
-  log,
 }: AuthorizationStartOptions) {
   /** Set when the provider's metadata names an endpoint for pushed requests that does not exist. */
   let parPausedUntil = 0
@@ -93,7 +93,7 @@ export function createAuthorizationStart({
    */
   function push(
     server: AuthorizationServer,
-    { state, nonce, parameters: own }: AuthorizationRequest,
+    { state, nonce, parameters: own, log }: AuthorizationRequest,
     parameters: URLSearchParams,
     dpop: DpopKey | undefined,
   ): Promise<URL | undefined> {
@@ -110,7 +110,7 @@ export function createAuthorizationStart({
           if (requiresPar(server)) {
             throw tokenError('invalid_token_response', reason, { cause: error })
           }
-          log('pushed_request_skipped', { issuer: config.issuer, reason })
+          log('pushed_request_skipped', { provider: config.name, issuer: config.issuer, reason })
           // A firewall may reject a user's own parameters, which says nothing about other requests.
           if (Object.keys(own).length === 0) parPausedUntil = clock.now() + parPause
           return undefined

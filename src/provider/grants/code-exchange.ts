@@ -2,6 +2,7 @@ import type { JWTPayload } from 'jose'
 import * as client from 'openid-client'
 import type { Clock } from '../../clock.ts'
 import type { ProviderConfig } from '../../config/providers/provider-config.ts'
+import type { Log } from '../../telemetry/events.ts'
 import { toClientSecret } from '../client/client-authentication.ts'
 import { type DpopKeys, toDpopOption } from '../client/dpop-keys.ts'
 import type { IdentityResolver } from '../identity/resolve-identity.ts'
@@ -29,6 +30,8 @@ export interface CodeExchangeRequest {
   mustBeFresh: boolean
   /** When the login began, in milliseconds since the epoch. */
   startedAt: number
+  /** The log of the login. */
+  log: Log
 }
 
 /** What both grants need. */
@@ -75,8 +78,9 @@ export function createCodeExchange({
     const idToken = await verifyIdToken(tokens, request)
     const { scopes, expiresAt } = await verifier.verifyAccessToken(accessToken, dpop?.thumbprint)
     const userId = readResponseUserId(response, config)
+    const { log } = request
     return {
-      identity: await identityResolver.identify(server, { idToken, userId }, { accessToken, dpop }),
+      identity: await identityResolver.identify(server, { idToken, userId, log }, { accessToken, dpop }),
       tokens: {
         ...tokens,
         accessTokenExpiresAt: toExpiry(tokens, expiresAt, config.accessTokenLifetime),

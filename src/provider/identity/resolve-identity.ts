@@ -25,7 +25,7 @@ export interface IdentityResolver {
    */
   identify(
     server: AuthorizationServer,
-    login: { idToken: JWTPayload | undefined; userId: string | undefined },
+    login: { idToken: JWTPayload | undefined; userId: string | undefined; log: Log },
     access: UserinfoAccess,
   ): Promise<ProviderIdentity>
   /**
@@ -43,6 +43,7 @@ export interface IdentityResolver {
 interface IdentityResolverOptions {
   config: ProviderConfig
   userinfo: Userinfo
+  /** The log of what happens outside of logins. */
   log: Log
 }
 
@@ -51,10 +52,10 @@ export function createIdentityResolver({ config, userinfo, log }: IdentityResolv
   const { claimNames } = config
 
   return {
-    async identify(server, { idToken, userId }, access) {
+    async identify(server, { idToken, userId, log: loginLog }, access) {
       const subject = { sub: idToken?.sub ?? userId, userId }
-      const readMore = subject.sub === undefined ? readUserinfo : tryUserinfo
-      const userinfoClaims = await readMore(server, idToken ?? {}, subject, access)
+      const reading = readUserinfo(server, idToken ?? {}, subject, access)
+      const userinfoClaims = await (subject.sub === undefined ? reading : orNone(reading, loginLog))
       const sub = subject.sub ?? readUserinfoSubject(userinfoClaims, config.userIdField)
       if (sub === undefined) {
         throw tokenError(
@@ -62,7 +63,7 @@ export function createIdentityResolver({ config, userinfo, log }: IdentityResolv
           'nothing names the user: no ID token, no OAUTH_USER_ID_FIELD, no userinfo',
         )
       }
-      const claims = select(idToken ?? {}, userinfoClaims)
+      const claims = select(idToken ?? {}, userinfoClaims, loginLog)
       // Without an ID token, what names the user is the user id.
       return toIdentity(
         config,
@@ -78,15 +79,18 @@ export function createIdentityResolver({ config, userinfo, log }: IdentityResolv
         // If the refresh returned no ID token, keep the claims of the previous one.
         const isIdTokenMissing = config.verifiesIdToken && idToken === undefined
         return isIdTokenMissing
-          ? select(userinfoClaims, identity.claims)
-          : select(idToken ?? {}, userinfoClaims)
+          ? select(userinfoClaims, identity.claims, log)
+          : select(idToken ?? {}, userinfoClaims, log)
       } catch (error) {
         // Without an ID token, only userinfo says whose tokens these are.
         if (error instanceof UserinfoSubjectMismatch && idToken === undefined) throw error
         // The new tokens must not be lost because userinfo failed.
-        log('user_claims_refresh_failed', { reason: error instanceof AppError ? error.reason : undefined })
+        log('user_claims_refresh_failed', {
+          provider: config.name,
+          reason: error instanceof AppError ? error.reason : undefined,
+        })
         // Selected again, so that claims which the configuration no longer allows are removed.
-        return select(idToken ?? {}, identity.claims)
+        return select(idToken ?? {}, identity.claims, log)
       }
     },
   }
@@ -107,10 +111,10 @@ export function createIdentityResolver({ config, userinfo, log }: IdentityResolv
     })
   }
 
-  /** The same where the tokens name the user: a failure is logged, and the claims are left out. */
-  async function tryUserinfo(...request: Parameters<typeof readUserinfo>): Promise<JWTPayload> {
+  /** For a user whom the tokens name: a failure of userinfo is logged, and its claims are left out. */
+  async function orNone(reading: Promise<JWTPayload>, log: Log): Promise<JWTPayload> {
     try {
-      return await readUserinfo(...request)
+      return await reading
     } catch (error) {
       if (!(error instanceof AppError) || error instanceof UserinfoSubjectMismatch) throw error
       log('userinfo_unavailable', { provider: config.name, reason: error.reason ?? error.code })
@@ -119,9 +123,10 @@ export function createIdentityResolver({ config, userinfo, log }: IdentityResolv
   }
 
   /** The claims that this provider may supply, each from the first source that has it. */
-  function select(first: JWTPayload, second: JWTPayload): UserClaims {
+  function select(first: JWTPayload, second: JWTPayload, log: Log): UserClaims {
     const { claims, dropped } = selectSessionClaims(claimNames, first, second)
-    if (dropped.length > 0) log('session_claims_dropped', { names: dropped, limit: maxSessionClaims })
+    if (dropped.length > 0)
+      log('session_claims_dropped', { provider: config.name, names: dropped, limit: maxSessionClaims })
     return claims
   }
 }

@@ -3,6 +3,7 @@ import type { Clock } from '../../clock.ts'
 import type { ProviderConfig } from '../../config/providers/provider-config.ts'
 import { randomToken } from '../../crypto/hash.ts'
 import { AppError } from '../../errors.ts'
+import type { LogEvent, LogFields } from '../../telemetry/events.ts'
 import { toClientSecret } from '../client/client-authentication.ts'
 import { createDpopKeys, toDpopOption } from '../client/dpop-keys.ts'
 import { createAuthorizationStart } from '../grants/authorization-request.ts'
@@ -130,15 +131,15 @@ export function createProviderProbe({ config, secrets, clock }: ProbeOptions): P
         clock,
         dpopKeys,
         breaker: createCircuitBreaker({ clock, opensOn: [] }),
-        log: (_event, { reason } = {}) => {
-          unpushed = { unpushed: String(reason) }
-        },
       })
       const request = {
         state: randomToken(),
         nonce: randomToken(),
         codeChallenge: randomToken(),
         parameters: { prompt: 'none' },
+        log: (_event: LogEvent, { reason }: LogFields = {}) => {
+          unpushed = { unpushed: String(reason) }
+        },
       }
       try {
         const { url } = await startAuthorization(request)

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { AppError } from '../../errors.ts'
 import type { Log } from '../../telemetry/events.ts'
-import type { NewSession, Session } from '../session.ts'
+import { type NewSession, type Session, toLogFields } from '../session.ts'
 import type { SessionStore } from '../store.ts'
 import type { SessionTermination } from '../termination/session-termination.ts'
 import { refreshNotPossible } from './refresh-errors.ts'
@@ -40,7 +40,7 @@ export function createCommitTokens({ store, termination, log }: CommitTokensOpti
       } catch (error) {
         const isStore = error instanceof AppError && error.code === 'store_unavailable'
         if (!isStore || performance.now() > giveUpAt) {
-          log('refreshed_tokens_lost', { session: session.handle })
+          log('refreshed_tokens_lost', toLogFields(session))
           throw error
         }
       }

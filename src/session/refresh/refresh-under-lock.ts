@@ -3,7 +3,7 @@ import type { AppError } from '../../errors.ts'
 import { toRefreshFailure, UnverifiedRefresh } from '../../provider/grants/unverified-refresh.ts'
 import type { Provider } from '../../provider/provider.ts'
 import type { Log } from '../../telemetry/events.ts'
-import type { NewSession, Session } from '../session.ts'
+import { type NewSession, type Session, toLogFields } from '../session.ts'
 import type { SessionStore } from '../store.ts'
 import type { SessionTermination } from '../termination/session-termination.ts'
 import { createCommitTokens } from './commit-tokens.ts'
@@ -92,7 +92,7 @@ export function createRefreshUnderLock({
     refreshed: NewSession,
   ): Promise<RefreshResult> {
     const rotated = refreshed.tokens.refreshToken !== session.tokens.refreshToken
-    log('tokens_refreshed', { session: session.handle, rotated })
+    log('tokens_refreshed', { ...toLogFields(session), rotated })
     return commit(session, lease, refreshed)
   }
 
@@ -112,7 +112,7 @@ export function createRefreshUnderLock({
   /** Ends a session whose grant has ended at the provider. */
   async function endRefused(session: Session, reason: string): Promise<RefreshResult> {
     const { wasAlive } = await termination.end(session.handle)
-    if (wasAlive) log('session_ended_by_provider', { session: session.handle, reason })
+    if (wasAlive) log('session_ended_by_provider', { ...toLogFields(session), reason })
     return { outcome: 'ended' }
   }
 
@@ -124,7 +124,7 @@ export function createRefreshUnderLock({
   ): Promise<void> {
     // If the provider refuses the request for another reason than the grant, the operator has to fix it.
     const event = code === 'provider_error' ? 'token_refresh_rejected' : 'token_refresh_failed'
-    log(event, { session: session.handle, provider: session.identity.providerName, code, reason })
+    log(event, { ...toLogFields(session), code, reason })
     const pause = code === 'provider_unavailable' ? failurePause : refusalPause
     await lease.release(Math.max(pause, retryAfter * 1000)).catch(() => {})
   }

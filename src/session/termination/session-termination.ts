@@ -1,3 +1,4 @@
+import type { Log } from '../../telemetry/events.ts'
 import { inBatches } from '../batches.ts'
 import type { PendingRevocation, Session } from '../session.ts'
 import { type SessionGroup, toUserGroup } from '../session-groups.ts'
@@ -37,6 +38,7 @@ export interface SessionTermination extends Supersession {
 interface SessionTerminationOptions {
   store: SessionStore
   tokenRevocation: Pick<TokenRevocation, 'revoke'>
+  log: Log
 }
 
 /** Sessions that end at once: a user with thousands of them must not block the store for the others. */
@@ -49,11 +51,12 @@ const batchSize = 100
 export function createSessionTermination({
   store,
   tokenRevocation,
+  log,
 }: SessionTerminationOptions): SessionTermination {
   return {
     end,
     endWithoutRevoking,
-    ...createSupersession({ store, tokenRevocation, end, endWithoutRevoking }),
+    ...createSupersession({ store, tokenRevocation, log, end, endWithoutRevoking }),
 
     async endChain(handle, options) {
       const { pendingRevocation, successor } = await end(handle, options)

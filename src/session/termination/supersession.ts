@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
-import { type NewSession, type Session, toRefreshTokens } from '../session.ts'
+import type { Log } from '../../telemetry/events.ts'
+import { type NewSession, type Session, toLogFields, toRefreshTokens } from '../session.ts'
 import { isIn, toUserGroup } from '../session-groups.ts'
 import type { EndResult, SessionStore } from '../store.ts'
 import type { TokenRevocation } from './token-revocation.ts'
@@ -41,6 +42,7 @@ export interface Supersession {
 interface SupersessionOptions {
   store: SessionStore
   tokenRevocation: Pick<TokenRevocation, 'revoke'>
+  log: Log
   /** Ends a session and revokes its tokens. */
   end(handle: string): Promise<EndResult>
   endWithoutRevoking(handle: string): Promise<EndResult>
@@ -56,6 +58,7 @@ export const maxSuccessors = 10
 export function createSupersession({
   store,
   tokenRevocation,
+  log,
   end,
   endWithoutRevoking,
 }: SupersessionOptions): Supersession {
@@ -109,6 +112,12 @@ export function createSupersession({
   }
 
   async function supersede(old: SupersededSession, successor: Successor): Promise<EndResult | undefined> {
+    const ended = await endFor(old, successor)
+    if (ended?.wasAlive) log('session_superseded', { ...toLogFields(old), successor: successor.handle })
+    return ended
+  }
+
+  async function endFor(old: SupersededSession, successor: Successor): Promise<EndResult | undefined> {
     if (!isIn(old.identity, toUserGroup(successor.identity))) return end(old.handle)
     // First, so that the tokens are revoked with the successor's even if a later step fails.
     const tokens = toRefreshTokens(old)

@@ -93,13 +93,15 @@ export function createTokenRevocation({ store, providers, log }: TokenRevocation
     { handle, version, ...session }: PendingRevocation,
     tokens: readonly RefreshToken[] = toRefreshTokens(session),
   ): Promise<boolean> {
+    let { providerName } = session.identity
     try {
       for (const token of tokens) {
+        ;({ providerName } = token)
         // During a rolling restart, another replica may have a provider that this one does not.
         const provider = providers.findConfigured(token)
         if (provider === undefined) return false
         const outcome = await provider.revoke(token)
-        if (outcome === 'revoked') log('refresh_token_revoked', { session: handle })
+        if (outcome === 'revoked') log('refresh_token_revoked', { provider: providerName, session: handle })
       }
       await store.completeRevocation(handle, version)
       return true
@@ -107,7 +109,8 @@ export function createTokenRevocation({ store, providers, log }: TokenRevocation
       // With an open circuit breaker no call was made, and the outage is already logged.
       const isLogged = error instanceof ProviderUnavailable && error.outage === 'breaker-open'
       if (!isLogged) {
-        log('revocation_failed', { session: handle, reason: toLogReason(error, 'internal_error') })
+        const reason = toLogReason(error, 'internal_error')
+        log('revocation_failed', { provider: providerName, session: handle, reason })
       }
       return false
     }

@@ -44,7 +44,7 @@ const createRule = () => {
   return createConcurrentLogins({
     ledger,
     store,
-    termination: createSessionTermination({ store, tokenRevocation }),
+    termination: createSessionTermination({ store, tokenRevocation, log: () => {} }),
     sealer,
   })
 }

@@ -81,7 +81,11 @@ describe('with 5,000 sessions of 5,000 users', () => {
       res.locals.log = () => {}
       next()
     })
-    const termination = createSessionTermination({ store, tokenRevocation: { revoke: () => {} } })
+    const termination = createSessionTermination({
+      store,
+      tokenRevocation: { revoke: () => {} },
+      log: () => {},
+    })
     const findByIssuer = () => [provider]
     const frontChannelLogout = createFrontChannelLogout({ providers: { findByIssuer }, store, termination })
     app.get('/', createFrontChannelLogoutHandler(frontChannelLogout))

@@ -25,6 +25,7 @@ const create = (replaced: Partial<SessionStore> = {}) =>
   createSessionTermination({
     store: { ...store, ...replaced },
     tokenRevocation: { revoke: (pendingRevocation) => void revoked.push(pendingRevocation) },
+    log: () => {},
   })
 
 test('a login that makes its session while the others are searched ends as well', async () => {

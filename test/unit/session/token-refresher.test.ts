@@ -58,7 +58,7 @@ function createReplica(replaced: Partial<SessionStore> = {}): TokenRefresher {
   }
   return createTokenRefresher({
     store: all,
-    termination: createSessionTermination({ store: all, tokenRevocation }),
+    termination: createSessionTermination({ store: all, tokenRevocation, log: () => {} }),
     providers: { findConfigured: () => provider as unknown as Provider },
     clock,
     log,
