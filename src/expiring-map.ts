@@ -12,6 +12,8 @@ export interface ExpiringMap<V> {
    */
   set(key: string, value: V, expiresAt: number): boolean
   delete(key: string): boolean
+  /** Iterates over the keys of entries that have not expired; the map may change meanwhile. */
+  keys(): Iterable<string>
   /** Number of entries, including expired ones that are not removed yet. */
   size(): number
 }
@@ -51,6 +53,9 @@ export function createExpiringMap<V>(
       return true
     },
     delete: (key) => entries.delete(key),
+    *keys() {
+      for (const [key, { expiresAt }] of entries) if (expiresAt > clock.now()) yield key
+    },
     size() {
       if (clock.now() >= nextCleanup) removeExpired()
       return entries.size

@@ -50,6 +50,13 @@ export interface SessionStore {
   /** Returns the active sessions of a group, the oldest first. */
   findByGroup(group: SessionGroup): Promise<Session[]>
 
+  /**
+   * Returns the handles of all active sessions, in batches of some hundred, so that no step holds up the
+   * server or the store. Finds every session that is active from beginning to end, perhaps twice; whether it
+   * finds those that begin or end meanwhile is left open.
+   */
+  listHandles(): AsyncIterable<readonly string[]>
+
   /** From now on, no login that began before this call makes a session of the group. */
   rejectEarlierLogins(group: SessionGroup): Promise<void>
 

@@ -227,6 +227,16 @@ test('an index keeps a session that only another replica can read', async () => 
   expect(await store.findByGroup(toUserGroup(session.identity))).toHaveLength(1)
 })
 
+test('the list of all sessions has those that only another replica can read, too', async () => {
+  const { server, store } = await openAlone()
+  for (const handle of ['newer', 'other']) await store.create(handle, session)
+  await server.command('HSET', 'portico:session:{newer}', 'v', '4')
+  await server.command('SET', 'portico:session:{other}', 'x')
+  const listed: string[] = []
+  for await (const batch of store.listHandles()) listed.push(...batch)
+  expect(listed.sort()).toEqual(['newer', 'other'])
+})
+
 test('every session is found by each of its groups, also where two of them are in one part of the index', async () => {
   const { server, store } = await openAlone()
   const people = Array.from({ length: 3_000 }, (_, count) => ({
@@ -541,5 +551,5 @@ test('F49: out of memory, sessions end, their tokens are revoked, and used logou
 })
 
 test('each deployment was started', () => {
-  expect(servers).toHaveLength(30)
+  expect(servers).toHaveLength(31)
 })

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { Clock } from '../../src/clock.ts'
+import { inBatches } from '../../src/session/batches.ts'
 import type { NewSession } from '../../src/session/session.ts'
 import { toEmailGroup, toGroups, toProviderSidGroup, toUserGroup } from '../../src/session/session-groups.ts'
 import type { Store } from '../../src/session/store.ts'
@@ -130,6 +131,33 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
       await passTime(1)
       await store.touch(h)
       expect((await store.read(h))?.lastSeenAt).toBe(clock.now())
+    })
+
+    test('lists the handles of all active sessions in batches, also while others begin and end', async () => {
+      const { store, passTime } = await create()
+      const [expired, ended, staying, fleeting] = [1, 2, 1_200, 50].map((count) =>
+        Array.from({ length: count }, handle),
+      ) as [string[], string[], string[], string[]]
+      const createAll = (handles: readonly string[]) =>
+        inBatches(handles, 100, (batch) => Promise.all(batch.map((h) => store.create(h, session))))
+      await createAll(expired)
+      await passTime(minutes(30) - seconds(10))
+      await createAll([...ended, ...staying, ...fleeting])
+      await passTime(seconds(10))
+      for (const h of ended) await store.end(h)
+
+      const listed: string[] = []
+      let largest = 0
+      for await (const batch of store.listHandles()) {
+        largest = Math.max(largest, batch.length)
+        listed.push(...batch)
+        const passing = fleeting.pop()
+        if (passing !== undefined) await store.end(passing)
+        await store.create(handle(), session)
+      }
+      expect(new Set(listed)).toEqual(new Set([...listed, ...staying]))
+      for (const h of [...expired, ...ended]) expect(listed).not.toContain(h)
+      expect(largest).toBeLessThan(700)
     })
 
     describe("the lock on a session's tokens", () => {

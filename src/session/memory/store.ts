@@ -1,5 +1,6 @@
 import type { Clock } from '../../clock.ts'
 import { createExpiringMap } from '../../expiring-map.ts'
+import { toBatches } from '../batches.ts'
 import type { NewSession, Session } from '../session.ts'
 import { toGroups } from '../session-groups.ts'
 import type { SessionLifetimes, Store } from '../store.ts'
@@ -20,6 +21,9 @@ interface MemoryStoreOptions {
    */
   capacity?: number
 }
+
+/** Sessions that are listed in one step. */
+const batchSize = 500
 
 /** A store in the memory of this process. Tests compare its sizes, to show that nothing stays behind. */
 export interface MemoryStore extends Store {
@@ -86,6 +90,8 @@ export function createMemoryStore({ clock, lifetimes, capacity = 100_000 }: Memo
       return found.filter((session) => session !== undefined).sort((a, b) => a.createdAt - b.createdAt)
     },
 
+    listHandles: () => toBatches(sessions.keys(), batchSize),
+
     async rejectEarlierLogins(group) {
       assertStored(loginCutoffs.set(toGroupName(group), clock.now(), clock.now() + loginCutoffLifetime))
     },
@@ -98,12 +104,8 @@ export function createMemoryStore({ clock, lifetimes, capacity = 100_000 }: Memo
     async lockTokens(handle, lease) {
       return sessions.get(handle) === undefined ? { state: 'ended' } : locks.acquire(handle, lease)
     },
-    async renewTokenLock(handle, fence, lease) {
-      return locks.renew(handle, fence, lease)
-    },
-    async unlockTokens(handle, fence, pause = 0) {
-      locks.release(handle, fence, pause)
-    },
+    renewTokenLock: async (handle, fence, lease) => locks.renew(handle, fence, lease),
+    unlockTokens: async (handle, fence, pause = 0) => locks.release(handle, fence, pause),
 
     async commitTokens(handle, { version, fence }, { identity, tokens }) {
       const session = sessions.get(handle)

@@ -7,6 +7,10 @@ import type { GroupName } from './group-names.ts'
 
 /** A session's keys have one hash tag, so that a cluster keeps them on one node. */
 export const toSessionKey = (handle: string): string => `portico:session:{${handle}}`
+/** Matches every session's key. */
+export const sessionKeyPattern = toSessionKey('*')
+/** Returns the handle in a session's key. */
+export const toHandle = (sessionKey: string): string => sessionKey.slice(toSessionKey('').length - 1, -1)
 export const toLockKey = (handle: string): string => `portico:lock:{${handle}}`
 
 /** Milliseconds for which Redis keeps a session after its expiry, because the replicas' clocks may differ. */

@@ -4,10 +4,10 @@ import type { PendingRevocation, Session } from '../session.ts'
 import type { SessionLifetimes } from '../store.ts'
 import { touchInterval } from '../timeouts.ts'
 import type { RedisConnection } from './connection/connection.ts'
-import { clockAllowance, toSessionKey } from './keys.ts'
-import { type RecordFields, recordFields, type SessionRecords } from './records/session-record.ts'
+import { clockAllowance, sessionKeyPattern, toHandle, toSessionKey } from './keys.ts'
+import { type RecordFields, recordFields, type SessionRecords, toTimes } from './records/session-record.ts'
 import type { RunScript } from './scripts/script-runner.ts'
-import { touchScript } from './scripts/session-scripts.ts'
+import { recordFormat, touchScript } from './scripts/session-scripts.ts'
 
 /** Reads sessions and tombstones. */
 export interface SessionReader {
@@ -21,6 +21,8 @@ export interface SessionReader {
    */
   lookUp(handle: string): Promise<{ session: Session | undefined; hasEnded: boolean }>
   readPendingRevocation(handle: string): Promise<PendingRevocation | undefined>
+  /** Returns the handles of all active sessions; a batch for each page of keys. */
+  listHandles(): AsyncIterable<readonly string[]>
 }
 
 interface SessionReaderOptions {
@@ -71,6 +73,22 @@ export function createSessionReader({
         inherited: String(inherited ?? ''),
       })
     },
+
+    async *listHandles() {
+      for await (const keys of connection.listKeys(sessionKeyPattern)) {
+        const handles = [...new Set(keys)].map(toHandle)
+        const living = await Promise.all(handles.map(isLiving))
+        yield handles.filter((_handle, position) => living[position])
+      }
+    },
+  }
+
+  /** Whether a session is active. One of a newer format counts: another replica may serve it. */
+  async function isLiving(handle: string): Promise<boolean> {
+    const fields = await readFields(handle, ['v', 'x'])
+    const format = toFormat(fields)
+    if (format !== recordFormat) return format !== undefined && format !== 'ended'
+    return (toTimes(String(fields[1]))?.idleExpiresAt ?? 0) > clock.now()
   }
 
   function open(handle: string, fields: RecordFields): Session | undefined {
@@ -81,9 +99,9 @@ export function createSessionReader({
     return session !== undefined && session.idleExpiresAt > clock.now() ? session : undefined
   }
 
-  function readFields(handle: string): Promise<RecordFields> {
+  function readFields(handle: string, names = recordFields): Promise<RecordFields> {
     return connection.run((_client, binary) =>
-      binary.hmGet(toSessionKey(handle), recordFields).catch((error: unknown) => {
+      binary.hmGet(toSessionKey(handle), names).catch((error: unknown) => {
         // A value that is not a hash is not a session either.
         if (error instanceof Error && error.message.startsWith('WRONGTYPE')) return wrongType
         throw error

@@ -79,6 +79,7 @@ export function createRedisStore({ connection, secrets, lifetimes, clock, log }:
     },
 
     findByGroup: index.find,
+    listHandles: sessions.listHandles,
     rejectEarlierLogins: index.rejectEarlierLogins,
     keepForRevocation: revocationQueue.keepForRevocation,
     readPendingRevocation: revocationQueue.readPendingRevocation,

@@ -21,6 +21,12 @@ export interface RedisConnection {
   readonly isCluster: boolean
   /** Returns one section of INFO, of every server that holds keys. */
   info(section: string): Promise<string[]>
+  /**
+   * Returns the keys of every server that match a pattern, a page at a time, each within a deadline of its
+   * own. A key that exists all the time is found, perhaps twice; after a failover in between, some may be
+   * missing.
+   */
+  listKeys(pattern: string): AsyncIterable<string[]>
   close(): Promise<void>
 }
 
@@ -28,6 +34,8 @@ export interface RedisConnection {
 const heartbeat = 500
 /** Milliseconds between two new clients because a part of a cluster does not answer. */
 const partialPause = 5_000
+/** Keys that one step of `listKeys` looks at: it must not hold up the commands of requests. */
+const pageSize = 500
 /** Milliseconds between two new clients because Redis says that it is read-only. */
 const readonlyPause = 1_000
 
@@ -46,13 +54,29 @@ export function createRedisConnection(target: RedisTarget, log: Log): RedisConne
   return {
     run: (commands) => run(({ client, binary }) => commands(client, binary)),
     isCluster: target.kind === 'cluster',
-    info: (section) => run((deployment) => deployment.info(section)),
+    info: (section) =>
+      run(async (deployment) =>
+        Promise.all((await deployment.servers()).map((server) => server.info(section))),
+      ),
+    listKeys,
     async close() {
       clearInterval(pings)
       deadlines.stop()
       connectionLog.stop()
       reconnection.close()
     },
+  }
+
+  async function* listKeys(pattern: string): AsyncGenerator<string[]> {
+    for (const server of await run((deployment) => deployment.servers())) {
+      let cursor = '0'
+      do {
+        const from = cursor
+        const page = await run(() => server.scan(from, { MATCH: pattern, COUNT: pageSize }))
+        cursor = page.cursor
+        yield page.keys
+      } while (cursor !== '0')
+    }
   }
 
   async function run<T>(commands: (deployment: Deployment) => Promise<T>): Promise<T> {

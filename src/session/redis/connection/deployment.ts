@@ -42,8 +42,15 @@ export interface Deployment {
   binary: BinaryClient
   connect(): Promise<unknown>
   destroy(): void
-  /** Returns one section of INFO, of every server that holds keys. */
-  info(section: string): Promise<string[]>
+  /** Returns every server that holds keys: the master, in a cluster all of them. */
+  servers(): Promise<ServerClient[]>
+}
+
+/** One server that holds keys. */
+export interface ServerClient {
+  info(section: string): Promise<string>
+  /** Returns a page of the keys, and the cursor of the next one, which only this server understands. */
+  scan(cursor: string, options: { MATCH: string; COUNT: number }): Promise<{ cursor: string; keys: string[] }>
 }
 
 /**
@@ -95,7 +102,7 @@ export function createDeployment(
         binary: client.withTypeMapping(bytes),
         connect: () => client.connect(),
         destroy: () => client.destroy(),
-        info: async (section) => [await client.info(section)],
+        servers: async () => [client],
       }
     }
     case 'cluster': {
@@ -114,8 +121,7 @@ export function createDeployment(
         binary: cluster.withTypeMapping(bytes),
         connect: () => cluster.connect(),
         destroy: () => cluster.destroy(),
-        info: (section) =>
-          Promise.all(cluster.masters.map(async (node) => (await cluster.nodeClient(node)).info(section))),
+        servers: () => Promise.all(cluster.masters.map((node) => cluster.nodeClient(node))),
       }
     }
     case 'sentinel': {
@@ -136,7 +142,7 @@ export function createDeployment(
         binary: sentinel.withTypeMapping(bytes),
         connect: () => sentinel.connect(),
         destroy: () => void sentinel.destroy().catch(() => {}),
-        info: async (section) => [await sentinel.info(section)],
+        servers: async () => [sentinel],
       }
     }
   }

@@ -104,7 +104,7 @@ export const toTimesField = ({ idleExpiresAt, lastSeenAt, createdAt, absoluteExp
   [idleExpiresAt, lastSeenAt, createdAt, absoluteExpiresAt].join(' ')
 
 /** Reads the field `x`; undefined if it is not what `toTimesField` or the scripts write. */
-function toTimes(field: string): SessionTimes | undefined {
+export function toTimes(field: string): SessionTimes | undefined {
   const [idleExpiresAt = 0, lastSeenAt = 0, createdAt = 0, absoluteExpiresAt = 0, ...rest] = field
     .split(' ')
     .map(Number)
