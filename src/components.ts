@@ -22,8 +22,10 @@ import {
 } from './session/termination/session-termination.ts'
 import { createTokenRevocation, type TokenRevocation } from './session/termination/token-revocation.ts'
 import type { Log } from './telemetry/events.ts'
+import { toOneObserver, withSinks } from './telemetry/fan-out.ts'
 import { createLog } from './telemetry/logger.ts'
-import { noObserver, type Observer } from './telemetry/observer.ts'
+import type { Metrics } from './telemetry/metrics/metrics.ts'
+import type { Observer } from './telemetry/observer.ts'
 import { noTracing, type Tracing } from './telemetry/tracing.ts'
 
 /** The parts of a server that live as long as the process. */
@@ -32,6 +34,8 @@ export interface Components {
   clock: Clock
   log: Log
   observer: Observer
+  /** Undefined where there is no operator's port, by which they would be read. */
+  metrics: Metrics | undefined
   tracing: Tracing
   store: Store
   providers: Providers
@@ -58,15 +62,19 @@ export async function createComponents(
   config: Config,
   replaced: Partial<Components> = {},
 ): Promise<Components> {
-  const { clock = systemClock, log = createLog(config.logLevel, { worker: cluster.worker?.id }) } = replaced
-  const { observer = noObserver, tracing = noTracing } = replaced
+  const { clock = systemClock, tracing = noTracing } = replaced
+  const metrics = replaced.metrics ?? (await createConfiguredMetrics(config, tracing))
+  const written = replaced.log ?? createLog(config.logLevel, { worker: cluster.worker?.id })
+  const log = withSinks(written, metrics === undefined ? [] : [metrics.sink])
+  const observer = replaced.observer ?? toOneObserver(metrics === undefined ? [] : [metrics.observer])
   const { secrets, appToken, longestTimeout: timeout } = config
-  const store = replaced.store ?? (await createStore(config, clock, log))
-  const providers = replaced.providers ?? createConfiguredProviders(config, clock, log)
+  const store = replaced.store ?? (await createStore(config, clock, log, observer))
+  const providers = replaced.providers ?? createConfiguredProviders(config, clock, log, observer)
   const tokenRevocation = replaced.tokenRevocation ?? createTokenRevocation({ store, providers, log })
   const termination = replaced.termination ?? createSessionTermination({ store, tokenRevocation, log })
   const tokenRefresher =
-    replaced.tokenRefresher ?? createTokenRefresher({ store, termination, providers, clock, log, timeout })
+    replaced.tokenRefresher ??
+    createTokenRefresher({ store, termination, providers, clock, log, observer, timeout })
   const keyRing = replaced.keyRing ?? createKeyRing({ config: appToken, store, secrets, clock, log })
   const selectTokenClaims = replaced.selectTokenClaims ?? createTokenClaimSelector(config)
   const signAppToken =
@@ -74,13 +82,14 @@ export async function createComponents(
   const upstreamTokens =
     replaced.upstreamTokens ??
     createUpstreamTokens({ config, tokenRefresher, providers, signAppToken, clock })
-  const proxy = replaced.proxy ?? createProxy(config, store, upstreamTokens)
+  const proxy = replaced.proxy ?? createProxy(config, store, upstreamTokens, observer)
   const lifecycle = { draining: false }
   return {
     config,
     clock,
     log,
     observer,
+    metrics,
     tracing,
     store,
     providers,
@@ -96,25 +105,40 @@ export async function createComponents(
   }
 }
 
-async function createStore(config: Config, clock: Clock, log: Log): Promise<Store> {
+/** Metrics are kept only where there is a port to read them at; prom-client is loaded only there. */
+async function createConfiguredMetrics(
+  { operator, providers }: Config,
+  { traceparent }: Tracing,
+): Promise<Metrics | undefined> {
+  if (operator === undefined) return undefined
+  const { createMetrics } = await import('./telemetry/metrics/metrics.ts')
+  return createMetrics({ providers: providers.map(({ name }) => name), traceparent })
+}
+
+async function createStore(config: Config, clock: Clock, log: Log, observer: Observer): Promise<Store> {
   const { redis, secrets, session: lifetimes } = config
   if (redis === undefined) return createMemoryStore({ clock, lifetimes })
   // Loaded only where it is used: node-redis is a third of all modules.
   const { createRedisConnection } = await import('./session/redis/connection/connection.ts')
   const { createRedisStore } = await import('./session/redis/store.ts')
-  const connection = createRedisConnection(redis, log)
+  const connection = createRedisConnection(redis, log, observer)
   return createRedisStore({ connection, secrets, lifetimes, clock, log })
 }
 
-function createConfiguredProviders(config: Config, clock: Clock, log: Log): Providers {
+function createConfiguredProviders(config: Config, clock: Clock, log: Log, observer: Observer): Providers {
   const { secrets } = config
-  const create = (one: ProviderConfig) => createProvider({ config: one, secrets, clock, log })
+  const create = (one: ProviderConfig) => createProvider({ config: one, secrets, clock, log, observer })
   const [first, ...others] = config.providers
   return createProviders([create(first), ...others.map(create)])
 }
 
-function createProxy({ proxyRoutes, secureCookies }: Config, store: Store, tokens: UpstreamTokens): Proxy {
+function createProxy(
+  { proxyRoutes, secureCookies }: Config,
+  store: Store,
+  tokens: UpstreamTokens,
+  observer: Observer,
+): Proxy {
   const upstreams = createUpstreams(proxyRoutes, secureCookies)
   const openCalls = createOpenCalls(store)
-  return { forward: createForward({ upstreams, tokens, openCalls }), openCalls, upstreams }
+  return { forward: createForward({ upstreams, tokens, openCalls, observer }), openCalls, upstreams }
 }

@@ -112,7 +112,7 @@ function createGuards({ config, store, tokenRefresher, sessions, transactionCook
 
 /** What browsers call: login, session, token, logout. */
 function createBrowserEndpoints(components: BrowserComponents) {
-  const { config, clock, store, providers, termination, tokenRefresher, keyRing } = components
+  const { config, clock, store, providers, termination, tokenRefresher, keyRing, observer } = components
   const { selectTokenClaims, signAppToken, sessions, transactionCookies } = components
   const { secrets } = config
 
@@ -145,6 +145,7 @@ function createBrowserEndpoints(components: BrowserComponents) {
     settlement,
     repeatedCallbacks,
     assertKeyBinding,
+    observer,
     clock,
   })
   const cancelLogins = createCancelLogins({ ledger, termination, sealer, clock })
@@ -169,6 +170,7 @@ function createBrowserEndpoints(components: BrowserComponents) {
       transactionCookies,
       readDpopThumbprint,
       keyRing,
+      observer,
       clock,
     }),
     continueToPage: createContinueHandler(config),

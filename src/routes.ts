@@ -2,6 +2,8 @@ import express, { type Express } from 'express'
 import type { Components } from './components.ts'
 import { createEndpoints } from './endpoints.ts'
 import { handleBackChannelLogoutError } from './http/machine-endpoints/back-channel-logout.ts'
+import { createReadinessHandler, livez } from './http/machine-endpoints/health.ts'
+import { createMetricsHandler } from './http/machine-endpoints/metrics.ts'
 import { createOperatorGuard, createOperatorLogoutHandler } from './http/machine-endpoints/operator.ts'
 import { handleUniversalLogoutError } from './http/machine-endpoints/universal-logout.ts'
 import { formBody, jsonBody, jsonOrFormBody } from './http/middleware/body.ts'
@@ -10,7 +12,7 @@ import { createProblemDetails, notFound } from './http/middleware/problem-detail
 import { createRequestContext } from './http/middleware/request-context.ts'
 import { addResponseHeaders } from './http/middleware/response-headers.ts'
 import { refuseMalformed } from './http/middleware/well-formed.ts'
-import { createAddRoute } from './http/route.ts'
+import { type AddRoute, createAddRoute } from './http/route.ts'
 import { createOperatorLogout } from './logout/operator.ts'
 
 /** Creates the app: every address, and before its endpoint every guard, in the order in which they run. */
@@ -86,21 +88,35 @@ export function createApp(components: Components): Express {
   return app
 }
 
-/** Creates the operator API, which has a port of its own that no browser needs to reach. */
-export function createOperatorApp(components: Components, secret: string): Express {
-  const { config, providers, termination } = components
+/**
+ * Creates the app for operators, which has a port of its own that no browser needs to reach: metrics and health for
+ * everyone who reaches it, and behind a secret the operator API.
+ */
+export function createOperatorApp(components: Components): Express {
+  const { config, metrics } = components
   const app = createExpressApp(components)
   const route = createAddRoute(app)
-  const operatorLogout = createOperatorLogout({ providers, termination })
 
-  app.use(createOperatorGuard(secret), refuseMalformed)
+  if (metrics !== undefined) route('/metrics', { get: [refuseMalformed, createMetricsHandler(metrics)] })
+  route('/livez', { get: [refuseMalformed, livez] })
+  route('/readyz', { get: [refuseMalformed, createReadinessHandler(components)] })
 
-  route<{ sub: string }>('/operator/subjects/:sub/sessions', {
-    delete: [createOperatorLogoutHandler(operatorLogout)],
-  })
+  const secret = config.operator?.secret
+  if (secret !== undefined) {
+    app.use(createOperatorGuard(secret), refuseMalformed)
+    addOperatorRoutes(route, components)
+  }
 
   app.use(notFound, createProblemDetails(config))
   return app
+}
+
+/** Adds the operator API. */
+function addOperatorRoutes(route: AddRoute, { providers, termination }: Components): void {
+  const operatorLogout = createOperatorLogout({ providers, termination })
+  route<{ sub: string }>('/operator/subjects/:sub/sessions', {
+    delete: [createOperatorLogoutHandler(operatorLogout)],
+  })
 }
 
 /** An Express app whose requests have an id, a log and security headers. */

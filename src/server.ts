@@ -7,11 +7,12 @@ import { describeSettings, type Environment } from './config/read-settings.ts'
 import { findUnknownVariables } from './config/unknown-variables.ts'
 import { createHttpServer } from './http/wire/http-server.ts'
 import { createApp, createOperatorApp } from './routes.ts'
+import { toServerState } from './server-state.ts'
 
 /** A server that listens. */
 export interface RunningServer {
   port: number
-  /** Of the operator API, where there is one. */
+  /** The port for operators, where there is one. */
   operatorPort: number | undefined
   /** Says "not ready" for the drain time, then lets requests in flight finish, then closes everything. */
   close(): Promise<void>
@@ -51,6 +52,7 @@ export async function serve(config: Config, env: Environment): Promise<RunningSe
 export async function startServer(components: Components): Promise<RunningServer> {
   const { config, providers, store, tokenRevocation, tokenRefresher, keyRing, proxy } = components
   const { log, lifecycle } = components
+  components.metrics?.watch(toServerState(components))
   const server = createHttpServer(createApp(components), components)
   // While draining, this makes clients and balancers send their next request elsewhere.
   server.prependListener('request', (_req, res) => {
@@ -101,11 +103,11 @@ export async function startServer(components: Components): Promise<RunningServer
   }
 }
 
-/** The operator API has a port of its own, which no browser needs to reach; none without a secret. */
+/** Operators have a port of their own, which no browser needs to reach. */
 async function startOperatorServer(components: Components): Promise<Server | undefined> {
   const { listen: address, operator } = components.config
   if (operator === undefined) return undefined
-  const server = createHttpServer(createOperatorApp(components, operator.secret), components)
+  const server = createHttpServer(createOperatorApp(components), components)
   await listen(server, { ...address, port: operator.port })
   const { port } = server.address() as AddressInfo
   components.log('operator_listening', { host: address.host, port })

@@ -2,6 +2,7 @@ import cluster, { type Worker } from 'node:cluster'
 import type { Config } from './config/config.ts'
 import type { Log } from './telemetry/events.ts'
 import { createLog } from './telemetry/logger.ts'
+import { connectMetricsOfWorkers } from './telemetry/metrics/process-exchange.ts'
 
 /** Processes that serve the same ports. */
 export interface Workers {
@@ -22,8 +23,9 @@ const pause = 1_000
  * The first one starts alone: what it cannot do, such as to listen on a port that is in use, the others could
  * not either. It says why, and the primary ends with its exit code.
  */
-export async function startWorkers({ workers: count, logLevel }: Config): Promise<Workers> {
+export async function startWorkers({ workers: count, logLevel, operator }: Config): Promise<Workers> {
   const log = createLog(logLevel)
+  if (operator !== undefined) connectMetricsOfWorkers()
   const running = new Set<Worker>()
   let isClosing = false
 

@@ -35,7 +35,7 @@ const namesIn = (text: string): string[] =>
 const layers = [
   ['main'],
   ['workers', 'server', 'doctor'],
-  ['routes'],
+  ['routes', 'server-state'],
   ['endpoints'],
   ['components'],
   ['http'],
@@ -128,6 +128,7 @@ describe('only some may know', () => {
     ['node-redis', /from '@redis\/client'/, /^session\/redis\/connection\/deployment\.ts$/],
     ['jose', /from 'jose'/, /^(provider|jwks|app-token|verify)\//],
     ['pino', /from 'pino'/, /^telemetry\//],
+    ['prom-client', /'prom-client'/, /^telemetry\/metrics\//],
     ['dotenv', /from 'dotenv'/, /^config\//],
     ['yaml', /'yaml'/, /^config\/proxy\/routes-file\.ts$/],
     ['the console', /\bconsole\.\w+\(/, /^$/],
@@ -187,6 +188,7 @@ test('a process loads only what it needs: a primary no server, and a server node
   expect([...ofServer].filter((file) => /^doctor\//.test(file))).toEqual([])
   expect([...modules]).toContain('express')
   expect([...modules]).not.toContain('@redis/client')
+  expect([...modules]).not.toContain('prom-client')
 })
 
 test('the browser client imports nothing of the server, and brings no library but the proofs of DPoP', () => {

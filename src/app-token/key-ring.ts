@@ -12,7 +12,7 @@ import { type SigningKey, toSigningKey } from './signing-key.ts'
 /**
  * The keys that sign app tokens: one signs, the next one is published already, and retired ones still verify.
  *
- * Both methods throw AppError `store_unavailable` where the keys were never read and the store does not
+ * `signingKey` and `publicKeys` throw AppError `store_unavailable` where the keys were never read and the store does not
  * answer.
  */
 export interface KeyRing {
@@ -20,6 +20,11 @@ export interface KeyRing {
   signingKey(): Promise<SigningKey>
   /** Every public key that a verifier may need, in a JWK Set (RFC 7517 5). */
   publicKeys(): Promise<{ keys: JWK[] }>
+  /**
+   * When the key that signs began to, and when the next one will, in milliseconds since the epoch; undefined
+   * where the keys are not known yet, or are the operator's own.
+   */
+  schedule(): { signsFrom: number; nextFrom: number | undefined } | undefined
 }
 
 interface KeyRingOptions {
@@ -53,6 +58,7 @@ function createFixedKeyRing(jwks: NonNullable<Config['appToken']['keys']>): KeyR
       return first
     },
     publicKeys: async () => ({ keys: (await load()).map(({ publicJwk }) => publicJwk) }),
+    schedule: () => undefined,
   }
 }
 
@@ -76,6 +82,12 @@ function createSharedKeyRing(options: KeyRingOptions): KeyRing {
     async publicKeys() {
       const keys = dropExpired(await current(), clock.now(), config.ttl)
       return { keys: keys.map(({ key }) => key.publicJwk) }
+    },
+    schedule() {
+      const keys = known?.keys ?? []
+      const active = findActive(keys, clock.now())
+      const signsFrom = keys[active]?.signsFrom
+      return signsFrom === undefined ? undefined : { signsFrom, nextFrom: keys[active + 1]?.signsFrom }
     },
   }
 

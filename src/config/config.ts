@@ -1,6 +1,6 @@
 import type { LogLevel } from '../telemetry/events.ts'
 import { ConfigError, keepNew } from './config-error.ts'
-import { crossCheckSettings, toAllowedOrigins } from './cross-checks.ts'
+import { crossCheckSettings, toAllowedOrigins, toOperatorPort } from './cross-checks.ts'
 import type { ProviderConfig } from './providers/provider-config.ts'
 import { readProviders } from './providers/read-providers.ts'
 import type { ProxyRoute } from './proxy/proxy-route.ts'
@@ -57,8 +57,11 @@ export interface Config {
   proxyRoutes: readonly ProxyRoute[]
   /** What a reverse proxy proves itself with to get tokens by forward auth; undefined: it gets none. */
   forwardAuthSecret: string | undefined
-  /** The API by which operators end sessions, on a port of its own; undefined: it is off. */
-  operator: { port: number; secret: string } | undefined
+  /**
+   * What operators and their monitoring call, on a port of its own; undefined: it is off. Without a secret, there
+   * are metrics and health only.
+   */
+  operator: { port: number; secret: string | undefined } | undefined
   /** How many processes serve the same ports; with one, the process that was started serves by itself. */
   workers: number
   shutdownDrain: number
@@ -115,10 +118,7 @@ export function readConfig(env: Environment): Config {
     introspectionClients: values.INTROSPECTION_CLIENTS ?? new Map(),
     proxyRoutes: routes,
     forwardAuthSecret: values.FORWARD_AUTH_SECRET,
-    operator:
-      values.OPERATOR_SECRET === undefined
-        ? undefined
-        : { port: values.OPERATOR_PORT, secret: values.OPERATOR_SECRET },
+    operator: toOperator(values),
     workers: values.WORKERS,
     shutdownDrain: values.SHUTDOWN_DRAIN,
     logLevel: values.LOG_LEVEL,
@@ -132,6 +132,11 @@ export function readConfig(env: Environment): Config {
 export function hasSharedRateLimit({ secureCookies, trustProxy, rateLimits }: Config): boolean {
   const hasLimits = rateLimits.login !== undefined || rateLimits.api !== undefined
   return secureCookies && trustProxy.length === 0 && hasLimits
+}
+
+function toOperator(values: ServerSettingValues): Config['operator'] {
+  const port = toOperatorPort(values)
+  return port === undefined ? undefined : { port, secret: values.OPERATOR_SECRET }
 }
 
 const toRateLimit = (rate: RateLimit | 'off') => (rate === 'off' ? undefined : rate)

@@ -18,6 +18,13 @@ export function toAllowedOrigins({ PUBLIC_URL: own, SPA_ORIGINS: others = [] }: 
   return [...new Set([...(own === undefined ? [] : [own]), ...others])]
 }
 
+/** The operator's port: OPERATOR_PORT, or the usual one where only a secret is set; undefined: there is none. */
+export function toOperatorPort({ OPERATOR_PORT: port, OPERATOR_SECRET: secret }: Values): number | undefined {
+  return port ?? (secret === undefined ? undefined : usualOperatorPort)
+}
+
+const usualOperatorPort = 9464
+
 const crossChecks: readonly CrossCheck[] = [
   spaIsOnTheSameSite,
   returnToIsAllowed,
@@ -69,9 +76,12 @@ function idleTimeoutIsWithinAbsolute(values: Values): Problem | undefined {
 }
 
 function operatorPortIsAnother(values: Values): Problem | undefined {
-  const { PORT: port, OPERATOR_PORT: operatorPort, OPERATOR_SECRET: secret } = values
-  return secret !== undefined && port !== undefined && port === operatorPort && port !== 0
-    ? { variable: 'OPERATOR_PORT', problem: 'must not be PORT: browsers must not reach the operator API' }
+  const { PORT: port } = values
+  return port !== undefined && port === toOperatorPort(values) && port !== 0
+    ? {
+        variable: 'OPERATOR_PORT',
+        problem: `must not be PORT (${port}): browsers must reach neither the metrics nor the operator API`,
+      }
     : undefined
 }
 

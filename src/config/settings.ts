@@ -172,7 +172,7 @@ export const settings = {
   TRUST_PROXY: setting(addressBlocks, { example: '10.0.0.0/8' }),
   WORKERS: setting(workerCount, { example: 'auto', fallback: '1' }),
   SHUTDOWN_DRAIN: setting(duration('0s', '5m'), { example: '10s', fallback: '5s' }),
-  OPERATOR_PORT: setting(port, { example: '9464', fallback: '9464' }),
+  OPERATOR_PORT: setting(port, { example: '9464' }),
   OPERATOR_SECRET: setting(callerSecret, { example: 'at least 32 random characters', secret: true }),
   LOG_LEVEL: setting(oneOf('debug', 'info', 'warn', 'error', 'silent'), {
     example: 'debug',

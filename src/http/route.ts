@@ -36,6 +36,16 @@ export function createAddRoute(app: Express): AddRoute {
   }
 }
 
+/**
+ * The address of the route that a request has found, as `routes.ts` writes it: there are few, whatever clients
+ * send. A regular expression is written as the beginning that it stands for.
+ */
+export function toRoutePattern({ route }: Request): string {
+  const path: unknown = (route as { path: unknown } | undefined)?.path
+  if (typeof path === 'string') return path
+  return path instanceof RegExp ? `${path.source.replaceAll('\\', '').slice(1)}*` : '(none)'
+}
+
 /** Refuses a request whose method is not one of these. */
 function allowOnly(...methods: string[]): RequestHandler {
   return () => {

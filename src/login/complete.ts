@@ -6,6 +6,7 @@ import { AppError } from '../errors.ts'
 import type { Provider } from '../provider/provider.ts'
 import type { Providers } from '../provider/providers.ts'
 import type { Log } from '../telemetry/events.ts'
+import type { Observer } from '../telemetry/observer.ts'
 import { toRefusal } from './authorization-error.ts'
 import type { LoginLedger } from './ledger.ts'
 import { toLoginFailure } from './login-failed.ts'
@@ -45,6 +46,7 @@ interface CompleteLoginOptions {
   settlement: Pick<LoginSettlement, 'recordFailure'>
   repeatedCallbacks: RepeatedCallbacks
   assertKeyBinding: AssertKeyBinding
+  observer: Pick<Observer, 'loginStep'>
   clock: Clock
 }
 
@@ -64,6 +66,7 @@ export function createCompleteLogin({
   settlement,
   repeatedCallbacks,
   assertKeyBinding,
+  observer,
   clock,
 }: CompleteLoginOptions): CompleteLogin {
   const findAnsweringProvider = createMixUpDefense({ providers, publicUrl: config.publicUrl })
@@ -105,6 +108,7 @@ export function createCompleteLogin({
     { transaction, browser, log }: Attempt,
   ): Promise<VerifiedLogin> {
     const arrivedAt = clock.now()
+    observeAuthorization(provider, Math.max(0, arrivedAt - transaction.startedAt))
     try {
       const { identity, tokens } = await exchangeCode(provider, response, transaction, log)
       const { returnTo, startedAt, browserJkt } = transaction
@@ -116,6 +120,13 @@ export function createCompleteLogin({
       await settlement.recordFailure(response, error, log)
       throw error
     }
+  }
+
+  /** Reports how long the user and the provider took, by this server's clock: it began at another request. */
+  function observeAuthorization({ name }: Provider, duration: number): void {
+    const endedAt = performance.now()
+    const times = { startedAt: endedAt - duration, endedAt }
+    observer.loginStep({ provider: name, step: 'authorize', outcome: 'ok', ...times })
   }
 }
 

@@ -3,6 +3,7 @@ import type { Clock } from '../clock.ts'
 import type { ProviderConfig } from '../config/providers/provider-config.ts'
 import { createJwksCache } from '../jwks/jwks-cache.ts'
 import type { Log } from '../telemetry/events.ts'
+import type { Observer } from '../telemetry/observer.ts'
 import { createDpopKeys, type ProtectedCall } from './client/dpop-keys.ts'
 import {
   type AuthorizationRequest,
@@ -30,8 +31,9 @@ import {
   createUniversalLogoutTokenVerifier,
   type VerifiedUniversalLogoutToken,
 } from './tokens/universal-logout-token.ts'
-import { createCircuitBreaker } from './transport/circuit-breaker.ts'
+import { type CircuitBreaker, createCircuitBreaker } from './transport/circuit-breaker.ts'
 import { createProviderFetch, toClientCertificate } from './transport/fetch.ts'
+import { observeFetch } from './transport/observed-fetch.ts'
 import { type Outage, providerUnavailable } from './transport/unavailable.ts'
 import type { AuthenticatedUser, ProviderTokens } from './types.ts'
 
@@ -50,6 +52,8 @@ export interface Provider {
   readonly subjectPrefix: string
   /** Whether its metadata is known, so that a login can begin. */
   isReady(): boolean
+  /** What stops calls of each kind while the provider does not answer. */
+  readonly breakers: Readonly<Record<BreakerName, Pick<CircuitBreaker, 'isOpen'>>>
   /** Fetches the metadata in the background. */
   start(): void
   close(): Promise<void>
@@ -109,12 +113,16 @@ export interface Provider {
   verifyUniversalLogoutToken(token: string, audience: string): Promise<VerifiedUniversalLogoutToken>
 }
 
+/** The kinds of calls that are stopped each by itself. */
+type BreakerName = 'par' | 'refresh' | 'userinfo' | 'exchange' | 'revocation'
+
 interface ProviderOptions {
   config: ProviderConfig
   /** Master secrets, newest first, from which the DPoP keys are derived. */
   secrets: readonly Uint8Array[]
   clock: Clock
   log: Log
+  observer: Observer
 }
 
 /** For calls whose failure may be caused by one user's data: it must not stop the calls for other users. */
@@ -123,12 +131,20 @@ const perUserOutages: readonly Outage[] = ['no-answer']
 const sharedOutages: readonly Outage[] = ['no-answer', 'connection-lost', 'overloaded']
 
 /** Creates the provider over openid-client. It sends no request until `start` or the first call. */
-export function createProvider({ config, secrets, clock, log }: ProviderOptions): Provider {
+export function createProvider({ config, secrets, clock, log, observer }: ProviderOptions): Provider {
   const certificate = toClientCertificate(config)
-  const { fetch, close } = createProviderFetch({ timeout: config.timeout, clock, certificate })
+  const http = createProviderFetch({ timeout: config.timeout, clock, certificate })
+  const fetch = observeFetch(http.fetch, config.name, observer)
   const discovery = createDiscovery({ config, fetch, clock, log })
   const dpopKeys = createDpopKeys(secrets)
   const createBreaker = (opensOn: readonly Outage[]) => createCircuitBreaker({ clock, opensOn })
+  const breakers = {
+    par: createBreaker(perUserOutages),
+    refresh: createBreaker(sharedOutages),
+    userinfo: createBreaker(perUserOutages),
+    exchange: createBreaker(sharedOutages),
+    revocation: createBreaker(sharedOutages),
+  }
 
   const fetchKeys = async () => {
     const { metadata } = await discovery.server()
@@ -142,12 +158,9 @@ export function createProvider({ config, secrets, clock, log }: ProviderOptions)
 
   const verifier = createTokenVerifier({ config, keys, clock })
   const userinfo = createUserinfo({ config, verifier })
-  const identityResolver = createIdentityResolver({ config, userinfo, log })
+  const identityResolver = createIdentityResolver({ config, userinfo, observer, log })
   const grantOptions = { config, discovery, dpopKeys, verifier, identityResolver, clock }
-  const { assertReachable, refresh } = createTokenRefresh({
-    ...grantOptions,
-    breaker: createBreaker(sharedOutages),
-  })
+  const { assertReachable, refresh } = createTokenRefresh({ ...grantOptions, breaker: breakers.refresh })
   const { pageOrigins, toEndSessionUrl } = createEndSession({ config, discovery })
 
   return {
@@ -160,37 +173,33 @@ export function createProvider({ config, secrets, clock, log }: ProviderOptions)
     subjectPrefix: config.subjectPrefix,
 
     isReady: discovery.isReady,
+    breakers,
     start: discovery.start,
     close() {
       discovery.stop()
-      return close()
+      return http.close()
     },
 
     startAuthorization: createAuthorizationStart({
       config,
       discovery,
       dpopKeys,
-      breaker: createBreaker(perUserOutages),
+      breaker: breakers.par,
       clock,
     }),
     assertResponseIssuer: async (iss) => assertResponseIssuer(await discovery.server(), config.issuer, iss),
-    exchangeCode: createCodeExchange(grantOptions),
+    exchangeCode: createCodeExchange({ ...grantOptions, observer }),
 
     assertReachable,
     refresh,
-    fetchUserinfo: createLiveUserinfo({
-      discovery,
-      dpopKeys,
-      userinfo,
-      breaker: createBreaker(perUserOutages),
-    }),
+    fetchUserinfo: createLiveUserinfo({ discovery, dpopKeys, userinfo, breaker: breakers.userinfo }),
 
-    exchangeToken: createTokenExchange({ ...grantOptions, breaker: createBreaker(sharedOutages) }),
+    exchangeToken: createTokenExchange({ ...grantOptions, breaker: breakers.exchange }),
     proveCall: async (thumbprint, call) => (await dpopKeys.find(thumbprint)).prove(call),
 
     pageOrigins,
     toEndSessionUrl,
-    revoke: createRevocationRequest({ config, discovery, breaker: createBreaker(sharedOutages) }),
+    revoke: createRevocationRequest({ config, discovery, breaker: breakers.revocation }),
     verifyLogoutToken: createLogoutTokenVerifier({ config, keys: logoutKeys, clock }),
     verifyUniversalLogoutToken: createUniversalLogoutTokenVerifier({
       config,

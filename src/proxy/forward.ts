@@ -1,5 +1,7 @@
+import type { Observer } from '../telemetry/observer.ts'
 import { createDeadline } from './exchange/deadline.ts'
 import { createExchange } from './exchange/exchange.ts'
+import { observeCall } from './exchange/observation.ts'
 import { createRelay } from './exchange/relay.ts'
 import { openBody } from './exchange/request-body.ts'
 import { CallEnded, toLateness, toUpstreamFailure } from './exchange/upstream-failure.ts'
@@ -22,20 +24,26 @@ interface ForwardOptions {
   upstreams: Upstreams
   tokens: UpstreamTokens
   openCalls: OpenCalls
+  observer: Observer
 }
 
 /** Creates the step that forwards calls. */
-export function createForward({ upstreams, tokens, openCalls }: ForwardOptions): Forward {
+export function createForward({ upstreams, tokens, openCalls, observer }: ForwardOptions): Forward {
   return async (call) => {
     const { req, res, session, target } = call
     const { route } = target
     const upstream = upstreams.of(route)
+    const observation = observeCall(route.name, observer)
     const deadline = createDeadline(route.timeout, () => exchange.stop(toLateness(req, relay.isBlocked())))
     const relay = createRelay({
       res,
       selectHeaders: upstream.selectResponseHeaders,
       deadline,
       onDrain: () => exchange.resume(),
+      onBegin(status) {
+        observation.answered(status)
+        if (relay.isStream()) observation.end()
+      },
     })
     const exchange = createExchange({
       ...{ call, upstream, tokens, relay, deadline },
@@ -64,9 +72,10 @@ export function createForward({ upstreams, tokens, openCalls }: ForwardOptions):
       if (body.kind === 'stream') call.onStreamedBody()
       await exchange.run(body)
     } catch (error) {
-      if (error instanceof CallEnded) res.destroy()
-      if (res.destroyed) return
-      const refusal = toUpstreamFailure(error, route.name)
+      const refusal = error instanceof CallEnded ? undefined : toUpstreamFailure(error, route.name)
+      observation.end(refusal?.code ?? 'client_gone')
+      if (refusal === undefined) res.destroy()
+      if (refusal === undefined || res.destroyed) return
       if (!relay.hasBegun()) {
         // As in the relay; a body that was not begun is read to its end by Node.
         if (req.readableDidRead && !req.complete) res.shouldKeepAlive = false
@@ -78,6 +87,7 @@ export function createForward({ upstreams, tokens, openCalls }: ForwardOptions):
       res.off('close', onGone)
       req.socket.off('close', onGone)
       deadline.stop()
+      observation.end()
       if (!exchange.isTunnel()) openCalls.delete(open)
     }
   }

@@ -18,6 +18,8 @@ export interface OpenCall {
 export interface OpenCalls {
   add(call: OpenCall): void
   delete(call: OpenCall): void
+  /** The number of streams that are open. */
+  streams(): number
   /** Ends the streams, which would otherwise keep the process from ending. */
   endStreams(): void
   /** Stops watching for sessions that end. */
@@ -73,6 +75,7 @@ export function createOpenCalls(store: Pick<SessionStore, 'read'>): OpenCalls {
   return {
     add: (call) => void calls.add(call),
     delete: (call) => void calls.delete(call),
+    streams: () => [...calls].filter((call) => call.isStream()).length,
     endStreams() {
       for (const call of calls) if (call.isStream()) call.end(new CallEnded())
     },

@@ -84,6 +84,9 @@ export interface SessionStore {
    */
   takeDueRevocations(limit: number, pause: number): Promise<string[]>
 
+  /** Returns how many ended sessions have tokens that are not revoked yet. */
+  countPendingRevocations(): Promise<number>
+
   /** Tries to take the lock on a session's tokens for `lease` milliseconds of the store's own time. */
   lockTokens(handle: string, lease: number): Promise<TokenLock>
 

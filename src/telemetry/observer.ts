@@ -1,3 +1,5 @@
+import { AppError } from '../errors.ts'
+
 /**
  * Receives what took time: how long, and how it ended. Metrics and spans are made of it. It is called on the
  * path of every session check, so that an implementation does little.
@@ -20,12 +22,10 @@ export interface Observer {
   proxiedCall(call: ObservedCall & { route: string }): void
   /** A reverse proxy was answered whether a request may pass. */
   forwardAuth(decision: { outcome: string }): void
-  /** A request was refused, because too many had come from its address. */
-  rateLimited(limit: string): void
 }
 
 /** What is observed of each operation. */
-interface ObservedCall {
+export interface ObservedCall {
   startedAt: number
   endedAt: number
   outcome: string
@@ -56,5 +56,21 @@ export const noObserver: Observer = {
   loginStep() {},
   proxiedCall() {},
   forwardAuth() {},
-  rateLimited() {},
+}
+
+/** Does work, and reports how long it took and how it ended: `ok`, or the code of its error. */
+export async function observeWork<T>(
+  work: () => Promise<T>,
+  report: (call: ObservedCall) => void,
+): Promise<T> {
+  const startedAt = performance.now()
+  const end = (outcome: string) => report({ startedAt, endedAt: performance.now(), outcome })
+  try {
+    const result = await work()
+    end('ok')
+    return result
+  } catch (error) {
+    end(error instanceof AppError ? error.code : 'internal_error')
+    throw error
+  }
 }

@@ -166,7 +166,8 @@ function interceptScripts(connection: RedisConnection, before: BeforeScript): Re
     })
   return {
     ...connection,
-    run: (commands) => connection.run((client, binary) => commands(intercept(client), intercept(binary))),
+    run: (name, commands) =>
+      connection.run(name, (client, binary) => commands(intercept(client), intercept(binary))),
   }
 }
 

@@ -286,6 +286,7 @@ test('signing keys that cannot be had: not ready, and a login is refused before 
   const keyRing = {
     signingKey: () => Promise.reject(unreadable),
     publicKeys: () => Promise.reject(unreadable),
+    schedule: () => undefined,
   }
   const portico = closeAfterTest(await startPortico({ issuer: idp.issuer, replaced: { keyRing } }))
   const ready = await fetch(`${portico.url}/readyz`)

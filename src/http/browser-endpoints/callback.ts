@@ -12,6 +12,7 @@ import type { LoginSettlement } from '../../login/settlement.ts'
 import { toTransactionId } from '../../login/transaction.ts'
 import type { Providers } from '../../provider/providers.ts'
 import { withFields } from '../../telemetry/events.ts'
+import { type Observer, observeWork } from '../../telemetry/observer.ts'
 import { renderContinuePage } from '../pages.ts'
 import type { ReadDpopThumbprint } from '../request/dpop-header.ts'
 import { isNavigation } from '../request/navigation.ts'
@@ -43,13 +44,14 @@ interface CallbackOptions {
   transactionCookies: TransactionCookies
   readDpopThumbprint: ReadDpopThumbprint
   keyRing: Pick<KeyRing, 'signingKey'>
+  observer: Pick<Observer, 'loginStep'>
   clock: Clock
 }
 
 /** GET and POST /api/callback: takes the provider's response, and answers with a session and an app token. */
 export function createCallbackHandler(options: CallbackOptions): RequestHandler<{ provider?: string }> {
   const { config, completeLogin, settlement, mintAppToken, sessions } = options
-  const { providers, transactionCookies, readDpopThumbprint, keyRing, clock } = options
+  const { providers, transactionCookies, readDpopThumbprint, keyRing, observer, clock } = options
   const describeClient = createClientDescriber(config)
   const handleFailedCallback = createFailedCallbackHandler({ config, sessions })
 
@@ -125,8 +127,13 @@ export function createCallbackHandler(options: CallbackOptions): RequestHandler<
   ): Promise<SignedIn> {
     const { log } = res.locals
     try {
-      const sessionId = await sessions.start(req, login.newSession)
-      return await settlement.settle(login, sessionId, transactions, log)
+      return await observeWork(
+        async () => {
+          const sessionId = await sessions.start(req, login.newSession)
+          return settlement.settle(login, sessionId, transactions, log)
+        },
+        (call) => observer.loginStep({ provider: login.transaction.providerName, step: 'store', ...call }),
+      )
     } catch (error) {
       await settlement.recordFailure(login.response, error, log)
       throw toLoginFailure(error, login.transaction)

@@ -25,22 +25,23 @@ interface ReadinessOptions {
  * provider that is down is reported but does not count: users who are signed in must not lose the app because
  * others cannot sign in.
  */
-export function createReadinessHandler({
-  lifecycle,
-  providers,
-  store,
-  keyRing,
-}: ReadinessOptions): RequestHandler {
+export function createReadinessHandler(options: ReadinessOptions): RequestHandler {
   return async (_req, res) => {
-    const parts = {
-      server: lifecycle.draining ? 'draining' : 'ok',
-      store: await check(() => store.ping()),
-      signing_keys: await check(() => keyRing.signingKey()),
-      provider: describeProviders(providers),
-    }
-    const isReady = parts.server === 'ok' && parts.store === 'ok' && parts.signing_keys === 'ok'
+    const { isReady, parts } = await checkReadiness(options)
     res.status(isReady ? 200 : 503).json({ status: isReady ? 'ready' : 'not ready', parts })
   }
+}
+
+/** Finds out whether the server is ready, and the state of each component. */
+export async function checkReadiness({ lifecycle, providers, store, keyRing }: ReadinessOptions) {
+  const parts = {
+    server: lifecycle.draining ? 'draining' : 'ok',
+    store: await check(() => store.ping()),
+    signing_keys: await check(() => keyRing.signingKey()),
+    provider: describeProviders(providers),
+  }
+  const isReady = parts.server === 'ok' && parts.store === 'ok' && parts.signing_keys === 'ok'
+  return { isReady, parts }
 }
 
 async function check(part: () => Promise<unknown>): Promise<string> {

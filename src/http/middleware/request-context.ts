@@ -4,7 +4,9 @@ import type { Clock } from '../../clock.ts'
 import type { UpstreamTarget } from '../../proxy/route-match.ts'
 import type { Session } from '../../session/session.ts'
 import { type Log, withFields } from '../../telemetry/events.ts'
+import { noObserver, type Observer } from '../../telemetry/observer.ts'
 import { readClientAddress } from '../request/address.ts'
+import { toRoutePattern } from '../route.ts'
 
 declare global {
   namespace Express {
@@ -40,17 +42,42 @@ export interface Retry {
   provider?: string | undefined
 }
 
-const probes: ReadonlySet<string> = new Set(['/livez', '/readyz'])
+const probes: ReadonlySet<string> = new Set(['/livez', '/readyz', '/metrics'])
 
-/** Gives each request a new id and a log that adds it, and writes one line when the response is complete. */
-export function createRequestContext({ log, clock }: { log: Log; clock: Clock }): RequestHandler {
+interface RequestContextOptions {
+  log: Log
+  observer: Observer
+  clock: Clock
+}
+
+/**
+ * Gives each request a new id and a log that adds it. When the response is complete, one line is written, and
+ * the request is observed.
+ */
+export function createRequestContext({ log, observer, clock }: RequestContextOptions): RequestHandler {
   return (req, res, next) => {
     const requestId = randomUUID()
     res.locals.requestId = requestId
     res.locals.headers = ['X-Request-Id', requestId]
     res.locals.log = withFields(log, { request_id: requestId })
     if (log.isWritten?.('request_completed') !== false) logCompletion(req, res)
+    if (observer !== noObserver) observeCompletion(req, res)
     next()
+  }
+
+  function observeCompletion(req: Request, res: Response): void {
+    const startedAt = performance.now()
+    const { method } = req
+    res.on('close', () => {
+      const status = toSentStatus(res)
+      observer.httpRequest({
+        method,
+        route: toRoutePattern(req),
+        status,
+        startedAt,
+        endedAt: performance.now(),
+      })
+    })
   }
 
   function logCompletion(req: Request, res: Response): void {
@@ -63,7 +90,7 @@ export function createRequestContext({ log, clock }: { log: Log; clock: Clock })
       res.locals.log(isGoodProbe ? 'probe_completed' : 'request_completed', {
         method,
         path: path.slice(0, 200),
-        status: res.headersSent ? res.statusCode : 0,
+        status: toSentStatus(res),
         duration_ms: clock.now() - startedAt,
         address: readClientAddress(req),
         ...res.locals.refusal,
@@ -71,3 +98,6 @@ export function createRequestContext({ log, clock }: { log: Log; clock: Clock })
     })
   }
 }
+
+/** The status that the client got; 0 where it has gone before. */
+const toSentStatus = (res: Response): number => (res.headersSent ? res.statusCode : 0)

@@ -6,6 +6,7 @@ import { AppError } from '../../errors.ts'
 import { assertAccess, needsUser } from '../../proxy/access.ts'
 import type { AuthorizedSession, UpstreamTokens } from '../../proxy/tokens/upstream-token.ts'
 import { readReturnTo } from '../../redirects/return-to.ts'
+import type { Observer } from '../../telemetry/observer.ts'
 import { assertFromAllowedPage } from '../middleware/csrf.ts'
 import { noSession } from '../middleware/require-session.ts'
 import { isNavigation } from '../request/navigation.ts'
@@ -22,6 +23,7 @@ interface ForwardAuthOptions {
   sessions: Pick<BrowserSessions, 'use' | 'mayBeWithheld'>
   upstreamTokens: Pick<UpstreamTokens, 'get'>
   selectTokenClaims: SelectTokenClaims
+  observer: Pick<Observer, 'forwardAuth'>
 }
 
 /**
@@ -34,6 +36,7 @@ export function createForwardAuthHandler({
   sessions,
   upstreamTokens,
   selectTokenClaims,
+  observer,
 }: ForwardAuthOptions): RequestHandler {
   const readRule = createForwardAuthRules(config)
   const toIdentityHeaders = createIdentityHeaders(selectTokenClaims)
@@ -46,6 +49,7 @@ export function createForwardAuthHandler({
       if (rule.token.kind !== 'none') headers.push('Authorization', toAuthorization(authorized))
       res.writeHead(200, [...headers, 'Content-Length', '0'])
       res.end()
+      observer.forwardAuth({ outcome: 'ok' })
     } catch (error) {
       refuse(req, res, { error, rule, original })
     }
@@ -62,6 +66,7 @@ export function createForwardAuthHandler({
     } catch (error) {
       if (!(error instanceof AppError)) throw error
       const { code, detail, headers } = error
+      observer.forwardAuth({ outcome: code })
       res.setHeader('X-Auth-Error', code)
       throw new AppError(code, detail, { reason: detail, headers, cause: error })
     }
@@ -94,6 +99,7 @@ export function createForwardAuthHandler({
     { error, rule, original }: { error: unknown; rule: ForwardAuthRule; original: OriginalRequest },
   ): void {
     if (!(error instanceof AppError)) throw error
+    observer.forwardAuth({ outcome: error.code })
     if (error.status === 401 && isNavigation(req)) {
       const login = toLoginUrl(req, original)
       if (rule.redirectsToLogin) return void res.status(302).location(login).end()

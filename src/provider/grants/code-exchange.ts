@@ -3,6 +3,7 @@ import * as client from 'openid-client'
 import type { Clock } from '../../clock.ts'
 import type { ProviderConfig } from '../../config/providers/provider-config.ts'
 import type { Log } from '../../telemetry/events.ts'
+import { type Observer, observeWork } from '../../telemetry/observer.ts'
 import { toClientSecret } from '../client/client-authentication.ts'
 import { type DpopKeys, toDpopOption } from '../client/dpop-keys.ts'
 import type { IdentityResolver } from '../identity/resolve-identity.ts'
@@ -44,6 +45,10 @@ export interface GrantOptions {
   clock: Clock
 }
 
+interface CodeExchangeOptions extends GrantOptions {
+  observer: Pick<Observer, 'loginStep'>
+}
+
 /**
  * Creates the authorization code grant (RFC 6749 4.1.3) of one provider, with every check of its response.
  */
@@ -54,15 +59,28 @@ export function createCodeExchange({
   verifier,
   identityResolver,
   clock,
-}: GrantOptions) {
-  return (request: CodeExchangeRequest): Promise<AuthenticatedUser> =>
-    exchangeCode(request).catch((error: unknown) => {
-      // The provider's message is logged, and may repeat what it was sent.
-      const secrets = [request.code, request.codeVerifier, toClientSecret(config.clientAuth)]
-      throw translateProviderError(error, 'token endpoint', secrets)
-    })
+  observer,
+}: CodeExchangeOptions) {
+  return async (request: CodeExchangeRequest): Promise<AuthenticatedUser> => {
+    const { server, dpop, idToken, userId, tokens } = await observeWork(
+      () => exchangeCode(request).catch((error: unknown) => fail(error, request)),
+      (call) => observer.loginStep({ provider: config.name, step: 'exchange', ...call }),
+    )
+    const access = { accessToken: tokens.accessToken, dpop }
+    const identity = await identityResolver
+      .identify(server, { idToken, userId, log: request.log }, access)
+      .catch((error: unknown) => fail(error, request))
+    return { identity, tokens }
+  }
 
-  async function exchangeCode(request: CodeExchangeRequest): Promise<AuthenticatedUser> {
+  function fail(error: unknown, { code, codeVerifier }: CodeExchangeRequest): never {
+    // The provider's message is logged, and may repeat what it was sent.
+    const secrets = [code, codeVerifier, toClientSecret(config.clientAuth)]
+    throw translateProviderError(error, 'token endpoint', secrets)
+  }
+
+  /** Exchanges the code for tokens, and verifies them. */
+  async function exchangeCode(request: CodeExchangeRequest) {
     const server = await discovery.server()
     const offeredKey = await findDpopKey(server, request)
     const response = await client.authorizationCodeGrant(
@@ -77,10 +95,8 @@ export function createCodeExchange({
     const { accessToken } = tokens
     const idToken = await verifyIdToken(tokens, request)
     const { scopes, expiresAt } = await verifier.verifyAccessToken(accessToken, dpop?.thumbprint)
-    const userId = readResponseUserId(response, config)
-    const { log } = request
     return {
-      identity: await identityResolver.identify(server, { idToken, userId, log }, { accessToken, dpop }),
+      ...{ server, dpop, idToken, userId: readResponseUserId(response, config) },
       tokens: {
         ...tokens,
         accessTokenExpiresAt: toExpiry(tokens, expiresAt, config.accessTokenLifetime),

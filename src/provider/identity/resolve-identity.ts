@@ -2,6 +2,7 @@ import type { JWTPayload } from 'jose'
 import type { ProviderConfig } from '../../config/providers/provider-config.ts'
 import { AppError } from '../../errors.ts'
 import type { Log } from '../../telemetry/events.ts'
+import { type Observer, observeWork } from '../../telemetry/observer.ts'
 import type { AuthorizationServer } from '../metadata/discovery.ts'
 import { tokenError } from '../transport/errors.ts'
 import { type ProviderIdentity, toIdentity, type UserClaims } from '../types.ts'
@@ -43,18 +44,24 @@ export interface IdentityResolver {
 interface IdentityResolverOptions {
   config: ProviderConfig
   userinfo: Userinfo
+  observer: Pick<Observer, 'loginStep'>
   /** The log of what happens outside of logins. */
   log: Log
 }
 
 /** Creates the identity resolver of one provider. */
-export function createIdentityResolver({ config, userinfo, log }: IdentityResolverOptions): IdentityResolver {
+export function createIdentityResolver({
+  config,
+  userinfo,
+  observer,
+  log,
+}: IdentityResolverOptions): IdentityResolver {
   const { claimNames } = config
 
   return {
     async identify(server, { idToken, userId, log: loginLog }, access) {
       const subject = { sub: idToken?.sub ?? userId, userId }
-      const reading = readUserinfo(server, idToken ?? {}, subject, access)
+      const reading = readUserinfo(server, idToken ?? {}, subject, access, fetchAtLogin)
       const userinfoClaims = await (subject.sub === undefined ? reading : orNone(reading, loginLog))
       const sub = subject.sub ?? readUserinfoSubject(userinfoClaims, config.userIdField)
       if (sub === undefined) {
@@ -95,16 +102,25 @@ export function createIdentityResolver({ config, userinfo, log }: IdentityResolv
     },
   }
 
+  /** Fetches userinfo as a step of a login, which is observed. */
+  function fetchAtLogin(...request: Parameters<Userinfo['fetch']>): ReturnType<Userinfo['fetch']> {
+    return observeWork(
+      () => userinfo.fetch(...request),
+      (call) => observer.loginStep({ provider: config.name, step: 'userinfo', ...call }),
+    )
+  }
+
   /** The claims of userinfo; none if the ID token has everything, or there is no userinfo. */
   async function readUserinfo(
     server: AuthorizationServer,
     idToken: JWTPayload,
     subject: ExpectedSubject,
     access: UserinfoAccess,
+    fetch = userinfo.fetch,
   ): Promise<JWTPayload> {
     const isNeeded = subject.sub === undefined || claimNames.some((name) => idToken[name] === undefined)
     if (!isNeeded || !userinfo.isAvailable(server)) return {}
-    const claims = await userinfo.fetch(server, access, subject)
+    const claims = await fetch(server, access, subject)
     if (claims !== undefined) return claims
     throw new AppError('provider_error', 'The provider refused to say who signed in.', {
       reason: 'userinfo: status 401, it does not take the access token',

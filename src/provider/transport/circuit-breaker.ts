@@ -9,6 +9,8 @@ import { type Outage, ProviderUnavailable, providerUnavailable } from './unavail
 export interface CircuitBreaker {
   /** @throws AppError `provider_unavailable` while no call may be made */
   assertClosed(): void
+  /** Whether calls are stopped, or only a trial goes through. */
+  isOpen(): boolean
   /** Makes the call, if calls may be made, and opens or closes the breaker by its result. */
   guard<T>(call: () => Promise<T>): Promise<T>
 }
@@ -51,6 +53,7 @@ export function createCircuitBreaker({ clock, opensOn }: CircuitBreakerOptions):
 
   return {
     assertClosed,
+    isOpen: () => opened !== undefined,
     async guard(call) {
       assertClosed()
       const isTrial = opened !== undefined

@@ -26,13 +26,15 @@ interface RelayOptions {
   selectHeaders: SelectResponseHeaders
   deadline: Deadline
   onDrain(): void
+  /** Called with the status once the head of the response has come. */
+  onBegin(status: number): void
 }
 
 /**
  * Creates the relay of one response. Its head leaves together with the first bytes of the body, in one
  * packet, and until then an error can still take its place. That of an event stream leaves at once.
  */
-export function createRelay({ res, selectHeaders, deadline, onDrain }: RelayOptions): Relay {
+export function createRelay({ res, selectHeaders, deadline, onDrain, onBegin }: RelayOptions): Relay {
   let head: { status: number; headers: string[]; length: string | undefined } | undefined
   let isStream = false
   let hasBegun = false
@@ -52,6 +54,7 @@ export function createRelay({ res, selectHeaders, deadline, onDrain }: RelayOpti
       deadline.progress()
       head = { status, headers: selectHeaders(status, headers), length: headers['content-length'] }
       isStream = /^text\/event-stream\b/i.test(headers['content-type'] ?? '')
+      onBegin(status)
       if (!isStream) return
       // Or nginx in front would keep events until its buffer is full.
       head.headers.push('X-Accel-Buffering', 'no')

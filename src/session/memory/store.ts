@@ -100,6 +100,7 @@ export function createMemoryStore({ clock, lifetimes, capacity = 100_000 }: Memo
     readPendingRevocation: tombstones.readPendingRevocation,
     completeRevocation: tombstones.completeRevocation,
     takeDueRevocations: tombstones.takeDueRevocations,
+    countPendingRevocations: tombstones.countPendingRevocations,
 
     async lockTokens(handle, lease) {
       return sessions.get(handle) === undefined ? { state: 'ended' } : locks.acquire(handle, lease)

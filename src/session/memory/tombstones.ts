@@ -20,7 +20,11 @@ export interface Tombstone {
 export interface MemoryTombstones
   extends Pick<
     SessionStore,
-    'keepForRevocation' | 'readPendingRevocation' | 'completeRevocation' | 'takeDueRevocations'
+    | 'keepForRevocation'
+    | 'readPendingRevocation'
+    | 'completeRevocation'
+    | 'takeDueRevocations'
+    | 'countPendingRevocations'
   > {
   get(handle: string): Tombstone | undefined
   write(handle: string, tombstone: Tombstone): void
@@ -61,6 +65,8 @@ export function createMemoryTombstones(clock: Clock, capacity: number): MemoryTo
       for (const [handle] of due) dueAt.set(handle, clock.now() + pause)
       return due.map(([handle]) => handle)
     },
+
+    countPendingRevocations: async () => dueAt.size,
 
     get: (handle) => tombstones.get(handle),
     write,

@@ -17,9 +17,9 @@ export async function probeRedis(connection: RedisConnection, ringName: string):
   for (;;) {
     try {
       const expiration = { type: 'PX', value: 1_000 } as const
-      await connection.run((client) => client.set(doctorKey, '1', { expiration }))
+      await connection.run('set', (client) => client.set(doctorKey, '1', { expiration }))
       const [server, memory] = [await connection.info('server'), await connection.info('memory')]
-      const { text } = await connection.run((client) => client.hGetAll(toSharedKey(ringName)))
+      const { text } = await connection.run('hgetall', (client) => client.hGetAll(toSharedKey(ringName)))
       return {
         ring: text,
         versions: readInfo(server, 'redis_version').map((version) => version ?? 'unknown'),

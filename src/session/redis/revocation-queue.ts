@@ -16,7 +16,11 @@ import type { SessionReader } from './session-reader.ts'
 export interface RevocationQueue
   extends Pick<
     SessionStore,
-    'keepForRevocation' | 'readPendingRevocation' | 'completeRevocation' | 'takeDueRevocations'
+    | 'keepForRevocation'
+    | 'readPendingRevocation'
+    | 'completeRevocation'
+    | 'takeDueRevocations'
+    | 'countPendingRevocations'
   > {
   /** Queues a session before it ends, so that another replica revokes its tokens if this one crashes. */
   enqueue(handle: string): Promise<void>
@@ -66,7 +70,7 @@ export function createRevocationQueue({
 
     async completeRevocation(handle, version) {
       // First: tokens that arrive in between queue the session again.
-      await connection.run((client) => client.zRem(revocationQueueKey, handle))
+      await connection.run('zrem', (client) => client.zRem(revocationQueueKey, handle))
       const keys = [toSessionKey(handle)]
       const isCompleted = (await runScript(completeRevocationScript, keys, version, tombstoneLifetime)) === 1
       if (!isCompleted) await enqueue(handle)
@@ -77,6 +81,8 @@ export function createRevocationQueue({
       const due = await runScript(takeDueRevocationsScript, [revocationQueueKey], now, limit, nextDue)
       return Array.isArray(due) ? due.map(String) : []
     },
+
+    countPendingRevocations: () => connection.run('zcard', (client) => client.zCard(revocationQueueKey)),
   }
 
   async function enqueue(handle: string): Promise<void> {

@@ -71,7 +71,9 @@ export function createRedisSessionIndex({
       // Afterwards: a replica whose newest secret is another one writes them under the older names, and
       // searches by the newer ones as well.
       const older = names.flatMap(([, ...rest]) => rest).map(toLoginCutoffKey)
-      const olderCutoffs = await Promise.all(older.map((key) => connection.run((client) => client.get(key))))
+      const olderCutoffs = await Promise.all(
+        older.map((key) => connection.run('get', (client) => client.get(key))),
+      )
       return { isRejected: [...cutoffs, ...olderCutoffs].some((cutoff) => Number(cutoff) > startedAt) }
     },
 
@@ -120,7 +122,9 @@ export function createRedisSessionIndex({
 
   async function readEntries(name: GroupName): Promise<IndexEntry[]> {
     const [key, from] = [toIndexKey(name), name.tag * scoreUnit]
-    const values = await connection.run((client) => client.zRangeByScore(key, from, from + scoreUnit - 1))
+    const values = await connection.run('zrangebyscore', (client) =>
+      client.zRangeByScore(key, from, from + scoreUnit - 1),
+    )
     return values.map((value) => ({ key, value, handle: value.split(' ')[0] ?? '' }))
   }
 
@@ -132,7 +136,7 @@ export function createRedisSessionIndex({
     await Promise.all(
       keys.map((key) => {
         const values = ended.filter((entry) => entry.key === key).map(({ value }) => value)
-        return connection.run((client) => client.zRem(key, values))
+        return connection.run('zrem', (client) => client.zRem(key, values))
       }),
     )
     return found.map(({ session }) => session).filter((session) => session !== undefined)

@@ -100,7 +100,7 @@ export function createSessionReader({
   }
 
   function readFields(handle: string, names = recordFields): Promise<RecordFields> {
-    return connection.run((_client, binary) =>
+    return connection.run('hmget', (_client, binary) =>
       binary.hmGet(toSessionKey(handle), names).catch((error: unknown) => {
         // A value that is not a hash is not a session either.
         if (error instanceof Error && error.message.startsWith('WRONGTYPE')) return wrongType

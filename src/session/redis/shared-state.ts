@@ -21,7 +21,9 @@ export function createRedisSharedState({
   return {
     async reserveOnce(key, lifetime) {
       const options = { condition: 'NX', expiration: { type: 'PX', value: lifetime } } as const
-      return (await connection.run((client) => client.set(toReservationKey(key), 'held', options))) === 'OK'
+      return (
+        (await connection.run('set', (client) => client.set(toReservationKey(key), 'held', options))) === 'OK'
+      )
     },
 
     async settleReservation(key, { note, text }, textLifetime) {
@@ -37,7 +39,7 @@ export function createRedisSharedState({
 
     async findReservation(key) {
       const keys = [toReservationKey(key), toReservationTextKey(key)]
-      const [value, text] = await connection.run((client) => client.mGet(keys))
+      const [value, text] = await connection.run('mget', (client) => client.mGet(keys))
       return toReservation(value ?? undefined, text ?? undefined)
     },
 
@@ -46,7 +48,7 @@ export function createRedisSharedState({
     },
 
     async readPublished(key) {
-      return (await connection.run((client) => client.get(toPublishedKey(key)))) ?? undefined
+      return (await connection.run('get', (client) => client.get(toPublishedKey(key)))) ?? undefined
     },
 
     async count(key, window) {
@@ -57,7 +59,9 @@ export function createRedisSharedState({
     },
 
     async readVersioned(name) {
-      const { text, n: version } = await connection.run((client) => client.hGetAll(toSharedKey(name)))
+      const { text, n: version } = await connection.run('hgetall', (client) =>
+        client.hGetAll(toSharedKey(name)),
+      )
       return text === undefined ? undefined : { text, version: Number(version) }
     },
 

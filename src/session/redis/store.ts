@@ -85,6 +85,7 @@ export function createRedisStore({ connection, secrets, lifetimes, clock, log }:
     readPendingRevocation: revocationQueue.readPendingRevocation,
     completeRevocation: revocationQueue.completeRevocation,
     takeDueRevocations: revocationQueue.takeDueRevocations,
+    countPendingRevocations: revocationQueue.countPendingRevocations,
 
     ping: () => assertUsable(connection),
     close: () => connection.close(),
@@ -95,7 +96,7 @@ export function createRedisStore({ connection, secrets, lifetimes, clock, log }:
 async function assertUsable(connection: RedisConnection): Promise<void> {
   // A write that needs no memory: a read-only replica cannot be used, but a full server still serves
   // sessions.
-  await connection.run((client) => client.del(pingKey))
+  await connection.run('ping', (client) => client.del(pingKey))
   const policies = readInfo(await connection.info('memory'), 'maxmemory_policy')
   const policy = policies.find((one) => one !== undefined && one !== 'noeviction')
   if (policy === undefined) return

@@ -3,6 +3,7 @@ import type { Clock } from '../../clock.ts'
 import type { Provider } from '../../provider/provider.ts'
 import type { Providers } from '../../provider/providers.ts'
 import type { Log } from '../../telemetry/events.ts'
+import { noObserver, type Observer } from '../../telemetry/observer.ts'
 import type { Session } from '../session.ts'
 import type { SessionStore } from '../store.ts'
 import type { SessionTermination } from '../termination/session-termination.ts'
@@ -29,6 +30,7 @@ interface TokenRefresherOptions {
   providers: Pick<Providers, 'findConfigured'>
   clock: Clock
   log: Log
+  observer?: Pick<Observer, 'tokenLock'>
   /** Longest deadline of one provider call in milliseconds. */
   timeout: number
 }
@@ -46,6 +48,7 @@ export function createTokenRefresher({
   providers,
   clock,
   log,
+  observer = noObserver,
   timeout,
 }: TokenRefresherOptions): TokenRefresher {
   const refreshUnderLock = createRefreshUnderLock({ store, termination, clock, log })
@@ -85,12 +88,23 @@ export function createTokenRefresher({
   async function refreshWithLock(session: Session, provider: Provider): Promise<RefreshResult> {
     provider.assertReachable()
     const lease = createTokenLease(store, session.handle)
-    const waitUntil = performance.now() + leaseDuration + timeout
+    const startedAt = performance.now()
+    const waitUntil = startedAt + leaseDuration + timeout
+    let waited = false
+    const observe = (outcome: string) => {
+      if (waited) observer.tokenLock({ startedAt, endedAt: performance.now(), outcome })
+    }
     while (performance.now() < waitUntil) {
       const result = await tryOnce(lease, session, provider)
-      if (result.outcome === 'lock-held') await delay(pollInterval)
-      else if (result.outcome !== 'lock-lost') return result
+      if (result.outcome === 'lock-held') {
+        waited = true
+        await delay(pollInterval)
+      } else if (result.outcome !== 'lock-lost') {
+        observe(result.outcome)
+        return result
+      }
     }
+    observe('late')
     return unknownResult(refreshNotPossible('another refresh takes too long'))
   }
 

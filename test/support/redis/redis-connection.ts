@@ -9,7 +9,7 @@ export async function connectRedis(url: string): Promise<RedisConnection> {
   const connection = createRedisConnection(redisUrl.parse(url), () => {})
   for (;;) {
     const isUp = await connection
-      .run((client) => client.get('x'))
+      .run('get', (client) => client.get('x'))
       .then(
         () => true,
         () => false,

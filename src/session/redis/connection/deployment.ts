@@ -13,6 +13,7 @@ export interface RedisClient extends ScriptClient {
   hGetAll(key: string): Promise<Record<string, string>>
   zRangeByScore(key: string, from: number, to: number): Promise<string[]>
   zRem(key: string, members: string | string[]): Promise<number>
+  zCard(key: string): Promise<number>
 }
 
 /** The commands that run scripts. */

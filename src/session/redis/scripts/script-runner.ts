@@ -16,9 +16,11 @@ export interface RunScript extends Run {
 /** Creates the runner of scripts over a connection. */
 export function createScriptRunner(connection: RedisConnection): RunScript {
   const run: Run = (script, keys, ...args) =>
-    connection.run((client) => runScript(client, script, toOptions(keys, args)))
+    connection.run(names.get(script) ?? '', (client) => runScript(client, script, toOptions(keys, args)))
   const binary: Run = (script, keys, ...args) =>
-    connection.run((_client, binaryClient) => runScript(binaryClient, script, toOptions(keys, args)))
+    connection.run(names.get(script) ?? '', (_client, binaryClient) =>
+      runScript(binaryClient, script, toOptions(keys, args)),
+    )
   return Object.assign(run, { binary })
 }
 
@@ -41,9 +43,12 @@ async function runScript(
   }
 }
 
-/** SHA-1 of each script: the name by which Redis caches it. */
-const hashes = new Map(
-  [sessionScripts, indexScripts, sharedScripts]
-    .flatMap((scripts): string[] => Object.values(scripts))
-    .map((script) => [script, createHash('sha1').update(script).digest('hex')]),
+const scripts = [sessionScripts, indexScripts, sharedScripts].flatMap((module): [string, string][] =>
+  Object.entries(module),
 )
+
+/** SHA-1 of each script: the name by which Redis caches it. */
+const hashes = new Map(scripts.map(([, script]) => [script, createHash('sha1').update(script).digest('hex')]))
+
+/** What metrics call each script: the name of `touchScript` is `touch`. */
+const names = new Map(scripts.map(([name, script]) => [script, name.replace(/Script$/, '')]))

@@ -1,0 +1,9 @@
+import { readFileSync } from 'node:fs'
+
+/** Returns the version of this program, from its package.json: two folders above, as source and when built. */
+export function readVersion(): string {
+  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+    version: string
+  }
+  return version
+}
