@@ -89,8 +89,8 @@ export function createApp(components: Components): Express {
 }
 
 /**
- * Creates the app for operators, which has a port of its own that no browser needs to reach: metrics and health for
- * everyone who reaches it, and behind a secret the operator API.
+ * Creates the app for operators, which has a port of its own that no browser needs to reach: metrics and
+ * health for everyone who reaches it, and behind a secret the operator API.
  */
 export function createOperatorApp(components: Components): Express {
   const { config, metrics } = components

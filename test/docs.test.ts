@@ -3,6 +3,7 @@ import { dirname, join, relative, resolve } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { type RouteMember, routeMembers } from '../src/config/proxy/route-members.ts'
 import { type Setting, settings } from '../src/config/settings.ts'
+import { catalogue } from '../src/telemetry/metrics/catalogue.ts'
 
 const root = resolve(import.meta.dirname, '..')
 const read = (file: string) => readFileSync(join(root, file), 'utf8')
@@ -71,13 +72,17 @@ test('docs/configuration.md has every member of a proxy route once, with its def
 })
 
 describe('endpoints', () => {
-  const routes = [...read('src/routes.ts').matchAll(/'(\/[^']+)'/g)]
-    .map(([, path = '']) => path)
+  // Health is on both ports.
+  const routes = [
+    ...new Set([...read('src/routes.ts').matchAll(/'(\/[^']+)'/g)].map(([, path = '']) => path)),
+  ]
     .filter((path) => path !== '/api')
     .sort()
   const named = (text: string) => {
     const paths = [...text.matchAll(/(?:GET|POST|DELETE) (\/[a-z./:-]+)/g)].map(([, path = '']) => path)
-    return [...new Set(paths)].filter((path) => /^\/(api|livez|operator|readyz|\.well-known)/.test(path))
+    return [...new Set(paths)].filter((path) =>
+      /^\/(api|livez|metrics|operator|readyz|\.well-known)/.test(path),
+    )
   }
 
   test('the table of docs/http-api.md has every route of routes.ts and no other', () => {
@@ -100,6 +105,22 @@ test('docs/http-api.md has every error code with its status, and no other', () =
   )
   expect(inSource.length).toBeGreaterThan(20)
   expect(inDocs.sort()).toEqual(inSource.sort())
+})
+
+test('docs/metrics.md has every metric with its type, its labels and what it says, and no other', () => {
+  const [table = ''] = read('docs/metrics.md').split('## Values of labels')
+  const rows = [...table.matchAll(/^\| `(portico_\w+)` \| (\w+) \|(.*?)\| (.+) \|$/gm)].map(
+    ([, name = '', type, labels = '', help]) => [
+      name,
+      { type, labels: labels.replaceAll(/[` ]/g, ''), help },
+    ],
+  )
+  expect(rows).toEqual(
+    Object.entries(catalogue).map(([name, { type, labels, help }]) => [
+      name,
+      { type, labels: labels.join(','), help },
+    ]),
+  )
 })
 
 test('docs/operations.md has every event of the log with its level, and no other', () => {

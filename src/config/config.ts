@@ -58,8 +58,8 @@ export interface Config {
   /** What a reverse proxy proves itself with to get tokens by forward auth; undefined: it gets none. */
   forwardAuthSecret: string | undefined
   /**
-   * What operators and their monitoring call, on a port of its own; undefined: it is off. Without a secret, there
-   * are metrics and health only.
+   * What operators and their monitoring call, on a port of its own; undefined: it is off. Without a secret,
+   * there are metrics and health only.
    */
   operator: { port: number; secret: string | undefined } | undefined
   /** How many processes serve the same ports; with one, the process that was started serves by itself. */

@@ -18,7 +18,7 @@ export function toAllowedOrigins({ PUBLIC_URL: own, SPA_ORIGINS: others = [] }: 
   return [...new Set([...(own === undefined ? [] : [own]), ...others])]
 }
 
-/** The operator's port: OPERATOR_PORT, or the usual one where only a secret is set; undefined: there is none. */
+/** The operator's port: OPERATOR_PORT, or the usual one where only a secret is set; undefined for none. */
 export function toOperatorPort({ OPERATOR_PORT: port, OPERATOR_SECRET: secret }: Values): number | undefined {
   return port ?? (secret === undefined ? undefined : usualOperatorPort)
 }

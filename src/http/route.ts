@@ -37,8 +37,8 @@ export function createAddRoute(app: Express): AddRoute {
 }
 
 /**
- * The address of the route that a request has found, as `routes.ts` writes it: there are few, whatever clients
- * send. A regular expression is written as the beginning that it stands for.
+ * The address of the route that a request has found, as `routes.ts` writes it: there are few, whatever
+ * clients send. A regular expression is written as the beginning that it stands for.
  */
 export function toRoutePattern({ route }: Request): string {
   const path: unknown = (route as { path: unknown } | undefined)?.path

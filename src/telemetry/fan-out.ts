@@ -32,7 +32,7 @@ export function toOneObserver(observers: readonly Observer[]): Observer {
     forwardAuth: (decision) => each((observer) => observer.forwardAuth(decision)),
   }
 
-  function each(tell: (observer: Observer) => void): void {
-    for (const observer of observers) tell(observer)
+  function each(pass: (observer: Observer) => void): void {
+    for (const observer of observers) pass(observer)
   }
 }

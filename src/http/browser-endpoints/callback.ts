@@ -127,12 +127,8 @@ export function createCallbackHandler(options: CallbackOptions): RequestHandler<
   ): Promise<SignedIn> {
     const { log } = res.locals
     try {
-      return await observeWork(
-        async () => {
-          const sessionId = await sessions.start(req, login.newSession)
-          return settlement.settle(login, sessionId, transactions, log)
-        },
-        (call) => observer.loginStep({ provider: login.transaction.providerName, step: 'store', ...call }),
+      return await observeStore(observer, login, async () =>
+        settlement.settle(login, await sessions.start(req, login.newSession), transactions, log),
       )
     } catch (error) {
       await settlement.recordFailure(login.response, error, log)
@@ -163,4 +159,14 @@ function sendAgain(req: Request, res: Response, { publicUrl }: Config): void {
   const { pathname, search } = new URL(req.originalUrl, publicUrl)
   const href = `${pathname}${search}${search === '' ? '?' : '&'}again=1`
   res.type('html').send(renderContinuePage({ href, title: 'Signing in', link: 'Continue signing in' }))
+}
+
+/** Observes the last step of a login: to write its session, and its outcome for the other replicas. */
+function observeStore<T>(
+  observer: Pick<Observer, 'loginStep'>,
+  { transaction }: VerifiedLogin,
+  work: () => Promise<T>,
+): Promise<T> {
+  const step = { provider: transaction.providerName, step: 'store' } as const
+  return observeWork(work, (call) => observer.loginStep({ ...step, ...call }))
 }

@@ -22,9 +22,9 @@ const loginBuckets = [0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60
 const callBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30]
 
 /**
- * Every metric of this server; those of the process and of Node (`process_`, `nodejs_`) come from prom-client.
- * Dashboards and alerts are compared with these names, and docs/metrics.md has a line for each. This module
- * loads no other one.
+ * Every metric of this server; those of the process and of Node (`process_...`, `nodejs_...`) are
+ * prom-client's. Dashboards and alerts are compared with these names, and docs/metrics.md has a line for
+ * each. This module loads no other one.
  */
 export const catalogue = {
   portico_build_info: {

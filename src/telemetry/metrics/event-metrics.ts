@@ -90,7 +90,10 @@ export function createEventMetrics(registry: Registry, providers: readonly strin
 /** What is counted besides the number of each event. */
 type CountedEvent = LogEvent | 'audit_failed'
 
-/** Events of every request, which the duration of requests counts: whether these happen depends on LOG_LEVEL. */
+/**
+ * Events of every request. They are counted by the duration of requests: whether the log makes them depends
+ * on LOG_LEVEL.
+ */
 const perRequest: ReadonlySet<LogEvent> = new Set(['request_completed', 'probe_completed'])
 
 /** How many sessions an event names. */

@@ -37,7 +37,7 @@ type GaugeName = {
 
 /** Milliseconds for which the number of sessions is used: to count them reads every one. */
 const countedFor = 60_000
-/** Milliseconds that a scrape waits for the number of sessions; a longer count is shown by the next scrape. */
+/** Milliseconds that a scrape waits for the number of sessions; the next one shows a longer count. */
 const patience = 2_000
 
 /** Makes gauges of the state. One that cannot be read has no value at that scrape, instead of an old one. */

@@ -17,7 +17,7 @@ export interface Exemplar {
   timestamp: number
 }
 
-/** A metric with its values at one moment, as prom-client exposes it and as processes send it to each other. */
+/** A metric with its values at one moment, as prom-client has it and as processes send it to each other. */
 export interface MetricSnapshot {
   name: string
   help: string
@@ -71,7 +71,9 @@ const toSeriesKey = ({ metricName, labels }: Sample): string => {
   return JSON.stringify([metricName, sorted])
 }
 
-/** What stays of a process that has ended: its counts. Without them, sums would fall, and look like a restart. */
+/**
+ * What stays of a process that has ended: its counts. Without them, sums would fall, and look like a restart.
+ */
 export const onlyCounts = (snapshots: readonly MetricSnapshot[]): MetricSnapshot[] =>
   snapshots.filter(
     ({ type, aggregator }) => (type === 'counter' || type === 'histogram') && aggregator === 'sum',

@@ -104,15 +104,18 @@ describe('programs that call', () => {
     expect(readConfig(minimal).introspectionClients.size).toBe(0)
   })
 
-  test('operators, who need a secret and a port of their own', () => {
+  test('operators, who have a port of their own, and a secret for what they may do there', () => {
     const operator = { OPERATOR_SECRET: secret }
     expect(readConfig(minimal).operator).toBeUndefined()
-    expect(readConfig({ ...minimal, OPERATOR_PORT: '3000' }).operator).toBeUndefined()
+    expect(readConfig({ ...minimal, OPERATOR_PORT: '9000' }).operator).toEqual({ port: 9000 })
     expect(readConfig({ ...minimal, ...operator }).operator).toEqual({ port: 9464, secret })
     expect(readConfig({ ...minimal, ...operator, PORT: '0', OPERATOR_PORT: '0' }).operator?.port).toBe(0)
-    expect(problemsOf({ ...minimal, ...operator, OPERATOR_PORT: '3000' })).toEqual([
-      'OPERATOR_PORT must not be PORT: browsers must not reach the operator API',
-    ])
+    for (const env of [{ OPERATOR_PORT: '3000' }, { ...operator, PORT: '9464' }]) {
+      const { PORT: port = '3000' } = env as { PORT?: string }
+      expect(problemsOf({ ...minimal, ...env })).toEqual([
+        `OPERATOR_PORT must not be PORT (${port}): browsers must reach neither the metrics nor the operator API`,
+      ])
+    }
   })
 
   test('their secrets and hashes are not in the start log', () => {
