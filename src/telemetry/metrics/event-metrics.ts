@@ -31,12 +31,23 @@ export function createEventMetrics(registry: Registry, providers: readonly strin
   const auditFailures = create('portico_audit_failures_total')
   const logEvents = create('portico_log_events_total')
 
+  // A series that is there from the start shows its first event as a change.
+  for (const provider of providers) {
+    for (const outcome of ['started', 'succeeded']) logins.inc({ provider, outcome, reason: '' }, 0)
+    for (const outcome of ['refreshed', 'failed', 'rejected', 'ended', 'lost']) {
+      refreshes.inc({ provider, outcome }, 0)
+    }
+    for (const outcome of ['revoked', 'failed']) revocations.inc({ provider, outcome }, 0)
+    created.inc({ provider }, 0)
+  }
+  for (const cause of causes) ended.inc({ cause }, 0)
+
   const login = (outcome: string) => (fields: LogFields) =>
     logins.inc({ provider: toProvider(fields), outcome, reason: isErrorCode(fields.code) ? fields.code : '' })
   const refresh = (outcome: string) => (fields: LogFields) =>
     refreshes.inc({ provider: toProvider(fields), outcome })
   const end =
-    (cause: string, count = toSessionCount) =>
+    (cause: Cause, count = toSessionCount) =>
     (fields: LogFields) =>
       ended.inc({ cause }, count(fields))
   const revocation = (outcome: string) => (fields: LogFields) =>
@@ -86,6 +97,19 @@ export function createEventMetrics(registry: Registry, providers: readonly strin
     return typeof provider === 'string' && known.has(provider) ? provider : ''
   }
 }
+
+/** Why sessions end. */
+const causes = [
+  'user',
+  'other_device',
+  'back_channel',
+  'front_channel',
+  'universal',
+  'operator',
+  'provider',
+  'superseded',
+] as const
+type Cause = (typeof causes)[number]
 
 /** What is counted besides the number of each event. */
 type CountedEvent = LogEvent | 'audit_failed'

@@ -1,0 +1,35 @@
+import type { TestPortico } from './portico.ts'
+
+/** What a scrape has answered. */
+export interface Scraped {
+  contentType: string
+  text: string
+  /** The value of each series, by its name and labels as they are written. */
+  series: Map<string, number>
+}
+
+/** Returns the address of the operator's port. */
+export function toOperatorUrl({ logged }: Pick<TestPortico, 'logged'>): string {
+  const port = logged.find(({ event }) => event === 'operator_listening')?.port
+  if (port === undefined) throw new Error('there is no port for operators')
+  return `http://127.0.0.1:${port}`
+}
+
+/** Scrapes the metrics, by default as the text format of Prometheus. */
+export async function scrape(operatorUrl: string, accept = 'text/plain'): Promise<Scraped> {
+  const response = await fetch(`${operatorUrl}/metrics`, { headers: { accept } })
+  if (response.status !== 200) throw new Error(`a scrape was answered with ${response.status}`)
+  const text = await response.text()
+  const lines = text.split('\n').filter((line) => line !== '' && !line.startsWith('#'))
+  const series = lines.map((line): [string, number] => {
+    const [, name = '', value] = /^([a-z_0-9]+(?:\{.*?\})?) (\S+)/i.exec(line) ?? []
+    return [name, Number(value)]
+  })
+  return { contentType: response.headers.get('content-type') ?? '', text, series: new Map(series) }
+}
+
+/** The series of one metric, as its labels and values. */
+export function seriesOf({ series }: Scraped, metric: string): Record<string, number> {
+  const own = [...series].filter(([name]) => name === metric || name.startsWith(`${metric}{`))
+  return Object.fromEntries(own.map(([name, value]) => [name.slice(metric.length), value]))
+}
