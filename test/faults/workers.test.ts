@@ -3,6 +3,7 @@ import { Client, type Dispatcher, request } from 'undici'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { createTestBrowser, type TestBrowser } from '../support/browser.ts'
 import { csrf, startLogin } from '../support/login.ts'
+import { scrape, seriesOf } from '../support/metrics.ts'
 import { freePort } from '../support/network/http-server.ts'
 import { testSecret } from '../support/portico.ts'
 import { startProcess, type TestProcess } from '../support/processes/start-process.ts'
@@ -179,6 +180,32 @@ test('a worker that is killed is replaced, and requests go on', async () => {
   expect(Date.parse(next.time) - Date.parse(ended.time)).toBeGreaterThan(900)
   for (let round = 0; round < 4; round += 1) expect(await ask(url, '/livez?after')).toBe(200)
   expect(await server.stop()).toBe(0)
+})
+
+test('one scrape has the requests of all workers, and of those that have ended', async () => {
+  const operatorPort = await freePort()
+  const started = await startBoth({ OPERATOR_PORT: String(operatorPort) })
+  const { server, pids } = started
+  const connections = await connectToBoth(started)
+  const answers = linesOf(server).filter(({ path }) => path === '/api/providers')
+  expect(new Set(answers.map(({ worker }) => worker))).toEqual(new Set([1, 2]))
+  const operatorUrl = `http://127.0.0.1:${operatorPort}`
+  const labels = '{route="/api/providers",method="GET",status="200"}'
+  const count = async () =>
+    seriesOf(await scrape(operatorUrl), 'portico_http_request_duration_seconds_count')[labels]
+  expect(await count()).toBe(answers.length)
+  const scraped = await scrape(operatorUrl)
+  expect(seriesOf(scraped, 'portico_log_events_total')).toMatchObject({
+    '{event="server_listening",level="info"}': 2,
+  })
+  expect(seriesOf(scraped, 'portico_ready')).toEqual({ '': 1 })
+  expect(seriesOf(scraped, 'portico_sessions_active')).toEqual({ '': expect.any(Number) })
+  process.kill(pids[0] ?? 0, 'SIGKILL')
+  await server.line(/"worker_ended"/)
+  expect(await count()).toBe(answers.length)
+  await server.line(isListening(3))
+  expect(await count()).toBe(answers.length)
+  for (const connection of connections) await connection.destroy()
 })
 
 test('SIGTERM while a dead worker is not replaced yet: it is not replaced any more', async () => {

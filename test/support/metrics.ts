@@ -9,8 +9,7 @@ export interface Scraped {
 }
 
 /** Returns the address of the operator's port. */
-export function toOperatorUrl({ logged }: Pick<TestPortico, 'logged'>): string {
-  const port = logged.find(({ event }) => event === 'operator_listening')?.port
+export function toOperatorUrl({ operatorPort: port }: Pick<TestPortico, 'operatorPort'>): string {
   if (port === undefined) throw new Error('there is no port for operators')
   return `http://127.0.0.1:${port}`
 }

@@ -21,6 +21,8 @@ interface LogLine {
 export interface TestPortico {
   /** The address where it listens. */
   url: string
+  /** The port for operators, where there is one. */
+  operatorPort: number | undefined
   clock: TestClock
   store: MemoryStore
   components: Components
@@ -70,6 +72,7 @@ export async function startPortico({
   const server = await startServer(components)
   return {
     url: `http://127.0.0.1:${server.port}`,
+    operatorPort: server.operatorPort,
     clock,
     store,
     components,
