@@ -46,8 +46,12 @@ async function startReplica(secret: string): Promise<Replica> {
   return { url, operatorUrl: toOperatorUrl(server), close: () => server.close() }
 }
 
-const askToken = ({ url }: Replica, browser: TestBrowser) =>
-  browser.fetch(`${url}/api/token`, { method: 'POST', headers: csrf })
+/** Asks a replica for an app token, with the cookies that the first one gave. */
+const askToken = ({ url }: Replica, browser: TestBrowser) => {
+  const cookies = [...browser.cookies(replicas[0].url)].map(([name, value]) => `${name}=${value}`)
+  const headers = { ...csrf, cookie: cookies.join('; '), 'sec-fetch-site': 'same-origin' }
+  return fetch(`${url}/api/token`, { method: 'POST', headers })
+}
 const commandsOf = async ({ operatorUrl }: Replica) =>
   seriesOf(await scrape(operatorUrl), 'portico_store_command_duration_seconds_count')
 const gaugeOf = async ({ operatorUrl }: Replica, name: string) =>
@@ -90,9 +94,9 @@ test('a replica that waits for the refresh of another one says how long', async 
   const one = askToken(first, browser)
   await refreshing
   const other = askToken(second, browser)
-  await vi.waitFor(async () =>
-    expect((await commandsOf(second))['{command="lock",outcome="ok"}']).toBeGreaterThan(1),
-  )
+  await vi.waitFor(async () => {
+    expect((await commandsOf(second))['{command="lock",outcome="ok"}'] ?? 0).toBeGreaterThan(1)
+  }, 5_000)
   release()
   expect([(await one).status, (await other).status]).toEqual([200, 200])
   idp.reset()
