@@ -499,6 +499,21 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
         expect(await store.takeDueRevocations(10, seconds(60))).toEqual([h])
       })
 
+      test('is counted until it is done', async () => {
+        const { store } = await create()
+        const before = await store.countPendingRevocations()
+        const [one, other] = [handle(), handle()]
+        for (const h of [one, other]) {
+          await store.create(h, session)
+          expect(await store.countPendingRevocations()).toBe(before + (h === one ? 0 : 1))
+          await store.end(h)
+          await store.end(h)
+        }
+        expect(await store.countPendingRevocations()).toBe(before + 2)
+        await store.completeRevocation(one, 1)
+        expect(await store.countPendingRevocations()).toBe(before + 1)
+      })
+
       test('is taken in portions', async () => {
         const { store, passTime } = await create()
         for (let count = 0; count < 7; count += 1) {
