@@ -17,7 +17,6 @@ const { values: options } = parseArgs({
     quick: { type: 'boolean', default: false },
     rounds: { type: 'string' },
     operations: { type: 'string', default: 'check' },
-    src: { type: 'boolean', default: false },
   },
 })
 /** Many short rounds: what else the machine does meets all variants alike, and few of the rounds. */
@@ -68,12 +67,15 @@ async function measure(operation: Operation, redisUrl: string | undefined, costs
 }
 
 async function startAll(redisUrl: string | undefined): Promise<Running[]> {
-  const entry = options.src ? 'src/main.ts' : 'dist/main.js'
   const running: Running[] = []
   for (const [index, { name, settings }] of variants.entries()) {
     // Each has a database and secrets of its own.
     const shared: Record<string, string> = redisUrl === undefined ? {} : { REDIS_URL: `${redisUrl}/${index}` }
-    const target = portico(name, { ...surroundings, entry }, { ...shared, ...(await settings()) })
+    const target = portico(
+      name,
+      { ...surroundings, entry: 'src/main.ts' },
+      { ...shared, ...(await settings()) },
+    )
     running.push(await surroundings.start(target))
   }
   return running
