@@ -12,6 +12,7 @@ import { createForward, type Forward } from './proxy/forward.ts'
 import { createOpenCalls, type OpenCalls } from './proxy/open-calls.ts'
 import type { UpstreamTokens } from './proxy/tokens/upstream-token.ts'
 import { createUpstreamTokens } from './proxy/tokens/upstream-tokens.ts'
+import { traceForward } from './proxy/trace-forward.ts'
 import { createUpstreams, type Upstreams } from './proxy/upstreams.ts'
 import { createMemoryStore } from './session/memory/store.ts'
 import { createTokenRefresher, type TokenRefresher } from './session/refresh/token-refresher.ts'
@@ -26,7 +27,8 @@ import { toOneObserver, withSinks } from './telemetry/fan-out.ts'
 import { createLog } from './telemetry/logger.ts'
 import type { Metrics } from './telemetry/metrics/metrics.ts'
 import type { Observer } from './telemetry/observer.ts'
-import { noTracing, type Tracing } from './telemetry/tracing.ts'
+import { createSpanObserver } from './telemetry/tracing/span-observer.ts'
+import { noTracing, type Tracing } from './telemetry/tracing/tracing.ts'
 
 /** The parts of a server that live as long as the process. */
 export interface Components {
@@ -62,11 +64,18 @@ export async function createComponents(
   config: Config,
   replaced: Partial<Components> = {},
 ): Promise<Components> {
-  const { clock = systemClock, tracing = noTracing } = replaced
-  const metrics = replaced.metrics ?? (await createConfiguredMetrics(config, tracing))
+  const { clock = systemClock } = replaced
+  const traceId = () => tracing.current()?.traceId
+  const metrics = replaced.metrics ?? (await createConfiguredMetrics(config, traceId))
   const written = replaced.log ?? createLog(config.logLevel, { worker: cluster.worker?.id })
   const log = withSinks(written, metrics === undefined ? [] : [metrics.sink])
-  const observer = replaced.observer ?? toOneObserver(metrics === undefined ? [] : [metrics.observer])
+  const tracing = replaced.tracing ?? (await createConfiguredTracing(config, clock, log))
+  const observer =
+    replaced.observer ??
+    toOneObserver([
+      ...(metrics === undefined ? [] : [metrics.observer]),
+      ...(tracing.isOn ? [createSpanObserver(tracing)] : []),
+    ])
   const { secrets, appToken, longestTimeout: timeout } = config
   const store = replaced.store ?? (await createStore(config, clock, log, observer))
   const providers = replaced.providers ?? createConfiguredProviders(config, clock, log, observer)
@@ -74,7 +83,7 @@ export async function createComponents(
   const termination = replaced.termination ?? createSessionTermination({ store, tokenRevocation, log })
   const tokenRefresher =
     replaced.tokenRefresher ??
-    createTokenRefresher({ store, termination, providers, clock, log, observer, timeout })
+    createTokenRefresher({ store, termination, providers, clock, log, observer, tracing, timeout })
   const keyRing = replaced.keyRing ?? createKeyRing({ config: appToken, store, secrets, clock, log })
   const selectTokenClaims = replaced.selectTokenClaims ?? createTokenClaimSelector(config)
   const signAppToken =
@@ -82,7 +91,7 @@ export async function createComponents(
   const upstreamTokens =
     replaced.upstreamTokens ??
     createUpstreamTokens({ config, tokenRefresher, providers, signAppToken, clock })
-  const proxy = replaced.proxy ?? createProxy(config, store, upstreamTokens, observer)
+  const proxy = replaced.proxy ?? createProxy(config, store, upstreamTokens, { observer, tracing })
   const lifecycle = { draining: false }
   return {
     config,
@@ -108,11 +117,18 @@ export async function createComponents(
 /** Metrics are kept only where there is a port to read them at; prom-client is loaded only there. */
 async function createConfiguredMetrics(
   { operator, providers }: Config,
-  { traceparent }: Tracing,
+  traceId: () => string | undefined,
 ): Promise<Metrics | undefined> {
   if (operator === undefined) return undefined
   const { createMetrics } = await import('./telemetry/metrics/metrics.ts')
-  return createMetrics({ providers: providers.map(({ name }) => name), traceparent })
+  return createMetrics({ providers: providers.map(({ name }) => name), traceId })
+}
+
+/** Loaded only where there are traces: the SDK is larger than all other modules together. */
+async function createConfiguredTracing({ traces }: Config, clock: Clock, log: Log): Promise<Tracing> {
+  if (traces === undefined) return noTracing
+  const { createTracing } = await import('./telemetry/tracing/open-telemetry.ts')
+  return createTracing({ ...traces, clock, log })
 }
 
 async function createStore(config: Config, clock: Clock, log: Log, observer: Observer): Promise<Store> {
@@ -136,9 +152,10 @@ function createProxy(
   { proxyRoutes, secureCookies }: Config,
   store: Store,
   tokens: UpstreamTokens,
-  observer: Observer,
+  { observer, tracing }: Pick<Components, 'observer' | 'tracing'>,
 ): Proxy {
   const upstreams = createUpstreams(proxyRoutes, secureCookies)
   const openCalls = createOpenCalls(store)
-  return { forward: createForward({ upstreams, tokens, openCalls, observer }), openCalls, upstreams }
+  const forward = traceForward(createForward({ upstreams, tokens, openCalls, observer }), tracing)
+  return { forward, openCalls, upstreams }
 }

@@ -53,6 +53,7 @@ import { createBeginLogin } from './login/begin.ts'
 import { createCancelLogins } from './login/cancel.ts'
 import { createCompleteLogin } from './login/complete.ts'
 import { createLoginLedger } from './login/ledger.ts'
+import { createLoginTrace } from './login/login-trace.ts'
 import { createRepeatedCallbacks } from './login/repeated-callbacks.ts'
 import { createLoginSettlement } from './login/settlement.ts'
 import { createBackChannelLogout } from './logout/back-channel.ts'
@@ -112,7 +113,8 @@ function createGuards({ config, store, tokenRefresher, sessions, transactionCook
 
 /** What browsers call: login, session, token, logout. */
 function createBrowserEndpoints(components: BrowserComponents) {
-  const { config, clock, store, providers, termination, tokenRefresher, keyRing, observer } = components
+  const { config, clock, store, providers, termination, tokenRefresher, keyRing } = components
+  const { observer, tracing } = components
   const { selectTokenClaims, signAppToken, sessions, transactionCookies } = components
   const { secrets } = config
 
@@ -136,7 +138,7 @@ function createBrowserEndpoints(components: BrowserComponents) {
   })
   const settlement = createLoginSettlement({ ledger, store, termination, sealer, selectTokenClaims })
   const repeatedCallbacks = createRepeatedCallbacks({ store, ledger })
-  const beginLogin = createBeginLogin({ config, providers, sealer, clock })
+  const beginLogin = createBeginLogin({ config, providers, sealer, clock, tracing })
   const completeLogin = createCompleteLogin({
     config,
     providers,
@@ -163,6 +165,7 @@ function createBrowserEndpoints(components: BrowserComponents) {
     callback: createCallbackHandler({
       config,
       completeLogin,
+      inLoginTrace: createLoginTrace({ tracing, sealer }),
       settlement,
       mintAppToken,
       sessions,

@@ -11,6 +11,7 @@ import { createCors } from './http/middleware/cors.ts'
 import { createProblemDetails, notFound } from './http/middleware/problem-details.ts'
 import { createRequestContext } from './http/middleware/request-context.ts'
 import { addResponseHeaders } from './http/middleware/response-headers.ts'
+import { createRequestTracing } from './http/middleware/trace-requests.ts'
 import { refuseMalformed } from './http/middleware/well-formed.ts'
 import { type AddRoute, createAddRoute } from './http/route.ts'
 import { createOperatorLogout } from './logout/operator.ts'
@@ -127,5 +128,6 @@ function createExpressApp(components: Components): Express {
   Object.defineProperty(app.request, 'fresh', { get: () => false })
   addResponseHeaders(app)
   app.use(createRequestContext(components))
+  if (components.tracing.isOn) app.use(createRequestTracing(components))
   return app
 }

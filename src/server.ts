@@ -51,7 +51,7 @@ export async function serve(config: Config, env: Environment): Promise<RunningSe
 /** Listens at once: a provider that is down is discovered later, in the background. */
 export async function startServer(components: Components): Promise<RunningServer> {
   const { config, providers, store, tokenRevocation, tokenRefresher, keyRing, proxy } = components
-  const { log, lifecycle } = components
+  const { log, lifecycle, tracing } = components
   components.metrics?.watch(toServerState(components))
   const server = createHttpServer(createApp(components), components)
   // While draining, this makes clients and balancers send their next request elsewhere.
@@ -97,7 +97,7 @@ export async function startServer(components: Components): Promise<RunningServer
       await Promise.race([settled, delay(finishWithin, undefined, { ref: false })])
       proxy.openCalls.stop()
       await Promise.all([...providers.all.map((provider) => provider.close()), proxy.upstreams.close()])
-      await store.close()
+      await Promise.all([store.close(), tracing.close()])
       log('server_stopped')
     },
   }

@@ -1,8 +1,9 @@
+import type { OpenTelemetryVariable } from './read-traces.ts'
 import { entryOnlySettings, type Setting, type SettingName, settings } from './settings.ts'
 
 /** One problem of the configuration. It never contains the value of a setting, which may be a secret. */
 export interface Problem {
-  variable: SettingName | ProxyVariable
+  variable: SettingName | ProxyVariable | OpenTelemetryVariable
   /** What is wrong, as the rest of a sentence that begins with the name: `must be a port number`. */
   problem: string
   /** The provider of PROVIDERS_FILE that the setting belongs to. */

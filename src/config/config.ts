@@ -6,6 +6,7 @@ import { readProviders } from './providers/read-providers.ts'
 import type { ProxyRoute } from './proxy/proxy-route.ts'
 import { findUnknownProviders, readProxyRoutes } from './proxy/read-proxy-routes.ts'
 import { type Environment, readSettings } from './read-settings.ts'
+import { readTraces, type TracesConfig } from './read-traces.ts'
 import type { ServerSettingValues } from './settings.ts'
 import type { IntrospectionClients } from './values/caller-secrets.ts'
 import type { RateLimit } from './values/duration-parsers.ts'
@@ -66,6 +67,8 @@ export interface Config {
   workers: number
   shutdownDrain: number
   logLevel: LogLevel
+  /** Undefined: no traces are recorded. */
+  traces: TracesConfig | undefined
 }
 
 /**
@@ -82,6 +85,8 @@ export function readConfig(env: Environment): Config {
   problems.push(...routeProblems)
   // A provider with a problem of its own is not among those that were read.
   if (providerProblems.length === 0) problems.push(...findUnknownProviders(routes, providers))
+  const { traces, problems: traceProblems } = readTraces(env)
+  problems.push(...traceProblems)
   const [first, ...others] = providers
   if (problems.length > 0 || first === undefined) throw new ConfigError(problems)
   // Without a problem, every setting with a default or `required` has its value.
@@ -122,6 +127,7 @@ export function readConfig(env: Environment): Config {
     workers: values.WORKERS,
     shutdownDrain: values.SHUTDOWN_DRAIN,
     logLevel: values.LOG_LEVEL,
+    traces,
   })
 }
 

@@ -43,8 +43,11 @@ export function createAddRoute(app: Express): AddRoute {
 export function toRoutePattern({ route }: Request): string {
   const path: unknown = (route as { path: unknown } | undefined)?.path
   if (typeof path === 'string') return path
-  return path instanceof RegExp ? `${path.source.replaceAll('\\', '').slice(1)}*` : '(none)'
+  return path instanceof RegExp ? `${path.source.replaceAll('\\', '').slice(1)}*` : noRoute
 }
+
+/** What stands for the address of a request that no route has. */
+export const noRoute = '(none)'
 
 /** Refuses a request whose method is not one of these. */
 function allowOnly(...methods: string[]): RequestHandler {

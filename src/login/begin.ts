@@ -6,6 +6,7 @@ import type { Provider } from '../provider/provider.ts'
 import type { Providers } from '../provider/providers.ts'
 import { readReturnTo } from '../redirects/return-to.ts'
 import { type Log, withFields } from '../telemetry/events.ts'
+import type { Tracing } from '../telemetry/tracing/tracing.ts'
 import { toLoginFailure } from './login-failed.ts'
 import { createTransaction, type SealedTransaction, sealTransaction, toCodeChallenge } from './transaction.ts'
 
@@ -48,10 +49,17 @@ interface BeginLoginOptions {
   providers: Providers
   sealer: Sealer
   clock: Clock
+  tracing: Pick<Tracing, 'current'>
 }
 
 /** Creates the use case "begin a login". */
-export function createBeginLogin({ config, providers, sealer, clock }: BeginLoginOptions): BeginLogin {
+export function createBeginLogin({
+  config,
+  providers,
+  sealer,
+  clock,
+  tracing,
+}: BeginLoginOptions): BeginLogin {
   function chooseReturnTo(asked: string | undefined, log: Log): string {
     if (asked === undefined) return config.loginReturnTo
     const returnTo = readReturnTo(asked, config.publicUrl, config.allowedOrigins)
@@ -76,6 +84,7 @@ export function createBeginLogin({ config, providers, sealer, clock }: BeginLogi
         maxAge,
         acrValues,
         browserJkt: config.tokenBinding.mode === 'none' ? undefined : browserJkt,
+        traceparent: tracing.current()?.toContext().traceparent,
       },
       clock,
     )

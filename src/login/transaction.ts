@@ -25,6 +25,8 @@ const transactionContent = z.object({
   dpopThumbprint: z.string().optional(),
   /** Thumbprint of the browser's key to which the session will be bound; a key towards Portico. */
   browserJkt: z.string().optional(),
+  /** The trace that the callback continues (W3C Trace Context 3.2), where traces are recorded. */
+  traceparent: z.string().optional(),
 })
 
 /**

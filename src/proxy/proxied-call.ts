@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { AppError } from '../errors.ts'
 import type { Session } from '../session/session.ts'
+import type { TraceContext } from '../telemetry/tracing/tracing.ts'
 import type { UpstreamTarget } from './route-match.ts'
 
 /** A call of the browser that has passed every guard. */
@@ -11,6 +12,8 @@ export interface ProxiedCall {
   /** Undefined only where the route's token is optional. */
   session: Session | undefined
   requestId: string
+  /** The trace that the upstream continues; undefined where there is none. */
+  traceContext?: TraceContext
   /** The value of the `Forwarded` header, where the route wants one (RFC 7239). */
   forwarded: string | undefined
   /** What came after the handshake of a WebSocket connection; undefined for any other call. */

@@ -65,6 +65,7 @@ export const levels = {
   store_unavailable: 'error',
   signing_keys_changed: 'info',
   signing_keys_unavailable: 'error',
+  traces_not_exported: 'warn',
 } as const satisfies Record<string, 'debug' | 'info' | 'warn' | 'error'>
 
 /** The name of an event; docs/operations.md explains each. */

@@ -16,6 +16,8 @@ const unpassableHeaders: ReadonlySet<string> = new Set(
     // Where a request comes from, and what it asked for before a proxy changed it.
     'forwarded via x-real-ip x-client-ip true-client-ip cf-connecting-ip fastly-client-ip origin referer',
     'x-rewrite-url x-http-method x-http-method-override x-method-override',
+    // The trace of a call: Portico's own passes.
+    'traceparent tracestate baggage',
     // What Portico itself reads.
     'x-csrf x-slide x-request-id x-forward-auth-secret',
     // What caches obey, which `cache` decides.

@@ -7,12 +7,14 @@ import type { Config } from '../../config/config.ts'
 import { AppError } from '../../errors.ts'
 import type { CompleteLogin } from '../../login/complete.ts'
 import { toLoginFailure } from '../../login/login-failed.ts'
+import type { InLoginTrace } from '../../login/login-trace.ts'
 import type { AuthorizationResponse, Browser, SignedIn, VerifiedLogin } from '../../login/login-types.ts'
 import type { LoginSettlement } from '../../login/settlement.ts'
 import { toTransactionId } from '../../login/transaction.ts'
 import type { Providers } from '../../provider/providers.ts'
 import { withFields } from '../../telemetry/events.ts'
 import { type Observer, observeWork } from '../../telemetry/observer.ts'
+import { addTraceId } from '../middleware/trace-requests.ts'
 import { renderContinuePage } from '../pages.ts'
 import type { ReadDpopThumbprint } from '../request/dpop-header.ts'
 import { isNavigation } from '../request/navigation.ts'
@@ -37,6 +39,7 @@ type CallbackRequest = Request<{ provider?: string }>
 interface CallbackOptions {
   config: Config
   completeLogin: CompleteLogin
+  inLoginTrace: InLoginTrace
   settlement: LoginSettlement
   mintAppToken: MintAppToken
   sessions: BrowserSessions
@@ -50,7 +53,7 @@ interface CallbackOptions {
 
 /** GET and POST /api/callback: takes the provider's response, and answers with a session and an app token. */
 export function createCallbackHandler(options: CallbackOptions): RequestHandler<{ provider?: string }> {
-  const { config, completeLogin, settlement, mintAppToken, sessions } = options
+  const { config, completeLogin, inLoginTrace, settlement, mintAppToken, sessions } = options
   const { providers, transactionCookies, readDpopThumbprint, keyRing, observer, clock } = options
   const describeClient = createClientDescriber(config)
   const handleFailedCallback = createFailedCallbackHandler({ config, sessions })
@@ -77,9 +80,13 @@ export function createCallbackHandler(options: CallbackOptions): RequestHandler<
     const appToken = await prepareAppToken(req)
     const browser = await readBrowser(req, appToken)
     dropTransaction(res, response)
-    const login = await completeLogin(response, browser, res.locals.log)
-    const signedIn = login.outcome === 'verified' ? await startSession(req, res, login, browser) : login
-    await answer(res, signedIn, appToken)
+    await inLoginTrace({ state: response.state, transactions: browser.transactions }, async (span) => {
+      // Also that of the request, and of a failure: they belong to the login.
+      if (span !== undefined) addTraceId(res, span.traceId)
+      const login = await completeLogin(response, browser, res.locals.log)
+      const signedIn = login.outcome === 'verified' ? await startSession(req, res, login, browser) : login
+      await answer(res, signedIn, appToken)
+    })
   }
 
   function readResponse(req: CallbackRequest): AuthorizationResponse {

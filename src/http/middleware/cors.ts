@@ -1,7 +1,7 @@
 import cors from 'cors'
 import type { RequestHandler } from 'express'
 import type { Config } from '../../config/config.ts'
-import { listPassingRequestHeaders } from '../../proxy/headers/request-headers.ts'
+import { listSendableRequestHeaders } from '../../proxy/headers/request-headers.ts'
 import { listPassingResponseHeaders } from '../../proxy/headers/response-headers.ts'
 import { proxyPrefix } from '../../proxy/route-match.ts'
 
@@ -23,7 +23,7 @@ const ofEndpoints: Exposure = {
 function ofRoutes(proxyRoutes: Config['proxyRoutes']): Exposure {
   return {
     methods: [...new Set(proxyRoutes.flatMap(({ methods }) => methods))],
-    requestHeaders: ['X-CSRF', 'X-Slide', ...listPassingRequestHeaders(proxyRoutes)],
+    requestHeaders: ['X-CSRF', 'X-Slide', ...listSendableRequestHeaders(proxyRoutes)],
     responseHeaders: ['X-Request-Id', 'Proxy-Status', ...listPassingResponseHeaders(proxyRoutes)],
   }
 }

@@ -23,10 +23,14 @@ const passing = [
   'last-event-id',
   'prefer',
   'range',
-  'traceparent',
-  'tracestate',
   'user-agent',
 ] as const
+
+/**
+ * The trace of the browser (W3C Trace Context 3). A page may send it, and does where it is instrumented; what
+ * an upstream receives is Portico's own, because anyone can send anything in the name of a trace.
+ */
+const ofTraces = ['traceparent', 'tracestate', 'baggage'] as const
 
 /** Of a WebSocket handshake (RFC 6455 4.1); the names of its other headers come from undici. */
 const ofHandshake = [
@@ -52,12 +56,11 @@ const lists: ReadonlySet<string> = new Set([
   'prefer',
   'sec-websocket-extensions',
   'sec-websocket-protocol',
-  'tracestate',
 ])
 
-/** The request headers that pass to one of these routes, of a call that is no handshake. */
-export const listPassingRequestHeaders = (routes: readonly ProxyRoute[]): string[] => [
-  ...new Set([...passing, ...routes.flatMap(({ requestHeaders }) => requestHeaders)]),
+/** The request headers that a page may send in a call of one of these routes. */
+export const listSendableRequestHeaders = (routes: readonly ProxyRoute[]): string[] => [
+  ...new Set([...passing, ...ofTraces, ...routes.flatMap(({ requestHeaders }) => requestHeaders)]),
 ]
 
 /** Takes from the raw headers of a request those that pass: a flat list of names and values. */

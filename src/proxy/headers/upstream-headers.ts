@@ -5,7 +5,7 @@ import { toUpstreamCookies } from './cookies.ts'
 
 /** The headers of a request to an upstream, as a flat list: what passes of the browser's, and our own. */
 export async function toUpstreamHeaders(
-  { req, target, requestId, forwarded, upgradeHead }: ProxiedCall,
+  { req, target, requestId, traceContext, forwarded, upgradeHead }: ProxiedCall,
   { selectRequestHeaders, dpopNonce }: Upstream,
   token: UpstreamToken | undefined,
 ): Promise<string[]> {
@@ -13,6 +13,10 @@ export async function toUpstreamHeaders(
   const select = upgradeHead === undefined ? selectRequestHeaders.ofCall : selectRequestHeaders.ofHandshake
   const headers = select(req.rawHeaders)
   headers.push('x-request-id', requestId)
+  if (traceContext !== undefined) {
+    headers.push('traceparent', traceContext.traceparent)
+    if (traceContext.tracestate !== undefined) headers.push('tracestate', traceContext.tracestate)
+  }
   const { 'content-length': length, cookie } = req.headers
   if (length !== undefined && length !== '0') headers.push('content-length', length)
   if (forwarded !== undefined) headers.push('forwarded', forwarded)

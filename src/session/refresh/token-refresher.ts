@@ -4,6 +4,7 @@ import type { Provider } from '../../provider/provider.ts'
 import type { Providers } from '../../provider/providers.ts'
 import type { Log } from '../../telemetry/events.ts'
 import { noObserver, type Observer } from '../../telemetry/observer.ts'
+import type { Tracing } from '../../telemetry/tracing/tracing.ts'
 import type { Session } from '../session.ts'
 import type { SessionStore } from '../store.ts'
 import type { SessionTermination } from '../termination/session-termination.ts'
@@ -31,6 +32,7 @@ interface TokenRefresherOptions {
   clock: Clock
   log: Log
   observer?: Pick<Observer, 'tokenLock'>
+  tracing: Pick<Tracing, 'inSpan'>
   /** Longest deadline of one provider call in milliseconds. */
   timeout: number
 }
@@ -49,6 +51,7 @@ export function createTokenRefresher({
   clock,
   log,
   observer = noObserver,
+  tracing,
   timeout,
 }: TokenRefresherOptions): TokenRefresher {
   const refreshUnderLock = createRefreshUnderLock({ store, termination, clock, log })
@@ -77,11 +80,20 @@ export function createTokenRefresher({
     const { handle } = session
     const running = inFlight.get(handle)
     if (running !== undefined) return running
-    const started = refreshWithLock(session, provider)
-      .catch((error: unknown) => unknownResult(error))
-      .finally(() => inFlight.delete(handle))
+    const started = refreshInSpan(session, provider).finally(() => inFlight.delete(handle))
     inFlight.set(handle, started)
     return started
+  }
+
+  /** A span of the request that starts the refresh; the others that wait for it are in traces of their own. */
+  function refreshInSpan(session: Session, provider: Provider): Promise<RefreshResult> {
+    const start = { name: 'token refresh', attributes: { 'portico.provider': provider.name } }
+    return tracing.inSpan(start, async (span) => {
+      const result = await refreshWithLock(session, provider).catch(unknownResult)
+      span.set({ 'portico.outcome': result.outcome })
+      if (result.outcome === 'unknown') span.fail(result.error.code)
+      return result
+    })
   }
 
   /** Tries until an attempt has a result; waits while another process holds the lock. */

@@ -24,16 +24,16 @@ export interface Metrics {
 interface MetricsOptions {
   /** The names of the configured providers. */
   providers: readonly string[]
-  /** The current span as `traceparent`, where traces run. */
-  traceparent(): string | undefined
+  /** The id of the current trace, where traces run. */
+  traceId(): string | undefined
 }
 
 /** Creates the metrics. This module loads prom-client: it is loaded only where there is a port to scrape. */
-export function createMetrics({ providers, traceparent }: MetricsOptions): Metrics {
+export function createMetrics({ providers, traceId }: MetricsOptions): Metrics {
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
   const sink = createEventMetrics(registry, providers)
-  const observed = createObserverMetrics(() => traceparent()?.split('-')[1])
+  const observed = createObserverMetrics(traceId)
   const exchange = createProcessExchange(snapshot)
 
   return {

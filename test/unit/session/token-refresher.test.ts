@@ -9,6 +9,7 @@ import { createTokenRefresher, type TokenRefresher } from '../../../src/session/
 import type { NewSession, PendingRevocation, Session } from '../../../src/session/session.ts'
 import type { SessionStore } from '../../../src/session/store.ts'
 import { createSessionTermination } from '../../../src/session/termination/session-termination.ts'
+import { noTracing } from '../../../src/telemetry/tracing/tracing.ts'
 import { createTestClock, hours, minutes, type TestClock } from '../../support/clock.ts'
 import { session as anySession } from '../../support/session-fixture.ts'
 
@@ -62,6 +63,7 @@ function createReplica(replaced: Partial<SessionStore> = {}): TokenRefresher {
     providers: { findConfigured: () => provider as unknown as Provider },
     clock,
     log,
+    tracing: noTracing,
     timeout: 3_000,
   })
 }
