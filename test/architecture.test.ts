@@ -129,6 +129,7 @@ describe('only some may know', () => {
     ['jose', /from 'jose'/, /^(provider|jwks|app-token|verify)\//],
     ['pino', /from 'pino'/, /^telemetry\//],
     ['prom-client', /'prom-client'/, /^telemetry\/metrics\//],
+    ['OpenTelemetry', /'@opentelemetry\//, /^telemetry\/tracing\//],
     ['dotenv', /from 'dotenv'/, /^config\//],
     ['yaml', /'yaml'/, /^config\/proxy\/routes-file\.ts$/],
     ['the console', /\bconsole\.\w+\(/, /^$/],
@@ -177,7 +178,7 @@ test('what resource servers import stays light: no server library but Express ty
   expect([...files]).not.toContain('errors.ts')
 })
 
-test('a process loads only what it needs: a primary no server, and a server node-redis only with Redis', () => {
+test('a process loads only what it needs: a primary no server, and a server node-redis and OpenTelemetry only where it uses them', () => {
   const { files: ofMain } = loadedWith('main.ts')
   expect([...ofMain]).toContain('workers.ts')
   expect(
@@ -189,6 +190,7 @@ test('a process loads only what it needs: a primary no server, and a server node
   expect([...modules]).toContain('express')
   expect([...modules]).not.toContain('@redis/client')
   expect([...modules]).not.toContain('prom-client')
+  expect([...modules].filter((module) => module.startsWith('@opentelemetry/'))).toEqual([])
 })
 
 test('the browser client imports nothing of the server, and brings no library but the proofs of DPoP', () => {

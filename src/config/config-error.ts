@@ -1,4 +1,3 @@
-import type { OpenTelemetryVariable } from './read-traces.ts'
 import { entryOnlySettings, type Setting, type SettingName, settings } from './settings.ts'
 
 /** One problem of the configuration. It never contains the value of a setting, which may be a secret. */
@@ -16,6 +15,9 @@ export interface Problem {
 
 /** A variable that gives the upstream of a proxy route. */
 export type ProxyVariable = `PROXY_${string}`
+
+/** A variable of OpenTelemetry, which all programs that send traces have in common. */
+export type OpenTelemetryVariable = `OTEL_${string}`
 
 /** The problem in one line, such as `PORT must be a port number`. */
 export const describeProblem = ({ variable, provider, problem }: Problem): string =>

@@ -1,4 +1,4 @@
-import type { Problem } from './config-error.ts'
+import type { OpenTelemetryVariable, Problem } from './config-error.ts'
 import type { Environment } from './read-settings.ts'
 
 /** Where the spans of traces are sent. */
@@ -6,9 +6,6 @@ export interface TracesConfig {
   /** By OTLP over HTTP, in protobuf. */
   url: string
 }
-
-/** A variable of OpenTelemetry, which all programs that send traces have in common. */
-export type OpenTelemetryVariable = `OTEL_${string}`
 
 /**
  * Reads whether there are traces, and where they go, from the variables of the OpenTelemetry specification.

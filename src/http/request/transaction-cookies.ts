@@ -28,6 +28,7 @@ const maxTransactions = 10
  * app's own cookies. The cookie of a login takes 270 to 440 characters, and four more for every three of its
  * `return_to`: there is room for ten logins with links of 100 characters, six with 350, or two with 1,600.
  * Logins that are bound to keys of both the browser and this server are the longest: eight, five, or one.
+ * Where traces are recorded, each cookie takes 100 more.
  */
 const maxTransactionCharacters = 5_000
 

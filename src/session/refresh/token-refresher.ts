@@ -85,7 +85,7 @@ export function createTokenRefresher({
     return started
   }
 
-  /** A span of the request that starts the refresh; the others that wait for it are in traces of their own. */
+  /** The refresh is in the trace of the request that starts it, not in those of others that wait for it. */
   function refreshInSpan(session: Session, provider: Provider): Promise<RefreshResult> {
     const start = { name: 'token refresh', attributes: { 'portico.provider': provider.name } }
     return tracing.inSpan(start, async (span) => {

@@ -1,5 +1,6 @@
 import { type DiagLogger, DiagLogLevel, diag } from '@opentelemetry/api'
 import type { SpanExporter } from '@opentelemetry/sdk-trace-node'
+import type { Clock } from '../../clock.ts'
 import { toErrorCode } from '../../errors.ts'
 import type { Log } from '../events.ts'
 
@@ -10,13 +11,13 @@ const reportEvery = 60_000
 type Report = (reason: string, spans: number) => void
 
 /** Creates the report, which says at most once a minute how many spans were lost since the last time. */
-export function createExportReport(log: Log): Report {
+export function createExportReport(log: Log, clock: Clock): Report {
   let lost = 0
   let reportedAt = Number.NEGATIVE_INFINITY
   return (reason, spans) => {
     lost += spans
-    if (performance.now() - reportedAt < reportEvery) return
-    reportedAt = performance.now()
+    if (clock.now() - reportedAt < reportEvery) return
+    reportedAt = clock.now()
     log('traces_not_exported', { reason, spans: lost })
     lost = 0
   }

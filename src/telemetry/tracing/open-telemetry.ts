@@ -13,6 +13,7 @@ import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-proto'
 import { detectResources, envDetector, resourceFromAttributes } from '@opentelemetry/resources'
 import { BatchSpanProcessor, NodeTracerProvider } from '@opentelemetry/sdk-trace-node'
 import { ATTR_ERROR_TYPE, ATTR_SERVICE_NAME } from '@opentelemetry/semantic-conventions'
+import type { Clock } from '../../clock.ts'
 import { AppError, toErrorCode } from '../../errors.ts'
 import type { Log } from '../events.ts'
 import { createExportReport, reportDiagnostics, withReport } from './export-report.ts'
@@ -42,6 +43,7 @@ interface TracingOptions {
   /** Where spans are sent, by OTLP over HTTP. */
   url: string
   log: Log
+  clock: Clock
 }
 
 /**
@@ -51,8 +53,8 @@ interface TracingOptions {
  *
  * It registers nothing globally: no library of this process records spans by itself.
  */
-export function createTracing({ url, log }: TracingOptions): Tracing {
-  const report = createExportReport(log)
+export function createTracing({ url, log, clock }: TracingOptions): Tracing {
+  const report = createExportReport(log, clock)
   reportDiagnostics(report)
   const processor = new BatchSpanProcessor(withReport(new OTLPTraceExporter({ url }), report))
   const provider = new NodeTracerProvider({ resource: describeProcess(), spanProcessors: [processor] })

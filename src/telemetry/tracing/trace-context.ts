@@ -1,7 +1,7 @@
 import { createTraceState, type SpanContext } from '@opentelemetry/api'
 import type { TraceContext } from './tracing.ts'
 
-/** Version, trace id, parent id and flags; a later version may have more behind them (W3C Trace Context 3.2). */
+/** Version, trace id, parent id, flags; later versions may have more behind them (W3C Trace Context 3.2). */
 const form = /^([\da-f]{2})-([\da-f]{32})-([\da-f]{16})-([\da-f]{2})(-|$)/
 
 /** Reads the context of another process; undefined where it is none. */

@@ -34,6 +34,8 @@ export interface OtlpReceiver {
   /** The only span of a name. */
   only(name: string): ReceivedSpan
   childrenOf(span: ReceivedSpan): ReceivedSpan[]
+  /** Ends the connections, and with them the exports that wait for an answer. */
+  breakConnections(): void
   close(): Promise<void>
 }
 
@@ -59,6 +61,7 @@ export async function startOtlpReceiver(): Promise<OtlpReceiver> {
     },
     childrenOf: ({ spanId, traceId }) =>
       spans.filter((span) => span.parentSpanId === spanId && span.traceId === traceId),
+    breakConnections: () => server.server.closeAllConnections(),
     close: server.close,
   }
   server.serve(async (req, res) => {

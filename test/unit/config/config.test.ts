@@ -394,8 +394,70 @@ test("other programs' variables are left alone", () => {
     'LOG_LEVELS_DIR',
     'NODE_ENV',
     'PUBLIC_DIRECTORY',
+    'OTEL_EXPORTER_OTLP_ENDPOINT',
+    'OTEL_SERVICE_NAME',
   ]
   expect(
     findUnknownVariables({ ...minimal, ...Object.fromEntries(others.map((name) => [name, 'x'])) }),
   ).toEqual([])
+})
+
+describe('traces', () => {
+  const endpoint = 'http://collector:4318'
+
+  test.each<[string, Record<string, string>, string | undefined]>([
+    ['no endpoint', { OTEL_SERVICE_NAME: 'x', OTEL_TRACES_EXPORTER: 'otlp' }, undefined],
+    ['an empty one', { OTEL_EXPORTER_OTLP_ENDPOINT: '' }, undefined],
+    ['a base', { OTEL_EXPORTER_OTLP_ENDPOINT: endpoint }, `${endpoint}/v1/traces`],
+    [
+      'a base with a path',
+      { OTEL_EXPORTER_OTLP_ENDPOINT: `${endpoint}/otlp/` },
+      `${endpoint}/otlp/v1/traces`,
+    ],
+    [
+      'one for traces, which comes first',
+      { OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: `${endpoint}/spans`, OTEL_EXPORTER_OTLP_ENDPOINT: 'http://x' },
+      `${endpoint}/spans`,
+    ],
+    ['a switch', { OTEL_EXPORTER_OTLP_ENDPOINT: endpoint, OTEL_SDK_DISABLED: 'TRUE' }, undefined],
+    ['no exporter', { OTEL_EXPORTER_OTLP_ENDPOINT: endpoint, OTEL_TRACES_EXPORTER: 'none' }, undefined],
+  ])('with %s', (_name, env, url) => {
+    expect(readConfig({ ...minimal, ...env }).traces?.url).toBe(url)
+  })
+
+  test.each<[Record<string, string>, string]>([
+    [
+      { OTEL_EXPORTER_OTLP_ENDPOINT: 'collector:4318' },
+      'OTEL_EXPORTER_OTLP_ENDPOINT must be an http or https URL',
+    ],
+    [
+      { OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'grpc://collector' },
+      'OTEL_EXPORTER_OTLP_TRACES_ENDPOINT must be an http or https URL',
+    ],
+    [
+      { OTEL_EXPORTER_OTLP_ENDPOINT: endpoint, OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc' },
+      'OTEL_EXPORTER_OTLP_PROTOCOL must be http/protobuf: spans are sent in no other way',
+    ],
+    [
+      { OTEL_EXPORTER_OTLP_ENDPOINT: endpoint, OTEL_TRACES_EXPORTER: 'console' },
+      'OTEL_TRACES_EXPORTER must be otlp or none: there is no other exporter',
+    ],
+    [
+      { OTEL_EXPORTER_OTLP_ENDPOINT: endpoint, OTEL_TRACES_SAMPLER: 'half' },
+      'OTEL_TRACES_SAMPLER must be one of always_on, always_off, traceidratio, parentbased_always_on, parentbased_always_off, parentbased_traceidratio',
+    ],
+    [
+      {
+        OTEL_EXPORTER_OTLP_ENDPOINT: endpoint,
+        OTEL_TRACES_SAMPLER: 'traceidratio',
+        OTEL_TRACES_SAMPLER_ARG: '10',
+      },
+      'OTEL_TRACES_SAMPLER_ARG must be a number from 0 to 1: the part that is recorded',
+    ],
+  ])('%j is a problem, which shows an example', (env, problem) => {
+    expect(problemsOf({ ...minimal, ...env })).toEqual([problem])
+    expect(() => readConfig({ ...minimal, ...env })).toThrow(/for example: OTEL_/)
+    // Where there are no traces, their settings do not matter.
+    expect(problemsOf({ ...minimal, ...env, OTEL_SDK_DISABLED: 'true' })).toEqual([])
+  })
 })

@@ -1,6 +1,6 @@
-import type { Sealer } from '../crypto/sealer.ts'
-import type { Span, Tracing } from '../telemetry/tracing/tracing.ts'
-import { openTransactions, type SealedTransaction, toTransactionId } from './transaction.ts'
+import type { Sealer } from '../../crypto/sealer.ts'
+import { openTransactions, type SealedTransaction, toTransactionId } from '../../login/transaction.ts'
+import type { Span, Tracing } from '../../telemetry/tracing/tracing.ts'
 
 /** The login that a callback is for, as far as it is known. */
 interface LoginInProgress {
