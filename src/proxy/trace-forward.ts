@@ -1,3 +1,4 @@
+import { toServerAttributes } from '../telemetry/tracing/server-attributes.ts'
 import type { Span, Tracing } from '../telemetry/tracing/tracing.ts'
 import type { Forward } from './forward.ts'
 import type { ProxiedCall } from './proxied-call.ts'
@@ -24,11 +25,9 @@ export function traceForward(forward: Forward, tracing: Tracing): Forward {
 
 function toSpanStart({ req, target: { route } }: ProxiedCall) {
   const { method = 'GET' } = req
-  const { hostname, port, protocol } = new URL(route.origin)
   const attributes = {
     'http.request.method': method,
-    'server.address': hostname,
-    'server.port': Number(port) || (protocol === 'https:' ? 443 : 80),
+    ...toServerAttributes(route.origin),
     'portico.proxy.route': route.name,
   }
   return { name: `${method} ${route.name}`, kind: 'client' as const, attributes }

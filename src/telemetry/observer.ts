@@ -11,7 +11,7 @@ export interface Observer {
   /** A request has its response, or its client has gone (status 0). */
   httpRequest(request: ObservedRequest): void
   /** A call of a provider has ended. */
-  providerCall(call: ObservedCall & { provider: string; endpoint: ProviderEndpoint }): void
+  providerCall(call: ObservedProviderCall): void
   /** A command of the store has ended; `command` is the name of the script or the command. */
   storeCommand(command: ObservedCall & { command: string }): void
   /** A request has waited for the tokens of its session, because another one refreshed them. */
@@ -29,6 +29,17 @@ export interface ObservedCall {
   startedAt: number
   endedAt: number
   outcome: string
+}
+
+/** What is observed of each call of a provider. */
+interface ObservedProviderCall extends ObservedCall {
+  provider: string
+  endpoint: ProviderEndpoint
+  method: string
+  /** Where it went; the rest of the address may contain a secret. */
+  origin: string
+  /** Undefined where no usable response came. */
+  status: number | undefined
 }
 
 /** What is observed of each request. */

@@ -1,6 +1,7 @@
 import type { Request, RequestHandler, Response } from 'express'
 import type { Config } from '../../config/config.ts'
 import { withFields } from '../../telemetry/events.ts'
+import { toServerAttributes } from '../../telemetry/tracing/server-attributes.ts'
 import type { TraceContext, Tracing } from '../../telemetry/tracing/tracing.ts'
 import { noRoute, toRoutePattern } from '../route.ts'
 
@@ -22,13 +23,8 @@ interface RequestTracingOptions {
  * span names the address as `routes.ts` writes it: a path may name a user, and a query may be a code.
  */
 export function createRequestTracing({ tracing, config }: RequestTracingOptions): RequestHandler {
-  const { protocol, hostname, port } = new URL(config.publicUrl)
-  const scheme = protocol.slice(0, -1)
-  const server = {
-    'url.scheme': scheme,
-    'server.address': hostname,
-    'server.port': Number(port) || (scheme === 'https' ? 443 : 80),
-  }
+  const { publicUrl } = config
+  const server = { 'url.scheme': publicUrl.split(':')[0], ...toServerAttributes(publicUrl) }
 
   return (req, res, next) => {
     if (untraced.has(req.path)) return next()

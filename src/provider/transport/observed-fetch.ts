@@ -10,14 +10,16 @@ export function observeFetch(
 ): ProviderFetch {
   return async (url, request) => {
     const startedAt = performance.now()
-    const observe = (outcome: string) =>
+    const { method = 'GET' } = request
+    const { origin } = new URL(url)
+    const observe = (outcome: string, status?: number) =>
       observer.providerCall({
-        ...{ provider, endpoint: toEndpoint(url, request), outcome },
+        ...{ provider, endpoint: toEndpoint(url, request), method, origin, status, outcome },
         ...{ startedAt, endedAt: performance.now() },
       })
     try {
       const response = await fetch(url, request)
-      observe(response.status >= 400 ? 'refused' : 'ok')
+      observe(response.status >= 400 ? 'refused' : 'ok', response.status)
       return response
     } catch (error) {
       const outage: Outage = error instanceof ProviderUnavailable ? error.outage : 'unusable-answer'

@@ -182,7 +182,8 @@ describe('a receiver that takes no spans', () => {
     const { response } = await logInAtScripted(portico, idp)
     expect(response.status).toBe(200)
     await flush()
-    expect(losses(portico)).toMatchObject([{ level: 'warn', reason: 'status 400', spans: 3 }])
+    expect(losses(portico)).toMatchObject([{ level: 'warn', reason: 'status 400' }])
+    expect(losses(portico)[0]?.spans).toBeGreaterThanOrEqual(3)
   })
 
   test('because it does not answer costs those beyond a bounded queue, and does not keep the server from ending', async () => {
