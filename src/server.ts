@@ -30,7 +30,8 @@ export async function serve(config: Config, env: Environment): Promise<RunningSe
   const proxy_routes = config.proxyRoutes.map(
     ({ name, origin, basePath, token }) => `${name} ${origin}${basePath} ${token.kind}`,
   )
-  log('server_starting', { ...describeSettings(env), providers, claims, proxy_routes })
+  const traces = config.traces && toLogAddress(config.traces.url)
+  log('server_starting', { ...describeSettings(env), providers, claims, proxy_routes, traces })
   const unknown = findUnknownVariables(env)
   if (unknown.length > 0) log('config_unknown_variable', { variables: unknown })
   if (hasSharedRateLimit(config)) log('config_shared_rate_limit', { variable: 'TRUST_PROXY' })
@@ -46,6 +47,12 @@ export async function serve(config: Config, env: Environment): Promise<RunningSe
     ])
     throw error
   })
+}
+
+/** An address without user name, password and query. */
+function toLogAddress(url: string): string {
+  const { origin, pathname } = new URL(url)
+  return origin + pathname
 }
 
 /** Listens at once: a provider that is down is discovered later, in the background. */

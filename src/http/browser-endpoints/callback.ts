@@ -13,7 +13,6 @@ import { toTransactionId } from '../../login/transaction.ts'
 import type { Providers } from '../../provider/providers.ts'
 import { withFields } from '../../telemetry/events.ts'
 import { type Observer, observeWork } from '../../telemetry/observer.ts'
-import { addTraceId } from '../middleware/trace-requests.ts'
 import { renderContinuePage } from '../pages.ts'
 import type { ReadDpopThumbprint } from '../request/dpop-header.ts'
 import { isNavigation } from '../request/navigation.ts'
@@ -80,9 +79,7 @@ export function createCallbackHandler(options: CallbackOptions): RequestHandler<
     const appToken = await prepareAppToken(req)
     const browser = await readBrowser(req, appToken)
     dropTransaction(res, response)
-    await inLoginTrace({ state: response.state, transactions: browser.transactions }, async (span) => {
-      // Also that of the request, and of a failure: they belong to the login.
-      if (span !== undefined) addTraceId(res, span.traceId)
+    await inLoginTrace(res, response.state, browser.transactions, async () => {
       const login = await completeLogin(response, browser, res.locals.log)
       const signedIn = login.outcome === 'verified' ? await startSession(req, res, login, browser) : login
       await answer(res, signedIn, appToken)
@@ -97,12 +94,6 @@ export function createCallbackHandler(options: CallbackOptions): RequestHandler<
     const input = req.method === 'POST' ? req.body : req.query
     const { error_description: errorDescription, ...response } = readParameters(callbackParameters, input)
     return { ...response, errorDescription, arrivedFor }
-  }
-
-  /** The log names the login from here on, also where this browser has no transaction of it. */
-  function nameLogin({ locals }: Response, { state }: AuthorizationResponse): void {
-    const login = toTransactionId(state)
-    if (login !== undefined) locals.log = withFields(locals.log, { login })
   }
 
   /** Before the login: neither a proof that is refused nor a missing signing key must cost the code. */
@@ -155,6 +146,12 @@ export function createCallbackHandler(options: CallbackOptions): RequestHandler<
     const views = { user: toUserView(session), session: toSessionView(session, clock.now()) }
     sendJson(res, { ...token, return_to: returnTo, ...views })
   }
+}
+
+/** The log names the login from here on, also where this browser has no transaction of it. */
+function nameLogin({ locals }: Response, { state }: AuthorizationResponse): void {
+  const login = toTransactionId(state)
+  if (login !== undefined) locals.log = withFields(locals.log, { login })
 }
 
 /**

@@ -80,20 +80,11 @@ export function createTokenRefresher({
     const { handle } = session
     const running = inFlight.get(handle)
     if (running !== undefined) return running
-    const started = refreshInSpan(session, provider).finally(() => inFlight.delete(handle))
+    const started = inRefreshSpan(tracing, provider, () => refreshWithLock(session, provider)).finally(() =>
+      inFlight.delete(handle),
+    )
     inFlight.set(handle, started)
     return started
-  }
-
-  /** The refresh is in the trace of the request that starts it, not in those of others that wait for it. */
-  function refreshInSpan(session: Session, provider: Provider): Promise<RefreshResult> {
-    const start = { name: 'token refresh', attributes: { 'portico.provider': provider.name } }
-    return tracing.inSpan(start, async (span) => {
-      const result = await refreshWithLock(session, provider).catch(unknownResult)
-      span.set({ 'portico.outcome': result.outcome })
-      if (result.outcome === 'unknown') span.fail(result.error.code)
-      return result
-    })
   }
 
   /** Tries until an attempt has a result; waits while another process holds the lock. */
@@ -147,4 +138,19 @@ export function createTokenRefresher({
     const timer = setTimeout(giveUp, timeout + leaseDuration + waitReserve)
     return Promise.race([refresh, late]).finally(() => clearTimeout(timer))
   }
+}
+
+/** Runs a refresh in the trace of the request that starts it, not in those of others that wait for it. */
+function inRefreshSpan(
+  tracing: TokenRefresherOptions['tracing'],
+  provider: Provider,
+  refresh: () => Promise<RefreshResult>,
+): Promise<RefreshResult> {
+  const start = { name: 'token refresh', attributes: { 'portico.provider': provider.name } }
+  return tracing.inSpan(start, async (span) => {
+    const result = await refresh().catch(unknownResult)
+    span.set({ 'portico.outcome': result.outcome })
+    if (result.outcome === 'unknown') span.fail(result.error.code)
+    return result
+  })
 }

@@ -153,6 +153,26 @@ describe('a request', () => {
   })
 })
 
+test('the exemplars of metrics name the traces of their requests', async () => {
+  const { receiver, portico, flush } = await startTraced({ OPERATOR_PORT: '0' })
+  const { browser } = await logInAtScripted(portico, idp)
+  await Promise.all(
+    ['session', 'sessions', 'userinfo', 'session/continue'].map((path) =>
+      browser.fetch(`${portico.url}/api/${path}`, { headers: csrf }),
+    ),
+  )
+  const accept = 'application/openmetrics-text; version=1.0.0'
+  const text = (await portico.components.metrics?.scrape(accept))?.body ?? ''
+  await flush()
+  for (const path of ['/api/login', '/api/session', '/api/sessions', '/api/userinfo']) {
+    const lines = text.split('\n').filter((line) => line.includes(`route="${path}"`))
+    const [, traceId] = /# \{trace_id="(\w+)"\}/.exec(lines.join('\n')) ?? []
+    expect([path, traceId]).toEqual([path, receiver.only(`GET ${path}`).traceId])
+  }
+  const [, ofLogin] = /portico_login_duration_seconds_bucket.*trace_id="(\w+)"/.exec(text) ?? []
+  expect(ofLogin).toBe(receiver.only('login callback').traceId)
+})
+
 test('a refresh is a span of the request that needed it', async () => {
   const { receiver, portico, flush } = await startTraced()
   idp.script({ tokenResponse: (body) => ({ ...body, expires_in: 60 }) })
