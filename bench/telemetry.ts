@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
 import { createObserverMetrics } from '../src/telemetry/metrics/observer-metrics.ts'
-import { freePort } from '../test/support/network/http-server.ts'
+import { freePort, startTestServer } from '../test/support/network/http-server.ts'
 import type { Running, Spread } from './measure.ts'
 import { createOperationBench, type Operation } from './operation-bench.ts'
 import { describeRun, toSentence } from './report/run.ts'
@@ -27,11 +27,19 @@ const warmUp = options.quick ? 2_000 : 5_000
 const generations = options.quick ? 1 : 3
 const sessions = 500
 
+/** Takes all spans, and keeps none. */
+const receiver = await startTestServer()
+receiver.serve((req, res) => void req.resume().once('end', () => res.end()))
+const traces = { OTEL_EXPORTER_OTLP_ENDPOINT: receiver.origin }
+const oneInHundred = { OTEL_TRACES_SAMPLER: 'parentbased_traceidratio', OTEL_TRACES_SAMPLER_ARG: '0.01' }
+
 /** What is compared with the first one. */
 const variants: readonly { name: string; settings(): Promise<Record<string, string>> }[] = [
   { name: 'nothing', settings: async () => ({}) },
   { name: 'nothing, again', settings: async () => ({}) },
   { name: 'metrics', settings: async () => ({ OPERATOR_PORT: String(await freePort()) }) },
+  { name: 'traces', settings: async () => traces },
+  { name: 'traces, one in 100', settings: async () => ({ ...traces, ...oneInHundred }) },
 ]
 
 const surroundings = await startSurroundings()

@@ -36,8 +36,8 @@ interface ObservedProviderCall extends ObservedCall {
   provider: string
   endpoint: ProviderEndpoint
   method: string
-  /** Where it went; the rest of the address may contain a secret. */
-  origin: string
+  /** Where it went, if the address is one; the rest of it may contain a secret. */
+  origin: string | undefined
   /** Undefined where no usable response came. */
   status: number | undefined
 }

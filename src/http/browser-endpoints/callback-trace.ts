@@ -26,7 +26,7 @@ export function createLoginTrace({ tracing, sealer }: { tracing: Tracing; sealer
       transactions.filter((one) => one.id === id),
     )
     const { traceparent, providerName } = own ?? {}
-    const origin = traceparent && { parent: { traceparent }, link: tracing.current() }
+    const origin = traceparent && { parent: { traceparent }, link: tracing.current()?.toContext() }
     const start = { name: 'login callback', attributes: { 'portico.provider': providerName }, ...origin }
     return tracing.inSpan(start, (span) => {
       addTraceId(res, span.traceId)

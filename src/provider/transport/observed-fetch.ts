@@ -11,7 +11,7 @@ export function observeFetch(
   return async (url, request) => {
     const startedAt = performance.now()
     const { method = 'GET' } = request
-    const { origin } = new URL(url)
+    const origin = URL.parse(url)?.origin
     const observe = (outcome: string, status?: number) =>
       observer.providerCall({
         ...{ provider, endpoint: toEndpoint(url, request), method, origin, status, outcome },

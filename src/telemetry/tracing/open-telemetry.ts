@@ -51,7 +51,7 @@ interface TracingOptions {
  * environment itself: sampler, limits, headers, batches. Spans wait in a bounded queue and are sent in the
  * background; a receiver that does not take them costs spans, and nothing else.
  *
- * It registers nothing globally: no library of this process records spans by itself.
+ * Nothing but the reader of the SDK's own warnings is global: no library records spans by itself.
  */
 export function createTracing({ url, log, clock }: TracingOptions): Tracing {
   const report = createExportReport(log, clock)
@@ -62,12 +62,12 @@ export function createTracing({ url, log, clock }: TracingOptions): Tracing {
   const scopes = new AsyncLocalStorage<Scope>()
 
   function startSpan({ name, kind = 'internal', attributes = {}, parent, link }: SpanStart): Span {
-    const remote = parent === undefined ? undefined : readTraceContext(parent)
+    const remote = parent && readTraceContext(parent)
     const context =
       remote === undefined
         ? (scopes.getStore()?.context ?? ROOT_CONTEXT)
         : trace.setSpanContext(ROOT_CONTEXT, remote)
-    const linked = link === undefined ? undefined : readTraceContext(link.toContext())
+    const linked = link && readTraceContext(link)
     const links = linked === undefined ? [] : [{ context: linked }]
     const started = tracer.startSpan(name, { kind: kinds[kind], attributes, links }, context)
     return toSpan(started, context)

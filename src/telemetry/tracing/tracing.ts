@@ -22,7 +22,7 @@ export interface SpanStart {
   /** Continues the trace of another process, or of an earlier request. */
   parent?: TraceContext | undefined
   /** A span of another trace that belongs to it. */
-  link?: Span | undefined
+  link?: TraceContext | undefined
 }
 
 /** What a span says. No token, code, name of a user or text from outside is in it. */

@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http'
 import { buffer } from 'node:stream/consumers'
 import { expect } from 'vitest'
 import { startTestServer } from '../network/http-server.ts'
@@ -34,6 +35,8 @@ export interface OtlpReceiver {
   /** The only span of a name. */
   only(name: string): ReceivedSpan
   childrenOf(span: ReceivedSpan): ReceivedSpan[]
+  /** How many exports wait for an answer, and have not been given up. */
+  waiting(): number
   /** Ends the connections, and with them the exports that wait for an answer. */
   breakConnections(): void
   close(): Promise<void>
@@ -44,6 +47,7 @@ const kinds = { 1: 'internal', 2: 'server', 3: 'client' } as const
 export async function startOtlpReceiver(): Promise<OtlpReceiver> {
   const server = await startTestServer()
   const spans: ReceivedSpan[] = []
+  const waiting = new Set<ServerResponse>()
   const receiver: OtlpReceiver = {
     endpoint: server.origin,
     spans,
@@ -61,10 +65,13 @@ export async function startOtlpReceiver(): Promise<OtlpReceiver> {
     },
     childrenOf: ({ spanId, traceId }) =>
       spans.filter((span) => span.parentSpanId === spanId && span.traceId === traceId),
+    waiting: () => waiting.size,
     breakConnections: () => server.server.closeAllConnections(),
     close: server.close,
   }
   server.serve(async (req, res) => {
+    waiting.add(res)
+    res.once('close', () => waiting.delete(res))
     const body = await buffer(req)
     const { url, method, headers } = req
     receiver.received.push(`${method} ${url} ${JSON.stringify(headers)} ${body.toString('latin1')}`)
