@@ -4,11 +4,10 @@ import type { TraceContext } from './tracing.ts'
 /** Version, trace id, parent id, flags; later versions may have more behind them (W3C Trace Context 3.2). */
 const form = /^([\da-f]{2})-([\da-f]{32})-([\da-f]{16})-([\da-f]{2})(-|$)/
 
-/** Reads the context of another process; undefined where it is none. */
+/** Reads the context of another process; undefined where it is none. The SDK ignores ids of zeros. */
 export function readTraceContext({ traceparent, tracestate }: TraceContext): SpanContext | undefined {
   const [, version, traceId = '', spanId = '', flags = '', rest] = form.exec(traceparent) ?? []
   if (version === undefined || version === 'ff' || (version === '00' && rest !== '')) return undefined
-  if (/^0+$/.test(traceId) || /^0+$/.test(spanId)) return undefined
   const traceFlags = Number.parseInt(flags, 16) & sampled
   const state = tracestate === undefined ? {} : { traceState: createTraceState(tracestate) }
   return { traceId, spanId, traceFlags, isRemote: true, ...state }

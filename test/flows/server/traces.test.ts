@@ -229,7 +229,9 @@ describe('a receiver that takes no spans', () => {
     receiver.status = undefined
     recordMany()
     await portico.close()
-    // The server did not wait until the exporter gave up.
+    // The server did not wait until the exporter gave up: after another call, the receiver would know.
+    receiver.status = 404
+    await fetch(receiver.endpoint)
     expect(receiver.waiting()).toBeGreaterThan(0)
     expect(receiver.spans.length).toBeLessThan(3_000)
   })
