@@ -6,7 +6,7 @@ import express from 'express'
 import { createComponents } from '../src/components.ts'
 import { readConfig } from '../src/config/config.ts'
 import { createApp } from '../src/routes.ts'
-import { createLog } from '../src/telemetry/logger.ts'
+import { openLog } from '../src/telemetry/logger.ts'
 import { createSampleApi } from './api.ts'
 import { createDemoClient, type DemoClientAuth } from './provider/clients.ts'
 import { createDemoProvider } from './provider/provider.ts'
@@ -156,7 +156,8 @@ async function main(): Promise<void> {
     ...client.settings,
     ...variants[variant].toSettings(origin),
   })
-  const components = await createComponents(config, { log: createLog(verbose ? 'info' : 'error') })
+  const log = await openLog({ level: verbose ? 'info' : 'error', format: undefined })
+  const components = await createComponents(config, { log })
 
   const { title, facts } = variants[variant]
   const site = express().disable('x-powered-by')

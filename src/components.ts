@@ -5,6 +5,7 @@ import { createTokenClaimSelector, type SelectTokenClaims } from './app-token/to
 import { type Clock, systemClock } from './clock.ts'
 import type { Config } from './config/config.ts'
 import type { ProviderConfig } from './config/providers/provider-config.ts'
+import { createSubjectHashes } from './crypto/subject-hash.ts'
 import type { Lifecycle } from './http/machine-endpoints/health.ts'
 import { createProvider } from './provider/provider.ts'
 import { createProviders, type Providers } from './provider/providers.ts'
@@ -22,11 +23,14 @@ import {
   type SessionTermination,
 } from './session/termination/session-termination.ts'
 import { createTokenRevocation, type TokenRevocation } from './session/termination/token-revocation.ts'
+import { type AuditLog, openAuditLog } from './telemetry/audit/audit-log.ts'
 import type { Log } from './telemetry/events.ts'
-import { toOneObserver, withSinks } from './telemetry/fan-out.ts'
-import { createLog } from './telemetry/logger.ts'
+import { type EventSink, toOneObserver, withSinks } from './telemetry/fan-out.ts'
+import { openLog } from './telemetry/logger.ts'
 import type { Metrics } from './telemetry/metrics/metrics.ts'
 import type { Observer } from './telemetry/observer.ts'
+import { createStandardOutput } from './telemetry/standard-output.ts'
+import { type ShowSubject, withSubjects } from './telemetry/subjects.ts'
 import { createSpanObserver } from './telemetry/tracing/span-observer.ts'
 import { noTracing, type Tracing } from './telemetry/tracing/tracing.ts'
 
@@ -35,6 +39,8 @@ export interface Components {
   config: Config
   clock: Clock
   log: Log
+  /** Undefined where no audit stream is configured. */
+  audit: AuditLog | undefined
   observer: Observer
   /** Undefined where there is no operator's port, by which they would be read. */
   metrics: Metrics | undefined
@@ -59,7 +65,10 @@ interface Proxy {
   upstreams: Upstreams
 }
 
-/** Creates every component from the configuration; those in `replaced` are used as they are. */
+/**
+ * Creates every component from the configuration; those in `replaced` are used as they are. A log there takes
+ * the place of the one that writes lines.
+ */
 export async function createComponents(
   config: Config,
   replaced: Partial<Components> = {},
@@ -67,8 +76,8 @@ export async function createComponents(
   const { clock = systemClock } = replaced
   const traceId = () => tracing.current()?.traceId
   const metrics = replaced.metrics ?? (await createConfiguredMetrics(config, traceId))
-  const written = replaced.log ?? createLog(config.logLevel, { worker: cluster.worker?.id })
-  const log = withSinks(written, metrics === undefined ? [] : [metrics.sink])
+  const sinks = metrics === undefined ? [] : [metrics.sink]
+  const { log, audit } = await createConfiguredLog(config, sinks, replaced.log)
   const tracing = replaced.tracing ?? (await createConfiguredTracing(config, clock, log))
   const observer =
     replaced.observer ??
@@ -97,6 +106,7 @@ export async function createComponents(
     config,
     clock,
     log,
+    audit,
     observer,
     metrics,
     tracing,
@@ -129,6 +139,36 @@ async function createConfiguredTracing({ traces }: Config, clock: Clock, log: Lo
   if (traces === undefined) return noTracing
   const { createTracing } = await import('./telemetry/tracing/open-telemetry.ts')
   return createTracing({ ...traces, clock, log })
+}
+
+/** The log, and what else is made of its events; users are named as configured in all of it. */
+async function createConfiguredLog(
+  { log: { level, format, subject, audit: target }, secrets }: Config,
+  sinks: readonly EventSink[],
+  replaced: Log | undefined,
+): Promise<Pick<Components, 'log' | 'audit'>> {
+  const standardOutput = createStandardOutput()
+  const { write } = standardOutput
+  const written = replaced ?? (await openLog({ level, format, write, worker: cluster.worker?.id }))
+  const audit =
+    target === undefined
+      ? undefined
+      : openAuditLog({
+          target,
+          standardOutput,
+          subject: subject === 'plain' ? 'plain' : 'hash',
+          onFailure: (fields) => log('audit_failed', fields),
+        })
+  const all = withSinks(written, audit === undefined ? sinks : [audit.sink, ...sinks])
+  const log = withSubjects(all, createShowSubject(subject, secrets))
+  return { audit, log }
+}
+
+function createShowSubject(kind: Config['log']['subject'], secrets: Config['secrets']): ShowSubject {
+  if (kind === 'plain') return (sub) => sub
+  if (kind === 'none') return () => undefined
+  const hashes = createSubjectHashes(secrets)
+  return (sub) => hashes(sub)[0]
 }
 
 async function createStore(config: Config, clock: Clock, log: Log, observer: Observer): Promise<Store> {

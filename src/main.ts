@@ -6,9 +6,10 @@ import { systemClock } from './clock.ts'
 import { type Config, readConfig } from './config/config.ts'
 import { ConfigError } from './config/config-error.ts'
 import { loadEnvironment } from './config/environment.ts'
-import type { Environment } from './config/read-settings.ts'
+import { type Environment, readSettings } from './config/read-settings.ts'
 import { isIntrospectionClientId } from './config/values/caller-secrets.ts'
 import { randomToken } from './crypto/hash.ts'
+import { createSubjectHashes } from './crypto/subject-hash.ts'
 import { serving, startWorkers } from './workers.ts'
 
 const usage = `Usage: portico-bff [command]
@@ -17,6 +18,8 @@ const usage = `Usage: portico-bff [command]
   keys    print a new line for BFF_SECRETS
   client  print a new secret for a resource server and its entry for INTROSPECTION_CLIENTS: \`client orders-api\`;
           the id may contain letters, digits and . _ ~ -
+  subject print the hash by which the log names a user: \`subject okta:00u1abcd\`, with BFF_SECRETS of the server;
+          one line for each of BFF_SECRETS, the newest first
   doctor  look for mistakes in the configuration; --json for pipelines; exits with 1 if a check failed
 `
 
@@ -28,6 +31,8 @@ async function runServer(): Promise<void> {
   const env = loadEnvironment()
   const config = readConfig(env)
   const server = await start(config, env)
+  // logrotate sends it. Without a file, the signal ends the process, as that of a terminal that is closed does.
+  if (isFile(config.log.audit)) process.on('SIGHUP', () => server.reopenAudit())
   let isClosing = false
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.once(signal, () => {
@@ -42,16 +47,31 @@ async function runServer(): Promise<void> {
   }
 }
 
+const isFile = (audit: string | undefined) => audit !== undefined && audit !== 'stdout'
+
 /**
  * Starts the server in this process, or the workers that serve in its place. The module is loaded only here,
  * so that the primary process stays small and other commands start at once.
  */
-async function start(config: Config, env: Environment): Promise<{ close(): Promise<void> }> {
+async function start(
+  config: Config,
+  env: Environment,
+): Promise<{ close(): Promise<void>; reopenAudit(): void }> {
   if (config.workers > 1 && cluster.isPrimary) return startWorkers(config)
   const { serve } = await import('./server.ts')
   const server = await serve(config, env)
   cluster.worker?.send(serving)
   return server
+}
+
+/** Prints how the log names a user: first as it does now, then as it did by older secrets. */
+function printSubject([sub = '']: string[]): void {
+  const { values, problems } = readSettings(loadEnvironment())
+  const { BFF_SECRETS: secrets } = values
+  if (secrets === undefined)
+    throw new ConfigError(problems.filter(({ variable }) => variable === 'BFF_SECRETS'))
+  const hashes = createSubjectHashes(secrets)(sub)
+  process.stdout.write(hashes.map((hash) => `${hash}\n`).join(''))
 }
 
 function printKeys(): void {
@@ -92,6 +112,7 @@ const commands = new Map<string, Command>([
       run: printClient,
     },
   ],
+  ['subject', { accepts: ([sub = '', ...rest]) => sub !== '' && acceptsNothing(rest), run: printSubject }],
   ['doctor', { accepts: (args) => args.every((arg) => arg === '--json'), run: runDoctor }],
 ])
 

@@ -16,6 +16,8 @@ export interface RunningServer {
   operatorPort: number | undefined
   /** Says "not ready" for the drain time, then lets requests in flight finish, then closes everything. */
   close(): Promise<void>
+  /** Opens the file of the audit stream again, after it was renamed. */
+  reopenAudit(): void
 }
 
 /** How long requests in flight may take once the listener is closed, in milliseconds. */
@@ -80,6 +82,7 @@ export async function startServer(components: Components): Promise<RunningServer
   return {
     port,
     operatorPort: (operatorServer?.address() as AddressInfo | undefined)?.port,
+    reopenAudit: () => components.audit?.reopen(),
     async close() {
       lifecycle.draining = true
       log('server_draining', { drain_ms: config.shutdownDrain })

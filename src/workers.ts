@@ -1,13 +1,15 @@
 import cluster, { type Worker } from 'node:cluster'
 import type { Config } from './config/config.ts'
 import type { Log } from './telemetry/events.ts'
-import { createLog } from './telemetry/logger.ts'
+import { openLog } from './telemetry/logger.ts'
 import { connectMetricsOfWorkers } from './telemetry/metrics/process-exchange.ts'
 
 /** Processes that serve the same ports. */
 export interface Workers {
   /** Lets each of them drain and end; rejects if one fails to. */
   close(): Promise<void>
+  /** Lets each of them open the file of the audit stream again. */
+  reopenAudit(): void
 }
 
 /** What a worker sends to the primary process once it listens on each of its ports. */
@@ -23,8 +25,10 @@ const pause = 1_000
  * The first one starts alone: what it cannot do, such as to listen on a port that is in use, the others could
  * not either. It says why, and the primary ends with its exit code.
  */
-export async function startWorkers({ workers: count, logLevel, operator }: Config): Promise<Workers> {
-  const log = createLog(logLevel)
+export async function startWorkers(config: Config): Promise<Workers> {
+  const { workers: count, operator } = config
+  const { level, format } = config.log
+  const log = await openLog({ level, format })
   if (operator !== undefined) connectMetricsOfWorkers()
   const running = new Set<Worker>()
   let isClosing = false
@@ -56,6 +60,9 @@ export async function startWorkers({ workers: count, logLevel, operator }: Confi
   for (let others = count - 1; others > 0; others -= 1) startReplaced()
 
   return {
+    reopenAudit() {
+      for (const worker of running) worker.process.kill('SIGHUP')
+    },
     async close() {
       isClosing = true
       const ends = [...running].map(toEnd)

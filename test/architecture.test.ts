@@ -130,6 +130,7 @@ describe('only some may know', () => {
     ['pino', /from 'pino'/, /^telemetry\//],
     ['prom-client', /'prom-client'/, /^telemetry\/metrics\//],
     ['OpenTelemetry', /'@opentelemetry\//, /^telemetry\/tracing\//],
+    ['pino-pretty', /'pino-pretty'/, /^telemetry\/pretty\.ts$/],
     ['dotenv', /from 'dotenv'/, /^config\//],
     ['yaml', /'yaml'/, /^config\/proxy\/routes-file\.ts$/],
     ['the console', /\bconsole\.\w+\(/, /^$/],
@@ -191,6 +192,7 @@ test('a process loads only what it needs: a primary no server, and a server node
   expect([...modules]).not.toContain('@redis/client')
   expect([...modules]).not.toContain('prom-client')
   expect([...modules].filter((module) => module.startsWith('@opentelemetry/'))).toEqual([])
+  expect([...modules]).not.toContain('pino-pretty')
 })
 
 test('the browser client imports nothing of the server, and brings no library but the proofs of DPoP', () => {

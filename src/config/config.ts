@@ -1,4 +1,5 @@
 import type { LogLevel } from '../telemetry/events.ts'
+import type { LogFormat } from '../telemetry/logger.ts'
 import { ConfigError, keepNew } from './config-error.ts'
 import { crossCheckSettings, toAllowedOrigins, toOperatorPort } from './cross-checks.ts'
 import type { ProviderConfig } from './providers/provider-config.ts'
@@ -66,7 +67,15 @@ export interface Config {
   /** How many processes serve the same ports; with one, the process that was started serves by itself. */
   workers: number
   shutdownDrain: number
-  logLevel: LogLevel
+  log: {
+    level: LogLevel
+    /** Undefined: the one that fits standard output. */
+    format: LogFormat | undefined
+    /** How users are named in the log and the audit stream. */
+    subject: 'hash' | 'plain' | 'none'
+    /** Where the audit stream goes: `stdout`, or the path of a file; undefined: there is none. */
+    audit: string | undefined
+  }
   /** Undefined: no traces are recorded. */
   traces: TracesConfig | undefined
 }
@@ -126,7 +135,12 @@ export function readConfig(env: Environment): Config {
     operator: toOperator(values),
     workers: values.WORKERS,
     shutdownDrain: values.SHUTDOWN_DRAIN,
-    logLevel: values.LOG_LEVEL,
+    log: {
+      level: values.LOG_LEVEL,
+      format: values.LOG_FORMAT,
+      subject: values.LOG_SUBJECT,
+      audit: values.AUDIT_LOG,
+    },
     traces,
   })
 }

@@ -7,6 +7,7 @@ import { duration, rateLimit } from './values/duration-parsers.ts'
 import { groupPatterns } from './values/group-patterns.ts'
 import {
   addressBlocks,
+  auditTarget,
   claimNames,
   flag,
   list,
@@ -178,6 +179,9 @@ export const settings = {
     example: 'debug',
     fallback: 'info',
   }),
+  LOG_FORMAT: setting(oneOf('json', 'pretty'), { example: 'json' }),
+  LOG_SUBJECT: setting(oneOf('hash', 'plain', 'none'), { example: 'hash', fallback: 'hash' }),
+  AUDIT_LOG: setting(auditTarget, { example: '/var/log/portico/audit.log' }),
 } as const satisfies Record<string, Setting<unknown>>
 
 type Settings = typeof settings & typeof entryOnlySettings

@@ -12,6 +12,7 @@ export type KeyPurpose =
   | 'signing-keys'
   | 'provider-dpop'
   | 'dpop-nonce'
+  | 'log-subject'
 
 /** Derives one 32-byte key from each master secret, in their order, newest first (HKDF-SHA256, RFC 5869). */
 export function deriveKeys(secrets: readonly Uint8Array[], purpose: KeyPurpose): Buffer[] {

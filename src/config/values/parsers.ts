@@ -1,5 +1,6 @@
 import { isIP } from 'node:net'
 import { availableParallelism } from 'node:os'
+import { isAbsolute } from 'node:path'
 import { z } from 'zod'
 
 /**
@@ -93,6 +94,12 @@ export function oneOf<const T extends string>(...values: T[]): Parser<T> {
     return found
   })
 }
+
+/** Where the audit stream goes: to standard output, or to the end of a file. */
+export const auditTarget: Parser<string> = parser((value) => {
+  if (value !== 'stdout' && !isAbsolute(value)) throw new Error('must be stdout or an absolute path')
+  return value
+})
 
 /** `true` or `false`. */
 export const flag: Parser<boolean> = oneOf('true', 'false').transform((value) => value === 'true')

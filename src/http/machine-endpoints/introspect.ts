@@ -2,7 +2,6 @@ import type { RequestHandler } from 'express'
 import { z } from 'zod'
 import type { Introspect } from '../../app-token/introspection.ts'
 import type { Config } from '../../config/config.ts'
-import { readClientAddress } from '../request/address.ts'
 import { authenticateClient } from '../request/client-authentication.ts'
 import { parameter, readParameters } from '../request/parameters.ts'
 
@@ -22,7 +21,7 @@ export function createIntrospectHandler({ config, introspect }: IntrospectOption
     try {
       authenticateClient(req, config.introspectionClients)
     } catch (error) {
-      res.locals.log('introspection_refused', { address: readClientAddress(req) })
+      res.locals.log('introspection_refused')
       throw error
     }
     const { token } = readParameters(introspectionParameters, req.body)

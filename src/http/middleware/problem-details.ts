@@ -3,7 +3,6 @@ import type { Config } from '../../config/config.ts'
 import { AppError } from '../../errors.ts'
 import { toLogFields } from '../../session/session.ts'
 import { renderErrorPage } from '../pages.ts'
-import { readClientAddress } from '../request/address.ts'
 import { isNavigation } from '../request/navigation.ts'
 import type { Retry } from './request-context.ts'
 
@@ -26,7 +25,7 @@ export function createProblemDetails(config: Config): ErrorRequestHandler {
       res.locals.log('dpop_key_mismatch', session && toLogFields(session))
     }
     if (refusal.code === 'csrf_check_failed') {
-      res.locals.log('csrf_check_failed', { path: req.path.slice(0, 200), address: readClientAddress(req) })
+      res.locals.log('csrf_check_failed', { path: req.path.slice(0, 200) })
     }
     // Headers were already sent: close the connection, so that a truncated body is not taken for a complete
     // one. Express's default handler would print the error, secrets included.

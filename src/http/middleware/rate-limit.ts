@@ -34,7 +34,7 @@ export function createRateLimit({ name, rate, store, skip = () => false }: RateL
     const left = `"${name}"; r=${Math.max(0, limit - hits)}; t=${seconds}`
     res.locals.headers.push('RateLimit-Policy', policy, 'RateLimit', left)
     if (hits > limit) {
-      res.locals.log('request_limited', { limit: name, address: readClientAddress(req) })
+      res.locals.log('request_limited', { limit: name })
       throw tooManyRequests(seconds)
     }
     next()

@@ -50,16 +50,20 @@ interface RequestContextOptions {
   clock: Clock
 }
 
+/** What a proxy may call a request. It becomes a part of pages, headers and log lines. */
+const acceptableId = /^[\w.:=+/@-]{8,128}$/
+
 /**
- * Gives each request a new id and a log that adds it. When the response is complete, one line is written, and
- * the request is observed.
+ * Gives each request an id and a log that adds it. The id is the one that a trusted proxy has given it, so that
+ * the proxy's log and this one agree, or a new one: anyone else could hide a request behind the id of another.
+ * When the response is complete, one line is written, and the request is observed.
  */
 export function createRequestContext({ log, observer, clock }: RequestContextOptions): RequestHandler {
   return (req, res, next) => {
-    const requestId = randomUUID()
+    const requestId = readProxyId(req) ?? randomUUID()
     res.locals.requestId = requestId
     res.locals.headers = ['X-Request-Id', requestId]
-    res.locals.log = withFields(log, { request_id: requestId })
+    res.locals.log = withFields(log, { request_id: requestId, address: readClientAddress(req) })
     if (log.isWritten?.('request_completed') !== false) logCompletion(req, res)
     if (observer !== noObserver) observeCompletion(req, res)
     next()
@@ -89,10 +93,9 @@ export function createRequestContext({ log, observer, clock }: RequestContextOpt
       const isGoodProbe = probes.has(path) && res.statusCode === 200
       res.locals.log(isGoodProbe ? 'probe_completed' : 'request_completed', {
         method,
-        path: path.slice(0, 200),
+        path: withoutSubject(path).slice(0, 200),
         status: toSentStatus(res),
         duration_ms: clock.now() - startedAt,
-        address: readClientAddress(req),
         ...res.locals.refusal,
       })
     })
@@ -101,3 +104,13 @@ export function createRequestContext({ log, observer, clock }: RequestContextOpt
 
 /** The status that the client got; 0 where it has gone before. */
 const toSentStatus = (res: Response): number => (res.headersSent ? res.statusCode : 0)
+
+function readProxyId({ app, headers, socket }: Request): string | undefined {
+  const id = headers['x-request-id']
+  if (typeof id !== 'string' || !acceptableId.test(id)) return undefined
+  const isTrusted: (address: string | undefined, distance: number) => boolean = app.get('trust proxy fn')
+  return isTrusted(socket.remoteAddress, 0) ? id : undefined
+}
+
+/** The path without the user whom a call of the operator API names: LOG_SUBJECT says how users are named. */
+const withoutSubject = (path: string) => path.replace(/^(\/operator\/subjects\/)[^/]+/, '$1:sub')

@@ -13,7 +13,7 @@ import { sendRaw } from '../../support/network/raw-http.ts'
 import { startPortico, testSecret } from '../../support/portico.ts'
 
 const secret = testSecret()
-const test = serverPerFile({ env: { OPERATOR_SECRET: secret, OPERATOR_PORT: '0' } })
+const test = serverPerFile({ env: { OPERATOR_SECRET: secret, OPERATOR_PORT: '0', LOG_SUBJECT: 'plain' } })
 let operatorUrl: string
 test.beforeAll(() => {
   const port = portico.logged.find(({ event }) => event === 'operator_listening')?.port

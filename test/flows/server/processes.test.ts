@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { createHash, createHmac, hkdfSync } from 'node:crypto'
 import { createServer } from 'node:net'
 import { createRemoteJWKSet, jwtVerify } from 'jose'
 import { afterEach, describe, expect, test } from 'vitest'
@@ -165,6 +165,25 @@ describe('npm start', () => {
     expect(printed.output.text).toMatch(/^BFF_SECRETS=[\w-]{43}\n$/)
   })
 
+  test('subject: prints the hash by which the log names a user, for each secret, the newest first', async () => {
+    const older = testSecret()
+    const printed = start('src/main.ts', ['subject', 'auth0|1'], { BFF_SECRETS: `${masterSecret},${older}` })
+    expect(await printed.exited).toBe(0)
+    const toHash = (secret: string) => {
+      const key = hkdfSync('sha256', Buffer.from(secret, 'base64url'), '', 'portico/v1/log-subject', 32)
+      const hash = createHmac('sha256', Buffer.from(key)).update('auth0|1').digest()
+      return `h:${hash.subarray(0, 16).toString('base64url')}\n`
+    }
+    expect(printed.output.text).toBe(toHash(masterSecret) + toHash(older))
+  })
+
+  test('subject: without BFF_SECRETS, it says what is missing', async () => {
+    const printed = start('src/main.ts', ['subject', 'auth0|1'], {})
+    expect(await printed.exited).toBe(78)
+    expect(printed.output.text).toContain('BFF_SECRETS is required')
+    expect(printed.output.text).not.toContain('PUBLIC_URL')
+  })
+
   test('client: prints a secret, and the entry that knows it by its hash alone', async () => {
     const printed = start('src/main.ts', ['client', 'orders-api'], {})
     expect(await printed.exited).toBe(0)
@@ -203,6 +222,8 @@ describe('npm start', () => {
     [['client']],
     [['client', 'two words']],
     [['client', 'a', 'b']],
+    [['subject']],
+    [['subject', 'a', 'b']],
     [['doctor', '--fast']],
   ])('%j is no command: exit 64 and the usage', async (args) => {
     const server = start('src/main.ts', args, {})
