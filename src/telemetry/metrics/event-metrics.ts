@@ -53,7 +53,7 @@ export function createEventMetrics(registry: Registry, providers: readonly strin
   const revocation = (outcome: string) => (fields: LogFields) =>
     revocations.inc({ provider: toProvider(fields), outcome })
 
-  const counted: Partial<Record<CountedEvent, (fields: LogFields) => void>> = {
+  const counted: Partial<Record<LogEvent, (fields: LogFields) => void>> = {
     login_started: login('started'),
     login_succeeded(fields) {
       login('succeeded')(fields)
@@ -110,9 +110,6 @@ const causes = [
   'superseded',
 ] as const
 type Cause = (typeof causes)[number]
-
-/** What is counted besides the number of each event. */
-type CountedEvent = LogEvent | 'audit_failed'
 
 /**
  * Events of every request. They are counted by the duration of requests: whether the log makes them depends

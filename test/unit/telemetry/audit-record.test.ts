@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { auditedEvents } from '../../../src/telemetry/audit/audited-events.ts'
 import { toAuditRecord } from '../../../src/telemetry/audit/record.ts'
+import type { LogEvent } from '../../../src/telemetry/events.ts'
 import {
   documentedEvents,
   documentedFields,
@@ -19,6 +20,13 @@ const examples = readFileSync(join(root, 'docs/audit.example.ndjson'), 'utf8')
 describe('docs/audit.md', () => {
   test('has every audited event, and no other', () => {
     expect([...documentedEvents.keys()]).toEqual(Object.keys(auditedEvents))
+  })
+
+  test('classifies each event as the records do', () => {
+    for (const [event, { category, type, outcome }] of documentedEvents) {
+      const record = toAuditRecord(event as LogEvent, {}, 'hash')
+      expect(record).toMatchObject({ event: { action: event, category, type, outcome } })
+    }
   })
 
   test('gives every field the type that ECS gives it', () => {

@@ -1,0 +1,252 @@
+import { randomUUID } from 'node:crypto'
+import { mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, onTestFinished } from 'vitest'
+import { findAuditProblems } from '../../support/audit-schema.ts'
+import { createTestBrowser, type TestBrowser } from '../../support/browser.ts'
+import { closeAfterTest, idp, providerPerFile } from '../../support/fixtures.ts'
+import { csrf, logInAtScripted, startLogin } from '../../support/login.ts'
+import { startPortico, type TestPortico, testSecret } from '../../support/portico.ts'
+
+const test = providerPerFile()
+const operatorSecret = testSecret()
+
+interface AuditRecord {
+  event: { action: string; code?: string }
+  user?: { id?: string; hash?: string }
+  labels?: Record<string, unknown>
+  http?: { request: { id: string } }
+}
+
+function createFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'portico-audit-'))
+  onTestFinished(() => rmSync(folder, { recursive: true }))
+  return folder
+}
+
+const readLines = (path: string): AuditRecord[] =>
+  readFileSync(path, 'utf8')
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as AuditRecord)
+
+async function start(env: Record<string, string> = {}) {
+  const path = join(createFolder(), 'audit.log')
+  const portico = closeAfterTest(
+    await startPortico({
+      issuer: idp.issuer,
+      env: {
+        AUDIT_LOG: path,
+        LOG_LEVEL: 'silent',
+        OPERATOR_SECRET: operatorSecret,
+        OPERATOR_PORT: '0',
+        RATE_LIMIT_LOGIN: '20/1m',
+        ...env,
+      },
+    }),
+  )
+  idp.follow(portico.clock)
+  return { portico, path, read: () => readLines(path) }
+}
+
+const operate = (portico: TestPortico, sub: string, secret = operatorSecret) => {
+  const port = portico.logged.find(({ event }) => event === 'operator_listening')?.port
+  return fetch(`http://127.0.0.1:${port}/operator/subjects/${encodeURIComponent(sub)}/sessions`, {
+    method: 'DELETE',
+    headers: { authorization: `Bearer ${secret}` },
+  })
+}
+
+/** The provider says that a user signed out there. */
+async function logOutAtProvider(portico: TestPortico, more: object = {}): Promise<Response> {
+  const { goodKey: key } = idp
+  const now = Math.floor(portico.clock.now() / 1000)
+  const token = await idp.sign(
+    key,
+    { alg: 'RS256', kid: key.kid, typ: 'logout+jwt' },
+    {
+      iss: idp.issuer,
+      aud: 'portico-test',
+      iat: now,
+      exp: now + 120,
+      jti: randomUUID(),
+      events: { 'http://schemas.openid.net/event/backchannel-logout': {} },
+      sub: '00u-grace',
+      ...more,
+    },
+  )
+  return createTestBrowser().fetch(`${portico.url}/api/backchannel-logout`, {
+    method: 'POST',
+    headers: { 'sec-fetch-mode': undefined, 'sec-fetch-site': undefined, accept: '*/*' },
+    body: new URLSearchParams({ logout_token: token }),
+  })
+}
+
+const logOut = (portico: TestPortico, browser: TestBrowser) =>
+  browser.fetch(`${portico.url}/api/logout`, { method: 'POST', headers: csrf })
+
+/** Everything that is audited of one morning: sign-ins, refusals, sign-outs, and what machines do. */
+async function live(portico: TestPortico): Promise<string[]> {
+  const secrets: string[] = []
+  idp.script({
+    tokenResponse(body) {
+      for (const name of ['access_token', 'refresh_token', 'id_token']) secrets.push(String(body[name]))
+      return body
+    },
+    onTokenRequest({ code_verifier: verifier }) {
+      if (verifier !== undefined) secrets.push(verifier)
+    },
+  })
+  const signIn = async (browser = createTestBrowser()) => {
+    const { parameters } = await logInAtScripted(portico, idp, { browser })
+    secrets.push(parameters.get('code') ?? '', parameters.get('state') ?? '')
+    secrets.push(...browser.cookies(portico.url).values())
+    return browser
+  }
+
+  const first = await signIn()
+  await signIn(first)
+  const refused = createTestBrowser()
+  const { searchParams } = new URL(await startLogin(portico, refused))
+  const state = searchParams.get('state') ?? ''
+  await refused.fetch(`${portico.url}/api/callback?${new URLSearchParams({ state, error: 'access_denied' })}`)
+  await first.fetch(`${portico.url}/api/session`)
+  await logOut(portico, first)
+
+  await signIn()
+  await logOutAtProvider(portico)
+  await logOutAtProvider(portico, { exp: 1 })
+  await createTestBrowser().visit(`${portico.url}/api/frontchannel-logout`)
+  await createTestBrowser().fetch(`${portico.url}/api/introspect`, { method: 'POST' })
+
+  const last = await signIn()
+  const listed = await last.fetch(`${portico.url}/api/sessions`, { headers: csrf })
+  const { sessions } = (await listed.json()) as { sessions: { id: string }[] }
+  await last.fetch(`${portico.url}/api/sessions/${sessions[0]?.id}`, { method: 'DELETE', headers: csrf })
+  await signIn()
+  await operate(portico, '00u-grace', testSecret())
+  await operate(portico, '00u-grace')
+  for (let count = 0; count < 20; count += 1) await createTestBrowser().fetch(`${portico.url}/api/login`)
+  idp.reset()
+  return [...secrets, operatorSecret, 'test-client-secret']
+}
+
+/** The actions of `live`, without the rate limit's, of which there are several. */
+const actions = [
+  'signing_keys_changed',
+  'login_succeeded',
+  'session_superseded',
+  'login_succeeded',
+  'login_failed',
+  'csrf_check_failed',
+  'logout_succeeded',
+  'login_succeeded',
+  'backchannel_logout_succeeded',
+  'backchannel_logout_refused',
+  'frontchannel_logout_refused',
+  'introspection_refused',
+  'login_succeeded',
+  'session_ended_by_user',
+  'login_succeeded',
+  'operator_refused',
+  'sessions_ended_by_operator',
+  'request_limited',
+]
+
+describe('the story of a morning', () => {
+  test('every record is as docs/audit.md and ECS say, and none holds a secret', async () => {
+    const { portico, path, read } = await start()
+    const secrets = await live(portico)
+    const records = read()
+    expect([...new Set(records.map(({ event }) => event.action))].sort()).toEqual(
+      [...new Set(actions)].sort(),
+    )
+    expect(records.map(({ event }) => event.action).filter((one) => one !== 'request_limited')).toEqual(
+      actions.slice(0, -1),
+    )
+    expect(records.flatMap(findAuditProblems)).toEqual([])
+    const text = readFileSync(path, 'utf8')
+    expect(secrets.length).toBeGreaterThan(25)
+    for (const secret of secrets) {
+      expect(secret.length).toBeGreaterThan(10)
+      expect(text).not.toContain(secret)
+    }
+  })
+
+  test('the records of one login and its session can be joined', async () => {
+    const { portico, read } = await start()
+    const { browser, parameters } = await logInAtScripted(portico, idp)
+    await logOut(portico, browser)
+    const [signIn, signOut] = read().filter(({ event }) => /login|logout/.test(event.action))
+    expect(signIn?.labels).toMatchObject({
+      login: parameters.get('state')?.split('.')[0],
+      session: signOut?.labels?.session,
+    })
+    expect(signIn?.user?.hash).toMatch(/^h:[\w-]{22}$/)
+    expect(signOut?.user).toEqual(signIn?.user)
+    expect(signIn?.http?.request.id).not.toBe(signOut?.http?.request.id)
+  })
+})
+
+test.for([
+  ['hash', { hash: expect.stringMatching(/^h:[\w-]{22}$/) }, /^h:[\w-]{22}$/],
+  ['plain', { id: '00u-grace' }, /^00u-grace$/],
+  ['none', undefined, undefined],
+] as const)('LOG_SUBJECT=%s: log and audit stream name users alike', async ([kind, inAudit, inLog]) => {
+  const { portico, path, read } = await start({ LOG_SUBJECT: kind })
+  await logInAtScripted(portico, idp)
+  await operate(portico, '00u-grace')
+  for (const action of ['login_succeeded', 'sessions_ended_by_operator']) {
+    expect(read().find(({ event }) => event.action === action)?.user).toEqual(inAudit)
+    const sub = portico.logged.find(({ event }) => event === action)?.sub
+    if (inLog === undefined) expect(sub).toBeUndefined()
+    else expect(sub).toMatch(inLog)
+  }
+  const all = readFileSync(path, 'utf8') + JSON.stringify(portico.logged)
+  expect(all.includes('00u-grace')).toBe(kind === 'plain')
+})
+
+describe('the file', () => {
+  test('is opened again after it was renamed', async () => {
+    const { portico, path, read } = await start()
+    await logInAtScripted(portico, idp)
+    const before = read().length
+    renameSync(path, `${path}.1`)
+    portico.components.audit?.reopen()
+    await logInAtScripted(portico, idp)
+    expect(readLines(`${path}.1`)).toHaveLength(before)
+    expect(read().map(({ event }) => event.action)).toEqual(['login_succeeded'])
+  })
+
+  test('that cannot be opened again: the old one stays in use, and the log says so', async () => {
+    const { portico, path } = await start()
+    renameSync(path, `${path}.1`)
+    const folder = join(path, '..')
+    renameSync(folder, `${folder}.moved`)
+    onTestFinished(() => renameSync(`${folder}.moved`, folder))
+    portico.components.audit?.reopen()
+    await logInAtScripted(portico, idp)
+    expect(portico.logged.filter(({ event }) => event === 'audit_failed')).toMatchObject([
+      { level: 'error', reason: 'AUDIT_LOG cannot be opened (ENOENT)' },
+    ])
+    const kept = readLines(join(`${folder}.moved`, 'audit.log.1'))
+    expect(kept.at(-1)?.event.action).toBe('login_succeeded')
+  })
+
+  test('that is full: the log says what is lost, and users sign in all the same', async () => {
+    const { portico } = await start({ AUDIT_LOG: '/dev/full' })
+    expect((await logInAtScripted(portico, idp)).response.status).toBe(200)
+    expect(portico.logged.findLast(({ event }) => event === 'audit_failed')).toMatchObject({
+      level: 'error',
+      lost: 'login_succeeded',
+      reason: 'ENOSPC',
+    })
+  })
+
+  test('that cannot be opened at the start: there is no server', async () => {
+    await expect(start({ AUDIT_LOG: '/nowhere/audit.log' })).rejects.toThrow(
+      'AUDIT_LOG cannot be opened (ENOENT)',
+    )
+  })
+})
