@@ -157,7 +157,7 @@ async function createConfiguredLog(
           target,
           standardOutput,
           subject: subject === 'plain' ? 'plain' : 'hash',
-          onFailure: (fields) => log('audit_failed', fields),
+          log: (event, fields) => log(event, fields),
         })
   const all = withSinks(written, audit === undefined ? sinks : [audit.sink, ...sinks])
   const log = withSubjects(all, createShowSubject(subject, secrets))

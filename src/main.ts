@@ -31,7 +31,7 @@ async function runServer(): Promise<void> {
   const env = loadEnvironment()
   const config = readConfig(env)
   const server = await start(config, env)
-  // logrotate sends it. Without a file, the signal ends the process, as that of a terminal that is closed does.
+  // logrotate sends it. Without a file, the signal of a terminal that is closed ends the process.
   if (isFile(config.log.audit)) process.on('SIGHUP', () => server.reopenAudit())
   let isClosing = false
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {

@@ -5,8 +5,8 @@ import { deriveKeys } from './derive-key.ts'
 const size = 16
 
 /**
- * Returns what computes the hashes by which the log names a user, one for each master secret, newest first. All
- * events of a user have the same one; without the secret, not even a list of all users shows whose it is.
+ * Returns what computes the hashes by which the log names a user, one for each master secret, newest first.
+ * All events of a user have the same one; without the secret, not even a list of all users shows whose it is.
  */
 export function createSubjectHashes(secrets: readonly Uint8Array[]): (sub: string) => string[] {
   const keys = deriveKeys(secrets, 'log-subject')

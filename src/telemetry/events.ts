@@ -10,6 +10,7 @@ export const levels = {
   server_stopped: 'info',
   worker_started: 'info',
   worker_ended: 'error',
+  audit_reopened: 'info',
   audit_failed: 'error',
   config_unknown_variable: 'warn',
   config_shared_rate_limit: 'warn',

@@ -1,6 +1,9 @@
+import { mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { Client, type Dispatcher, request } from 'undici'
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { createTestBrowser, type TestBrowser } from '../support/browser.ts'
 import { csrf, startLogin } from '../support/login.ts'
 import { scrape, seriesOf } from '../support/metrics.ts'
@@ -206,6 +209,35 @@ test('one scrape has the requests of all workers, and of those that have ended',
   await server.line(isListening(3))
   expect(await count()).toBe(answers.length)
   for (const connection of connections) await connection.destroy()
+})
+
+test('SIGHUP to the primary: every worker opens the file of the audit stream again', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'portico-'))
+  onTestFinished(() => rmSync(folder, { recursive: true }))
+  const path = join(folder, 'audit.log')
+  const { server, url, pids } = await startBoth({ AUDIT_LOG: path })
+  const connections = await connectToBoth({ server, url })
+  /** Ten calls that are refused, and so audited, by each worker at the same time. */
+  const callBoth = async () => {
+    const calls = connections.flatMap((connection) =>
+      Array.from({ length: 10 }, () => connection.request({ method: 'GET', path: '/api/session' })),
+    )
+    for (const { body } of await Promise.all(calls)) await body.dump()
+  }
+  const countRefusals = (file: string) => {
+    const lines = readFileSync(file, 'utf8').trimEnd().split('\n')
+    const records = lines.map((line) => JSON.parse(line) as { process: { pid: number } })
+    return pids.map((pid) => records.filter(({ process }) => process.pid === pid).length)
+  }
+  await callBoth()
+  const before = countRefusals(path)
+  renameSync(path, `${path}.1`)
+  server.child.kill('SIGHUP')
+  for (const worker of [1, 2]) await server.line(new RegExp(`"worker":${worker},"event":"audit_reopened"`))
+  await callBoth()
+  expect(countRefusals(`${path}.1`)).toEqual(before)
+  expect(Math.min(...before)).toBeGreaterThanOrEqual(10)
+  expect(countRefusals(path)).toEqual([10, 10])
 })
 
 test('SIGTERM while a dead worker is not replaced yet: it is not replaced any more', async () => {

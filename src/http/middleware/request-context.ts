@@ -54,9 +54,9 @@ interface RequestContextOptions {
 const acceptableId = /^[\w.:=+/@-]{8,128}$/
 
 /**
- * Gives each request an id and a log that adds it. The id is the one that a trusted proxy has given it, so that
- * the proxy's log and this one agree, or a new one: anyone else could hide a request behind the id of another.
- * When the response is complete, one line is written, and the request is observed.
+ * Gives each request an id and a log that adds it. The id is the one that a trusted proxy has given it, so
+ * that the proxy's log and this one agree, or a new one: anyone else could hide a request behind the id of
+ * another. When the response is complete, one line is written, and the request is observed.
  */
 export function createRequestContext({ log, observer, clock }: RequestContextOptions): RequestHandler {
   return (req, res, next) => {

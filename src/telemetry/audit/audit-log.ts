@@ -1,5 +1,5 @@
 import { closeSync, openSync, writeSync } from 'node:fs'
-import type { LogFields } from '../events.ts'
+import type { Log } from '../events.ts'
 import type { EventSink } from '../fan-out.ts'
 import type { LineWriter } from '../standard-output.ts'
 import { type SubjectKind, toAuditRecord } from './record.ts'
@@ -17,8 +17,8 @@ interface AuditLogOptions {
   /** Standard output, where the log goes as well. */
   standardOutput: LineWriter
   subject: SubjectKind
-  /** Called for each record that could not be written. */
-  onFailure(fields: LogFields): void
+  /** Says what could not be written, and that the file was opened again. */
+  log: Log
 }
 
 /**
@@ -26,23 +26,28 @@ interface AuditLogOptions {
  *
  * @throws Error if the file cannot be opened: a server whose acts leave no record must not start
  */
-export function openAuditLog({ target, standardOutput, subject, onFailure }: AuditLogOptions): AuditLog {
+export function openAuditLog({ target, standardOutput, subject, log }: AuditLogOptions): AuditLog {
   const output = target === 'stdout' ? { ...standardOutput, reopen() {} } : openFile(target)
-
-  function attempt(lost: string, act: () => void): void {
-    try {
-      act()
-    } catch (error) {
-      onFailure({ lost, reason: toReason(error) })
-    }
-  }
 
   return {
     sink(event, fields = {}) {
       const record = toAuditRecord(event, fields, subject)
-      if (record !== undefined) attempt(event, () => output.write(`${JSON.stringify(record)}\n`))
+      if (record === undefined) return
+      try {
+        output.write(`${JSON.stringify(record)}\n`)
+      } catch (error) {
+        log('audit_failed', { lost: event, reason: toReason(error) })
+      }
     },
-    reopen: () => attempt('none', output.reopen),
+
+    reopen() {
+      try {
+        output.reopen()
+        log('audit_reopened')
+      } catch (error) {
+        log('audit_failed', { reason: toReason(error) })
+      }
+    },
   }
 }
 

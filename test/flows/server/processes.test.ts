@@ -23,6 +23,17 @@ afterEach(async () => {
 const clientSecret = testSecret()
 const masterSecret = testSecret()
 
+/** Enough for a server to start; no provider answers it. */
+const minimal = {
+  PUBLIC_URL: 'http://127.0.0.1:3000',
+  HOST: '127.0.0.1',
+  PORT: '0',
+  BFF_SECRETS: masterSecret,
+  OIDC_ISSUER: 'http://127.0.0.1:1/x',
+  OIDC_CLIENT_ID: 'x',
+  SHUTDOWN_DRAIN: '0s',
+}
+
 async function startServer(issuer: string, env: Record<string, string> = {}) {
   const port = env.PORT ?? String(await freePort())
   const publicUrl = `http://127.0.0.1:${port}`
@@ -182,6 +193,28 @@ describe('npm start', () => {
     expect(await printed.exited).toBe(78)
     expect(printed.output.text).toContain('BFF_SECRETS is required')
     expect(printed.output.text).not.toContain('PUBLIC_URL')
+  })
+
+  test('AUDIT_LOG=stdout: records come whatever the level of the log is, and can be distinguished', async () => {
+    const env = { AUDIT_LOG: 'stdout', LOG_LEVEL: 'warn', LOG_FORMAT: 'json' }
+    const server = start('src/main.ts', ['serve'], { ...minimal, ...env })
+    await server.line(/"signing_keys_changed"/)
+    await server.stop()
+    const lines = server.output.text.trimEnd().split('\n')
+    const parsed = lines.map((line) => JSON.parse(line) as { event: string | { dataset: string } })
+    const [records, logLines] = [true, false].map((isRecord) =>
+      parsed.filter(({ event }) => isRecord === (typeof event === 'object')),
+    )
+    expect(records).toMatchObject([{ event: { dataset: 'portico.audit', action: 'signing_keys_changed' } }])
+    expect(logLines).toContainEqual(expect.objectContaining({ event: 'store_in_memory' }))
+    expect(logLines).not.toContainEqual(expect.objectContaining({ event: 'signing_keys_changed' }))
+  })
+
+  test('LOG_FORMAT=pretty: lines for a human, without colors where they would be lost', async () => {
+    const server = start('src/main.ts', ['serve'], { ...minimal, LOG_FORMAT: 'pretty' })
+    expect(await server.line(/server_listening/)).toMatch(
+      /^\[\d\d:\d\d:\d\d\.\d{3}\] INFO: server_listening +host=127\.0\.0\.1 port=\d+ public_url=/,
+    )
   })
 
   test('client: prints a secret, and the entry that knows it by its hash alone', async () => {
