@@ -51,6 +51,7 @@ describe('pushed requests that are announced and not taken (Spring)', () => {
         level: 'warn',
         issuer: idp.env.OIDC_ISSUER,
         reason: `pushed authorization request: status ${status}`,
+        login: searchParams.get('state')?.split('.')[0],
       }),
     ])
     expect((await logInAtOkta(portico)).response.status).toBe(200)

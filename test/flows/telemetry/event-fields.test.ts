@@ -3,6 +3,7 @@ import { createTestBrowser } from '../../support/browser.ts'
 import { minutes } from '../../support/clock.ts'
 import { idp, portico, serverPerTest } from '../../support/fixtures.ts'
 import { csrf, logInAtScripted, startLogin } from '../../support/login.ts'
+import { startPortico } from '../../support/portico.ts'
 
 const test = serverPerTest({ env: { RATE_LIMIT_API: '20/1m' } })
 
@@ -53,6 +54,19 @@ describe('one id is on every event of a login, at /api/login and at the callback
       { event: 'login_failed', provider, code: 'access_denied', step: 'callback' },
       { event: 'request_completed', status: 403 },
     ])
+  })
+
+  test('of one that cannot begin', async () => {
+    const other = await startPortico({ issuer: 'https://idp.invalid' })
+    await createTestBrowser().fetch(`${other.url}/api/login`)
+    const failed = other.logged.find(({ event }) => event === 'login_failed')
+    expect(failed).toMatchObject({ provider: 'default', code: 'provider_unavailable', step: 'begin' })
+    expect(failed?.login).toMatch(/^[0-9a-z]{9}[0-9a-f]{8}$/)
+    // The line of a request is written once its connection is done.
+    await other.close()
+    expect(other.logged.find(({ event }) => event === 'request_completed')).toMatchObject({
+      login: failed?.login,
+    })
   })
 
   test('of one whose cookie another browser has', async () => {

@@ -10,6 +10,7 @@ import { session } from '../../support/session-fixture.ts'
 let clock: TestClock
 let store: MemoryStore
 let revoked: PendingRevocation[]
+let logged: unknown[]
 beforeEach(() => {
   clock = createTestClock()
   store = createMemoryStore({
@@ -18,6 +19,7 @@ beforeEach(() => {
     capacity: 1_000,
   })
   revoked = []
+  logged = []
 })
 
 const group = toUserGroup(session.identity)
@@ -25,7 +27,7 @@ const create = (replaced: Partial<SessionStore> = {}) =>
   createSessionTermination({
     store: { ...store, ...replaced },
     tokenRevocation: { revoke: (pendingRevocation) => void revoked.push(pendingRevocation) },
-    log: () => {},
+    log: (...event) => void logged.push(event),
   })
 
 test('a login that makes its session while the others are searched ends as well', async () => {
@@ -113,6 +115,14 @@ describe('a session that another one of its user supersedes', () => {
     await store.end('next')
     expect(await create().supersede(await read('old'), successor)).toBeUndefined()
     expect(await store.read('old')).toBeDefined()
+    expect(logged).toEqual([])
+  })
+
+  test('is logged once, also where two requests of its browser supersede it', async () => {
+    const [termination, old] = [create(), await read('old')]
+    await Promise.all([termination.supersede(old, successor), termination.supersede(old, successor)])
+    const { appSub: sub, providerName: provider } = session.identity
+    expect(logged).toEqual([['session_superseded', { session: 'old', sub, provider, successor: 'next' }]])
   })
 
   test('passes on the tokens of a concurrent refresh as well', async () => {
