@@ -24,6 +24,8 @@ export function toPrettyWriter(out: NodeJS.WriteStream = process.stdout): LineWr
     translateTime: 'SYS:HH:MM:ss.l',
     hideObject: true,
     messageKey: 'event',
+    // Those of levels are pino-pretty's own; by default, the whole line would have a color as well.
+    customColors: { debug: 'blue', info: 'green', warn: 'yellow', error: 'red', message: 'reset' },
     messageFormat: (line, _messageKey, _level, { colors }) => toText(line, colors as unknown as Colors),
   })
   return (line) => void out.write(toPretty(line))
