@@ -1,8 +1,9 @@
+import { findAdvice, transportAdvice } from '../advice/advice.ts'
+import { reachProvider } from '../advice/remedies.ts'
 import type { ProviderConfig } from '../config/providers/provider-config.ts'
 import { AppError } from '../errors.ts'
 import type { AuthorizationServer } from '../provider/metadata/discovery.ts'
 import { createProviderProbe, type ProviderProbe } from '../provider/probe/probe.ts'
-import { findAdvice, transportAdvice } from './advice/advice.ts'
 import type { Examination } from './examination.ts'
 import { type Finding, fail, unknown } from './finding.ts'
 import { checkAuthorization } from './provider/authorization-checks.ts'
@@ -61,7 +62,7 @@ async function attempt(check: string, run: RunCheck, failed: ReadonlySet<string>
   } catch (error) {
     if (!(error instanceof AppError)) return [unexpectedAnswer(check, error)]
     const reason = error.reason ?? error.code
-    const fix = findAdvice(transportAdvice, reason, 'check whether this machine can reach the provider')
+    const fix = findAdvice(transportAdvice, reason, reachProvider)
     return [fail(check, `the provider gave no usable answer: ${reason}`, fix)]
   }
 }

@@ -1,10 +1,10 @@
+import { findAdvice, upstreamAdvice } from '../advice/advice.ts'
 import type { Clock } from '../clock.ts'
 import type { Config } from '../config/config.ts'
 import type { ProxyRoute, TokenKind } from '../config/proxy/proxy-route.ts'
 import { isPrivate } from '../config/values/url-parsers.ts'
 import { toLogReason } from '../errors.ts'
 import { createProviderFetch } from '../provider/transport/fetch.ts'
-import { findAdvice, upstreamAdvice } from './advice/advice.ts'
 import { type Finding, fail, pass, warn } from './finding.ts'
 
 /** Milliseconds that the doctor waits for an upstream, which a route may allow much longer. */

@@ -1,10 +1,11 @@
+import { findAdvice, redisAdvice, redisFallback } from '../advice/advice.ts'
+import { keepSecret } from '../advice/remedies.ts'
 import { createKeyRingSeal, keyRingName } from '../app-token/key-ring-seal.ts'
 import type { Config } from '../config/config.ts'
 import type { RedisTarget } from '../config/values/redis-url.ts'
 import { createRedisConnection } from '../session/redis/connection/connection.ts'
 import { toAddress } from '../session/redis/connection/deployment.ts'
 import { probeRedis, type RedisProbe } from '../session/redis/probe.ts'
-import { type Advice, findAdvice } from './advice/advice.ts'
 import { type Finding, fail, pass, warn } from './finding.ts'
 
 const check = 'redis'
@@ -39,28 +40,10 @@ export async function checkRedis({ redis, secureCookies, secrets }: Config): Pro
 /** The oldest major version that has every command of the store. */
 const oldestVersion = 7
 
-const advice: Advice = [
-  [/ECONNREFUSED/, 'start Redis, or correct host and port in REDIS_URL'],
-  [/ENOTFOUND|EAI_AGAIN/, 'correct the host name in REDIS_URL'],
-  [/WRONGPASS|NOAUTH/, 'correct user name and password in REDIS_URL'],
-  [/NOPERM/, 'give the user the rights "~portico:* +@all -@dangerous +info"'],
-  [/READONLY/, 'point REDIS_URL at the master, or use redis+sentinel://'],
-  [
-    /CERT|SELF_SIGNED|SSL|TLS|UNABLE_TO_VERIFY/i,
-    'set NODE_EXTRA_CA_CERTS to a file with the CA of its certificate',
-  ],
-  [/OOM/, 'give Redis more memory'],
-  [/DB index/, 'correct the number of the database at the end of REDIS_URL'],
-  [/SENTINEL/, 'this is not a sentinel: use redis:// for a single server'],
-  [/RootNodes|CLUSTER/i, 'this is not a cluster: name only one server in REDIS_URL'],
-]
-
 function toFindings(probe: RedisProbe, address: string): Finding[] {
   if ('reason' in probe) {
-    const otherwise =
-      'check whether it is Redis, whether it speaks TLS (rediss://), and whether a firewall is in between'
     const message = `${address} cannot be used: ${probe.reason}`
-    return [fail(check, message, findAdvice(advice, probe.reason, otherwise))]
+    return [fail(check, message, findAdvice(redisAdvice, probe.reason, redisFallback))]
   }
   const { versions, policies } = probe
   const findings = [pass(check, `${address} answers and takes writes`)]
@@ -89,11 +72,7 @@ function checkRing(probe: RedisProbe, secrets: readonly Uint8Array[]): Finding[]
     return [pass(check, 'BFF_SECRETS opens the signing keys in it')]
   } catch {
     return [
-      fail(
-        check,
-        'BFF_SECRETS does not open the signing keys in it: no user could sign in',
-        'put the secret that sealed them back into BFF_SECRETS, or use an empty Redis',
-      ),
+      fail(check, 'BFF_SECRETS does not open the signing keys in it: no user could sign in', keepSecret),
     ]
   }
 }

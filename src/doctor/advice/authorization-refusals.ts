@@ -1,3 +1,12 @@
+import {
+  allowCodeFlow,
+  allowResource,
+  defineScope,
+  letParChoose,
+  readProviderLog,
+  registerRedirectUri,
+  turnOnPkce,
+} from '../../advice/remedies.ts'
 import { requiresPar } from '../../provider/metadata/capabilities.ts'
 import type { AuthorizationServer } from '../../provider/metadata/discovery.ts'
 import type { ProbeRefusal } from '../../provider/probe/probe-refusal.ts'
@@ -36,8 +45,7 @@ export function findConsequence(refusal: ProbeRefusal, { failed }: RefusalContex
 
 /** The finding for a request that was understood, and refused for another reason than the missing user. */
 export const explainRefusal = (refusal: ProbeRefusal, context: RefusalContext): Finding =>
-  findCause(refusal, context) ??
-  fail('authorization request', toMessage(refusal), 'look for this error in the log of the provider')
+  findCause(refusal, context) ?? fail('authorization request', toMessage(refusal), readProviderLog)
 
 /** The cause of a refusal, where the words of the provider show it; `text` is all of them. */
 export function findCause(
@@ -56,41 +64,25 @@ export function findCause(
     )
   }
   if (refusal.error === 'invalid_target') {
-    return fail(
-      'resource',
-      message,
-      'allow this resource for the client at the provider, or correct resource in OIDC_AUTHORIZATION_PARAMS',
-    )
+    return fail('resource', message, allowResource)
   }
   if (/redirect_uri/.test(text))
     return unregisteredRedirectUri(provider.redirectUri, describeRefusal(refusal))
   if (/scope/.test(text)) {
-    return fail(
-      'scopes',
-      message,
-      'define the scope at the provider for this client, or drop it from OIDC_SCOPES',
-    )
+    return fail('scopes', message, defineScope)
   }
   if (isAboutDpop(refusal)) return explainDpopRefusal(refusal, provider, server)
-  if (/pushed|request_uri/i.test(text)) return fail('PAR', message, 'set OIDC_PAR=auto')
-  if (/code_challenge|PKCE/i.test(text)) return fail('PKCE', message, 'set OIDC_PKCE=on')
+  if (/pushed|request_uri/i.test(text)) return fail('PAR', message, letParChoose)
+  if (/code_challenge|PKCE/i.test(text)) return fail('PKCE', message, turnOnPkce)
   if (/invalid_client|unauthorized_client/.test(text)) {
-    return fail(
-      'client',
-      message,
-      'allow this client the authorization code flow at the provider, and check OIDC_CLIENT_ID',
-    )
+    return fail('client', message, allowCodeFlow)
   }
   return undefined
 }
 
 /** The finding for a provider that does not send the browser back to the redirect URI. */
 export const unregisteredRedirectUri = (redirectUri: string, answer: string): Finding =>
-  fail(
-    redirectUriCheck,
-    `the provider does not know ${redirectUri}: ${answer}`,
-    'register exactly this URI for the client at the provider, or correct OIDC_REDIRECT_URI',
-  )
+  fail(redirectUriCheck, `the provider does not know ${redirectUri}: ${answer}`, registerRedirectUri)
 
 /**
  * The finding for a refusal that the provider shows only to the user. It does that where the client id or the

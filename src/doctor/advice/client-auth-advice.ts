@@ -1,3 +1,4 @@
+import { copyCredentials } from '../../advice/remedies.ts'
 import type { AssertionAudience, ClientAuth, ProviderConfig } from '../../config/providers/provider-config.ts'
 import type { ProviderProbe } from '../../provider/probe/probe.ts'
 import type { ProbeRefusal } from '../../provider/probe/probe-refusal.ts'
@@ -152,7 +153,7 @@ async function adviseCredentials(examination: Examination, { description }: Prob
       return 'check OIDC_CLIENT_ID; make it a public client with PKCE at the provider, or set the OIDC_CLIENT_SECRET that it has there'
     case 'client_secret_basic':
     case 'client_secret_post':
-      return 'copy OIDC_CLIENT_ID and OIDC_CLIENT_SECRET again from the console of the provider'
+      return copyCredentials
     case 'private_key_jwt':
       return adviseKeys(examination)
     case 'tls_client_auth':

@@ -1,3 +1,4 @@
+import { compareDpopClocks } from '../../advice/remedies.ts'
 import type { ProviderConfig } from '../../config/providers/provider-config.ts'
 import { usesDpop } from '../../provider/metadata/capabilities.ts'
 import type { AuthorizationServer } from '../../provider/metadata/discovery.ts'
@@ -39,11 +40,7 @@ export function explainDpopRefusal(
 ): Finding {
   const answer = describeRefusal(refusal)
   if (usesDpop(config, server)) {
-    return fail(
-      'DPoP',
-      `the provider does not accept our proof: ${answer}`,
-      'compare the clocks of this machine and the provider',
-    )
+    return fail('DPoP', `the provider does not accept our proof: ${answer}`, compareDpopClocks)
   }
   // `auto` sends a proof only where the metadata offers DPoP.
   const setting = usesDpop({ ...config, dpop: 'auto' }, server) ? 'auto' : 'required'

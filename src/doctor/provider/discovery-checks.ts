@@ -1,10 +1,11 @@
+import { findAdvice, transportAdvice } from '../../advice/advice.ts'
+import { followNtp, raiseClockTolerance, reachProvider } from '../../advice/remedies.ts'
 import { isOktaCustomServer, isOktaHost } from '../../config/providers/okta.ts'
 import type { ProviderConfig } from '../../config/providers/provider-config.ts'
 import { AppError } from '../../errors.ts'
 import type { AuthorizationServer } from '../../provider/metadata/discovery.ts'
 import type { ProbedDocument, ProviderProbe } from '../../provider/probe/probe.ts'
 import { toLogText } from '../../telemetry/events.ts'
-import { findAdvice, transportAdvice } from '../advice/advice.ts'
 import type { Examination } from '../examination.ts'
 import { type Finding, fail, pass, warn } from '../finding.ts'
 
@@ -89,11 +90,7 @@ async function explainOtherIssuer(
 }
 
 function unreachable(address: string, reason: string): Finding {
-  return fail(
-    check,
-    `${address}: ${reason}`,
-    findAdvice(transportAdvice, reason, 'check whether this machine can reach the provider'),
-  )
+  return fail(check, `${address}: ${reason}`, findAdvice(transportAdvice, reason, reachProvider))
 }
 
 function describeOktaServer(issuer: string): Finding[] {
@@ -117,9 +114,9 @@ function checkClock({ headers, at }: ProbedDocument, { clockTolerance }: Provide
   const age = Number(headers.get('age') ?? 0) || 0
   const seconds = Math.round((at - date) / 1000) - age
   const message = `this machine is ${Math.abs(seconds)} s ${seconds > 0 ? 'ahead of' : 'behind'} the provider`
-  const fix = 'let this machine follow NTP'
+  const fix = followNtp
   if (Math.abs(seconds) * 1000 > clockTolerance) {
-    return [fail('clock', `${message}: tokens will be refused`, `${fix}, or raise OIDC_CLOCK_TOLERANCE`)]
+    return [fail('clock', `${message}: tokens will be refused`, `${fix}, or ${raiseClockTolerance}`)]
   }
   return Math.abs(seconds) > 5 ? [warn('clock', message, fix)] : [pass('clock', 'within 5 s of the provider')]
 }

@@ -1,4 +1,5 @@
 import { createPublicKey } from 'node:crypto'
+import { fixKeySet, publishKeys, setIdTokenAlg } from '../../advice/remedies.ts'
 import type { AuthorizationServer } from '../../provider/metadata/discovery.ts'
 import { toLogText } from '../../telemetry/events.ts'
 import { isKeycloak } from '../advice/known-providers.ts'
@@ -15,19 +16,11 @@ export async function checkKeys(
   const { status, text } = await probe.get(uri)
   const keys = status === 200 ? readKeys(text) : undefined
   if (keys === undefined) {
-    return [
-      fail(
-        check,
-        `${uri} holds no key set (status ${status})`,
-        'correct the address, or the provider has to fix it',
-      ),
-    ]
+    return [fail(check, `${uri} holds no key set (status ${status})`, fixKeySet)]
   }
   const unusable = keys.filter((key) => !isUsable(key))
   if (keys.length === 0 || unusable.length === keys.length) {
-    return [
-      fail(check, `${uri} holds no key that can be used`, 'the provider has to publish its signing keys'),
-    ]
+    return [fail(check, `${uri} holds no key that can be used`, publishKeys)]
   }
   const findings = [
     pass(check, `${keys.length - unusable.length} ${keys.length === 1 ? 'key' : 'keys'} at ${uri}`),
@@ -35,7 +28,7 @@ export async function checkKeys(
   if (provider.verifiesIdToken && !keys.some((key) => fits(key, provider.idTokenAlg))) {
     const algs = keys.map(({ alg, kty }) => String(alg ?? kty))
     const message = `none of the keys (${toLogText(algs.join(', '))}) is for ${provider.idTokenAlg}`
-    const fix = 'set OIDC_ID_TOKEN_ALG to the algorithm of the ID tokens'
+    const fix = setIdTokenAlg
     // Keycloak makes a key for an algorithm when it signs with it for the first time.
     findings.push(
       isKeycloak(provider.issuer, metadata)

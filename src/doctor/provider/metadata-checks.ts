@@ -1,3 +1,4 @@
+import { letParChoose, turnOnPkce } from '../../advice/remedies.ts'
 import { isOktaCustomServer, isOktaHost } from '../../config/providers/okta.ts'
 import type { ProviderConfig } from '../../config/providers/provider-config.ts'
 import { requiresPar } from '../../provider/metadata/capabilities.ts'
@@ -69,11 +70,11 @@ function checkPkce(metadata: ServerMetadata, provider: ProviderConfig): Finding 
   const offered = readList(metadata, 'code_challenge_methods_supported')
   if (!provider.pkce) {
     return offered?.includes('S256')
-      ? fail('PKCE', 'it is off, although the provider offers S256', 'set OIDC_PKCE=on')
+      ? fail('PKCE', 'it is off, although the provider offers S256', turnOnPkce)
       : warn(
           'PKCE',
           'it is off: the state is the only defence against injected codes',
-          'turn on PKCE at the provider, and set OIDC_PKCE=on',
+          `turn on PKCE at the provider, and ${turnOnPkce}`,
         )
   }
   if (offered?.includes('S256')) return pass('PKCE', 'S256')
@@ -109,7 +110,7 @@ function checkPar(metadata: ServerMetadata, provider: ProviderConfig): Finding |
   const isOffered = metadata.pushed_authorization_request_endpoint !== undefined
   const isRequired = requiresPar({ metadata })
   if (isRequired && provider.par === 'off') {
-    return fail('PAR', 'the provider requires pushed requests, but OIDC_PAR=off', 'set OIDC_PAR=auto')
+    return fail('PAR', 'the provider requires pushed requests, but OIDC_PAR=off', letParChoose)
   }
   // Where it is not off, `checkAuthorization` tries whether the provider accepts pushed requests.
   return isOffered && provider.par === 'off' ? pass('PAR', 'offered, and off by OIDC_PAR') : undefined

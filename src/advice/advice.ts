@@ -48,3 +48,24 @@ export const upstreamAdvice: Advice = [
     'correct https or http, or the port: it has to be one where the upstream speaks HTTP/1.1',
   ],
 ]
+
+/** What to do about Redis, likewise. */
+export const redisAdvice: Advice = [
+  [/ECONNREFUSED/, 'start Redis, or correct host and port in REDIS_URL'],
+  [/ENOTFOUND|EAI_AGAIN/, 'correct the host name in REDIS_URL'],
+  [/WRONGPASS|NOAUTH/, 'correct user name and password in REDIS_URL'],
+  [/NOPERM/, 'give the user the rights "~portico:* +@all -@dangerous +info"'],
+  [/READONLY/, 'point REDIS_URL at the master, or use redis+sentinel://'],
+  [
+    /CERT|SELF_SIGNED|SSL|TLS|UNABLE_TO_VERIFY/i,
+    'set NODE_EXTRA_CA_CERTS to a file with the CA of its certificate',
+  ],
+  [/OOM/, 'give Redis more memory'],
+  [/DB index/, 'correct the number of the database at the end of REDIS_URL'],
+  [/SENTINEL/, 'this is not a sentinel: use redis:// for a single server'],
+  [/RootNodes|CLUSTER/i, 'this is not a cluster: name only one server in REDIS_URL'],
+]
+
+/** What to do about Redis where its reason says nothing more. */
+export const redisFallback =
+  'check whether it is Redis, whether it speaks TLS (rediss://), and whether a firewall is in between'
