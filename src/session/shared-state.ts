@@ -30,6 +30,12 @@ export interface SharedState {
    */
   count(key: string, window: number): Promise<{ hits: number; remaining: number }>
 
+  /** Keeps texts for `lifetime` milliseconds, and of all that were kept so the newest `capacity`. */
+  appendRecent(texts: readonly string[], keep: { lifetime: number; capacity: number }): Promise<void>
+
+  /** Returns the texts of `appendRecent` that are still kept, the oldest first. */
+  readRecent(): Promise<string[]>
+
   /** Returns the shared text of a name, if there is one. */
   readVersioned(name: string): Promise<VersionedText | undefined>
 

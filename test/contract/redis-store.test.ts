@@ -183,11 +183,12 @@ describe('what stays in Redis', () => {
     await store.reserveOnce('key', 1_000)
     await store.publish('key', 'text', 1_000)
     await store.count('address', 1_000)
+    await store.appendRecent(['event'], { lifetime: 1_000, capacity: 10 })
     await store.create('ended', session)
     await store.end('ended')
     for (const line of await server.dump()) expect(line).not.toMatch(/^portico:index.*ended/)
     const keys = (await server.dump()).map((line) => line.split(' = ')[0] ?? '')
-    expect(keys).toHaveLength(10)
+    expect(keys).toHaveLength(11)
     for (const key of keys) expect(Number(await server.command('PTTL', key))).toBeGreaterThan(0)
 
     await passTime(lifetimes.absoluteTimeout - seconds(10))
@@ -201,6 +202,19 @@ describe('what stays in Redis', () => {
     await passTime(hours(24) + 60_000)
     expect(await server.dump()).toEqual([])
   })
+})
+
+test('recent texts that have expired leave Redis with the next ones, not only with their key', async () => {
+  const { server, store, clock } = await openAlone()
+  const keep = { lifetime: minutes(60), capacity: 10 }
+  await store.appendRecent(['old'], keep)
+  clock.advance(minutes(40))
+  await store.appendRecent(['middle'], keep)
+  clock.advance(minutes(20))
+  await store.appendRecent(['new'], keep)
+  expect(await server.dump()).toEqual([
+    expect.stringMatching(/^portico:recent = \["\d+ middle","\d+ new"\]$/),
+  ])
 })
 
 test('an index returns many sessions, and drops those that expired', async () => {

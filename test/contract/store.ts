@@ -863,6 +863,33 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
       expect((await store.readVersioned(name))?.text).toBe('text')
     })
 
+    describe('recent texts', () => {
+      const keep = { lifetime: minutes(60), capacity: 5 }
+
+      test('are read in the order in which they came, each for its own lifetime', async () => {
+        const { store, passTime } = await create()
+        await store.appendRecent(['a first', 'b'], keep)
+        await passTime(minutes(40))
+        await store.appendRecent(['c'], keep)
+        expect((await store.readRecent()).slice(-3)).toEqual(['a first', 'b', 'c'])
+        await passTime(minutes(20))
+        expect(await store.readRecent()).toEqual(['c'])
+        await store.appendRecent(['d'], keep)
+        expect(await store.readRecent()).toEqual(['c', 'd'])
+        await passTime(minutes(60))
+        expect(await store.readRecent()).toEqual([])
+      })
+
+      test('are as many as may be kept: the newest', async () => {
+        const { store } = await create()
+        for (const text of ['a', 'b', 'c', 'd']) await store.appendRecent([text], keep)
+        await store.appendRecent(['e', 'f'], keep)
+        expect(await store.readRecent()).toEqual(['b', 'c', 'd', 'e', 'f'])
+        await store.appendRecent(['1', '2', '3', '4', '5', '6', '7'], keep)
+        expect(await store.readRecent()).toEqual(['3', '4', '5', '6', '7'])
+      })
+    })
+
     test('answers a ping', async () => {
       await (await create()).store.ping()
     })

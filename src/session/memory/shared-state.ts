@@ -17,6 +17,7 @@ export function createMemorySharedState(clock: Clock, capacity: number): MemoryS
   const publications = createExpiringMap<string>(clock, capacity)
   const counts = createExpiringMap<{ hits: number; until: number }>(clock, capacity)
   const shared = new Map<string, VersionedText>()
+  let recent: { text: string; expiresAt: number }[] = []
 
   return {
     async reserveOnce(key, lifetime) {
@@ -62,6 +63,15 @@ export function createMemorySharedState(clock: Clock, capacity: number): MemoryS
       return { hits: hits + 1, remaining: until - now }
     },
 
+    async appendRecent(texts, { lifetime, capacity }) {
+      const expiresAt = clock.now() + lifetime
+      recent = [...recent.filter(isKept), ...texts.map((text) => ({ text, expiresAt }))].slice(-capacity)
+    },
+
+    async readRecent() {
+      return recent.filter(isKept).map(({ text }) => text)
+    },
+
     async readVersioned(name) {
       return shared.get(name)
     },
@@ -73,6 +83,10 @@ export function createMemorySharedState(clock: Clock, capacity: number): MemoryS
     },
 
     size: () => [reservations, reservationTexts, publications].reduce((sum, map) => sum + map.size(), 0),
+  }
+
+  function isKept({ expiresAt }: { expiresAt: number }): boolean {
+    return expiresAt > clock.now()
   }
 
   function findReservation(key: string): Reservation {

@@ -33,6 +33,9 @@ export const toPublishedKey = (key: string): string => `portico:published:{${key
 /** A rate limit's counter; `name` is a keyed hash. */
 export const toCounterKey = (name: string): string => `portico:count:{${name}}`
 
+/** What happened lately: a list, the newest last. */
+export const recentKey = 'portico:recent'
+
 /** A text that all replicas share. */
 export const toSharedKey = (name: string): string => `portico:shared:{${name}}`
 

@@ -1,7 +1,15 @@
 import { createHmac } from 'node:crypto'
+import type { Clock } from '../../clock.ts'
 import type { Reservation, SharedState } from '../shared-state.ts'
 import type { RedisConnection } from './connection/connection.ts'
-import { toCounterKey, toPublishedKey, toReservationKey, toReservationTextKey, toSharedKey } from './keys.ts'
+import {
+  recentKey,
+  toCounterKey,
+  toPublishedKey,
+  toReservationKey,
+  toReservationTextKey,
+  toSharedKey,
+} from './keys.ts'
 import type { RunScript } from './scripts/script-runner.ts'
 import * as scripts from './scripts/shared-scripts.ts'
 
@@ -10,6 +18,7 @@ interface RedisSharedStateOptions {
   runScript: RunScript
   /** Keys the hashes that name counters: an address could be guessed from a plain hash in a dump. */
   counterSecret: Uint8Array
+  clock: Clock
 }
 
 /** Creates the state that the replicas share in addition to sessions. */
@@ -17,6 +26,7 @@ export function createRedisSharedState({
   connection,
   runScript,
   counterSecret,
+  clock,
 }: RedisSharedStateOptions): SharedState {
   return {
     async reserveOnce(key, lifetime) {
@@ -56,6 +66,20 @@ export function createRedisSharedState({
       const answer = await runScript(scripts.countScript, [toCounterKey(name)], window)
       const [hits, remaining] = Array.isArray(answer) ? answer : []
       return { hits: Number(hits), remaining: Number(remaining) }
+    },
+
+    async appendRecent(texts, { lifetime, capacity }) {
+      const now = clock.now()
+      const entries = texts.map((text) => `${now + lifetime} ${text}`)
+      await runScript(scripts.appendRecentScript, [recentKey], now, lifetime, capacity, ...entries)
+    },
+
+    async readRecent() {
+      const entries = await connection.run('lrange', (client) => client.lRange(recentKey, 0, -1))
+      return entries.flatMap((entry) => {
+        const end = entry.indexOf(' ')
+        return Number(entry.slice(0, end)) > clock.now() ? [entry.slice(end + 1)] : []
+      })
     },
 
     async readVersioned(name) {

@@ -44,7 +44,7 @@ export function createRedisStore({ connection, secrets, lifetimes, clock, log }:
   const end = createRedisEndSession({ runScript, records, index, revocationQueue, clock })
 
   return {
-    ...createRedisSharedState({ connection, runScript, counterSecret }),
+    ...createRedisSharedState({ connection, runScript, counterSecret, clock }),
     ...createRedisTokenLocks({ runScript, records, index, clock }),
 
     async create(handle, session) {

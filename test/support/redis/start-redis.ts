@@ -90,6 +90,7 @@ export async function startRedis({
           const type = await admin.type(key)
           if (type === 'hash') return JSON.stringify(await admin.hGetAll(key))
           if (type === 'zset') return JSON.stringify(await admin.zRange(key, 0, -1))
+          if (type === 'list') return JSON.stringify(await admin.lRange(key, 0, -1))
           return String(await admin.get(key))
         }),
       )

@@ -11,6 +11,7 @@ export interface RedisClient extends ScriptClient {
   set(key: string, value: string, options: SetOptions): Promise<string | null>
   del(key: string): Promise<number>
   hGetAll(key: string): Promise<Record<string, string>>
+  lRange(key: string, start: number, stop: number): Promise<string[]>
   zRangeByScore(key: string, from: number, to: number): Promise<string[]>
   zRem(key: string, members: string | string[]): Promise<number>
   zCard(key: string): Promise<number>

@@ -53,6 +53,21 @@ if hits > 1 then return { hits, left } end
 redis.call('PEXPIRE', KEYS[1], ARGV[1])
 return { hits, tonumber(ARGV[1]) }`
 
+/**
+ * KEYS: list, the newest last. ARGV: now, milliseconds to live, how many are kept, and the new entries. Each
+ * entry begins with the time until which it is kept.
+ */
+export const appendRecentScript = `
+local oldest = redis.call('LINDEX', KEYS[1], 0)
+while oldest and tonumber(string.match(oldest, '^%d+')) <= tonumber(ARGV[1]) do
+  redis.call('LPOP', KEYS[1])
+  oldest = redis.call('LINDEX', KEYS[1], 0)
+end
+for index = 4, #ARGV do redis.call('RPUSH', KEYS[1], ARGV[index]) end
+redis.call('LTRIM', KEYS[1], -tonumber(ARGV[3]), -1)
+redis.call('PEXPIRE', KEYS[1], ARGV[2])
+return 1`
+
 /** KEYS: shared text. ARGV: expected version, text. Returns 1 if it was written. */
 export const writeSharedScript = `
 if (redis.call('HGET', KEYS[1], 'n') or '0') ~= ARGV[1] then return 0 end
