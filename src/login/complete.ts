@@ -3,6 +3,7 @@ import type { Clock } from '../clock.ts'
 import type { Config } from '../config/config.ts'
 import type { Sealer } from '../crypto/sealer.ts'
 import { AppError } from '../errors.ts'
+import { IdentifiedRefusal } from '../provider/identity/identified-refusal.ts'
 import type { Provider } from '../provider/provider.ts'
 import type { Providers } from '../provider/providers.ts'
 import type { Log } from '../telemetry/events.ts'
@@ -118,7 +119,9 @@ export function createCompleteLogin({
       return { outcome: 'verified', newSession, returnTo, transaction, response, arrivedAt }
     } catch (error) {
       await settlement.recordFailure(response, error, log)
-      throw error
+      const { providerSub }: Partial<IdentifiedRefusal> = error instanceof IdentifiedRefusal ? error : {}
+      const appSub = providerSub && `${provider.subjectPrefix}${providerSub}`
+      throw toLoginFailure(error, transaction, appSub)
     }
   }
 

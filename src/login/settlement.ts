@@ -66,7 +66,7 @@ export function createLoginSettlement({
       const session = await termination.findActive(handle)
       // A logout has ended it already.
       if (session === undefined) throw signedOut()
-      if (session.handle !== handle) throw new LoginFailed(signedOut(), transaction, session)
+      if (session.handle !== handle) throw new LoginFailed(signedOut(), transaction, { successor: session })
       logSuccess(session, settledAt - transaction.startedAt, log)
       return { session, returnTo, sessionId }
     },

@@ -66,7 +66,7 @@ function toTransaction(id: string, content: z.infer<typeof transactionContent>):
   return {
     ...content,
     id,
-    startedAt: Number.parseInt(id.slice(0, ageLength), 36),
+    startedAt: toStartedAt(id),
     state: `${id}.${state}`,
     nonce,
     codeVerifier,
@@ -85,6 +85,9 @@ export function toTransactionId(state: string): string | undefined {
   const [id = '', secret = '', ...rest] = state.split('.')
   return isTransactionId(id) && /^[\w-]{43}$/.test(secret) && rest.length === 0 ? id : undefined
 }
+
+/** The time at which the login of an id was begun, in milliseconds since the epoch. */
+export const toStartedAt = (id: string): number => Number.parseInt(id.slice(0, ageLength), 36)
 
 export const isTransactionId = (text: string): boolean => /^[0-9a-z]{9}[0-9a-f]{8}$/.test(text)
 

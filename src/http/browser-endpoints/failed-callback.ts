@@ -32,7 +32,7 @@ export function createFailedCallbackHandler({
     // Asking for a nonce is a step of the login: it comes again with one.
     if (!(error instanceof AppError) || error.code === 'use_dpop_nonce') return undefined
     const { code, reason } = error
-    const { transaction, successor }: Partial<LoginFailed> = error instanceof LoginFailed ? error : {}
+    const { transaction, successor, appSub }: Partial<LoginFailed> = error instanceof LoginFailed ? error : {}
     const { returnTo = config.loginReturnTo, providerName, prompt } = transaction ?? {}
     const isPage = isNavigation(req)
     const session = isPage ? (successor ?? (await findLivingSession(req, code, transaction))) : undefined
@@ -40,7 +40,7 @@ export function createFailedCallbackHandler({
       locals.log('login_not_needed', { ...toLogFields(session), code, reason })
       return returnTo
     }
-    locals.log('login_failed', { provider: providerName, code, reason, step: 'callback' })
+    locals.log('login_failed', { provider: providerName, sub: appSub, code, reason, step: 'callback' })
     locals.retry = { returnTo, provider: providerName }
     return isPage && prompt === 'none' && silentRefusals.has(code) ? returnTo : undefined
   }

@@ -6,6 +6,7 @@ import type { Log } from '../../telemetry/events.ts'
 import { type Observer, observeWork } from '../../telemetry/observer.ts'
 import { toClientSecret } from '../client/client-authentication.ts'
 import { type DpopKeys, toDpopOption } from '../client/dpop-keys.ts'
+import { identifyError } from '../identity/identified-refusal.ts'
 import type { IdentityResolver } from '../identity/resolve-identity.ts'
 import { isIssAdvertised, usesDpop } from '../metadata/capabilities.ts'
 import type { AuthorizationServer, Discovery } from '../metadata/discovery.ts'
@@ -69,7 +70,7 @@ export function createCodeExchange({
     const access = { accessToken: tokens.accessToken, dpop }
     const identity = await identityResolver
       .identify(server, { idToken, userId, log: request.log }, access)
-      .catch((error: unknown) => fail(error, request))
+      .catch((error: unknown) => fail(identifyError(error, idToken?.sub), request))
     return { identity, tokens }
   }
 
@@ -94,7 +95,11 @@ export function createCodeExchange({
     const tokens = readTokens(response, dpop, clock.now())
     const { accessToken } = tokens
     const idToken = await verifyIdToken(tokens, request)
-    const { scopes, expiresAt } = await verifier.verifyAccessToken(accessToken, dpop?.thumbprint)
+    const { scopes, expiresAt } = await verifier
+      .verifyAccessToken(accessToken, dpop?.thumbprint)
+      .catch((error: unknown) => {
+        throw identifyError(error, idToken?.sub)
+      })
     return {
       ...{ server, dpop, idToken, userId: readResponseUserId(response, config) },
       tokens: {

@@ -3,6 +3,7 @@ import type { Clock } from '../../clock.ts'
 import type { ProviderConfig } from '../../config/providers/provider-config.ts'
 import type { JwksCache } from '../../jwks/jwks-cache.ts'
 import { toLogText } from '../../telemetry/events.ts'
+import { identifyError } from '../identity/identified-refusal.ts'
 import { toStandardClaims } from '../identity/user-claims.ts'
 import { tokenError, translateTokenError } from '../transport/errors.ts'
 import { assertBoundToKey, assertIssuedToClient, readScopes } from './access-token-checks.ts'
@@ -112,7 +113,11 @@ export function createTokenVerifier({ config, keys, clock }: TokenVerifierOption
       const claims = await verifyIdTokenJws(token)
       const all = { ...expected, ...ownExpectations() }
       assertIdTokenClaims(claims, all)
-      assertAuthentication(claims, all)
+      try {
+        assertAuthentication(claims, all)
+      } catch (error) {
+        throw identifyError(error, claims.sub)
+      }
       return claims
     },
 
