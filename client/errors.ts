@@ -20,7 +20,7 @@ export class PorticoError extends Error {
   declare readonly code: string
   /** The HTTP status; 0 where no answer came. */
   declare readonly status: number
-  /** Under this id the operator finds the request in the server's log. */
+  /** By this id the operator finds out why: show it with the error. */
   declare readonly requestId: string | undefined
   /** Seconds to wait before the next attempt, where the server says so (RFC 9110 10.2.3). */
   declare readonly retryAfter: number | undefined

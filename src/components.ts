@@ -6,6 +6,7 @@ import { type Clock, systemClock } from './clock.ts'
 import type { Config } from './config/config.ts'
 import type { ProviderConfig } from './config/providers/provider-config.ts'
 import { createSubjectHashes } from './crypto/subject-hash.ts'
+import { createRecentEvents, type RecentEvents } from './explain/recent-events.ts'
 import type { Lifecycle } from './http/machine-endpoints/health.ts'
 import { createProvider } from './provider/provider.ts'
 import { createProviders, type Providers } from './provider/providers.ts'
@@ -56,6 +57,8 @@ export interface Components {
   upstreamTokens: UpstreamTokens
   proxy: Proxy
   lifecycle: Lifecycle
+  /** Undefined where no operator can ask for them. */
+  recentEvents: RecentEvents | undefined
 }
 
 /** What forwards calls to upstreams. */
@@ -76,7 +79,8 @@ export async function createComponents(
   const { clock = systemClock } = replaced
   const traceId = () => tracing.current()?.traceId
   const metrics = replaced.metrics ?? (await createConfiguredMetrics(config, traceId))
-  const sinks = metrics === undefined ? [] : [metrics.sink]
+  const recentEvents = createKeptEvents(config, clock)
+  const sinks = [metrics?.sink, recentEvents?.note].filter((sink) => sink !== undefined)
   const { log, audit } = await createConfiguredLog(config, sinks, replaced.log)
   const tracing = replaced.tracing ?? (await createConfiguredTracing(config, clock, log))
   const observer =
@@ -87,6 +91,7 @@ export async function createComponents(
     ])
   const { secrets, appToken, longestTimeout: timeout } = config
   const store = replaced.store ?? (await createStore(config, clock, log, observer))
+  recentEvents?.start(store, log)
   const providers = replaced.providers ?? createConfiguredProviders(config, clock, log, observer)
   const tokenRevocation = replaced.tokenRevocation ?? createTokenRevocation({ store, providers, log })
   const termination = replaced.termination ?? createSessionTermination({ store, tokenRevocation, log })
@@ -121,7 +126,13 @@ export async function createComponents(
     upstreamTokens,
     proxy,
     lifecycle,
+    recentEvents,
   }
+}
+
+/** They can be read only with the operator's secret: without one, they are not kept. */
+function createKeptEvents({ operator, secrets }: Config, clock: Clock): RecentEvents | undefined {
+  return operator?.secret === undefined ? undefined : createRecentEvents({ secrets, clock })
 }
 
 /** Metrics are kept only where there is a port to read them at; prom-client is loaded only there. */

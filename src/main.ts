@@ -21,6 +21,8 @@ const usage = `Usage: portico-bff [command]
   subject print the hash by which the log names a user: \`subject okta:00u1abcd\`, with BFF_SECRETS of the server;
           one line for each of BFF_SECRETS, the newest first
   doctor  look for mistakes in the configuration; --json for pipelines; exits with 1 if a check failed
+  explain say what became of a sign-in, from the log on standard input: \`explain {id} < portico.log\`; the id is
+          the one on the error page, or that of a login; exits with 1 if the log does not have it
 `
 
 /** The exit codes EX_CONFIG and EX_USAGE of sysexits.h. */
@@ -94,6 +96,13 @@ async function runDoctor(args: string[]): Promise<void> {
   process.exitCode = countFindings(findings).fail === 0 ? 0 : 1
 }
 
+async function runExplain([id = '']: string[]): Promise<void> {
+  const { explain } = await import('./explain/explain.ts')
+  const { found, text } = await explain(process.stdin.setEncoding('utf8'), id)
+  process.stdout.write(text)
+  process.exitCode = found ? 0 : 1
+}
+
 interface Command {
   /** Whether the command may be called with these arguments. */
   accepts(args: string[]): boolean
@@ -113,6 +122,7 @@ const commands = new Map<string, Command>([
     },
   ],
   ['subject', { accepts: ([sub = '', ...rest]) => sub !== '' && acceptsNothing(rest), run: printSubject }],
+  ['explain', { accepts: ([id = '', ...rest]) => id !== '' && acceptsNothing(rest), run: runExplain }],
   ['doctor', { accepts: (args) => args.every((arg) => arg === '--json'), run: runDoctor }],
 ])
 

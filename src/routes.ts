@@ -1,13 +1,16 @@
 import express, { type Express } from 'express'
 import type { Components } from './components.ts'
+import { createSubjectHashes } from './crypto/subject-hash.ts'
 import { createEndpoints } from './endpoints.ts'
 import { handleBackChannelLogoutError } from './http/machine-endpoints/back-channel-logout.ts'
 import { createReadinessHandler, livez } from './http/machine-endpoints/health.ts'
 import { createMetricsHandler } from './http/machine-endpoints/metrics.ts'
 import { createOperatorGuard, createOperatorLogoutHandler } from './http/machine-endpoints/operator.ts'
+import { createOperatorEventsHandler } from './http/machine-endpoints/operator-events.ts'
 import { handleUniversalLogoutError } from './http/machine-endpoints/universal-logout.ts'
 import { formBody, jsonBody, jsonOrFormBody } from './http/middleware/body.ts'
 import { createCors } from './http/middleware/cors.ts'
+import { nameLogin } from './http/middleware/name-login.ts'
 import { createProblemDetails, notFound } from './http/middleware/problem-details.ts'
 import { createRequestContext } from './http/middleware/request-context.ts'
 import { addResponseHeaders } from './http/middleware/response-headers.ts'
@@ -56,8 +59,8 @@ export function createApp(components: Components): Express {
   // No CSRF guard: the response must fit the transaction cookie of this browser, by its state.
   for (const path of ['/api/callback', '/api/callback/:provider']) {
     route<{ provider?: string }>(path, {
-      unsafeGet: [limitCallbacks, to.callback],
-      post: [limitCallbacks, jsonOrFormBody, to.callback],
+      unsafeGet: [nameLogin, limitCallbacks, to.callback],
+      post: [limitCallbacks, jsonOrFormBody, nameLogin, to.callback],
     })
   }
   route('/api/sessions', {
@@ -113,11 +116,16 @@ export function createOperatorApp(components: Components): Express {
 }
 
 /** Adds the operator API. */
-function addOperatorRoutes(route: AddRoute, { providers, termination }: Components): void {
+function addOperatorRoutes(route: AddRoute, components: Components): void {
+  const { config, clock, providers, termination, recentEvents } = components
   const operatorLogout = createOperatorLogout({ providers, termination })
   route<{ sub: string }>('/operator/subjects/:sub/sessions', {
     delete: [createOperatorLogoutHandler(operatorLogout)],
   })
+  if (recentEvents !== undefined) {
+    const toHashes = createSubjectHashes(config.secrets)
+    route('/operator/events', { get: [createOperatorEventsHandler({ recentEvents, toHashes, clock })] })
+  }
 }
 
 /** An Express app whose requests have an id, a log and security headers. */

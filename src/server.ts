@@ -60,7 +60,7 @@ function toLogAddress(url: string): string {
 /** Listens at once: a provider that is down is discovered later, in the background. */
 export async function startServer(components: Components): Promise<RunningServer> {
   const { config, providers, store, tokenRevocation, tokenRefresher, keyRing, proxy } = components
-  const { log, lifecycle, tracing } = components
+  const { log, lifecycle, recentEvents, tracing } = components
   components.metrics?.watch(toServerState(components))
   const server = createHttpServer(createApp(components), components)
   // While draining, this makes clients and balancers send their next request elsewhere.
@@ -107,6 +107,7 @@ export async function startServer(components: Components): Promise<RunningServer
       await Promise.race([settled, delay(finishWithin, undefined, { ref: false })])
       proxy.openCalls.stop()
       await Promise.all([...providers.all.map((provider) => provider.close()), proxy.upstreams.close()])
+      await recentEvents?.stop()
       await Promise.all([store.close(), tracing.close()])
       log('server_stopped')
     },

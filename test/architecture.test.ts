@@ -39,12 +39,12 @@ const layers = [
   ['endpoints'],
   ['components'],
   ['http'],
-  ['login', 'logout', 'proxy', 'verify'],
+  ['login', 'logout', 'proxy', 'verify', 'explain'],
   ['redirects', 'app-token'],
   ['session'],
   ['provider'],
   ['jwks', 'config', 'crypto'],
-  ['expiring-map', 'telemetry', 'errors'],
+  ['expiring-map', 'telemetry', 'errors', 'advice'],
   ['clock'],
 ]
 const folderOf = (file: string) => file.split('/')[0]?.replace(/\.ts$/, '') ?? ''

@@ -13,6 +13,7 @@ export type KeyPurpose =
   | 'provider-dpop'
   | 'dpop-nonce'
   | 'log-subject'
+  | 'recent-events'
 
 /** Derives one 32-byte key from each master secret, in their order, newest first (HKDF-SHA256, RFC 5869). */
 export function deriveKeys(secrets: readonly Uint8Array[], purpose: KeyPurpose): Buffer[] {

@@ -65,6 +65,7 @@ export const levels = {
   userinfo_unavailable: 'warn',
   store_connected: 'info',
   store_unavailable: 'error',
+  recent_events_dropped: 'warn',
   signing_keys_changed: 'info',
   signing_keys_unavailable: 'error',
   traces_not_exported: 'warn',

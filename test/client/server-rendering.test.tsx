@@ -4,7 +4,9 @@ import { join } from 'node:path'
 import { StrictMode } from 'react'
 import { renderToString } from 'react-dom/server'
 import { expect, test } from 'vitest'
+import { PorticoError } from '../../client/errors.ts'
 import { createMockPortico } from '../../client/mock.ts'
+import { renderProblem } from '../../client/react/problem.tsx'
 import { Callback, PorticoProvider, RequireAuth, usePortico, useToken } from '../../client/react/react.tsx'
 
 const Status = () => <p>{usePortico().status}</p>
@@ -28,6 +30,13 @@ test('a server renders a page that is loading, of no user, and calls nothing', (
 
 test('without a provider above, a hook says so', () => {
   expect(() => renderToString(<Status />)).toThrow('There is no <PorticoProvider> above this component.')
+})
+
+test('a failure shows the id by which the operator finds out why', () => {
+  const render = (requestId?: string) =>
+    renderToString(renderProblem(new PorticoError('provider_error', 'Refused.', { requestId }), () => {}))
+  expect(render('8e220408')).toContain('Request <!-- -->8e220408')
+  expect(render()).not.toContain('Request')
 })
 
 test('the entry declares itself as code of the client, for Next.js', () => {

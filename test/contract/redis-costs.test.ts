@@ -109,6 +109,40 @@ describe('the commands of', () => {
   )
 })
 
+test('the events that an operator can ask for: none for the start of a login, and otherwise one command a second', async () => {
+  // Without the signing keys of the server above, which has other secrets.
+  await redis.command('FLUSHALL')
+  const idp = await startScriptedProvider()
+  const env = { OPERATOR_SECRET: secret, OPERATOR_PORT: '0' }
+  const portico = await startPortico({
+    issuer: idp.issuer,
+    env,
+    replaced: { clock, store: await openStore() },
+  })
+  const recorder = await recordCommands(redis)
+  const refuse = (state: string | null) =>
+    fetch(`${portico.url}/api/callback?state=${state}&error=access_denied`)
+  const begin = async () => new URL(await startLogin(portico, createTestBrowser())).searchParams.get('state')
+  const states = await Promise.all(Array.from({ length: 20 }, begin))
+  // Redis knows the script from then on.
+  await refuse(await begin())
+  await portico.components.recentEvents?.read()
+  const startedAt = performance.now()
+  const commands = await recorder.during(async () => {
+    for (const state of states) await refuse(state)
+    await begin()
+    await portico.components.recentEvents?.read()
+  })
+  const seconds = (performance.now() - startedAt) / 1_000
+  const writes = commands.filter((command) => /^"EVALSHA".*"portico:recent"/.test(command))
+  expect(commands).toHaveLength(writes.length + 1)
+  expect(writes.length).toBeGreaterThan(0)
+  expect(writes.length).toBeLessThanOrEqual(1 + Math.ceil(seconds))
+  recorder.close()
+  await portico.close()
+  await idp.close()
+})
+
 test('a refresh, with the read that found its tokens expired: four commands; one more where the user has another e-mail address', async () => {
   const store = await openStore()
   const recorder = await recordCommands(redis)

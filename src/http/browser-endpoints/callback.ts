@@ -11,7 +11,6 @@ import type { AuthorizationResponse, Browser, SignedIn, VerifiedLogin } from '..
 import type { LoginSettlement } from '../../login/settlement.ts'
 import { toTransactionId } from '../../login/transaction.ts'
 import type { Providers } from '../../provider/providers.ts'
-import { withFields } from '../../telemetry/events.ts'
 import { type Observer, observeWork } from '../../telemetry/observer.ts'
 import { renderContinuePage } from '../pages.ts'
 import type { ReadDpopThumbprint } from '../request/dpop-header.ts'
@@ -75,7 +74,6 @@ export function createCallbackHandler(options: CallbackOptions): RequestHandler<
   /** The recipe of a callback. */
   async function signIn(req: CallbackRequest, res: Response): Promise<void> {
     const response = readResponse(req)
-    nameLogin(res, response)
     const appToken = await prepareAppToken(req)
     const browser = await readBrowser(req, appToken)
     dropTransaction(res, response)
@@ -130,7 +128,7 @@ export function createCallbackHandler(options: CallbackOptions): RequestHandler<
       )
     } catch (error) {
       await settlement.recordFailure(login.response, error, log)
-      throw toLoginFailure(error, login.transaction)
+      throw toLoginFailure(error, login.transaction, login.newSession.identity.appSub)
     }
   }
 

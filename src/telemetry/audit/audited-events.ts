@@ -2,7 +2,7 @@ import type { LogEvent } from '../events.ts'
 
 /** How ECS, the Elastic Common Schema, classifies an event; its own words. */
 interface AuditedEvent {
-  category: readonly ('api' | 'authentication' | 'configuration' | 'session')[]
+  category: readonly ('api' | 'authentication' | 'configuration' | 'session' | 'web')[]
   type: readonly ('access' | 'admin' | 'change' | 'denied' | 'end' | 'info' | 'start')[]
   outcome: 'success' | 'failure'
   /** What a human reads. */
@@ -15,7 +15,7 @@ const refusal = { category: ['api'], type: ['access', 'denied'], outcome: 'failu
 const keys = { category: ['configuration'] } as const
 
 /** The events that are audited: who came in, who went, who was refused, and what operators did. */
-export const auditedEvents: Partial<Record<LogEvent | 'operator_acted', AuditedEvent>> = {
+export const auditedEvents: Partial<Record<LogEvent, AuditedEvent>> = {
   login_succeeded: { ...signIn, outcome: 'success', message: 'A user signed in.' },
   login_failed: { ...signIn, outcome: 'failure', message: 'A sign-in failed.' },
   login_not_needed: {
@@ -62,13 +62,6 @@ export const auditedEvents: Partial<Record<LogEvent | 'operator_acted', AuditedE
     type: ['admin', 'end'],
     outcome: 'success',
     message: 'An operator ended sessions.',
-  },
-
-  operator_acted: {
-    category: ['api'],
-    type: ['admin'],
-    outcome: 'success',
-    message: 'An operator acted.',
   },
 
   backchannel_logout_refused: { ...sessionEnd, outcome: 'failure', message: 'A logout token was refused.' },

@@ -1,0 +1,256 @@
+import { describe, expect, vi } from 'vitest'
+import { AppError } from '../../../src/errors.ts'
+import { createTestBrowser } from '../../support/browser.ts'
+import { minutes } from '../../support/clock.ts'
+import { readShownId } from '../../support/explained.ts'
+import { closeAfterTest, idp, portico, serverPerTest, signIn } from '../../support/fixtures.ts'
+import { csrf, logInAtScripted, readRefusal, startLogin } from '../../support/login.ts'
+import { startPortico, type TestPortico, testSecret } from '../../support/portico.ts'
+
+const secret = testSecret()
+const env = { OPERATOR_SECRET: secret, OPERATOR_PORT: '0' }
+const test = serverPerTest({ env })
+
+interface Answer {
+  events: ({ time: string; event: string } & Record<string, unknown>)[]
+  story: string[]
+}
+
+function ask(query: string, { at = portico, authorization = `Bearer ${secret}` } = {}): Promise<Response> {
+  const port = at.logged.find(({ event }) => event === 'operator_listening')?.port
+  return fetch(`http://127.0.0.1:${port}/operator/events?${query}`, {
+    headers: authorization === '' ? {} : { authorization },
+  })
+}
+const read = async (query: string, at?: TestPortico) =>
+  (await (await ask(query, at && { at })).json()) as Answer
+const namesOf = ({ events }: Answer) => events.map(({ event }) => event)
+const toLoginId = (parameters: URLSearchParams) => parameters.get('state')?.split('.')[0] ?? ''
+
+/** A login that fails because userinfo is about another user. */
+async function failAtUserinfo(sub = 'ada') {
+  idp.script({
+    idTokenClaims: ({ email: _, ...claims }) => ({ ...claims, sub }),
+    userinfo: (claims) => ({ ...claims, sub: 'other' }),
+  })
+  const login = await logInAtScripted(portico, idp)
+  idp.reset()
+  return { ...login, login: toLoginId(login.parameters) }
+}
+
+describe('the story of a failed login is found', () => {
+  test('by the id that the user sees, and by that of the login', async () => {
+    const { response, login } = await failAtUserinfo()
+    for (const id of [await readShownId(response), login]) {
+      const answer = await read(`id=${id}`)
+      expect(answer.events).toEqual([
+        expect.objectContaining({
+          event: 'login_failed',
+          code: 'invalid_userinfo',
+          provider: 'default',
+          login,
+        }),
+      ])
+      expect(answer.story).toEqual([
+        expect.stringMatching(`^Login ${login} at default, begun .*, failed\\.$`),
+        expect.stringContaining('userinfo: sub is another one than that of the ID token'),
+        expect.stringMatching(/^Cause: userinfo is about another user/),
+        expect.stringMatching(/^Remedy: the provider has to fix it/),
+      ])
+    }
+  })
+
+  test('by the user, where an ID token had named the user; with the logins of that user that succeeded', async () => {
+    await signIn({ sub: 'ada' })
+    await signIn({ sub: 'grace' })
+    const { login } = await failAtUserinfo('ada')
+    const answer = await read('subject=ada')
+    expect(namesOf(answer)).toEqual(['login_succeeded', 'login_failed'])
+    expect(answer.events[1]).toMatchObject({ login })
+    expect(answer.story.filter((line) => line === '')).toHaveLength(1)
+    expect(namesOf(await read('subject=grace'))).toEqual(['login_succeeded'])
+  })
+
+  test('by the user also where the store or the demands of the app refuse a user that is known', async () => {
+    idp.script({ idTokenClaims: (claims) => ({ ...claims, sub: 'ada', acr: 'urn:weak' }) })
+    await logInAtScripted(portico, idp, { query: '?acr_values=urn:strong' })
+    vi.spyOn(portico.store, 'create').mockRejectedValueOnce(new AppError('store_unavailable', 'full'))
+    await logInAtScripted(portico, idp)
+    expect((await read('subject=ada')).events).toMatchObject([
+      { event: 'login_failed', code: 'unmet_authentication_requirements' },
+      { event: 'login_failed', code: 'store_unavailable' },
+    ])
+  })
+
+  test('with what became of the session: by the user, and by the id of the session', async () => {
+    const browser = await signIn({ sub: 'ada' })
+    const session = portico.logged.find(({ event }) => event === 'login_succeeded')?.session
+    await browser.fetch(`${portico.url}/api/logout`, { method: 'POST', headers: csrf })
+    for (const query of ['subject=ada', `id=${session}`]) {
+      expect(namesOf(await read(query))).toEqual(['login_succeeded', 'logout_succeeded'])
+    }
+  })
+
+  test('not after an hour, and not where nothing was kept: the answer says what cannot be found', async () => {
+    const { response, login } = await failAtUserinfo()
+    const id = await readShownId(response)
+    await read('id=x')
+    portico.clock.advance(minutes(60) - 1)
+    expect((await read(`id=${id}`)).events).toHaveLength(1)
+    portico.clock.advance(1)
+    for (const query of [`id=${id}`, `id=${login}`, 'subject=ada', 'id=unknown']) {
+      expect(await read(query)).toEqual({
+        events: [],
+        story: [expect.stringContaining('portico-bff explain')],
+      })
+    }
+  })
+})
+
+describe('a user is found', () => {
+  const start = (more: object, replaced = {}) =>
+    startPortico({
+      issuer: idp.issuer,
+      env: { ...env, ...more },
+      replaced: { clock: portico.clock, ...replaced },
+    })
+
+  test('by the hash in the log as well, and also where that is of an older secret of BFF_SECRETS', async () => {
+    const [old, next] = [testSecret(), testSecret()]
+    const before = closeAfterTest(await start({ BFF_SECRETS: old }))
+    const { store } = before
+    await signIn({ sub: 'ada' }, before)
+    const sub = String((await read('subject=ada', before)).events[0]?.sub)
+    expect(sub).toMatch(/^h:/)
+    expect(namesOf(await read(`subject=${sub}`, before))).toEqual(['login_succeeded'])
+    const after = closeAfterTest(await start({ BFF_SECRETS: `${next},${old}` }, { store }))
+    await signIn({ sub: 'ada' }, after)
+    expect(namesOf(await read('subject=ada', after))).toEqual(['login_succeeded', 'login_succeeded'])
+  })
+
+  test.each([
+    ['plain', ['ada'], ['login_succeeded']],
+    ['none', [undefined], []],
+  ])('with LOG_SUBJECT=%s', async (kind, subs, found) => {
+    const other = closeAfterTest(await start({ LOG_SUBJECT: kind }))
+    await signIn({ sub: 'ada' }, other)
+    const session = other.logged.find(({ event }) => event === 'login_succeeded')?.session
+    expect((await read(`id=${session}`, other)).events.map(({ sub }) => sub)).toEqual(subs)
+    expect(namesOf(await read('subject=ada', other))).toEqual(found)
+  })
+})
+
+describe('what is kept', () => {
+  test('is sealed in the store: no id, user or reason can be read there', async () => {
+    const { login } = await failAtUserinfo('ada-lovelace')
+    await read('id=x')
+    const texts = await portico.store.readRecent()
+    expect(texts).toHaveLength(1)
+    for (const text of texts) {
+      expect(text).toMatch(/^[\w-]+$/)
+      expect(Buffer.from(text, 'base64url').toString('latin1')).not.toMatch(
+        new RegExp(`${login}|ada-lovelace|userinfo|login_failed`),
+      )
+    }
+  })
+
+  test('is nothing where a login begins, however many do (F54)', async () => {
+    const append = vi.spyOn(portico.store, 'appendRecent')
+    for (let index = 0; index < 20; index += 1) await startLogin(portico, createTestBrowser())
+    expect((await read('id=x')).events).toEqual([])
+    expect(append).not.toHaveBeenCalled()
+  })
+
+  test('is nothing at all without an operator who could ask for it', async () => {
+    const plain = await startPortico({ issuer: idp.issuer })
+    const append = vi.spyOn(plain.store, 'appendRecent')
+    await logInAtScripted(plain, idp)
+    await plain.close()
+    expect(plain.components.recentEvents).toBeUndefined()
+    expect(append).not.toHaveBeenCalled()
+  })
+
+  test('is at most what the last thousand events were', async () => {
+    for (let index = 0; index < 11; index += 1) {
+      for (let count = 0; count < 100; count += 1) {
+        portico.components.log('login_failed', { login: `${index}-${count}`, code: 'access_denied' })
+      }
+      await read('id=x')
+    }
+    expect(await portico.store.readRecent()).toHaveLength(1_000)
+    expect((await read('id=0-99')).events).toEqual([])
+    expect((await read('id=1-0')).events).toHaveLength(1)
+  })
+
+  test('comes from every replica, and what waits is written before the process ends', async () => {
+    const { config, store, clock } = portico.components
+    const other = await startPortico({ issuer: idp.issuer, replaced: { config, store, clock } })
+    const { response } = await logInAtScripted(other, idp, { query: '?prompt=login' })
+    const { parameters } = await logInAtScripted(other, idp)
+    expect(response.status).toBe(200)
+    await other.close()
+    expect(namesOf(await read(`id=${toLoginId(parameters)}`))).toEqual(['login_succeeded'])
+  })
+
+  test('is not delayed by a store that is down, and delays nothing: what was dropped is counted', async () => {
+    const append = vi
+      .spyOn(portico.store, 'appendRecent')
+      .mockRejectedValueOnce(new AppError('store_unavailable', 'down'))
+    await failAtUserinfo('first')
+    await failAtUserinfo('second')
+    expect(append).not.toHaveBeenCalled()
+    expect((await read('subject=first')).events).toEqual([])
+    await failAtUserinfo('third')
+    expect(namesOf(await read('subject=third'))).toEqual(['login_failed'])
+    expect(portico.logged.filter(({ event }) => event === 'recent_events_dropped')).toMatchObject([
+      { count: 2 },
+    ])
+  })
+
+  test('is written in the background within seconds, if no operator asks', async () => {
+    await failAtUserinfo()
+    await expect.poll(() => portico.store.readRecent()).toHaveLength(1)
+  })
+
+  test('of a flood is little: the refusals of one address count once, and the rest is counted as dropped', async () => {
+    for (let index = 0; index < 500; index += 1) {
+      portico.components.log('request_limited', {
+        limit: 'login',
+        address: '192.0.2.1',
+        request_id: `${index}`,
+      })
+    }
+    for (let index = 0; index < 500; index += 1)
+      portico.components.log('login_failed', { code: 'access_denied' })
+    await read('id=x')
+    expect(await portico.store.readRecent()).toHaveLength(100)
+    expect(portico.logged.find(({ event }) => event === 'recent_events_dropped')).toMatchObject({
+      count: 401,
+    })
+  })
+})
+
+describe('who may ask, and what for', () => {
+  test.each(['', `Bearer ${testSecret()}`])('with "%s" instead of the secret: 401', async (authorization) => {
+    expect(await readRefusal(await ask('id=x', { authorization }))).toBe('401 invalid_token')
+  })
+
+  test.each(['', 'id=a&subject=b', 'id=', 'id=a&id=b', `id=${'x'.repeat(129)}`])(
+    '?%s: 400',
+    async (query) => {
+      expect(await readRefusal(await ask(query))).toBe('400 invalid_request')
+    },
+  )
+
+  test('while the store is down: 503, not an empty answer', async () => {
+    vi.spyOn(portico.store, 'readRecent').mockRejectedValueOnce(new AppError('store_unavailable', 'down'))
+    expect(await readRefusal(await ask('id=x'))).toBe('503 store_unavailable')
+  })
+
+  test('browsers cannot reach it: the public port has no such address', async () => {
+    const response = await createTestBrowser().fetch(`${portico.url}/operator/events?id=x`, {
+      headers: { authorization: `Bearer ${secret}` },
+    })
+    expect(await readRefusal(response)).toBe('404 not_found')
+  })
+})
