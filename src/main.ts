@@ -98,6 +98,7 @@ async function runDoctor(args: string[]): Promise<void> {
 
 async function runExplain([id = '']: string[]): Promise<void> {
   const { explain } = await import('./explain/explain.ts')
+  if (process.stdin.isTTY) process.stderr.write('Reading the log from standard input.\n')
   const { found, text } = await explain(process.stdin.setEncoding('utf8'), id)
   process.stdout.write(text)
   process.exitCode = found ? 0 : 1

@@ -65,15 +65,11 @@ function explain(events: readonly LoggedEvent[], outcome: Story['outcome']): Exp
   return failure && findCause(failure)
 }
 
-/** The reason of a callback that came again, and was answered as the first one. */
-const sameAsFirst = 'same as the first request'
-
-/** The failure that a story is about: of the login, or of the request where nothing says more. */
+/** The failure that a story is about: the first one of the login, or of the request if nothing says more. */
 function findFailure(events: readonly LoggedEvent[]): Failure | undefined {
-  const failures = failureEvents.flatMap((name) =>
+  const [failed] = failureEvents.flatMap((name) =>
     events.filter((event) => event.event === name && toCode(event) !== ''),
   )
-  const failed = failures.find(({ reason }) => reason !== sameAsFirst) ?? failures[0]
   if (failed === undefined) return undefined
   const refusal = events.find(({ event }) => event === 'login_refused_by_provider')
   const words = [failed.reason, refusal?.error, refusal?.description]

@@ -478,3 +478,18 @@ test('a callback that a rate limit refuses is a part of its login: the user has 
     remedy: 'raise RATE_LIMIT_LOGIN or RATE_LIMIT_API if many users share one address',
   })
 })
+
+test('a callback by POST is a part of its login as well', async () => {
+  const portico = closeAfterTest(await startPortico({ issuer: idp.issuer }))
+  const browser = createTestBrowser()
+  const state = new URL(await startLogin(portico, browser)).searchParams.get('state') ?? ''
+  await browser.fetch(`${portico.url}/api/callback`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ state, error: 'access_denied' }),
+  })
+  await expectStory(portico, state.split('.')[0] ?? '', {
+    cause: 'the user cancelled at the provider',
+    remedy: 'assign the user',
+  })
+})

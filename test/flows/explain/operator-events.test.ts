@@ -91,6 +91,16 @@ describe('the story of a failed login is found', () => {
     }
   })
 
+  test('by the user also where a failure names none, but belongs to a login that does', async () => {
+    const browser = createTestBrowser()
+    idp.script({ idTokenClaims: (claims) => ({ ...claims, sub: 'ada' }) })
+    const { parameters } = await logInAtScripted(portico, idp, { browser })
+    await createTestBrowser().fetch(`${portico.url}/api/callback?${parameters}`)
+    const { events } = await read('subject=ada')
+    expect(events).toMatchObject([{ event: 'login_succeeded' }, { event: 'login_failed' }])
+    expect(events[1]?.sub).toBeUndefined()
+  })
+
   test('not after an hour, and not where nothing was kept: the answer says what cannot be found', async () => {
     const { response, login } = await failAtUserinfo()
     const id = await readShownId(response)
