@@ -146,12 +146,6 @@ export function createCallbackHandler(options: CallbackOptions): RequestHandler<
   }
 }
 
-/** The log names the login from here on, also where this browser has no transaction of it. */
-function nameLogin({ locals }: Response, { state }: AuthorizationResponse): void {
-  const login = toTransactionId(state)
-  if (login !== undefined) locals.log = withFields(locals.log, { login })
-}
-
 /**
  * Answers with a page of this server that sends the browser here again: the strict session cookie, which does
  * not come with a navigation from another site, comes with that. The login can then replace or recognise the
