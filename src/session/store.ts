@@ -20,8 +20,8 @@ export interface SessionStore {
   /**
    * Writes a new session. Returns `taken`, and writes nothing, if the handle is in use or belongs to a
    * session that has ended: an ended session never comes back (OWASP ASVS 5.0, 7.4.1). Returns `rejected` if
-   * `rejectEarlierLogins` was called for one of its groups after its login began: the session has ended then,
-   * and its tokens are a pending revocation.
+   * the logins of its user, or of everyone, that began before a later time are rejected: the session has
+   * ended then, and its tokens are a pending revocation.
    */
   create(handle: string, session: NewSession): Promise<'created' | 'taken' | 'rejected'>
 
@@ -59,6 +59,12 @@ export interface SessionStore {
 
   /** From now on, no login that began before this call makes a session of the group. */
   rejectEarlierLogins(group: SessionGroup): Promise<void>
+
+  /**
+   * From now on, no login that began before this call makes a session of anyone. Returns the time of the
+   * call, in milliseconds since the epoch, which separates earlier logins from later ones.
+   */
+  rejectAllEarlierLogins(): Promise<number>
 
   /**
    * Keeps tokens that arrived after the session `handle` had ended: in its tombstone, until they are revoked.

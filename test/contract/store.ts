@@ -748,6 +748,22 @@ export function describeStore(name: string, create: () => Promise<StoreUnderTest
         await passTime(minutes(1))
         expect(await store.create(handle(), begunAt(identity, before))).toBe('created')
       })
+
+      test('of everyone: as for one user, and says when', async () => {
+        const { store, clock, passTime } = await create()
+        const people = Array.from({ length: 20 }, person)
+        const before = clock.now()
+        await passTime(seconds(1))
+        const cutoff = await store.rejectAllEarlierLogins()
+        expect(cutoff).toBe(clock.now())
+        await passTime(minutes(14))
+        const outcome = (identity: NewSession['identity'], startedAt: number) =>
+          store.create(handle(), begunAt(identity, startedAt))
+        for (const identity of people) expect(await outcome(identity, before)).toBe('rejected')
+        for (const identity of people) expect(await outcome(identity, cutoff)).toBe('created')
+        // The other tests use the same server.
+        await passTime(minutes(1))
+      })
     })
 
     test('a key is reserved by one caller, until its lifetime has ended', async () => {

@@ -1,13 +1,13 @@
 import type { Clock } from '../../clock.ts'
 import { createExpiringMap } from '../../expiring-map.ts'
 import { toBatches } from '../batches.ts'
-import type { NewSession, Session } from '../session.ts'
-import { toGroups } from '../session-groups.ts'
+import type { Session } from '../session.ts'
 import type { SessionLifetimes, Store } from '../store.ts'
-import { idleExpiry, loginCutoffLifetime, touchInterval } from '../timeouts.ts'
+import { idleExpiry, touchInterval } from '../timeouts.ts'
 import { assertStored } from './assert-stored.ts'
 import { createMemoryEndSession } from './end-session.ts'
-import { createMemorySessionIndex, toGroupName } from './session-index.ts'
+import { createMemoryLoginCutoffs } from './login-cutoffs.ts'
+import { createMemorySessionIndex } from './session-index.ts'
 import { createMemorySharedState } from './shared-state.ts'
 import { createMemoryTokenLocks } from './token-locks.ts'
 import { createMemoryTombstones } from './tombstones.ts'
@@ -39,16 +39,16 @@ export function createMemoryStore({ clock, lifetimes, capacity = 100_000 }: Memo
   const sessions = createExpiringMap<Session>(clock, capacity, index.remove)
   const locks = createMemoryTokenLocks({ clock, capacity, fenceLifetime: lifetimes.absoluteTimeout })
   const tombstones = createMemoryTombstones(clock, 10 * capacity)
-  /** For each group, the time at which logins that had begun earlier were rejected. */
-  const loginCutoffs = createExpiringMap<number>(clock, 10 * capacity)
+  const { isRejected, ...loginCutoffs } = createMemoryLoginCutoffs(clock, 10 * capacity)
   const shared = createMemorySharedState(clock, 10 * capacity)
 
   return {
     ...shared,
+    ...loginCutoffs,
 
     async create(handle, session) {
       if (sessions.get(handle) !== undefined || tombstones.get(handle) !== undefined) return 'taken'
-      if (isLoginRejected(session)) {
+      if (isRejected(session)) {
         tombstones.write(handle, { pendingRevocation: { ...session, handle, version: 1 }, version: 1 })
         return 'rejected'
       }
@@ -92,10 +92,6 @@ export function createMemoryStore({ clock, lifetimes, capacity = 100_000 }: Memo
 
     listHandles: () => toBatches(sessions.keys(), batchSize),
 
-    async rejectEarlierLogins(group) {
-      assertStored(loginCutoffs.set(toGroupName(group), clock.now(), clock.now() + loginCutoffLifetime))
-    },
-
     keepForRevocation: tombstones.keepForRevocation,
     readPendingRevocation: tombstones.readPendingRevocation,
     completeRevocation: tombstones.completeRevocation,
@@ -126,10 +122,5 @@ export function createMemoryStore({ clock, lifetimes, capacity = 100_000 }: Memo
 
     indexSize: () => index.size(),
     size: () => [sessions, locks, tombstones, shared].reduce((sum, part) => sum + part.size(), 0),
-  }
-
-  function isLoginRejected({ identity }: NewSession): boolean {
-    const { startedAt } = identity.login
-    return toGroups(identity).some((group) => (loginCutoffs.get(toGroupName(group)) ?? -1) > startedAt)
   }
 }

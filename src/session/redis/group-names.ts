@@ -19,7 +19,7 @@ export type ToGroupNames = (group: SessionGroup) => GroupName[]
  * Parts of the index: so many that a large installation spreads over all nodes of a cluster, and so few that
  * they do not count beside the sessions of a small one.
  */
-const partCount = 1_024
+export const partCount = 1_024
 
 /**
  * What an entry's score is made of: its group times this number, and the minute in which the entry expires

@@ -23,6 +23,8 @@ export const revocationQueueKey = 'portico:revocations'
 export const toIndexKey = ({ part }: GroupName): string => `portico:index:{${part}}`
 export const toLoginCutoffKey = ({ part, hash }: GroupName): string =>
   `portico:cutoff:{${part}}:${hash.toString('base64url')}`
+/** The time of the last `rejectAllEarlierLogins`: one for each part of the index, on the same node. */
+export const toEveryonesCutoffKey = (part: number): string => `portico:cutoff:{${part}}`
 
 /** A reservation and its text have one hash tag as well. */
 export const toReservationKey = (key: string): string => `portico:reservation:{${key}}`

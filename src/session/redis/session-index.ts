@@ -3,13 +3,11 @@ import { inBatches } from '../batches.ts'
 import type { Session } from '../session.ts'
 import { isIn, type SessionGroup } from '../session-groups.ts'
 import type { SessionLifetimes } from '../store.ts'
-import { loginCutoffLifetime } from '../timeouts.ts'
 import type { RedisConnection } from './connection/connection.ts'
 import { type GroupName, scoreUnit, type ToGroupNames } from './group-names.ts'
-import { toIndexKey, toLoginCutoffKey } from './keys.ts'
+import { toEveryonesCutoffKey, toIndexKey, toLoginCutoffKey } from './keys.ts'
 import { indexScript, unindexScript } from './scripts/index-scripts.ts'
 import type { RunScript } from './scripts/script-runner.ts'
-import { setTextScript } from './scripts/shared-scripts.ts'
 import type { SessionReader } from './session-reader.ts'
 
 /**
@@ -19,16 +17,15 @@ import type { SessionReader } from './session-reader.ts'
  */
 export interface RedisSessionIndex {
   /**
-   * Adds a session to the index, and returns whether one of its groups rejects a login that began at
-   * `startedAt`. Both happen in one step: a `rejectEarlierLogins` that comes before is seen here, and a
-   * search that comes after one finds the session.
+   * Adds a session to the index, and returns whether a login that began at `startedAt` is rejected. Both
+   * happen in one step: a cut-off that is set before is seen here, and a search that comes after one finds
+   * the session.
    */
   add(groups: readonly SessionGroup[], handle: string, startedAt: number): Promise<{ isRejected: boolean }>
   /** Never rejects: the session has ended, and an index entry that stays does no harm. */
   remove(groups: readonly SessionGroup[], handle: string): Promise<void>
   /** Returns the active sessions, the oldest first. */
   find(group: SessionGroup): Promise<Session[]>
-  rejectEarlierLogins(group: SessionGroup): Promise<void>
 }
 
 interface RedisSessionIndexOptions {
@@ -91,17 +88,11 @@ export function createRedisSessionIndex({
       const byHandle = new Map(ofGroup.map((session) => [session.handle, session]))
       return [...byHandle.values()].sort((a, b) => a.createdAt - b.createdAt)
     },
-
-    async rejectEarlierLogins(group) {
-      const [name] = toNames(group)
-      if (name === undefined) return
-      await runScript(setTextScript, [toLoginCutoffKey(name)], clock.now(), loginCutoffLifetime)
-    },
   }
 
   /**
-   * Runs a script on the parts of these groups, each with its cut-off: one call for all of them, in a cluster
-   * one for each, because a script there may only use keys of one node. Joins the answers.
+   * Runs a script on the parts of these groups, each with its cut-offs: one call for all of them, in a
+   * cluster one for each, because a script there may only use keys of one node. Joins the answers.
    */
   async function onParts(
     names: readonly GroupName[],
@@ -112,7 +103,11 @@ export function createRedisSessionIndex({
     const answers = await Promise.all(
       calls.map((group) =>
         run(
-          group.flatMap((name) => [toIndexKey(name), toLoginCutoffKey(name)]),
+          group.flatMap((name) => [
+            toIndexKey(name),
+            toLoginCutoffKey(name),
+            toEveryonesCutoffKey(name.part),
+          ]),
           group,
         ),
       ),

@@ -10,6 +10,7 @@ import { type RedisConnection, readInfo } from './connection/connection.ts'
 import { createRedisEndSession } from './end-session.ts'
 import { createGroupNames } from './group-names.ts'
 import { clockAllowance, pingKey, toSessionKey } from './keys.ts'
+import { createRedisLoginCutoffs } from './login-cutoffs.ts'
 import { createSessionRecords, toTimesField } from './records/session-record.ts'
 import { createRevocationQueue } from './revocation-queue.ts'
 import { createScriptRunner } from './scripts/script-runner.ts'
@@ -46,6 +47,7 @@ export function createRedisStore({ connection, secrets, lifetimes, clock, log }:
   return {
     ...createRedisSharedState({ connection, runScript, counterSecret, clock }),
     ...createRedisTokenLocks({ runScript, records, index, clock }),
+    ...createRedisLoginCutoffs({ runScript, toNames, clock }),
 
     async create(handle, session) {
       const now = clock.now()
@@ -80,7 +82,6 @@ export function createRedisStore({ connection, secrets, lifetimes, clock, log }:
 
     findByGroup: index.find,
     listHandles: sessions.listHandles,
-    rejectEarlierLogins: index.rejectEarlierLogins,
     keepForRevocation: revocationQueue.keepForRevocation,
     readPendingRevocation: revocationQueue.readPendingRevocation,
     completeRevocation: revocationQueue.completeRevocation,

@@ -29,6 +29,13 @@ export interface SessionTermination extends Supersession {
    * @returns the handles of those that ended
    */
   endAll(group: SessionGroup, shouldEnd?: (session: Session) => boolean): Promise<string[]>
+  /**
+   * Ends every session whose login began before this call, and keeps logins in progress from making another.
+   * Their tokens wait for `revokeDue`, which calls the providers for few of them at once.
+   *
+   * @param onEnded receives the handles of those that ended, some at a time
+   */
+  endEveryone(onEnded: (handles: readonly string[]) => void): Promise<void>
   /** Ends all sessions of a user except this one; returns their handles. */
   endOthers(session: Session): Promise<string[]>
   /** Revokes the tokens of a session that was rejected because its user had been signed out meanwhile. */
@@ -68,6 +75,22 @@ export function createSessionTermination({
     },
 
     endAll,
+
+    async endEveryone(onEnded) {
+      // First, as in `endAll`.
+      const cutoff = await store.rejectAllEarlierLogins()
+      // A failover to a replica of the store may hide or bring back sessions: until none is left.
+      for (let isDone = false; !isDone; ) {
+        isDone = true
+        for await (const handles of store.listHandles()) {
+          const ended = await inBatches(handles, batchSize, (batch) => endEarlier(batch, cutoff))
+          if (ended.length === 0) continue
+          isDone = false
+          onEnded(ended)
+        }
+      }
+    },
+
     endOthers: (session) => endAll(toUserGroup(session.identity), ({ handle }) => handle !== session.handle),
 
     async revokePending(handle) {
@@ -94,6 +117,18 @@ export function createSessionTermination({
     await store.rejectEarlierLogins(group)
     const sessions = (await store.findByGroup(group)).filter(shouldEnd)
     return inBatches(sessions, batchSize, endBatch)
+  }
+
+  /** Ends those whose login began before `cutoff`, at once; returns the handles of those that were active. */
+  async function endEarlier(handles: readonly string[], cutoff: number): Promise<string[]> {
+    const results = await Promise.all(
+      handles.map(async (handle) => {
+        const session = await store.read(handle)
+        const isLater = session !== undefined && session.identity.login.startedAt >= cutoff
+        return !isLater && (await store.end(handle)).wasAlive
+      }),
+    )
+    return handles.filter((_handle, position) => results[position])
   }
 
   /** Ends sessions at once; returns the handles of those that were still active. */

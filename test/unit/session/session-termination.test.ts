@@ -238,3 +238,66 @@ test('a supersession that fails further down the chain revokes no token of an ac
   ])
   expect(revoked).toEqual([])
 })
+
+describe('ending the sessions of everyone', () => {
+  const begunAt = (startedAt: number, providerSub = 'u1'): NewSession => {
+    const { identity } = session
+    return { ...session, identity: { ...identity, providerSub, login: { ...identity.login, startedAt } } }
+  }
+  const endEveryone = async (replaced: Partial<SessionStore> = {}) => {
+    const ended: string[] = []
+    await create(replaced).endEveryone((handles) => void ended.push(...handles))
+    return ended
+  }
+  const listed = async () => {
+    const handles: string[] = []
+    for await (const batch of store.listHandles()) handles.push(...batch)
+    return handles
+  }
+
+  test('each ends, and its tokens wait for the look that revokes few at once', async () => {
+    for (let index = 0; index < 250; index += 1) await store.create(`h${index}`, begunAt(1, `u${index}`))
+    expect(await endEveryone()).toHaveLength(250)
+    expect(await listed()).toEqual([])
+    expect(revoked).toEqual([])
+    clock.advance(minutes(1))
+    expect(await store.takeDueRevocations(1_000, 1)).toHaveLength(250)
+  })
+
+  test('a login that makes its session while the others are listed ends as well', async () => {
+    const before = clock.now()
+    clock.advance(1)
+    await store.create('a', begunAt(before))
+    await endEveryone({
+      async *listHandles() {
+        yield* store.listHandles()
+        await store.create('late', begunAt(before, 'u2'))
+      },
+    })
+    expect(await listed()).toEqual([])
+  })
+
+  test('a login that began afterwards stays, also while the others are listed', async () => {
+    await store.create('a', begunAt(1))
+    const ended = await endEveryone({
+      async *listHandles() {
+        await store.create('new', begunAt(clock.now()))
+        yield* store.listHandles()
+      },
+    })
+    expect(ended).toEqual(['a'])
+    expect(await listed()).toEqual(['new'])
+  })
+
+  test('lists them again until none is left: a failover may have hidden some', async () => {
+    for (const handle of ['a', 'b', 'c']) await store.create(handle, begunAt(1))
+    const hidden = ['b', 'c']
+    const ended = await endEveryone({
+      async *listHandles() {
+        for await (const handles of store.listHandles()) yield handles.filter((one) => !hidden.includes(one))
+        hidden.pop()
+      },
+    })
+    expect(ended).toEqual(['a', 'c', 'b'])
+  })
+})
