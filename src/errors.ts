@@ -29,6 +29,7 @@ const errors = {
   csrf_check_failed: { status: 403, title: 'The request may come from another site' },
   not_found: { status: 404, title: 'Not found' },
   method_not_allowed: { status: 405, title: 'This address does not accept that method' },
+  conflict: { status: 409, title: 'This cannot be done now' },
   request_timeout: { status: 408, title: 'The request took too long' },
   payload_too_large: { status: 413, title: 'The request body is too large' },
   unsupported_media_type: { status: 415, title: 'The request body has an unsupported type' },

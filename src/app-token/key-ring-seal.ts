@@ -6,11 +6,15 @@ const storedKeys = z.array(
   z.object({
     alg: z.enum(['ES256', 'EdDSA', 'RS256']),
     signsFrom: z.number(),
+    publishedFrom: z.number().optional(),
     jwk: z.looseObject({ kty: z.string() }),
   }),
 )
 
-/** A signing key as the store has it: the private JWK, and the time from which it signs. */
+/**
+ * A signing key as the store has it: the private JWK, the time from which it signs, and that from which it is
+ * published, which keys of an earlier version lack.
+ */
 export type StoredKey = z.infer<typeof storedKeys>[number]
 
 /** The name of the key ring in the store, and the context to which its seal is bound. */

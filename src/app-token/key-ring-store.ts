@@ -4,7 +4,13 @@ import { AppError } from '../errors.ts'
 import type { SharedState } from '../session/shared-state.ts'
 import type { Log } from '../telemetry/events.ts'
 import { createKeyRingSeal, keyRingName, type StoredKey } from './key-ring-seal.ts'
-import { dropExpired, type KeySchedule, planNext } from './key-schedule.ts'
+import {
+  bringForward,
+  dropExpired,
+  findEarliestRotation,
+  type KeySchedule,
+  planNext,
+} from './key-schedule.ts'
 import { generatePrivateJwk } from './signing-key.ts'
 
 /** The key ring in the store, which all replicas share. */
@@ -18,6 +24,12 @@ export interface KeyRingStore {
    * @throws AppError `store_unavailable`
    */
   update(known: readonly StoredKey[] | undefined): Promise<StoredKey[]>
+  /**
+   * Lets the next key sign as soon as every replica knows.
+   *
+   * @throws AppError `conflict` where some verifier may not know it by then, `store_unavailable`
+   */
+  rotate(known: readonly StoredKey[]): Promise<StoredKey[]>
 }
 
 interface KeyRingStoreOptions {
@@ -53,28 +65,32 @@ export function createKeyRingStore({
   let unchanged = { version: 0, since: 0 }
 
   return {
-    async update(known) {
-      for (let attempt = 0; attempt < maxAttempts; attempt += 1) {
-        const keys = await tryUpdate(known ?? [], known === undefined)
-        if (keys !== undefined) return keys
-      }
-      throw new AppError('store_unavailable', 'The signing keys cannot be read right now.', {
-        reason: 'other replicas changed the signing keys in the store at every attempt',
-      })
-    },
+    update: (known) => untilWritten(() => tryUpdate(known ?? [], { isStarting: known === undefined })),
+    rotate: (known) => untilWritten(() => tryUpdate(known, { isStarting: false, change: rotateNow })),
+  }
+
+  async function untilWritten(attempt: () => Promise<StoredKey[] | undefined>): Promise<StoredKey[]> {
+    for (let count = 0; count < maxAttempts; count += 1) {
+      const keys = await attempt()
+      if (keys !== undefined) return keys
+    }
+    throw new AppError('store_unavailable', 'The signing keys cannot be read right now.', {
+      reason: 'other replicas changed the signing keys in the store at every attempt',
+    })
   }
 
   /** Undefined where another replica changed the key ring first; the next attempt reads what it wrote. */
   async function tryUpdate(
     known: readonly StoredKey[],
-    isStarting: boolean,
+    { isStarting, change }: { isStarting: boolean; change?: typeof rotateNow },
   ): Promise<StoredKey[] | undefined> {
     const found = await store.readVersioned(keyRingName)
     const inStore = found === undefined ? [] : seal.open(found.text)
     const version = found?.version ?? 0
     const now = clock.now()
     const present = found === undefined ? known : withLost(inStore, known, now)
-    const keys = await plan(present, isStarting, now)
+    const planned = await plan(present, isStarting, now)
+    const keys = change?.(planned, now) ?? planned
     if (found?.version !== unchanged.version) unchanged = { version, since: now }
     const isSettled = isStarting || now - unchanged.since > settledAfter
     const isUpToDate = JSON.stringify(keys) === JSON.stringify(inStore)
@@ -82,7 +98,7 @@ export function createKeyRingStore({
     if (!(await store.writeVersioned(keyRingName, version, seal.close(keys)))) return undefined
     log('signing_keys_changed', {
       keys: keys.length,
-      because: found === undefined ? 'none in store' : 'due',
+      because: found === undefined ? 'none in store' : change === undefined ? 'due' : 'operator',
     })
     return keys
   }
@@ -114,8 +130,25 @@ async function withMissingKeys(
   for (;;) {
     const signsFrom = planNext(complete, now, schedule)
     if (signsFrom === undefined) return complete
-    complete.push({ alg: schedule.alg, signsFrom, jwk: await generatePrivateJwk(schedule.alg) })
+    complete.push({
+      alg: schedule.alg,
+      signsFrom,
+      publishedFrom: now,
+      jwk: await generatePrivateJwk(schedule.alg),
+    })
   }
+}
+
+/** The keys, of which the next one signs soon. */
+function rotateNow(keys: readonly StoredKey[], now: number): StoredKey[] {
+  const rotated = bringForward(keys, now)
+  if (rotated !== undefined) return rotated
+  const from = findEarliestRotation(keys, now)
+  throw new AppError(
+    'conflict',
+    `The next key was published too recently: APIs may still cache keys without it. Rotate after ${new Date(from).toISOString()}.`,
+    { retryAfter: Math.ceil((from - now) / 1000) },
+  )
 }
 
 /**

@@ -6,14 +6,14 @@ import type { SharedState } from '../session/shared-state.ts'
 import type { Log } from '../telemetry/events.ts'
 import { type StoredKey, unreadableKeyRing } from './key-ring-seal.ts'
 import { createKeyRingStore, keyRingFreshFor } from './key-ring-store.ts'
-import { dropExpired, findActive, type ScheduledKey } from './key-schedule.ts'
-import { type SigningKey, toSigningKey } from './signing-key.ts'
+import { dropExpired, findActive, keyRingKnownFor, type ScheduledKey } from './key-schedule.ts'
+import { type SigningAlg, type SigningKey, toSigningKey } from './signing-key.ts'
 
 /**
  * The keys that sign app tokens: one signs, the next one is published already, and retired ones still verify.
  *
- * `signingKey` and `publicKeys` throw AppError `store_unavailable` where the keys were never read and the
- * store does not answer.
+ * Every method but `schedule` throws AppError `store_unavailable` where the keys were never read and the store
+ * does not answer.
  */
 export interface KeyRing {
   /** The key that signs now. */
@@ -25,6 +25,25 @@ export interface KeyRing {
    * where the keys are not known yet, or are the operator's own.
    */
   schedule(): { signsFrom: number; nextFrom: number | undefined } | undefined
+  /** The published keys, in the order in which they sign. */
+  list(): Promise<ListedKey[]>
+  /**
+   * Lets the next key sign as soon as every replica knows of it; returns the keys as `list` does.
+   *
+   * @throws AppError `conflict` where some verifier may not know the next key by then, `unprocessable` where
+   *   the keys are the operator's own, `store_unavailable`
+   */
+  rotate(): Promise<ListedKey[]>
+}
+
+/** What an operator may know of a key. */
+export interface ListedKey {
+  readonly kid: string
+  readonly alg: SigningAlg
+  /** Whether it signs, will sign, has signed, or, among keys of the operator's own, is only published. */
+  readonly state: 'signing' | 'next' | 'retired' | 'published'
+  /** Milliseconds since the epoch; undefined for keys of the operator's own. */
+  readonly signsFrom?: number | undefined
 }
 
 interface KeyRingOptions {
@@ -59,8 +78,19 @@ function createFixedKeyRing(jwks: NonNullable<Config['appToken']['keys']>): KeyR
     },
     publicKeys: async () => ({ keys: (await load()).map(({ publicJwk }) => publicJwk) }),
     schedule: () => undefined,
+    list: async () =>
+      (await load()).map(({ kid, alg }, at) => ({ kid, alg, state: at === 0 ? 'signing' : 'published' })),
+    async rotate() {
+      throw new AppError(
+        'unprocessable',
+        'The keys are in APP_TOKEN_KEYS: add a key there, wait five minutes, then move it to the front.',
+      )
+    },
   }
 }
+
+/** Milliseconds between two attempts to read the key ring, while the store does not answer. */
+const askPause = 1_000
 
 interface RingKey extends ScheduledKey {
   key: SigningKey
@@ -71,6 +101,8 @@ function createSharedKeyRing(options: KeyRingOptions): KeyRing {
   const keyRingStore = createKeyRingStore(options)
   let known: { keys: RingKey[]; stored: StoredKey[]; readAt: number } | undefined
   let inFlight: Promise<RingKey[]> | undefined
+  /** When the store was asked last, whether or not it answered. */
+  let askedAt = 0
 
   return {
     async signingKey() {
@@ -89,19 +121,41 @@ function createSharedKeyRing(options: KeyRingOptions): KeyRing {
       const signsFrom = keys[active]?.signsFrom
       return signsFrom === undefined ? undefined : { signsFrom, nextFrom: keys[active + 1]?.signsFrom }
     },
+    list: async () => describeKeys(await current()),
+    async rotate() {
+      await current()
+      const readAt = clock.now()
+      return describeKeys(await use(await keyRingStore.rotate(known?.stored ?? []), readAt))
+    },
   }
 
   async function current(): Promise<RingKey[]> {
     if (known === undefined) return loadOnce()
-    if (clock.now() - known.readAt > keyRingFreshFor) {
-      // Read in the background, and a failure is logged there: the known keys say which one signs.
-      known.readAt = clock.now()
-      loadOnce().catch(() => {})
-    }
+    const age = clock.now() - known.readAt
+    if (age <= keyRingFreshFor) return known.keys
+    // A failure is logged there: the known keys say which one signs.
+    const isDue = inFlight !== undefined || clock.now() - askedAt > askPause
+    const update = isDue ? loadOnce().catch(() => {}) : undefined
+    // Read in the background, until an operator may have brought the next key forward without this replica's
+    // knowledge.
+    if (age > keyRingKnownFor) await update
     return known.keys
   }
 
+  function describeKeys(all: readonly RingKey[]): ListedKey[] {
+    const now = clock.now()
+    const keys = dropExpired(all, now, config.ttl)
+    const active = findActive(keys, now)
+    return keys.map(({ key: { kid }, alg, signsFrom }, at) => ({
+      kid,
+      alg,
+      signsFrom,
+      state: at === active ? 'signing' : at < active ? 'retired' : 'next',
+    }))
+  }
+
   function loadOnce(): Promise<RingKey[]> {
+    if (inFlight === undefined) askedAt = clock.now()
     inFlight ??= load()
       .catch((error: unknown) => {
         // The store logs its own outages.
@@ -119,11 +173,15 @@ function createSharedKeyRing(options: KeyRingOptions): KeyRing {
   }
 
   async function load(): Promise<RingKey[]> {
-    const stored = await keyRingStore.update(known?.stored)
+    const readAt = clock.now()
+    return use(await keyRingStore.update(known?.stored), readAt)
+  }
+
+  async function use(stored: StoredKey[], readAt: number): Promise<RingKey[]> {
     const keys = await Promise.all(
       stored.map(async ({ jwk, alg, signsFrom }) => ({ alg, signsFrom, key: await toSigningKey(jwk, alg) })),
     )
-    known = { keys, stored, readAt: clock.now() }
+    known = { keys, stored, readAt }
     return keys
   }
 }

@@ -5,6 +5,8 @@ export interface ScheduledKey {
   alg: SigningAlg
   /** Milliseconds since the epoch. It signs until the next key does. */
   signsFrom: number
+  /** Milliseconds since the epoch; undefined where the version that made the key did not write it. */
+  publishedFrom?: number | undefined
 }
 
 /** The plan for new keys. */
@@ -19,6 +21,15 @@ export interface KeySchedule {
  * late.
  */
 const clockAllowance = 60_000
+
+/** Milliseconds for which verifiers may cache the public keys. */
+export const publicKeysLifetime = 5 * 60_000
+
+/**
+ * Milliseconds within which every replica that serves has read a change of the key ring: what it read longer
+ * ago, it reads again before it uses it.
+ */
+export const keyRingKnownFor = 2 * 60_000
 
 /**
  * Milliseconds for which a key of another algorithm is published before it signs. This is less than a
@@ -59,4 +70,30 @@ export function planNext(
   if (last === undefined) return now
   if (last.signsFrom <= now) return now + (last.alg === alg ? rotation : shortestLead)
   return undefined
+}
+
+/**
+ * Brings forward the time from which the next key signs, to that at which every replica knows of it: they all
+ * change keys at the same moment, as they do without an operator. Changes nothing if that time is nearer
+ * already.
+ *
+ * @returns undefined where some verifier may not have read the next key by then
+ */
+export function bringForward<K extends ScheduledKey>(keys: readonly K[], now: number): K[] | undefined {
+  const active = findActive(keys, now)
+  const next = keys[active + 1]
+  if (next === undefined || now < findEarliestRotation(keys, now)) return undefined
+  const signsFrom = Math.min(next.signsFrom, now + keyRingKnownFor)
+  return keys.map((key) => (key === next ? { ...key, signsFrom } : key))
+}
+
+/**
+ * The time from which the next key may be brought forward: a verifier that cached the keys just before it was
+ * published has dropped them when it signs.
+ */
+export function findEarliestRotation(keys: readonly ScheduledKey[], now: number): number {
+  const active = findActive(keys, now)
+  // The next key is made when the present one begins to sign.
+  const published = keys[active + 1]?.publishedFrom ?? keys[active]?.signsFrom ?? now
+  return published + publicKeysLifetime
 }

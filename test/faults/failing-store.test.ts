@@ -283,11 +283,8 @@ test('signing keys that cannot be had: not ready, and a login is refused before 
   const unreadable = new AppError('store_unavailable', 'The signing keys cannot be read.', {
     reason: 'wrapped',
   })
-  const keyRing = {
-    signingKey: () => Promise.reject(unreadable),
-    publicKeys: () => Promise.reject(unreadable),
-    schedule: () => undefined,
-  }
+  const fail = () => Promise.reject(unreadable)
+  const keyRing = { signingKey: fail, publicKeys: fail, schedule: () => undefined, list: fail, rotate: fail }
   const portico = closeAfterTest(await startPortico({ issuer: idp.issuer, replaced: { keyRing } }))
   const ready = await fetch(`${portico.url}/readyz`)
   expect([ready.status, await ready.json()]).toMatchObject([503, { parts: { signing_keys: 'wrapped' } }])

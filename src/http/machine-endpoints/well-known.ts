@@ -1,11 +1,12 @@
 import type { RequestHandler } from 'express'
 import { dpopAlgorithms } from '../../app-token/dpop-proof.ts'
 import type { KeyRing } from '../../app-token/key-ring.ts'
+import { publicKeysLifetime } from '../../app-token/key-schedule.ts'
 import { toPublicMembers } from '../../app-token/signing-key.ts'
 import type { Config } from '../../config/config.ts'
 
 /** Resource servers may cache these documents for a while: a key is published long before it signs. */
-const cacheable = 'public, max-age=300'
+const cacheable = `public, max-age=${publicKeysLifetime / 1000}`
 
 /** GET /.well-known/jwks.json: the public keys of the app token (RFC 7517 5). */
 export function createJwksHandler(keyRing: KeyRing): RequestHandler {

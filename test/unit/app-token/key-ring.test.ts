@@ -2,6 +2,7 @@ import { generateKeyPairSync, randomBytes } from 'node:crypto'
 import { exportJWK, generateKeyPair } from 'jose'
 import { describe, expect, test } from 'vitest'
 import { createKeyRing } from '../../../src/app-token/key-ring.ts'
+import { createKeyRingSeal } from '../../../src/app-token/key-ring-seal.ts'
 import { type Config, readConfig } from '../../../src/config/config.ts'
 import { AppError } from '../../../src/errors.ts'
 import { createMemoryStore } from '../../../src/session/memory/store.ts'
@@ -29,7 +30,7 @@ function createShared() {
     ...more
   }: Partial<Config['appToken']> & { secrets?: Buffer[] } = {}) =>
     createKeyRing({ config: { ...config, ...more }, store, secrets, clock, log: () => {} })
-  return { clock, store, secret, createReplica }
+  return { clock, store, secret, seal: createKeyRingSeal([secret]), createReplica }
 }
 
 type Ring = ReturnType<typeof createKeyRing>
@@ -76,6 +77,103 @@ describe('rotation', () => {
     const published = await kids(createReplica())
     clock.advance(hours(24 * 60))
     expect(published).toContain(await signer(createReplica()))
+  })
+})
+
+describe('a rotation by the operator', () => {
+  const states = async (ring: Ring) => (await ring.list()).map(({ state }) => state)
+
+  test('lets the next key sign once all replicas know, at the same moment; they may be idle (F64)', async () => {
+    const { clock, createReplica } = createShared()
+    const [one, idle] = [createReplica(), createReplica()]
+    const [first, next] = await kids(one)
+    await kids(idle)
+    clock.advance(minutes(5))
+    const rotated = await one.rotate()
+    expect(rotated.map(({ kid, state }) => [kid, state])).toEqual([
+      [first, 'signing'],
+      [next, 'next'],
+    ])
+    expect(rotated[1]?.signsFrom).toBe(clock.now() + minutes(2))
+    clock.advance(minutes(2) - 1)
+    expect([await signer(one), await signer(idle)]).toEqual([first, first])
+    clock.advance(1)
+    expect([await signer(one), await signer(idle)]).toEqual([next, next])
+    expect(await states(one)).toEqual(['retired', 'signing'])
+  })
+
+  test('a replica that nobody asked for hours knows of it, before it signs or publishes (F64)', async () => {
+    const { clock, createReplica } = createShared()
+    const [busy, idle] = [createReplica(), createReplica()]
+    await Promise.all([kids(busy), kids(idle)])
+    for (let turn = 0; turn < 2; turn += 1) {
+      clock.advance(minutes(30))
+      await kids(busy)
+      await busy.rotate()
+      clock.advance(minutes(30))
+      await kids(busy)
+    }
+    const [published, signs] = await Promise.all([kids(idle), signer(idle)])
+    expect(signs).toBe(await signer(busy))
+    expect(published).toContain(signs)
+  })
+
+  test('is refused until every cache has the next key, and says when; then there is another one (F64)', async () => {
+    const { clock, createReplica } = createShared()
+    const ring = createReplica()
+    await kids(ring)
+    clock.advance(minutes(4))
+    await expect(ring.rotate()).rejects.toMatchObject({ code: 'conflict', retryAfter: 60 })
+    expect(await states(ring)).toEqual(['signing', 'next'])
+    clock.advance(minutes(1))
+    await ring.rotate()
+    clock.advance(minutes(2))
+    await kids(ring)
+    await expect.poll(() => states(ring)).toEqual(['retired', 'signing', 'next'])
+    await expect(ring.rotate()).rejects.toMatchObject({ code: 'conflict', retryAfter: 300 })
+    clock.advance(minutes(5))
+    expect((await ring.rotate()).at(-1)?.signsFrom).toBe(clock.now() + minutes(2))
+  })
+
+  test('once more before the key has changed: changes nothing', async () => {
+    const { clock, createReplica } = createShared()
+    const [one, other] = [createReplica(), createReplica()]
+    await kids(one)
+    clock.advance(minutes(5))
+    const rotated = await one.rotate()
+    clock.advance(minutes(1))
+    expect(await other.rotate()).toEqual(rotated)
+  })
+
+  test('a key that is about to sign anyway is not put off', async () => {
+    const { clock, createReplica } = createShared()
+    const ring = createReplica()
+    await kids(ring)
+    clock.advance(hours(24) - minutes(1))
+    expect((await ring.rotate())[1]?.signsFrom).toBe(clock.now() + minutes(1))
+  })
+
+  test('keys that an earlier version made: counts from when the present one began to sign', async () => {
+    const { clock, store, createReplica, seal } = createShared()
+    await kids(createReplica())
+    const { text = '', version = 0 } = (await store.readVersioned('signing-keys')) ?? {}
+    const stored = seal.open(text).map(({ publishedFrom: _, ...key }) => key)
+    await store.writeVersioned('signing-keys', version, seal.close(stored))
+    const ring = createReplica()
+    clock.advance(minutes(5) - 1)
+    await expect(ring.rotate()).rejects.toMatchObject({ code: 'conflict' })
+    clock.advance(1)
+    expect(await ring.rotate()).toHaveLength(2)
+  })
+
+  test('the store does not answer: store_unavailable, and nothing has changed', async () => {
+    const { clock, store, createReplica } = createShared()
+    const ring = createReplica()
+    const before = await ring.list()
+    clock.advance(minutes(5))
+    store.writeVersioned = () => Promise.reject(new AppError('store_unavailable', 'down'))
+    await expect(ring.rotate()).rejects.toMatchObject({ code: 'store_unavailable' })
+    expect(await ring.list()).toEqual(before)
   })
 })
 
@@ -299,6 +397,8 @@ describe("keys of the operator's own (APP_TOKEN_KEYS)", () => {
     expect((await ring.publicKeys()).keys.map(({ alg }) => alg)).toEqual(['RS256', 'ES256'])
     expect(JSON.stringify(await ring.publicKeys())).not.toContain(keys?.[0]?.d)
     expect(await store.readVersioned('signing-keys')).toBeUndefined()
+    expect(await ring.list()).toMatchObject([{ kid: 'mine', state: 'signing' }, { state: 'published' }])
+    await expect(ring.rotate()).rejects.toMatchObject({ code: 'unprocessable' })
   })
 
   test.each<[string, unknown]>([
