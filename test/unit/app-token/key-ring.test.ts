@@ -135,6 +135,15 @@ describe('a rotation by the operator', () => {
     expect((await ring.rotate()).at(-1)?.signsFrom).toBe(clock.now() + minutes(2))
   })
 
+  test('counts from when the next key was really published, also after a time without replicas (F64)', async () => {
+    const { clock, createReplica } = createShared()
+    await kids(createReplica())
+    clock.advance(hours(26))
+    const started = createReplica()
+    expect(await states(started)).toEqual(['signing', 'next'])
+    await expect(started.rotate()).rejects.toMatchObject({ code: 'conflict', retryAfter: 300 })
+  })
+
   test('once more before the key has changed: changes nothing', async () => {
     const { clock, createReplica } = createShared()
     const [one, other] = [createReplica(), createReplica()]
