@@ -12,8 +12,8 @@ import { type SigningAlg, type SigningKey, toSigningKey } from './signing-key.ts
 /**
  * The keys that sign app tokens: one signs, the next one is published already, and retired ones still verify.
  *
- * Every method but `schedule` throws AppError `store_unavailable` where the keys were never read and the store
- * does not answer.
+ * Every method but `schedule` throws AppError `store_unavailable` where the keys were never read and the
+ * store does not answer.
  */
 export interface KeyRing {
   /** The key that signs now. */
