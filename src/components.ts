@@ -7,7 +7,7 @@ import type { Config } from './config/config.ts'
 import type { ProviderConfig } from './config/providers/provider-config.ts'
 import { createSubjectHashes } from './crypto/subject-hash.ts'
 import { createRecentEvents, type RecentEvents } from './explain/recent-events.ts'
-import type { Lifecycle } from './http/machine-endpoints/health.ts'
+import { createLifecycle, type Lifecycle } from './lifecycle.ts'
 import { createProvider } from './provider/provider.ts'
 import { createProviders, type Providers } from './provider/providers.ts'
 import { createForward, type Forward } from './proxy/forward.ts'
@@ -106,7 +106,7 @@ export async function createComponents(
     replaced.upstreamTokens ??
     createUpstreamTokens({ config, tokenRefresher, providers, signAppToken, clock })
   const proxy = replaced.proxy ?? createProxy(config, store, upstreamTokens, { observer, tracing })
-  const lifecycle = { draining: false }
+  const lifecycle = createLifecycle()
   return {
     config,
     clock,

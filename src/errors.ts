@@ -123,3 +123,13 @@ export const signedOut = (): AppError =>
  */
 export const toLogReason = (error: unknown, fallback: string): string =>
   error instanceof AppError ? (error.reason ?? error.code) : fallback
+
+/** What the log may say about a defect: its name, and where it is. The message may contain secrets. */
+export function toLogDefect(error: unknown): { error: string; frames: string[] } {
+  const lines = error instanceof Error ? (error.stack ?? '').split('\n') : []
+  const frames = lines.filter((line) => /^\s+at /.test(line)).slice(0, 12)
+  return {
+    error: error instanceof Error ? error.name : typeof error,
+    frames: frames.map((line) => line.trim()),
+  }
+}

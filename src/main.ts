@@ -10,7 +10,9 @@ import { type Environment, readSettings } from './config/read-settings.ts'
 import { isIntrospectionClientId } from './config/values/caller-secrets.ts'
 import { randomToken } from './crypto/hash.ts'
 import { createSubjectHashes } from './crypto/subject-hash.ts'
-import { serving, startWorkers } from './workers.ts'
+import { toLogDefect } from './errors.ts'
+import type { RunningServer } from './server.ts'
+import { serving, startWorkers, type Workers } from './workers.ts'
 
 const usage = `Usage: portico-bff [command]
 
@@ -35,30 +37,37 @@ async function runServer(): Promise<void> {
   const server = await start(config, env)
   // logrotate sends it. Without a file, the signal of a terminal that is closed ends the process.
   if (isFile(config.log.audit)) process.on('SIGHUP', () => server.reopenAudit())
+  let exitCode = 0
   let isClosing = false
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-    process.once(signal, () => {
-      // A worker may get both: Ctrl+C reaches every process of a terminal, and the primary sends SIGTERM.
-      if (isClosing) return
-      isClosing = true
-      server.close().then(
-        () => process.exit(0),
-        () => process.exit(1),
-      )
-    })
+  const end = (drain?: number) => {
+    // A worker may get both: Ctrl+C reaches every process of a terminal, and the primary sends SIGTERM.
+    if (isClosing) return
+    isClosing = true
+    server.close(drain).then(
+      () => process.exit(exitCode),
+      () => process.exit(1),
+    )
   }
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => end())
+  // After an error that nothing handled, also a rejection, the state of the process is unknown: it takes no
+  // more requests, and the others have their answers. Whoever started it starts another one.
+  process.on('uncaughtException', (error: unknown) => {
+    server.log('process_failed', toLogDefect(error))
+    exitCode = 1
+    end(0)
+    setTimeout(() => process.exit(exitCode), endAfterFailure).unref()
+  })
 }
 
 const isFile = (audit: string | undefined) => audit !== undefined && audit !== 'stdout'
+/** Milliseconds in which a process ends that has failed, whatever else fails in it. */
+const endAfterFailure = 25_000
 
 /**
  * Starts the server in this process, or the workers that serve in its place. The module is loaded only here,
  * so that the primary process stays small and other commands start at once.
  */
-async function start(
-  config: Config,
-  env: Environment,
-): Promise<{ close(): Promise<void>; reopenAudit(): void }> {
+async function start(config: Config, env: Environment): Promise<RunningServer | Workers> {
   if (config.workers > 1 && cluster.isPrimary) return startWorkers(config)
   const { serve } = await import('./server.ts')
   const server = await serve(config, env)

@@ -8,14 +8,19 @@ import { findUnknownVariables } from './config/unknown-variables.ts'
 import { createHttpServer } from './http/wire/http-server.ts'
 import { createApp, createOperatorApp } from './routes.ts'
 import { toServerState } from './server-state.ts'
+import type { Log } from './telemetry/events.ts'
 
 /** A server that listens. */
 export interface RunningServer {
   port: number
   /** The port for operators, where there is one. */
   operatorPort: number | undefined
-  /** Says "not ready" for the drain time, then lets requests in flight finish, then closes everything. */
-  close(): Promise<void>
+  log: Log
+  /**
+   * Says "not ready" for the drain time, that of the configuration by default; then lets requests in flight
+   * finish, then closes everything.
+   */
+  close(drain?: number): Promise<void>
   /** Opens the file of the audit stream again, after it was renamed. */
   reopenAudit(): void
 }
@@ -82,11 +87,12 @@ export async function startServer(components: Components): Promise<RunningServer
   return {
     port,
     operatorPort: (operatorServer?.address() as AddressInfo | undefined)?.port,
+    log,
     reopenAudit: () => components.audit?.reopen(),
-    async close() {
-      lifecycle.draining = true
-      log('server_draining', { drain_ms: config.shutdownDrain })
-      await delay(config.shutdownDrain)
+    async close(drain = config.shutdownDrain) {
+      lifecycle.end()
+      log('server_draining', { drain_ms: drain })
+      await delay(drain)
       const closed = new Promise((resolve) => server.close(resolve))
       operatorServer?.close()
       operatorServer?.closeIdleConnections()

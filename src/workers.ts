@@ -1,11 +1,13 @@
 import cluster, { type Worker } from 'node:cluster'
 import type { Config } from './config/config.ts'
+import { connectLifecycleOfWorkers } from './lifecycle.ts'
 import type { Log } from './telemetry/events.ts'
 import { openLog } from './telemetry/logger.ts'
 import { connectMetricsOfWorkers } from './telemetry/metrics/process-exchange.ts'
 
 /** Processes that serve the same ports. */
 export interface Workers {
+  log: Log
   /** Lets each of them drain and end; rejects if one fails to. */
   close(): Promise<void>
   /** Lets each of them open the file of the audit stream again. */
@@ -30,6 +32,7 @@ export async function startWorkers(config: Config): Promise<Workers> {
   const { level, format } = config.log
   const log = await openLog({ level, format })
   if (operator !== undefined) connectMetricsOfWorkers()
+  connectLifecycleOfWorkers()
   const running = new Set<Worker>()
   let isClosing = false
 
@@ -60,6 +63,7 @@ export async function startWorkers(config: Config): Promise<Workers> {
   for (let others = count - 1; others > 0; others -= 1) startReplaced()
 
   return {
+    log,
     reopenAudit() {
       for (const worker of running) worker.process.kill('SIGHUP')
     },

@@ -44,7 +44,7 @@ const layers = [
   ['session'],
   ['provider'],
   ['jwks', 'config', 'crypto'],
-  ['expiring-map', 'telemetry', 'errors', 'advice'],
+  ['expiring-map', 'telemetry', 'errors', 'advice', 'lifecycle'],
   ['clock'],
 ]
 const folderOf = (file: string) => file.split('/')[0]?.replace(/\.ts$/, '') ?? ''

@@ -1,20 +1,15 @@
 import type { RequestHandler } from 'express'
 import type { KeyRing } from '../../app-token/key-ring.ts'
 import { toLogReason } from '../../errors.ts'
+import type { Lifecycle } from '../../lifecycle.ts'
 import type { Providers } from '../../provider/providers.ts'
 import type { Store } from '../../session/store.ts'
-
-/** The state of the server between its start and its end. */
-export interface Lifecycle {
-  /** Whether it is shutting down: it completes the requests it has, and should get no new ones. */
-  draining: boolean
-}
 
 /** GET /livez: the process answers. */
 export const livez: RequestHandler = (_req, res) => void res.json({ status: 'ok' })
 
 interface ReadinessOptions {
-  lifecycle: Lifecycle
+  lifecycle: Pick<Lifecycle, 'draining'>
   providers: Providers
   store: Store
   keyRing: KeyRing

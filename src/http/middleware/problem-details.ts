@@ -1,6 +1,6 @@
 import type { ErrorRequestHandler, RequestHandler, Response } from 'express'
 import type { Config } from '../../config/config.ts'
-import { AppError } from '../../errors.ts'
+import { AppError, toLogDefect } from '../../errors.ts'
 import { toLogFields } from '../../session/session.ts'
 import { renderErrorPage } from '../pages.ts'
 import { isNavigation } from '../request/navigation.ts'
@@ -19,7 +19,7 @@ export function createProblemDetails(config: Config): ErrorRequestHandler {
     if (res.headersSent && res.locals.refusal !== undefined) return
     const refusal = translateHttpError(error)
     res.locals.refusal = { code: refusal.code, reason: refusal.reason }
-    if (refusal.code === 'internal_error') logInternalError(error, res)
+    if (refusal.code === 'internal_error') res.locals.log('request_failed', toLogDefect(error))
     if (refusal.code === 'dpop_key_mismatch') {
       const { session } = res.locals
       res.locals.log('dpop_key_mismatch', session && toLogFields(session))
@@ -85,14 +85,4 @@ function sendPage({ title, detail, code }: AppError, res: Response, config: Conf
 function toLoginPath({ returnTo, provider }: Retry, { providers }: Config): string {
   const chosen = provider === undefined || providers.length === 1 ? {} : { provider }
   return `/api/login?${new URLSearchParams({ return_to: returnTo, ...chosen })}`
-}
-
-/** Logs stack frames only: the message may contain secrets. */
-function logInternalError(error: unknown, res: Response): void {
-  const frames =
-    error instanceof Error ? (error.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line)) : []
-  res.locals.log('request_failed', {
-    error: error instanceof Error ? error.name : typeof error,
-    frames: frames.slice(0, 12).map((line) => line.trim()),
-  })
 }

@@ -386,15 +386,15 @@ describe('health', () => {
     const before = events().length
     await request(portico.url).get('/readyz')
     await expect.poll(() => events().slice(before)).toEqual(['probe_completed'])
-    portico.components.lifecycle.draining = true
+    await portico.components.lifecycle.setDraining(true)
     await request(portico.url).get('/readyz')
-    portico.components.lifecycle.draining = false
+    await portico.components.lifecycle.setDraining(false)
     await expect.poll(() => events().slice(before)).toEqual(['probe_completed', 'request_completed'])
   })
 
   test('readyz says no while the server drains, and livez goes on', async () => {
     const other = await startPortico({ issuer: idp.issuer })
-    other.components.lifecycle.draining = true
+    await other.components.lifecycle.setDraining(true)
     const ready = await request(other.url).get('/readyz')
     expect([ready.status, ready.body.parts.server]).toEqual([503, 'draining'])
     expect((await request(other.url).get('/livez')).status).toBe(200)
