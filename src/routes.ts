@@ -5,8 +5,6 @@ import { createEndpoints } from './endpoints.ts'
 import { handleBackChannelLogoutError } from './http/machine-endpoints/back-channel-logout.ts'
 import { createReadinessHandler, livez } from './http/machine-endpoints/health.ts'
 import { createMetricsHandler } from './http/machine-endpoints/metrics.ts'
-import { createOperatorGuard, createOperatorLogoutHandler } from './http/machine-endpoints/operator.ts'
-import { createOperatorEventsHandler } from './http/machine-endpoints/operator-events.ts'
 import { handleUniversalLogoutError } from './http/machine-endpoints/universal-logout.ts'
 import { formBody, jsonBody, jsonOrFormBody } from './http/middleware/body.ts'
 import { createCors } from './http/middleware/cors.ts'
@@ -16,8 +14,15 @@ import { createRequestContext } from './http/middleware/request-context.ts'
 import { addResponseHeaders } from './http/middleware/response-headers.ts'
 import { createRequestTracing } from './http/middleware/trace-requests.ts'
 import { refuseMalformed } from './http/middleware/well-formed.ts'
+import { createDrainHandler } from './http/operator-endpoints/drain.ts'
+import { createOperatorEventsHandler } from './http/operator-endpoints/events.ts'
+import { createOperatorGuard } from './http/operator-endpoints/guard.ts'
+import { createKeyListHandler, createKeyRotationHandler } from './http/operator-endpoints/keys.ts'
+import { operatorPage } from './http/operator-endpoints/page/page.ts'
+import { createOperatorSessionHandlers } from './http/operator-endpoints/sessions.ts'
+import { createStatusHandler } from './http/operator-endpoints/status.ts'
 import { type AddRoute, createAddRoute } from './http/route.ts'
-import { createOperatorLogout } from './logout/operator.ts'
+import { createOperatorSessions } from './logout/operator.ts'
 
 /** Creates the app: every address, and before its endpoint every guard, in the order in which they run. */
 export function createApp(components: Components): Express {
@@ -107,6 +112,7 @@ export function createOperatorApp(components: Components): Express {
 
   const secret = config.operator?.secret
   if (secret !== undefined) {
+    route('/operator/', { get: [refuseMalformed, operatorPage] })
     app.use(createOperatorGuard(secret), refuseMalformed)
     addOperatorRoutes(route, components)
   }
@@ -117,10 +123,21 @@ export function createOperatorApp(components: Components): Express {
 
 /** Adds the operator API. */
 function addOperatorRoutes(route: AddRoute, components: Components): void {
-  const { config, clock, providers, termination, recentEvents } = components
-  const operatorLogout = createOperatorLogout({ providers, termination })
+  const { config, clock, lifecycle, keyRing, recentEvents } = components
+  const sessions = createOperatorSessionHandlers(createOperatorSessions(components), clock)
+
+  route('/operator/status', { get: [createStatusHandler(components)] })
   route<{ sub: string }>('/operator/subjects/:sub/sessions', {
-    delete: [createOperatorLogoutHandler(operatorLogout)],
+    get: [sessions.list],
+    delete: [sessions.endOfSubject],
+  })
+  route('/operator/sessions', { delete: [sessions.endEveryone] })
+  route<{ id: string }>('/operator/sessions/:id', { delete: [sessions.endOne] })
+  route('/operator/keys', { get: [createKeyListHandler(keyRing)] })
+  route('/operator/keys/rotate', { post: [createKeyRotationHandler(keyRing)] })
+  route('/operator/drain', {
+    post: [createDrainHandler(lifecycle, true)],
+    delete: [createDrainHandler(lifecycle, false)],
   })
   if (recentEvents !== undefined) {
     const toHashes = createSubjectHashes(config.secrets)

@@ -9,6 +9,14 @@ import { currentSession } from '../middleware/require-session.ts'
 import type { SignOut } from '../session/sign-out.ts'
 import { toSessionView } from './session.ts'
 
+/** A session in a list, at the time `now`. */
+export const toListedSession = (session: Session, now: number) => ({
+  ...toSessionView(session, now),
+  device: session.identity.login.device,
+  address: session.identity.login.address ?? null,
+  last_seen_at: new Date(session.lastSeenAt).toISOString(),
+})
+
 interface SessionListOptions {
   store: SessionStore
   clock: Clock
@@ -16,18 +24,16 @@ interface SessionListOptions {
 
 /** GET /api/sessions: where the user is signed in, oldest first. */
 export function createSessionListHandler({ store, clock }: SessionListOptions): RequestHandler {
-  const toListed = (session: Session, current: string, now: number) => ({
-    ...toSessionView(session, now),
-    device: session.identity.login.device,
-    address: session.identity.login.address ?? null,
-    last_seen_at: new Date(session.lastSeenAt).toISOString(),
-    current: session.handle === current,
-  })
   return async (_req, res) => {
     const session = currentSession(res)
     const found = await store.findByGroup(toUserGroup(session.identity))
     const now = clock.now()
-    res.json({ sessions: found.map((one) => toListed(one, session.handle, now)) })
+    res.json({
+      sessions: found.map((one) => ({
+        ...toListedSession(one, now),
+        current: one.handle === session.handle,
+      })),
+    })
   }
 }
 

@@ -1,0 +1,110 @@
+import cluster from 'node:cluster'
+import { hostname } from 'node:os'
+import { monitorEventLoopDelay } from 'node:perf_hooks'
+import type { RequestHandler } from 'express'
+import type { KeyRing } from '../../app-token/key-ring.ts'
+import type { Clock } from '../../clock.ts'
+import type { Lifecycle } from '../../lifecycle.ts'
+import type { Provider } from '../../provider/provider.ts'
+import type { Providers } from '../../provider/providers.ts'
+import type { OpenCalls } from '../../proxy/open-calls.ts'
+import type { SessionStore, Store } from '../../session/store.ts'
+import { readVersion } from '../../telemetry/version.ts'
+import { checkReadiness } from '../machine-endpoints/health.ts'
+import { toKeyViews } from './keys.ts'
+
+interface StatusOptions {
+  lifecycle: Lifecycle
+  providers: Providers
+  store: Store
+  keyRing: KeyRing
+  proxy: { openCalls: OpenCalls }
+  clock: Clock
+}
+
+/** GET /operator/status: how this process is, and what replicas share; null where the store does not say. */
+export function createStatusHandler(options: StatusOptions): RequestHandler {
+  const { lifecycle, providers, store, keyRing, proxy, clock } = options
+  const version = readVersion()
+  const startedAt = clock.now()
+  const readEventLoopDelay = watchEventLoop()
+  const countSessions = createSessionCount(store)
+
+  return async (_req, res) => {
+    const [{ isReady, parts }, sessions, pendingRevocations, keys] = await Promise.all([
+      checkReadiness(options),
+      orNull(countSessions()),
+      orNull(store.countPendingRevocations()),
+      orNull(keyRing.list()),
+    ])
+    res.json({
+      version,
+      node: process.versions.node,
+      replica: hostname(),
+      worker: cluster.worker?.id ?? null,
+      started_at: new Date(startedAt).toISOString(),
+      uptime: Math.floor((clock.now() - startedAt) / 1000),
+      event_loop_delay_ms: readEventLoopDelay(),
+      ready: isReady,
+      draining: lifecycle.draining,
+      parts,
+      sessions,
+      pending_revocations: pendingRevocations,
+      open_streams: proxy.openCalls.streams(),
+      providers: providers.all.map(describeProvider),
+      keys: keys && toKeyViews(keys),
+    })
+  }
+}
+
+function describeProvider({ name, issuer, isReady, breakers }: Provider) {
+  const states = Object.entries(breakers).map(([breaker, { isOpen }]) => [
+    breaker,
+    isOpen() ? 'open' : 'closed',
+  ])
+  return { name, issuer, discovered: isReady(), breakers: Object.fromEntries(states) as object }
+}
+
+/** Milliseconds by which the event loop was late since the last reading: at most in 99 of 100 times, and ever. */
+function watchEventLoop(): () => { p99: number; max: number } {
+  const resolution = 20
+  const histogram = monitorEventLoopDelay({ resolution })
+  histogram.enable()
+  // It measures the time between two looks.
+  const toDelay = (nanoseconds: number) => Math.max(0, Math.round(nanoseconds / 1e6 - resolution))
+  return () => {
+    const delay = { p99: toDelay(histogram.percentile(99)), max: toDelay(histogram.max) }
+    histogram.reset()
+    return delay
+  }
+}
+
+/** Milliseconds for which a count of sessions is shown, or ten times as long as the count took. */
+const countFreshFor = 5_000
+
+/** Counts the sessions of all replicas, so seldom that it takes a tenth of the time at most. */
+function createSessionCount(store: Pick<SessionStore, 'listHandles'>): () => Promise<number> {
+  let counted: { count: Promise<number>; freshUntil: number } | undefined
+
+  return () => {
+    if (counted === undefined || performance.now() > counted.freshUntil) {
+      const own = { count: countAll(), freshUntil: Number.POSITIVE_INFINITY }
+      const startedAt = performance.now()
+      const finish = () => {
+        const now = performance.now()
+        own.freshUntil = now + Math.max(countFreshFor, 10 * (now - startedAt))
+      }
+      own.count.then(finish, finish)
+      counted = own
+    }
+    return counted.count
+  }
+
+  async function countAll(): Promise<number> {
+    let count = 0
+    for await (const handles of store.listHandles()) count += handles.length
+    return count
+  }
+}
+
+const orNull = <T>(value: Promise<T>): Promise<T | null> => value.catch(() => null)
