@@ -186,6 +186,9 @@ test.each([
     await page.screenshot({ path: join(pictures, `operator ${name} ${colorScheme}.png`), fullPage: true })
   }
   expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(options.viewport.width)
+  for (const button of await page.getByRole('button').all()) {
+    expect((await button.boundingBox())?.height, String(await button.textContent())).toBeLessThan(50)
+  }
   await click(page, 'End all sessions')
   expect(await findFlaws(page)).toEqual(noFlaws)
   await page.screenshot({ path: join(pictures, `operator ${name} question.png`) })

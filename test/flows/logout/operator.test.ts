@@ -1,5 +1,8 @@
+import { createHash } from 'node:crypto'
 import { expect } from 'vitest'
+import { AppError } from '../../../src/errors.ts'
 import { createTestBrowser, type TestBrowser } from '../../support/browser.ts'
+import { minutes, seconds } from '../../support/clock.ts'
 import {
   closeAfterTest,
   idp,
@@ -67,7 +70,7 @@ test('nothing else is told without the secret, and every answer is kept by no ca
   const known = await fetch(`${operatorUrl}/anything`, { headers: { authorization: `Bearer ${secret}` } })
   expect(known.headers.get('cache-control')).toBe('no-store')
   expect(await readRefusal(known)).toBe('404 not_found')
-  expect(await readRefusal(await call('x', undefined, 'GET'))).toBe('405 method_not_allowed')
+  expect(await readRefusal(await call('x', undefined, 'POST'))).toBe('405 method_not_allowed')
 })
 
 test.each([
@@ -113,6 +116,182 @@ test('several providers: a subject is named by its provider, and means its peopl
   expect((await getSession(both, first)).active).toBe(true)
   expect((await getSession(both, second)).active).toBe(false)
   await both.close()
+})
+
+const ask = (method: string, path: string) =>
+  fetch(`${operatorUrl}/operator/${path}`, { method, headers: { authorization: `Bearer ${secret}` } })
+
+test('lists the sessions of a subject, and ends one of them', async () => {
+  const [phone, laptop] = [await signIn({ sub: 'listed' }), await signIn({ sub: 'listed' })]
+  const { sessions } = (await (await ask('GET', 'subjects/listed/sessions')).json()) as {
+    sessions: { id: string }[]
+  }
+  const [first, second] = sessions
+  expect(sessions).toHaveLength(2)
+  expect(first).toEqual({
+    id: expect.any(String),
+    provider: 'default',
+    device: expect.any(String),
+    address: null,
+    created_at: expect.any(String),
+    last_seen_at: expect.any(String),
+    idle_expires_in: expect.any(Number),
+    absolute_expires_in: expect.any(Number),
+  })
+  expect(await (await ask('DELETE', `sessions/${first?.id}`)).json()).toEqual({ ended: 1 })
+  expect([await isSignedIn(phone), await isSignedIn(laptop)]).toEqual([false, true])
+  expect(portico.logged.findLast(({ event }) => event === 'sessions_ended_by_operator')).toMatchObject({
+    sub: 'listed',
+    sessions: [first?.id],
+  })
+  expect(await readRefusal(await ask('DELETE', `sessions/${first?.id}`))).toBe('404 not_found')
+  expect(await (await ask('GET', 'subjects/listed/sessions')).json()).toMatchObject({
+    sessions: [{ id: second?.id }],
+  })
+})
+
+test('ends the sessions of everyone, and logins in progress; who begins afterwards signs in', async () => {
+  const [ada, grace] = [await signIn({ sub: 'ada' }), await signIn({ sub: 'grace' })]
+  const late = createTestBrowser()
+  const parameters = idp.authorize(await startLogin(portico, late))
+  portico.clock.advance(1)
+  const { ended } = (await (await ask('DELETE', 'sessions')).json()) as { ended: number }
+  expect(ended).toBeGreaterThanOrEqual(2)
+  expect([await isSignedIn(ada), await isSignedIn(grace)]).toEqual([false, false])
+  expect(await readRefusal(await late.fetch(`${portico.url}/api/callback?${parameters}`))).toBe(
+    '401 signed_out',
+  )
+  expect(await isSignedIn(late)).toBe(false)
+  expect(await isSignedIn(await signIn({ sub: 'ada' }))).toBe(true)
+  expect(portico.logged.findLast(({ event }) => event === 'operator_acted')).toMatchObject({
+    level: 'info',
+    act: 'end_all_sessions',
+    ended,
+  })
+  const calls = () => idp.calls.revocation
+  const before = calls()
+  portico.clock.advance(seconds(20))
+  await portico.components.tokenRevocation.revokeDue()
+  expect(calls() - before).toBeGreaterThanOrEqual(2)
+})
+
+test('says how the server is: version, readiness, counts, breakers, keys', async () => {
+  await signIn({ sub: 'counted' })
+  expect(await (await ask('GET', 'status')).json()).toMatchObject({
+    version: expect.stringMatching(/^\d+\.\d+\.\d+/),
+    worker: null,
+    started_at: expect.any(String),
+    event_loop_delay_ms: { p99: expect.any(Number), max: expect.any(Number) },
+    ready: true,
+    draining: false,
+    parts: { server: 'ok', store: 'ok', signing_keys: 'ok', provider: 'ok' },
+    sessions: expect.any(Number),
+    pending_revocations: expect.any(Number),
+    open_streams: 0,
+    providers: [{ name: 'default', discovered: true, breakers: { refresh: 'closed', revocation: 'closed' } }],
+    keys: [{ state: 'signing' }, { state: 'next' }],
+  })
+})
+
+test('a store that does not answer: the status says so, and what it does not know', async () => {
+  const { store } = portico
+  const down = () => Promise.reject(new AppError('store_unavailable', 'down', { reason: 'ECONNREFUSED' }))
+  const without = closeAfterTest(
+    await startPortico({
+      issuer: idp.issuer,
+      env: { OPERATOR_SECRET: secret, OPERATOR_PORT: '0' },
+      replaced: {
+        store: {
+          ...store,
+          ping: down,
+          countPendingRevocations: down,
+          async *listHandles() {
+            yield await down()
+          },
+        },
+      },
+    }),
+  )
+  const port = without.logged.find(({ event }) => event === 'operator_listening')?.port
+  const headers = { authorization: `Bearer ${secret}` }
+  const response = await fetch(`http://127.0.0.1:${port}/operator/status`, { headers })
+  expect([response.status, await response.json()]).toMatchObject([
+    200,
+    { ready: false, parts: { store: 'ECONNREFUSED' }, sessions: null, pending_revocations: null },
+  ])
+})
+
+test('rotates the keys once every cache has the next one; tokens of before and after verify (F64)', async () => {
+  const own = closeAfterTest(
+    await startPortico({ issuer: idp.issuer, env: { OPERATOR_SECRET: secret, OPERATOR_PORT: '0' } }),
+  )
+  const port = own.logged.find(({ event }) => event === 'operator_listening')?.port
+  const rotate = () =>
+    fetch(`http://127.0.0.1:${port}/operator/keys/rotate`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${secret}` },
+    })
+  const early = await rotate()
+  expect(early.headers.get('retry-after')).toBe('300')
+  expect(await readRefusal(early)).toBe('409 conflict')
+  own.clock.advance(minutes(5))
+  const { keys } = (await (await rotate()).json()) as { keys: { kid: string; signs_from: string }[] }
+  expect(keys).toMatchObject([{ state: 'signing' }, { state: 'next' }])
+  const signsFrom = Date.parse(keys[1]?.signs_from ?? '')
+  expect(signsFrom).toBe(own.clock.now() + minutes(2))
+  expect(own.logged.findLast(({ event }) => event === 'operator_acted')).toMatchObject({
+    act: 'rotate_keys',
+    key: keys[1]?.kid,
+    signs_from: keys[1]?.signs_from,
+  })
+  own.clock.advance(minutes(2))
+  const published = (await (await fetch(`${own.url}/.well-known/jwks.json`)).json()) as {
+    keys: { kid: string }[]
+  }
+  expect((await own.components.keyRing.signingKey()).kid).toBe(keys[1]?.kid)
+  expect(published.keys.map(({ kid }) => kid)).toEqual(expect.arrayContaining(keys.map(({ kid }) => kid)))
+})
+
+test('drains, so that balancers send no more requests, and takes it back', async () => {
+  const readiness = async () => {
+    const response = await fetch(`${portico.url}/readyz`)
+    return [response.status, ((await response.json()) as { parts: { server: string } }).parts.server]
+  }
+  expect(await (await ask('POST', 'drain')).json()).toEqual({ draining: true })
+  expect(await readiness()).toEqual([503, 'draining'])
+  expect((await fetch(`${portico.url}/api/providers`)).headers.get('connection')).toBe('close')
+  expect(await (await ask('DELETE', 'drain')).json()).toEqual({ draining: false })
+  expect(await readiness()).toEqual([200, 'ok'])
+  const acts = portico.logged.filter(({ event }) => event === 'operator_acted').map(({ act }) => act)
+  expect(acts.slice(-2)).toEqual(['drain', 'stop_draining'])
+})
+
+test('a process that ends cannot be made ready again', async () => {
+  const ending = closeAfterTest(
+    await startPortico({ issuer: idp.issuer, env: { OPERATOR_SECRET: secret, OPERATOR_PORT: '0' } }),
+  )
+  ending.components.lifecycle.end()
+  const port = ending.logged.find(({ event }) => event === 'operator_listening')?.port
+  const headers = { authorization: `Bearer ${secret}` }
+  const response = await fetch(`http://127.0.0.1:${port}/operator/drain`, { method: 'DELETE', headers })
+  expect(await readRefusal(response)).toBe('409 conflict')
+  expect((await fetch(`${ending.url}/readyz`)).status).toBe(503)
+})
+
+test('the page has no data, and its policy allows its own script and style alone', async () => {
+  const response = await fetch(`${operatorUrl}/operator/`)
+  const policy = response.headers.get('content-security-policy') ?? ''
+  const html = await response.text()
+  const hashes = [...html.matchAll(/<(script|style)>(.*?)<\/\1>/gs)].map(
+    ([, , text = '']) => `'sha256-${createHash('sha256').update(text).digest('base64')}'`,
+  )
+  expect(hashes).toHaveLength(2)
+  for (const hash of hashes) expect(policy).toContain(hash)
+  expect(policy).toMatch(/default-src 'none'.*connect-src 'self'.*frame-ancestors 'none'/)
+  expect(policy).not.toMatch(/unsafe|\*/)
+  expect(response.headers.get('access-control-allow-origin')).toBeNull()
+  expect(response.headers.get('set-cookie')).toBeNull()
+  expect(response.headers.get('x-frame-options')).toBe('DENY')
 })
 
 test('browsers cannot reach it: the public port has no such address', async () => {

@@ -11,7 +11,7 @@ export const markup = `
   <form id="enter" class="card">
     <label for="secret">OPERATOR_SECRET</label>
     <div class="row">
-      <input id="secret" type="password" autocomplete="off" required>
+      <input id="secret" type="password" autocomplete="off" required autofocus>
       <button>Open</button>
     </div>
     <p class="hint">It stays in this tab, until you forget it or close the tab.</p>

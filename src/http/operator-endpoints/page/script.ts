@@ -73,7 +73,7 @@ function showStatus(status) {
   show('tiles', [
     tile('This process', status.ready ? 'Ready' : 'Not ready', status.ready ? 'good' : 'bad'),
     tile('Sessions', unknown(status.sessions)),
-    tile('Revocations pending', unknown(status.pending_revocations)),
+    tile('To be revoked', unknown(status.pending_revocations)),
     tile('Open streams', status.open_streams),
     tile('Event loop, late by', status.event_loop_delay_ms.p99 + ' ms'),
     tile('Up for', span(status.uptime)),

@@ -16,7 +16,7 @@ export const style = `
 body { margin: 0; background: var(--page); color: var(--text) }
 header, main { max-width: 60rem; margin: 0 auto; padding: 0 1rem }
 header { display: flex; align-items: center; justify-content: space-between; gap: 1rem; padding-block: 1rem 0 }
-h1 { font-size: 1.25rem; margin: 0 }
+h1 { font-size: 1.25rem; margin: 0; white-space: nowrap }
 h1 span { color: var(--soft); font-weight: 400 }
 h2 { font-size: 1rem; margin: 2rem 0 .5rem }
 h2:focus { outline: none }
@@ -32,7 +32,9 @@ ul.plain.card { padding: .25rem 1rem }
 #parts { margin-top: .75rem; font-size: .9375rem }
 .card li { padding: .75rem 0; border-top: 1px solid var(--edge); overflow-wrap: anywhere }
 .card li:first-child { border-top: 0 }
-.card > .plain:not(:empty) { margin-bottom: .5rem }
+.card > .plain { margin-top: -.5rem }
+.card > .row:first-child { margin-top: 0 }
+#enter .hint { margin: .75rem 0 0 }
 #sessions ul, #story:not(:empty) { margin-top: .75rem }
 li strong { font-weight: 600 }
 li small, .hint { color: var(--soft); font-size: .875rem }
@@ -43,8 +45,8 @@ li small { display: block }
 label { font-weight: 600 }
 input, select, button { font: inherit; min-height: 2.75rem; border-radius: .5rem; border: 1px solid var(--line); padding: 0 .9rem }
 input, select { background: var(--page); color: var(--text) }
-input { flex: 1 1 12rem; min-width: 0 }
-button { background: var(--main); border-color: var(--main); color: var(--on-main); font-weight: 600; cursor: pointer }
+input { flex: 1 1 6rem; min-width: 0 }
+button { background: var(--main); border-color: var(--main); color: var(--on-main); font-weight: 600; cursor: pointer; white-space: nowrap; flex: none }
 button.quiet { background: var(--card); color: var(--text); border-color: var(--line) }
 button.danger { background: var(--bad); border-color: var(--bad); color: var(--on-bad) }
 button:disabled { opacity: .6; cursor: default }
@@ -53,7 +55,7 @@ button:disabled { opacity: .6; cursor: default }
   background: var(--card); border: 1px solid; border-radius: .5rem; padding: .6rem 1rem; margin: 1rem 0 0
 }
 #notice { color: var(--good) } #problem { color: var(--bad) }
-dialog { background: var(--card); color: var(--text); border: 1px solid var(--line); border-radius: .75rem; max-width: 26rem; padding: 1.25rem }
+dialog { background: var(--card); color: var(--text); border: 1px solid var(--line); border-radius: .75rem; width: 26rem; max-width: calc(100% - 2rem); padding: 1.25rem }
 dialog p { margin: 0 } dialog .row { margin-top: 1.25rem; justify-content: flex-end }
 dialog::backdrop { background: rgb(0 0 0 / .5) }
 code { font-size: .9em }
