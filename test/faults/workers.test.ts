@@ -240,6 +240,36 @@ test('SIGHUP to the primary: every worker opens the file of the audit stream aga
   expect(countRefusals(path)).toEqual([10, 10])
 })
 
+test('the operator drains all workers, also one that starts later, and takes it back', async () => {
+  const operator = { secret: testSecret(), port: String(await freePort()) }
+  const { server, url, pids } = await startBoth({
+    OPERATOR_SECRET: operator.secret,
+    OPERATOR_PORT: operator.port,
+  })
+  const connections = await connectToBoth({ server, url })
+  const readiness = () =>
+    Promise.all(connections.map((connection) => ask(url, '/readyz', createTestBrowser(), connection)))
+  const drain = async (method: 'POST' | 'DELETE') => {
+    const response = await fetch(`http://127.0.0.1:${operator.port}/operator/drain`, {
+      method,
+      headers: { authorization: `Bearer ${operator.secret}` },
+    })
+    expect(await response.json()).toEqual({ draining: method === 'POST' })
+  }
+  await drain('POST')
+  await expect.poll(readiness).toEqual([503, 503])
+  process.kill(pids[0] ?? 0, 'SIGKILL')
+  await server.line(isListening(3))
+  await expect
+    .poll(() => Promise.all([1, 2, 3, 4].map(() => ask(url, '/readyz'))))
+    .toEqual([503, 503, 503, 503])
+  await drain('DELETE')
+  await expect
+    .poll(() => Promise.all([1, 2, 3, 4].map(() => ask(url, '/readyz'))))
+    .toEqual([200, 200, 200, 200])
+  expect(await server.stop()).toBe(0)
+})
+
 test('SIGTERM while a dead worker is not replaced yet: it is not replaced any more', async () => {
   // Longer than the pause before a replacement.
   const { server, pids } = await startBoth({ SHUTDOWN_DRAIN: '2s' })

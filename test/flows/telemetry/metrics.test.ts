@@ -254,9 +254,9 @@ describe('the story of a day', () => {
     // Time passes by the test's clock only: three hours and half a minute, of thirty days.
     expect([age, next]).toEqual([3 * 3_600 + 30, 30 * 86_400 - 3 * 3_600 - 30])
     expect([of('portico_ready'), of('portico_draining')]).toEqual([{ '': 1 }, { '': 0 }])
-    proxied.portico.components.lifecycle.draining = true
+    await proxied.portico.components.lifecycle.setDraining(true)
     const draining = await scrape(operatorUrl)
-    proxied.portico.components.lifecycle.draining = false
+    await proxied.portico.components.lifecycle.setDraining(false)
     expect(seriesOf(draining, 'portico_ready')).toEqual({ '': 0 })
     expect(seriesOf(draining, 'portico_draining')).toEqual({ '': 1 })
     expect(Object.keys(of('portico_build_info'))).toEqual([`{version="0.1.0",node="${process.version}"}`])
