@@ -50,7 +50,7 @@ async function runServer(): Promise<void> {
   }
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => end())
   // After an error that nothing handled, also a rejection, the state of the process is unknown: it takes no
-  // more requests, and the others have their answers. Whoever started it starts another one.
+  // more requests, and those in progress are answered. The primary or an orchestrator replaces it.
   process.on('uncaughtException', (error: unknown) => {
     server.log('process_failed', toLogDefect(error))
     exitCode = 1

@@ -65,7 +65,7 @@ function describeProvider({ name, issuer, isReady, breakers }: Provider) {
   return { name, issuer, discovered: isReady(), breakers: Object.fromEntries(states) as object }
 }
 
-/** Milliseconds by which the event loop was late since the last reading: at most in 99 of 100 times, and ever. */
+/** Milliseconds by which the event loop was late since the last reading: in 99 of 100 looks, and at most. */
 function watchEventLoop(): () => { p99: number; max: number } {
   const resolution = 20
   const histogram = monitorEventLoopDelay({ resolution })

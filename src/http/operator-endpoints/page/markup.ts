@@ -43,7 +43,7 @@ export const markup = `
           <select id="kind" aria-label="What it is"><option value="id">Id</option>
           <option value="subject">Subject</option></select>
           <input id="question" autocomplete="off" spellcheck="false" required>
-          <button>Tell</button>
+          <button>Explain</button>
         </div>
         <ol id="story" class="plain"></ol>
       </form>
