@@ -119,6 +119,23 @@ test('by keyboard: finds the sessions of a user, ends one, then all, each after 
   expect(problems).toEqual([])
 })
 
+test('asks for the story of a login by its id or its subject, and shows it line by line', async () => {
+  const { page } = await openInside()
+  const asked: string[] = []
+  await page.route('**/operator/events*', (route) => {
+    asked.push(new URL(route.request().url()).search)
+    return route.fulfill({ json: { events: [], story: ['It began.', '<b>It failed.</b>'] } })
+  })
+  await page.getByLabel(/^The id on/).fill('a b')
+  await click(page, 'Explain')
+  await expect
+    .poll(() => page.locator('#story li').allTextContents())
+    .toEqual(['It began.', '<b>It failed.</b>'])
+  await page.getByLabel('What it is').selectOption('Subject')
+  await click(page, 'Explain')
+  await expect.poll(() => asked).toEqual(['?id=a+b', '?subject=a+b'])
+})
+
 test('what strangers sent is shown as text, and runs nowhere', async () => {
   const hostile = '<img src=x onerror="document.title=1"><script>document.title=2</script>'
   const { identity } = session

@@ -64,6 +64,22 @@ test.each([
   expect(portico.logged.map(({ event }) => event)).toContain('operator_refused')
 })
 
+test.each([
+  ['GET', 'status'],
+  ['GET', 'subjects/x/sessions'],
+  ['DELETE', 'sessions'],
+  ['DELETE', 'sessions/x'],
+  ['GET', 'keys'],
+  ['POST', 'keys/rotate'],
+  ['POST', 'drain'],
+  ['DELETE', 'drain'],
+  ['GET', 'events'],
+])('%s /operator/%s without the secret: 401', async (method, path) => {
+  expect(await readRefusal(await fetch(`${operatorUrl}/operator/${path}`, { method }))).toBe(
+    '401 invalid_token',
+  )
+})
+
 test('nothing else is told without the secret, and every answer is kept by no cache', async () => {
   const stranger = await fetch(`${operatorUrl}/anything`)
   expect(await readRefusal(stranger)).toBe('401 invalid_token')
@@ -112,6 +128,11 @@ test('several providers: a subject is named by its provider, and means its peopl
   for (const subject of ['00u-grace', 'three:00u-grace', 'two:']) {
     expect([subject, await readRefusal(await end(subject))]).toEqual([subject, '404 not_found'])
   }
+  const listed = await fetch(`http://127.0.0.1:${port}/operator/subjects/two%3A00u-grace/sessions`, {
+    headers: { authorization: `Bearer ${secret}` },
+  })
+  const { sessions } = (await listed.json()) as { sessions: { provider: string }[] }
+  expect(sessions.map(({ provider }) => provider)).toEqual(['two'])
   expect(await (await end('two:00u-grace')).json()).toEqual({ ended: 1 })
   expect((await getSession(both, first)).active).toBe(true)
   expect((await getSession(both, second)).active).toBe(false)

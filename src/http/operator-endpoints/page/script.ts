@@ -55,7 +55,6 @@ function ask(question, yes) {
   $('sure-yes').textContent = yes
   $('sure').returnValue = ''
   $('sure').showModal()
-  $('sure-no').focus()
   return new Promise((resolve) => {
     $('sure').onclose = () => resolve($('sure').returnValue === 'yes')
   })

@@ -15,7 +15,7 @@ export const style = `
 [hidden] { display: none !important }
 body { margin: 0; background: var(--page); color: var(--text) }
 header, main { max-width: 60rem; margin: 0 auto; padding: 0 1rem }
-header { display: flex; align-items: center; justify-content: space-between; gap: 1rem; padding-block: 1rem 0 }
+header { display: flex; flex-wrap: wrap; align-items: center; justify-content: space-between; gap: 1rem; padding-block: 1rem 0 }
 h1 { font-size: 1.25rem; margin: 0; white-space: nowrap }
 h1 span { color: var(--soft); font-weight: 400 }
 h2 { font-size: 1rem; margin: 2rem 0 .5rem }
@@ -47,6 +47,7 @@ input, select, button { font: inherit; min-height: 2.75rem; border-radius: .5rem
 input, select { background: var(--page); color: var(--text) }
 input { flex: 1 1 6rem; min-width: 0 }
 button { background: var(--main); border-color: var(--main); color: var(--on-main); font-weight: 600; cursor: pointer; white-space: nowrap; flex: none }
+header button { padding: 0 .6rem; font-size: .9375rem }
 button.quiet { background: var(--card); color: var(--text); border-color: var(--line) }
 button.danger { background: var(--bad); border-color: var(--bad); color: var(--on-bad) }
 button:disabled { opacity: .6; cursor: default }
