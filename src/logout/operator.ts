@@ -18,11 +18,11 @@ export interface OperatorSessions {
   /** Ends all sessions of a user; returns the handles of those that ended. */
   endOfSubject(appSub: string, log: Log): Promise<string[]>
   /**
-   * Ends one session; returns how many ended, with those that superseded it a moment ago.
+   * Ends one session, with those that superseded it a moment ago.
    *
    * @throws AppError `not_found`
    */
-  endOne(handle: string, log: Log): Promise<number>
+  endOne(handle: string, log: Log): Promise<void>
   /** Ends the sessions of everyone, and of logins in progress; returns how many. */
   endEveryone(log: Log): Promise<number>
 }
@@ -57,7 +57,6 @@ export function createOperatorSessions({
       if (session === undefined) throw new AppError('not_found', 'There is no session of this id.')
       await termination.endChain(handle)
       log('sessions_ended_by_operator', { sub: session.identity.appSub, sessions: [handle] })
-      return 1
     },
 
     async endEveryone(log) {

@@ -204,6 +204,24 @@ describe('replicas', () => {
     expect(await Promise.all(rings.map(signer))).toEqual(published.map(([, next]) => next))
   })
 
+  test('ask a store that does not answer once a second at most, and all who wait for it wait for one answer', async () => {
+    const { clock, store, createReplica } = createShared()
+    const ring = createReplica()
+    const first = await signer(ring)
+    let asked = 0
+    store.readVersioned = () => {
+      asked += 1
+      return Promise.reject(new AppError('store_unavailable', 'down'))
+    }
+    clock.advance(minutes(3))
+    expect(await Promise.all([signer(ring), signer(ring), signer(ring)])).toEqual([first, first, first])
+    for (let count = 0; count < 5; count += 1) await signer(ring)
+    expect(asked).toBe(1)
+    clock.advance(1_001)
+    await signer(ring)
+    expect(asked).toBe(2)
+  })
+
   test('learn of a key that another one made before it signs', async () => {
     const { clock, createReplica } = createShared()
     const [one, other] = [createReplica(), createReplica()]
