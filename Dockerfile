@@ -21,6 +21,21 @@ RUN --mount=type=secret,id=npmrc,target=/root/.npmrc --mount=type=secret,id=ca,t
 
 FROM node:26.10.0-bookworm-slim AS node
 
+# The parts of the demo that are not Portico, for compose.yaml. They have well-known passwords.
+FROM node AS demo
+WORKDIR /app
+COPY package.json package-lock.json .npmrc ./
+RUN --mount=type=secret,id=npmrc,target=/root/.npmrc --mount=type=secret,id=ca,target=/run/secrets/ca.pem \
+  npm ci --ignore-scripts
+COPY src ./src
+COPY client ./client
+COPY demo ./demo
+RUN mkdir /secrets && chown node /secrets
+USER 1000:1000
+HEALTHCHECK --interval=2s --timeout=2s --retries=15 \
+  CMD ["node", "-e", "fetch('http://127.0.0.1:3000').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
+ENTRYPOINT ["node", "demo/container.ts"]
+
 # No shell, no package manager, no npm: Node and the libraries of C and C++.
 FROM gcr.io/distroless/cc-debian12:nonroot AS portico
 ARG VERSION=unreleased REVISION=unknown CREATED=unknown SOURCE=unknown

@@ -62,6 +62,7 @@ export default defineConfig({
         hookTimeout: 60_000,
         globalSetup: './test/support/reverse-proxies/install.ts',
       }),
+      project('deploy', ['test/deploy/**/*.test.ts'], redis),
       project('fleets', fleets, { ...redis, sequence: { groupOrder: 1 } }),
     ],
   },
