@@ -44,3 +44,5 @@ rm -rf "$work"/runtime/usr/share/{doc,man,locale,lintian,bash-completion}
 mkdir -p "$work/runtime/home/nonroot" "$work/runtime/tmp"
 chmod 1777 "$work/runtime/tmp"
 commit "$runtime_base" "$work/runtime" --user 65532 --workingdir /home/nonroot
+# Says that they are there.
+podman tag "$runtime_base" localhost/portico-bases
