@@ -9,15 +9,15 @@ COPY package.json package-lock.json .npmrc ./
 
 FROM packages AS build
 # Settings for a registry of your own, and its certificate, stay out of the image: `--secret id=npmrc,src=...`.
-RUN --mount=type=secret,id=npmrc,target=/root/.npmrc --mount=type=secret,id=ca,target=/run/secrets/ca.pem \
-  npm ci --ignore-scripts
+RUN --mount=type=secret,id=npmrc,target=/run/secrets/npmrc --mount=type=secret,id=ca,target=/run/secrets/ca.pem \
+  npm ci --userconfig=/run/secrets/npmrc --ignore-scripts
 COPY tsconfig.json tsconfig.build.json ./
 COPY src ./src
 RUN npm run build:server
 
 FROM packages AS dependencies
-RUN --mount=type=secret,id=npmrc,target=/root/.npmrc --mount=type=secret,id=ca,target=/run/secrets/ca.pem \
-  npm ci --ignore-scripts --omit=dev
+RUN --mount=type=secret,id=npmrc,target=/run/secrets/npmrc --mount=type=secret,id=ca,target=/run/secrets/ca.pem \
+  npm ci --userconfig=/run/secrets/npmrc --ignore-scripts --omit=dev
 
 FROM node:26.10.0-bookworm-slim AS node
 
@@ -25,8 +25,8 @@ FROM node:26.10.0-bookworm-slim AS node
 FROM node AS demo
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
-RUN --mount=type=secret,id=npmrc,target=/root/.npmrc --mount=type=secret,id=ca,target=/run/secrets/ca.pem \
-  npm ci --ignore-scripts
+RUN --mount=type=secret,id=npmrc,target=/run/secrets/npmrc --mount=type=secret,id=ca,target=/run/secrets/ca.pem \
+  npm ci --userconfig=/run/secrets/npmrc --ignore-scripts
 COPY src ./src
 COPY client ./client
 COPY demo ./demo
