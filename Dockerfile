@@ -27,6 +27,7 @@ WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 RUN --mount=type=secret,id=npmrc,target=/run/secrets/npmrc --mount=type=secret,id=ca,target=/run/secrets/ca.pem \
   npm ci --userconfig=/run/secrets/npmrc --ignore-scripts
+COPY tsconfig.json ./
 COPY src ./src
 COPY client ./client
 COPY demo ./demo

@@ -48,7 +48,7 @@ const toPortico: RequestHandler = (req, res) => {
 /** Writes a secret where Portico reads it; one that is there stays, so that sessions outlive a restart. */
 function writeSecret(name: string, value: string, { keep = false } = {}): void {
   const file = join(options.secrets, name)
-  if (!keep || !existsSync(file)) writeFileSync(file, value, { mode: 0o444 })
+  if (!keep || !existsSync(file)) writeFileSync(file, value, { mode: 0o644 })
 }
 
 async function serve(at: number, app: RequestListener): Promise<void> {
