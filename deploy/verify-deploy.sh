@@ -66,7 +66,7 @@ echo "Kustomize"
 conform "$out/kustomize.yaml"
 
 echo "Helm and Kustomize start the same pods, hardened"
-npm exec -- node deploy/compare-pods.ts "$out/minimal.yaml" "$out/everything.yaml" "$out/kustomize.yaml"
+node_modules/.bin/node deploy/compare-pods.ts "$out/minimal.yaml" "$out/everything.yaml" "$out/kustomize.yaml"
 
 if docker compose version >/dev/null 2>&1; then
   echo "compose.yaml"

@@ -7,6 +7,8 @@
 #                  certificate. Neither is in the image.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+# The Node of the tests.
+export PATH="$PWD/node_modules/.bin:$PATH"
 image=localhost/portico:verify
 npmrc=/dev/null
 for option in "$@"; do
@@ -46,7 +48,7 @@ fi
 # Digests name bytes that bases made here do not have.
 sed -E 's/^(FROM .*)@sha256:[0-9a-f]{64}/\1/' Dockerfile >"$work/Dockerfile"
 ca_file="${CA_FILE:-/etc/ssl/certs/ca-certificates.crt}"
-buildah bud --quiet --isolation chroot --format docker "$pull" --network host \
+buildah bud --quiet --layers --isolation chroot --format docker "$pull" --network host \
   --secret id=npmrc,src="$npmrc" --secret id=ca,src="$ca_file" \
   --build-arg VERSION="$(node -p 'require("./package.json").version')" \
   --build-arg REVISION="$(git rev-parse HEAD)" --build-arg CREATED="$(date --utc +%FT%TZ)" \
@@ -63,14 +65,16 @@ root=$(podman image mount "$image")
 for absent in bin/sh usr/bin/sh bin/bash usr/bin/apt-get usr/local/bin/npm usr/local/lib/node_modules run/secrets; do
   [ ! -e "$root/$absent" ] || fail "the image has /$absent"
 done
-echo "packages        $(npm exec -- node deploy/sbom.ts --image "$root/app/node_modules")"
+echo "packages        $(node deploy/sbom.ts --image "$root/app/node_modules")"
 [ -z "$(find "$root" -type f -perm /6000)" ] || fail 'the image has setuid programs'
 podman image unmount "$image" >/dev/null
 
 # The demo's provider, page and API, as in compose.yaml; they make the secrets.
-npm exec -- node demo/container.ts --port 38300 --portico 38380 --secrets "$work/secrets" >"$work/demo.log" &
+# Their ports are below those that the kernel gives away.
+node demo/container.ts --port 23300 --portico 23380 --secrets "$work/secrets" >"$work/demo.log" &
 demo=$!
-for _ in $(seq 100); do grep -q http: "$work/demo.log" && break; sleep 0.1; done
+for _ in $(seq 300); do grep -q http: "$work/demo.log" && break; sleep 0.1; done
+grep -q http: "$work/demo.log" || fail 'the demo does not start'
 chmod 755 "$work" "$work/secrets"
 
 drain=2
@@ -79,14 +83,14 @@ podman run --detach --name "$container" --network host --read-only --cap-drop AL
   --security-opt no-new-privileges --health-interval disable --memory 512m \
   --ulimit nofile="$(ulimit -Hn):$(ulimit -Hn)" --ulimit nproc=4096:4096 \
   --volume "$work/secrets:/secrets:ro" \
-  --env PORT=38380 --env PUBLIC_URL=http://localhost:38300 --env SHUTDOWN_DRAIN="${drain}s" \
-  --env OIDC_ISSUER=http://127.0.0.1:38301/oauth2/default --env OIDC_CLIENT_ID=portico-demo \
+  --env PORT=23380 --env PUBLIC_URL=http://localhost:23300 --env SHUTDOWN_DRAIN="${drain}s" \
+  --env OIDC_ISSUER=http://127.0.0.1:23301/oauth2/default --env OIDC_CLIENT_ID=portico-demo \
   --env BFF_SECRETS_FILE=/secrets/bff-secrets --env OIDC_CLIENT_SECRET_FILE=/secrets/client-secret \
   --env INTROSPECTION_CLIENTS_FILE=/secrets/introspection-clients \
   --env OIDC_SCOPES='openid profile email groups offline_access orders:read orders:write' \
-  --env TRUST_PROXY=127.0.0.1 --env ALLOW_MEMORY_STORE=true "$image" >/dev/null 2>"$work/run.log" \
+  --env OPERATOR_PORT=23394 --env TRUST_PROXY=127.0.0.1 --env ALLOW_MEMORY_STORE=true "$image" >/dev/null 2>"$work/run.log" \
   || { cat "$work/run.log" >&2; fail 'it does not start'; }
-until curl --silent --fail --output /dev/null http://127.0.0.1:38380/readyz; do
+until curl --silent --fail --output /dev/null http://127.0.0.1:23380/readyz; do
   [ $(($(now) - started)) -lt 30000 ] || fail 'not ready after 30 s'
   sleep 0.05
 done
@@ -100,14 +104,16 @@ echo "process         user $(status Uid), capabilities $(status CapEff), no_new_
 [[ "$(awk '$5 == "/" { print $6 }' "/proc/$pid/mountinfo")" == ro,* ]] || fail 'the root is writable'
 podman healthcheck run "$container" >/dev/null 2>&1 || fail 'the health check of the image fails'
 echo "health check    passes"
-npm exec -- node deploy/image/sign-in.ts http://localhost:38300 || fail 'no sign-in'
+node deploy/image/sign-in.ts http://localhost:23300 || fail 'no sign-in'
+curl --silent http://127.0.0.1:23394/metrics | grep '^portico_logins_total{.*outcome="succeeded".*} 1$' >/dev/null || fail 'no metrics'
+echo "metrics         count the sign-in"
 echo "memory          $(awk '/^VmRSS/ { print int($2 / 1024) }' "/proc/$pid/status") MB"
 
 stopped=$(now)
 podman kill --signal TERM "$container" >/dev/null
 sleep 0.5
-[ "$(curl --silent --output /dev/null --write-out '%{http_code}' http://127.0.0.1:38380/readyz)" = 503 ] || fail 'ready while it drains'
-[ "$(curl --silent --output /dev/null --write-out '%{http_code}' http://127.0.0.1:38380/livez)" = 200 ] || fail 'does not serve while it drains'
+[ "$(curl --silent --output /dev/null --write-out '%{http_code}' http://127.0.0.1:23380/readyz)" = 503 ] || fail 'ready while it drains'
+[ "$(curl --silent --output /dev/null --write-out '%{http_code}' http://127.0.0.1:23380/livez)" = 200 ] || fail 'does not serve while it drains'
 code=$(podman wait "$container")
 took=$(($(now) - stopped))
 echo "stopped after   $took ms, with exit code $code (SHUTDOWN_DRAIN: ${drain}000)"
