@@ -77,7 +77,7 @@ for _ in $(seq 300); do grep -q http: "$work/demo.log" && break; sleep 0.1; done
 grep -q http: "$work/demo.log" || fail 'the demo does not start'
 chmod 755 "$work" "$work/secrets"
 
-drain=2
+drain=5
 started=$(now)
 podman run --detach --name "$container" --network host --read-only --cap-drop ALL \
   --security-opt no-new-privileges --health-interval disable --memory 512m \
@@ -90,7 +90,7 @@ podman run --detach --name "$container" --network host --read-only --cap-drop AL
   --env OIDC_SCOPES='openid profile email groups offline_access orders:read orders:write' \
   --env OPERATOR_PORT=23394 --env TRUST_PROXY=127.0.0.1 --env ALLOW_MEMORY_STORE=true "$image" >/dev/null 2>"$work/run.log" \
   || { cat "$work/run.log" >&2; fail 'it does not start'; }
-until curl --silent --fail --output /dev/null http://127.0.0.1:23380/readyz; do
+until curl --silent --fail http://127.0.0.1:23380/readyz | grep '"provider":"ok"' >/dev/null; do
   [ $(($(now) - started)) -lt 30000 ] || fail 'not ready after 30 s'
   sleep 0.05
 done

@@ -25,9 +25,8 @@ debootstrap --variant=minbase --include=libatomic1,libstdc++6,ca-certificates bo
 rm -rf "$work"/node/var/cache/apt/* "$work"/node/var/lib/apt/lists/* "$work"/node/dev/*
 rm -f "$work/node/etc/resolv.conf"
 install -m 755 node_modules/node/bin/node "$work/node/usr/local/bin/node"
-cp -r "$(npm root -g)/npm" "$work/node/usr/local/lib/node_modules-npm"
-mkdir -p "$work/node/usr/local/lib/node_modules"
-mv "$work/node/usr/local/lib/node_modules-npm" "$work/node/usr/local/lib/node_modules/npm"
+mkdir "$work/node/usr/local/lib/node_modules"
+cp -r "$(npm root -g)/npm" "$work/node/usr/local/lib/node_modules/"
 ln -s ../lib/node_modules/npm/bin/npm-cli.js "$work/node/usr/local/bin/npm"
 chroot "$work/node" useradd --uid 1000 --create-home node
 commit "docker.io/library/$node_base" "$work/node" --env PATH=/usr/local/bin:/usr/bin:/bin
