@@ -26,7 +26,7 @@ rm -rf "$work"/node/var/cache/apt/* "$work"/node/var/lib/apt/lists/* "$work"/nod
 rm -f "$work/node/etc/resolv.conf"
 install -m 755 node_modules/node/bin/node "$work/node/usr/local/bin/node"
 mkdir "$work/node/usr/local/lib/node_modules"
-cp -r "$(npm root -g)/npm" "$work/node/usr/local/lib/node_modules/"
+cp -r "$(dirname "$(readlink -f "$(command -v npm)")")/.." "$work/node/usr/local/lib/node_modules/npm"
 ln -s ../lib/node_modules/npm/bin/npm-cli.js "$work/node/usr/local/bin/npm"
 chroot "$work/node" useradd --uid 1000 --create-home node
 commit "docker.io/library/$node_base" "$work/node" --env PATH=/usr/local/bin:/usr/bin:/bin
