@@ -11,6 +11,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export PATH="$PWD/node_modules/.bin:$PATH"
 image=localhost/portico:verify
 npmrc=/dev/null
+revision=$(git rev-parse HEAD)
 for option in "$@"; do
   case "$option" in
     --local-bases) local_bases=yes ;;
@@ -48,10 +49,10 @@ fi
 # Digests name bytes that bases made here do not have.
 sed -E 's/^(FROM .*)@sha256:[0-9a-f]{64}/\1/' Dockerfile >"$work/Dockerfile"
 ca_file="${CA_FILE:-/etc/ssl/certs/ca-certificates.crt}"
-buildah bud --quiet --layers --isolation chroot --format docker "$pull" --network host \
+buildah bud --quiet --isolation chroot --format docker "$pull" --network host \
   --secret id=npmrc,src="$npmrc" --secret id=ca,src="$ca_file" \
   --build-arg VERSION="$(node -p 'require("./package.json").version')" \
-  --build-arg REVISION="$(git rev-parse HEAD)" --build-arg CREATED="$(date --utc +%FT%TZ)" \
+  --build-arg REVISION="$revision" --build-arg CREATED="$(date --utc +%FT%TZ)" \
   --file "$work/Dockerfile" --target portico --tag "$image" . >"$work/build.log" 2>&1 || { tail -20 "$work/build.log"; exit 1; }
 
 inspect() { podman image inspect --format "$1" "$image"; }
@@ -59,7 +60,7 @@ size=$(inspect '{{.Size}}')
 echo "size            $((size / 1000000)) MB, $(podman save --quiet "$image" | gzip -1 | wc -c | awk '{ printf "%d", $1 / 1000000 }') MB compressed"
 echo "user            $(inspect '{{.User}}')"
 [[ "$(inspect '{{.User}}')" =~ ^[1-9][0-9]*: ]] || fail 'the user is not a number above 0'
-[[ "$(inspect '{{index .Labels "org.opencontainers.image.revision"}}')" == "$(git rev-parse HEAD)" ]] || fail 'labels'
+[[ "$(inspect '{{index .Labels "org.opencontainers.image.revision"}}')" == "$revision" ]] || fail 'labels'
 
 root=$(podman image mount "$image")
 for absent in bin/sh usr/bin/sh bin/bash usr/bin/apt-get usr/local/bin/npm usr/local/lib/node_modules run/secrets; do
