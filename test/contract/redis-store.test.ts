@@ -17,6 +17,7 @@ import { createCertificate, trust } from '../support/network/certificate.ts'
 import { freePort } from '../support/network/http-server.ts'
 import { connectRedis } from '../support/redis/redis-connection.ts'
 import { startCluster, startRedis, type TestRedis } from '../support/redis/start-redis.ts'
+import { ensureValkey } from '../support/redis/valkey.ts'
 import { lifetimes, session } from '../support/session-fixture.ts'
 import { describeStore } from './store.ts'
 
@@ -71,6 +72,12 @@ function describeDeployment(name: string, deploy: () => Promise<Deployment>): vo
 
 describeDeployment('one server', async () => {
   const server = await start()
+  return { url: server.url, nodes: [server] }
+})
+
+describeDeployment('one server of Valkey', async () => {
+  const server = await start({ program: ensureValkey() })
+  expect(await server.command('INFO', 'server')).toMatch(/^server_name:valkey\r$/m)
   return { url: server.url, nodes: [server] }
 })
 
@@ -566,5 +573,5 @@ test('F49: out of memory, sessions end, their tokens are revoked, and used logou
 })
 
 test('each deployment was started', () => {
-  expect(servers).toHaveLength(31)
+  expect(servers).toHaveLength(32)
 })

@@ -6,9 +6,16 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { createClient } from '@redis/client'
 import { freePort } from '../network/http-server.ts'
 import { ensureInstalled } from '../processes/install.ts'
+import { ensureValkey } from './valkey.ts'
 
-/** Redis's server, from Debian if need be. */
-export default (): void => ensureInstalled('redis-server', '--version')
+/** Redis's server, from Debian if need be, and Valkey's. */
+export default function setUp(): void {
+  ensureInstalled('redis-server', '--version')
+  ensureValkey()
+}
+
+/** The server of all tests that do not choose one: `npm run test:valkey` names Valkey's. */
+const { REDIS_SERVER: usualProgram = 'redis-server' } = process.env
 
 /** Makes every key with a time to live `ARGV[1]` milliseconds older. */
 const passTimeScript = `
@@ -38,6 +45,8 @@ export interface TestRedis {
 interface RedisOptions {
   port?: number
   args?: string[]
+  /** The server to start; for TLS it is Redis's, because the wheel of Valkey is built without. */
+  program?: string
   /** The URL of clients, where it is not plain TCP. */
   url?: (port: number) => string
 }
@@ -45,6 +54,7 @@ interface RedisOptions {
 export async function startRedis({
   port: wanted,
   args = [],
+  program = args.includes('--tls-port') ? 'redis-server' : usualProgram,
   url: toUrl = (port) => `redis://127.0.0.1:${port}`,
 }: RedisOptions = {}): Promise<TestRedis> {
   const port = wanted ?? (await freePort())
@@ -59,7 +69,7 @@ export async function startRedis({
   async function launch(): Promise<void> {
     const plain = args.includes('--tls-port') ? [] : ['--port', String(port)]
     child = spawn(
-      'redis-server',
+      program,
       [...args, ...plain, '--save', '', '--appendonly', 'no', '--bind', '127.0.0.1', '--dir', folder],
       {
         stdio: 'ignore',
