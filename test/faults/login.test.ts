@@ -1,10 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { createTestBrowser, type TestBrowser } from '../support/browser.ts'
 import { type Fleet, type Replica, startFleet } from '../support/deployments/fleet.ts'
-import { csrf, readRefusal } from '../support/login.ts'
+import { createPerson as createPersonOf, type SessionAnswer } from '../support/deployments/person.ts'
+import { readRefusal } from '../support/login.ts'
 import { testSecret } from '../support/portico.ts'
-import { alan, signInAtOkta } from '../support/providers/okta.ts'
+import { alan } from '../support/providers/okta.ts'
 
 const oldSecret = testSecret()
 let fleet: Fleet
@@ -23,41 +23,7 @@ beforeEach(async () => {
   other = second
 })
 
-interface SessionAnswer {
-  active: boolean
-  user?: { sub: string }
-  session?: { id: string }
-}
-
-/** A person at one browser, whose requests go to the replica a test names. */
-function createPerson() {
-  const browser = createTestBrowser()
-  // Cookies know no ports: what one replica sets, all of them get.
-  const home = fleet.balancer.url
-  const at = async (replica: Replica, visit: (browser: TestBrowser, url: string) => Promise<Response>) => {
-    const moved = fleet.moved(browser, replica.url)
-    const response = await visit(moved, replica.url)
-    for (const name of browser.cookies(home).keys()) browser.setCookie(home, name, undefined)
-    for (const [name, value] of moved.cookies(replica.url)) browser.setCookie(home, name, value)
-    return response
-  }
-  return {
-    browser,
-    cookies: () => browser.cookies(home),
-    async begin(replica: Replica, person?: typeof alan): Promise<URL> {
-      const response = await at(replica, (moved, url) => moved.fetch(`${url}/api/login?return_to=/here`))
-      const { login_url: loginUrl } = (await response.json()) as { login_url: string }
-      return signInAtOkta(browser, loginUrl, person)
-    },
-    finish: (replica: Replica, callback: URL) =>
-      at(replica, (moved, url) => moved.fetch(`${url}/api/callback${callback.search}`)),
-    visit: (replica: Replica, path: string) => at(replica, (moved, url) => moved.visit(url + path)),
-    async session(replica: Replica): Promise<SessionAnswer> {
-      const response = await at(replica, (moved, url) => moved.fetch(`${url}/api/session`, { headers: csrf }))
-      return (await response.json()) as SessionAnswer
-    },
-  }
-}
+const createPerson = () => createPersonOf(fleet)
 
 const stop = async (replica: Replica, signal: NodeJS.Signals) => {
   fleet.replicas.splice(fleet.replicas.indexOf(replica), 1)

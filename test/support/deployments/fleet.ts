@@ -43,7 +43,8 @@ export interface Fleet {
   providerProcess: TestProcess
   /** Moves the clock of every process, by milliseconds. */
   advance(milliseconds: number): Promise<void>
-  start(env?: Record<string, string>): Promise<Replica>
+  /** Starts one more replica; `tree` is the root of another version of this tree. */
+  start(env?: Record<string, string>, tree?: string): Promise<Replica>
   /** Signs a user in; `at` is where the browser goes, the balancer by default. */
   signIn(options?: { at?: string; browser?: TestBrowser; person?: typeof ada }): Promise<TestBrowser>
   /** Asks for an app token with the cookies of a browser, at one replica or the balancer. */
@@ -111,7 +112,7 @@ export async function startFleet({
   const agent = new Agent({ connections: 200 })
   let travelled = 0
 
-  async function start(more: Record<string, string> = {}): Promise<Replica> {
+  async function start(more: Record<string, string> = {}, tree?: string): Promise<Replica> {
     const proxy = await startTcpProxy(redis.port)
     const process = startProcess(
       'src/main.ts',
@@ -132,7 +133,7 @@ export async function startFleet({
         ...env,
         ...more,
       },
-      travelling,
+      { ...travelling, ...(tree !== undefined && { tree }) },
     )
     const { port } = JSON.parse(await process.line(/"server_listening"/)) as { port: number }
     const replica = { process, port, url: `http://127.0.0.1:${port}`, redis: proxy }

@@ -19,18 +19,22 @@ export const compileCache = { NODE_COMPILE_CACHE: join(root, 'node_modules/.cach
 
 const timeTravelPreload = ['--import', join(root, 'test/support/processes/time-travel.ts')]
 
-/**
- * Starts a TypeScript file of this tree with exactly this environment and the compile cache; `timeTravel` lets
- * its clock be moved.
- */
+interface ProcessOptions {
+  /** Lets its clock be moved. */
+  timeTravel?: boolean
+  /** The root of another version of this tree, to run its file. */
+  tree?: string
+}
+
+/** Starts a TypeScript file of this tree with exactly this environment and the compile cache. */
 export function startProcess(
   file: string,
   args: string[],
   env: Record<string, string>,
-  { timeTravel = false } = {},
+  { timeTravel = false, tree = root }: ProcessOptions = {},
 ): TestProcess {
   const preload = timeTravel ? timeTravelPreload : []
-  const child = spawn(process.execPath, [...preload, join(root, file), ...args], {
+  const child = spawn(process.execPath, [...preload, join(tree, file), ...args], {
     env: { ...compileCache, ...env },
     cwd: join(root, 'test'),
     stdio: timeTravel ? ['ignore', 'pipe', 'pipe', 'ipc'] : ['ignore', 'pipe', 'pipe'],
