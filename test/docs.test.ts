@@ -135,6 +135,13 @@ test('docs/operations.md has every event of the log with its level, and no other
     expect([event, given]).toEqual([event, expect.arrayContaining([inSource.get(event)])])
 })
 
+test('docs/runbook.md says of each section what tried its steps, or that nothing did', () => {
+  const [, ...sections] = read('docs/runbook.md').split(/^## /m)
+  expect(sections.length).toBeGreaterThan(10)
+  const untried = sections.filter((text) => !/^(Tried by|Measured by|Not tried by a test): /m.test(text))
+  expect(untried.map((text) => text.split('\n')[0])).toEqual([])
+})
+
 /** The anchor that GitHub gives a heading. */
 const toAnchor = (heading: string) =>
   heading
