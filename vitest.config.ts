@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config'
 /** What a test waits for may take a while on a busy machine; a second, the default, is too short for a browser there. */
 const patience = { expect: { poll: { timeout: 10_000 } } }
 const project = (name: string, include: string[], more = {}) => ({
-  test: { name, include, ...patience, ...more },
+  test: { name, include, setupFiles: './test/support/canaries/watch.ts', ...patience, ...more },
 })
 
 /**
@@ -26,6 +26,7 @@ const fleets = [
   'redis-failover',
   'redis',
   'refresh',
+  'rolling-restarts',
 ].map((name) => `test/faults/${name}.test.ts`)
 
 export default defineConfig({
@@ -34,7 +35,7 @@ export default defineConfig({
     testTimeout: 20_000,
     // More than the two processors of CI: most tests wait for a browser, a process or a deadline half of the time.
     maxWorkers: 3,
-    globalSetup: './test/support/processes/compile-cache.ts',
+    globalSetup: ['./test/support/processes/compile-cache.ts', './test/support/canaries/start.ts'],
     projects: [
       project('unit', ['test/unit/**/*.test.ts', 'test/*.test.ts'], shared),
       project('flows', ['test/flows/**/*.test.ts'], shared),

@@ -4,6 +4,8 @@ import { readConfig } from '../../src/config/config.ts'
 import { startServer } from '../../src/server.ts'
 import { createMemoryStore, type MemoryStore } from '../../src/session/memory/store.ts'
 import { createLog } from '../../src/telemetry/logger.ts'
+import { recordFile, recordOutput } from './canaries/files.ts'
+import { recordSettings } from './canaries/secrets.ts'
 import { createTestClock, type TestClock } from './clock.ts'
 
 /** PUBLIC_URL of every test server. Requests go to its port directly, as if from a TLS proxy. */
@@ -51,22 +53,26 @@ export async function startPortico({
   env = {},
   replaced = {},
 }: TestPorticoOptions): Promise<TestPortico> {
-  const config =
-    replaced.config ??
-    readConfig({
-      PUBLIC_URL: publicUrl,
-      HOST: '127.0.0.1',
-      PORT: '0',
-      BFF_SECRETS: testSecret(),
-      ...(issuer !== undefined && toTestClient(issuer)),
-      SHUTDOWN_DRAIN: '0s',
-      RATE_LIMIT_LOGIN: 'off',
-      RATE_LIMIT_API: 'off',
-      ...env,
-    })
+  const settings: Record<string, string | undefined> = {
+    PUBLIC_URL: publicUrl,
+    HOST: '127.0.0.1',
+    PORT: '0',
+    BFF_SECRETS: testSecret(),
+    ...(issuer !== undefined && toTestClient(issuer)),
+    SHUTDOWN_DRAIN: '0s',
+    RATE_LIMIT_LOGIN: 'off',
+    RATE_LIMIT_API: 'off',
+    ...env,
+  }
+  recordSettings(settings)
+  const config = replaced.config ?? readConfig(settings)
   const clock = createTestClock()
   const logged: LogLine[] = []
-  const log = createLog('debug', { write: (line) => void logged.push(JSON.parse(line) as LogLine) })
+  const write = (line: string) => {
+    recordOutput('log', line)
+    logged.push(JSON.parse(line) as LogLine)
+  }
+  const log = createLog('debug', { write })
   const store = createMemoryStore({ clock, lifetimes: config.session })
   const components = await createComponents(config, { clock, log, store, ...replaced })
   const server = await startServer(components)
@@ -77,6 +83,9 @@ export async function startPortico({
     store,
     components,
     logged,
-    close: () => server.close(),
+    async close() {
+      await server.close()
+      recordFile('audit', settings.AUDIT_LOG)
+    },
   }
 }

@@ -1,5 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { join, resolve } from 'node:path'
+import type { Readable } from 'node:stream'
+import { folderVariable, recordFile, recordOutput } from '../canaries/files.ts'
+import { recordSettings } from '../canaries/secrets.ts'
 
 export const root = resolve(import.meta.dirname, '../../..')
 
@@ -17,7 +20,27 @@ export interface TestProcess {
 /** Where Node keeps what it has compiled: `compile-cache.ts` fills it. */
 export const compileCache = { NODE_COMPILE_CACHE: join(root, 'node_modules/.cache/node-compile') }
 
-const timeTravelPreload = ['--import', join(root, 'test/support/processes/time-travel.ts')]
+const preload = (file: string) => ['--import', join(root, 'test/support', file)]
+
+/** Where each process writes the secrets that it issues; only in a test run. */
+const canaries = (): Record<string, string> => {
+  const folder = process.env[folderVariable]
+  return folder === undefined ? {} : { [folderVariable]: folder }
+}
+
+/** Remembers whole lines: a chunk may end in the middle of a secret. */
+function recordLines(channel: string, stream: Readable | null): void {
+  let line = ''
+  stream?.on('data', (chunk: Buffer) => {
+    const lines = line + chunk.toString()
+    const end = lines.lastIndexOf('\n') + 1
+    recordOutput(channel, lines.slice(0, end))
+    line = lines.slice(end)
+  })
+  stream?.once('end', () => recordOutput(channel, line))
+}
+
+const isPortico = (file: string) => file === 'src/main.ts' || file.startsWith('demo/')
 
 interface ProcessOptions {
   /** Lets its clock be moved. */
@@ -33,21 +56,29 @@ export function startProcess(
   env: Record<string, string>,
   { timeTravel = false, tree = root }: ProcessOptions = {},
 ): TestProcess {
-  const preload = timeTravel ? timeTravelPreload : []
-  const child = spawn(process.execPath, [...preload, join(tree, file), ...args], {
-    env: { ...compileCache, ...env },
+  const preloads = [
+    ...(timeTravel ? preload('processes/time-travel.ts') : []),
+    ...(process.env[folderVariable] === undefined ? [] : preload('canaries/watch.ts')),
+  ]
+  // These commands print new secrets: it is what they are for.
+  const isServer = isPortico(file) && args[0] !== 'keys' && args[0] !== 'client'
+  if (isServer) recordSettings(env)
+  const child = spawn(process.execPath, [...preloads, join(tree, file), ...args], {
+    env: { ...compileCache, ...canaries(), ...env },
     cwd: join(root, 'test'),
     stdio: timeTravel ? ['ignore', 'pipe', 'pipe', 'ipc'] : ['ignore', 'pipe', 'pipe'],
   })
   const output = { text: '' }
   const watchers = new Set<() => void>()
   for (const stream of [child.stdout, child.stderr]) {
+    if (isServer) recordLines(`output of ${file}`, stream)
     stream?.on('data', (chunk: Buffer) => {
       output.text += chunk.toString()
       for (const watch of watchers) watch()
     })
   }
   const exited = new Promise<number | null>((done) => child.once('close', (code) => done(code)))
+  if (isServer) void exited.then(() => recordFile('audit', env.AUDIT_LOG))
   return {
     child,
     output,
