@@ -85,15 +85,18 @@ const answers: Record<string, (req: IncomingMessage, res: ServerResponse, url: U
     res.setHeader('Cache-Control', 'public, max-age=600')
     res.end(JSON.stringify({ sub }))
   },
-  /** Takes a moment, and comes in pieces. */
-  slow: (_req, res) => {
+  /** Takes a moment, and comes in pieces, `pause` milliseconds apart. */
+  slow: (_req, res, { searchParams }) => {
     let pieces = 0
-    const timer = setInterval(() => {
-      pieces += 1
-      if (pieces < 5) return void res.write('piece\n')
-      clearInterval(timer)
-      res.end('end\n')
-    }, 60)
+    const timer = setInterval(
+      () => {
+        pieces += 1
+        if (pieces < 5) return void res.write('piece\n')
+        clearInterval(timer)
+        res.end('end\n')
+      },
+      Number(searchParams.get('pause') ?? 60),
+    )
   },
   /** Never comes. */
   hold: () => {},
