@@ -30,11 +30,17 @@ export function readLine(line: string): LogLine {
   const record = parseObject(line.slice(Math.max(0, line.indexOf('{'))))
   const found = record && (toEvent(record) ?? unwrap(record))
   if (found !== undefined) return found
-  return prettyLine.test(stripVTControlCharacters(line)) ? 'pretty' : 'foreign'
+  return isPretty(line) ? 'pretty' : 'foreign'
 }
 
-/** A level in capitals, and the name of an event somewhere behind it. */
-const prettyLine = new RegExp(`\\b(DEBUG|INFO|WARN|ERROR)\\b.*\\b(${Object.keys(levels).join('|')})\\b`)
+/** Whether a line has a level in capitals, and the name of an event somewhere behind it. */
+function isPretty(line: string): boolean {
+  const words = stripVTControlCharacters(line).split(/\W+/)
+  const level = words.findIndex((word) => prettyLevels.has(word))
+  return level !== -1 && words.slice(level + 1).some((word) => Object.hasOwn(levels, word))
+}
+
+const prettyLevels: ReadonlySet<string> = new Set(['DEBUG', 'INFO', 'WARN', 'ERROR'])
 
 /** Where Docker, Fluent Bit, systemd and others keep the line that they collected. */
 const wrappers = ['log', 'message', 'MESSAGE', 'msg', 'line']

@@ -573,5 +573,5 @@ test('F49: out of memory, sessions end, their tokens are revoked, and used logou
 })
 
 test('each deployment was started', () => {
-  expect(servers).toHaveLength(32)
+  expect(servers).toHaveLength(33)
 })

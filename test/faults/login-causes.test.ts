@@ -6,7 +6,6 @@ import { createDpopKey } from '../support/dpop.ts'
 import { explainFrom, readShownId } from '../support/explained.ts'
 import { closeAfterTest, idp, providerPerFile } from '../support/fixtures.ts'
 import { logInAtOkta, logInAtScripted, startLogin } from '../support/login.ts'
-import { freePort } from '../support/network/http-server.ts'
 import { publicUrl, startPortico, type TestPortico } from '../support/portico.ts'
 import { startOkta } from '../support/providers/okta.ts'
 import { createProviderKey, type ProviderScript } from '../support/providers/scripted-provider.ts'
@@ -50,7 +49,8 @@ const answerToken =
   (_req, res) =>
     void res.status(status).json(body)
 
-const nowhere = await freePort()
+/** A port that is never given out, unlike a free one, which a test beside this one may get meanwhile. */
+const nowhere = 1
 /** The address of a server that is down. */
 const down = `http://127.0.0.1:${nowhere}`
 const withMetadata = (changes: object): ProviderScript => ({

@@ -84,8 +84,9 @@ Remedy: assign the user or a group of the user to the app at the provider, or le
     expect([status, stderr]).toEqual([64, expect.stringContaining('explain')])
   })
 
-  test('reads a log of 100,000 lines without keeping it', () => {
-    const others = Array.from({ length: 100_000 }, (_, count) =>
+  // More logins than it remembers.
+  test('reads a log of 45,000 logins without keeping it', { timeout: 60_000 }, () => {
+    const others = Array.from({ length: 45_000 }, (_, count) =>
       JSON.stringify({
         level: 'info',
         time: '2026-11-26T03:00:00.000Z',

@@ -29,7 +29,7 @@ beforeAll(async () => {
   one = await startScriptedProvider()
   two = await startScriptedProvider()
   writeProviders({ one: toSettings(one), two: toSettings(two, { OIDC_SCOPES: 'openid profile' }) })
-  portico = await startPortico({ env: { PROVIDERS_FILE: file } })
+  portico = await startPortico({ env: { PROVIDERS_FILE: file, LOG_SUBJECT: 'plain' } })
 })
 afterAll(async () => {
   await portico.close()

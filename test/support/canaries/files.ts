@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeSync } from 'node:fs'
+import { mkdirSync, openSync, readdirSync, readFileSync, rmSync, statSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { threadId } from 'node:worker_threads'
 
@@ -52,9 +52,10 @@ export function recordOutput(channel: string, text: string): void {
   if (text !== '') write(`O\t${oneLine(channel)}\t${oneLine(text)}\n`)
 }
 
-/** Remembers what is in a file that a server wrote, where there is one. */
+/** Remembers what is in a file that a server wrote, where there is one: a device such as /dev/full has no end. */
 export function recordFile(channel: string, path: string | undefined): void {
-  if (path !== undefined && existsSync(path)) recordOutput(channel, readFileSync(path, 'utf8'))
+  const isFile = path !== undefined && statSync(path, { throwIfNoEntry: false })?.isFile()
+  if (isFile) recordOutput(channel, readFileSync(path, 'utf8'))
 }
 
 const oneLine = (text: string) => text.replaceAll(/[\t\r\n]+/g, ' ')
