@@ -1,10 +1,7 @@
 import express, { type Express } from 'express'
 import type { Components } from './components.ts'
-import { createSubjectHashes } from './crypto/subject-hash.ts'
 import { createEndpoints } from './endpoints.ts'
 import { handleBackChannelLogoutError } from './http/machine-endpoints/back-channel-logout.ts'
-import { createReadinessHandler, livez } from './http/machine-endpoints/health.ts'
-import { createMetricsHandler } from './http/machine-endpoints/metrics.ts'
 import { handleUniversalLogoutError } from './http/machine-endpoints/universal-logout.ts'
 import { formBody, jsonBody, jsonOrFormBody } from './http/middleware/body.ts'
 import { createCors } from './http/middleware/cors.ts'
@@ -14,15 +11,8 @@ import { createRequestContext } from './http/middleware/request-context.ts'
 import { addResponseHeaders } from './http/middleware/response-headers.ts'
 import { createRequestTracing } from './http/middleware/trace-requests.ts'
 import { refuseMalformed } from './http/middleware/well-formed.ts'
-import { createDrainHandler } from './http/operator-endpoints/drain.ts'
-import { createOperatorEventsHandler } from './http/operator-endpoints/events.ts'
-import { createOperatorGuard } from './http/operator-endpoints/guard.ts'
-import { createKeyListHandler, createKeyRotationHandler } from './http/operator-endpoints/keys.ts'
-import { operatorPage } from './http/operator-endpoints/page/page.ts'
-import { createOperatorSessionHandlers } from './http/operator-endpoints/sessions.ts'
-import { createStatusHandler } from './http/operator-endpoints/status.ts'
-import { type AddRoute, createAddRoute } from './http/route.ts'
-import { createOperatorSessions } from './logout/operator.ts'
+import { createAddRoute } from './http/route.ts'
+import { createOperatorEndpoints } from './operator-endpoints.ts'
 
 /** Creates the app: every address, and before its endpoint every guard, in the order in which they run. */
 export function createApp(components: Components): Express {
@@ -97,52 +87,37 @@ export function createApp(components: Components): Express {
   return app
 }
 
-/**
- * Creates the app for operators, which has a port of its own that no browser needs to reach: metrics and
- * health for everyone who reaches it, and behind a secret the operator API.
- */
+/** Creates the app for operators and their monitoring, which has a port of its own that no browser needs. */
 export function createOperatorApp(components: Components): Express {
-  const { config, metrics } = components
+  const to = createOperatorEndpoints(components)
   const app = createExpressApp(components)
   const route = createAddRoute(app)
 
-  if (metrics !== undefined) route('/metrics', { get: [refuseMalformed, createMetricsHandler(metrics)] })
-  route('/livez', { get: [refuseMalformed, livez] })
-  route('/readyz', { get: [refuseMalformed, createReadinessHandler(components)] })
+  // Everyone who reaches the port. The page has no data: it asks for the secret, and calls the API with it.
+  if (to.metrics !== undefined) route('/metrics', { get: [refuseMalformed, to.metrics] })
+  route('/livez', { get: [refuseMalformed, to.livez] })
+  route('/readyz', { get: [refuseMalformed, to.readyz] })
+  if (to.api !== undefined) route('/operator/', { get: [refuseMalformed, to.api.page] })
 
-  const secret = config.operator?.secret
-  if (secret !== undefined) {
-    route('/operator/', { get: [refuseMalformed, operatorPage] })
-    app.use(createOperatorGuard(secret), refuseMalformed)
-    addOperatorRoutes(route, components)
+  // Operators. The guard comes first: without the secret, a request is not even judged to be malformed.
+  if (to.api !== undefined) {
+    const { guard, status, sessions, events, keys, rotateKeys, drain, stopDraining } = to.api
+    app.use(guard, refuseMalformed)
+    route('/operator/status', { get: [status] })
+    route<{ sub: string }>('/operator/subjects/:sub/sessions', {
+      get: [sessions.list],
+      delete: [sessions.endOfSubject],
+    })
+    route('/operator/sessions', { delete: [sessions.endEveryone] })
+    route<{ id: string }>('/operator/sessions/:id', { delete: [sessions.endOne] })
+    route('/operator/events', { get: [events] })
+    route('/operator/keys', { get: [keys] })
+    route('/operator/keys/rotate', { post: [rotateKeys] })
+    route('/operator/drain', { post: [drain], delete: [stopDraining] })
   }
 
-  app.use(notFound, createProblemDetails(config))
+  app.use(notFound, createProblemDetails(components.config))
   return app
-}
-
-/** Adds the operator API. */
-function addOperatorRoutes(route: AddRoute, components: Components): void {
-  const { config, clock, lifecycle, keyRing, recentEvents } = components
-  const sessions = createOperatorSessionHandlers(createOperatorSessions(components), clock)
-
-  route('/operator/status', { get: [createStatusHandler(components)] })
-  route<{ sub: string }>('/operator/subjects/:sub/sessions', {
-    get: [sessions.list],
-    delete: [sessions.endOfSubject],
-  })
-  route('/operator/sessions', { delete: [sessions.endEveryone] })
-  route<{ id: string }>('/operator/sessions/:id', { delete: [sessions.endOne] })
-  route('/operator/keys', { get: [createKeyListHandler(keyRing)] })
-  route('/operator/keys/rotate', { post: [createKeyRotationHandler(keyRing)] })
-  route('/operator/drain', {
-    post: [createDrainHandler(lifecycle, true)],
-    delete: [createDrainHandler(lifecycle, false)],
-  })
-  if (recentEvents !== undefined) {
-    const toHashes = createSubjectHashes(config.secrets)
-    route('/operator/events', { get: [createOperatorEventsHandler({ recentEvents, toHashes, clock })] })
-  }
 }
 
 /** An Express app whose requests have an id, a log and security headers. */

@@ -36,7 +36,7 @@ const layers = [
   ['main'],
   ['workers', 'server', 'doctor'],
   ['routes', 'server-state'],
-  ['endpoints'],
+  ['endpoints', 'operator-endpoints'],
   ['components'],
   ['http'],
   ['login', 'logout', 'proxy', 'verify', 'explain'],

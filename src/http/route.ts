@@ -20,7 +20,7 @@ interface Methods<P> {
  * Adds an address to the app; every method that it does not name is answered with 405 and Allow (RFC 9110
  * 15.5.6).
  */
-export type AddRoute = <P = Request['params']>(path: string, methods: Methods<P>) => void
+type AddRoute = <P = Request['params']>(path: string, methods: Methods<P>) => void
 
 /** Creates the function that adds addresses to an app. */
 export function createAddRoute(app: Express): AddRoute {

@@ -9,7 +9,7 @@ import { parameter, readParameters } from '../request/parameters.ts'
 
 const eventsParameters = z.object({ subject: parameter(300).optional(), id: parameter(128).optional() })
 
-interface OperatorEventsOptions {
+interface EventsOptions {
   recentEvents: Pick<RecentEvents, 'read'>
   /** The hashes by which events name a user. */
   toHashes: (sub: string) => string[]
@@ -20,11 +20,7 @@ interface OperatorEventsOptions {
  * GET /operator/events: the recent events of a user (`subject`, as in app tokens) or of a login, a request or
  * a session (`id`), and what they mean in plain lines.
  */
-export function createOperatorEventsHandler({
-  recentEvents,
-  toHashes,
-  clock,
-}: OperatorEventsOptions): RequestHandler {
+export function createEventsHandler({ recentEvents, toHashes, clock }: EventsOptions): RequestHandler {
   return async (req, res) => {
     const wanted = readWanted(req.query)
     const events = findEvents(await recentEvents.read(), wanted)
