@@ -2,6 +2,8 @@ import { requiresPar, usesPar } from '../../provider/metadata/capabilities.ts'
 import type { AuthorizationServer } from '../../provider/metadata/discovery.ts'
 import type { AuthorizationAnswer } from '../../provider/probe/probe.ts'
 import type { ProbeRefusal } from '../../provider/probe/probe-refusal.ts'
+import type { Examination } from '../examination.ts'
+import { type Finding, fail, pass, unknown, warn } from '../finding.ts'
 import {
   explainRefusal,
   findCause,
@@ -10,10 +12,8 @@ import {
   redirectUriCheck,
   unclearRefusal,
   unregisteredRedirectUri,
-} from '../advice/authorization-refusals.ts'
-import { describeRefusal, isUnrecognised } from '../advice/refusals.ts'
-import type { Examination } from '../examination.ts'
-import { type Finding, fail, pass, unknown, warn } from '../finding.ts'
+} from '../refusals/authorization-refusals.ts'
+import { describeRefusal, isUnrecognised } from '../refusals/refusals.ts'
 
 /**
  * Checks whether the provider accepts our authorization request: a login with `prompt=none`, without a user

@@ -2,10 +2,10 @@ import { X509Certificate } from 'node:crypto'
 import { AppError } from '../../errors.ts'
 import type { AuthorizationServer } from '../../provider/metadata/discovery.ts'
 import type { ProbeRefusal } from '../../provider/probe/probe-refusal.ts'
-import { adviseKeys, explainUnrecognised, findUnlistedMethod } from '../advice/client-auth-advice.ts'
-import { describeRefusal, explainDpopRefusal, isAboutDpop, isUnrecognised } from '../advice/refusals.ts'
 import type { Examination } from '../examination.ts'
 import { type Finding, fail, pass, unknown, warn } from '../finding.ts'
+import { adviseKeys, explainUnrecognised, findUnlistedMethod } from '../refusals/client-auth-advice.ts'
+import { describeRefusal, explainDpopRefusal, isAboutDpop, isUnrecognised } from '../refusals/refusals.ts'
 
 /** Checks whether the provider recognises the client: it does if it complains only about the invalid code. */
 export async function checkClientAuth(

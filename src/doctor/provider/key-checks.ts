@@ -2,9 +2,9 @@ import { createPublicKey } from 'node:crypto'
 import { fixKeySet, publishKeys, setIdTokenAlg } from '../../advice/remedies.ts'
 import type { AuthorizationServer } from '../../provider/metadata/discovery.ts'
 import { toLogText } from '../../telemetry/events.ts'
-import { isKeycloak } from '../advice/known-providers.ts'
 import type { Examination } from '../examination.ts'
 import { type Finding, fail, pass, unknown, warn } from '../finding.ts'
+import { isKeycloak } from '../refusals/known-providers.ts'
 
 /** Checks whether the provider publishes usable keys, and whether one of them fits OIDC_ID_TOKEN_ALG. */
 export async function checkKeys(

@@ -3,9 +3,9 @@ import type { AuthorizationServer } from '../../provider/metadata/discovery.ts'
 import type { ProviderProbe } from '../../provider/probe/probe.ts'
 import { readRedirect } from '../../provider/probe/probed-redirect.ts'
 import { toLogText } from '../../telemetry/events.ts'
-import { describeRefusal } from '../advice/refusals.ts'
 import type { Examination } from '../examination.ts'
 import { type Finding, pass, unknown, warn } from '../finding.ts'
+import { describeRefusal } from '../refusals/refusals.ts'
 
 /**
  * Checks whether the provider would send a user who logged out there back to us (RP-Initiated Logout 1.0, 3).

@@ -1,9 +1,9 @@
 import type { AuthorizationServer } from '../../provider/metadata/discovery.ts'
 import type { ProbeRefusal } from '../../provider/probe/probe-refusal.ts'
-import { explainUnrecognised, findAlternative } from '../advice/client-auth-advice.ts'
-import { describeRefusal, isUnrecognised, skipped } from '../advice/refusals.ts'
 import type { Examination } from '../examination.ts'
 import { type Finding, pass, warn } from '../finding.ts'
+import { explainUnrecognised, findAlternative } from '../refusals/client-auth-advice.ts'
+import { describeRefusal, isUnrecognised, skipped } from '../refusals/refusals.ts'
 
 /** Checks whether a logout can revoke refresh tokens (RFC 7009), by revoking an invalid one. */
 export async function checkRevocation(

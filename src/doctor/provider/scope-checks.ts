@@ -1,6 +1,6 @@
 import type { ProviderConfig } from '../../config/providers/provider-config.ts'
-import { isKeycloak } from '../advice/known-providers.ts'
 import { type Finding, pass, warn } from '../finding.ts'
+import { isKeycloak } from '../refusals/known-providers.ts'
 import { readList, type ServerMetadata } from '../server-metadata.ts'
 
 /**

@@ -1,8 +1,8 @@
 import { isOktaHost } from '../../config/providers/okta.ts'
 import type { ProviderConfig } from '../../config/providers/provider-config.ts'
 import { toLogText } from '../../telemetry/events.ts'
-import { isZitadel } from '../advice/known-providers.ts'
 import { type Finding, fail, pass, unknown, warn } from '../finding.ts'
+import { isZitadel } from '../refusals/known-providers.ts'
 import { formatList, readList, type ServerMetadata } from '../server-metadata.ts'
 
 /** Checks whether the provider signs ID tokens with OIDC_ID_TOKEN_ALG. */
