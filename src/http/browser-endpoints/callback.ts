@@ -20,8 +20,8 @@ import { createClientDescriber } from '../request/sign-in-client.ts'
 import type { TransactionCookies } from '../request/transaction-cookies.ts'
 import { sendJson } from '../send-json.ts'
 import type { BrowserSessions } from '../session/browser-sessions.ts'
-import type { InLoginTrace } from './callback-trace.ts'
 import { createFailedCallbackHandler } from './failed-callback.ts'
+import type { InLoginTrace } from './login-trace.ts'
 import { toSessionView, toUserView } from './session.ts'
 
 const callbackParameters = z.object({
