@@ -5,7 +5,7 @@ import type { UpstreamTarget } from '../../proxy/route-match.ts'
 import type { Session } from '../../session/session.ts'
 import { type Log, withFields } from '../../telemetry/events.ts'
 import { noObserver, type Observer } from '../../telemetry/observer.ts'
-import { readClientAddress } from '../request/address.ts'
+import { isFromTrustedProxy, readClientAddress } from '../request/address.ts'
 import { toRoutePattern } from '../route.ts'
 
 declare global {
@@ -42,7 +42,8 @@ export interface Retry {
   provider?: string | undefined
 }
 
-const probes: ReadonlySet<string> = new Set(['/livez', '/readyz', '/metrics'])
+/** What monitoring asks every few seconds, and is of no interest to anyone who looks for a request. */
+export const probes: ReadonlySet<string> = new Set(['/livez', '/readyz', '/metrics'])
 
 interface RequestContextOptions {
   log: Log
@@ -105,11 +106,10 @@ export function createRequestContext({ log, observer, clock }: RequestContextOpt
 /** The status that the client got; 0 where it has gone before. */
 const toSentStatus = (res: Response): number => (res.headersSent ? res.statusCode : 0)
 
-function readProxyId({ app, headers, socket }: Request): string | undefined {
-  const id = headers['x-request-id']
+function readProxyId(req: Request): string | undefined {
+  const id = req.headers['x-request-id']
   if (typeof id !== 'string' || !acceptableId.test(id)) return undefined
-  const isTrusted: (address: string | undefined, distance: number) => boolean = app.get('trust proxy fn')
-  return isTrusted(socket.remoteAddress, 0) ? id : undefined
+  return isFromTrustedProxy(req) ? id : undefined
 }
 
 /** The path without the user whom a call of the operator API names: LOG_SUBJECT says how users are named. */

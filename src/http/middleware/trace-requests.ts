@@ -3,10 +3,9 @@ import type { Config } from '../../config/config.ts'
 import { withFields } from '../../telemetry/events.ts'
 import { toServerAttributes } from '../../telemetry/tracing/server-attributes.ts'
 import type { TraceContext, Tracing } from '../../telemetry/tracing/tracing.ts'
+import { isFromTrustedProxy } from '../request/address.ts'
 import { noRoute, toRoutePattern } from '../route.ts'
-
-/** Asked every few seconds, and of no interest to anyone who looks for a request. */
-const untraced: ReadonlySet<string> = new Set(['/livez', '/readyz', '/metrics'])
+import { probes } from './request-context.ts'
 
 /** The methods that OpenTelemetry's conventions know; a client may send others, without end. */
 const knownMethods: ReadonlySet<string> = new Set(
@@ -27,7 +26,7 @@ export function createRequestTracing({ tracing, config }: RequestTracingOptions)
   const server = { 'url.scheme': publicUrl.split(':')[0], ...toServerAttributes(publicUrl) }
 
   return (req, res, next) => {
-    if (untraced.has(req.path)) return next()
+    if (probes.has(req.path)) return next()
     const method = knownMethods.has(req.method) ? req.method : '_OTHER'
     const span = tracing.startSpan({
       name: toName(method),
@@ -68,10 +67,8 @@ const toName = (method: string, route?: string): string =>
   [method === '_OTHER' ? 'HTTP' : method, ...(route === undefined ? [] : [route])].join(' ')
 
 /** The trace that a trusted proxy began. Anyone else could put a request into any trace. */
-function readTrustedContext({ app, socket, headers }: Request): TraceContext | undefined {
-  const { traceparent, tracestate } = headers
-  if (typeof traceparent !== 'string') return undefined
-  const isTrusted: (address: string | undefined, distance: number) => boolean = app.get('trust proxy fn')
-  if (!isTrusted(socket.remoteAddress, 0)) return undefined
+function readTrustedContext(req: Request): TraceContext | undefined {
+  const { traceparent, tracestate } = req.headers
+  if (typeof traceparent !== 'string' || !isFromTrustedProxy(req)) return undefined
   return { traceparent, tracestate: tracestate === undefined ? undefined : String(tracestate) }
 }

@@ -9,6 +9,7 @@ import { readReturnTo } from '../../redirects/return-to.ts'
 import type { Observer } from '../../telemetry/observer.ts'
 import { assertFromAllowedPage } from '../middleware/csrf.ts'
 import { noSession } from '../middleware/require-session.ts'
+import { isFromTrustedProxy } from '../request/address.ts'
 import { isNavigation } from '../request/navigation.ts'
 import type { BrowserSessions } from '../session/browser-sessions.ts'
 import { createForwardAuthRules, type ForwardAuthRule } from './forward-auth-rules.ts'
@@ -125,13 +126,10 @@ export function createForwardAuthHandler({
 const trustedConnections = new WeakSet<Request['socket']>()
 
 /** Only a proxy can say what the original request was; a browser that asks directly would say anything. */
-function assertTrustedPeer({ app, socket }: Request): void {
-  if (trustedConnections.has(socket)) return
-  // Compiled by Express from TRUST_PROXY, as for X-Forwarded-For.
-  const isTrusted: (address: string | undefined, distance: number) => boolean = app.get('trust proxy fn')
-  const { remoteAddress } = socket
-  if (remoteAddress !== undefined && isTrusted(remoteAddress, 0)) {
-    trustedConnections.add(socket)
+function assertTrustedPeer(req: Request): void {
+  if (trustedConnections.has(req.socket)) return
+  if (isFromTrustedProxy(req)) {
+    trustedConnections.add(req.socket)
     return
   }
   throw new AppError(

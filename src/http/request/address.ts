@@ -9,6 +9,16 @@ export const readClientAddress = ({ ip = '' }: Pick<Request, 'ip'>): string | un
   normalizeIpAddress(ip)
 
 /**
+ * Whether a request comes from a proxy that TRUST_PROXY names, directly: what anyone else says of a request
+ * in a header may be false.
+ */
+export function isFromTrustedProxy({ app, socket }: Pick<Request, 'app' | 'socket'>): boolean {
+  // Compiled by Express from TRUST_PROXY, as for X-Forwarded-For.
+  const isTrusted: (address: string | undefined, distance: number) => boolean = app.get('trust proxy fn')
+  return socket.remoteAddress !== undefined && isTrusted(socket.remoteAddress, 0)
+}
+
+/**
  * The canonical spelling of an IP address: without zone, and an IPv4-mapped IPv6 address as IPv4. Undefined
  * where the text is no address.
  */
