@@ -1,7 +1,12 @@
+import type { ListedKey } from './app-token/key-ring.ts'
 import type { Components } from './components.ts'
 import { checkReadiness } from './http/machine-endpoints/health.ts'
+import { createSessionCount } from './session/session-count.ts'
 import type { ServerState } from './telemetry/metrics/gauges.ts'
 import { readVersion } from './telemetry/version.ts'
+
+/** Milliseconds for which a count of sessions is shown: every replica is scraped, and counts by itself. */
+const countFreshFor = 60_000
 
 /** What the metrics show of the server at each scrape. */
 export function toServerState(components: Components): ServerState {
@@ -10,12 +15,12 @@ export function toServerState(components: Components): ServerState {
     version: readVersion(),
     isDraining: () => lifecycle.draining,
     isReady: async () => (await checkReadiness(components)).isReady,
-    isStoreUp: () => succeeds(store.ping()),
-    async countSessions() {
-      let count = 0
-      for await (const handles of store.listHandles()) count += handles.length
-      return count
-    },
+    isStoreUp: () =>
+      store.ping().then(
+        () => true,
+        () => false,
+      ),
+    countSessions: createSessionCount(store, countFreshFor),
     countPendingRevocations: () => store.countPendingRevocations(),
     openStreams: () => proxy.openCalls.streams(),
     providers: providers.all.map(({ name, isReady, breakers }) => ({
@@ -25,18 +30,17 @@ export function toServerState(components: Components): ServerState {
         Object.fromEntries(Object.entries(breakers).map(([breaker, { isOpen }]) => [breaker, isOpen()])),
     })),
     async signingKey() {
-      const isReadable = await succeeds(keyRing.signingKey())
-      const { signsFrom, nextFrom } = keyRing.schedule() ?? {}
-      const secondsTo = (time: number | undefined) =>
-        time === undefined ? undefined : (time - clock.now()) / 1000
-      const since = secondsTo(signsFrom)
-      return { isReadable, age: since && -since, untilNext: secondsTo(nextFrom) }
+      const keys = await keyRing.list().catch((): ListedKey[] => [])
+      const signing = keys.find(({ state }) => state === 'signing')
+      const next = keys.find(({ state }) => state === 'next')
+      const toSeconds = (from: number | undefined, to: number | undefined) =>
+        from === undefined || to === undefined ? undefined : (to - from) / 1000
+      const now = clock.now()
+      return {
+        isReadable: signing !== undefined,
+        age: toSeconds(signing?.signsFrom, now),
+        untilNext: toSeconds(now, next?.signsFrom),
+      }
     },
   }
 }
-
-const succeeds = (attempt: Promise<unknown>): Promise<boolean> =>
-  attempt.then(
-    () => true,
-    () => false,
-  )

@@ -66,7 +66,7 @@ export function createKeyRingStore({
 
   return {
     update: (known) => untilWritten(() => tryUpdate(known ?? [], { isStarting: known === undefined })),
-    rotate: (known) => untilWritten(() => tryUpdate(known, { isStarting: false, change: rotateNow })),
+    rotate: (known) => untilWritten(() => tryUpdate(known, { isStarting: false, change: letNextSign })),
   }
 
   async function untilWritten(attempt: () => Promise<StoredKey[] | undefined>): Promise<StoredKey[]> {
@@ -82,7 +82,7 @@ export function createKeyRingStore({
   /** Undefined where another replica changed the key ring first; the next attempt reads what it wrote. */
   async function tryUpdate(
     known: readonly StoredKey[],
-    { isStarting, change }: { isStarting: boolean; change?: typeof rotateNow },
+    { isStarting, change }: { isStarting: boolean; change?: typeof letNextSign },
   ): Promise<StoredKey[] | undefined> {
     const found = await store.readVersioned(keyRingName)
     const inStore = found === undefined ? [] : seal.open(found.text)
@@ -140,7 +140,7 @@ async function withMissingKeys(
 }
 
 /** The keys, of which the next one signs soon. */
-function rotateNow(keys: readonly StoredKey[], now: number): StoredKey[] {
+function letNextSign(keys: readonly StoredKey[], now: number): StoredKey[] {
   const rotated = bringForward(keys, now)
   if (rotated !== undefined) return rotated
   const from = findEarliestRotation(keys, now)

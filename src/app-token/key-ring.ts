@@ -12,19 +12,14 @@ import { type SigningAlg, type SigningKey, toSigningKey } from './signing-key.ts
 /**
  * The keys that sign app tokens: one signs, the next one is published already, and retired ones still verify.
  *
- * Every method but `schedule` throws AppError `store_unavailable` where the keys were never read and the
- * store does not answer.
+ * Every method throws AppError `store_unavailable` where the keys were never read and the store does not
+ * answer.
  */
 export interface KeyRing {
   /** The key that signs now. */
   signingKey(): Promise<SigningKey>
   /** Every public key that a verifier may need, in a JWK Set (RFC 7517 5). */
   publicKeys(): Promise<{ keys: JWK[] }>
-  /**
-   * When the key that signs began to, and when the next one will, in milliseconds since the epoch; undefined
-   * where the keys are not known yet, or are the operator's own.
-   */
-  schedule(): { signsFrom: number; nextFrom: number | undefined } | undefined
   /** The published keys, in the order in which they sign. */
   list(): Promise<ListedKey[]>
   /**
@@ -77,7 +72,6 @@ function createFixedKeyRing(jwks: NonNullable<Config['appToken']['keys']>): KeyR
       return first
     },
     publicKeys: async () => ({ keys: (await load()).map(({ publicJwk }) => publicJwk) }),
-    schedule: () => undefined,
     list: async () =>
       (await load()).map(({ kid, alg }, at) => ({ kid, alg, state: at === 0 ? 'signing' : 'published' })),
     async rotate() {
@@ -114,12 +108,6 @@ function createSharedKeyRing(options: KeyRingOptions): KeyRing {
     async publicKeys() {
       const keys = dropExpired(await current(), clock.now(), config.ttl)
       return { keys: keys.map(({ key }) => key.publicJwk) }
-    },
-    schedule() {
-      const keys = known?.keys ?? []
-      const active = findActive(keys, clock.now())
-      const signsFrom = keys[active]?.signsFrom
-      return signsFrom === undefined ? undefined : { signsFrom, nextFrom: keys[active + 1]?.signsFrom }
     },
     list: async () => describeKeys(await current()),
     async rotate() {

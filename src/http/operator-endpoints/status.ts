@@ -8,7 +8,8 @@ import type { Lifecycle } from '../../lifecycle.ts'
 import type { Provider } from '../../provider/provider.ts'
 import type { Providers } from '../../provider/providers.ts'
 import type { OpenCalls } from '../../proxy/open-calls.ts'
-import type { SessionStore, Store } from '../../session/store.ts'
+import { createSessionCount } from '../../session/session-count.ts'
+import type { Store } from '../../session/store.ts'
 import { readVersion } from '../../telemetry/version.ts'
 import { checkReadiness } from '../machine-endpoints/health.ts'
 import { toKeyViews } from './keys.ts'
@@ -22,13 +23,16 @@ interface StatusOptions {
   clock: Clock
 }
 
+/** Milliseconds for which a count of sessions is shown. */
+const countFreshFor = 5_000
+
 /** GET /operator/status: how this process is, and what replicas share; null where the store does not say. */
 export function createStatusHandler(options: StatusOptions): RequestHandler {
   const { lifecycle, providers, store, keyRing, proxy, clock } = options
   const version = readVersion()
   const startedAt = clock.now()
   const readEventLoopDelay = watchEventLoop()
-  const countSessions = createSessionCount(store)
+  const countSessions = createSessionCount(store, countFreshFor)
 
   return async (_req, res) => {
     const [{ isReady, parts }, sessions, pendingRevocations, keys] = await Promise.all([
@@ -76,34 +80,6 @@ function watchEventLoop(): () => { p99: number; max: number } {
     const delay = { p99: toDelay(histogram.percentile(99)), max: toDelay(histogram.max) }
     histogram.reset()
     return delay
-  }
-}
-
-/** Milliseconds for which a count of sessions is shown, or ten times as long as the count took. */
-const countFreshFor = 5_000
-
-/** Counts the sessions of all replicas, so seldom that it takes a tenth of the time at most. */
-function createSessionCount(store: Pick<SessionStore, 'listHandles'>): () => Promise<number> {
-  let counted: { count: Promise<number>; freshUntil: number } | undefined
-
-  return () => {
-    if (counted === undefined || performance.now() > counted.freshUntil) {
-      const own = { count: countAll(), freshUntil: Number.POSITIVE_INFINITY }
-      const startedAt = performance.now()
-      const finish = () => {
-        const now = performance.now()
-        own.freshUntil = now + Math.max(countFreshFor, 10 * (now - startedAt))
-      }
-      own.count.then(finish, finish)
-      counted = own
-    }
-    return counted.count
-  }
-
-  async function countAll(): Promise<number> {
-    let count = 0
-    for await (const handles of store.listHandles()) count += handles.length
-    return count
   }
 }
 

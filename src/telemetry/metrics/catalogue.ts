@@ -41,7 +41,7 @@ export const catalogue = {
   },
   portico_draining: {
     type: 'gauge',
-    help: '1 while the process completes its requests before it ends, else 0.',
+    help: '1 while the process drains: it is not ready, and serves what comes; else 0.',
     labels: [],
     merge: 'max',
   },
@@ -188,6 +188,10 @@ export const catalogue = {
 
 /** The name of a metric of this server. */
 export type MetricName = keyof typeof catalogue
+/** The name of a metric of one type. */
+export type NameOf<Type extends MetricDefinition['type']> = {
+  [Name in MetricName]: (typeof catalogue)[Name]['type'] extends Type ? Name : never
+}[MetricName]
 
 /** Every name, in the order in which they are exposed. */
 export const metricNames = Object.keys(catalogue) as MetricName[]

@@ -2,11 +2,7 @@ import { Counter, type Registry } from 'prom-client'
 import { isErrorCode } from '../../errors.ts'
 import { type LogEvent, type LogFields, levels } from '../events.ts'
 import type { EventSink } from '../fan-out.ts'
-import { catalogue } from './catalogue.ts'
-
-type CounterName = {
-  [K in keyof typeof catalogue]: (typeof catalogue)[K]['type'] extends 'counter' ? K : never
-}[keyof typeof catalogue]
+import { catalogue, type NameOf } from './catalogue.ts'
 
 /**
  * Counts events. `providers` are the names in the configuration: a label never takes another one, and reasons
@@ -14,7 +10,7 @@ type CounterName = {
  */
 export function createEventMetrics(registry: Registry, providers: readonly string[]): EventSink {
   const known = new Set(providers)
-  const create = (name: CounterName) =>
+  const create = (name: NameOf<'counter'>) =>
     new Counter({
       name,
       help: catalogue[name].help,

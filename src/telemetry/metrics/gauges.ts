@@ -1,6 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { Gauge, type Registry } from 'prom-client'
-import { catalogue, type MetricDefinition } from './catalogue.ts'
+import { catalogue, type MetricDefinition, type NameOf } from './catalogue.ts'
 
 /** The state of this server, which is asked at each scrape. */
 export interface ServerState {
@@ -8,7 +8,7 @@ export interface ServerState {
   isDraining(): boolean
   isReady(): Promise<boolean>
   isStoreUp(): Promise<boolean>
-  /** Of all replicas; it reads every session. */
+  /** Of all replicas; it may take long. */
   countSessions(): Promise<number>
   /** Of all replicas. */
   countPendingRevocations(): Promise<number>
@@ -31,18 +31,12 @@ interface SigningKeyState {
   untilNext?: number | undefined
 }
 
-type GaugeName = {
-  [K in keyof typeof catalogue]: (typeof catalogue)[K]['type'] extends 'gauge' ? K : never
-}[keyof typeof catalogue]
-
-/** Milliseconds for which the number of sessions is used: to count them reads every one. */
-const countedFor = 60_000
-/** Milliseconds that a scrape waits for the number of sessions; the next one shows a longer count. */
+/** Milliseconds that a scrape waits for the number of sessions. */
 const patience = 2_000
 
 /** Makes gauges of the state. One that cannot be read has no value at that scrape, instead of an old one. */
 export function createGauges(registry: Registry, state: ServerState): void {
-  const countSessions = createSlowCount(state.countSessions)
+  const countSessions = withPatience(state.countSessions)
 
   create('portico_build_info').set({ version: state.version, node: process.version }, 1)
   gauge('portico_ready', async () => Number(await state.isReady()))
@@ -62,13 +56,13 @@ export function createGauges(registry: Registry, state: ServerState): void {
       set({ provider: name, breaker }, Number(isOpen))
   })
 
-  function create(name: GaugeName, collect?: (this: Gauge) => void | Promise<void>): Gauge {
+  function create(name: NameOf<'gauge'>, collect?: (this: Gauge) => void | Promise<void>): Gauge {
     const { help, labels, merge: aggregator = 'sum' }: MetricDefinition = catalogue[name]
     const options = { name, help, labelNames: labels, registers: [registry], aggregator }
     return new Gauge(collect === undefined ? options : { ...options, collect })
   }
 
-  function gauge(name: GaugeName, read: () => number | undefined | Promise<number | undefined>): void {
+  function gauge(name: NameOf<'gauge'>, read: () => number | undefined | Promise<number | undefined>): void {
     create(name, async function () {
       const value = await attempt(read)
       if (value === undefined) this.remove()
@@ -77,7 +71,7 @@ export function createGauges(registry: Registry, state: ServerState): void {
   }
 
   function ofProviders(
-    name: GaugeName,
+    name: NameOf<'gauge'>,
     show: (set: (labels: Record<string, string>, value: number) => void, provider: ProviderState) => void,
   ): void {
     create(name, function () {
@@ -95,27 +89,14 @@ async function attempt<T>(read: () => T | Promise<T>): Promise<T | undefined> {
   }
 }
 
-/** Counts at most once in `countedFor`, and shows the number before while a count is not done. */
-function createSlowCount(count: () => Promise<number>): () => Promise<number | undefined> {
-  let known: { value: number; at: number } | undefined
-  let running: Promise<void> | undefined
-
-  return async () => {
-    if (known === undefined || performance.now() - known.at > countedFor) {
-      running ??= run().finally(() => {
-        running = undefined
-      })
-      await Promise.race([running, wait(patience, undefined, { ref: false })])
-    }
-    return known?.value
-  }
-
-  async function run(): Promise<void> {
-    const startedAt = performance.now()
-    try {
-      known = { value: await count(), at: startedAt }
-    } catch {
-      known = undefined
-    }
+/** Waits for a count as long as a scrape may take; after that, the one before is shown. */
+function withPatience(count: () => Promise<number>): () => Promise<number | undefined> {
+  let last: number | undefined
+  return () => {
+    const counted = count().then((value) => {
+      last = value
+      return value
+    })
+    return Promise.race([counted, wait(patience, undefined, { ref: false }).then(() => last)])
   }
 }

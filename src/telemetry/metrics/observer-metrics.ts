@@ -1,6 +1,6 @@
 import { STATUS_CODES } from 'node:http'
 import type { Observer } from '../observer.ts'
-import { catalogue } from './catalogue.ts'
+import { catalogue, type NameOf } from './catalogue.ts'
 import { createHistogram } from './histogram.ts'
 import type { MetricSnapshot } from './snapshot.ts'
 
@@ -47,11 +47,7 @@ export function createObserverMetrics(traceId: () => string | undefined): Observ
   return { observer, snapshot: () => all.map((metric) => metric.snapshot()) }
 }
 
-type HistogramName = {
-  [K in keyof typeof catalogue]: (typeof catalogue)[K]['type'] extends 'histogram' ? K : never
-}[keyof typeof catalogue]
-
-const create = (name: HistogramName) => createHistogram(name, catalogue[name])
+const create = (name: NameOf<'histogram'>) => createHistogram(name, catalogue[name])
 
 /** Counts outcomes of forward auth, which is asked before every request of other servers. */
 function createForwardAuthCounts() {
