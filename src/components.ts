@@ -77,21 +77,11 @@ export async function createComponents(
   replaced: Partial<Components> = {},
 ): Promise<Components> {
   const { clock = systemClock } = replaced
-  const traceId = () => tracing.current()?.traceId
-  const metrics = replaced.metrics ?? (await createConfiguredMetrics(config, traceId))
-  const recentEvents = createKeptEvents(config, clock)
-  const sinks = [metrics?.sink, recentEvents?.note].filter((sink) => sink !== undefined)
-  const { log, audit } = await createConfiguredLog(config, sinks, replaced.log)
-  const tracing = replaced.tracing ?? (await createConfiguredTracing(config, clock, log))
-  const observer =
-    replaced.observer ??
-    toOneObserver([
-      ...(metrics === undefined ? [] : [metrics.observer]),
-      ...(tracing.isOn ? [createSpanObserver(tracing)] : []),
-    ])
+  const telemetry = await createTelemetry(config, clock, replaced)
+  const { log, observer, tracing } = telemetry
   const { secrets, appToken, longestTimeout: timeout } = config
   const store = replaced.store ?? (await createStore(config, clock, log, observer))
-  recentEvents?.start(store, log)
+  telemetry.recentEvents?.start(store, log)
   const providers = replaced.providers ?? createConfiguredProviders(config, clock, log, observer)
   const tokenRevocation = replaced.tokenRevocation ?? createTokenRevocation({ store, providers, log })
   const termination = replaced.termination ?? createSessionTermination({ store, tokenRevocation, log })
@@ -110,11 +100,7 @@ export async function createComponents(
   return {
     config,
     clock,
-    log,
-    audit,
-    observer,
-    metrics,
-    tracing,
+    ...telemetry,
     store,
     providers,
     termination,
@@ -126,12 +112,32 @@ export async function createComponents(
     upstreamTokens,
     proxy,
     lifecycle,
-    recentEvents,
   }
 }
 
+type Telemetry = Pick<Components, 'log' | 'audit' | 'observer' | 'metrics' | 'tracing' | 'recentEvents'>
+
+/** Creates the log and whatever else is made of events, and what observes how long things take. */
+async function createTelemetry(
+  config: Config,
+  clock: Clock,
+  replaced: Partial<Components>,
+): Promise<Telemetry> {
+  // Metrics name the current trace, traces log what they lose, and the log counts in metrics: this one waits.
+  let tracing = noTracing
+  const traceId = () => tracing.current()?.traceId
+  const metrics = replaced.metrics ?? (await createConfiguredMetrics(config, traceId))
+  const recentEvents = createConfiguredRecentEvents(config, clock)
+  const sinks = [metrics?.sink, recentEvents?.note].filter((sink) => sink !== undefined)
+  const { log, audit } = await createConfiguredLog(config, sinks, replaced.log)
+  tracing = replaced.tracing ?? (await createConfiguredTracing(config, clock, log))
+  const observers = [metrics?.observer, tracing.isOn ? createSpanObserver(tracing) : undefined]
+  const observer = replaced.observer ?? toOneObserver(observers.filter((observer) => observer !== undefined))
+  return { log, audit, observer, metrics, tracing, recentEvents }
+}
+
 /** They can be read only with the operator's secret: without one, they are not kept. */
-function createKeptEvents({ operator, secrets }: Config, clock: Clock): RecentEvents | undefined {
+function createConfiguredRecentEvents({ operator, secrets }: Config, clock: Clock): RecentEvents | undefined {
   return operator?.secret === undefined ? undefined : createRecentEvents({ secrets, clock })
 }
 

@@ -93,15 +93,16 @@ export function createTokenRevocation({ store, providers, log }: TokenRevocation
     { handle, version, ...session }: PendingRevocation,
     tokens: readonly RefreshToken[] = toRefreshTokens(session),
   ): Promise<boolean> {
-    let { providerName } = session.identity
+    // Tokens that the session has inherited may be of another provider.
+    let called = session.identity.providerName
     try {
       for (const token of tokens) {
-        ;({ providerName } = token)
         // During a rolling restart, another replica may have a provider that this one does not.
         const provider = providers.findConfigured(token)
         if (provider === undefined) return false
+        called = token.providerName
         const outcome = await provider.revoke(token)
-        if (outcome === 'revoked') log('refresh_token_revoked', { provider: providerName, session: handle })
+        if (outcome === 'revoked') log('refresh_token_revoked', { provider: called, session: handle })
       }
       await store.completeRevocation(handle, version)
       return true
@@ -110,7 +111,7 @@ export function createTokenRevocation({ store, providers, log }: TokenRevocation
       const isLogged = error instanceof ProviderUnavailable && error.outage === 'breaker-open'
       if (!isLogged) {
         const reason = toLogReason(error, 'internal_error')
-        log('revocation_failed', { provider: providerName, session: handle, reason })
+        log('revocation_failed', { provider: called, session: handle, reason })
       }
       return false
     }
