@@ -63,6 +63,12 @@ export const auditedEvents: Partial<Record<LogEvent, AuditedEvent>> = {
     outcome: 'success',
     message: 'An operator ended sessions.',
   },
+  operator_acted: {
+    category: ['api'],
+    type: ['admin'],
+    outcome: 'success',
+    message: 'An operator changed something for all users or for a replica.',
+  },
 
   backchannel_logout_refused: { ...sessionEnd, outcome: 'failure', message: 'A logout token was refused.' },
   frontchannel_logout_refused: {

@@ -7,7 +7,7 @@ import { findAuditProblems } from '../../support/audit-schema.ts'
 import { createTestBrowser, type TestBrowser } from '../../support/browser.ts'
 import { closeAfterTest, idp, providerPerFile } from '../../support/fixtures.ts'
 import { csrf, logInAtScripted, startLogin } from '../../support/login.ts'
-import { startPortico, type TestPortico, testSecret } from '../../support/portico.ts'
+import { startPortico, type TestPortico, testSecret, toOperatorUrl } from '../../support/portico.ts'
 
 const test = providerPerFile()
 const operatorSecret = testSecret()
@@ -50,13 +50,13 @@ async function start(env: Record<string, string> = {}) {
   return { portico, path, read: () => readLines(path) }
 }
 
-const operate = (portico: TestPortico, sub: string, secret = operatorSecret) => {
-  const port = portico.logged.find(({ event }) => event === 'operator_listening')?.port
-  return fetch(`http://127.0.0.1:${port}/operator/subjects/${encodeURIComponent(sub)}/sessions`, {
-    method: 'DELETE',
+const operate = (portico: TestPortico, method: string, path: string, secret = operatorSecret) =>
+  fetch(`${toOperatorUrl(portico)}/operator/${path}`, {
+    method,
     headers: { authorization: `Bearer ${secret}` },
   })
-}
+
+const sessionsOfGrace = 'subjects/00u-grace/sessions'
 
 /** The provider says that a user signed out there. */
 async function logOutAtProvider(portico: TestPortico, more: object = {}): Promise<Response> {
@@ -125,8 +125,12 @@ async function live(portico: TestPortico): Promise<string[]> {
   const { sessions } = (await listed.json()) as { sessions: { id: string }[] }
   await last.fetch(`${portico.url}/api/sessions/${sessions[0]?.id}`, { method: 'DELETE', headers: csrf })
   await signIn()
-  await operate(portico, '00u-grace', testSecret())
-  await operate(portico, '00u-grace')
+  await operate(portico, 'DELETE', sessionsOfGrace, testSecret())
+  await operate(portico, 'DELETE', sessionsOfGrace)
+  await signIn()
+  portico.clock.advance(1)
+  await operate(portico, 'DELETE', 'sessions')
+  for (const method of ['POST', 'DELETE']) await operate(portico, method, 'drain')
   for (let count = 0; count < 20; count += 1) await createTestBrowser().fetch(`${portico.url}/api/login`)
   idp.reset()
   return [...secrets, operatorSecret, 'test-client-secret']
@@ -151,6 +155,11 @@ const actions = [
   'login_succeeded',
   'operator_refused',
   'sessions_ended_by_operator',
+  'login_succeeded',
+  'sessions_ended_by_operator',
+  'operator_acted',
+  'operator_acted',
+  'operator_acted',
   'request_limited',
 ]
 
@@ -196,7 +205,7 @@ test.for([
 ] as const)('LOG_SUBJECT=%s: log and audit stream name users alike', async ([kind, inAudit, inLog]) => {
   const { portico, path, read } = await start({ LOG_SUBJECT: kind })
   await logInAtScripted(portico, idp)
-  await operate(portico, '00u-grace')
+  await operate(portico, 'DELETE', sessionsOfGrace)
   for (const action of ['login_succeeded', 'sessions_ended_by_operator']) {
     expect(read().find(({ event }) => event.action === action)?.user).toEqual(inAudit)
     const sub = portico.logged.find(({ event }) => event === action)?.sub
