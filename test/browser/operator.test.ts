@@ -5,7 +5,7 @@ import { findFlaws, noFlaws } from '../support/chromium/accessibility.ts'
 import { launchChromium } from '../support/chromium/chromium.ts'
 import { minutes } from '../support/clock.ts'
 import { portico, serverPerFile, signIn } from '../support/fixtures.ts'
-import { testSecret } from '../support/portico.ts'
+import { testSecret, toOperatorUrl } from '../support/portico.ts'
 import { root } from '../support/processes/start-process.ts'
 import { session } from '../support/session-fixture.ts'
 
@@ -21,11 +21,6 @@ beforeAll(async () => {
 })
 afterAll(() => browser.close())
 
-const operatorUrl = () => {
-  const port = portico.logged.find(({ event }) => event === 'operator_listening')?.port
-  return `http://127.0.0.1:${port}/operator/`
-}
-
 /** Opens the page; `problems` collects what its policy stopped, and errors of its script. */
 async function open(options: Parameters<Browser['newContext']>[0] = {}) {
   const page = await (
@@ -38,7 +33,7 @@ async function open(options: Parameters<Browser['newContext']>[0] = {}) {
     if (message.type() === 'error' && !isAnswer) problems.push(message.text())
   })
   page.on('pageerror', (error) => problems.push(error.message))
-  await page.goto(operatorUrl())
+  await page.goto(`${toOperatorUrl(portico)}/operator/`)
   return { page, problems }
 }
 
@@ -170,7 +165,7 @@ test('rotates the keys, drains and takes that back, ends the sessions of everyon
   portico.clock.advance(minutes(6))
   await click(page, 'Rotate now')
   await sure(page, 'Rotate')
-  await expect.poll(() => notice(page)).toBe('The next key signs soon.')
+  await expect.poll(() => notice(page)).toBe('The next key signs in two minutes.')
   await click(page, 'Drain this replica')
   await sure(page, 'Drain')
   await expect.poll(() => notice(page)).toBe('This replica drains.')

@@ -6,8 +6,8 @@ import { toListedSession } from '../browser-endpoints/sessions.ts'
 /** The endpoints by which an operator sees and ends sessions. */
 export function createOperatorSessionHandlers(operatorSessions: OperatorSessions, clock: Clock) {
   /**
-   * GET /operator/subjects/{sub}/sessions: where a user is signed in, oldest first; `sub` is the one in app
-   * tokens and in the log.
+   * GET /operator/subjects/{sub}/sessions: where a user is signed in, oldest first; `sub` is that of app
+   * tokens.
    */
   const list: RequestHandler<{ sub: string }> = async (req, res) => {
     const found = await operatorSessions.find(req.params.sub)

@@ -25,10 +25,10 @@ export const markup = `
       <p class="row"><button id="drain" class="quiet"></button><span id="drain-hint" class="hint"></span></p>
     </section>
 
-    <section aria-labelledby="person-title">
-      <h2 id="person-title">Sessions of a user</h2>
+    <section aria-labelledby="sessions-title">
+      <h2 id="sessions-title">Sessions of a user</h2>
       <form id="find" class="card">
-        <label for="subject">Subject: the <code>sub</code> of app tokens and of the log</label>
+        <label for="subject">Subject: the <code>sub</code> of app tokens</label>
         <div class="row"><input id="subject" autocomplete="off" spellcheck="false" required>
         <button>Find</button></div>
         <div id="sessions"></div>
@@ -36,9 +36,9 @@ export const markup = `
     </section>
 
     <section aria-labelledby="events-title">
-      <h2 id="events-title">Why could this person not sign in?</h2>
+      <h2 id="events-title">Why could this user not sign in?</h2>
       <form id="ask" class="card">
-        <label for="question">The id on their error page, or their subject</label>
+        <label for="question">The id on the error page, or the subject</label>
         <div class="row">
           <select id="kind" aria-label="What it is"><option value="id">Id</option>
           <option value="subject">Subject</option></select>

@@ -2,7 +2,7 @@
  * The script of the operator's page. Everything from the API becomes text, never markup. The secret is kept
  * for this tab only.
  */
-export const script = String.raw`
+export const script = `
 'use strict'
 const $ = (id) => document.getElementById(id)
 const slot = 'portico-operator-secret'
@@ -152,7 +152,7 @@ $('drain').onclick = () => act($('drain'), async () => {
 $('rotate').onclick = () => act($('rotate'), async () => {
   if (!(await ask('Let the next key sign, two minutes from now?', 'Rotate'))) return ''
   showKeys((await call('POST', 'keys/rotate')).keys)
-  return 'The next key signs soon.'
+  return 'The next key signs in two minutes.'
 })
 
 $('end-everyone').onclick = () => act($('end-everyone'), async () => {
@@ -200,9 +200,8 @@ $('ask').onsubmit = (event) => {
   show('story', [])
   void act(event.submitter, async () => {
     const query = new URLSearchParams({ [$('kind').value]: $('question').value.trim() })
-    const { story = [] } = await call('GET', 'events?' + query)
-    const lines = (Array.isArray(story) ? story : String(story).split('\n')).filter(Boolean)
-    show('story', (lines.length > 0 ? lines : ['Nothing is known: events are kept for an hour.']).map((line) => make('li', [String(line)])))
+    const { story } = await call('GET', 'events?' + query)
+    show('story', story.filter(Boolean).map((line) => make('li', [line])))
   })
 }
 
