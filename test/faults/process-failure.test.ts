@@ -1,9 +1,8 @@
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { createTestBrowser } from '../support/browser.ts'
 import { startLogin } from '../support/login.ts'
-import { freePort } from '../support/network/http-server.ts'
-import { testSecret } from '../support/portico.ts'
-import { startProcess, type TestProcess } from '../support/processes/start-process.ts'
+import { launchServer, readLog } from '../support/processes/launch-server.ts'
+import type { TestProcess } from '../support/processes/start-process.ts'
 import { type ScriptedProvider, startScriptedProvider } from '../support/providers/scripted-provider.ts'
 import { startRedis, type TestRedis } from '../support/redis/start-redis.ts'
 
@@ -20,36 +19,19 @@ afterAll(async () => {
   await idp.close()
 })
 
-const started: TestProcess[] = []
-afterEach(async () => {
-  idp.reset()
-  for (const one of started.splice(0)) await one.stop('SIGKILL')
-})
-
-const secret = testSecret()
+afterEach(() => idp.reset())
 
 type Defect = 'rejection' | 'exception'
 
 async function launch(defect: Defect, env: Record<string, string> = {}) {
-  const port = String(await freePort())
-  const url = `http://127.0.0.1:${port}`
-  const server = startProcess('test/support/processes/failing-server.ts', ['serve'], {
-    PUBLIC_URL: url,
-    HOST: '127.0.0.1',
-    PORT: port,
-    BFF_SECRETS: secret,
-    OIDC_ISSUER: idp.issuer,
-    OIDC_CLIENT_ID: 'portico-test',
-    OIDC_CLIENT_SECRET: 'test-client-secret',
-    REDIS_URL: redis.url,
-    PLANTED_DEFECT: defect,
-    // Nothing waits for it here: the requests would find a process in an unknown state.
-    SHUTDOWN_DRAIN: '4m',
-    ...env,
-  })
-  started.push(server)
-  await server.line(/"server_listening"/)
-  return { server, url }
+  const launched = await launchServer(
+    { issuer: idp.issuer, redisUrl: redis.url },
+    // Nothing waits for the drain here: the requests would find a process in an unknown state.
+    { PLANTED_DEFECT: defect, SHUTDOWN_DRAIN: '4m', ...env },
+    'test/support/processes/failing-server.ts',
+  )
+  await launched.server.line(/"server_listening"/)
+  return launched
 }
 
 /** A login whose callback waits at the provider until it is let go. */
@@ -64,11 +46,7 @@ async function beginCallback(url: string) {
   return { response, letGo: () => held.resolve() }
 }
 
-const linesOf = ({ output }: TestProcess) =>
-  output.text
-    .split('\n')
-    .filter((line) => line.startsWith('{'))
-    .map((line) => JSON.parse(line) as { event: string; [field: string]: unknown })
+const linesOf = (server: TestProcess) => readLog<{ event: string; [field: string]: unknown }>(server)
 
 test.each<[string, Defect]>([
   ['a rejection', 'rejection'],

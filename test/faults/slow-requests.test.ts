@@ -2,7 +2,7 @@ import { connect } from 'node:net'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { seconds } from '../support/clock.ts'
 import { parseRaw } from '../support/network/raw-http.ts'
-import { startPortico, type TestPortico, testSecret } from '../support/portico.ts'
+import { startPortico, type TestPortico, testSecret, toOperatorUrl } from '../support/portico.ts'
 
 let portico: TestPortico
 let operatorUrl: string
@@ -11,8 +11,7 @@ beforeAll(async () => {
     issuer: 'https://idp.invalid',
     env: { OPERATOR_SECRET: testSecret(), OPERATOR_PORT: '0' },
   })
-  const port = portico.logged.find(({ event }) => event === 'operator_listening')?.port
-  operatorUrl = `http://127.0.0.1:${port}`
+  operatorUrl = toOperatorUrl(portico)
 })
 afterAll(() => portico.close())
 

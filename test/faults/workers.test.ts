@@ -9,7 +9,8 @@ import { csrf, startLogin } from '../support/login.ts'
 import { scrape, seriesOf } from '../support/metrics.ts'
 import { freePort } from '../support/network/http-server.ts'
 import { testSecret } from '../support/portico.ts'
-import { startProcess, type TestProcess } from '../support/processes/start-process.ts'
+import { launchServer, readLog } from '../support/processes/launch-server.ts'
+import type { TestProcess } from '../support/processes/start-process.ts'
 import { type ScriptedProvider, startScriptedProvider } from '../support/providers/scripted-provider.ts'
 import { startRedis, type TestRedis } from '../support/redis/start-redis.ts'
 
@@ -24,34 +25,11 @@ afterAll(async () => {
   await idp.close()
 })
 
-const started: TestProcess[] = []
-afterEach(async () => {
-  idp.reset()
-  for (const one of started.splice(0)) await one.stop('SIGKILL')
-})
-
-const secret = testSecret()
+afterEach(() => idp.reset())
 
 /** Starts `WORKERS=2` on a free port. */
-async function launch(env: Record<string, string> = {}) {
-  const port = env.PORT ?? String(await freePort())
-  const url = `http://127.0.0.1:${port}`
-  const server = startProcess('src/main.ts', ['serve'], {
-    PUBLIC_URL: url,
-    HOST: '127.0.0.1',
-    PORT: port,
-    BFF_SECRETS: secret,
-    OIDC_ISSUER: idp.issuer,
-    OIDC_CLIENT_ID: 'portico-test',
-    OIDC_CLIENT_SECRET: 'test-client-secret',
-    REDIS_URL: redis.url,
-    SHUTDOWN_DRAIN: '0s',
-    WORKERS: '2',
-    ...env,
-  })
-  started.push(server)
-  return { server, url }
-}
+const launch = (env: Record<string, string> = {}) =>
+  launchServer({ issuer: idp.issuer, redisUrl: redis.url }, { SHUTDOWN_DRAIN: '0s', WORKERS: '2', ...env })
 
 interface WorkerLine {
   event: string
@@ -62,11 +40,7 @@ interface WorkerLine {
   status?: number
 }
 
-const linesOf = ({ output }: TestProcess): WorkerLine[] =>
-  output.text
-    .split('\n')
-    .filter((line) => line.startsWith('{'))
-    .map((line) => JSON.parse(line) as WorkerLine)
+const linesOf = (server: TestProcess) => readLog<WorkerLine>(server)
 
 const isListening = (worker: number) => new RegExp(`"worker":${worker},"event":"server_listening"`)
 const isStarted = (worker: number) => new RegExp(`"event":"worker_started","worker":${worker}`)

@@ -1,17 +1,9 @@
-import type { TestPortico } from './portico.ts'
-
 /** What a scrape has answered. */
 export interface Scraped {
   contentType: string
   text: string
   /** The value of each series, by its name and labels as they are written. */
   series: Map<string, number>
-}
-
-/** Returns the address of the operator's port. */
-export function toOperatorUrl({ operatorPort: port }: Pick<TestPortico, 'operatorPort'>): string {
-  if (port === undefined) throw new Error('there is no port for operators')
-  return `http://127.0.0.1:${port}`
 }
 
 /** Scrapes the metrics, by default as the text format of Prometheus. */

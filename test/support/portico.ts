@@ -89,3 +89,9 @@ export async function startPortico({
     },
   }
 }
+
+/** Returns the address of the operator's port. */
+export function toOperatorUrl({ operatorPort: port }: Pick<TestPortico, 'operatorPort'>): string {
+  if (port === undefined) throw new Error('there is no port for operators')
+  return `http://127.0.0.1:${port}`
+}

@@ -5,7 +5,7 @@ import { minutes } from '../../support/clock.ts'
 import { readShownId } from '../../support/explained.ts'
 import { closeAfterTest, idp, portico, serverPerTest, signIn } from '../../support/fixtures.ts'
 import { csrf, logInAtScripted, readRefusal, startLogin } from '../../support/login.ts'
-import { startPortico, type TestPortico, testSecret } from '../../support/portico.ts'
+import { startPortico, type TestPortico, testSecret, toOperatorUrl } from '../../support/portico.ts'
 
 const secret = testSecret()
 const env = { OPERATOR_SECRET: secret, OPERATOR_PORT: '0' }
@@ -17,8 +17,7 @@ interface Answer {
 }
 
 function ask(query: string, { at = portico, authorization = `Bearer ${secret}` } = {}): Promise<Response> {
-  const port = at.logged.find(({ event }) => event === 'operator_listening')?.port
-  return fetch(`http://127.0.0.1:${port}/operator/events?${query}`, {
+  return fetch(`${toOperatorUrl(at)}/operator/events?${query}`, {
     headers: authorization === '' ? {} : { authorization },
   })
 }

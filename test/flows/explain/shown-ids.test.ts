@@ -4,7 +4,7 @@ import { explainFrom, readShownId } from '../../support/explained.ts'
 import { idp, portico, serverPerFile } from '../../support/fixtures.ts'
 import { csrf, startLogin } from '../../support/login.ts'
 import { parseRaw, sendRaw } from '../../support/network/raw-http.ts'
-import { testSecret } from '../../support/portico.ts'
+import { testSecret, toOperatorUrl } from '../../support/portico.ts'
 
 /** Whatever fails shows one id, in the body and in X-Request-Id, and its story is in the log. */
 
@@ -14,8 +14,6 @@ const test = serverPerFile({
 
 const browser = createTestBrowser()
 const at = (path: string) => `${portico.url}${path}`
-const operatorUrl = () =>
-  `http://127.0.0.1:${portico.logged.find(({ event }) => event === 'operator_listening')?.port}`
 /** The headers of a navigation that no click began. */
 const unsolicited = { headers: { 'sec-fetch-site': 'cross-site', 'sec-fetch-user': undefined } }
 const failedCallback = async () => {
@@ -59,7 +57,7 @@ test.each<[string, number, () => Promise<Response>]>([
       }),
   ],
   ['a question of no proxy of ours', 403, () => browser.fetch(at('/api/forward-auth'))],
-  ['an operator without the secret', 401, () => fetch(`${operatorUrl()}/operator/events?id=x`)],
+  ['an operator without the secret', 401, () => fetch(`${toOperatorUrl(portico)}/operator/events?id=x`)],
 ])('%s (%i)', async (_name, status, request) => {
   const response = await request()
   expect(response.status).toBe(status)

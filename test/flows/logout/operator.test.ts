@@ -13,14 +13,13 @@ import {
 } from '../../support/fixtures.ts'
 import { getSession, readRefusal, startLogin } from '../../support/login.ts'
 import { sendRaw } from '../../support/network/raw-http.ts'
-import { startPortico, testSecret } from '../../support/portico.ts'
+import { startPortico, testSecret, toOperatorUrl } from '../../support/portico.ts'
 
 const secret = testSecret()
 const test = serverPerFile({ env: { OPERATOR_SECRET: secret, OPERATOR_PORT: '0', LOG_SUBJECT: 'plain' } })
 let operatorUrl: string
 test.beforeAll(() => {
-  const port = portico.logged.find(({ event }) => event === 'operator_listening')?.port
-  operatorUrl = `http://127.0.0.1:${port}`
+  operatorUrl = toOperatorUrl(portico)
 })
 
 const call = (sub: string, authorization: string | undefined = `Bearer ${secret}`, method = 'DELETE') =>
@@ -113,9 +112,9 @@ test('several providers: a subject is named by its provider, and means its peopl
     env: { PROVIDERS_FILE: path, OPERATOR_SECRET: secret, OPERATOR_PORT: '0' },
     replaced: { clock: portico.clock },
   })
-  const port = both.logged.find(({ event }) => event === 'operator_listening')?.port
+  const operatorUrlOfBoth = toOperatorUrl(both)
   const end = async (subject: string) => {
-    const url = `http://127.0.0.1:${port}/operator/subjects/${encodeURIComponent(subject)}/sessions`
+    const url = `${operatorUrlOfBoth}/operator/subjects/${encodeURIComponent(subject)}/sessions`
     return fetch(url, { method: 'DELETE', headers: { authorization: `Bearer ${secret}` } })
   }
   const signInBy = async (name: string) => {
@@ -128,7 +127,7 @@ test('several providers: a subject is named by its provider, and means its peopl
   for (const subject of ['00u-grace', 'three:00u-grace', 'two:']) {
     expect([subject, await readRefusal(await end(subject))]).toEqual([subject, '404 not_found'])
   }
-  const listed = await fetch(`http://127.0.0.1:${port}/operator/subjects/two%3A00u-grace/sessions`, {
+  const listed = await fetch(`${operatorUrlOfBoth}/operator/subjects/two%3A00u-grace/sessions`, {
     headers: { authorization: `Bearer ${secret}` },
   })
   const { sessions } = (await listed.json()) as { sessions: { provider: string }[] }
@@ -233,9 +232,8 @@ test('a store that does not answer: the status says so, and what it does not kno
       },
     }),
   )
-  const port = without.logged.find(({ event }) => event === 'operator_listening')?.port
   const headers = { authorization: `Bearer ${secret}` }
-  const response = await fetch(`http://127.0.0.1:${port}/operator/status`, { headers })
+  const response = await fetch(`${toOperatorUrl(without)}/operator/status`, { headers })
   expect([response.status, await response.json()]).toMatchObject([
     200,
     { ready: false, parts: { store: 'ECONNREFUSED' }, sessions: null, pending_revocations: null },
@@ -246,9 +244,8 @@ test('rotates the keys once every cache has the next one; tokens of before and a
   const own = closeAfterTest(
     await startPortico({ issuer: idp.issuer, env: { OPERATOR_SECRET: secret, OPERATOR_PORT: '0' } }),
   )
-  const port = own.logged.find(({ event }) => event === 'operator_listening')?.port
   const rotate = () =>
-    fetch(`http://127.0.0.1:${port}/operator/keys/rotate`, {
+    fetch(`${toOperatorUrl(own)}/operator/keys/rotate`, {
       method: 'POST',
       headers: { authorization: `Bearer ${secret}` },
     })
@@ -292,9 +289,8 @@ test('a process that ends cannot be made ready again', async () => {
     await startPortico({ issuer: idp.issuer, env: { OPERATOR_SECRET: secret, OPERATOR_PORT: '0' } }),
   )
   ending.components.lifecycle.end()
-  const port = ending.logged.find(({ event }) => event === 'operator_listening')?.port
   const headers = { authorization: `Bearer ${secret}` }
-  const response = await fetch(`http://127.0.0.1:${port}/operator/drain`, { method: 'DELETE', headers })
+  const response = await fetch(`${toOperatorUrl(ending)}/operator/drain`, { method: 'DELETE', headers })
   expect(await readRefusal(response)).toBe('409 conflict')
   expect((await fetch(`${ending.url}/readyz`)).status).toBe(503)
 })
@@ -339,8 +335,7 @@ test('the port is closed when the server stops', async () => {
     issuer: idp.issuer,
     env: { OPERATOR_SECRET: secret, OPERATOR_PORT: '0' },
   })
-  const port = other.logged.find(({ event }) => event === 'operator_listening')?.port
-  const url = `http://127.0.0.1:${port}/operator/x`
+  const url = `${toOperatorUrl(other)}/operator/x`
   expect((await fetch(url)).status).toBe(401)
   await other.close()
   await expect(fetch(url)).rejects.toThrow()
@@ -359,8 +354,7 @@ test('its log names who called, whatever X-Forwarded-For says', async () => {
       env: { OPERATOR_SECRET: secret, OPERATOR_PORT: '0', TRUST_PROXY: '127.0.0.1' },
     }),
   )
-  const port = other.logged.find(({ event }) => event === 'operator_listening')?.port
   const headers = { 'x-forwarded-for': '203.0.113.9' }
-  await fetch(`http://127.0.0.1:${port}/operator/subjects/x/sessions`, { method: 'DELETE', headers })
+  await fetch(`${toOperatorUrl(other)}/operator/subjects/x/sessions`, { method: 'DELETE', headers })
   expect(other.logged.find(({ event }) => event === 'operator_refused')?.address).toBe('127.0.0.1')
 })

@@ -1,7 +1,7 @@
 import { connect } from 'node:net'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { parseRaw, sendRaw } from '../../support/network/raw-http.ts'
-import { startPortico, type TestPortico, testSecret } from '../../support/portico.ts'
+import { startPortico, type TestPortico, testSecret, toOperatorUrl } from '../../support/portico.ts'
 
 const secret = testSecret()
 let portico: TestPortico
@@ -11,8 +11,7 @@ beforeAll(async () => {
     issuer: 'https://idp.invalid',
     env: { OPERATOR_SECRET: secret, OPERATOR_PORT: '0', TRUST_PROXY: '127.0.0.1' },
   })
-  const port = portico.logged.find(({ event }) => event === 'operator_listening')?.port
-  urls = { public: portico.url, operator: `http://127.0.0.1:${port}` }
+  urls = { public: portico.url, operator: toOperatorUrl(portico) }
 })
 afterAll(() => portico.close())
 
