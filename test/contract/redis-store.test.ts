@@ -25,6 +25,8 @@ const secrets = [randomBytes(32)]
 const folder = mkdtempSync(join(tmpdir(), 'portico-redis-'))
 const servers: TestRedis[] = []
 const stores: Store[] = []
+/** The names of the deployments that were started. */
+const deployed: string[] = []
 afterAll(async () => {
   for (const store of stores) await store.close()
   for (const server of servers) await server.close()
@@ -49,6 +51,7 @@ function describeDeployment(name: string, deploy: () => Promise<Deployment>): vo
     let connection: RedisConnection
     beforeAll(async () => {
       deployment = await deploy()
+      deployed.push(name)
       connection = await connectRedis(deployment.url)
     }, 60_000)
 
@@ -573,5 +576,12 @@ test('F49: out of memory, sessions end, their tokens are revoked, and used logou
 })
 
 test('each deployment was started', () => {
-  expect(servers).toHaveLength(33)
+  expect(deployed).toEqual([
+    'one server',
+    'one server of Valkey',
+    'with a user, a password and a database',
+    'over TLS',
+    'a cluster of three',
+    'behind Sentinel',
+  ])
 })
