@@ -2,7 +2,7 @@ import type { LogEvent } from '../events.ts'
 
 /** How ECS, the Elastic Common Schema, classifies an event; its own words. */
 interface AuditedEvent {
-  category: readonly ('api' | 'authentication' | 'configuration' | 'session' | 'web')[]
+  category: readonly ('api' | 'authentication' | 'configuration' | 'session')[]
   type: readonly ('access' | 'admin' | 'change' | 'denied' | 'end' | 'info' | 'start')[]
   outcome: 'success' | 'failure'
   /** What a human reads. */
