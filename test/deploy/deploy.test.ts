@@ -174,6 +174,84 @@ describe('ports, paths and times', () => {
   })
 })
 
+describe('what a process may do', () => {
+  const inPods = ['deploy/kustomize/deployment.yaml', `${chart}/templates/deployment.yaml`].map(read)
+
+  test('in a pod: as little as the restricted Pod Security Standard allows, on a read-only root', () => {
+    const pod = kustomize.deployment?.find(({ kind }) => kind === 'Deployment')?.spec.template.spec
+    expect(pod).toMatchObject({
+      automountServiceAccountToken: false,
+      securityContext: {
+        runAsNonRoot: true,
+        runAsUser: 65532,
+        runAsGroup: 65532,
+        seccompProfile: { type: 'RuntimeDefault' },
+      },
+      containers: [
+        {
+          securityContext: {
+            allowPrivilegeEscalation: false,
+            readOnlyRootFilesystem: true,
+            capabilities: { drop: ['ALL'] },
+          },
+        },
+      ],
+    })
+    // The chart, which is no YAML before it is rendered, says it by the same lines.
+    const [base, ofChart] = inPods.map((text) => [
+      ...(text.match(/^( +)securityContext:\n(?:\1 {2}.+\n)+/gm) ?? []),
+      ...(text.match(/^ +automountServiceAccountToken: .+$/gm) ?? []),
+    ])
+    expect(base).toHaveLength(3)
+    expect(ofChart).toEqual(base)
+  })
+
+  test('in Compose: no capability, no new privilege, and a read-only root', () => {
+    expect(compose.services.portico).toMatchObject({
+      read_only: true,
+      cap_drop: ['ALL'],
+      security_opt: ['no-new-privileges:true'],
+    })
+  })
+
+  test('by systemd: with no privilege and no user of its own, and the file system is read-only', () => {
+    const lines = unit.split('\n')
+    for (const line of [
+      'DynamicUser=yes',
+      'NoNewPrivileges=yes',
+      'ProtectSystem=strict',
+      'CapabilityBoundingSet=',
+    ]) {
+      expect(lines).toContain(line)
+    }
+  })
+})
+
+describe('who reaches it', () => {
+  const both = (name: string) =>
+    [`deploy/kustomize/${name}.yaml`, `${chart}/templates/${name}.yaml`].map(read)
+
+  test('each port of a Service leads to the port of that name', () => {
+    for (const text of both('services')) {
+      const ports = [...text.matchAll(/name: (\w+), port: .+, targetPort: (\w+) \}/g)]
+      expect(ports.map(([, name, target]) => [name, target])).toEqual([
+        ['http', 'http'],
+        ['operator', 'operator'],
+      ])
+    }
+  })
+
+  test('the operator’s port is open to those alone whom a NetworkPolicy names', () => {
+    const [base = '', ofChart = ''] = both('networkpolicy')
+    for (const text of [base, ofChart]) {
+      expect(text.match(/port: operator/g)).toHaveLength(1)
+      expect(text).toMatch(/- ports: \[\{ port: operator \}\]\n +from:/)
+    }
+    // Where nobody is named, there is no such rule: `from` without anyone would be everyone.
+    expect(ofChart).toContain('if and $.Values.operator.enabled .operatorFrom')
+  })
+})
+
 describe('the image', () => {
   test('is built on one version of Node, the one that the tests run on', () => {
     const versions = [...dockerfile.matchAll(/^FROM (?:--platform=\S+ )?node:([\d.]+)/gm)].map(

@@ -3,7 +3,14 @@ import { AppError } from '../../../src/errors.ts'
 import { createTestBrowser } from '../../support/browser.ts'
 import { minutes } from '../../support/clock.ts'
 import { readShownId } from '../../support/explained.ts'
-import { closeAfterTest, idp, portico, serverPerTest, signIn } from '../../support/fixtures.ts'
+import {
+  closeAfterTest,
+  idp,
+  portico,
+  serverPerTest,
+  signIn,
+  writeProvidersFile,
+} from '../../support/fixtures.ts'
 import { csrf, logInAtScripted, readRefusal, startLogin } from '../../support/login.ts'
 import { startPortico, type TestPortico, testSecret, toOperatorUrl } from '../../support/portico.ts'
 
@@ -70,14 +77,20 @@ describe('the story of a failed login is found', () => {
     expect(namesOf(await read('subject=grace'))).toEqual(['login_succeeded'])
   })
 
-  test('by the user also where the store or the demands of the app refuse a user that is known', async () => {
+  test('by the user also where the store, the demands of the app or the access token refuse a user that is known', async () => {
     idp.script({ idTokenClaims: (claims) => ({ ...claims, sub: 'ada', acr: 'urn:weak' }) })
     await logInAtScripted(portico, idp, { query: '?acr_values=urn:strong' })
     vi.spyOn(portico.store, 'create').mockRejectedValueOnce(new AppError('store_unavailable', 'full'))
     await logInAtScripted(portico, idp)
+    idp.script({
+      idTokenClaims: (claims) => ({ ...claims, sub: 'ada', at_hash: undefined }),
+      accessTokenClaims: (claims) => ({ ...claims, aud: 'api://other' }),
+    })
+    await logInAtScripted(portico, idp)
     expect((await read('subject=ada')).events).toMatchObject([
       { event: 'login_failed', code: 'unmet_authentication_requirements' },
       { event: 'login_failed', code: 'store_unavailable' },
+      { event: 'login_failed', code: 'invalid_access_token' },
     ])
   })
 
@@ -87,6 +100,18 @@ describe('the story of a failed login is found', () => {
     await browser.fetch(`${portico.url}/api/logout`, { method: 'POST', headers: csrf })
     for (const query of ['subject=ada', `id=${session}`]) {
       expect(namesOf(await read(query))).toEqual(['login_succeeded', 'logout_succeeded'])
+    }
+  })
+
+  test('with the end of the session by an operator, also of everyone: by the id of the session', async () => {
+    for (const path of ['subjects/ada/sessions', 'sessions']) {
+      await signIn({ sub: 'ada' })
+      const session = portico.logged.findLast(({ event }) => event === 'login_succeeded')?.session
+      portico.clock.advance(1)
+      const port = portico.operatorPort
+      const headers = { authorization: `Bearer ${secret}` }
+      await fetch(`http://127.0.0.1:${port}/operator/${path}`, { method: 'DELETE', headers })
+      expect(namesOf(await read(`id=${session}`))).toEqual(['login_succeeded', 'sessions_ended_by_operator'])
     }
   })
 
@@ -135,6 +160,27 @@ describe('a user is found', () => {
     const after = closeAfterTest(await start({ BFF_SECRETS: `${next},${old}` }, { store }))
     await signIn({ sub: 'ada' }, after)
     expect(namesOf(await read('subject=ada', after))).toEqual(['login_succeeded', 'login_succeeded'])
+  })
+
+  test('by the name of the provider as well where there are several, also if the login failed', async () => {
+    const client = {
+      OIDC_ISSUER: idp.issuer,
+      OIDC_CLIENT_ID: 'portico-test',
+      OIDC_CLIENT_SECRET: 'test-client-secret',
+    }
+    const file = writeProvidersFile({ one: client, two: client })
+    const both = closeAfterTest(
+      await startPortico({ env: { ...env, PROVIDERS_FILE: file }, replaced: { clock: portico.clock } }),
+    )
+    idp.script({
+      idTokenClaims: ({ email: _, ...claims }) => ({ ...claims, sub: 'ada' }),
+      userinfo: (claims) => ({ ...claims, sub: 'other' }),
+    })
+    const browser = createTestBrowser()
+    const parameters = idp.authorize(await startLogin(both, browser, '?provider=two'))
+    await browser.fetch(`${both.url}/api/callback/two?${parameters}`)
+    expect(namesOf(await read('subject=two:ada', both))).toEqual(['login_failed'])
+    for (const sub of ['ada', 'one:ada']) expect(namesOf(await read(`subject=${sub}`, both))).toEqual([])
   })
 
   test.each([
@@ -193,7 +239,17 @@ describe('what is kept', () => {
 
   test('comes from every replica, and what waits is written before the process ends', async () => {
     const { config, store, clock } = portico.components
-    const other = await startPortico({ issuer: idp.issuer, replaced: { config, store, clock } })
+    let isClosed = false
+    const closing = {
+      ...store,
+      async close() {
+        isClosed = true
+      },
+      appendRecent: (...entries: Parameters<typeof store.appendRecent>) =>
+        isClosed ? Promise.reject(new Error('closed')) : store.appendRecent(...entries),
+    }
+    const replaced = { config, store: closing, clock }
+    const other = await startPortico({ issuer: idp.issuer, replaced })
     const { response } = await logInAtScripted(other, idp, { query: '?prompt=login' })
     const { parameters } = await logInAtScripted(other, idp)
     expect(response.status).toBe(200)

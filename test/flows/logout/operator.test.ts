@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { expect } from 'vitest'
+import { expect, vi } from 'vitest'
 import { AppError } from '../../../src/errors.ts'
 import { createTestBrowser, type TestBrowser } from '../../support/browser.ts'
 import { minutes, seconds } from '../../support/clock.ts'
@@ -77,6 +77,19 @@ test.each([
   expect(await readRefusal(await fetch(`${operatorUrl}/operator/${path}`, { method }))).toBe(
     '401 invalid_token',
   )
+})
+
+test.each(['livez', 'readyz', 'metrics'])(
+  'GET /%s needs no secret: probes and Prometheus have none',
+  async (path) => {
+    expect((await fetch(`${operatorUrl}/${path}`)).status).toBe(200)
+    const malformed = `GET /${path} HTTP/1.1\r\nConnection: close\r\n\r\n`
+    expect(await sendRaw(operatorUrl, malformed)).toMatch(/^HTTP\/1\.1 400 /)
+  },
+)
+
+test('HEAD /operator/keys without the secret: 401', async () => {
+  expect((await fetch(`${operatorUrl}/operator/keys`, { method: 'HEAD' })).status).toBe(401)
 })
 
 test('nothing else is told without the secret, and every answer is kept by no cache', async () => {
@@ -213,6 +226,14 @@ test('says how the server is: version, readiness, counts, breakers, keys', async
   })
 })
 
+test('the status counts sessions seldom: to count them reads every one', async () => {
+  await ask('GET', 'status')
+  const list = vi.spyOn(portico.store, 'listHandles')
+  for (let count = 0; count < 3; count += 1) expect((await ask('GET', 'status')).status).toBe(200)
+  expect(list).not.toHaveBeenCalled()
+  list.mockRestore()
+})
+
 test('a store that does not answer: the status says so, and what it does not know', async () => {
   const { store } = portico
   const down = () => Promise.reject(new AppError('store_unavailable', 'down', { reason: 'ECONNREFUSED' }))
@@ -225,6 +246,7 @@ test('a store that does not answer: the status says so, and what it does not kno
           ...store,
           ping: down,
           countPendingRevocations: down,
+          readVersioned: down,
           async *listHandles() {
             yield await down()
           },
@@ -236,7 +258,7 @@ test('a store that does not answer: the status says so, and what it does not kno
   const response = await fetch(`${toOperatorUrl(without)}/operator/status`, { headers })
   expect([response.status, await response.json()]).toMatchObject([
     200,
-    { ready: false, parts: { store: 'ECONNREFUSED' }, sessions: null, pending_revocations: null },
+    { ready: false, parts: { store: 'ECONNREFUSED' }, sessions: null, pending_revocations: null, keys: null },
   ])
 })
 

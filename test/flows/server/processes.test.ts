@@ -210,6 +210,14 @@ describe('npm start', () => {
     expect(logLines).not.toContainEqual(expect.objectContaining({ event: 'signing_keys_changed' }))
   })
 
+  test('AUDIT_LOG=stdout: SIGHUP ends the process, as that of a terminal which is closed', async () => {
+    const server = start('src/main.ts', ['serve'], { ...minimal, AUDIT_LOG: 'stdout' })
+    await server.line(/"server_listening"/)
+    server.child.kill('SIGHUP')
+    await server.exited
+    expect(server.child.signalCode).toBe('SIGHUP')
+  })
+
   test('LOG_FORMAT=pretty: lines for a human, without colors where they would be lost', async () => {
     const server = start('src/main.ts', ['serve'], { ...minimal, LOG_FORMAT: 'pretty' })
     expect(await server.line(/server_listening/)).toMatch(
@@ -281,6 +289,20 @@ test('SIGTERM during the exchange: the login completes, then the process ends (F
   expect(response.status).toBe(200)
   expect(await server.exited).toBe(0)
   await idp.close()
+})
+
+test('from SIGTERM on it is not ready, and serves on for SHUTDOWN_DRAIN, each answer the last of its connection', async () => {
+  const { server, publicUrl } = await startServer('http://127.0.0.1:1/x', { SHUTDOWN_DRAIN: '4m' })
+  const ask = async (path: string) => {
+    const { status, headers } = await fetch(publicUrl + path)
+    return [status, headers.get('connection')]
+  }
+  expect(await ask('/readyz')).toEqual([200, 'keep-alive'])
+  server.child.kill('SIGTERM')
+  await server.line(/"server_draining"/)
+  expect(await ask('/readyz')).toEqual([503, 'close'])
+  expect(await ask('/livez')).toEqual([200, 'close'])
+  expect(await ask('/api/providers')).toEqual([200, 'close'])
 })
 
 test('the demo refuses to run with NODE_ENV=production', async () => {

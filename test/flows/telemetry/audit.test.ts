@@ -1,10 +1,19 @@
 import { randomUUID } from 'node:crypto'
-import { mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs'
+import {
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished } from 'vitest'
 import { findAuditProblems } from '../../support/audit-schema.ts'
 import { createTestBrowser, type TestBrowser } from '../../support/browser.ts'
+import { minutes } from '../../support/clock.ts'
 import { closeAfterTest, idp, providerPerFile } from '../../support/fixtures.ts'
 import { csrf, logInAtScripted, startLogin } from '../../support/login.ts'
 import { startPortico, type TestPortico, testSecret, toOperatorUrl } from '../../support/portico.ts'
@@ -30,6 +39,15 @@ const readLines = (path: string): AuditRecord[] =>
     .split('\n')
     .filter((line) => line !== '')
     .map((line) => JSON.parse(line) as AuditRecord)
+
+/** The path of an open file; empty where it was closed meanwhile. */
+function readLink(descriptor: string): string {
+  try {
+    return readlinkSync(`/proc/self/fd/${descriptor}`)
+  } catch {
+    return ''
+  }
+}
 
 async function start(env: Record<string, string> = {}) {
   const path = join(createFolder(), 'audit.log')
@@ -198,6 +216,34 @@ describe('the story of a morning', () => {
   })
 })
 
+test('every act of an operator has a record, also those that are about no user', async () => {
+  const { portico, read } = await start()
+  await logInAtScripted(portico, idp)
+  portico.clock.advance(minutes(5))
+  const acts = [
+    ['POST', 'keys/rotate'],
+    ['POST', 'drain'],
+    ['DELETE', 'drain'],
+    ['DELETE', 'sessions'],
+  ] as const
+  for (const [method, path] of acts) expect((await operate(portico, method, path)).status).toBe(200)
+  const records = read().filter(({ event }) => event.action.includes('operator'))
+  expect(
+    records.map(({ event, labels }) => `${event.action} ${labels?.act ?? labels?.session_count}`),
+  ).toEqual([
+    'operator_acted rotate_keys',
+    'operator_acted drain',
+    'operator_acted stop_draining',
+    'sessions_ended_by_operator 1',
+    'operator_acted end_all_sessions',
+  ])
+  expect(records.flatMap(findAuditProblems)).toEqual([])
+  const [changed] = read()
+    .filter(({ event }) => event.action === 'signing_keys_changed')
+    .slice(-1)
+  expect(changed?.labels).toEqual({ because: 'operator' })
+})
+
 test.for([
   ['hash', { hash: expect.stringMatching(/^h:[\w-]{22}$/) }, /^h:[\w-]{22}$/],
   ['plain', { id: '00u-grace' }, /^00u-grace$/],
@@ -217,6 +263,17 @@ test.for([
 })
 
 describe('the file', () => {
+  test('keeps its records when a server starts again, and is not for everyone to read', async () => {
+    const { portico, path, read } = await start()
+    await logInAtScripted(portico, idp)
+    const before = read()
+    await start({ AUDIT_LOG: path })
+    expect(before.length).toBeGreaterThan(1)
+    expect(read().slice(0, before.length)).toEqual(before)
+    // Its mode is 640, of which a umask may take more away.
+    expect(statSync(path).mode & 0o137).toBe(0)
+  })
+
   test('is opened again after it was renamed', async () => {
     const { portico, path, read } = await start()
     await logInAtScripted(portico, idp)
@@ -226,6 +283,10 @@ describe('the file', () => {
     await logInAtScripted(portico, idp)
     expect(readLines(`${path}.1`)).toHaveLength(before)
     expect(read().map(({ event }) => event.action)).toEqual(['login_succeeded'])
+    // The old file is not held open, or its space would not be free when logrotate deletes it.
+    const open = readdirSync('/proc/self/fd').map(readLink)
+    expect(open).toContain(path)
+    expect(open).not.toContain(`${path}.1`)
   })
 
   test('that cannot be opened again: the old one stays in use, and the log says so', async () => {

@@ -336,6 +336,35 @@ describe('where it is', () => {
   })
 })
 
+test('the steps of a login: how long the user took, and userinfo; and how a step failed', async () => {
+  const { idp, portico: first } = proxied
+  const { clock } = first
+  const portico = await startPortico({
+    issuer: idp.issuer,
+    env: { OPERATOR_PORT: '0' },
+    replaced: { clock },
+  })
+  idp.script({ idTokenClaims: ({ email: _, ...claims }) => claims })
+  const browser = createTestBrowser()
+  const parameters = idp.authorize(await startLogin(portico, browser))
+  clock.advance(seconds(90))
+  expect((await browser.fetch(`${portico.url}/api/callback?${parameters}`)).status).toBe(200)
+  idp.script({ tokenEndpoint: (_req, res) => void res.status(503).end() })
+  expect((await logInAtScripted(portico, idp)).response.status).toBe(503)
+  idp.reset()
+  const scraped = await scrape(toOperatorUrl(portico))
+  const step = (name: string, outcome = 'ok') => `{provider="default",step="${name}",outcome="${outcome}"}`
+  expect(seriesOf(scraped, 'portico_login_duration_seconds_count')).toEqual({
+    [step('authorize')]: 2,
+    [step('exchange')]: 1,
+    [step('exchange', 'provider_unavailable')]: 1,
+    [step('userinfo')]: 1,
+    [step('store')]: 1,
+  })
+  expect(seriesOf(scraped, 'portico_login_duration_seconds_sum')[step('authorize')]).toBeCloseTo(90)
+  await portico.close()
+})
+
 describe('hostile requests', () => {
   const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'PROPFIND', 'PURGE', 'SEARCH']
   const routes = [

@@ -3,6 +3,7 @@ import { AppError } from '../../../src/errors.ts'
 import type { Provider } from '../../../src/provider/provider.ts'
 import { providerUnavailable } from '../../../src/provider/transport/unavailable.ts'
 import { createMemoryStore, type MemoryStore } from '../../../src/session/memory/store.ts'
+import { toRefreshTokens } from '../../../src/session/session.ts'
 import type { SessionStore } from '../../../src/session/store.ts'
 import { createTokenRevocation } from '../../../src/session/termination/token-revocation.ts'
 import { createTestClock, hours, minutes, seconds, type TestClock } from '../../support/clock.ts'
@@ -154,6 +155,25 @@ test('a token of a provider that this replica does not have is left to other rep
   clock.advance(minutes(1))
   await tokenRevocation.revokeDue()
   expect(await countPending(1)).toBe(0)
+})
+
+test('a token that was inherited is logged with its own provider', async () => {
+  await store.create('h0', session)
+  const { pendingRevocation } = await store.end('h0')
+  const [own] = toRefreshTokens(session)
+  if (pendingRevocation === undefined || own === undefined) throw new Error('nothing to revoke')
+  const logged: unknown[] = []
+  const tokenRevocation = createTokenRevocation({
+    store,
+    providers: { findConfigured: () => ({ revoke: async () => 'revoked' }) as unknown as Provider },
+    log: (event, fields) => void logged.push(`${event} ${fields?.provider}`),
+  })
+  tokenRevocation.revoke({
+    ...pendingRevocation,
+    inherited: [{ ...own, providerName: 'other', refreshToken: 'rt0' }],
+  })
+  await tokenRevocation.stop()
+  expect(logged.sort()).toEqual(['refresh_token_revoked default', 'refresh_token_revoked other'])
 })
 
 test.each<[string, unknown, unknown]>([

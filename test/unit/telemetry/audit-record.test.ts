@@ -60,6 +60,7 @@ describe('a record', () => {
       'login_failed',
       {
         request_id: 'r',
+        trace_id: 't',
         code: 'access_denied',
         access_token: 'secret',
         description: 'secret',
@@ -67,7 +68,11 @@ describe('a record', () => {
       },
       'hash',
     )
-    expect(record).toMatchObject({ event: { code: 'access_denied' }, http: { request: { id: 'r' } } })
+    expect(record).toMatchObject({
+      event: { code: 'access_denied' },
+      http: { request: { id: 'r' } },
+      trace: { id: 't' },
+    })
     expect(JSON.stringify(record)).not.toContain('secret')
   })
 

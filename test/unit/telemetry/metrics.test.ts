@@ -5,6 +5,7 @@ import { toOneObserver, withSinks } from '../../../src/telemetry/fan-out.ts'
 import { catalogue, metricNames } from '../../../src/telemetry/metrics/catalogue.ts'
 import { createEventMetrics } from '../../../src/telemetry/metrics/event-metrics.ts'
 import { expose } from '../../../src/telemetry/metrics/exposition.ts'
+import { createGauges, type ServerState } from '../../../src/telemetry/metrics/gauges.ts'
 import { createHistogram } from '../../../src/telemetry/metrics/histogram.ts'
 import { toMethodLabel, toStatusLabel } from '../../../src/telemetry/metrics/observer-metrics.ts'
 import { type MetricSnapshot, mergeSnapshots, onlyCounts } from '../../../src/telemetry/metrics/snapshot.ts'
@@ -158,6 +159,32 @@ describe('events', () => {
     expect(await read('portico_sessions_ended_total', { cause: 'operator' })).toBe(0)
   })
 
+  test.each<[keyof typeof levels, string, Record<string, string>]>([
+    ['login_repeated', 'portico_logins_total', { provider: 'okta', outcome: 'repeated', reason: '' }],
+    ['login_not_needed', 'portico_logins_total', { provider: 'okta', outcome: 'not_needed', reason: '' }],
+    ['tokens_refreshed', 'portico_token_refreshes_total', { provider: 'okta', outcome: 'refreshed' }],
+    ['token_refresh_failed', 'portico_token_refreshes_total', { provider: 'okta', outcome: 'failed' }],
+    ['token_refresh_rejected', 'portico_token_refreshes_total', { provider: 'okta', outcome: 'rejected' }],
+    ['refreshed_tokens_lost', 'portico_token_refreshes_total', { provider: 'okta', outcome: 'lost' }],
+    ['session_ended_by_provider', 'portico_token_refreshes_total', { provider: 'okta', outcome: 'ended' }],
+    ['session_ended_by_provider', 'portico_sessions_ended_total', { cause: 'provider' }],
+    ['session_superseded', 'portico_sessions_ended_total', { cause: 'superseded' }],
+    ['backchannel_logout_succeeded', 'portico_sessions_ended_total', { cause: 'back_channel' }],
+    ['frontchannel_logout_succeeded', 'portico_sessions_ended_total', { cause: 'front_channel' }],
+    ['universal_logout_succeeded', 'portico_sessions_ended_total', { cause: 'universal' }],
+    ['sessions_ended_by_operator', 'portico_sessions_ended_total', { cause: 'operator' }],
+    ['refresh_token_revoked', 'portico_revocations_total', { provider: 'okta', outcome: 'revoked' }],
+    ['revocation_failed', 'portico_revocations_total', { provider: 'okta', outcome: 'failed' }],
+    ['request_limited', 'portico_rate_limited_total', { limit: 'login' }],
+    ['request_refused', 'portico_http_connections_refused_total', {}],
+    ['audit_failed', 'portico_audit_failures_total', {}],
+  ])('%s counts as one of %s %o', async (event, metric, labels) => {
+    const { sink, read } = create()
+    const before = (await read(metric, labels)) ?? 0
+    sink(event, { provider: 'okta', session: 'a', limit: 'login' })
+    expect(await read(metric, labels)).toBe(before + 1)
+  })
+
   test('each is counted by its name, but not those of every request', async () => {
     const { sink, read } = create()
     for (const event of Object.keys(levels) as (keyof typeof levels)[]) sink(event)
@@ -165,6 +192,76 @@ describe('events', () => {
       const expected = event === 'request_completed' || event === 'probe_completed' ? undefined : 1
       expect([event, await read('portico_log_events_total', { event, level })]).toEqual([event, expected])
     }
+  })
+})
+
+describe('the state of the server', () => {
+  /** A process in whose state all is as good as it can be. */
+  const good: ServerState = {
+    version: '1.2.3',
+    isDraining: () => false,
+    isReady: async () => true,
+    isStoreUp: async () => true,
+    countSessions: async () => 7,
+    countPendingRevocations: async () => 3,
+    openStreams: () => 2,
+    providers: [{ name: 'okta', isDiscovered: () => true, breakers: () => ({ refresh: false }) }],
+    signingKey: async () => ({ isReadable: true, age: 60, untilNext: 30 }),
+  }
+  const bad: ServerState = {
+    ...good,
+    isDraining: () => true,
+    isReady: async () => false,
+    isStoreUp: async () => false,
+    providers: [{ name: 'okta', isDiscovered: () => false, breakers: () => ({ refresh: true }) }],
+    signingKey: async () => ({ isReadable: false, age: 90, untilNext: 10 }),
+  }
+  const show = async (state: ServerState) => {
+    const registry = new Registry()
+    createGauges(registry, state)
+    return (await registry.getMetricsAsJSON()) as unknown as MetricSnapshot[]
+  }
+  const toValues = (snapshots: readonly MetricSnapshot[]) =>
+    Object.fromEntries(snapshots.map(({ name, values }) => [name, values.map(({ value }) => value)]))
+  const ofBad = {
+    portico_build_info: [1],
+    portico_ready: [0],
+    portico_draining: [1],
+    portico_sessions_active: [7],
+    portico_store_up: [0],
+    portico_revocations_pending: [3],
+    portico_proxy_open_streams: [2],
+    portico_signing_key_age_seconds: [90],
+    portico_signing_key_next_rotation_seconds: [10],
+    portico_signing_key_readable: [0],
+    portico_provider_discovered: [0],
+    portico_provider_breaker_open: [1],
+  }
+
+  test('is shown as it is', async () => {
+    expect(toValues(await show(good))).toEqual({
+      ...ofBad,
+      portico_ready: [1],
+      portico_draining: [0],
+      portico_store_up: [1],
+      portico_signing_key_age_seconds: [60],
+      portico_signing_key_next_rotation_seconds: [30],
+      portico_signing_key_readable: [1],
+      portico_provider_discovered: [1],
+      portico_provider_breaker_open: [0],
+    })
+    expect(toValues(await show(bad))).toEqual(ofBad)
+  })
+
+  test('of several processes is that of the worst one; what they share counts once, streams each', async () => {
+    const merged = toValues(mergeSnapshots([await show(good), await show(bad), await show(good)]))
+    expect(merged).toEqual({ ...ofBad, portico_proxy_open_streams: [6] })
+  })
+
+  test('has no value where it cannot be read', async () => {
+    const down = () => Promise.reject(new Error('down'))
+    const values = toValues(await show({ ...good, countSessions: down, countPendingRevocations: down }))
+    expect(values).toMatchObject({ portico_sessions_active: [], portico_revocations_pending: [] })
   })
 })
 
