@@ -1,5 +1,7 @@
 import { describe, expect, vi } from 'vitest'
 import { AppError } from '../../../src/errors.ts'
+import { auditedEvents } from '../../../src/telemetry/audit/audited-events.ts'
+import type { LogEvent } from '../../../src/telemetry/events.ts'
 import { createTestBrowser } from '../../support/browser.ts'
 import { minutes } from '../../support/clock.ts'
 import { readShownId } from '../../support/explained.ts'
@@ -275,6 +277,40 @@ describe('what is kept', () => {
   test('is written in the background within seconds, if no operator asks', async () => {
     await failAtUserinfo()
     await expect.poll(() => portico.store.readRecent()).toHaveLength(1)
+  })
+
+  test('is what is audited of sign-ins and sessions, and why tokens were not refreshed', async () => {
+    const audited = Object.entries(auditedEvents)
+      .filter(
+        ([name, { category }]) =>
+          /authentication|session/.test(category.join()) && !name.endsWith('_refused'),
+      )
+      .map(([name]) => name as LogEvent)
+    const expected: LogEvent[] = [
+      ...audited,
+      'token_refresh_failed',
+      'token_refresh_rejected',
+      'refreshed_tokens_lost',
+      'csrf_check_failed',
+      'dpop_key_mismatch',
+      'request_failed',
+    ]
+    expect(audited.length).toBeGreaterThan(8)
+    for (const event of expected) portico.components.log(event, { request_id: event })
+    for (const event of expected) expect(namesOf(await read(`id=${event}`))).toEqual([event])
+  })
+
+  test('of refusals by rate limits is one of each address and limit', async () => {
+    for (const [limit, address] of [
+      ['login', '192.0.2.1'],
+      ['login', '192.0.2.2'],
+      ['api', '192.0.2.1'],
+      ['api', '192.0.2.1'],
+    ]) {
+      portico.components.log('request_limited', { limit, address })
+    }
+    await read('id=x')
+    expect(await portico.store.readRecent()).toHaveLength(3)
   })
 
   test('of a flood is little: the refusals of one address count once, and the rest is counted as dropped', async () => {

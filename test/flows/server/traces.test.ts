@@ -63,6 +63,18 @@ describe('a login', () => {
     expect(lines.map(({ trace_id }) => trace_id)).toEqual([callback.traceId, callback.traceId])
   })
 
+  test.for([0, 1])('of two in one browser continues its own trace: the one at %i', async (chosen) => {
+    const { receiver, portico, flush } = await startTraced()
+    const browser = createTestBrowser()
+    const begun = [await startLogin(portico, browser), await startLogin(portico, browser)]
+    const parameters = idp.authorize(begun[chosen] ?? '')
+    expect((await browser.fetch(`${portico.url}/api/callback?${parameters}`)).status).toBe(200)
+    await flush()
+    const logins = receiver.spans.filter(({ name }) => name === 'GET /api/login')
+    expect(logins).toHaveLength(2)
+    expect(receiver.only('login callback').traceId).toBe(logins[chosen]?.traceId)
+  })
+
   test('with a state that this browser did not begin stays in the trace of its request', async () => {
     const { receiver, portico, flush } = await startTraced()
     const parameters = idp.authorize(await startLogin(portico, createTestBrowser()))

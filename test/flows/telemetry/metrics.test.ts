@@ -124,6 +124,8 @@ async function playProxies(): Promise<void> {
   stream.socket.destroy()
   expect((await askForwardAuth(portico, browser)).status).toBe(200)
   expect((await askForwardAuth(portico, createTestBrowser())).status).toBe(401)
+  const unclear = await fetch(`${portico.url}/api/forward-auth?unknown=1`)
+  expect(await readRefusal(unclear)).toBe('400 invalid_request')
 }
 
 /** What is refused before it costs anything. */
@@ -215,6 +217,7 @@ describe('the story of a day', () => {
     expect(of('portico_forward_auth_total')).toEqual({
       '{outcome="ok"}': 1,
       '{outcome="session_required"}': 1,
+      '{outcome="invalid_request"}': 1,
     })
     expect(of('portico_rate_limited_total')).toEqual({ '{limit="login"}': 3 })
     expect(of('portico_http_connections_refused_total')).toEqual({ '': 1 })
@@ -332,6 +335,9 @@ describe('where it is', () => {
     await logInAtScripted(portico, proxied.idp)
     const scraped = await scrape(toOperatorUrl(portico))
     expect(seriesOf(scraped, 'portico_sessions_created_total')).toEqual({ '{provider="default"}': 1 })
+    expect(seriesOf(scraped, 'portico_http_request_duration_seconds_count')).toMatchObject({
+      '{route="/api/callback",method="GET",status="200"}': 1,
+    })
     await portico.close()
   })
 })
