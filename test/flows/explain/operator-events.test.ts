@@ -161,7 +161,10 @@ describe('a user is found', () => {
     expect(namesOf(await read(`subject=${sub}`, before))).toEqual(['login_succeeded'])
     const after = closeAfterTest(await start({ BFF_SECRETS: `${next},${old}` }, { store }))
     await signIn({ sub: 'ada' }, after)
-    expect(namesOf(await read('subject=ada', after))).toEqual(['login_succeeded', 'login_succeeded'])
+    const { events } = await read('subject=ada', after)
+    expect(events).toMatchObject([{ event: 'login_succeeded', sub }, { event: 'login_succeeded' }])
+    // From now on by the newest secret, so that the old one can go.
+    expect(events[1]?.sub).not.toBe(sub)
   })
 
   test('by the name of the provider as well where there are several, also if the login failed', async () => {
@@ -257,6 +260,16 @@ describe('what is kept', () => {
     expect(response.status).toBe(200)
     await other.close()
     expect(namesOf(await read(`id=${toLoginId(parameters)}`))).toEqual(['login_succeeded'])
+  })
+
+  test('is in the order in which it happened, whichever replica wrote first', async () => {
+    const { config, store, clock, log } = portico.components
+    const other = await startPortico({ issuer: idp.issuer, replaced: { config, store, clock } })
+    log('csrf_check_failed', { request_id: 'one' })
+    portico.clock.advance(1)
+    other.components.log('login_failed', { request_id: 'one', code: 'access_denied' })
+    await other.close()
+    expect(namesOf(await read('id=one'))).toEqual(['csrf_check_failed', 'login_failed'])
   })
 
   test('is not delayed by a store that is down, and delays nothing: what was dropped is counted', async () => {

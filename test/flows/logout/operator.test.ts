@@ -226,6 +226,35 @@ test('says how the server is: version, readiness, counts, breakers, keys', async
   })
 })
 
+test('the status has the numbers of the store, which breakers are open, and whether it drains', async () => {
+  const own = closeAfterTest(
+    await startPortico({
+      issuer: idp.issuer,
+      env: { OPERATOR_SECRET: secret, OPERATOR_PORT: '0' },
+      replaced: {
+        store: {
+          ...portico.store,
+          readVersioned: async () => undefined,
+          countPendingRevocations: async () => 4,
+          async *listHandles() {
+            yield ['a', 'b']
+            yield ['c']
+          },
+        },
+      },
+    }),
+  )
+  vi.spyOn(own.components.providers.first.breakers.refresh, 'isOpen').mockReturnValue(true)
+  await own.components.lifecycle.setDraining(true)
+  const response = await fetch(`http://127.0.0.1:${own.operatorPort}/operator/status`, {
+    headers: { authorization: `Bearer ${secret}` },
+  })
+  expect(await response.json()).toMatchObject({
+    ...{ ready: false, draining: true, sessions: 3, pending_revocations: 4 },
+    providers: [{ breakers: { refresh: 'open', userinfo: 'closed' } }],
+  })
+})
+
 test('the status counts sessions seldom: to count them reads every one', async () => {
   await ask('GET', 'status')
   const list = vi.spyOn(portico.store, 'listHandles')

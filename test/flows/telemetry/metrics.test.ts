@@ -8,6 +8,7 @@ import { minutes, seconds } from '../../support/clock.ts'
 import { askForwardAuth } from '../../support/forward-auth.ts'
 import { csrf, getSession, logInAtScripted, readRefusal, startLogin } from '../../support/login.ts'
 import { type Scraped, scrape, seriesOf } from '../../support/metrics.ts'
+import { freePort } from '../../support/network/http-server.ts'
 import { openConnection, sendRaw } from '../../support/network/raw-http.ts'
 import { startPortico, testSecret, toOperatorUrl } from '../../support/portico.ts'
 import { type Proxied, startProxied } from '../../support/upstreams/proxied.ts'
@@ -369,6 +370,45 @@ test('the steps of a login: how long the user took, and userinfo; and how a step
   })
   expect(seriesOf(scraped, 'portico_login_duration_seconds_sum')[step('authorize')]).toBeCloseTo(90)
   await portico.close()
+})
+
+test.each([
+  ['userinfo', 'userinfo_endpoint'],
+  ['par', 'pushed_authorization_request_endpoint'],
+])('the breaker of %s opens where its endpoint does not answer, and no other one', async (breaker, name) => {
+  const { idp, portico: first } = proxied
+  const { clock } = first
+  const nowhere = `http://127.0.0.1:${await freePort()}/`
+  idp.script({ metadata: (document) => ({ ...document, [name]: nowhere }) })
+  const portico = await startPortico({ issuer: idp.issuer, env: { OPERATOR_PORT: '0' }, replaced: { clock } })
+  const browser = createTestBrowser()
+  if (breaker === 'userinfo') await logInAtScripted(portico, idp, { browser })
+  const path = breaker === 'userinfo' ? 'userinfo' : 'login'
+  expect((await browser.fetch(`${portico.url}/api/${path}`, { headers: csrf })).status).toBe(503)
+  const scraped = await scrape(toOperatorUrl(portico))
+  expect(seriesOf(scraped, 'portico_provider_breaker_open')).toEqual(breakers({ [breaker]: 1 }))
+  idp.reset()
+  await portico.close()
+})
+
+test('a client that goes before the answer: status 0, and the call of the upstream says so', async () => {
+  const { portico, upstream, cookieOf } = proxied
+  const browser = await proxied.signIn()
+  const { promise: reached, resolve: reach } = Promise.withResolvers<void>()
+  upstream.answer = () => reach()
+  const headers = [`Cookie: ${cookieOf(browser)}`, 'X-CSRF: 1', 'Sec-Fetch-Site: same-origin']
+  const client = openConnection(portico.url, '/api/proxy/orders/1', headers)
+  await reached
+  client.socket.destroy()
+  await vi.waitFor(async () => {
+    const scraped = await scrape(operatorUrl)
+    expect(seriesOf(scraped, 'portico_http_request_duration_seconds_count')).toMatchObject({
+      '{route="/api/proxy/*",method="GET",status="0"}': 1,
+    })
+    expect(seriesOf(scraped, 'portico_proxy_request_duration_seconds_count')).toMatchObject({
+      '{route="orders",outcome="client_gone"}': 1,
+    })
+  })
 })
 
 describe('hostile requests', () => {

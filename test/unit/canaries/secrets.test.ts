@@ -12,6 +12,7 @@ import {
   recordState,
   recordTokenResponse,
 } from '../../support/canaries/secrets.ts'
+import { startTestServer } from '../../support/network/http-server.ts'
 import { root } from '../../support/processes/start-process.ts'
 
 /** What a test run remembers as secret, and that it fails where one of them is found. */
@@ -99,6 +100,17 @@ test.each<[string, () => void, string[]]>([
 ])('%s', (_name, record, expected) => {
   record()
   expect(remembered()).toEqual(expected)
+})
+
+test('what a collector of traces receives is output, whichever server it is', async () => {
+  const collector = await startTestServer()
+  collector.serve((req, res) => {
+    req.resume()
+    res.end()
+  })
+  await (await fetch(`${collector.origin}/v1/traces`, { method: 'POST', body: 'some spans' })).text()
+  await expect.poll(remembered).toEqual(['traces: some spans'])
+  await collector.close()
 })
 
 /** The end of a run whose tests have passed, in a process of its own. */
