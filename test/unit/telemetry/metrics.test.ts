@@ -1,5 +1,5 @@
 import { Registry } from 'prom-client'
-import { describe, expect, test, vi } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { levels } from '../../../src/telemetry/events.ts'
 import { toOneObserver, withSinks } from '../../../src/telemetry/fan-out.ts'
 import { catalogue, metricNames } from '../../../src/telemetry/metrics/catalogue.ts'
@@ -256,23 +256,6 @@ describe('the state of the server', () => {
   test('of several processes is that of the worst one; what they share counts once, streams each', async () => {
     const merged = toValues(mergeSnapshots([await show(good), await show(bad), await show(good)]))
     expect(merged).toEqual({ ...ofBad, portico_proxy_open_streams: [6] })
-  })
-
-  test('counts sessions once a minute, and shows no old number where that fails', async () => {
-    const now = vi.spyOn(performance, 'now').mockReturnValue(0)
-    const registry = new Registry()
-    const countSessions = vi.fn(good.countSessions).mockResolvedValueOnce(5)
-    createGauges(registry, { ...good, countSessions })
-    const read = async () =>
-      (await registry.getSingleMetric('portico_sessions_active')?.get())?.values.map(({ value }) => value)
-    expect(await read()).toEqual([5])
-    countSessions.mockRejectedValueOnce(new Error('down'))
-    now.mockReturnValue(60_000)
-    expect(await read()).toEqual([5])
-    now.mockReturnValue(60_001)
-    expect(await read()).toEqual([])
-    expect(await read()).toEqual([7])
-    now.mockRestore()
   })
 
   test('has no value where it cannot be read', async () => {
