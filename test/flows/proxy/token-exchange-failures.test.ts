@@ -166,6 +166,9 @@ describe('a provider that fails', () => {
     const tokens = portico.components.upstreamTokens
     idp.script({ tokenExchange: (_req, res) => void res.status(500).end() })
     expect(await refusal(tokens.get(session, stock))).toBe('provider_unavailable')
+    const { breakers } = portico.components.providers.first
+    const open = Object.entries(breakers).filter(([, { isOpen }]) => isOpen())
+    expect(open.map(([name]) => name)).toEqual(['exchange'])
     portico.clock.advance(minutes(59.99))
     expect((await tokens.get(session, choose('provider'))).session.tokensVersion).toBe(2)
   })
