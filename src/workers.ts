@@ -40,6 +40,11 @@ export async function startWorkers(config: Config): Promise<Workers> {
     const worker = cluster.fork()
     running.add(worker)
     worker.once('exit', () => running.delete(worker))
+    // A message that it does not take, because it has just ended: without a listener, the primary would end
+    // with it, and all other workers.
+    worker.on('error', (error) => {
+      if (worker.process.pid === undefined) throw error
+    })
     log('worker_started', { worker: worker.id, pid: worker.process.pid })
     return worker
   }

@@ -54,11 +54,14 @@ async function startBoth(env?: Record<string, string>) {
 }
 
 /** Opens connections until there is one to each worker: a busy machine may give several to the same one. */
-async function connectToBoth({ server, url }: { server: TestProcess; url: string }): Promise<Client[]> {
+async function connectToBoth(
+  { server, url }: { server: TestProcess; url: string },
+  path = '/api/providers',
+): Promise<Client[]> {
   const clients = new Map<number, Client>()
   while (clients.size < 2) {
     const client = new Client(url)
-    const { headers, body } = await client.request({ method: 'GET', path: '/api/providers' })
+    const { headers, body } = await client.request({ method: 'GET', path })
     await body.dump()
     const { worker } = JSON.parse(
       await server.line(new RegExp(String(headers['x-request-id']))),
@@ -66,7 +69,7 @@ async function connectToBoth({ server, url }: { server: TestProcess; url: string
     if (clients.has(worker)) await client.close()
     else clients.set(worker, client)
   }
-  return [...clients.values()]
+  return [...clients].sort(([a], [b]) => a - b).map(([, client]) => client)
 }
 
 /** Asks on a connection of its own, so that the workers take turns, or on a given one. */
@@ -156,6 +159,34 @@ test('a worker that is killed is replaced, and requests go on', async () => {
   const next = JSON.parse(await server.line(isStarted(3))) as WorkerLine
   expect(Date.parse(next.time) - Date.parse(ended.time)).toBeGreaterThan(900)
   for (let round = 0; round < 4; round += 1) expect(await ask(url, '/livez?after')).toBe(200)
+  expect(await server.stop()).toBe(0)
+})
+
+test('a worker that is killed while another one is scraped: the primary and the others go on', async () => {
+  const operatorPort = String(await freePort())
+  const { server, url, pids } = await startBoth({ OPERATOR_PORT: operatorPort })
+  const operatorUrl = `http://127.0.0.1:${operatorPort}`
+  const [scraped, other] = await connectToBoth({ server, url: operatorUrl }, '/nothing')
+  const [first] = await connectToBoth({ server, url })
+  // Once the primary has answered the second worker, it has read all that this one had to say before.
+  const askForMetrics = async (connection: Client | undefined) => {
+    const { statusCode, body } = (await connection?.request({ method: 'GET', path: '/metrics' })) ?? {}
+    await body?.dump()
+    return statusCode
+  }
+  expect(await askForMetrics(other)).toBe(200)
+  // Before the primary reads that the second worker has ended, it reads that the first one asks for metrics.
+  server.child.kill('SIGSTOP')
+  const answer = askForMetrics(scraped)
+  expect(await ask(url, '/livez', createTestBrowser(), first)).toBe(200)
+  process.kill(pids[1] ?? 0, 'SIGKILL')
+  await expect.poll(() => readFileSync(`/proc/${pids[1]}/stat`, 'utf8')).toContain(') Z ')
+  server.child.kill('SIGCONT')
+  expect(await answer).toBe(200)
+  await server.line(isListening(3))
+  for (const connection of [scraped, other]) await connection?.destroy()
+  expect(await ask(url, '/livez', createTestBrowser(), first)).toBe(200)
+  expect(server.output.text).not.toContain('process_failed')
   expect(await server.stop()).toBe(0)
 })
 
