@@ -28,6 +28,8 @@ export function toPrettyWriter(out: NodeJS.WriteStream = process.stdout): LineWr
     customColors: { debug: 'blue', info: 'green', warn: 'yellow', error: 'red', message: 'reset' },
     messageFormat: (line, _messageKey, _level, { colors }) => toText(line, colors as unknown as Colors),
   })
+  // As in `standard-output.ts`.
+  out.on('error', () => {})
   return (line) => void out.write(toPretty(line))
 }
 

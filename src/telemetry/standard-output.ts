@@ -7,6 +7,9 @@ import { pino } from 'pino'
 const buffered = 4_096
 const flushAfter = 100
 
+/** Characters of lines that wait for an output that takes none; those that follow are lost. */
+const longestBacklog = 4_000_000
+
 /** Where lines go; each ends with a line break. */
 export interface LineWriter {
   write(line: string): void
@@ -18,7 +21,19 @@ export interface LineWriter {
  * pino wants `minLength` to be less than `maxWrite`.
  */
 export function createStandardOutput(): LineWriter {
-  const destination = pino.destination({ minLength: buffered - 1, maxWrite: buffered, sync: false })
+  const destination = pino.destination({
+    ...{ minLength: buffered - 1, maxWrite: buffered, maxLength: longestBacklog },
+    sync: false,
+  })
+  // A disk that is full must neither end the process nor keep it from ending: lines wait until it takes some
+  // again, and what still waits at the end is lost. Without this, sonic-boom would try for ever to write it.
+  const flushAtExit = destination.flushSync
+  destination.on('error', () => {
+    destination.flushSync = () => {}
+  })
+  destination.on('drain', () => {
+    destination.flushSync = flushAtExit
+  })
   let isDue = false
   const flush = () => {
     isDue = false

@@ -7,7 +7,7 @@ import { toPrettyWriter } from '../../../src/telemetry/pretty.ts'
 function createTerminal(hasColors: boolean) {
   const printed: string[] = []
   const write = (text: string) => printed.push(text) > 0
-  const out = { isTTY: true, hasColors: () => hasColors, write } as unknown as NodeJS.WriteStream
+  const out = { isTTY: true, hasColors: () => hasColors, write, on() {} } as unknown as NodeJS.WriteStream
   return { log: createLog('info', { write: toPrettyWriter(out) }), printed }
 }
 
