@@ -1,6 +1,6 @@
 import { errors, type JSONWebKeySet, type JWTPayload } from 'jose'
 import type { Clock } from '../clock.ts'
-import type { Log } from '../telemetry/events.ts'
+import { type Log, toLogText } from '../telemetry/events.ts'
 import { createKeySet, type ExpectedJwt, type KeySet, parseSignedJwt } from './key-set.ts'
 
 /** Verifies JWTs with an issuer's signing keys, which it fetches and keeps up to date. */
@@ -49,7 +49,7 @@ export function createJwksCache({ fetchKeys, clock, log }: JwksCacheOptions): Jw
     const keys = createKeySet(keySet)
     known = { keys, fetchedAt: clock.now() }
     lastFailure = undefined
-    log('provider_keys_fetched', { kids: keySet.keys.map(({ kid }) => kid ?? '(none)') })
+    log('provider_keys_fetched', { kids: keySet.keys.map(({ kid }) => toLogText(String(kid ?? '(none)'))) })
     return keys
   }
 

@@ -57,5 +57,12 @@ function toValue(value: unknown): string {
   if (Array.isArray(value))
     return value.length === 0 ? '[]' : value.map(toValue).join(isList(value) ? '\n      ' : ',')
   const text = String(value)
-  return text === '' || /[\s"=]/.test(text) ? JSON.stringify(text) : text
+  return text === '' || /[\s"=\p{C}]/u.test(text) ? quote(text) : text
 }
+
+/**
+ * A text in quotes, without characters that do not show: a provider may send some that a terminal obeys, and
+ * JSON leaves a part of them as they are.
+ */
+const quote = (text: string) =>
+  JSON.stringify(text).replace(/\p{C}/gu, (hidden) => `\\u{${hidden.codePointAt(0)?.toString(16)}}`)

@@ -27,6 +27,15 @@ test('time, level, event and fields in a line, the ids at its end', () => {
   expect(printed[0]).toMatch(time)
 })
 
+test('what a provider sends cannot control the terminal, or begin a line', () => {
+  const { log, printed } = createTerminal(false)
+  const hostile = ['\u001b]0;title\u0007', '\u009b2J', '\u202eabc', 'a\nERROR: x', '\u007f']
+  log('provider_keys_fetched', { kids: hostile.slice(0, 4) })
+  log('login_succeeded', { sub: hostile[4] })
+  expect(printed[0]).toContain('kids="\\u001b]0;title\\u0007","\\u{9b}2J","\\u{202e}abc","a\\nERROR: x"\n')
+  expect(printed[1]).toContain('sub="\\u{7f}"\n')
+})
+
 test('many fields have a line each, and so have the frames of a defect', () => {
   const { log, printed } = createTerminal(false)
   log('server_starting', Object.fromEntries([...'abcdefghijk'].map((name) => [name, name])))
