@@ -48,6 +48,13 @@ describe('a line of the log is read', () => {
     expect(readLine(text)).toBe('pretty')
   })
 
+  test('one for people is not looked for in all of a long line, which would take minutes', () => {
+    expect(readLine(`INFO: login_succeeded ${'INFO '.repeat(100_000)}`)).toBe('pretty')
+    const startedAt = process.cpuUsage()
+    expect(readLine('INFO '.repeat(100_000))).toBe('foreign')
+    expect(process.cpuUsage(startedAt).user).toBeLessThan(1_000_000)
+  })
+
   test('what is in it cannot steer a terminal', () => {
     const hostile = JSON.stringify({
       ...event,
