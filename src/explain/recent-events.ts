@@ -62,6 +62,10 @@ const keep = { lifetime: 60 * 60_000, capacity: 1_000 }
 const writeInterval = 1_000
 const batchSize = 100
 
+/** Events of one client that one process keeps in a minute at most, of those that name no user. */
+const mostOfClient = 10
+const minute = 60_000
+
 /** What seals are bound to. */
 const context = 'recent'
 
@@ -77,22 +81,33 @@ export function createRecentEvents({ secrets, clock }: RecentEventsOptions): Rec
   let started: { store: RecentStore; log: Log } | undefined
   let waiting: LoggedEvent[] = []
   let dropped = 0
+  /** Events of each client that name no user, since then. */
+  let counts = new Map<string, number>()
+  let countedSince = 0
   let timer: NodeJS.Timeout | undefined
   let writing = Promise.resolve()
 
   function add(event: LoggedEvent): void {
-    if (isRepeated(event)) return
-    if (waiting.length < batchSize) waiting.push(event)
-    else dropped += 1
+    if (waiting.length >= batchSize) dropped += 1
+    else if (!isFlood(event)) waiting.push(event)
     timer ??= setTimeout(writeSoon, writeInterval).unref()
   }
 
-  /** A flood from one address counts once for each write: it must not displace all other events. */
-  function isRepeated({ event, limit, address }: LoggedEvent): boolean {
-    return (
-      event === 'request_limited' &&
-      waiting.some((one) => one.event === event && one.limit === limit && one.address === address)
-    )
+  /**
+   * Whether a client has caused too many events. Those that name a user or a session do not count: anyone can
+   * cause the others, without a limit, and they must not displace what is kept of everyone else.
+   */
+  function isFlood({ sub, session, address }: LoggedEvent): boolean {
+    if (sub !== undefined || session !== undefined || typeof address !== 'string') return false
+    if (clock.now() - countedSince >= minute) {
+      counts = new Map()
+      countedSince = clock.now()
+    }
+    // A client may have all addresses of its IPv6 network, which is /48 at most.
+    const client = address.split(':', 3).join(':')
+    const count = (counts.get(client) ?? 0) + 1
+    counts.set(client, count)
+    return count > mostOfClient
   }
 
   function writeSoon(): void {

@@ -313,33 +313,33 @@ describe('what is kept', () => {
     for (const event of expected) expect(namesOf(await read(`id=${event}`))).toEqual([event])
   })
 
-  test('of refusals by rate limits is one of each address and limit', async () => {
-    for (const [limit, address] of [
-      ['login', '192.0.2.1'],
-      ['login', '192.0.2.2'],
-      ['api', '192.0.2.1'],
-      ['api', '192.0.2.1'],
-    ]) {
-      portico.components.log('request_limited', { limit, address })
+  test('of a flood is little: what one client causes displaces nothing', async () => {
+    await signIn({ sub: 'ada' })
+    const flood = (address: string) => {
+      for (const event of ['request_limited', 'csrf_check_failed', 'login_failed'] as const) {
+        for (let count = 0; count < 200; count += 1) portico.components.log(event, { address })
+      }
     }
+    for (let round = 0; round < 15; round += 1) {
+      flood('192.0.2.1')
+      flood(`2001:db8::${round}`)
+      await read('id=x')
+    }
+    expect(await portico.store.readRecent()).toHaveLength(1 + 2 * 10)
+    expect(namesOf(await read('subject=ada'))).toEqual(['login_succeeded'])
+    portico.clock.advance(minutes(1))
+    flood('192.0.2.1')
     await read('id=x')
-    expect(await portico.store.readRecent()).toHaveLength(3)
+    expect(await portico.store.readRecent()).toHaveLength(1 + 3 * 10)
   })
 
-  test('of a flood is little: the refusals of one address count once, and the rest is counted as dropped', async () => {
-    for (let index = 0; index < 500; index += 1) {
-      portico.components.log('request_limited', {
-        limit: 'login',
-        address: '192.0.2.1',
-        request_id: `${index}`,
-      })
-    }
+  test('of a flood from everywhere is what one write takes', async () => {
     for (let index = 0; index < 500; index += 1)
-      portico.components.log('login_failed', { code: 'access_denied' })
+      portico.components.log('login_failed', { address: `198.51.${index >> 8}.${index & 255}` })
     await read('id=x')
     expect(await portico.store.readRecent()).toHaveLength(100)
     expect(portico.logged.find(({ event }) => event === 'recent_events_dropped')).toMatchObject({
-      count: 401,
+      count: 400,
     })
   })
 })
