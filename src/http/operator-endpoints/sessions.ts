@@ -1,5 +1,6 @@
 import type { RequestHandler } from 'express'
 import type { Clock } from '../../clock.ts'
+import { AppError } from '../../errors.ts'
 import type { OperatorSessions } from '../../logout/operator.ts'
 import { toListedSession } from '../browser-endpoints/sessions.ts'
 
@@ -36,7 +37,9 @@ export function createOperatorSessionHandlers(operatorSessions: OperatorSessions
    * DELETE /operator/sessions: ends the sessions of everyone, and logins in progress. Goes on to the end also
    * if the operator does not wait for the answer, which has the number of sessions.
    */
-  const endEveryone: RequestHandler = async (_req, res) => {
+  const endEveryone: RequestHandler = async (req, res) => {
+    // A script whose id is empty calls this address with a slash: it does not mean everyone.
+    if (req.path.endsWith('/')) throw new AppError('not_found', 'There is no session without an id.')
     res.json({ ended: await operatorSessions.endEveryone(res.locals.log) })
   }
 

@@ -208,6 +208,12 @@ test('ends the sessions of everyone, and logins in progress; who begins afterwar
   expect(calls() - before).toBeGreaterThanOrEqual(2)
 })
 
+test('an empty id does not mean everyone', async () => {
+  const browser = await signIn({ sub: 'ada' })
+  expect(await readRefusal(await ask('DELETE', 'sessions/'))).toBe('404 not_found')
+  expect(await isSignedIn(browser)).toBe(true)
+})
+
 test('says how the server is: version, readiness, counts, breakers, keys', async () => {
   await signIn({ sub: 'counted' })
   expect(await (await ask('GET', 'status')).json()).toMatchObject({
