@@ -113,4 +113,9 @@ function readProxyId(req: Request): string | undefined {
 }
 
 /** The path without the user whom a call of the operator API names: LOG_SUBJECT says how users are named. */
-const withoutSubject = (path: string) => path.replace(/^(\/operator\/subjects\/)[^/]+/, '$1:sub')
+function withoutSubject(path: string): string {
+  // Up to the end, and with a slash too many: then it is no address, but the log has it all the same.
+  if (!/^\/+operator\//.test(path)) return path
+  const [before = '', ...rest] = path.split('/subjects/')
+  return rest.length === 0 ? path : `${before}/subjects/:sub${path.endsWith('/sessions') ? '/sessions' : ''}`
+}

@@ -214,6 +214,20 @@ test('an empty id does not mean everyone', async () => {
   expect(await isSignedIn(browser)).toBe(true)
 })
 
+test('a user in an address is not in the log, however the address is written', async () => {
+  for (const path of [
+    'subjects/secret/user/sessions',
+    'subjects//secret-user/sessions',
+    'subjects/secret-user/x',
+  ]) {
+    await ask('GET', path)
+  }
+  await ask('GET', '/subjects/secret-user/sessions')
+  const paths = portico.logged.filter(({ event }) => event === 'request_completed').map(({ path }) => path)
+  expect(paths).toContain('/operator/subjects/:sub/sessions')
+  expect(paths.join()).not.toMatch(/secret|user/)
+})
+
 test('says how the server is: version, readiness, counts, breakers, keys', async () => {
   await signIn({ sub: 'counted' })
   expect(await (await ask('GET', 'status')).json()).toMatchObject({
