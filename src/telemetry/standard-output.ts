@@ -10,6 +10,9 @@ const flushAfter = 100
 /** Characters of lines that wait for an output that takes none; those that follow are lost. */
 const longestBacklog = 4_000_000
 
+/** Milliseconds that the exit waits for a reader that takes nothing. */
+const flushAtExit = 1_000
+
 /** Where lines go; each ends with a line break. */
 export interface LineWriter {
   write(line: string): void
@@ -21,19 +24,32 @@ export interface LineWriter {
  * pino wants `minLength` to be less than `maxWrite`.
  */
 export function createStandardOutput(): LineWriter {
+  let isFailing = false
+  let giveUpAt = Number.POSITIVE_INFINITY
   const destination = pino.destination({
     ...{ minLength: buffered - 1, maxWrite: buffered, maxLength: longestBacklog },
     sync: false,
+    // A reader that is slow: the lines wait.
+    retryEAGAIN: () => performance.now() < giveUpAt,
   })
-  // A disk that is full must neither end the process nor keep it from ending: lines wait until it takes some
-  // again, and what still waits at the end is lost. Without this, sonic-boom would try for ever to write it.
-  const flushAtExit = destination.flushSync
+  // A disk that is full must not end the process: lines wait until it takes some again.
   destination.on('error', () => {
-    destination.flushSync = () => {}
+    isFailing = true
   })
   destination.on('drain', () => {
-    destination.flushSync = flushAtExit
+    isFailing = false
   })
+  // At the exit, sonic-boom would try for ever to write what is left, and the process would not end.
+  const { flushSync } = destination
+  destination.flushSync = () => {
+    if (isFailing) return
+    giveUpAt = performance.now() + flushAtExit
+    try {
+      flushSync.call(destination)
+    } catch {
+      // The reader takes nothing.
+    }
+  }
   let isDue = false
   const flush = () => {
     isDue = false
