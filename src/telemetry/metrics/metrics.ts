@@ -35,12 +35,24 @@ export function createMetrics({ providers, traceId }: MetricsOptions): Metrics {
   const sink = createEventMetrics(registry, providers)
   const observed = createObserverMetrics(traceId)
   const exchange = createProcessExchange(snapshot)
+  let collecting: Promise<MetricSnapshot[]> | undefined
 
   return {
     sink,
     observer: observed.observer,
     watch: (state) => createGauges(registry, state),
-    scrape: async (accept) => expose(inOrder(mergeSnapshots(await exchange.collect())), accept),
+    scrape: async (accept) => expose(await collectOnce(), accept),
+  }
+
+  /** Collects for all scrapes that come meanwhile: it needs no secret, and asks the store and all workers. */
+  function collectOnce(): Promise<MetricSnapshot[]> {
+    collecting ??= exchange
+      .collect()
+      .then((processes) => inOrder(mergeSnapshots(processes)))
+      .finally(() => {
+        collecting = undefined
+      })
+    return collecting
   }
 
   async function snapshot(): Promise<MetricSnapshot[]> {

@@ -108,7 +108,8 @@ export function createTracing({ url, log, clock }: TracingOptions): Tracing {
       const scope = scopes.getStore()
       if (scope === undefined || startedAt - (scope.endedAt ?? startedAt) > lingering) return
       // The clock of the process may have been set since it started: only differences count.
-      const toTime = (reading: number) => Date.now() - (performance.now() - reading)
+      const offset = Date.now() - performance.now()
+      const toTime = (reading: number) => reading + offset
       const options = { kind: kinds[kind], attributes, startTime: toTime(startedAt) }
       const span = tracer.startSpan(name, options, scope.context)
       if (outcome !== 'ok') fail(span, outcome)

@@ -7,6 +7,7 @@ import { createEventMetrics } from '../../../src/telemetry/metrics/event-metrics
 import { expose } from '../../../src/telemetry/metrics/exposition.ts'
 import { createGauges, type ServerState } from '../../../src/telemetry/metrics/gauges.ts'
 import { createHistogram } from '../../../src/telemetry/metrics/histogram.ts'
+import { createMetrics } from '../../../src/telemetry/metrics/metrics.ts'
 import { toMethodLabel, toStatusLabel } from '../../../src/telemetry/metrics/observer-metrics.ts'
 import { type MetricSnapshot, mergeSnapshots, onlyCounts } from '../../../src/telemetry/metrics/snapshot.ts'
 import { noObserver, type Observer } from '../../../src/telemetry/observer.ts'
@@ -216,6 +217,22 @@ describe('the state of the server', () => {
     providers: [{ name: 'okta', isDiscovered: () => false, breakers: () => ({ refresh: true }) }],
     signingKey: async () => ({ isReadable: false, age: 90, untilNext: 10 }),
   }
+  test('are read once for all scrapes that come meanwhile', async () => {
+    let reads = 0
+    const metrics = createMetrics({ providers: ['okta'], traceId: () => undefined })
+    metrics.watch({
+      ...good,
+      async countPendingRevocations() {
+        reads += 1
+        return 3
+      },
+    })
+    const scrapes = await Promise.all(Array.from({ length: 20 }, () => metrics.scrape('')))
+    expect([reads, new Set(scrapes.map(({ body }) => body)).size]).toEqual([1, 1])
+    await metrics.scrape('')
+    expect(reads).toBe(2)
+  })
+
   const show = async (state: ServerState) => {
     const registry = new Registry()
     createGauges(registry, state)
