@@ -89,6 +89,13 @@ function readLine(line: Buffer): [mark: string, name: string, start: number] {
   return [line.toString('latin1', 0, 1), line.toString('latin1', 2, end), end + 1]
 }
 
+/** What ends, or begins, with the same characters. */
+interface Window {
+  kinds: Set<SecretKind>
+  /** Parts of which many end alike: whole, by their length. */
+  wholes: Map<number, Map<string, SecretKind>>
+}
+
 interface Index {
   add(kind: SecretKind, secret: string): void
   findIn(text: Buffer): Set<SecretKind>
@@ -101,15 +108,17 @@ interface Index {
  */
 function createIndex(): Index {
   const filter = new Uint8Array(2 ** (filterBits - 3))
-  /** The kinds of a window, and for parts that begin and end alike the whole of each. */
-  const windows = new Map<string, { kind: SecretKind; whole?: string }[]>()
+  const windows = new Map<string, Window>()
   const seen = new Set<string>()
 
   function addWindow(window: string, kind: SecretKind, whole?: string): void {
-    const known = windows.get(window) ?? []
-    if (known.length > 0 && whole === undefined && known.some((one) => one.kind === kind)) return
-    known.push(whole === undefined ? { kind } : { kind, whole })
+    const known: Window = windows.get(window) ?? { kinds: new Set(), wholes: new Map() }
     windows.set(window, known)
+    if (whole === undefined) known.kinds.add(kind)
+    else {
+      const ofLength = known.wholes.get(whole.length) ?? new Map<string, SecretKind>()
+      known.wholes.set(whole.length, ofLength.set(whole, kind))
+    }
     const bit = hashOf(Buffer.from(window, 'latin1')) >>> (32 - filterBits)
     filter[bit >>> 3] = (filter[bit >>> 3] ?? 0) | (1 << (bit & 7))
   }
@@ -148,13 +157,11 @@ function createIndex(): Index {
         const bit = hash >>> (32 - filterBits)
         if (((filter[bit >>> 3] ?? 0) & (1 << (bit & 7))) === 0 || at < width - 1) continue
         const end = at + 1
-        for (const { kind, whole } of windows.get(text.toString('latin1', end - width, end)) ?? []) {
-          if (
-            whole === undefined ||
-            text.toString('latin1', Math.max(0, end - whole.length), end) === whole
-          ) {
-            found.add(kind)
-          }
+        const window = windows.get(text.toString('latin1', end - width, end))
+        for (const kind of window?.kinds ?? []) found.add(kind)
+        for (const [length, wholes] of window?.wholes ?? []) {
+          const kind = wholes.get(text.toString('latin1', Math.max(0, end - length), end))
+          if (kind !== undefined) found.add(kind)
         }
       }
       return found
