@@ -3,7 +3,6 @@ import { ipKeyGenerator } from 'express-rate-limit'
 import type { Config } from '../../config/config.ts'
 import { AppError } from '../../errors.ts'
 import type { SharedState } from '../../session/shared-state.ts'
-import { readClientAddress } from '../request/address.ts'
 
 interface RateLimitOptions {
   /** Each name has a count of its own. */
@@ -28,7 +27,7 @@ export function createRateLimit({ name, rate, store, skip = () => false }: RateL
   const policy = `"${name}"; q=${limit}; w=${Math.ceil(window / 1000)}`
   return async (req, res, next) => {
     if (skip(req)) return next()
-    const client = ipKeyGenerator(readClientAddress(req) ?? '')
+    const client = ipKeyGenerator(res.locals.address ?? '')
     const { hits, remaining } = await store.count(`${name} ${client}`, window)
     const seconds = Math.max(1, Math.ceil(remaining / 1000))
     const left = `"${name}"; r=${Math.max(0, limit - hits)}; t=${seconds}`

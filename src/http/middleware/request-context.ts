@@ -12,6 +12,8 @@ declare global {
   namespace Express {
     interface Locals {
       requestId: string
+      /** The client's address, for what every request needs it for: the log and rate limits. */
+      address: string | undefined
       /** The log; it adds to every event the request's id and, once it is known, the login's. */
       log: Log
       /** The error that the request was refused with, for its log line. */
@@ -64,7 +66,9 @@ export function createRequestContext({ log, observer, clock }: RequestContextOpt
     const requestId = readProxyId(req) ?? randomUUID()
     res.locals.requestId = requestId
     res.locals.headers = ['X-Request-Id', requestId]
-    res.locals.log = withFields(log, { request_id: requestId, address: readClientAddress(req) })
+    const address = readClientAddress(req)
+    res.locals.address = address
+    res.locals.log = withFields(log, { request_id: requestId, address })
     if (log.isWritten?.('request_completed') !== false) logCompletion(req, res)
     if (observer !== noObserver) observeCompletion(req, res)
     next()
