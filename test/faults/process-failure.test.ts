@@ -1,25 +1,19 @@
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect } from 'vitest'
 import { createTestBrowser } from '../support/browser.ts'
+import { idp, providerPerFile } from '../support/fixtures.ts'
 import { startLogin } from '../support/login.ts'
 import { launchServer, readLog } from '../support/processes/launch-server.ts'
 import type { TestProcess } from '../support/processes/start-process.ts'
-import { type ScriptedProvider, startScriptedProvider } from '../support/providers/scripted-provider.ts'
 import { startRedis, type TestRedis } from '../support/redis/start-redis.ts'
 
 /** What happens to a process in which something failed that nothing waits for. */
 
+const test = providerPerFile()
 let redis: TestRedis
-let idp: ScriptedProvider
 beforeAll(async () => {
   redis = await startRedis()
-  idp = await startScriptedProvider()
 })
-afterAll(async () => {
-  await redis.close()
-  await idp.close()
-})
-
-afterEach(() => idp.reset())
+afterAll(() => redis.close())
 
 type Defect = 'rejection' | 'exception'
 

@@ -3,29 +3,23 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Client, type Dispatcher, request } from 'undici'
-import { afterAll, afterEach, beforeAll, expect, onTestFinished, test } from 'vitest'
+import { afterAll, beforeAll, expect, onTestFinished } from 'vitest'
 import { createTestBrowser, type TestBrowser } from '../support/browser.ts'
+import { idp, providerPerFile } from '../support/fixtures.ts'
 import { csrf, startLogin } from '../support/login.ts'
 import { scrape, seriesOf } from '../support/metrics.ts'
 import { freePort } from '../support/network/http-server.ts'
 import { testSecret } from '../support/portico.ts'
 import { launchServer, readLog } from '../support/processes/launch-server.ts'
 import type { TestProcess } from '../support/processes/start-process.ts'
-import { type ScriptedProvider, startScriptedProvider } from '../support/providers/scripted-provider.ts'
 import { startRedis, type TestRedis } from '../support/redis/start-redis.ts'
 
+const test = providerPerFile()
 let redis: TestRedis
-let idp: ScriptedProvider
 beforeAll(async () => {
   redis = await startRedis()
-  idp = await startScriptedProvider()
 })
-afterAll(async () => {
-  await redis.close()
-  await idp.close()
-})
-
-afterEach(() => idp.reset())
+afterAll(() => redis.close())
 
 /** Starts `WORKERS=2` on a free port. */
 const launch = (env: Record<string, string> = {}) =>
