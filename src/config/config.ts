@@ -16,7 +16,12 @@ import type { RedisTarget } from './values/redis-url.ts'
 
 /** The whole configuration, validated. All durations are milliseconds; origins have no trailing slash. */
 export interface Config {
+  /** Where browsers reach this server, and the issuer of app tokens; its addresses begin with it. */
   publicUrl: string
+  /** The origin of `publicUrl`: what browsers send as `Origin`. */
+  origin: string
+  /** The path of `publicUrl` without a slash at its end: `/shop`, or an empty text for none. */
+  basePath: string
   /**
    * False only for http on a loopback host: cookies then have no Secure attribute and no `__Host-` prefix.
    */
@@ -103,6 +108,8 @@ export function readConfig(env: Environment): Config {
   const [audience = values.PUBLIC_URL, ...audiences] = values.APP_TOKEN_AUDIENCE ?? []
   return Object.freeze<Config>({
     publicUrl: values.PUBLIC_URL,
+    origin: new URL(values.PUBLIC_URL).origin,
+    basePath: new URL(values.PUBLIC_URL).pathname.replace(/\/$/, ''),
     secureCookies: values.PUBLIC_URL.startsWith('https:'),
     listen: { host: values.HOST, port: values.PORT },
     secrets: values.BFF_SECRETS,
