@@ -21,6 +21,12 @@ async function startDemo(...options: Parameters<typeof start>): Promise<void> {
   ;({ process: demo, url } = await start(...options))
 }
 
+/** One demo for the tests of a group: to start it takes as long as a test. */
+function shareDemo(...options: Parameters<typeof start>): void {
+  beforeAll(() => startDemo(...options))
+  afterAll(() => demo.stop('SIGKILL'))
+}
+
 async function openPage(): Promise<Page> {
   const page = await context.newPage()
   page.setDefaultTimeout(10_000)
@@ -42,7 +48,6 @@ beforeEach(async () => {
 })
 afterEach(async () => {
   await context.close()
-  await demo.stop('SIGKILL')
 })
 
 async function open(): Promise<Page> {
@@ -61,7 +66,7 @@ const result = (page: Page) => page.locator('#result')
 const alertOf = (page: Page) => page.locator('[role=alert]')
 
 describe('the demo, where the SPA forwards the code', () => {
-  beforeEach(() => startDemo(['--verbose']))
+  shareDemo(['--verbose'])
 
   test('log in, see the token, call the API, reload, log out', async () => {
     const page = await open()
@@ -321,6 +326,47 @@ describe('the demo, where the SPA forwards the code', () => {
     expect(await page.locator('#status').textContent()).toContain('Your session has ended')
   })
 
+  test('after a logout, as someone else', async () => {
+    const page = await open()
+    await page.getByRole('button', { name: 'Log in', exact: true }).click()
+    await signInAsAda(page)
+    await expectName(page, 'Ada Lovelace')
+    await page.getByRole('button', { name: 'Log out', exact: true }).click()
+    await page.getByRole('button', { name: 'Log in as someone else' }).click()
+    await page.getByRole('button', { name: 'Alan Turing' }).click()
+    await expectName(page, 'Alan Turing')
+  })
+
+  test('back to a sign-in that is over: a page that says so, no stack', async () => {
+    const page = await open()
+    await page.getByRole('button', { name: 'Log in', exact: true }).click()
+    await page.getByLabel('Username').waitFor()
+    const address = page.url()
+    await signInAsAda(page)
+    await expectName(page, 'Ada Lovelace')
+    await page.goto(address)
+    expect(await page.getByRole('heading').textContent()).toBe('This sign-in has ended')
+  })
+
+  test('cancelled at the provider, with a wrong password before: back on the page, with the reason', async () => {
+    const page = await open()
+    await page.getByRole('button', { name: 'Log in', exact: true }).click()
+    await page.getByLabel('Username').fill('ada@example.com')
+    await page.getByLabel('Password').fill('wrong')
+    await page.getByRole('button', { name: 'Sign in', exact: true }).click()
+    await page.getByRole('alert').waitFor()
+    await page.getByRole('link', { name: 'Cancel' }).click()
+    await expect.poll(() => alertOf(page).textContent()).toContain('access_denied')
+    expect(await page.locator('#flow li.done').count()).toBeLessThan(7)
+    await page.getByRole('button', { name: 'Log in', exact: true }).waitFor()
+  })
+})
+
+const otherVariants = ['okta-org', 'oauth2-public', 'oauth2-confidential', 'fapi2']
+describe('the sessions of a user who is signed in nowhere else', () => {
+  beforeEach(() => startDemo())
+  afterEach(() => demo.stop('SIGKILL'))
+
   test('everywhere: other devices are signed out as well, and all others but this one can be ended', async () => {
     const page = await open()
     await page.getByRole('button', { name: 'Log in', exact: true }).click()
@@ -376,46 +422,10 @@ describe('the demo, where the SPA forwards the code', () => {
     await phone.close()
     expect(complaints).toEqual([])
   })
-
-  test('after a logout, as someone else', async () => {
-    const page = await open()
-    await page.getByRole('button', { name: 'Log in', exact: true }).click()
-    await signInAsAda(page)
-    await expectName(page, 'Ada Lovelace')
-    await page.getByRole('button', { name: 'Log out', exact: true }).click()
-    await page.getByRole('button', { name: 'Log in as someone else' }).click()
-    await page.getByRole('button', { name: 'Alan Turing' }).click()
-    await expectName(page, 'Alan Turing')
-  })
-
-  test('back to a sign-in that is over: a page that says so, no stack', async () => {
-    const page = await open()
-    await page.getByRole('button', { name: 'Log in', exact: true }).click()
-    await page.getByLabel('Username').waitFor()
-    const address = page.url()
-    await signInAsAda(page)
-    await expectName(page, 'Ada Lovelace')
-    await page.goto(address)
-    expect(await page.getByRole('heading').textContent()).toBe('This sign-in has ended')
-  })
-
-  test('cancelled at the provider, with a wrong password before: back on the page, with the reason', async () => {
-    const page = await open()
-    await page.getByRole('button', { name: 'Log in', exact: true }).click()
-    await page.getByLabel('Username').fill('ada@example.com')
-    await page.getByLabel('Password').fill('wrong')
-    await page.getByRole('button', { name: 'Sign in', exact: true }).click()
-    await page.getByRole('alert').waitFor()
-    await page.getByRole('link', { name: 'Cancel' }).click()
-    await expect.poll(() => alertOf(page).textContent()).toContain('access_denied')
-    expect(await page.locator('#flow li.done').count()).toBeLessThan(7)
-    await page.getByRole('button', { name: 'Log in', exact: true }).waitFor()
-  })
 })
 
-const otherVariants = ['okta-org', 'oauth2-public', 'oauth2-confidential', 'fapi2']
 describe.each(otherVariants)('the demo with --provider %s', (variant) => {
-  beforeEach(() => startDemo(['--provider', variant]))
+  shareDemo(['--provider', variant])
 
   test('log in, call the API, a fresh token, log out; every step of the flow is shown', async () => {
     const page = await open()
@@ -440,8 +450,8 @@ describe('the demo over Redis', () => {
   test('with Redis down a logout is refused, and the page says that the person is still signed in (F47)', async () => {
     const redis = await startRedis()
     const proxy = await startTcpProxy(redis.port)
+    await startDemo([], { REDIS_URL: `redis://127.0.0.1:${proxy.port}` })
     try {
-      await startDemo([], { REDIS_URL: `redis://127.0.0.1:${proxy.port}` })
       const page = await open()
       await page.getByRole('button', { name: 'Log in', exact: true }).click()
       await signInAsAda(page)
@@ -470,6 +480,7 @@ describe('the demo over Redis', () => {
         )
         .toBe('You are logged out of this app, and in this browser at the provider.')
     } finally {
+      await demo.stop('SIGKILL')
       await proxy.close()
       await redis.close()
     }
@@ -477,7 +488,7 @@ describe('the demo over Redis', () => {
 })
 
 describe('the demo, where the provider redirects to the server', () => {
-  beforeEach(() => startDemo(['--redirect', 'server']))
+  shareDemo(['--redirect', 'server'])
 
   test('log in from another site with a strict session cookie, and no token in any URL', async () => {
     const page = await open()
