@@ -30,6 +30,7 @@ import {
   createClientJwksHandler,
   createJwksHandler,
   createMetadataHandler,
+  createOpenidConfigurationHandler,
 } from './http/machine-endpoints/well-known.ts'
 import {
   createCsrfGuard,
@@ -210,6 +211,7 @@ function createMachineEndpoints(components: Components) {
     jwks: createJwksHandler(keyRing),
     clientJwks: createClientJwksHandler(config),
     metadata: createMetadataHandler(config),
+    openidConfiguration: createOpenidConfigurationHandler(config, keyRing),
     backChannelLogout: createBackChannelLogoutHandler(backChannelLogout),
     frontChannelLogout: createFrontChannelLogoutHandler(frontChannelLogout),
     universalLogout: createUniversalLogoutHandler(universalLogout),

@@ -82,6 +82,7 @@ export function createApp(components: Components): Express {
   route('/.well-known/jwks.json', { get: [to.jwks] })
   route('/.well-known/client-jwks.json', { get: [to.clientJwks] })
   route('/.well-known/oauth-authorization-server', { get: [to.metadata] })
+  route('/.well-known/openid-configuration', { get: [to.openidConfiguration] })
 
   app.use(notFound, createProblemDetails(config))
   return app

@@ -22,6 +22,12 @@ interface IntrospectionOptions {
 }
 
 /**
+ * Both types, whatever APP_TOKEN_TYP says: after a change of it, tokens of the former type are valid until
+ * they expire, and while replicas are replaced, some sign each type. Nothing else is signed with these keys.
+ */
+const appTokenTypes: ReadonlySet<unknown> = new Set(['at+jwt', 'JWT'])
+
+/**
  * Creates the introspection of app tokens. A token is active if this server issued it, it has not expired,
  * and its session is alive.
  */
@@ -29,7 +35,14 @@ export function createIntrospection({ config, keyRing, store, clock }: Introspec
   return async (token) => {
     const claims = await verify(token)
     if (claims === undefined || (await store.read(String(claims.sid))) === undefined) return { active: false }
-    return { ...claims, active: true, token_type: claims.cnf === undefined ? 'Bearer' : 'DPoP' }
+    const { scp, ...others } = claims
+    const scope = Array.isArray(scp) ? { scope: scp.join(' ') } : {}
+    return {
+      ...others,
+      ...scope,
+      active: true,
+      token_type: claims.cnf === undefined ? 'Bearer' : 'DPoP',
+    }
   }
 
   /** The claims of a token; undefined where it does not verify. */
@@ -37,12 +50,12 @@ export function createIntrospection({ config, keyRing, store, clock }: Introspec
     const keys = createLocalJWKSet(await keyRing.publicKeys())
     const options = {
       issuer: config.publicUrl,
-      typ: 'at+jwt',
       requiredClaims: ['exp', 'sid'],
       currentDate: new Date(clock.now()),
     }
     try {
-      return (await jwtVerify(token, keys, options)).payload
+      const { payload, protectedHeader } = await jwtVerify(token, keys, options)
+      return appTokenTypes.has(protectedHeader.typ) ? payload : undefined
     } catch (error) {
       if (error instanceof errors.JOSEError) return undefined
       throw error

@@ -12,7 +12,8 @@ import type { SelectTokenClaims } from './token-claims.ts'
  * Narrows an app token. By default, it has the first audience of APP_TOKEN_AUDIENCE and every granted scope.
  */
 export interface AppTokenRequest {
-  audience?: string | undefined
+  /** One audience, or several of them for a token that all their APIs accept. */
+  audience?: string | readonly string[] | undefined
   /** Space-separated (RFC 6749 3.3). */
   scope?: string | undefined
   /** JWK thumbprint of the key to which the token is to be bound (RFC 9449 6.1). */
@@ -21,7 +22,7 @@ export interface AppTokenRequest {
 
 /** What a token is signed with; its holder may ask for no more than that. */
 interface TokenGrant {
-  audience: string
+  audience: string | readonly string[]
   scopes: readonly string[]
   /** As in AppTokenRequest. */
   dpopThumbprint?: string | undefined
@@ -81,15 +82,15 @@ export function createAppTokenSigner({
     const lifetime = Math.floor(Math.min(appToken.ttl, absoluteExpiresAt - now) / 1000)
     const issuedAt = Math.floor(now / 1000)
     const key = await keyRing.signingKey()
-    const token = key.signJwt('at+jwt', {
+    const token = key.signJwt(appToken.typ, {
       // User claims come first, so that none of them can replace one of the claims below.
       ...selectTokenClaims(identity).claims,
       iss: publicUrl,
       sub: identity.appSub,
-      aud: audience,
+      aud: toAudClaim(audience),
       idp: identity.providerName,
       client_id: clientIds.get(identity.providerName),
-      scope: scopes.join(' '),
+      ...(appToken.scopeClaim === 'scp' ? { scp: scopes } : { scope: scopes.join(' ') }),
       iat: issuedAt,
       exp: issuedAt + lifetime,
       jti: randomUUID(),
@@ -101,6 +102,13 @@ export function createAppTokenSigner({
     })
     return { token, lifetime }
   }
+}
+
+/** A single audience is a text, which every reader understands (RFC 7519 4.1.3). */
+function toAudClaim(audience: string | readonly string[]): string | string[] {
+  const all = [...new Set([audience].flat())]
+  const [only = '', ...others] = all
+  return others.length === 0 ? only : all
 }
 
 interface MinterOptions {
@@ -126,10 +134,13 @@ export function createAppTokenMinter({
   }
 }
 
-/** The requested audience, if tokens are issued for it; the first one where none is requested. */
-function chooseAudience(requested: string | undefined, audiences: Config['appToken']['audiences']): string {
-  const audience = requested ?? audiences[0]
-  if (audiences.includes(audience)) return audience
+/** The requested audiences, if tokens are issued for all of them; the first one where none is requested. */
+function chooseAudience(
+  requested: AppTokenRequest['audience'],
+  audiences: Config['appToken']['audiences'],
+): string | readonly string[] {
+  const chosen = requested ?? audiences[0]
+  if ([chosen].flat().every((audience) => audiences.includes(audience))) return chosen
   throw new AppError('invalid_target', 'This server issues no tokens for that audience.')
 }
 

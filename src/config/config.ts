@@ -42,6 +42,10 @@ export interface Config {
     audiences: readonly [string, ...string[]]
     ttl: number
     alg: 'ES256' | 'EdDSA' | 'RS256'
+    /** The type in its header: that of RFC 9068, or the one that readers expect who do not know that RFC. */
+    typ: 'at+jwt' | 'JWT'
+    /** The claim with its scopes: a text (RFC 9068), or an array (as in Okta's tokens). */
+    scopeClaim: 'scope' | 'scp'
     claims: readonly string[]
     /** Names and patterns of the groups that may go into app tokens; all groups where it is undefined. */
     groups: readonly string[] | undefined
@@ -127,6 +131,8 @@ export function readConfig(env: Environment): Config {
       audiences: [audience, ...audiences],
       ttl: values.APP_TOKEN_TTL,
       alg: values.APP_TOKEN_ALG,
+      typ: values.APP_TOKEN_TYP,
+      scopeClaim: values.APP_TOKEN_SCOPE_CLAIM,
       claims: values.APP_TOKEN_CLAIMS,
       groups: values.APP_TOKEN_GROUPS,
       rotation: values.APP_TOKEN_ROTATION,

@@ -147,6 +147,8 @@ export const settings = {
   APP_TOKEN_AUDIENCE: setting(list, { example: 'https://api.example.com' }),
   APP_TOKEN_TTL: setting(duration('30s', '15m'), { example: '5m', fallback: '5m' }),
   APP_TOKEN_ALG: setting(oneOf('ES256', 'EdDSA', 'RS256'), { example: 'RS256', fallback: 'ES256' }),
+  APP_TOKEN_TYP: setting(oneOf('at+jwt', 'JWT'), { example: 'JWT', fallback: 'at+jwt' }),
+  APP_TOKEN_SCOPE_CLAIM: setting(oneOf('scope', 'scp'), { example: 'scp', fallback: 'scope' }),
   APP_TOKEN_CLAIMS: setting(claimNames, {
     example: 'name,email,groups',
     fallback: 'name,email,email_verified,preferred_username,groups',

@@ -47,7 +47,7 @@ export const claimNames: Parser<string[]> = list.transform((items, context) => {
 
 /** Claims that have a meaning of their own in an app token. */
 const reservedClaims = new Set(
-  'iss sub aud exp nbf iat jti sid idp client_id scope auth_time acr amr cnf act azp nonce at_hash events'.split(
+  'iss sub aud exp nbf iat jti sid idp client_id scope scp auth_time acr amr cnf act azp nonce at_hash events'.split(
     ' ',
   ),
 )

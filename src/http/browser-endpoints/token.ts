@@ -9,8 +9,9 @@ import { sendJson } from '../send-json.ts'
 import { toSessionView } from './session.ts'
 
 /** Strict: a misspelt name would give a wider token than the caller wanted. */
+const audience = parameter(500)
 const tokenParameters = z.strictObject({
-  audience: parameter(500).optional(),
+  audience: z.union([audience, z.array(audience).min(1)]).optional(),
   scope: z.string().max(2_000).optional(),
 })
 

@@ -31,17 +31,37 @@ export function createClientJwksHandler({ providers }: Config): RequestHandler {
 }
 
 /** GET /.well-known/oauth-authorization-server: lets ordinary JWT middleware configure itself (RFC 8414). */
-export function createMetadataHandler({
-  publicUrl,
-  providers,
-  introspectionClients,
-  tokenBinding,
-}: Config): RequestHandler {
+export function createMetadataHandler(config: Config): RequestHandler {
+  const metadata = toMetadata(config)
+  return (_req, res) => void res.set('Cache-Control', cacheable).json(metadata)
+}
+
+/**
+ * GET /.well-known/openid-configuration: the same for middleware that looks only there (OpenID Connect
+ * Discovery 1.0, 4). This server is no OpenID provider: it has no authorization endpoint and issues no ID
+ * tokens. But that middleware reads the algorithms of all tokens from the member that is named after ID
+ * tokens, and takes RS256 for the only one without it.
+ */
+export function createOpenidConfigurationHandler(config: Config, keyRing: KeyRing): RequestHandler {
+  const metadata = { ...toMetadata(config), subject_types_supported: ['public'] }
+  const { keys: own, alg } = config.appToken
+  return async (_req, res) => {
+    const published = (await keyRing.publicKeys()).keys.map((key) => key.alg)
+    // Before its first key is published, the configured algorithm is named already: some read this only once.
+    const algorithms = own === undefined ? [alg, ...published] : published
+    res
+      .set('Cache-Control', cacheable)
+      .json({ ...metadata, id_token_signing_alg_values_supported: [...new Set(algorithms)] })
+  }
+}
+
+/** What both documents say. */
+function toMetadata({ publicUrl, providers, introspectionClients, tokenBinding }: Config) {
   const introspection = {
     introspection_endpoint: `${publicUrl}/api/introspect`,
     introspection_endpoint_auth_methods_supported: ['client_secret_basic', 'client_secret_post'],
   }
-  const metadata = {
+  return {
     issuer: publicUrl,
     jwks_uri: `${publicUrl}/.well-known/jwks.json`,
     scopes_supported: [...new Set(providers.flatMap(({ scopes }) => scopes))],
@@ -50,8 +70,5 @@ export function createMetadataHandler({
     grant_types_supported: [],
     ...(tokenBinding.mode === 'none' ? {} : { dpop_signing_alg_values_supported: dpopAlgorithms }),
     ...(introspectionClients.size === 0 ? {} : introspection),
-  }
-  return (_req, res) => {
-    res.set('Cache-Control', cacheable).json(metadata)
   }
 }

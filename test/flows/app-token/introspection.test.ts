@@ -75,9 +75,14 @@ describe('POST /api/introspect (RFC 7662)', () => {
     }
   })
 
-  test.each<[string, { typ?: string; claims?: object; drop?: string; active: boolean }]>([
+  test.each<[string, { typ?: string; claims?: object; drop?: string; scope?: string; active: boolean }]>([
     ['that is right', { active: true }],
-    ['of another type', { typ: 'JWT', active: false }],
+    ['of the other type of APP_TOKEN_TYP, as before a change of it', { typ: 'JWT', active: true }],
+    ['of a type that no app token has', { typ: 'logout+jwt', active: false }],
+    [
+      'whose scopes are in scp',
+      { claims: { scope: undefined, scp: ['a', 'b'] }, scope: 'a b', active: true },
+    ],
     ['of another issuer', { claims: { iss: 'https://other.example' }, active: false }],
     ['that never expires', { drop: 'exp', active: false }],
     ['of no session', { drop: 'sid', active: false }],
@@ -85,13 +90,14 @@ describe('POST /api/introspect (RFC 7662)', () => {
     ['whose claims say otherwise', { claims: { active: false, token_type: 'x' }, active: true }],
   ])(
     'a token signed by our own key, %s',
-    async (_name, { typ = 'at+jwt', claims = {}, drop = '', active }) => {
+    async (_name, { typ = 'at+jwt', claims = {}, drop = '', scope, active }) => {
       const key = await portico.components.keyRing.signingKey()
       const all: JWTPayload = { ...decodeJwt(token), ...claims }
       const kept = Object.fromEntries(Object.entries(all).filter(([name]) => name !== drop))
-      expect(await introspect(key.signJwt(typ, kept))).toMatchObject(
-        active ? { active, token_type: 'Bearer' } : { active },
-      )
+      const answer = await introspect(key.signJwt(typ, kept))
+      expect(answer).toMatchObject(active ? { active, token_type: 'Bearer' } : { active })
+      expect(answer).not.toHaveProperty('scp')
+      if (scope !== undefined) expect(answer).toMatchObject({ scope })
     },
   )
 

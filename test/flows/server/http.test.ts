@@ -219,7 +219,8 @@ describe('headers', () => {
   })
 
   test('the keys and the metadata may be cached', async () => {
-    for (const path of ['/.well-known/jwks.json', '/.well-known/oauth-authorization-server']) {
+    const documents = ['jwks.json', 'oauth-authorization-server', 'openid-configuration']
+    for (const path of documents.map((name) => `/.well-known/${name}`)) {
       expect((await request(portico.url).get(path)).headers['cache-control']).toBe('public, max-age=300')
     }
   })

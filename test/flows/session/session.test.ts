@@ -92,9 +92,29 @@ describe('POST /api/token', () => {
     expect(decodeJwt(token)).toMatchObject({ aud: 'https://other.example.com', scope: 'orders:read' })
   })
 
+  const [api, other] = ['https://api.example.com', 'https://other.example.com']
+  test.each([
+    [
+      [api, other],
+      [api, other],
+    ],
+    [
+      [other, api],
+      [other, api],
+    ],
+    [[other], other],
+    [[other, other], other],
+  ])('of the audiences %j, aud is %j', async (audience, aud) => {
+    const { browser } = await logInAtScripted(portico, idp)
+    const response = await browser.fetch(`${portico.url}/api/token`, post({ audience }))
+    expect(decodeJwt(((await response.json()) as { token: string }).token).aud).toEqual(aud)
+  })
+
   test.each([
     ['more than was granted (R66)', { scope: 'orders:read admin' }, '400 invalid_scope'],
     ['an audience that is not configured', { audience: 'https://evil.example' }, '400 invalid_target'],
+    ['one such audience among others', { audience: [api, 'https://evil.example'] }, '400 invalid_target'],
+    ['no audience at all', { audience: [] }, '400 invalid_request'],
     ['a misspelt name', { scop: 'orders:read' }, '400 invalid_request'],
     ['a scope that is no text', { scope: ['orders:read'] }, '400 invalid_request'],
   ])('refuses %s', async (_name, body, expected) => {

@@ -11,6 +11,8 @@ import { testSecret } from '../../support/portico.ts'
 
 const config: Config['appToken'] = {
   alg: 'ES256',
+  typ: 'at+jwt',
+  scopeClaim: 'scope',
   ttl: minutes(5),
   rotation: hours(24),
   audiences: ['a'],
