@@ -92,8 +92,8 @@ export interface LoginOptions {
 export interface TokenOptions {
   /** Space-separated; must be among the granted ones (RFC 6749 3.3). */
   scope?: string
-  /** One of APP_TOKEN_AUDIENCE. */
-  audience?: string
+  /** One of APP_TOKEN_AUDIENCE, or several of them for a token that all their APIs accept. */
+  audience?: string | readonly string[]
   /** Asks the server, even while the token in memory is valid. */
   fresh?: boolean
 }

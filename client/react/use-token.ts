@@ -19,7 +19,9 @@ const interval = { afterToken: 5_000, afterRefusal: 60_000 }
  */
 export function useToken({ scope, audience }: Omit<TokenOptions, 'fresh'> = {}): string | undefined {
   const { status, session, getToken } = usePortico()
-  const purpose = session && JSON.stringify([session.id, scope, audience])
+  // A text is the same at each render; a list of audiences may be another one.
+  const wanted = JSON.stringify({ scope, audience })
+  const purpose = session && `${session.id} ${wanted}`
   const [held, setHeld] = useState<{ token: string | undefined; purpose: string }>()
 
   useEffect(() => {
@@ -30,11 +32,7 @@ export function useToken({ scope, audience }: Omit<TokenOptions, 'fresh'> = {}):
 
     async function ask(purpose: string): Promise<void> {
       if (document.hidden) return
-      const options = {
-        ...(scope === undefined ? {} : { scope }),
-        ...(audience === undefined ? {} : { audience }),
-      }
-      const token = await getToken(options).catch(() => undefined)
+      const token = await getToken(JSON.parse(wanted) as TokenOptions).catch(() => undefined)
       if (isOver) return
       setHeld((held) => (held?.token === token && held?.purpose === purpose ? held : { token, purpose }))
       clearTimeout(timer)
@@ -49,7 +47,7 @@ export function useToken({ scope, audience }: Omit<TokenOptions, 'fresh'> = {}):
       clearTimeout(timer)
       document.removeEventListener('visibilitychange', onTime)
     }
-  }, [status, session, purpose, scope, audience, getToken])
+  }, [status, session, purpose, wanted, getToken])
 
   // The token of another user, scope or audience is not returned, not even for one render.
   return held?.purpose === purpose ? held?.token : undefined

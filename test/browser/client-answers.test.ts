@@ -178,6 +178,18 @@ describe('calls to an API', () => {
     expect(site.count('POST /api/token')).toBe(0)
   })
 
+  test('a token for several audiences is one of its own, which is kept like any other', async () => {
+    const audiences = ['https://a.example', 'https://b.example']
+    await startSite({ env: { APP_TOKEN_AUDIENCE: audiences.join() } })
+    const page = await openAfterLogin()
+    const get = () => call<string>(page, `getToken({ audience: ${JSON.stringify(audiences)} })`)
+    const token = await get()
+    expect(decodeJwt(token).aud).toEqual(audiences)
+    expect(await get()).toBe(token)
+    expect(decodeJwt(await call(page, 'getToken()')).aud).toBe(audiences[0])
+    expect(site.count('POST /api/token')).toBe(1)
+  })
+
   test('an API that does not answer is a network error, and an abort of the app is one of its own', async () => {
     await startSite()
     const page = await openSignedIn()

@@ -235,9 +235,16 @@ describe('useToken', () => {
   test('asks for what it is given, and again when that changes', async () => {
     await show('tokenOfScope', { user: ada })
     await page.getByTestId('token').getByText('mock-token').waitFor()
-    expect((await calls('getToken')).at(-1)).toEqual({ scope: 'orders:read' })
+    const audience = ['a', 'b']
+    // Twice, as effects run in StrictMode: a list that is another one with the same audiences is no change.
+    expect(await calls('getToken')).toEqual([
+      { scope: 'orders:read', audience },
+      { scope: 'orders:read', audience },
+    ])
     await click('Write')
-    await expect.poll(async () => (await calls('getToken')).at(-1)).toEqual({ scope: 'orders:write' })
+    await expect
+      .poll(async () => (await calls('getToken')).at(-1))
+      .toEqual({ scope: 'orders:write', audience })
   })
 
   test('after a refusal there is none, and it asks less often', async () => {

@@ -21,7 +21,8 @@ function Note() {
 }
 const Status = () => <p data-testid="status">{usePortico().status}</p>
 function Token({ scope }: { scope?: string }) {
-  const token = useToken(scope === undefined ? {} : { scope })
+  // The list is another one at each render.
+  const token = useToken(scope === undefined ? {} : { scope, audience: ['a', 'b'] })
   seenTokens.push(String(token))
   return <p data-testid="token">{String(token)}</p>
 }
