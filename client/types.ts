@@ -80,7 +80,7 @@ export interface LoginOptions {
   returnTo?: string
   /** The name of a configured provider; the first one by default. */
   provider?: string
-  prompt?: 'none' | 'login' | 'consent' | 'select_account'
+  prompt?: 'none' | 'login' | 'consent' | 'select_account' | 'create'
   loginHint?: string
   /** Space-separated. */
   acrValues?: string

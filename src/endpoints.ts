@@ -8,7 +8,7 @@ import type { Components } from './components.ts'
 import { createSealer } from './crypto/sealer.ts'
 import { createCallbackHandler } from './http/browser-endpoints/callback.ts'
 import { createContinueHandler } from './http/browser-endpoints/continue.ts'
-import { createLoginHandler } from './http/browser-endpoints/login.ts'
+import { createLoginHandler, createSignInPage } from './http/browser-endpoints/login.ts'
 import { createLoginTrace } from './http/browser-endpoints/login-trace.ts'
 import { createLogoutCallbackHandler, createLogoutHandler } from './http/browser-endpoints/logout.ts'
 import { createLogoutRedirect } from './http/browser-endpoints/logout-redirect.ts'
@@ -161,7 +161,8 @@ function createBrowserEndpoints(components: BrowserComponents) {
   const logoutRedirect = createLogoutRedirect({ config, logoutTickets })
 
   return {
-    providers: createProvidersHandler(providers),
+    providers: createProvidersHandler(config),
+    signInPage: createSignInPage(config),
     login: createLoginHandler({ config, beginLogin, cancelLogins, transactionCookies }),
     callback: createCallbackHandler({
       config,

@@ -48,7 +48,8 @@ export function createApp(components: Components): Express {
   app.all(/^\/api\/proxy\//, proxyCsrf, matchProxyRoute, requireRouteAccess, to.proxy)
   route('/api/providers', { get: [to.providers] })
   route('/api/login', {
-    unsafeGet: [loginGuard, limitLogins, to.login],
+    // The page begins nothing, and so counts for no limit.
+    unsafeGet: [loginGuard, to.signInPage, limitLogins, to.login],
     post: [csrf, limitLogins, jsonBody, to.login],
   })
   // No CSRF guard: the response must fit the transaction cookie of this browser, by its state.

@@ -1,3 +1,4 @@
+import { icon, label } from './providers/appearance.ts'
 import { certificate, certificateKey, clientKeys } from './providers/client-credentials.ts'
 import { providersFile } from './providers/providers-file.ts'
 import { routesFile } from './proxy/routes-file.ts'
@@ -122,6 +123,8 @@ export const providerSettings = {
 /** The settings that an entry of PROVIDERS_FILE may have in addition, and the environment may not. */
 export const entryOnlySettings = {
   claims: setting(claimNames, { example: 'name,email,groups' }),
+  label: setting(label, { example: 'Staff of Example Ltd' }),
+  icon: setting(icon, { example: '/etc/portico/staff.svg' }),
 } as const satisfies Record<string, Setting<unknown>>
 
 /** Every setting of the environment. */

@@ -2,14 +2,26 @@ import { createHash } from 'node:crypto'
 
 const style = `
 :root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif }
-body { display: grid; place-items: center; min-height: 90vh; margin: 0; padding: 1rem }
+body { display: grid; place-items: center; min-height: 90vh; margin: 0; padding: 1rem;
+  background: Canvas }
 main { max-width: 32rem }
 h1 { font-size: 1.5rem; line-height: 1.25; margin: 0 0 .5rem }
 nav { display: flex; gap: 1rem; margin: 1.5rem 0 }
 a { color: inherit; padding: .6rem 1.1rem; border: 1px solid; border-radius: .5rem; text-decoration: none }
-a:first-child { background: CanvasText; color: Canvas; border-color: CanvasText }
-a:focus-visible { outline: 3px solid Highlight; outline-offset: 2px }
+nav a:first-child { background: CanvasText; color: Canvas; border-color: CanvasText }
+a:focus-visible { outline: 3px solid CanvasText; outline-offset: 3px }
 small { opacity: .75 }
+.sign-in { width: min(24rem, 100%); overflow-wrap: anywhere }
+.sign-in p { margin: 0 }
+.sign-in ul { display: grid; gap: .75rem; margin: 1.75rem 0 0; padding: 0; list-style: none }
+.sign-in a { display: flex; align-items: center; gap: .9rem; padding: .6rem .9rem .6rem .6rem; border-radius: .75rem;
+  border-color: color-mix(in srgb, CanvasText 55%, Canvas); font-weight: 600; line-height: 1.3 }
+.sign-in a:hover { background: color-mix(in srgb, CanvasText 7%, Canvas) }
+.sign-in a::after { content: "" / ""; width: .5rem; height: .5rem; margin: 0 .2rem 0 auto; flex: none; opacity: .6;
+  border: solid; border-width: 2px 2px 0 0; rotate: 45deg }
+.icon { display: grid; place-items: center; flex: none; width: 2.5rem; height: 2.5rem; border-radius: .5rem;
+  background: color-mix(in srgb, CanvasText 10%, Canvas); font-size: 1.15rem }
+img.icon { box-sizing: border-box; padding: .3rem; object-fit: contain; background: #fff }
 `
 
 /** The hash by which the Content Security Policy allows the pages' style (CSP Level 3, 8.1). */
@@ -25,7 +37,7 @@ const entities: Record<string, string> = {
 /** Makes a text safe for HTML content and for quoted attributes. */
 export const escapeHtml = (text: string) => text.replace(/[&<>"']/g, (character) => entities[character] ?? '')
 
-function renderPage(title: string, head: string, main: string): string {
+function renderPage(title: string, head: string, main: string, kind = ''): string {
   return `<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
@@ -33,7 +45,7 @@ function renderPage(title: string, head: string, main: string): string {
 ${head}
 <title>${escapeHtml(title)}</title>
 <style>${style}</style>
-<main>
+<main${kind && ` class="${kind}"`}>
 ${main}
 </main>
 </html>
@@ -59,6 +71,37 @@ export function renderErrorPage(page: {
 <small>${escapeHtml(page.code)} · request ${escapeHtml(page.requestId)}</small>`,
   )
 }
+
+/** A page with the ways to sign in to a site. The first letter of a way takes the place of a picture. */
+export function renderSignInPage({
+  site,
+  ways,
+}: {
+  site: string
+  ways: readonly { href: string; label: string; icon: string | undefined }[]
+}): string {
+  const items = ways.map(({ href, label, icon }) => {
+    const picture =
+      icon === undefined
+        ? `<span class="icon" aria-hidden="true">${escapeHtml(toInitial(label))}</span>`
+        : `<img class="icon" src="${escapeHtml(icon)}" alt="">`
+    return `<li><a href="${escapeHtml(href)}">${picture}<bdi>${escapeHtml(label)}</bdi></a></li>`
+  })
+  return renderPage(
+    'Sign in',
+    '',
+    `<h1>Sign in</h1>
+<p>Continue to <b>${escapeHtml(site)}</b> with</p>
+<ul>
+${items.join('\n')}
+</ul>`,
+    'sign-in',
+  )
+}
+
+/** The first letter as users see it, which may consist of several characters. */
+const toInitial = (label: string) =>
+  [...new Intl.Segmenter().segment(label)][0]?.segment.toLocaleUpperCase('en') ?? ''
 
 /** An empty page, for an invisible frame. */
 export const emptyPage = '<!doctype html>\n<html lang="en">\n<title>Signed out</title>\n</html>\n'

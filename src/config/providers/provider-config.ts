@@ -29,6 +29,10 @@ export interface StaticEndpoints {
 export interface ProviderConfig {
   /** Its name in the configuration, as in `/api/login?provider=`. */
   name: string
+  /** Its name as users read it. */
+  label: string
+  /** A picture of it, as a `data:` URL. */
+  icon: string | undefined
   /**
    * Its issuer; of a provider without one, the address of its token endpoint. A part of the key of each user.
    */

@@ -23,6 +23,8 @@ export function toProviderConfig(
     endpoints === undefined || (endpoints.jwks !== undefined && scopes.includes('openid'))
   return {
     name,
+    label: values.label ?? name.charAt(0).toUpperCase() + name.slice(1),
+    icon: values.icon,
     issuer: values.OIDC_ISSUER ?? values.OAUTH_ISSUER ?? endpoints?.token ?? '',
     endpoints,
     verifiesIdToken,

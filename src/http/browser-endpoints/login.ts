@@ -6,6 +6,8 @@ import type { BeginLogin, BegunLogin, LoginRequest } from '../../login/begin.ts'
 import type { CancelLogins } from '../../login/cancel.ts'
 import { LoginFailed } from '../../login/login-failed.ts'
 import { withFields } from '../../telemetry/events.ts'
+import { allowDataImages } from '../middleware/response-headers.ts'
+import { renderSignInPage } from '../pages.ts'
 import { isNavigation } from '../request/navigation.ts'
 import { parameter, readParameters } from '../request/parameters.ts'
 import type { TransactionCookies } from '../request/transaction-cookies.ts'
@@ -22,7 +24,7 @@ const unquotedText = (max: number) => parameter(max).regex(/^[\x20\x21\x23-\x5b\
 const parameters = {
   return_to: z.string().optional(),
   provider: parameter(32).optional(),
-  prompt: z.enum(['none', 'login', 'consent', 'select_account']).optional(),
+  prompt: z.enum(['none', 'login', 'consent', 'select_account', 'create']).optional(),
   login_hint: parameter(320).optional(),
   acr_values: unquotedText(340).optional(),
   ui_locales: text(100).optional(),
@@ -48,6 +50,28 @@ const bodyParameters = z.object({
   max_age: z.int().min(0).max(999_999_999).optional(),
   session_token: text(500).optional(),
 })
+
+/**
+ * GET /api/login, navigations without `provider`: a page where the user chooses among several providers. It
+ * begins nothing. Its links lead here again, with what was asked for and the choice. A silent login has no
+ * user who could choose, and goes on to the first provider.
+ */
+export function createSignInPage({ providers, publicUrl, basePath }: Config): RequestHandler {
+  const site = new URL(publicUrl).host
+  return (req, res, next) => {
+    if (providers.length === 1 || req.query.provider !== undefined || !isNavigation(req)) return next()
+    const asked = readParameters(queryParameters, req.query)
+    if (asked.prompt === 'none') return next()
+    const parameters = Object.entries(req.query).filter(([name]) =>
+      Object.hasOwn(queryParameters.shape, name),
+    )
+    const ways = providers.map(({ name, label, icon }) => {
+      const query = new URLSearchParams([...(parameters as [string, string][]), ['provider', name]])
+      return { href: `${basePath}/api/login?${query}`, label, icon }
+    })
+    allowDataImages(req, res, () => res.type('html').send(renderSignInPage({ site, ways })))
+  }
+}
 
 interface LoginOptions {
   config: Config

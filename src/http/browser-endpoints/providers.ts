@@ -1,11 +1,11 @@
 import type { RequestHandler } from 'express'
-import type { Providers } from '../../provider/providers.ts'
+import type { Config } from '../../config/config.ts'
 
 /**
  * GET /api/providers: the providers that a sign-in page may offer, named as in `/api/login?provider=`. The
  * first one is the default.
  */
-export function createProvidersHandler({ all }: Providers): RequestHandler {
-  const providers = all.map(({ name }) => ({ name }))
+export function createProvidersHandler(config: Pick<Config, 'providers'>): RequestHandler {
+  const providers = config.providers.map(({ name, label, icon = null }) => ({ name, label, icon }))
   return (_req, res) => void res.json({ providers })
 }

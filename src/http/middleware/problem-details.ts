@@ -77,12 +77,16 @@ function sendProblem(refusal: AppError, res: Response): void {
 function sendPage({ title, detail, code }: AppError, res: Response, config: Config): void {
   const { requestId, retry } = res.locals
   const back = { href: config.loginReturnTo, text: 'Back to the app' }
-  const links = retry === undefined ? [back] : [{ href: toLoginPath(retry, config), text: 'Try again' }, back]
+  const links = retry === undefined ? [back] : [...toLoginLinks(retry, config), back]
   res.type('html').send(renderErrorPage({ title, detail, code, requestId, links }))
 }
 
-/** The address at which the user begins another login, at the provider of the first one. */
-function toLoginPath({ returnTo, provider }: Retry, { providers }: Config): string {
-  const chosen = provider === undefined || providers.length === 1 ? {} : { provider }
-  return `/api/login?${new URLSearchParams({ return_to: returnTo, ...chosen })}`
+/** Where the user begins another login: at the provider of the first one or, of several, at any other. */
+function toLoginLinks({ returnTo, provider }: Retry, { providers }: Config) {
+  const toPath = (more = {}) => `/api/login?${new URLSearchParams({ return_to: returnTo, ...more })}`
+  if (provider === undefined || providers.length === 1) return [{ href: toPath(), text: 'Try again' }]
+  return [
+    { href: toPath({ provider }), text: 'Try again' },
+    { href: toPath(), text: 'Sign in another way' },
+  ]
 }

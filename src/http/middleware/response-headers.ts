@@ -1,6 +1,6 @@
 import { type IncomingMessage, ServerResponse } from 'node:http'
-import type { Express, Response } from 'express'
-import helmet from 'helmet'
+import type { Express, RequestHandler, Response } from 'express'
+import helmet, { contentSecurityPolicy } from 'helmet'
 import { pageStyleHash } from '../pages.ts'
 
 /**
@@ -53,6 +53,21 @@ const hasName = (name: string, headers: readonly unknown[]): boolean =>
 const without = (name: string, headers: readonly string[]): string[] =>
   headers.filter((_text, at) => headers[at - (at % 2)] !== name)
 
+const directives = {
+  defaultSrc: ["'none'"],
+  styleSrc: [`'${pageStyleHash}'`],
+  objectSrc: ["'none'"],
+  baseUri: ["'none'"],
+  formAction: ["'none'"],
+  frameAncestors: ["'none'"],
+}
+
+/** Allows a page the pictures that it contains itself. */
+export const allowDataImages: RequestHandler = contentSecurityPolicy({
+  useDefaults: false,
+  directives: { ...directives, imgSrc: ['data:'] },
+})
+
 /** Helmet's headers as a flat list of names and values: they never change. */
 function computeHelmetHeaders(): string[] {
   const headers: string[] = []
@@ -61,17 +76,7 @@ function computeHelmetHeaders(): string[] {
     removeHeader: () => {},
   }
   const setHeaders = helmet({
-    contentSecurityPolicy: {
-      useDefaults: false,
-      directives: {
-        defaultSrc: ["'none'"],
-        styleSrc: [`'${pageStyleHash}'`],
-        objectSrc: ["'none'"],
-        baseUri: ["'none'"],
-        formAction: ["'none'"],
-        frameAncestors: ["'none'"],
-      },
-    },
+    contentSecurityPolicy: { useDefaults: false, directives },
     strictTransportSecurity: { maxAge: 365 * 24 * 60 * 60, includeSubDomains: true },
     referrerPolicy: { policy: 'no-referrer' },
     xFrameOptions: { action: 'deny' },

@@ -54,7 +54,12 @@ async function logIn(name: Name, browser = createTestBrowser(), on = portico) {
 describe('a sign-in page', () => {
   test('learns the names, the default first', async () => {
     const response = await createTestBrowser().fetch(`${portico.url}/api/providers`)
-    expect(await response.json()).toEqual({ providers: [{ name: 'one' }, { name: 'two' }] })
+    expect(await response.json()).toEqual({
+      providers: [
+        { name: 'one', label: 'One', icon: null },
+        { name: 'two', label: 'Two', icon: null },
+      ],
+    })
   })
 
   test("the metadata of the app tokens lists every provider's scopes once", async () => {
@@ -206,8 +211,11 @@ describe('a login at each', () => {
       503,
       expect.stringContaining('href="/api/login?return_to=%2F&amp;provider=down2"'),
     ])
-    const missing = await browser.visit(`${other.url}/api/login`)
-    expect(await missing.text()).toContain('href="/api/login?return_to=%2F"')
+    const choice = await browser.visit(`${other.url}/api/login`)
+    expect([choice.status, await choice.text()]).toEqual([
+      200,
+      expect.stringContaining('href="/api/login?provider=two"'),
+    ])
     await other.close()
   })
 })

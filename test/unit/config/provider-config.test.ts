@@ -11,7 +11,7 @@ import { testSecret } from '../../support/portico.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'portico-config-'))
 afterAll(() => rmSync(folder, { recursive: true }))
-const write = (name: string, text: string) => {
+const write = (name: string, text: string | Buffer) => {
   const path = join(folder, name)
   writeFileSync(path, text)
   return path
@@ -430,6 +430,57 @@ describe('PROVIDERS_FILE', () => {
     const OIDC_CLIENT_SECRET_FILE = write('secret', 'from-a-file\n')
     expect(first(withFile({ one: { ...one, OIDC_CLIENT_SECRET_FILE } })).clientAuth).toMatchObject({
       secret: 'from-a-file',
+    })
+  })
+
+  describe('how each provider looks', () => {
+    const svg = (more = '') => `<svg xmlns="http://www.w3.org/2000/svg">${more}</svg>`
+    const png = Buffer.from('\x89PNG\r\n\x1a\n...', 'latin1')
+
+    test('by default its name, with a capital, and no picture', () => {
+      expect(first(withFile({ one }))).toMatchObject({ label: 'One', icon: undefined })
+    })
+
+    test.each([
+      ['image/svg+xml', svg()],
+      ['image/svg+xml', `\ufeff<?xml version="1.0"?><!-- x -->\n${svg('<title>A</title>')}`],
+      ['image/png', png],
+    ])('a picture is read from its file: %s', (type, content) => {
+      const icon = write('icon', content)
+      const data = `data:${type};base64,${Buffer.from(content).toString('base64')}`
+      expect(first(withFile({ one: { ...one, label: 'Ünser <b>Haus</b>', icon } }))).toMatchObject({
+        label: 'Ünser <b>Haus</b>',
+        icon: data,
+      })
+    })
+
+    test.each<[string, string | Buffer, string]>([
+      ['a script', svg('<script>x()</script>'), 'a script'],
+      ['an event handler', svg('<g onload ="x()"/>'), 'a script'],
+      ['HTML', svg('<foreignObject/>'), 'a script'],
+      ['a link that is a script', svg('<a href="javascript:x()"/>'), 'a script'],
+      ['an entity', `<!DOCTYPE svg [<!ENTITY a "b">]>${svg()}`, 'a script'],
+      ['no namespace', '<svg><path/></svg>', 'xmlns='],
+      ['a web page', '<html></html>', 'neither SVG nor PNG'],
+      ['a JPEG', Buffer.from([0xff, 0xd8, 0xff, 0xe0]), 'neither SVG nor PNG'],
+      ['33 kB', svg(' '.repeat(33 * 1024)), 'more than 32 kB'],
+    ])('a picture is refused: %s', (_what, content, problem) => {
+      const icon = write('icon', content)
+      expect(problemsOf(withFile({ one: { ...one, icon } }))).toEqual([
+        expect.stringMatching(new RegExp(`^icon of provider one names .*${problem}`)),
+      ])
+    })
+
+    test('a picture that is not there is refused', () => {
+      expect(problemsOf(withFile({ one: { ...one, icon: '/no/such.svg' } }))).toEqual([
+        'icon of provider one names a file that cannot be read',
+      ])
+    })
+
+    test.each(['x'.repeat(61), 'a\nb', 'a\u0000b', 'a\u2028b'])('the label %j is refused', (label) => {
+      expect(problemsOf(withFile({ one: { ...one, label } }))).toEqual([
+        expect.stringMatching(/^label of provider one must have 60 characters at most/),
+      ])
     })
   })
 

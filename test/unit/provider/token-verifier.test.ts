@@ -16,6 +16,8 @@ const keys = createJwksCache({
 })
 const config = {
   name: 'default',
+  label: 'Default',
+  icon: undefined,
   issuer: 'https://idp.example',
   endpoints: undefined,
   verifiesIdToken: true,
