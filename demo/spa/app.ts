@@ -15,11 +15,17 @@ async function logIn(options: LoginOptions): Promise<void> {
   flow.begin('login')
   flow.mark('login')
   await leaveFor({ kind: 'login' }, async () => {
+    if (demo.provider.isChosen) return chooseProvider(options)
     // #region login
     await portico.login({ returnTo: '/', ...options })
     // #endregion
   })
   flow.mark('pushed', 'login-url', 'authorize')
+}
+
+/** Goes to Portico's page with the providers: a navigation that names none. */
+function chooseProvider({ prompt }: LoginOptions): void {
+  location.assign(`/api/login?${new URLSearchParams({ return_to: '/', ...(prompt && { prompt }) })}`)
 }
 
 /** Runs on the page to which the provider redirects, also with a refusal. */

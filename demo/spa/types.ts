@@ -14,7 +14,8 @@ export interface Facts {
 /** What the page needs to know of the demo that serves it. */
 export interface SpaConfig {
   apiUrl: string
-  provider: { title: string; facts: Facts }
+  /** `isChosen`: there are several, and Portico asks the user which. */
+  provider: { title: string; facts: Facts; isChosen?: boolean }
   /** Where the provider sends the browser: a page of the app, or Portico itself. */
   redirect: 'spa' | 'server'
   /** Whether app tokens are bound to a key of the browser (RFC 9449). */
