@@ -33,6 +33,7 @@ const metadataChecks: readonly MetadataCheck[] = [
   checkUnverifiedIdToken,
   checkAudiences,
   checkAccessToken,
+  checkSignUp,
 ]
 
 function checkResponseTypes(metadata: ServerMetadata): Finding | undefined {
@@ -133,4 +134,12 @@ function checkDpop(metadata: ServerMetadata, provider: ProviderConfig): Finding 
     `the provider takes proofs by ${formatList(offered)}, but ours are ES256: tokens are not bound`,
     'configure the provider to take ES256',
   )
+}
+
+/** Initiating User Registration via OpenID Connect 1.0, 4. */
+function checkSignUp(metadata: ServerMetadata): Finding | undefined {
+  const offered = readList(metadata, 'prompt_values_supported')
+  if (offered === undefined) return undefined
+  const isOffered = offered.includes('create')
+  return pass('sign-up', isOffered ? 'prompt=create is offered' : 'not offered: no prompt=create')
 }

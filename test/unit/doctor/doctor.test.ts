@@ -78,6 +78,13 @@ describe('metadata', () => {
       {},
       /^warn client authentication: this looks like Okta/,
     ],
+    [
+      'sign-up',
+      {},
+      { prompt_values_supported: ['none', 'create'] },
+      /^pass sign-up: prompt=create is offered$/,
+    ],
+    ['no sign-up', {}, { prompt_values_supported: ['none'] }, /^pass sign-up: not offered: no prompt=create$/],
     ['no word of PKCE', {}, {}, /^unknown PKCE: the provider does not say/],
     [
       'PKCE off where there is none',
