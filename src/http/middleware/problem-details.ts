@@ -82,8 +82,9 @@ function sendPage({ title, detail, code }: AppError, res: Response, config: Conf
 }
 
 /** Where the user begins another login: at the provider of the first one or, of several, at any other. */
-function toLoginLinks({ returnTo, provider }: Retry, { providers }: Config) {
-  const toPath = (more = {}) => `/api/login?${new URLSearchParams({ return_to: returnTo, ...more })}`
+function toLoginLinks({ returnTo, provider }: Retry, { providers, basePath }: Config) {
+  const toPath = (more = {}) =>
+    `${basePath}/api/login?${new URLSearchParams({ return_to: returnTo, ...more })}`
   if (provider === undefined || providers.length === 1) return [{ href: toPath(), text: 'Try again' }]
   return [
     { href: toPath({ provider }), text: 'Try again' },

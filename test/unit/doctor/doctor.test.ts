@@ -84,7 +84,12 @@ describe('metadata', () => {
       { prompt_values_supported: ['none', 'create'] },
       /^pass sign-up: prompt=create is offered$/,
     ],
-    ['no sign-up', {}, { prompt_values_supported: ['none'] }, /^pass sign-up: not offered: no prompt=create$/],
+    [
+      'no sign-up',
+      {},
+      { prompt_values_supported: ['none'] },
+      /^pass sign-up: not offered: no prompt=create$/,
+    ],
     ['no word of PKCE', {}, {}, /^unknown PKCE: the provider does not say/],
     [
       'PKCE off where there is none',
