@@ -34,11 +34,10 @@ export function createApiRequests({
       const request = new Request(input, init)
       const url = new URL(request.url)
       if (!isApi(url)) return fetch(request)
-      /** The user for whom the request is sent, also when it is sent once more. */
-      let sub: string | undefined
+      /** The token that was sent last: the request is sent once more for the same user only. */
+      let held: HeldToken | undefined
       async function send(copy: Request, tokenOptions = options): Promise<Response> {
-        const held = await getToken(tokenOptions, sub)
-        sub = held.sub
+        held = await getToken(tokenOptions, held?.sub)
         const headers = await toHeaders(url, copy.method, held)
         for (const [name, value] of Object.entries(headers)) copy.headers.set(name, value)
         const answer = await fetch(copy).catch(throwNetworkError)
@@ -53,7 +52,7 @@ export function createApiRequests({
       if (challenge.includes('insufficient_user_authentication')) {
         // Rarely needed: a file of its own, as the code for keys.
         const { stepUp } = await import('./step-up.ts').catch(throwNetworkError)
-        await stepUp(challenge, login)
+        await stepUp(challenge, login, held?.token)
         return response
       }
       return response.status === 401 ? send(request, { ...options, fresh: true }) : response

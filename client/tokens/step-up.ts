@@ -5,12 +5,32 @@ const stepUpName = 'portico step-up'
 /** Milliseconds within which the same demand is not followed again. */
 const stepUpPause = 30_000
 
-/** Begins the login that an API demands (RFC 9470 3), unless the last one has just not been enough. */
-export async function stepUp(challenge: string, login: Portico['login']): Promise<void> {
+/**
+ * Begins the login that an API demands (RFC 9470 3), unless the last one has just not been enough. The user
+ * signs in at the provider of the token that was refused: another one does not know them.
+ */
+export async function stepUp(challenge: string, login: Portico['login'], token = ''): Promise<void> {
   const acrValues = /acr_values="([^"]*)/.exec(challenge)?.[1]
   const maxAge = /max_age="?(\d+)/.exec(challenge)?.[1]
   const name = `${stepUpName} ${acrValues} ${maxAge}`
   if (Date.now() - Number(sessionStorage.getItem(name)) < stepUpPause) return
   sessionStorage.setItem(name, `${Date.now()}`)
-  await login({ ...(acrValues && { acrValues }), ...(maxAge && { maxAge: Number(maxAge) }) })
+  const provider = readProvider(token)
+  await login({
+    ...(provider && { provider }),
+    ...(acrValues && { acrValues }),
+    ...(maxAge && { maxAge: Number(maxAge) }),
+  })
+}
+
+/** The provider that an app token names, which Portico has checked; undefined where it names none. */
+function readProvider(token: string): string | undefined {
+  try {
+    const payload = token.split('.')[1]?.replaceAll('-', '+').replaceAll('_', '/') ?? ''
+    // The name is ASCII, as Portico accepts no other.
+    const { idp } = JSON.parse(atob(payload)) as { idp?: string }
+    return idp
+  } catch {
+    return undefined
+  }
 }

@@ -239,6 +239,8 @@ describe('calls to an API', () => {
       page.evaluate("void portico.fetch('/orders')"),
     ])
     expect(Object.fromEntries(new URL(request.url()).searchParams)).toMatchObject({
+      // The provider of the token that was refused.
+      provider: 'default',
       acr_values: 'urn:mfa phr',
       max_age: '30',
     })
