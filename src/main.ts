@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 
-// The entry of the command line. On a Node that is too old, libraries fail as soon as they are loaded: nothing
-// here imports one, and `cli/cli.ts` is loaded only after the check.
+// The entry of the command line. On a Node that is too old, libraries fail as soon as they are loaded:
+// nothing here imports one, and `cli/cli.ts` is loaded only after the check.
 import { exitCodes } from './cli/exit-codes.ts'
 import { findNodeProblem } from './cli/node-version.ts'
 

@@ -3,8 +3,8 @@ import type { AddressInfo } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Components, createComponents } from './components.ts'
 import { type Config, hasSharedRateLimit } from './config/config.ts'
+import { findUnknownVariables } from './config/names/unknown-variables.ts'
 import { describeSettings, type Environment } from './config/read-settings.ts'
-import { findUnknownVariables } from './config/unknown-variables.ts'
 import { createHttpServer } from './http/wire/http-server.ts'
 import { createApp, createOperatorApp } from './routes.ts'
 import { toServerState } from './server-state.ts'
@@ -39,8 +39,8 @@ export async function serve(config: Config, env: Environment): Promise<RunningSe
   )
   const traces = config.traces && toLogAddress(config.traces.url)
   log('server_starting', { ...describeSettings(env), providers, claims, proxy_routes, traces })
-  const unknown = findUnknownVariables(env)
-  if (unknown.length > 0) log('config_unknown_variable', { variables: unknown })
+  for (const { name, meant } of findUnknownVariables(env))
+    log('config_unknown_variable', { variable: name, did_you_mean: meant })
   if (hasSharedRateLimit(config)) log('config_shared_rate_limit', { variable: 'TRUST_PROXY' })
   for (const { name, pkce } of config.providers) {
     if (!pkce) log('config_pkce_disabled', { provider: name, variable: 'OIDC_PKCE' })

@@ -34,6 +34,7 @@ const namesIn = (text: string): string[] =>
 /** The layers, top to bottom; the folders of one line are beside each other. */
 const layers = [
   ['main'],
+  ['cli'],
   ['workers', 'server', 'doctor'],
   ['routes', 'server-state'],
   ['endpoints', 'operator-endpoints'],
@@ -180,10 +181,10 @@ test('what resource servers import stays light: no server library but Express ty
 })
 
 test('a process loads only what it needs: a primary no server, and a server node-redis and OpenTelemetry only where it uses them', () => {
-  const { files: ofMain } = loadedWith('main.ts')
-  expect([...ofMain]).toContain('workers.ts')
+  const { files: ofPrimary } = loadedWith('cli/commands/serve.ts')
+  expect([...ofPrimary]).toContain('workers.ts')
   expect(
-    [...ofMain].filter((file) => /^(server|routes|components|doctor|provider|http)\b/.test(file)),
+    [...ofPrimary].filter((file) => /^(server|routes|components|doctor|provider|http)\b/.test(file)),
   ).toEqual([])
   const { files: ofServer, modules } = loadedWith('server.ts')
   expect([...ofServer]).toContain('session/memory/store.ts')
@@ -193,6 +194,24 @@ test('a process loads only what it needs: a primary no server, and a server node
   expect([...modules]).not.toContain('prom-client')
   expect([...modules].filter((module) => module.startsWith('@opentelemetry/'))).toEqual([])
   expect([...modules]).not.toContain('pino-pretty')
+})
+
+test('the check of Node’s version runs on any Node: nothing that could fail there is loaded before it', () => {
+  const { files, modules } = loadedWith('main.ts')
+  expect([...files].sort()).toEqual([
+    'cli/exit-codes.ts',
+    'cli/node-version.ts',
+    'main.ts',
+    'telemetry/version.ts',
+  ])
+  expect([...modules]).toEqual(['node:fs'])
+})
+
+test('help and version load no library and no command', () => {
+  const { files, modules } = loadedWith('cli/cli.ts')
+  for (const module of modules) expect(module).toMatch(/^node:/)
+  for (const file of files)
+    expect(file).toMatch(/^(cli\/[\w-]+|config\/names\/similar-name|telemetry\/version)\.ts$/)
 })
 
 test('the browser client imports nothing of the server, and brings no library but the proofs of DPoP', () => {

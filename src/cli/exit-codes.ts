@@ -1,2 +1,2 @@
-/** The exit codes EX_USAGE and EX_CONFIG of sysexits.h. A process manager that knows them does not try again. */
+/** EX_USAGE and EX_CONFIG of sysexits.h: a process manager that knows them does not try again. */
 export const exitCodes = { usage: 64, config: 78 } as const

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import { findSimilarName } from '../similar-name.ts'
+import { findSimilarName } from '../config/names/similar-name.ts'
 import type { Command } from './command.ts'
 import { commands } from './commands.ts'
 import { WrongUse } from './wrong-use.ts'

@@ -45,13 +45,15 @@ export class ConfigError extends Error {
   override readonly name = 'ConfigError'
   readonly problems: readonly Problem[]
 
-  constructor(problems: readonly Problem[]) {
+  /** @param notes sentences about what may have caused them, such as a misspelt variable */
+  constructor(problems: readonly Problem[], notes: readonly string[] = []) {
     super(
       [
         `Portico cannot start: ${problems.length} ${problems.length === 1 ? 'setting needs' : 'settings need'} your attention.`,
         '',
         ...problems.map(renderProblem),
         '',
+        ...(notes.length === 0 ? [] : ['Also noticed:', ...notes.map((note) => `  ${note}`), '']),
         'docs/configuration.md explains every setting, .env.example is a file to start from, and the command `keys`',
         'prints BFF_SECRETS:',
         '  npm start -- keys    or    portico-bff keys',

@@ -1,7 +1,8 @@
 import type { LogLevel } from '../telemetry/events.ts'
 import type { LogFormat } from '../telemetry/logger.ts'
 import { ConfigError, keepNew } from './config-error.ts'
-import { crossCheckSettings, toAllowedOrigins, toOperatorPort } from './cross-checks.ts'
+import { crossCheckSettings, toAllowedOrigins, toOperatorPort, toShutdownDrain } from './cross-checks.ts'
+import { describeUnknown, findUnknownVariables } from './names/unknown-variables.ts'
 import type { ProviderConfig } from './providers/provider-config.ts'
 import { readProviders } from './providers/read-providers.ts'
 import type { ProxyRoute } from './proxy/proxy-route.ts'
@@ -95,8 +96,9 @@ export interface Config {
  * @throws {ConfigError} with every problem, not only the first one
  */
 export function readConfig(env: Environment): Config {
+  const isProduction = env.NODE_ENV === 'production'
   const { values: parsed, problems } = readSettings(env)
-  problems.push(...keepNew(crossCheckSettings(parsed, env.NODE_ENV === 'production'), problems))
+  problems.push(...keepNew(crossCheckSettings(parsed, isProduction), problems))
   const { providers, problems: providerProblems } = readProviders(env, parsed)
   problems.push(...providerProblems)
   const { routes, problems: routeProblems } = readProxyRoutes(env, parsed.PROXY_ROUTES_FILE)
@@ -106,7 +108,8 @@ export function readConfig(env: Environment): Config {
   const { traces, problems: traceProblems } = readTraces(env)
   problems.push(...traceProblems)
   const [first, ...others] = providers
-  if (problems.length > 0 || first === undefined) throw new ConfigError(problems)
+  if (problems.length > 0 || first === undefined)
+    throw new ConfigError(problems, findUnknownVariables(env).map(describeUnknown))
   // Without a problem, every setting with a default or `required` has its value.
   const values = parsed as ServerSettingValues
   const [audience = values.PUBLIC_URL, ...audiences] = values.APP_TOKEN_AUDIENCE ?? []
@@ -147,7 +150,7 @@ export function readConfig(env: Environment): Config {
     forwardAuthSecret: values.FORWARD_AUTH_SECRET,
     operator: toOperator(values),
     workers: values.WORKERS,
-    shutdownDrain: values.SHUTDOWN_DRAIN,
+    shutdownDrain: toShutdownDrain(values, isProduction),
     log: {
       level: values.LOG_LEVEL,
       format: values.LOG_FORMAT,

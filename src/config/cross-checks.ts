@@ -25,6 +25,16 @@ export function toOperatorPort({ OPERATOR_PORT: port, OPERATOR_SECRET: secret }:
 
 const usualOperatorPort = 9464
 
+/**
+ * How long the server says "not ready" before it ends. Outside production no balancer has to notice it, and
+ * a developer who presses Ctrl+C wants it to end.
+ */
+export function toShutdownDrain({ SHUTDOWN_DRAIN: drain }: Values, isProduction: boolean): number {
+  return drain ?? (isProduction ? drainInProduction : 0)
+}
+
+const drainInProduction = 5_000
+
 const crossChecks: readonly CrossCheck[] = [
   spaIsOnTheSameSite,
   returnToIsAllowed,

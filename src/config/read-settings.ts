@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { toLogText } from '../telemetry/events.ts'
 import type { Problem } from './config-error.ts'
 import {
   entryOnlySettings,
@@ -9,6 +10,7 @@ import {
   type SettingName,
   settings,
 } from './settings.ts'
+import { findPlaceholder } from './values/placeholder.ts'
 
 /** Environment variables, or the settings of one entry of PROVIDERS_FILE, as texts. */
 export type Environment = Readonly<Record<string, string | undefined>>
@@ -91,6 +93,11 @@ function parseSettings<Values>(env: Environment, entries: Entries): ParsedSettin
       problems.push({ variable: name, problem: wrapping, isSurplus: true })
       continue
     }
+    const leftOver = given === undefined ? undefined : describePlaceholder(given, setting)
+    if (leftOver !== undefined) {
+      problems.push({ variable: name, problem: leftOver })
+      continue
+    }
     if (given === undefined) {
       if (setting.required) problems.push({ variable: name, problem: 'is required' })
       continue
@@ -100,6 +107,15 @@ function parseSettings<Values>(env: Environment, entries: Entries): ParsedSettin
     else problems.push({ variable: name, problem: parsed.error.issues[0]?.message ?? 'is not valid' })
   }
   return { values: values as Partial<Values>, problems }
+}
+
+/** What is wrong with a value that was copied from instructions; a secret is not repeated. */
+function describePlaceholder(text: string, { secret, isTemplate }: Setting<unknown>): string | undefined {
+  const placeholder = isTemplate ? undefined : findPlaceholder(text, secret)
+  if (placeholder === undefined) return undefined
+  return secret
+    ? 'is still a placeholder: replace it'
+    : `still holds the placeholder ${toLogText(placeholder)}: replace it`
 }
 
 /** The text of a setting: from the variable or, for a secret, from the file that `X_FILE` names. */

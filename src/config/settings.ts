@@ -43,6 +43,8 @@ export interface Setting<T> {
   /** The text that is parsed where the variable is absent or empty. */
   fallback?: string
   required?: true
+  /** The value may contain placeholders such as `{user_id}`, which its parser checks. */
+  isTemplate?: true
   /** The value is never printed, and may also be in a mounted file that `X_FILE` names. */
   secret?: true
 }
@@ -66,6 +68,7 @@ export const providerSettings = {
   OAUTH_JWKS_URI: setting(endpoint, { example: 'https://idp.example.com/oauth2/keys' }),
   OAUTH_USERINFO_ENDPOINT: setting(userinfoEndpoint, {
     example: 'https://idp.example.com/oauth2/userinfo/{user_id}',
+    isTemplate: true,
   }),
   OAUTH_USER_ID_FIELD: setting(text, { example: 'id', fallback: 'user_id' }),
   OAUTH_REVOCATION_ENDPOINT: setting(endpoint, { example: 'https://idp.example.com/oauth2/revoke' }),
@@ -177,7 +180,7 @@ export const settings = {
   RATE_LIMIT_API: setting(rateLimit, { example: '600/1m', fallback: '600/1m' }),
   TRUST_PROXY: setting(addressBlocks, { example: '10.0.0.0/8' }),
   WORKERS: setting(workerCount, { example: 'auto', fallback: '1' }),
-  SHUTDOWN_DRAIN: setting(duration('0s', '5m'), { example: '10s', fallback: '5s' }),
+  SHUTDOWN_DRAIN: setting(duration('0s', '5m'), { example: '10s' }),
   OPERATOR_PORT: setting(port, { example: '9464' }),
   OPERATOR_SECRET: setting(callerSecret, { example: 'at least 32 random characters', secret: true }),
   LOG_LEVEL: setting(oneOf('debug', 'info', 'warn', 'error', 'silent'), {

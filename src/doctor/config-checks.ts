@@ -1,16 +1,18 @@
 import { type Config, hasSharedRateLimit } from '../config/config.ts'
+import { findUnknownVariables } from '../config/names/unknown-variables.ts'
 import type { Environment } from '../config/read-settings.ts'
-import { findUnknownVariables } from '../config/unknown-variables.ts'
 import { isLoopback } from '../config/values/url-parsers.ts'
 import { type Finding, pass, warn } from './finding.ts'
 
 /** Finds variables that look like settings of Portico but are none. */
 export function checkVariableNames(env: Environment): Finding[] {
-  return findUnknownVariables(env).map((name) =>
+  return findUnknownVariables(env).map(({ name, meant }) =>
     warn(
       'configuration',
       `${name} is not a setting of Portico`,
-      'check its spelling; docs/configuration.md lists every setting',
+      meant === undefined
+        ? 'check its spelling; docs/configuration.md lists every setting'
+        : `did you mean ${meant}?`,
     ),
   )
 }

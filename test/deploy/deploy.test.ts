@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { parse, parseAllDocuments } from 'yaml'
+import { toShutdownDrain } from '../../src/config/cross-checks.ts'
 import { type Setting, settings } from '../../src/config/settings.ts'
 import { duration } from '../../src/config/values/duration-parsers.ts'
 import { root } from '../support/processes/start-process.ts'
@@ -158,10 +159,10 @@ describe('ports, paths and times', () => {
   })
 
   test('Portico has SHUTDOWN_DRAIN and 20 seconds to end', () => {
-    const drain = (file: string) =>
-      duration('0s', '5m').parse(
-        variables[file]?.find(([name]) => name === 'SHUTDOWN_DRAIN')?.[1] ?? settings.SHUTDOWN_DRAIN.fallback,
-      )
+    const drain = (file: string) => {
+      const given = variables[file]?.find(([name]) => name === 'SHUTDOWN_DRAIN')?.[1]
+      return given === undefined ? toShutdownDrain({}, true) : duration('0s', '5m').parse(given)
+    }
     const pods = kustomize.deployment?.find(({ kind }) => kind === 'Deployment')?.spec.template.spec
     const times = {
       'kustomize/portico.env': pods?.terminationGracePeriodSeconds,

@@ -24,7 +24,7 @@ export async function run(): Promise<void> {
       () => process.exit(1),
     )
   }
-  // Once each: the same signal again, such as a second Ctrl+C, ends the process at once, as Node does by itself.
+  // Once each: at the second Ctrl+C, Node ends the process at once, because nothing handles it any more.
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => end())
   // After an error that nothing handled, also a rejection, the state of the process is unknown: it takes no
   // more requests, and those in progress are answered. The primary or an orchestrator replaces it.

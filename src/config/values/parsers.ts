@@ -67,9 +67,14 @@ export const isScope = (text: string): boolean => /^[\x21\x23-\x5b\x5d-\x7e]+$/.
 /** A TCP port; 0 lets the system choose one. */
 export const port: Parser<number> = parser((text) => {
   const value = Number(text)
+  if (/^(tcp|udp):/.test(text)) throw new Error(ofService)
   if (!/^\d{1,5}$/.test(text) || value > 65_535) throw new Error('must be a port number, 0 to 65535')
   return value
 })
+
+/** Beside a Service that is called operator, Kubernetes sets OPERATOR_PORT in every container. */
+const ofService =
+  'holds the address of a Service, which Kubernetes sets: give the port, or set enableServiceLinks: false'
 
 /** A number of processes; `auto` is one for each processor that this process may use. */
 export const workerCount: Parser<number> = parser((text) => {

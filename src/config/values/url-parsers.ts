@@ -44,8 +44,13 @@ export const redirectUri: Parser<string> = parser((text) => {
 })
 
 /** Origins with commas between them. */
-export const origins: Parser<string[]> = list.transform((items, context) =>
-  items.map((item, index) => {
+export const origins: Parser<string[]> = list.transform((items, context) => {
+  if (items.some((item) => item.includes('*'))) {
+    const message = 'contains *, with which browsers use no credentials (cookies): list the origins'
+    context.addIssue({ code: 'custom', message })
+    return z.NEVER
+  }
+  return items.map((item, index) => {
     try {
       return readOrigin(item)
     } catch (error) {
@@ -53,8 +58,8 @@ export const origins: Parser<string[]> = list.transform((items, context) =>
       context.addIssue({ code: 'custom', message: `is wrong at value ${index + 1}, which ${problem}` })
       return z.NEVER
     }
-  }),
-)
+  })
+})
 
 /** A path on this server's origin, or an absolute URL; `crossCheckSettings` checks its origin. */
 export const returnTo: Parser<string> = parser((value) => {

@@ -1,5 +1,6 @@
 import { createHash, createHmac, hkdfSync } from 'node:crypto'
-import { createServer } from 'node:net'
+import { once } from 'node:events'
+import { connect, createServer } from 'node:net'
 import { createRemoteJWKSet, jwtVerify } from 'jose'
 import { afterEach, describe, expect, test } from 'vitest'
 import { introspectionClients } from '../../../src/config/values/caller-secrets.ts'
@@ -165,9 +166,13 @@ describe('npm start', () => {
     expect(other.output.text).not.toMatch(/store_in_memory|very-secret/)
   })
 
-  test('with a misspelt variable: starts, and says so', async () => {
-    const { server } = await startServer('http://127.0.0.1:1/x', { OIDC_CLIENT_SECERT: 'x' })
-    expect(await server.line(/config_unknown_variable/)).toContain('OIDC_CLIENT_SECERT')
+  test('with a misspelt variable: starts, and says which one is meant', async () => {
+    const { server } = await startServer('http://127.0.0.1:1/x', { SESSION_TIMEOUT: '1h' })
+    expect(JSON.parse(await server.line(/config_unknown_variable/))).toMatchObject({
+      level: 'warn',
+      variable: 'SESSION_TIMEOUT',
+      did_you_mean: 'SESSION_IDLE_TIMEOUT',
+    })
   })
 
   test('keys: prints a line that BFF_SECRETS takes', async () => {
@@ -255,22 +260,6 @@ describe('npm start', () => {
     expect(server.output.text).toContain('EADDRINUSE')
     taken.close()
   })
-
-  test.each([
-    [['fly']],
-    [['serve', '--fast']],
-    [['keys', 'x']],
-    [['client']],
-    [['client', 'two words']],
-    [['client', 'a', 'b']],
-    [['subject']],
-    [['subject', 'a', 'b']],
-    [['doctor', '--fast']],
-  ])('%j is no command: exit 64 and the usage', async (args) => {
-    const server = start('src/main.ts', args, {})
-    expect(await server.exited).toBe(64)
-    expect(server.output.text).toContain('Usage:')
-  })
 })
 
 test('SIGTERM during the exchange: the login completes, then the process ends (F16)', async () => {
@@ -303,6 +292,31 @@ test('from SIGTERM on it is not ready, and serves on for SHUTDOWN_DRAIN, each an
   expect(await ask('/readyz')).toEqual([503, 'close'])
   expect(await ask('/livez')).toEqual([200, 'close'])
   expect(await ask('/api/providers')).toEqual([200, 'close'])
+})
+
+describe('Ctrl+C', () => {
+  const { SHUTDOWN_DRAIN: _, ...development } = minimal
+
+  test('ends a development server at once, also with connections that wait for their next or first request', async () => {
+    const port = await freePort()
+    const server = start('src/main.ts', [], { ...development, PORT: String(port) })
+    await server.line(/"server_listening"/)
+    const unused = connect(port, '127.0.0.1').on('error', () => {})
+    await once(unused, 'connect')
+    expect((await fetch(`http://127.0.0.1:${port}/livez`)).headers.get('connection')).toBe('keep-alive')
+    expect(await server.stop('SIGINT')).toBe(0)
+    expect(server.output.text).toMatch(/"server_draining","drain_ms":0\}\n.*"server_stopped"/)
+    unused.destroy()
+  })
+
+  test('a second time ends a server that drains at once', async () => {
+    const server = start('src/main.ts', [], { ...development, SHUTDOWN_DRAIN: '4m' })
+    await server.line(/"server_listening"/)
+    server.child.kill('SIGINT')
+    await server.line(/"server_draining"/)
+    await server.stop('SIGINT')
+    expect(server.child.signalCode).toBe('SIGINT')
+  })
 })
 
 test('the demo refuses to run with NODE_ENV=production', async () => {

@@ -5,7 +5,6 @@ import { describe, expect, test } from 'vitest'
 import { readConfig } from '../../../src/config/config.ts'
 import { ConfigError } from '../../../src/config/config-error.ts'
 import { describeSettings } from '../../../src/config/read-settings.ts'
-import { findUnknownVariables } from '../../../src/config/unknown-variables.ts'
 import { testSecret } from '../../support/portico.ts'
 
 const secret = testSecret()
@@ -373,36 +372,6 @@ describe('secrets', () => {
     expect(JSON.stringify(described)).not.toContain(canary)
     expect(described).toMatchObject({ BFF_SECRETS: '[redacted]', OIDC_CLIENT_ID: 'client', PORT: '3000' })
   })
-})
-
-test.each([
-  'OIDC_CLIENT_SECERT',
-  'OIDC_SOMETHING',
-  'OAUTH_SOMETHING',
-  'SESSION_ABSOLUTE_TIMEOUTS',
-  'TRUSTED_PROXY',
-  'PUBLIC_URLS',
-  'SESION_IDLE_TIMEOUT',
-])('the variable %s is reported as unknown', (name) => {
-  expect(findUnknownVariables({ ...minimal, [name]: 'x' })).toEqual([name])
-})
-
-test("other programs' variables are left alone", () => {
-  const others = [
-    'PATH',
-    'HOME',
-    'SESSION_MANAGER',
-    'PORTS',
-    'LOGNAME',
-    'LOG_LEVELS_DIR',
-    'NODE_ENV',
-    'PUBLIC_DIRECTORY',
-    'OTEL_EXPORTER_OTLP_ENDPOINT',
-    'OTEL_SERVICE_NAME',
-  ]
-  expect(
-    findUnknownVariables({ ...minimal, ...Object.fromEntries(others.map((name) => [name, 'x'])) }),
-  ).toEqual([])
 })
 
 describe('traces', () => {

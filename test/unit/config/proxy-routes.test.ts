@@ -5,10 +5,10 @@ import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { readConfig } from '../../../src/config/config.ts'
 import { ConfigError, describeProblem } from '../../../src/config/config-error.ts'
+import { findUnknownVariables } from '../../../src/config/names/unknown-variables.ts'
 import type { ProxyRoute } from '../../../src/config/proxy/proxy-route.ts'
 import { type RouteMember, routeMembers } from '../../../src/config/proxy/route-members.ts'
 import { describeSettings, type Environment } from '../../../src/config/read-settings.ts'
-import { findUnknownVariables } from '../../../src/config/unknown-variables.ts'
 import { testSecret } from '../../support/portico.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'portico-routes-'))
@@ -433,7 +433,9 @@ describe('a variable that is wrong is refused by name', () => {
 
   test('but is no unknown variable, unless it looks like the setting misspelt', () => {
     expect(findUnknownVariables({ PROXY_ORDERS: upstream, PROXY_X: upstream })).toEqual([])
-    expect(findUnknownVariables({ PROXY_ROUTE_FILE: upstream })).toEqual(['PROXY_ROUTE_FILE'])
+    expect(findUnknownVariables({ PROXY_ROUTE_FILE: upstream })).toEqual([
+      { name: 'PROXY_ROUTE_FILE', meant: 'PROXY_ROUTES_FILE' },
+    ])
   })
 })
 
@@ -459,8 +461,8 @@ describe('FORWARD_AUTH_SECRET', () => {
 
   test('a name that looks like it is reported', () => {
     expect(findUnknownVariables({ FORWARD_AUTH_SECERT: 'x', FORWARD_AUTH: 'x' })).toEqual([
-      'FORWARD_AUTH_SECERT',
-      'FORWARD_AUTH',
+      { name: 'FORWARD_AUTH_SECERT', meant: 'FORWARD_AUTH_SECRET' },
+      { name: 'FORWARD_AUTH', meant: undefined },
     ])
   })
 })

@@ -1,4 +1,4 @@
-/** The known name from which another one differs by at most two letters; undefined where none is so similar. */
+/** The known name that differs by at most two letters; undefined where none is so similar. */
 export function findSimilarName(name: string, known: readonly string[]): string | undefined {
   const [nearest] = known
     .map((other) => ({ other, distance: measureDistance(name, other) }))
@@ -8,7 +8,7 @@ export function findSimilarName(name: string, known: readonly string[]): string 
   return nearest.distance * 2 < nearest.other.length ? nearest.other : undefined
 }
 
-/** The number of letters to add, drop or replace to make one of the other (Levenshtein distance); 3 for more. */
+/** How many letters to add, drop or replace to make one of the other (Levenshtein distance), 3 at most. */
 function measureDistance(name: string, other: string): number {
   if (Math.abs(name.length - other.length) > 2) return 3
   let row = Array.from({ length: other.length + 1 }, (_, index) => index)
