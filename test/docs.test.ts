@@ -135,6 +135,24 @@ test('docs/operations.md has every event of the log with its level, and no other
     expect([event, given]).toEqual([event, expect.arrayContaining([inSource.get(event)])])
 })
 
+test('docs/troubleshooting.md quotes codes, events and messages as they are in the code', () => {
+  const [symptoms = ''] = read('docs/troubleshooting.md').split('## Why could this user not sign in?')
+  const source = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.ts'))
+    .map((name) => read(`src/${name}`))
+    .join('\n')
+  const codes = [...symptoms.matchAll(/`([a-z]+(?:_[a-z]+)+)`|^### (?:.*: )?\d{3} (\w+)$/gm)]
+  const named = codes.map(([, inText, inHeading]) => inText ?? inHeading ?? '')
+  expect(named.length).toBeGreaterThan(10)
+  expect(named.filter((code) => !new RegExp(`\\b${code}\\b`).test(source))).toEqual([])
+  // Where a message has a part of its own each time, the quote has dots.
+  const quotes = [...symptoms.matchAll(/"([^"]+)"/g)].flatMap(([, quote = '']) =>
+    quote.split('...').map((part) => part.replaceAll(/\s+/g, ' ').trim()),
+  )
+  expect(quotes.length).toBeGreaterThan(10)
+  expect(quotes.filter((quote) => !source.includes(quote))).toEqual([])
+})
+
 test('docs/runbook.md says of each section what tried its steps, or that nothing did', () => {
   const [, ...sections] = read('docs/runbook.md').split(/^## /m)
   expect(sections.length).toBeGreaterThan(10)
