@@ -44,7 +44,9 @@ async function reportFailure(error: unknown): Promise<void> {
   cluster.worker?.disconnect()
   const { ConfigError } = await import('../config/config-error.ts')
   if (error instanceof ConfigError) {
-    process.stderr.write(`${error.message}\n`)
+    const { hasUnreadFile } = await import('../config/environment.ts')
+    const note = hasUnreadFile() ? 'With NODE_ENV=production, the file .env here is not read.\n' : ''
+    process.stderr.write(`${error.message}\n${note}`)
     process.exitCode = exitCodes.config
     return
   }
@@ -58,6 +60,9 @@ function toHint(error: unknown): string {
   if (!(error instanceof Error)) return ''
   if ('code' in error && error.code === 'EADDRINUSE') {
     return ' Choose another PORT (or OPERATOR_PORT), or stop the program that uses it.'
+  }
+  if ('code' in error && error.code === 'EACCES') {
+    return ' A port below 1024 needs rights that this user does not have: choose another PORT (or OPERATOR_PORT).'
   }
   const isForeignAddress = /ENOTFOUND|EADDRNOTAVAIL/.test(error.message)
   return isForeignAddress ? ' HOST must be an address of this machine, such as 0.0.0.0.' : ''

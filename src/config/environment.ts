@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { config as loadDotenv } from 'dotenv'
 import type { Environment } from './read-settings.ts'
 
@@ -6,3 +7,6 @@ export function loadEnvironment(): Environment {
   if (process.env.NODE_ENV !== 'production') loadDotenv({ quiet: true })
   return process.env
 }
+
+/** Whether there is a `.env` file that is not read, because this is production. */
+export const hasUnreadFile = (): boolean => process.env.NODE_ENV === 'production' && existsSync('.env')

@@ -1,15 +1,22 @@
 import { spawnSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { compileCache, root } from '../../support/processes/start-process.ts'
 
-/** Runs the program as a user does, behind these options of Node. */
-function run(args: string[], nodeOptions: string[] = []) {
+interface RunOptions {
+  nodeOptions?: string[]
+  cwd?: string
+  env?: Record<string, string>
+}
+
+/** Runs the program as a user does. */
+function run(args: string[], { nodeOptions = [], ...options }: RunOptions = {}) {
   const { status, stdout, stderr } = spawnSync(
     process.execPath,
     [...nodeOptions, join(root, 'src/main.ts'), ...args],
-    { env: compileCache, encoding: 'utf8' },
+    { env: compileCache, encoding: 'utf8', ...options },
   )
   return { status, stdout, stderr }
 }
@@ -41,10 +48,22 @@ describe('the command line', () => {
 
   test('a Node that is too old gets one plain line, whatever was asked', () => {
     const older = `Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '20.20.2' } })`
-    expect(run(['--help'], ['--import', `data:text/javascript,${encodeURIComponent(older)}`])).toEqual({
+    const nodeOptions = ['--import', `data:text/javascript,${encodeURIComponent(older)}`]
+    expect(run(['--help'], { nodeOptions })).toEqual({
       status: 78,
       stdout: '',
       stderr: expect.stringMatching(/^Portico needs Node [\d.]+ or newer; this is 20\.20\.2\.\n$/),
     })
+  })
+
+  test('a wrong configuration beside an .env file that production does not read: says so', () => {
+    const cwd = mkdtempSync(join(tmpdir(), 'portico-env-'))
+    writeFileSync(join(cwd, '.env'), 'PUBLIC_URL=http://localhost:3000\n')
+    const read = run(['serve'], { cwd })
+    const unread = run(['serve'], { cwd, env: { ...compileCache, NODE_ENV: 'production' } })
+    rmSync(cwd, { recursive: true })
+    expect([read.status, unread.status]).toEqual([78, 78])
+    expect(read.stderr).not.toMatch(/PUBLIC_URL is required|\.env here/)
+    expect(unread.stderr).toMatch(/PUBLIC_URL is required.*the file \.env here is not read\.\n$/s)
   })
 })
