@@ -74,6 +74,8 @@ describe('commands', () => {
 test.each<[string[], string, string | undefined]>([
   [['docotr'], 'Unknown command: docotr. Did you mean doctor?', undefined],
   [['fly'], 'Unknown command: fly.', undefined],
+  // Two letters from help and from keys, which is half of them.
+  [['hey'], 'Unknown command: hey.', undefined],
   [['help', 'key'], 'Unknown command: key. Did you mean keys?', undefined],
   [['--json'], 'Unknown option: --json.', undefined],
   [['serve', '--fast'], 'Unknown option: --fast.', 'serve'],
