@@ -13,7 +13,7 @@ export interface Call {
 }
 
 /** What a command line asks for; help without a command is about all of them. */
-export type Request = Call | { kind: 'help'; command: Command | undefined } | { kind: 'version' }
+export type CommandLine = Call | { kind: 'help'; command: Command | undefined } | { kind: 'version' }
 
 /** The options that every command has. */
 const common = { help: { type: 'boolean', short: 'h' }, version: { type: 'boolean', short: 'v' } } as const
@@ -23,7 +23,7 @@ const common = { help: { type: 'boolean', short: 'h' }, version: { type: 'boolea
  *
  * @throws {WrongUse} where no command accepts them
  */
-export function readArguments(args: string[]): Request {
+export function readArguments(args: string[]): CommandLine {
   // Not strict: its errors are written for developers. `checkOptions` finds what is unknown.
   const settings = { options: common, strict: false, allowPositionals: true, tokens: true } as const
   const { positionals, tokens } = parseArgs({ args, ...settings })

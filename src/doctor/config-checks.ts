@@ -12,7 +12,7 @@ export function checkVariableNames(env: Environment): Finding[] {
       `${name} is not a setting of Portico`,
       meant === undefined
         ? 'check its spelling; docs/configuration.md lists every setting'
-        : `did you mean ${meant}?`,
+        : `check its spelling: did you mean ${meant}?`,
     ),
   )
 }

@@ -548,7 +548,7 @@ const planted: Planted[] = [
     check: 'configuration',
     status: 'warn',
     message: /OIDC_SCOPE is not a setting/,
-    fix: /spelling/,
+    fix: /did you mean OIDC_SCOPES/,
   },
   {
     what: 'something else at PUBLIC_URL',

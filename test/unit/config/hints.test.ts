@@ -152,7 +152,7 @@ describe('a variable that is no setting', () => {
       {
         status: 'warn',
         message: expect.stringContaining('SESSION_TIMEOUT'),
-        fix: 'did you mean SESSION_IDLE_TIMEOUT?',
+        fix: 'check its spelling: did you mean SESSION_IDLE_TIMEOUT?',
       },
       { status: 'warn', fix: expect.stringContaining('check its spelling') },
     ])
