@@ -61,9 +61,6 @@ function toHint(error: unknown): string {
   if ('code' in error && error.code === 'EADDRINUSE') {
     return ' Choose another PORT (or OPERATOR_PORT), or stop the program that uses it.'
   }
-  if (error.message.startsWith('listen EACCES')) {
-    return ' A port below 1024 needs rights that this user does not have: choose another PORT (or OPERATOR_PORT).'
-  }
   const isForeignAddress = /ENOTFOUND|EADDRNOTAVAIL/.test(error.message)
   return isForeignAddress ? ' HOST must be an address of this machine, such as 0.0.0.0.' : ''
 }
