@@ -266,7 +266,7 @@ describe('calls to an API', () => {
         }
         if (req.path === '/nowhere') return void res.status(204).end()
         if (req.path !== '/api/login') return next()
-        const { return_to: _, ...demand } = req.query as Record<string, string>
+        const { return_to: _return, provider: _provider, ...demand } = req.query as Record<string, string>
         logins.push(demand)
         res.json({ login_url: '/nowhere' })
       }
