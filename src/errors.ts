@@ -38,6 +38,7 @@ const errors = {
   headers_too_large: { status: 431, title: 'The request headers are too large' },
   internal_error: { status: 500, title: 'Something went wrong on our side' },
   upstream_unavailable: { status: 502, title: 'The API behind this server cannot be reached' },
+  dev_server_unavailable: { status: 502, title: 'The dev server of the app does not answer' },
   upstream_timeout: { status: 504, title: 'The API behind this server does not answer' },
   invalid_access_token: { status: 502, title: 'The provider sent an access token that does not verify' },
   invalid_id_token: { status: 502, title: 'The provider sent an ID token that does not verify' },

@@ -1,4 +1,4 @@
-import express, { type Express } from 'express'
+import express, { type Express, type RequestHandler } from 'express'
 import type { Components } from './components.ts'
 import { createEndpoints } from './endpoints.ts'
 import { handleBackChannelLogoutError } from './http/machine-endpoints/back-channel-logout.ts'
@@ -14,8 +14,11 @@ import { refuseMalformed } from './http/middleware/well-formed.ts'
 import { createAddRoute } from './http/route.ts'
 import { createOperatorEndpoints } from './operator-endpoints.ts'
 
-/** Creates the app: every address, and before its endpoint every guard, in the order in which they run. */
-export function createApp(components: Components): Express {
+/**
+ * Creates the app: every address, and before its endpoint every guard, in the order in which they run. `spa`
+ * answers at all other addresses, where this server serves the SPA as well.
+ */
+export function createApp(components: Components, spa?: RequestHandler): Express {
   const { config } = components
   const to = createEndpoints(components)
   const { csrf, formCsrf, loginGuard, requireSession, requireFreshTokens } = to
@@ -84,6 +87,9 @@ export function createApp(components: Components): Express {
   route('/.well-known/client-jwks.json', { get: [to.clientJwks] })
   route('/.well-known/oauth-authorization-server', { get: [to.metadata] })
   route('/.well-known/openid-configuration', { get: [to.openidConfiguration] })
+
+  // The SPA, which everyone may load: no guard.
+  if (spa !== undefined) app.use(spa)
 
   app.use(notFound, createProblemDetails(config))
   return app

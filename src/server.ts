@@ -5,6 +5,7 @@ import { type Components, createComponents } from './components.ts'
 import { type Config, hasSharedRateLimit } from './config/config.ts'
 import { findUnknownVariables } from './config/names/unknown-variables.ts'
 import { describeSettings, type Environment } from './config/read-settings.ts'
+import { createSpa } from './http/spa/spa.ts'
 import { createHttpServer } from './http/wire/http-server.ts'
 import { createApp, createOperatorApp } from './routes.ts'
 import { toServerState } from './server-state.ts'
@@ -67,7 +68,8 @@ export async function startServer(components: Components): Promise<RunningServer
   const { config, providers, store, tokenRevocation, tokenRefresher, keyRing, proxy } = components
   const { log, lifecycle, recentEvents, tracing } = components
   components.metrics?.watch(toServerState(components))
-  const server = createHttpServer(createApp(components), components)
+  const spa = createSpa(components)
+  const server = createHttpServer(createApp(components, spa?.handler), components)
   // While draining, this makes clients and balancers send their next request elsewhere.
   server.prependListener('request', (_req, res) => {
     if (lifecycle.draining) res.setHeader('Connection', 'close')
@@ -112,7 +114,11 @@ export async function startServer(components: Components): Promise<RunningServer
       const settled = tokenRefresher.drain().then(() => tokenRevocation.stop())
       await Promise.race([settled, delay(finishWithin, undefined, { ref: false })])
       proxy.openCalls.stop()
-      await Promise.all([...providers.all.map((provider) => provider.close()), proxy.upstreams.close()])
+      await Promise.all([
+        ...providers.all.map((provider) => provider.close()),
+        proxy.upstreams.close(),
+        spa?.close(),
+      ])
       await recentEvents?.stop()
       await Promise.all([store.close(), tracing.close()])
       log('server_stopped')

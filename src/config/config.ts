@@ -15,6 +15,20 @@ import type { RateLimit } from './values/duration-parsers.ts'
 import type { PrivateJwk } from './values/private-jwk-set.ts'
 import type { RedisTarget } from './values/redis-url.ts'
 
+/** Where the app is. */
+export type SpaConfig =
+  | {
+      kind: 'directory'
+      path: string
+      /** Its Content-Security-Policy; `off` for none, undefined for the default. */
+      policy: string | undefined
+    }
+  | {
+      kind: 'dev-server'
+      /** Its origin. */
+      url: string
+    }
+
 /** The whole configuration, validated. All durations are milliseconds; origins have no trailing slash. */
 export interface Config {
   /** Where browsers reach this server, and the issuer of app tokens; its addresses begin with it. */
@@ -36,6 +50,8 @@ export interface Config {
   longestTimeout: number
   /** Origins whose pages may call with credentials, this server's own included. */
   allowedOrigins: readonly string[]
+  /** The app that this server serves at all addresses but its own; undefined: another server does. */
+  spa: SpaConfig | undefined
   loginReturnTo: string
   logoutReturnTo: string
   session: { idleTimeout: number; absoluteTimeout: number; sameSite: 'strict' | 'lax' }
@@ -123,6 +139,7 @@ export function readConfig(env: Environment): Config {
     providers: [first, ...others],
     longestTimeout: Math.max(...providers.map(({ timeout }) => timeout)),
     allowedOrigins: toAllowedOrigins(values),
+    spa: toSpa(values),
     loginReturnTo: values.LOGIN_DEFAULT_RETURN_TO,
     logoutReturnTo: values.LOGOUT_RETURN_TO,
     session: {
@@ -168,6 +185,11 @@ export function readConfig(env: Environment): Config {
 export function hasSharedRateLimit({ secureCookies, trustProxy, rateLimits }: Config): boolean {
   const hasLimits = rateLimits.login !== undefined || rateLimits.api !== undefined
   return secureCookies && trustProxy.length === 0 && hasLimits
+}
+
+function toSpa({ SPA_DIR: path, SPA_CSP: policy, SPA_DEV_URL: url }: ServerSettingValues): Config['spa'] {
+  if (path !== undefined) return { kind: 'directory', path, policy }
+  return url === undefined ? undefined : { kind: 'dev-server', url }
 }
 
 function toOperator(values: ServerSettingValues): Config['operator'] {

@@ -38,6 +38,8 @@ const drainInProduction = 5_000
 const crossChecks: readonly CrossCheck[] = [
   spaIsOnTheSameSite,
   returnToIsAllowed,
+  appIsServedOnce,
+  devServerIsForDevelopment,
   idleTimeoutIsWithinAbsolute,
   operatorPortIsAnother,
   memoryStoreIsAllowed,
@@ -76,6 +78,34 @@ function returnToIsAllowed(values: Values): Problem[] {
     }
     return []
   })
+}
+
+function appIsServedOnce({ SPA_DIR: directory, SPA_DEV_URL: url }: Values): Problem | undefined {
+  return directory !== undefined && url !== undefined
+    ? {
+        variable: 'SPA_DEV_URL',
+        problem: 'is given beside SPA_DIR: the app is served from one of them',
+        isSurplus: true,
+      }
+    : undefined
+}
+
+function devServerIsForDevelopment(values: Values, isProduction: boolean): Problem | undefined {
+  const { SPA_DEV_URL: url, PUBLIC_URL: own } = values
+  if (url === undefined) return undefined
+  if (isProduction) {
+    return {
+      variable: 'SPA_DEV_URL',
+      problem: 'is for development only, and NODE_ENV=production: serve a build by SPA_DIR',
+      isSurplus: true,
+    }
+  }
+  return own !== undefined && new URL(own).origin === url
+    ? {
+        variable: 'SPA_DEV_URL',
+        problem: `must not be PUBLIC_URL (${own}): browsers open PUBLIC_URL, and this server asks the dev server`,
+      }
+    : undefined
 }
 
 function idleTimeoutIsWithinAbsolute(values: Values): Problem | undefined {

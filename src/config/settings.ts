@@ -22,6 +22,7 @@ import {
 } from './values/parsers.ts'
 import { privateJwkSet } from './values/private-jwk-set.ts'
 import { redisUrl } from './values/redis-url.ts'
+import { contentSecurityPolicy, devServer, spaDirectory } from './values/spa.ts'
 import {
   endpoint,
   issuer,
@@ -143,6 +144,9 @@ export const settings = {
   PROVIDERS_FILE: setting(providersFile, { example: 'docs/providers.example.json' }),
   ...providerSettings,
   SPA_ORIGINS: setting(origins, { example: 'https://app.example.com' }),
+  SPA_DIR: setting(spaDirectory, { example: '/srv/app' }),
+  SPA_CSP: setting(contentSecurityPolicy, { example: "default-src 'self'; frame-ancestors 'none'" }),
+  SPA_DEV_URL: setting(devServer, { example: 'http://localhost:5173' }),
   LOGIN_DEFAULT_RETURN_TO: setting(returnTo, { example: '/home', fallback: '/' }),
   LOGOUT_RETURN_TO: setting(returnTo, { example: '/goodbye', fallback: '/' }),
   REDIS_URL: setting(redisUrl, { example: 'redis://localhost:6379', secret: true }),

@@ -38,13 +38,17 @@ export function createAddRoute(app: Express): AddRoute {
 
 /**
  * The address of the route that a request has found, as `routes.ts` writes it: there are few, whatever
- * clients send. A regular expression is written as the beginning that it stands for.
+ * clients send. A regular expression is written as the beginning that it stands for, and all of the app as one.
  */
-export function toRoutePattern({ route }: Request): string {
+export function toRoutePattern({ route, res }: Request): string {
+  if (res?.locals.appHeaders !== undefined) return ofApp
   const path: unknown = (route as { path: unknown } | undefined)?.path
   if (typeof path === 'string') return path
   return path instanceof RegExp ? `${path.source.replaceAll('\\', '').slice(1)}*` : noRoute
 }
+
+/** What stands for every address of the app. */
+const ofApp = '(app)'
 
 /** What stands for the address of a request that no route has. */
 export const noRoute = '(none)'

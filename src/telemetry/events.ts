@@ -20,6 +20,7 @@ export const levels = {
   store_command_refused: 'error',
   request_completed: 'info',
   probe_completed: 'debug',
+  app_request_completed: 'debug',
   request_refused: 'info',
   request_limited: 'info',
   request_failed: 'error',

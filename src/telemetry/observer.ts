@@ -45,7 +45,10 @@ interface ObservedProviderCall extends ObservedCall {
 /** What is observed of each request. */
 interface ObservedRequest {
   method: string
-  /** The address as `routes.ts` writes it, so that there are few; `(none)` where no route has it. */
+  /**
+   * The address as `routes.ts` writes it, so that there are few; `(app)` for the app's, `(none)` where no route
+   * has it.
+   */
   route: string
   status: number
   startedAt: number

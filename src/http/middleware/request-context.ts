@@ -3,7 +3,7 @@ import type { Request, RequestHandler, Response } from 'express'
 import type { Clock } from '../../clock.ts'
 import type { UpstreamTarget } from '../../proxy/route-match.ts'
 import type { Session } from '../../session/session.ts'
-import { type Log, withFields } from '../../telemetry/events.ts'
+import { type Log, type LogEvent, withFields } from '../../telemetry/events.ts'
 import { noObserver, type Observer } from '../../telemetry/observer.ts'
 import { isFromTrustedProxy, readClientAddress } from '../request/address.ts'
 import { toRoutePattern } from '../route.ts'
@@ -32,6 +32,11 @@ declare global {
       hasOwnDeadline?: boolean
       /** Whether another site may show the response in a frame: its own policy says which. */
       mayBeFramed?: boolean
+      /**
+       * The headers that a part of the app has, in place of those of Portico's own answers: a flat list of names
+       * and values.
+       */
+      appHeaders?: readonly string[] | undefined
     }
   }
 }
@@ -94,9 +99,7 @@ export function createRequestContext({ log, observer, clock }: RequestContextOpt
     // The path without its query, which may contain a code. Read now, because routers rewrite it.
     const { path, method } = req
     res.once('close', () => {
-      // Probes come every few seconds: those that succeed are logged at debug level.
-      const isGoodProbe = probes.has(path) && res.statusCode === 200
-      res.locals.log(isGoodProbe ? 'probe_completed' : 'request_completed', {
+      res.locals.log(toCompletionEvent(path, res), {
         method,
         path: withoutSubject(path).slice(0, 200),
         status: toSentStatus(res),
@@ -105,6 +108,15 @@ export function createRequestContext({ log, observer, clock }: RequestContextOpt
       })
     })
   }
+}
+
+/**
+ * The event of a completed request. Probes come every few seconds, and the files of the app by the dozen: those
+ * that succeed are logged at debug level.
+ */
+function toCompletionEvent(path: string, { statusCode, locals }: Response): LogEvent {
+  if (probes.has(path) && statusCode === 200) return 'probe_completed'
+  return locals.appHeaders !== undefined && statusCode < 400 ? 'app_request_completed' : 'request_completed'
 }
 
 /** The status that the client got; 0 where it has gone before. */

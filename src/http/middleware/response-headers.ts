@@ -1,23 +1,23 @@
 import { type IncomingMessage, ServerResponse } from 'node:http'
 import type { Express, RequestHandler, Response } from 'express'
-import helmet, { contentSecurityPolicy } from 'helmet'
+import helmet, { contentSecurityPolicy, type HelmetOptions } from 'helmet'
 import { pageStyleHash } from '../pages.ts'
 
 /**
  * Adds headers to every response of the app: Helmet's (OWASP ASVS 5.0, 3.4), that no cache may store the
  * response, because it is about one user, and those in `res.locals.headers`. A header of the same name that a
- * handler sets wins.
+ * handler sets wins. A response with `res.locals.appHeaders` has those in place of Helmet's.
  *
  * They are written with the head of the response, all at once. Set one by one, they cost as much as half a
  * session check.
  */
 export function addResponseHeaders(app: Express): void {
-  const fixed = [...computeHelmetHeaders(), 'Cache-Control', 'no-store']
+  const fixed = [...listHelmetHeaders(ownPages), 'Cache-Control', 'no-store']
   const framable = without('X-Frame-Options', fixed)
   const cacheable = without('Cache-Control', fixed)
 
   app.response.writeHead = function (this: Response, status: number, ...more: unknown[]) {
-    const { headers, mayBeFramed } = this.locals
+    const { headers, mayBeFramed, appHeaders } = this.locals
     const [own] = more
     // Node takes a list as it is only where no header was set before.
     if (this.getHeaderNames().length === 0 && (own === undefined || Array.isArray(own))) {
@@ -26,9 +26,9 @@ export function addResponseHeaders(app: Express): void {
         : own !== undefined && hasName('Cache-Control', own)
           ? cacheable
           : fixed
-      return writeHead.call(this, status, [...ours, ...headers, ...(own ?? [])])
+      return writeHead.call(this, status, [...(appHeaders ?? ours), ...headers, ...(own ?? [])])
     }
-    setMissing(this, [...(mayBeFramed ? framable : fixed), ...headers])
+    setMissing(this, [...(appHeaders ?? (mayBeFramed ? framable : fixed)), ...headers])
     return Reflect.apply(writeHead, this, [status, ...more])
   }
 }
@@ -68,21 +68,26 @@ export const allowDataImages: RequestHandler = contentSecurityPolicy({
   directives: { ...directives, imgSrc: ['data:'] },
 })
 
+/** Strict-Transport-Security (RFC 6797), the same for all that browsers get of this server. */
+export const strictTransportSecurity = { maxAge: 365 * 24 * 60 * 60, includeSubDomains: true }
+
+/** Helmet's options for Portico's own answers: its pages need nothing but their style. */
+const ownPages: HelmetOptions = {
+  contentSecurityPolicy: { useDefaults: false, directives },
+  strictTransportSecurity,
+  referrerPolicy: { policy: 'no-referrer' },
+  xFrameOptions: { action: 'deny' },
+  // A SPA on another origin of the same site reads these responses.
+  crossOriginResourcePolicy: { policy: 'same-site' },
+}
+
 /** Helmet's headers as a flat list of names and values: they never change. */
-function computeHelmetHeaders(): string[] {
+export function listHelmetHeaders(options: HelmetOptions): string[] {
   const headers: string[] = []
   const recorder = {
     setHeader: (name: string, value: string) => headers.push(name, value),
     removeHeader: () => {},
   }
-  const setHeaders = helmet({
-    contentSecurityPolicy: { useDefaults: false, directives },
-    strictTransportSecurity: { maxAge: 365 * 24 * 60 * 60, includeSubDomains: true },
-    referrerPolicy: { policy: 'no-referrer' },
-    xFrameOptions: { action: 'deny' },
-    // A SPA on another origin of the same site reads these responses.
-    crossOriginResourcePolicy: { policy: 'same-site' },
-  })
-  setHeaders({} as IncomingMessage, recorder as unknown as ServerResponse, () => {})
+  helmet(options)({} as IncomingMessage, recorder as unknown as ServerResponse, () => {})
   return headers
 }

@@ -43,7 +43,7 @@ export function createRequestTracing({ tracing, config }: RequestTracingOptions)
       const route = toRoutePattern(req)
       if (route !== noRoute) {
         span.rename(toName(method, route))
-        span.set({ 'http.route': route, 'url.path': /[:*]/.test(route) ? undefined : route })
+        span.set({ 'http.route': route, 'url.path': /[:*(]/.test(route) ? undefined : route })
       }
       const { refusal } = res.locals
       if (!res.headersSent) span.fail(refusal?.code ?? 'client_gone')

@@ -6,6 +6,7 @@ import type { AppError } from '../../errors.ts'
 import { proxyPrefix } from '../../proxy/route-match.ts'
 import type { Log } from '../../telemetry/events.ts'
 import { createProblemDetails } from '../middleware/problem-details.ts'
+import { isAppPath } from '../spa/app-addresses.ts'
 import { normalizeForwardedFor } from './forwarded-for.ts'
 import { cutHeaderValues } from './header-values.ts'
 import {
@@ -42,8 +43,12 @@ export function createHttpServer(app: Express, { config, log }: HttpServerOption
   /** The response to the last request of each connection that reached Express. */
   const responses = new WeakMap<Socket, Response>()
   const answerError = createProblemDetails(config)
+  /** A dev server reloads the app over a WebSocket connection, at an address that it chooses. */
+  const hasDevServer = config.spa?.kind === 'dev-server'
+  const shouldUpgradeCallback = (req: IncomingMessage) =>
+    isWebSocket(req) && (req.url?.startsWith(proxyPrefix) || (hasDevServer && isAppPath(req.url ?? '')))
   // Node's own check of Host is off, because it answers without a log line; `refuseMalformed` does the same.
-  const server = createServer({ ...deadlines, requireHostHeader: false, shouldUpgradeCallback: isWebSocket })
+  const server = createServer({ ...deadlines, requireHostHeader: false, shouldUpgradeCallback })
 
   server.on('request', (req, res: Response) => {
     responses.set(req.socket, res)
@@ -136,9 +141,8 @@ const isLost = ({ code }: NodeJS.ErrnoException) => code === 'ECONNRESET'
  * Whether a request opens a WebSocket connection, which a GET without a body does (RFC 6455 4.1); no other
  * protocol is known here. Of a connection that was upgraded, Node watches no deadline.
  */
-const isWebSocket = ({ method, headers, url = '' }: IncomingMessage) =>
+const isWebSocket = ({ method, headers }: IncomingMessage) =>
   headers.upgrade?.toLowerCase() === 'websocket' &&
-  url.startsWith(proxyPrefix) &&
   method === 'GET' &&
   !Number(headers['content-length'] ?? 0) &&
   headers['transfer-encoding'] === undefined

@@ -111,7 +111,11 @@ type Cause = (typeof causes)[number]
  * Events of every request. They are counted by the duration of requests: whether the log makes them depends
  * on LOG_LEVEL.
  */
-const perRequest: ReadonlySet<LogEvent> = new Set(['request_completed', 'probe_completed'])
+const perRequest: ReadonlySet<LogEvent> = new Set([
+  'request_completed',
+  'probe_completed',
+  'app_request_completed',
+])
 
 /** How many sessions an event names. */
 function toSessionCount({ session, sessions }: LogFields): number {
