@@ -2,6 +2,7 @@ import { type Config, hasSharedRateLimit } from '../config/config.ts'
 import { findUnknownVariables } from '../config/names/unknown-variables.ts'
 import type { Environment } from '../config/read-settings.ts'
 import { isLoopback } from '../config/values/url-parsers.ts'
+import { checkApp } from './app-checks.ts'
 import { type Finding, pass, warn } from './finding.ts'
 
 /** Finds variables that look like settings of Portico but are none. */
@@ -23,6 +24,7 @@ export function checkServerSettings(config: Config, env: Environment): Finding[]
     ...checkSecrets(config),
     ...checkCookies(config, env),
     ...checkOrigins(config),
+    ...checkApp(config),
     ...checkLimits(config),
     ...checkForwardAuth(config),
   ]

@@ -7,8 +7,8 @@
  *     main-5QB7HWE2.js                               Angular, esbuild: 8 of A to Z and 2 to 7
  *     index-BxY12abc.js, index.BxY12abc.js           Vite, Rollup: 8 of A to Z, a to z, 0 to 9, _ and -
  *
- * A word is no hash: `app-settings.js` and `UserList` count as names, and `photo-20240501.jpg`, too. So does a
- * hash that looks like one; its file is then asked for again each time, which is never wrong.
+ * Words and numbers are no hash: `app-settings.js`, `Admin-UserList.js`, `photo-20240501.jpg`. The few hashes that
+ * look like these are not recognized; their files are asked for again each time, which is never wrong.
  */
 export function isHashedName(name: string): boolean {
   const [first = '', ...others] = name.split('.').slice(0, -1)
@@ -25,11 +25,11 @@ function behindHyphen(part: string): string[] {
 
 const isHex = (text: string) => /^[\da-f]{8,64}$/.test(text)
 
-/** Whether a text looks random: it changes between small letters, capital letters and digits often enough. */
 function isHash(text: string): boolean {
-  const runs = text.match(/[a-z]+|[A-Z]+|\d+/g)?.length ?? 0
-  if (isHex(text)) return runs >= 3
-  if (!/^[\w-]{8}$/.test(text)) return false
-  if (/^[A-Z2-7]+$/.test(text)) return runs >= 2
-  return runs >= (/\d/.test(text) ? 4 : 5)
+  if (isHex(text)) return (text.match(/[a-f]+|\d+/g)?.length ?? 0) >= 3
+  if (/^[A-Z2-7]{8}$/.test(text)) return /\d/.test(text)
+  if (!/^[\w-]{8}$/.test(text) || !/[A-Z]/.test(text) || !/[a-z]/.test(text)) return false
+  // Words have two letters or more: `UserList` and `Summer24` have words alone, `C11wb9vD` has not.
+  const words = text.match(/[A-Z][a-z]*|[a-z]+/g) ?? []
+  return words.some(({ length }) => length === 1)
 }

@@ -1,7 +1,7 @@
-import { mkdtempSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { readConfig } from '../../../src/config/config.ts'
 import { ConfigError } from '../../../src/config/config-error.ts'
 import { describeSettings } from '../../../src/config/read-settings.ts'
@@ -203,6 +203,16 @@ describe('problems (R11: no redirect URI, issuer or origin by plain http but on 
     ['SPA_ORIGINS', 'https://another-site.example'],
     ['SPA_ORIGINS', 'http://spa.example.com'],
     ['SPA_ORIGINS', '*'],
+    ['SPA_DIR', '/does/not/exist'],
+    ['SPA_DIR', import.meta.filename],
+    ['SPA_DIR', import.meta.dirname],
+    ['SPA_CSP', 'none'],
+    ['SPA_CSP', "script-src 'self'\nX-Evil: 1"],
+    ['SPA_CSP', "{default-src: 'self'}"],
+    ['SPA_DEV_URL', 'http://dev.example.com:5173'],
+    ['SPA_DEV_URL', 'https://192.168.0.7:5173'],
+    ['SPA_DEV_URL', 'http://localhost:5173/app'],
+    ['SPA_DEV_URL', 'ws://localhost:5173'],
     ['LOGIN_DEFAULT_RETURN_TO', '//evil.example'],
     ['LOGIN_DEFAULT_RETURN_TO', 'https://evil.example/'],
     ['LOGOUT_RETURN_TO', 'javascript:alert(1)'],
@@ -294,6 +304,36 @@ describe('problems (R11: no redirect URI, issuer or origin by plain http but on 
     ],
   ])('REDIS_URL=%s is understood', (value, expected) => {
     expect(readConfig({ ...minimal, REDIS_URL: value }).redis).toEqual(expected)
+  })
+
+  test('the app comes from a directory, from a dev server, or from elsewhere', () => {
+    const path = mkdtempSync(join(tmpdir(), 'portico-'))
+    onTestFinished(() => rmSync(path, { recursive: true }))
+    expect(problemsOf({ ...minimal, SPA_DIR: path })).toEqual([
+      'SPA_DIR has no index.html: build the app first, and name the directory of the result',
+    ])
+    writeFileSync(join(path, 'index.html'), '')
+    const SPA_DEV_URL = 'http://localhost:5173'
+    const spaOf = (env: Record<string, string>) => readConfig({ ...minimal, ...env }).spa
+    expect(spaOf({})).toBeUndefined()
+    expect(spaOf({ SPA_DIR: path })).toEqual({ kind: 'directory', path, policy: undefined })
+    expect(spaOf({ SPA_DIR: path, SPA_CSP: 'off' })).toEqual({ kind: 'directory', path, policy: 'off' })
+    expect(spaOf({ SPA_DEV_URL })).toEqual({ kind: 'dev-server', url: SPA_DEV_URL })
+    expect(spaOf({ SPA_DEV_URL: 'https://[::1]:5173/' })).toMatchObject({ url: 'https://[::1]:5173' })
+    expect(problemsOf({ ...minimal, SPA_DIR: path, SPA_DEV_URL })).toEqual([
+      'SPA_DEV_URL is given beside SPA_DIR: the app is served from one of them',
+    ])
+  })
+
+  test('SPA_DEV_URL is for development, and another address than PUBLIC_URL', () => {
+    const SPA_DEV_URL = 'http://localhost:5173'
+    const production = { NODE_ENV: 'production', ALLOW_MEMORY_STORE: 'true' }
+    expect(problemsOf({ ...minimal, ...production, SPA_DEV_URL })).toEqual([
+      'SPA_DEV_URL is for development only, and NODE_ENV=production: serve a build by SPA_DIR',
+    ])
+    expect(problemsOf({ ...minimal, PUBLIC_URL: SPA_DEV_URL, SPA_DEV_URL })).toEqual([
+      expect.stringMatching(/^SPA_DEV_URL must not be PUBLIC_URL/),
+    ])
   })
 
   test('rates and "off" are understood', () => {

@@ -1,8 +1,8 @@
 import { generateKeyPairSync } from 'node:crypto'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, describe, expect, test } from 'vitest'
+import { afterAll, describe, expect, onTestFinished, test } from 'vitest'
 import { readConfig } from '../../../src/config/config.ts'
 import { checkServerSettings } from '../../../src/doctor/config-checks.ts'
 import { examine } from '../../../src/doctor/doctor.ts'
@@ -522,6 +522,24 @@ describe('the server', () => {
     [{ TRUST_PROXY: undefined, PUBLIC_URL: 'http://localhost' }, /limits/],
   ])('%o is not complained of', (env, unexpected) => {
     expect(check(env)).not.toContainEqual(expect.stringMatching(unexpected))
+  })
+
+  test('the app: complete, or what its index.html names in vain', () => {
+    const SPA_DIR = mkdtempSync(join(tmpdir(), 'portico-'))
+    onTestFinished(() => rmSync(SPA_DIR, { recursive: true }))
+    writeFileSync(
+      join(SPA_DIR, 'index.html'),
+      `<a href="/help">Help</a><link rel="icon" href="data:,"><link href="https://fonts.example.com/a.css" rel="stylesheet">
+      <script type="module" crossorigin src="/my%20app.js"></script><link rel="stylesheet" href="./app.css?v=1">`,
+    )
+    writeFileSync(join(SPA_DIR, 'my app.js'), '')
+    const lines = () => check({ SPA_DIR }).filter((line) => / app: /.test(line))
+    expect(lines()).toEqual([
+      `warn app: index.html in ${SPA_DIR} names /app.css, which this server does not have → build the app again, for the base path /`,
+    ])
+    writeFileSync(join(SPA_DIR, 'app.css'), '')
+    expect(lines()).toEqual([`pass app: ${SPA_DIR}: index.html, and all 2 files that it names`])
+    expect(check({})).not.toContainEqual(expect.stringMatching(/ app: /))
   })
 
   test('a configuration that cannot be read is reported with the misspelt variables that may be why', async () => {
