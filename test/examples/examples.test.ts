@@ -1,13 +1,17 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Browser, BrowserContext, Page } from 'playwright-core'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
+import { createDemoProvider } from '../../demo/provider/provider.ts'
 import manifest from '../../package.json' with { type: 'json' }
 import { findFlaws, noFlaws } from '../support/chromium/accessibility.ts'
 import { launchChromium } from '../support/chromium/chromium.ts'
 import { signInAsAda } from '../support/chromium/demo.ts'
 import { npm } from '../support/examples/pack.ts'
-import { freePort } from '../support/network/http-server.ts'
+import { closeAfterTest } from '../support/fixtures.ts'
+import { freePort, startTestServer } from '../support/network/http-server.ts'
+import { testSecret } from '../support/portico.ts'
 import { root, startProcess, type TestProcess } from '../support/processes/start-process.ts'
 
 /** Each example as a person who copies it uses it: with the package as published, behind its own dev server. */
@@ -99,6 +103,84 @@ describe.each(examples)('examples/%s', (example) => {
     await click('Log out')
     await expect.poll(status).toBe('Signed out')
     expect(complaints).toEqual([])
+  })
+})
+
+describe('one process serves the app and the login', () => {
+  /** Starts the demo's provider, and Portico as a process; resolves with the address of both login and app. */
+  async function startPortico(settings: Record<string, string>): Promise<string> {
+    const url = `http://localhost:${await freePort()}`
+    const provider = closeAfterTest(await startTestServer())
+    const client = { client_id: 'app', client_secret: testSecret(), redirect_uris: [`${url}/api/callback`] }
+    const { issuer, app } = await createDemoProvider({
+      origin: provider.origin,
+      clients: [{ ...client, post_logout_redirect_uris: [`${url}/api/logout/callback`] }],
+    })
+    provider.serve(app)
+    const portico = startProcess('src/main.ts', ['serve'], {
+      PUBLIC_URL: url,
+      HOST: '127.0.0.1',
+      PORT: new URL(url).port,
+      BFF_SECRETS: testSecret(),
+      OIDC_ISSUER: issuer,
+      OIDC_CLIENT_ID: client.client_id,
+      OIDC_CLIENT_SECRET: client.client_secret,
+      ...settings,
+    })
+    closeAfterTest({ close: () => portico.stop('SIGKILL') })
+    await portico.line(/"server_listening"/)
+    return url
+  }
+
+  test('SPA_DIR: sign in, reload on a deep link, sign out by a form, under the default policy', async () => {
+    const url = await startPortico({ SPA_DIR: join(folder, 'react/dist') })
+    const deepLink = `${url}/orders/5?page=2#end`
+    await page.goto(deepLink)
+    await click('Log in')
+    await signInAsAda(page)
+    await expect.poll(status).toBe('Signed in as Ada Lovelace')
+    expect(page.url()).toBe(deepLink)
+    const reloaded = await page.reload()
+    expect(reloaded?.headers()['content-security-policy']).toContain("script-src 'self';")
+    await expect.poll(status).toBe('Signed in as Ada Lovelace')
+    // Browsers check where the redirects of a form lead, here to the provider.
+    await page.evaluate(`
+      const form = Object.assign(document.createElement('form'), { method: 'post', action: '/api/logout' })
+      document.body.append(form)
+      form.submit()`)
+    await page.waitForURL(`${url}/`)
+    await expect.poll(status).toBe('Signed out')
+    expect(complaints).toEqual([])
+  })
+
+  test('SPA_DEV_URL: a change of the code appears without a reload', async () => {
+    const app = mkdtempSync(join(tmpdir(), 'portico-app-'))
+    onTestFinished(() => rmSync(app, { recursive: true }))
+    const writeModule = (text: string) =>
+      writeFileSync(
+        join(app, 'main.js'),
+        `document.querySelector('[role=status]').textContent = '${text}'\nimport.meta.hot.accept()\n`,
+      )
+    writeFileSync(
+      join(app, 'index.html'),
+      '<p role="status"></p><script type="module" src="/main.js"></script>',
+    )
+    writeModule('before')
+    const devPort = await freePort()
+    const args = [app, '--port', String(devPort), '--strictPort']
+    const devServer = startProcess('examples/node_modules/vite/bin/vite.js', args, {})
+    devServers.push(devServer)
+    await devServer.line(/Local:/)
+
+    const url = await startPortico({ SPA_DEV_URL: `http://localhost:${devPort}` })
+    const isConnected = page.waitForEvent('console', (message) => message.text() === '[vite] connected.')
+    await page.goto(`${url}/orders/5`)
+    await isConnected
+    await expect.poll(status).toBe('before')
+    await page.evaluate('window.isSamePage = true')
+    writeModule('after')
+    await expect.poll(status).toBe('after')
+    expect(await page.evaluate('window.isSamePage')).toBe(true)
   })
 })
 
