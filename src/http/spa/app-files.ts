@@ -25,7 +25,6 @@ export function createAppFiles({ directory, headers }: AppFilesOptions): Request
     redirect: false,
     // Errors arrive with their status, by which a missing file differs from a refused path.
     fallthrough: false,
-    cacheControl: false,
     setHeaders(res: Response, path: string, stats: Stats) {
       res.locals.appHeaders = headers
       setCacheHeaders(res, basename(path), stats)
@@ -48,12 +47,10 @@ export function createAppFiles({ directory, headers }: AppFilesOptions): Request
   }
 
   // Documents such as security.txt, beside Portico's own, which come first.
-  const documents = express.static(join(directory, '.well-known'), {
-    ...options,
-    fallthrough: true,
-    index: false,
-  })
-  return Router({ caseSensitive: true }).use('/.well-known', documents).use(serve)
+  const documents = express.static(join(directory, '.well-known'), { ...options, fallthrough: true })
+  const serveDocument: RequestHandler = (req, res, next) =>
+    documents(req, res, (error: unknown) => refuse(error, res, next))
+  return Router().use('/.well-known', serveDocument).use(serve)
 }
 
 /** What changes with its content needs no name for each version: browsers ask for it again each time. */
@@ -74,7 +71,7 @@ const isPage = (req: Request): boolean => isNavigation(req) && !/\.(?:[cm]?js|cs
 
 const toStatus = (error: unknown) => (error instanceof Error && 'status' in error ? error.status : 500)
 
-/** Answers a request for which no file was sent. */
+/** Answers a request for which no file was sent, or leaves it to the handlers that follow. */
 function refuse(error: unknown, res: Response, next: NextFunction): void {
   const status = toStatus(error)
   if (!res.headersSent) {

@@ -6,7 +6,6 @@ import type { AppError } from '../../errors.ts'
 import { proxyPrefix } from '../../proxy/route-match.ts'
 import type { Log } from '../../telemetry/events.ts'
 import { createProblemDetails } from '../middleware/problem-details.ts'
-import { isAppPath } from '../spa/app-addresses.ts'
 import { normalizeForwardedFor } from './forwarded-for.ts'
 import { cutHeaderValues } from './header-values.ts'
 import {
@@ -46,7 +45,7 @@ export function createHttpServer(app: Express, { config, log }: HttpServerOption
   /** A dev server reloads the app over a WebSocket connection, at an address that it chooses. */
   const hasDevServer = config.spa?.kind === 'dev-server'
   const shouldUpgradeCallback = (req: IncomingMessage) =>
-    isWebSocket(req) && (req.url?.startsWith(proxyPrefix) || (hasDevServer && isAppPath(req.url ?? '')))
+    isWebSocket(req) && (hasDevServer || req.url?.startsWith(proxyPrefix) === true)
   // Node's own check of Host is off, because it answers without a log line; `refuseMalformed` does the same.
   const server = createServer({ ...deadlines, requireHostHeader: false, shouldUpgradeCallback })
 

@@ -1,4 +1,7 @@
-import { describe, expect } from 'vitest'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, onTestFinished } from 'vitest'
 import { createTestBrowser } from '../../support/browser.ts'
 import { seconds } from '../../support/clock.ts'
 import { closeAfterTest, idp, providerPerFile } from '../../support/fixtures.ts'
@@ -119,6 +122,19 @@ describe('a request', () => {
     })
     expect(receiver.only('GET').attributes).not.toHaveProperty('url.path')
     expect(receiver.spans.filter(({ name }) => /livez|readyz/.test(name))).toEqual([])
+    expect(receiver.received.join()).not.toContain('ada')
+  })
+
+  test('for the app has one name, whatever its address says', async () => {
+    const SPA_DIR = mkdtempSync(join(tmpdir(), 'portico-'))
+    onTestFinished(() => rmSync(SPA_DIR, { recursive: true }))
+    writeFileSync(join(SPA_DIR, 'index.html'), 'the app')
+    const { receiver, portico, flush } = await startTraced({ SPA_DIR })
+    expect((await createTestBrowser().visit(`${portico.url}/users/ada`)).status).toBe(200)
+    await flush()
+    const { attributes } = receiver.only('GET (app)')
+    expect(attributes).toMatchObject({ 'http.route': '(app)', 'http.response.status_code': 200 })
+    expect(attributes).not.toHaveProperty('url.path')
     expect(receiver.received.join()).not.toContain('ada')
   })
 

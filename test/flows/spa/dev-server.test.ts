@@ -90,6 +90,13 @@ test('no cookie reaches the dev server, nor one of it the browser; all other hea
   }
 })
 
+test('what the dev server refuses is in the log as any refusal', async () => {
+  devServer.answer = toResponse('500 Internal Server Error')
+  await request(portico.url).get('/broken')
+  const line = () => portico.logged.find(({ path }) => path === '/broken')
+  await expect.poll(line).toMatchObject({ level: 'info', event: 'request_completed', status: 500 })
+})
+
 test('a redirect of the dev server leads where it says', async () => {
   devServer.answer = toResponse('302 Found', ['Location: /shop/'])
   const { status, headers } = await request(portico.url).get('/shop').redirects(0)

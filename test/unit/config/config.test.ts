@@ -208,7 +208,8 @@ describe('problems (R11: no redirect URI, issuer or origin by plain http but on 
     ['SPA_DIR', import.meta.dirname],
     ['SPA_CSP', 'none'],
     ['SPA_CSP', "script-src 'self'\nX-Evil: 1"],
-    ['SPA_CSP', "{default-src: 'self'}"],
+    ['SPA_CSP', "script-src 'self' https://größe.example"],
+    ['SPA_CSP', "default-src 'self'; {script-src: 'self'}"],
     ['SPA_DEV_URL', 'http://dev.example.com:5173'],
     ['SPA_DEV_URL', 'https://192.168.0.7:5173'],
     ['SPA_DEV_URL', 'http://localhost:5173/app'],
@@ -311,6 +312,9 @@ describe('problems (R11: no redirect URI, issuer or origin by plain http but on 
     onTestFinished(() => rmSync(path, { recursive: true }))
     expect(problemsOf({ ...minimal, SPA_DIR: path })).toEqual([
       'SPA_DIR has no index.html: build the app first, and name the directory of the result',
+    ])
+    expect(problemsOf({ ...minimal, SPA_DIR: join(path, 'none') })).toEqual([
+      'SPA_DIR must be a directory that exists: the build of the app',
     ])
     writeFileSync(join(path, 'index.html'), '')
     const SPA_DEV_URL = 'http://localhost:5173'
