@@ -1,6 +1,7 @@
 import { getDomain } from 'tldts'
 import type { Problem } from './config-error.ts'
 import type { ServerSettingValues } from './settings.ts'
+import { findBuildProblem } from './values/spa.ts'
 
 /** Values that parsed. A setting with a problem of its own is absent, and is not checked again here. */
 type Values = Partial<ServerSettingValues>
@@ -38,6 +39,7 @@ const drainInProduction = 5_000
 const crossChecks: readonly CrossCheck[] = [
   spaIsOnTheSameSite,
   returnToIsAllowed,
+  appIsBuilt,
   appIsServedOnce,
   devServerIsForDevelopment,
   idleTimeoutIsWithinAbsolute,
@@ -78,6 +80,11 @@ function returnToIsAllowed(values: Values): Problem[] {
     }
     return []
   })
+}
+
+function appIsBuilt({ SPA_DIR: directory }: Values): Problem | undefined {
+  const problem = directory === undefined ? undefined : findBuildProblem(directory)
+  return problem === undefined ? undefined : { variable: 'SPA_DIR', problem }
 }
 
 function appIsServedOnce({ SPA_DIR: directory, SPA_DEV_URL: url }: Values): Problem | undefined {

@@ -3,7 +3,9 @@ import { join } from 'node:path'
 import type { Config } from '../config/config.ts'
 import { type Finding, pass, warn } from './finding.ts'
 
-/** Checks that the app which this server serves is complete: every file that its index.html names is there. */
+/**
+ * Checks that the app which this server serves is complete: every file that its index.html names is there.
+ */
 export function checkApp({ spa, basePath, publicUrl }: Config): Finding[] {
   const check = 'app'
   if (spa === undefined) return []

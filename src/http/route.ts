@@ -38,7 +38,8 @@ export function createAddRoute(app: Express): AddRoute {
 
 /**
  * The address of the route that a request has found, as `routes.ts` writes it: there are few, whatever
- * clients send. A regular expression is written as the beginning that it stands for, and all of the app as one.
+ * clients send. A regular expression is written as the beginning that it stands for, and all of the app as
+ * one.
  */
 export function toRoutePattern({ route, res }: Request): string {
   if (res?.locals.appHeaders !== undefined) return ofApp

@@ -46,8 +46,8 @@ interface ObservedProviderCall extends ObservedCall {
 interface ObservedRequest {
   method: string
   /**
-   * The address as `routes.ts` writes it, so that there are few; `(app)` for the app's, `(none)` where no route
-   * has it.
+   * The address as `routes.ts` writes it, so that there are few; `(app)` for the app's, `(none)` where no
+   * route has it.
    */
   route: string
   status: number

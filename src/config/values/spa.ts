@@ -3,23 +3,23 @@ import { join, resolve } from 'node:path'
 import { type Parser, parser } from './parsers.ts'
 import { isLoopback, readHttpUrl } from './url-parsers.ts'
 
-/** The directory of a build of the app; it is looked at when the server starts. */
-export const spaDirectory: Parser<string> = parser((text) => {
-  const path = resolve(text)
-  if (!isDirectory(path)) throw new Error('must be a directory that exists: the build of the app')
+/** The directory of a build of the app; `findBuildProblem` looks at it. */
+export const spaDirectory: Parser<string> = parser((text) => resolve(text))
+
+/** What keeps a directory from being served as the app, as the rest of a sentence. */
+export function findBuildProblem(path: string): string | undefined {
+  if (!isDirectory(path)) return 'must be a directory that exists: the build of the app'
   try {
     accessSync(path, constants.R_OK | constants.X_OK)
     accessSync(join(path, 'index.html'), constants.R_OK)
+    return undefined
   } catch (error) {
     const isMissing = error instanceof Error && 'code' in error && error.code === 'ENOENT'
-    throw new Error(
-      isMissing
-        ? 'has no index.html: build the app first, and name the directory of the result'
-        : 'must be readable for this process, index.html included',
-    )
+    return isMissing
+      ? 'has no index.html: build the app first, and name the directory of the result'
+      : 'must be readable for this process, index.html included'
   }
-  return path
-})
+}
 
 function isDirectory(path: string): boolean {
   try {

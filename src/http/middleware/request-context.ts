@@ -33,8 +33,8 @@ declare global {
       /** Whether another site may show the response in a frame: its own policy says which. */
       mayBeFramed?: boolean
       /**
-       * The headers that a part of the app has, in place of those of Portico's own answers: a flat list of names
-       * and values.
+       * The headers that a part of the app has, in place of those of Portico's own answers: a flat list of
+       * names and values.
        */
       appHeaders?: readonly string[] | undefined
     }
@@ -111,8 +111,8 @@ export function createRequestContext({ log, observer, clock }: RequestContextOpt
 }
 
 /**
- * The event of a completed request. Probes come every few seconds, and the files of the app by the dozen: those
- * that succeed are logged at debug level.
+ * The event of a completed request. Probes come every few seconds, and the files of the app by the dozen:
+ * those that succeed are logged at debug level.
  */
 function toCompletionEvent(path: string, { statusCode, locals }: Response): LogEvent {
   if (probes.has(path) && statusCode === 200) return 'probe_completed'

@@ -13,9 +13,9 @@ interface AppFilesOptions {
 }
 
 /**
- * Creates the handler that serves a build of the app, at every address that is not Portico's. Where there is no
- * file, a navigation gets index.html, because the address is a route of the app; anything else is not found. So
- * no script of an older build, which an open page still asks for, is answered by HTML.
+ * Creates the handler that serves a build of the app, at every address that is not Portico's. Where there is
+ * no file, a navigation gets index.html, because the address is a route of the app; anything else is not
+ * found. So no script of an older build, which an open page still asks for, is answered by HTML.
  */
 export function createAppFiles({ directory, headers }: AppFilesOptions): RequestHandler {
   const options = {

@@ -3,7 +3,8 @@ import { listHelmetHeaders, strictTransportSecurity } from '../middleware/respon
 
 /**
  * The headers of all files of the app, as a flat list. Pages of other sites can show none of them in a frame,
- * whatever the policy says, unless it has `frame-ancestors`, which browsers then use alone (CSP Level 3, 6.4.2).
+ * whatever the policy says, unless it has `frame-ancestors`, which browsers then use alone (CSP Level 3,
+ * 6.4.2).
  */
 export function listAppHeaders(config: PolicyConfig, policy = toDefaultPolicy(config)): string[] {
   const headers = listHelmetHeaders({
@@ -22,10 +23,10 @@ export function listAppHeaders(config: PolicyConfig, policy = toDefaultPolicy(co
 type PolicyConfig = Pick<Config, 'origin' | 'appToken' | 'providers'>
 
 /**
- * The Content-Security-Policy of an app for which none is configured. Scripts come from the build alone, so that
- * text from elsewhere never runs. Styles may be inline, as component libraries make them. The app may call its
- * own origin, and the audiences of app tokens that are addresses. A form that signs out (`POST /api/logout`)
- * leads on to the provider, which browsers count as a target of the form.
+ * The Content-Security-Policy of an app for which none is configured. Scripts come from the build alone, so
+ * that text from elsewhere never runs. Styles may be inline, as component libraries make them. The app may
+ * call its own origin, and the audiences of app tokens that are addresses. A form that signs out (`POST
+ * /api/logout`) leads on to the provider, which browsers count as a target of the form.
  */
 function toDefaultPolicy({ origin: own, appToken, providers }: PolicyConfig): string {
   const others = (urls: readonly string[]) =>

@@ -15,10 +15,11 @@ interface DevServerOptions {
 }
 
 /**
- * Creates the handler that passes what belongs to the app on to its dev server, WebSocket connections included,
- * as the proxy passes calls on to upstreams. Almost all headers pass in both directions, but no cookie: those of
- * this server are secrets. `Host` passes, so that the dev server refuses the names that it does not know (DNS
- * rebinding). No security headers are added, because hot reloading needs what a policy would refuse.
+ * Creates the handler that passes what belongs to the app on to its dev server, WebSocket connections
+ * included, as the proxy passes calls on to upstreams. Almost all headers pass in both directions, but no
+ * cookie: those of this server are secrets. `Host` passes, so that the dev server refuses the names that it
+ * does not know (DNS rebinding). No security headers are added, because hot reloading needs what a policy
+ * would refuse.
  */
 export function createDevServer({ origin, openCalls }: DevServerOptions): {
   handler: RequestHandler

@@ -7,8 +7,8 @@
  *     main-5QB7HWE2.js                               Angular, esbuild: 8 of A to Z and 2 to 7
  *     index-BxY12abc.js, index.BxY12abc.js           Vite, Rollup: 8 of A to Z, a to z, 0 to 9, _ and -
  *
- * Words and numbers are no hash: `app-settings.js`, `Admin-UserList.js`, `photo-20240501.jpg`. The few hashes that
- * look like these are not recognized; their files are asked for again each time, which is never wrong.
+ * Words and numbers are no hash: `app-settings.js`, `Admin-UserList.js`, `photo-20240501.jpg`. The few hashes
+ * that look like these are not recognized; their files are asked for again each time, which is never wrong.
  */
 export function isHashedName(name: string): boolean {
   const [first = '', ...others] = name.split('.').slice(0, -1)
@@ -16,7 +16,10 @@ export function isHashedName(name: string): boolean {
   return hashes.some(isHash) || (first.length >= 16 && isHex(first) && isHash(first))
 }
 
-/** What may be a hash at the end of a part: what follows its last hyphen, and 8 characters, which may have some. */
+/**
+ * What may be a hash at the end of a part: what follows its last hyphen, and 8 characters, which may have
+ * some.
+ */
 function behindHyphen(part: string): string[] {
   const last = part.lastIndexOf('-')
   if (last === -1) return []

@@ -190,7 +190,7 @@ describe('events', () => {
     const { sink, read } = create()
     for (const event of Object.keys(levels) as (keyof typeof levels)[]) sink(event)
     for (const [event, level] of Object.entries(levels)) {
-      const expected = event === 'request_completed' || event === 'probe_completed' ? undefined : 1
+      const expected = /^(?:app_)?request_completed$|^probe_completed$/.test(event) ? undefined : 1
       expect([event, await read('portico_log_events_total', { event, level })]).toEqual([event, expected])
     }
   })
