@@ -71,12 +71,14 @@ const isPage = (req: Request): boolean => isNavigation(req) && !/\.(?:[cm]?js|cs
 
 const toStatus = (error: unknown) => (error instanceof Error && 'status' in error ? error.status : 500)
 
+/** Headers that describe a file, and may be set before it turns out that it is not sent. */
+const ofFile = ['Accept-Ranges', 'Cache-Control', 'Content-Length', 'Content-Type', 'ETag', 'Last-Modified']
+
 /** Answers a request for which no file was sent, or leaves it to the handlers that follow. */
 function refuse(error: unknown, res: Response, next: NextFunction): void {
   const status = toStatus(error)
   if (!res.headersSent) {
-    // They described the file.
-    for (const name of res.getHeaderNames()) if (name !== 'content-range') res.removeHeader(name)
+    for (const name of ofFile) res.removeHeader(name)
     res.locals.appHeaders = undefined
     // A condition or a range that does not hold (RFC 9110 13.1, 14.4); no user reads a text of it.
     if (status === 412 || status === 416) {

@@ -112,7 +112,7 @@ const ofConnection = [
   'upgrade',
 ]
 
-const keptRequestHeaders: ReadonlySet<string> = new Set([
+const withheldOfRequests: ReadonlySet<string> = new Set([
   ...ofConnection,
   'content-length',
   'cookie',
@@ -123,11 +123,11 @@ const keptRequestHeaders: ReadonlySet<string> = new Set([
 function selectRequestHeaders(rawHeaders: readonly string[]): string[] {
   return rawHeaders.filter((_text, at) => {
     const name = rawHeaders[at - (at % 2)] ?? ''
-    return !keptRequestHeaders.has(name.toLowerCase())
+    return !withheldOfRequests.has(name.toLowerCase())
   })
 }
 
-const keptResponseHeaders: ReadonlySet<string> = new Set([
+const withheldOfResponses: ReadonlySet<string> = new Set([
   ...ofConnection,
   'set-cookie',
   // It would be in effect for all servers of this host, such as localhost.
@@ -136,7 +136,7 @@ const keptResponseHeaders: ReadonlySet<string> = new Set([
 
 function selectResponseHeaders(headers: IncomingHttpHeaders): string[] {
   return Object.entries(headers).flatMap(([name, value]) =>
-    keptResponseHeaders.has(name) ? [] : [value ?? []].flat().flatMap((one) => [name, one]),
+    withheldOfResponses.has(name) ? [] : [value ?? []].flat().flatMap((one) => [name, one]),
   )
 }
 
