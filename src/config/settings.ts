@@ -44,7 +44,7 @@ export interface Setting<T> {
   /** The text that is parsed where the variable is absent or empty. */
   fallback?: string
   required?: true
-  /** The value may contain placeholders such as `{user_id}`, which its parser checks. */
+  /** The value may rightly look like a placeholder: `{user_id}`, which its parser checks, or any text. */
   isTemplate?: true
   /** The value is never printed, and may also be in a mounted file that `X_FILE` names. */
   secret?: true
@@ -127,7 +127,7 @@ export const providerSettings = {
 /** The settings that an entry of PROVIDERS_FILE may have in addition, and the environment may not. */
 export const entryOnlySettings = {
   claims: setting(claimNames, { example: 'name,email,groups' }),
-  label: setting(label, { example: 'Staff of Example Ltd' }),
+  label: setting(label, { example: 'Staff of Example Ltd', isTemplate: true }),
   icon: setting(icon, { example: '/etc/portico/staff.svg' }),
 } as const satisfies Record<string, Setting<unknown>>
 
