@@ -1,6 +1,6 @@
 import cors from 'cors'
 import express, { type Express } from 'express'
-import { requireAppToken, requireAuthentication, requireGroup, requireScope } from '../src/verify/verify.ts'
+import { requireAuthentication, requireGroup, requireScope, requireToken } from '../src/verify/verify.ts'
 
 const orders = [
   { id: 1842, item: 'Difference engine, brass', status: 'shipped' },
@@ -27,16 +27,16 @@ export function createSampleApi({ issuer, apiUrl, spaOrigin, clientSecret }: Sam
     }),
   )
   const introspection = { clientId: 'sample-api', clientSecret, cacheFor: 1_000 }
-  app.use(requireAppToken({ issuer, publicUrl: apiUrl, introspection }))
+  app.use(requireToken({ issuer, publicUrl: apiUrl, introspection }))
   app.get('/orders', requireScope('orders:read'), (req, res) => {
-    res.json({ for: req.appToken?.sub, orders })
+    res.json({ for: req.auth?.sub, orders })
   })
   app.post('/orders', requireScope('orders:write'), (_req, res) => {
     res.status(201).json({ id: 1844, item: 'Demonstration order', status: 'new' })
   })
   // A payment needs a sign-in of the last minute, however long the session is.
   app.post('/payments', requireAuthentication({ maxAge: 60 }), (req, res) => {
-    res.status(201).json({ id: 77, amount: '99.00 EUR', status: 'paid', by: req.appToken?.sub })
+    res.status(201).json({ id: 77, amount: '99.00 EUR', status: 'paid', by: req.auth?.sub })
   })
   app.get('/audit', requireGroup('Admins'), (_req, res) => {
     res.json({ entries: ['Only members of Admins see this.'] })

@@ -123,7 +123,7 @@ describe('only some may know', () => {
     [
       'Express',
       /from '(express|express-session|express-rate-limit|helmet|cors|cookie|cookie-signature)'/,
-      /^(http\/|routes\.ts|endpoints\.ts|proxy\/headers\/cookies\.ts|verify\/verify\.ts)/,
+      /^(http\/|routes\.ts|endpoints\.ts|proxy\/headers\/cookies\.ts)/,
     ],
     ['openid-client', /from 'openid-client'/, /^provider\//],
     ['node-redis', /from '@redis\/client'/, /^session\/redis\/connection\/deployment\.ts$/],

@@ -1,7 +1,7 @@
 import { type Config, hasSharedRateLimit } from '../config/config.ts'
 import { findUnknownVariables } from '../config/names/unknown-variables.ts'
 import type { Environment } from '../config/read-settings.ts'
-import { isLoopback } from '../config/values/url-parsers.ts'
+import { isLoopback } from '../config/values/private-url.ts'
 import { checkApp } from './app-checks.ts'
 import { type Finding, pass, warn } from './finding.ts'
 

@@ -6,7 +6,7 @@ import type { AppTokenClaims } from './claims.ts'
  * How an API asks Portico whether the session of a token is alive (RFC 7662).
  *
  * @example
- * requireAppToken({
+ * requireToken({
  *   issuer: 'https://app.example.com',
  *   introspection: { clientId: 'orders-api', clientSecret: secret },
  * })

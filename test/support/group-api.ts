@@ -1,7 +1,7 @@
 import express from 'express'
 import request from 'supertest'
 import type { Clock } from '../../src/clock.ts'
-import { type GroupSource, requireAppToken, requireGroup } from '../../src/verify/verify.ts'
+import { type GroupSource, requireGroup, requireToken } from '../../src/verify/verify.ts'
 import { publicUrl } from './portico.ts'
 
 interface Issuer {
@@ -17,7 +17,7 @@ export async function enterAs(
   ...wanted: (string | GroupSource)[]
 ): Promise<number> {
   const api = express()
-  api.use(requireAppToken({ issuer: publicUrl, jwksUri: `${url}/.well-known/jwks.json`, clock }))
+  api.use(requireToken({ issuer: publicUrl, jwksUri: `${url}/.well-known/jwks.json`, clock }))
   api.get('/', requireGroup(...wanted), (_req, res) => void res.json({}))
   return (await request(api).get('/').set('authorization', `Bearer ${token}`)).status
 }

@@ -1,4 +1,4 @@
-import { isPrivate } from '../values/url-parsers.ts'
+import { isPrivate } from '../values/private-url.ts'
 import type { MemberProblem, MemberValues } from './route-members.ts'
 
 /** Values that parsed; one with a problem of its own is absent, and is not checked again here. */

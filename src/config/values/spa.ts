@@ -1,7 +1,8 @@
 import { accessSync, constants, statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { type Parser, parser } from './parsers.ts'
-import { isLoopback, readHttpUrl } from './url-parsers.ts'
+import { isLoopback } from './private-url.ts'
+import { readHttpUrl } from './url-parsers.ts'
 
 /** The directory of a build of the app; `findBuildProblem` looks at it. */
 export const spaDirectory: Parser<string> = parser((text) => resolve(text))

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { list, type Parser, parser } from './parsers.ts'
+import { isPrivate } from './private-url.ts'
 
 /** The origin of an https URL, without a path. */
 export const origin: Parser<string> = parser(readOrigin)
@@ -68,16 +69,6 @@ export const returnTo: Parser<string> = parser((value) => {
   }
   return value
 })
-
-/** Whether the host of a URL is this machine. */
-export function isLoopback(url: URL): boolean {
-  return loopbackHosts.has(url.hostname)
-}
-
-const loopbackHosts = new Set(['localhost', '127.0.0.1', '[::1]'])
-
-/** Whether what is sent to a URL stays private: https, or http on a loopback host (RFC 9700 2.6). */
-export const isPrivate = (url: URL): boolean => url.protocol === 'https:' || isLoopback(url)
 
 /** Reads an https URL, or http on a loopback host, without credentials and fragment. */
 function readHttpsUrl(text: string): URL {

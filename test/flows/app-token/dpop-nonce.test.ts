@@ -1,7 +1,7 @@
 import express from 'express'
 import { describe, expect } from 'vitest'
 import { createDpopNonces } from '../../../src/app-token/dpop-nonce.ts'
-import { type AppTokenVerifierOptions, requireAppToken } from '../../../src/verify/verify.ts'
+import { requireToken, type TokenVerifierOptions } from '../../../src/verify/verify.ts'
 import { createTestBrowser, type TestBrowser } from '../../support/browser.ts'
 import { createTestClock, hours, minutes, seconds } from '../../support/clock.ts'
 import { createDpopKey, type DpopKey } from '../../support/dpop.ts'
@@ -155,12 +155,12 @@ const local = { secrets: [Buffer.alloc(32, 7)], mode: 'auto' } as const
 describe('an API', () => {
   const apiUrl = 'https://api.example.com'
 
-  async function startApi(options: Partial<AppTokenVerifierOptions> = {}): Promise<string> {
+  async function startApi(options: Partial<TokenVerifierOptions> = {}): Promise<string> {
     const server = closeAfterTest(await startTestServer())
     const jwksUri = `${portico.url}/.well-known/jwks.json`
     const { clock } = portico
     const api = express()
-    api.use(requireAppToken({ issuer: publicUrl, publicUrl: apiUrl, jwksUri, clock, ...options }))
+    api.use(requireToken({ issuer: publicUrl, publicUrl: apiUrl, jwksUri, clock, ...options }))
     api.get('/orders', (_req, res) => void res.json([]))
     server.serve(api)
     return server.origin
@@ -215,6 +215,6 @@ describe('an API', () => {
     ['dpopNonce', { dpopNonce: 'Required' }],
     ['nonceSecret', { nonceSecret: 'short' }],
   ])('says at once that %s is a mistake', (name, options) => {
-    expect(() => requireAppToken({ issuer: publicUrl, ...options })).toThrow(name)
+    expect(() => requireToken({ issuer: publicUrl, ...options })).toThrow(name)
   })
 })

@@ -2,7 +2,7 @@ import { connect } from 'node:net'
 import express from 'express'
 import { decodeJwt } from 'jose'
 import { describe, expect } from 'vitest'
-import { requireAppToken } from '../../../src/verify/verify.ts'
+import { requireToken } from '../../../src/verify/verify.ts'
 import { createTestBrowser } from '../../support/browser.ts'
 import { createDpopKey, type DpopKey } from '../../support/dpop.ts'
 import { idp, portico, serverPerFile } from '../../support/fixtures.ts'
@@ -22,11 +22,11 @@ test.beforeAll(async () => {
   apiServer = await startTestServer()
   const options = { issuer: publicUrl, jwksUri: `${portico.url}/.well-known/jwks.json` }
   const api = express()
-  api.get('/plain', requireAppToken(options), (req, res) => void res.json({ sub: req.appToken?.sub }))
+  api.get('/plain', requireToken(options), (req, res) => void res.json({ sub: req.auth?.sub }))
   api.get(
     '/orders',
-    requireAppToken({ ...options, publicUrl: apiUrl }),
-    (req, res) => void res.json({ sub: req.appToken?.sub }),
+    requireToken({ ...options, publicUrl: apiUrl }),
+    (req, res) => void res.json({ sub: req.auth?.sub }),
   )
   apiServer.serve(api)
 })

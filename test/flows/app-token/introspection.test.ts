@@ -3,7 +3,7 @@ import express from 'express'
 import { decodeJwt, type JWTPayload } from 'jose'
 import { afterEach, beforeEach, describe, expect } from 'vitest'
 import { AppError } from '../../../src/errors.ts'
-import { createAppTokenVerifier, InvalidAppToken, requireAppToken } from '../../../src/verify/verify.ts'
+import { createTokenVerifier, requireToken } from '../../../src/verify/verify.ts'
 import { createTestBrowser, type TestBrowser } from '../../support/browser.ts'
 import { minutes, seconds } from '../../support/clock.ts'
 import { createDpopKey } from '../../support/dpop.ts'
@@ -235,7 +235,7 @@ describe('an API that asks (portico-bff/verify)', () => {
 
   async function createVerifier(more: { cacheFor?: number; clientSecret?: string } = {}) {
     const front = await startFront()
-    const verify = createAppTokenVerifier({
+    const verifyToken = createTokenVerifier({
       issuer: publicUrl,
       jwksUri: `${portico.url}/.well-known/jwks.json`,
       clock: portico.clock,
@@ -246,6 +246,7 @@ describe('an API that asks (portico-bff/verify)', () => {
         ...more,
       },
     })
+    const verify = (token: string) => verifyToken({ headers: { authorization: `Bearer ${token}` } })
     return { front, verify }
   }
 
@@ -257,7 +258,7 @@ describe('an API that asks (portico-bff/verify)', () => {
     expect(await verify(token)).toMatchObject({ sub: '00u-grace' })
     expect(front.asked).toBe(1)
     portico.clock.advance(1)
-    await expect(verify(token)).rejects.toThrow(InvalidAppToken)
+    await expect(verify(token)).rejects.toMatchObject({ status: 401, code: 'invalid_token' })
     await expect(verify(token)).rejects.toThrow('The session of the token has ended')
     expect(front.asked).toBe(2)
   })
@@ -301,7 +302,7 @@ describe('an API that asks (portico-bff/verify)', () => {
 
   test('a token that does not verify is not asked about', async () => {
     const { front, verify } = await createVerifier()
-    await expect(verify('abc')).rejects.toThrow(InvalidAppToken)
+    await expect(verify('abc')).rejects.toMatchObject({ status: 401, code: 'invalid_token' })
     expect(front.asked).toBe(0)
   })
 
@@ -314,7 +315,7 @@ describe('an API that asks (portico-bff/verify)', () => {
   ])('while Portico %s, nobody passes and nobody is refused: 503', async (_name, answer) => {
     const { front, verify } = await createVerifier()
     front.answer = answer
-    await expect(verify(token)).rejects.not.toThrow(InvalidAppToken)
+    await expect(verify(token)).rejects.toMatchObject({ status: 503, code: 'temporarily_unavailable' })
     front.answer = undefined
     expect(await verify(token)).toMatchObject({ sub: '00u-grace' })
   })
@@ -326,7 +327,7 @@ describe('an API that asks (portico-bff/verify)', () => {
     const problems: unknown[] = []
     const app = express()
     app.use(
-      requireAppToken({
+      requireToken({
         issuer: publicUrl,
         jwksUri: `${portico.url}/.well-known/jwks.json`,
         clock: portico.clock,
@@ -348,7 +349,7 @@ describe('an API that asks (portico-bff/verify)', () => {
 
   test('a cache that is too long, or none, is refused at once', () => {
     const create = (cacheFor: number) => () =>
-      createAppTokenVerifier({
+      createTokenVerifier({
         issuer: publicUrl,
         introspection: { clientId: 'a', clientSecret: 'b', cacheFor },
       })
@@ -361,9 +362,7 @@ describe('an API that asks (portico-bff/verify)', () => {
     { clientId: 'a', clientSecret: '' },
     { clientId: 'a', clientSecret: undefined as unknown as string },
   ])('credentials that are not there are refused at once: %o', (introspection) => {
-    expect(() => createAppTokenVerifier({ issuer: publicUrl, introspection })).toThrow(
-      /INTROSPECTION_CLIENTS/,
-    )
+    expect(() => createTokenVerifier({ issuer: publicUrl, introspection })).toThrow(/INTROSPECTION_CLIENTS/)
   })
 
   test('by default it asks at the issuer', async () => {

@@ -1,7 +1,7 @@
 import express from 'express'
 import type { PorticoOptions } from '../../../client/types.ts'
 import { createApp } from '../../../src/routes.ts'
-import { requireAppToken } from '../../../src/verify/verify.ts'
+import { requireToken } from '../../../src/verify/verify.ts'
 import { startTestServer } from '../network/http-server.ts'
 import { startPortico } from '../portico.ts'
 import { startDemoProvider } from '../providers/demo-provider.ts'
@@ -82,8 +82,8 @@ export async function startClientSite({
     (_req, res) => void res.type('html').send(html),
   )
   const jwksUri = `${portico.url}/.well-known/jwks.json`
-  const apiTokens = requireAppToken({ issuer: url, publicUrl: url, jwksUri, clock: portico.clock })
-  site.get('/orders', apiTokens, (req, res) => void res.json({ for: req.appToken?.sub }))
+  const apiTokens = requireToken({ issuer: url, publicUrl: url, jwksUri, clock: portico.clock })
+  site.get('/orders', apiTokens, (req, res) => void res.json({ for: req.auth?.sub }))
   site.use(createApp(portico.components))
   server.serve(site)
 

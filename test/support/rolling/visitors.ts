@@ -1,11 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { decodeProtectedHeader } from 'jose'
 import type { Clock } from '../../../src/clock.ts'
-import {
-  type AppTokenClaims,
-  createAppTokenVerifier,
-  type VerifyAppToken,
-} from '../../../src/verify/verify.ts'
+import { type AppTokenClaims, createTokenVerifier, type VerifyToken } from '../../../src/verify/verify.ts'
 import { type BrowserRequest, createTestBrowser, type TestBrowser } from '../browser.ts'
 import { csrf } from '../login.ts'
 import { visitPortico } from '../logout.ts'
@@ -79,7 +75,7 @@ export function createVisitors(url: string, clock: Clock): Visitors {
   const tokens: { token: string; sub: string }[] = []
   const keys = new Set<string>()
   const createVerifier = () =>
-    waitForKeys(createAppTokenVerifier({ issuer: publicUrl, jwksUri: `${url}/.well-known/jwks.json`, clock }))
+    waitForKeys(createTokenVerifier({ issuer: publicUrl, jwksUri: `${url}/.well-known/jwks.json`, clock }))
   /** As an API that runs all the time: it knows the keys, and reads them again as rarely as it may. */
   const verifyWithKnownKeys = createVerifier()
   let turn = 0
@@ -261,13 +257,15 @@ export function createVisitors(url: string, clock: Clock): Visitors {
 
 /** Asks again where the keys came too late: a late answer is not a failed one. */
 const waitForKeys =
-  (verify: VerifyAppToken) =>
+  (verifyToken: VerifyToken) =>
   async (token: string): Promise<AppTokenClaims> => {
     for (;;) {
       try {
-        return await verify(token)
+        return await verifyToken({ headers: { authorization: `Bearer ${token}` } })
       } catch (error) {
-        const isLate = error instanceof Error && (error.cause as Error | undefined)?.name === 'TimeoutError'
+        const unreachable = error instanceof Error && error.cause
+        const isLate =
+          unreachable instanceof Error && (unreachable.cause as Error | undefined)?.name === 'TimeoutError'
         if (!isLate) throw error
         await delay(50)
       }

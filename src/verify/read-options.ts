@@ -1,0 +1,51 @@
+import { isPrivate } from '../config/values/private-url.ts'
+
+/** What APP_TOKEN_ALG can be. */
+export type AppTokenAlgorithm = 'ES256' | 'EdDSA' | 'RS256'
+/** What APP_TOKEN_TYP can be. */
+export type AppTokenType = 'at+jwt' | 'JWT'
+
+const knownAlgorithms: readonly AppTokenAlgorithm[] = ['ES256', 'EdDSA', 'RS256']
+const knownTypes: readonly AppTokenType[] = ['at+jwt', 'JWT']
+
+/** Seconds by which the clocks of Portico and of this API may differ. */
+const clockTolerance = 5
+
+interface ExpectedTokenOptions {
+  issuer: string
+  audience?: string
+  typ?: AppTokenType
+  algorithms?: readonly AppTokenAlgorithm[]
+}
+
+/**
+ * Reads what every token is compared with.
+ *
+ * @throws TypeError where an option is empty, such as an unset variable, or not valid
+ */
+export function readExpected(options: ExpectedTokenOptions) {
+  const issuer = readBaseUrl('issuer', options.issuer)
+  const { audience = issuer, typ = 'at+jwt', algorithms = knownAlgorithms } = options
+  if (typeof audience !== 'string' || audience === '') throw new TypeError('audience must be a text')
+  if (!knownTypes.includes(typ)) throw new TypeError(`typ must be one of ${knownTypes.join(', ')}`)
+  if (algorithms.length === 0 || !algorithms.every((one) => knownAlgorithms.includes(one))) {
+    throw new TypeError(`algorithms must be some of ${knownAlgorithms.join(', ')}`)
+  }
+  return { issuer, audience, typ, algorithms, clockTolerance }
+}
+
+/**
+ * Reads the address at which a server is reached; paths are put behind it.
+ *
+ * @throws TypeError where it is not such an address, in the form that URLs have in tokens
+ */
+export function readBaseUrl(name: string, text: unknown): string {
+  const url = typeof text === 'string' ? URL.parse(text) : null
+  // As text, because tokens and proofs are compared with it as text.
+  const isBase = url !== null && isPrivate(url) && url.origin + url.pathname.replace(/\/$/, '') === text
+  if (isBase) return text as string
+  throw new TypeError(
+    `${name} must be a URL such as https://app.example.com, or http on localhost, without query, fragment ` +
+      'and a slash at its end',
+  )
+}
