@@ -1,7 +1,7 @@
 import { errors, type JSONWebKeySet, type JWTPayload } from 'jose'
 import type { Clock } from '../clock.ts'
 import { type Log, toLogText } from '../telemetry/events.ts'
-import { createKeySet, type ExpectedJwt, type KeySet, parseSignedJwt } from './key-set.ts'
+import { createKeySet, type ExpectedJwt, type KeySet, type KeySetOptions, parseSignedJwt } from './key-set.ts'
 
 /** Verifies JWTs with an issuer's signing keys, which it fetches and keeps up to date. */
 export interface JwksCache {
@@ -15,7 +15,7 @@ export interface JwksCache {
   verify(token: string, expected: ExpectedJwt): Promise<JWTPayload>
 }
 
-interface JwksCacheOptions {
+interface JwksCacheOptions extends KeySetOptions {
   /**
    * Fetches the key set; rejects where it cannot, and where the set is empty: that is a fault of the
    * endpoint, and must not replace keys that verify.
@@ -37,7 +37,7 @@ const coldCooldown = 1_000
  * a token that no known key verifies causes a fetch at once, even when the last one was a second ago (OpenID
  * Connect Core 10.1.1); at most one fetch is in flight; and a flood of unknown kids costs one fetch in 30 s.
  */
-export function createJwksCache({ fetchKeys, clock, log }: JwksCacheOptions): JwksCache {
+export function createJwksCache({ fetchKeys, clock, log, remembered = 0 }: JwksCacheOptions): JwksCache {
   let known: { keys: KeySet; fetchedAt: number } | undefined
   let inFlight: Promise<KeySet> | undefined
   /** Until when no fetch is made for each reason; a flood for one reason does not delay the others. */
@@ -46,7 +46,7 @@ export function createJwksCache({ fetchKeys, clock, log }: JwksCacheOptions): Jw
 
   async function fetchKeySet(): Promise<KeySet> {
     const keySet = await fetchKeys()
-    const keys = createKeySet(keySet)
+    const keys = createKeySet(keySet, { remembered })
     known = { keys, fetchedAt: clock.now() }
     lastFailure = undefined
     log('provider_keys_fetched', { kids: keySet.keys.map(({ kid }) => toLogText(String(kid ?? '(none)'))) })

@@ -8,6 +8,7 @@ import {
   type JWTPayload,
   UnsecuredJWT,
 } from 'jose'
+import { sha256Base64url } from '../crypto/hash.ts'
 
 /** What a JWT is compared with: `algorithms` are those that its signature may have. */
 export type ExpectedJwt = JWTClaimVerificationOptions & { algorithms: readonly string[] }
@@ -64,11 +65,20 @@ interface ImportedKey {
 
 /** The parts of a signed JWT. Nothing of it is verified. */
 export interface SignedJwt {
+  token: string
   header: ReturnType<typeof decodeProtectedHeader>
   /** Header and payload, over which the signature is made (RFC 7515 5.2). */
   signingInput: Buffer
   payload: string
   signature: Buffer
+}
+
+export interface KeySetOptions {
+  /**
+   * How many tokens to remember whose signature was verified, for callers that see a token again and again; 0
+   * by default. Only the signature is not checked again, everything else is.
+   */
+  remembered?: number
 }
 
 /**
@@ -77,12 +87,17 @@ export interface SignedJwt {
  *
  * @throws JWKSInvalid where an entry is no object
  */
-export function createKeySet({ keys: jwks }: JSONWebKeySet): KeySet {
+export function createKeySet(
+  { keys: jwks }: JSONWebKeySet,
+  { remembered = 0 }: KeySetOptions = {},
+): KeySet {
   if (!jwks.every((jwk) => typeof jwk === 'object' && jwk !== null)) {
     throw new errors.JWKSInvalid('JSON Web Key Set malformed')
   }
   const keys = jwks.map((jwk): ImportedKey => ({ jwk, publicKey: importPublicKey(jwk) }))
   const kids = new Set(jwks.map(({ kid }) => kid))
+  // Of this key set alone: a key that is withdrawn takes what it has verified with it.
+  const verified = createTokenMemory(remembered)
 
   return {
     verify(jwt, expected) {
@@ -92,8 +107,10 @@ export function createKeySet({ keys: jwks }: JSONWebKeySet): KeySet {
       if (first === undefined) throw new errors.JWKSNoMatchingKey()
       // One that cannot be used is a fault of the key set; but if others fit, they may have signed.
       if (others.length === 0 && first.publicKey instanceof Error) throw first.publicKey
-      if (!candidates.some(({ publicKey }) => isSignedBy(publicKey, jwt, algorithm))) {
-        throw new errors.JWSSignatureVerificationFailed()
+      if (!verified.has(jwt)) {
+        const isSigned = candidates.some(({ publicKey }) => isSignedBy(publicKey, jwt, algorithm))
+        if (!isSigned) throw new errors.JWSSignatureVerificationFailed()
+        verified.add(jwt)
       }
       return readClaims(jwt, expected)
     },
@@ -111,6 +128,20 @@ export function createKeySet({ keys: jwks }: JSONWebKeySet): KeySet {
         (jwk.use === undefined || jwk.use === 'sig') &&
         (jwk.key_ops === undefined || (Array.isArray(jwk.key_ops) && jwk.key_ops.includes('verify'))),
     )
+  }
+}
+
+/** Remembers tokens by their hash, the latest ones; with a capacity of 0, none. */
+function createTokenMemory(capacity: number) {
+  const hashes = new Set<string>()
+  return {
+    has: ({ token }: SignedJwt) => capacity > 0 && hashes.has(sha256Base64url(token)),
+    add({ token }: SignedJwt) {
+      if (capacity === 0) return
+      const [oldest] = hashes
+      if (hashes.size >= capacity && oldest !== undefined) hashes.delete(oldest)
+      hashes.add(sha256Base64url(token))
+    },
   }
 }
 
@@ -139,6 +170,7 @@ export function parseSignedJwt(token: string): SignedJwt {
   const [encodedHeader = '', payload = '', signature = '', ...rest] = token.split('.', 4)
   if (rest.length > 0 || !base64url.test(signature)) throw new errors.JWSInvalid('Invalid Compact JWS')
   return {
+    token,
     header: decodeHeader(token),
     // In UTF-8, so that no character outside of base64url has the bytes of one inside.
     signingInput: Buffer.from(`${encodedHeader}.${payload}`, 'utf8'),
