@@ -6,8 +6,8 @@ import { createJwksCache, type JwksCache } from '../jwks/jwks-cache.ts'
 const keyTimeout = 3_000
 
 /**
- * Tokens whose signature is checked once: an API sees each for five minutes, and the signature is most of what
- * a check costs.
+ * Tokens whose signature is checked once: an API sees each for five minutes, and the signature is most of
+ * what a check costs.
  */
 const remembered = 10_000
 

@@ -210,7 +210,7 @@ describe('POST /api/introspect (RFC 7662)', () => {
   })
 })
 
-describe('an API that asks (portico-bff/verify)', () => {
+describe('an API that asks (@portico-bff/verify)', () => {
   const servers: { close(): Promise<void> }[] = []
   afterEach(async () => {
     for (const server of servers.splice(0)) await server.close()
