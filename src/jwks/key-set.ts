@@ -87,10 +87,7 @@ export interface KeySetOptions {
  *
  * @throws JWKSInvalid where an entry is no object
  */
-export function createKeySet(
-  { keys: jwks }: JSONWebKeySet,
-  { remembered = 0 }: KeySetOptions = {},
-): KeySet {
+export function createKeySet({ keys: jwks }: JSONWebKeySet, { remembered = 0 }: KeySetOptions = {}): KeySet {
   if (!jwks.every((jwk) => typeof jwk === 'object' && jwk !== null)) {
     throw new errors.JWKSInvalid('JSON Web Key Set malformed')
   }

@@ -28,6 +28,11 @@ test.beforeAll(async () => {
     requireToken({ ...options, publicUrl: apiUrl }),
     (req, res) => void res.json({ sub: req.auth?.sub }),
   )
+  const mounted = express.Router().use(requireToken({ ...options, publicUrl: apiUrl }))
+  api.use(
+    '/v1',
+    mounted.get('/orders', (req, res) => void res.json({ sub: req.auth?.sub })),
+  )
   apiServer.serve(api)
 })
 test.afterAll(() => apiServer.close())
@@ -203,6 +208,13 @@ describe('an API', () => {
       socket.on('data', (chunk) => resolve(chunk.toString()))
     })
     expect(response).toMatch(/^HTTP\/1\.1 40[14]/)
+  })
+
+  test('takes a proof for the whole address, also below the path of a router', async () => {
+    const token = await getBoundToken()
+    const target = { method: 'GET', url: `${apiUrl}/v1/orders`, accessToken: token }
+    expect((await call('/v1/orders', `DPoP ${token}`, await key.prove(target))).status).toBe(200)
+    expect((await call('/v1/orders', `DPoP ${token}`, await prove(token))).status).toBe(401)
   })
 
   test('takes a proof once', async () => {

@@ -385,6 +385,14 @@ describe('no token', () => {
   })
 })
 
+test('a header with several values is none', async () => {
+  const verifyToken = createTokenVerifier(readOptions({}, portico))
+  const good = `Bearer ${await getToken()}`
+  await expect(verifyToken({ headers: { authorization: [good, 'Bearer other'] } })).rejects.toMatchObject({
+    code: 'missing_token',
+  })
+})
+
 describe('R83: tokens that are bound to a key', () => {
   const getBoundToken = async () =>
     getToken(portico, {
@@ -493,8 +501,11 @@ describe('one verifier that sees a token again and again', () => {
     await expect(verify(token)).rejects.toMatchObject({ status: 401, message: 'The token has expired' })
   })
 
-  test('refuses it once its key is withdrawn', async () => {
-    const [first, next] = [await createProviderKey('k1', 'ES256'), await createProviderKey('k2', 'ES256')]
+  test.each([
+    ['is withdrawn', 'k2'],
+    ['is replaced by another one under the same id', 'k1'],
+  ])('refuses it once its key %s', async (_name, kid) => {
+    const [first, next] = [await createProviderKey('k1', 'ES256'), await createProviderKey(kid, 'ES256')]
     let published = [first.publicJwk]
     const server = closeAfterTest(await startTestServer())
     server.serve((_req, res) => void res.end(JSON.stringify({ keys: published })))
@@ -505,9 +516,8 @@ describe('one verifier that sees a token again and again', () => {
     published = [next.publicJwk]
     portico.clock.advance(minutes(5) + 1)
     // The keys are read again in the background.
-    await expect
-      .poll(() => verify(token).catch(({ status }: TokenRefused) => status), { interval: 5 })
-      .toBe(401)
+    const readStatus = () => verify(token).catch(({ status }: TokenRefused) => status)
+    await expect.poll(readStatus, { interval: 5 }).toBe(401)
   })
 
   test('gives each request claims of its own', async () => {

@@ -181,6 +181,37 @@ test('requireScope and requireGroup without requireToken before them let nobody 
   for (const path of ['/a', '/b']) expect((await request(bare).get(path)).status).toBe(401)
 })
 
+test('a req.auth of another library is none of ours', async () => {
+  const other = express()
+  other.use((req, _res, next) => {
+    Object.assign(req, { auth: { payload: { scope: 'x' }, user: 'ada', scope: 'x' } })
+    next()
+  })
+  other.get('/', requireScope('x'), (_req, res) => void res.json({}))
+  expect((await request(other).get('/')).status).toBe(401)
+})
+
+test('what onUnavailable throws is an error of the API, not an answer about the token', async () => {
+  const broken = express()
+  const onUnavailable = () => {
+    throw new Error('the log is full')
+  }
+  broken.use(requireToken({ issuer, jwksUri: 'http://127.0.0.1:1', clock, onUnavailable }))
+  const seen: unknown[] = []
+  broken.use(((error, _req, res, _next) => {
+    seen.push(error)
+    res.status(500).end()
+  }) satisfies express.ErrorRequestHandler)
+  expect(
+    (
+      await request(broken)
+        .get('/')
+        .set('authorization', `Bearer ${await sign()}`)
+    ).status,
+  ).toBe(500)
+  expect(String(seen[0])).toBe('Error: the log is full')
+})
+
 test('keys that cannot be had are 503, not a refused token; keys known once go on', async () => {
   areKeysUp = false
   const fresh = express()
