@@ -40,12 +40,16 @@ export function readExpected(options: ExpectedTokenOptions) {
  * @throws TypeError where it is not such an address, in the form that URLs have in tokens
  */
 export function readBaseUrl(name: string, text: unknown): string {
-  const url = typeof text === 'string' ? URL.parse(text) : null
-  // As text, because tokens and proofs are compared with it as text.
-  const isBase = url !== null && isPrivate(url) && url.origin + url.pathname.replace(/\/$/, '') === text
-  if (isBase) return text as string
+  if (typeof text === 'string' && isBaseUrl(text)) return text
   throw new TypeError(
     `${name} must be a URL such as https://app.example.com, or http on localhost, without query, fragment ` +
       'and a slash at its end',
   )
+}
+
+function isBaseUrl(text: string): boolean {
+  const url = URL.parse(text)
+  if (url === null || !/^https?:/.test(text) || !isPrivate(url)) return false
+  // As text, because tokens and proofs are compared with it as text.
+  return url.origin + url.pathname.replace(/\/$/, '') === text
 }

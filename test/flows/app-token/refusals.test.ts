@@ -568,7 +568,7 @@ test.each([
   'https://user@app.example.com',
   'https://app.example.com:443',
   'http://app.example.com',
-  'ftp://app.example.com',
+  'ftp://localhost',
 ])('%j is no issuer, and no address of an API: a mistake, said at once', (wrong) => {
   expect(() => requireToken({ issuer: wrong as string })).toThrow('issuer must be a URL')
   if (wrong === undefined) return
