@@ -411,6 +411,14 @@ describe('R83: tokens that are bound to a key', () => {
     expect(await ask(present, options)).toEqual(good)
   })
 
+  test('pass with a proof for the method of the request', async () => {
+    const token = await getBoundToken()
+    const verifyToken = createTokenVerifier(readOptions(options, portico))
+    const proof = await prove(token, { method: 'POST' })
+    const headers = { authorization: `DPoP ${token}`, dpop: proof }
+    expect(await verifyToken({ method: 'POST', url: '/orders', headers })).toMatchObject({ sub: '00u-grace' })
+  })
+
   const wrongProof = (title: string) =>
     expect.objectContaining({
       status: 401,
