@@ -109,6 +109,8 @@ function mint(key: SigningKey, sub: string): string {
 /** Starts a server; returns what sends it so many pipelines of requests. */
 async function start({ guard, tokens }: Variant): Promise<(times: number) => Promise<void>> {
   const server = await startTestServer()
+  // On a busy machine, it is long until a connection has its next turn.
+  server.server.keepAliveTimeout = 0
   const app = express()
   if (guard !== undefined) app.use(guard)
   app.get('/', (_req, res) => void res.json({ ok: true }))
@@ -124,6 +126,7 @@ async function start({ guard, tokens }: Variant): Promise<(times: number) => Pro
     next += pipelined
     socket.write(Buffer.concat(batch as Buffer[]))
   }
+  socket.on('close', () => fail(new Error('the connection was closed')))
   socket.on('data', (text: string) => {
     // An answer may come in two pieces.
     received += text

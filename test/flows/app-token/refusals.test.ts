@@ -262,7 +262,9 @@ describe('typ: JWT, for APP_TOKEN_TYP=JWT', () => {
   const options = { typ: 'JWT' } as const
 
   test('accepts such app tokens, and no others', async () => {
-    expect(await askWith(await forge(options), options)).toEqual(good)
+    const env = { APP_TOKEN_TYP: 'JWT', APP_TOKEN_SCOPE_CLAIM: 'scp' }
+    const at = closeAfterTest(await startPortico({ issuer: idp.issuer, env }))
+    expect(await askWith(await getToken(at), { ...options, scope: 'orders:read' }, at)).toEqual(good)
     expect(await askWith(await getToken(), options)).toEqual(invalid(notAccepted('typ')))
   })
 
@@ -417,6 +419,14 @@ describe('R83: tokens that are bound to a key', () => {
     const proof = await prove(token, { method: 'POST' })
     const headers = { authorization: `DPoP ${token}`, dpop: proof }
     expect(await verifyToken({ method: 'POST', url: '/orders', headers })).toMatchObject({ sub: '00u-grace' })
+  })
+
+  test('pass with a proof for a path that looks like a host', async () => {
+    const token = await getBoundToken()
+    const verifyToken = createTokenVerifier(readOptions(options, portico))
+    const proof = await prove(token, { url: `${apiUrl}//orders` })
+    const headers = { authorization: `DPoP ${token}`, dpop: proof }
+    expect(await verifyToken({ method: 'GET', url: '//orders', headers })).toMatchObject({ sub: '00u-grace' })
   })
 
   const wrongProof = (title: string) =>
