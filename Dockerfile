@@ -5,19 +5,21 @@
 
 FROM --platform=$BUILDPLATFORM node:26.10.0-bookworm-slim AS packages
 WORKDIR /app
+# --no-workspaces: the server needs none of the packages in packages/, so that their manifests stay out as well.
 COPY package.json package-lock.json .npmrc ./
 
 FROM packages AS build
 # Settings for a registry of your own, and its certificate, stay out of the image: `--secret id=npmrc,src=...`.
 RUN --mount=type=secret,id=npmrc,target=/run/secrets/npmrc --mount=type=secret,id=ca,target=/run/secrets/ca.pem \
-  npm ci --userconfig=/run/secrets/npmrc --ignore-scripts
+  npm ci --userconfig=/run/secrets/npmrc --ignore-scripts --no-workspaces
 COPY tsconfig.json tsconfig.build.json ./
 COPY src ./src
+COPY packages/prune-dist.ts ./packages/
 RUN npm run build:server
 
 FROM packages AS dependencies
 RUN --mount=type=secret,id=npmrc,target=/run/secrets/npmrc --mount=type=secret,id=ca,target=/run/secrets/ca.pem \
-  npm ci --userconfig=/run/secrets/npmrc --ignore-scripts --omit=dev
+  npm ci --userconfig=/run/secrets/npmrc --ignore-scripts --no-workspaces --omit=dev
 
 FROM node:26.10.0-bookworm-slim AS node
 
@@ -26,7 +28,7 @@ FROM node AS demo
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 RUN --mount=type=secret,id=npmrc,target=/run/secrets/npmrc --mount=type=secret,id=ca,target=/run/secrets/ca.pem \
-  npm ci --userconfig=/run/secrets/npmrc --ignore-scripts
+  npm ci --userconfig=/run/secrets/npmrc --ignore-scripts --no-workspaces
 COPY tsconfig.json ./
 COPY src ./src
 COPY client ./client

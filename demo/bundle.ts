@@ -7,7 +7,7 @@ export async function bundleApp(input: string, plugins: Plugin[] = []): Promise<
     input,
     plugins,
     platform: 'browser',
-    resolve: { alias: { 'portico-bff/client': join(import.meta.dirname, '../client/portico.ts') } },
+    resolve: { alias: { '@portico-bff/client': join(import.meta.dirname, '../client/portico.ts') } },
   })
   const { output } = await build.generate({ codeSplitting: false })
   await build.close()

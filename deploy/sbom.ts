@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
+import manifest from '../package.json' with { type: 'json' }
 
 /**
  * The software bill of materials of what is published and of the image: every package that Portico needs at run time,
@@ -16,31 +17,30 @@ interface Sbom {
   components: { 'bom-ref': string; name: string; version: string }[]
   dependencies: { ref: string; dependsOn: string[] }[]
 }
-interface LockFile {
-  name: string
-  packages: Record<string, { version: string; dev?: true; devOptional?: true }>
-}
 
 /**
- * Has npm make it for all packages, and leaves out those that only development needs. npm's own `--omit dev` leaves
- * out those as well that development needs among others (npm 11.19 lacked 50 of 139).
+ * Has npm make it for all packages, and leaves out those that no dependency of Portico leads to. npm's own `--omit dev`
+ * leaves out those as well that development needs among others (npm 11.19 lacked 50 of 139), and in the lock file those
+ * that only the packages in packages/ need look like Portico's own.
  */
 function createSbom(): Sbom {
   const args = ['sbom', '--sbom-format', 'cyclonedx', '--sbom-type', 'application', '--package-lock-only']
-  const sbom = JSON.parse(execFileSync('npm', args, { cwd: root, encoding: 'utf8' })) as Sbom
-  const lock = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as LockFile
-  const needed = new Set(
-    Object.entries(lock.packages)
-      .filter(([, { dev, devOptional }]) => !dev && !devOptional)
-      .map(([path, { version }]) => `${path.split('node_modules/').at(-1)}@${version}`),
-  )
+  const sbom = JSON.parse(
+    execFileSync('npm', [...args, '--no-workspaces'], { cwd: root, encoding: 'utf8' }),
+  ) as Sbom
   const { metadata, components, dependencies } = sbom
-  const self = metadata.component['bom-ref']
-  const isNeeded = (ref: string) => ref === self || needed.has(ref)
+  const needed = new Set([metadata.component['bom-ref']])
+  const visit = (ref: string) => {
+    if (needed.has(ref)) return
+    needed.add(ref)
+    for (const target of dependencies.find((entry) => entry.ref === ref)?.dependsOn ?? []) visit(target)
+  }
+  for (const [name, version] of Object.entries(manifest.dependencies)) visit(`${name}@${version}`)
+  const isNeeded = (ref: string) => needed.has(ref)
   return {
     ...sbom,
     // npm names the project after its folder.
-    metadata: { ...metadata, component: { ...metadata.component, name: lock.name } },
+    metadata: { ...metadata, component: { ...metadata.component, name: manifest.name } },
     components: components.filter((component) => isNeeded(component['bom-ref'])),
     dependencies: dependencies
       .filter(({ ref }) => isNeeded(ref))

@@ -1,5 +1,5 @@
+import type { PorticoError } from '@portico-bff/client'
 import { type ReactNode, useEffect, useRef, useState } from 'react'
-import type { PorticoError } from '../errors.ts'
 import { type RenderProblem, renderProblem } from './problem.tsx'
 import { usePortico } from './use-portico.ts'
 

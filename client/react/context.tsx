@@ -1,5 +1,5 @@
+import type { Portico, PorticoUser } from '@portico-bff/client'
 import { createContext, type ReactNode, useContext } from 'react'
-import type { Portico, PorticoUser } from '../types.ts'
 
 const PorticoContext = createContext<Portico | undefined>(undefined)
 

@@ -1,5 +1,5 @@
+import type { PorticoError } from '@portico-bff/client'
 import type { ReactNode } from 'react'
-import type { PorticoError } from '../errors.ts'
 
 /** Renders an error; `retry` tries once more what failed. */
 export type RenderProblem = (error: PorticoError, retry: () => void) => ReactNode

@@ -1,5 +1,5 @@
+import type { LoginOptions } from '@portico-bff/client'
 import { type ReactNode, useState } from 'react'
-import type { LoginOptions } from '../types.ts'
 import { type RenderProblem, renderProblem } from './problem.tsx'
 import { SignIn } from './sign-in.tsx'
 import { usePortico } from './use-portico.ts'

@@ -1,6 +1,5 @@
+import type { LoginOptions, PorticoError } from '@portico-bff/client'
 import { type ReactNode, useEffect, useRef, useState } from 'react'
-import type { PorticoError } from '../errors.ts'
-import type { LoginOptions } from '../types.ts'
 import type { RenderProblem } from './problem.tsx'
 import { usePortico } from './use-portico.ts'
 

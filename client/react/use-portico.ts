@@ -1,5 +1,5 @@
+import type { Portico, PorticoState, PorticoUser } from '@portico-bff/client'
 import { useMemo, useSyncExternalStore } from 'react'
-import type { Portico, PorticoState, PorticoUser } from '../types.ts'
 import { useClient } from './context.tsx'
 
 const loading = { status: 'loading' } as const

@@ -1,5 +1,5 @@
+import type { TokenOptions } from '@portico-bff/client'
 import { useEffect, useState } from 'react'
-import type { TokenOptions } from '../types.ts'
 import { usePortico } from './use-portico.ts'
 
 /**

@@ -1,4 +1,4 @@
-import type { TokenOptions } from 'portico-bff/client'
+import type { TokenOptions } from '@portico-bff/client'
 import { demo, portico } from './client.ts'
 import { leaveFor, takeErrand } from './errand.ts'
 import { flow } from './flow.ts'

@@ -1,4 +1,4 @@
-import type { LoginOptions, PorticoSession, PorticoState, PorticoUser } from 'portico-bff/client'
+import type { LoginOptions, PorticoSession, PorticoState, PorticoUser } from '@portico-bff/client'
 import { prepareApiPanel } from './api-panel.ts'
 import { demo, portico } from './client.ts'
 import { prepareCopyPanel } from './copy-panel.ts'

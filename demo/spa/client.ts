@@ -1,4 +1,4 @@
-import { createPortico } from 'portico-bff/client'
+import { createPortico } from '@portico-bff/client'
 import type { SpaConfig } from './types.ts'
 
 /** What the demo was started with. */

@@ -1,4 +1,4 @@
-import { PorticoError } from 'portico-bff/client'
+import { PorticoError } from '@portico-bff/client'
 import type { SpaConfig } from './types.ts'
 
 /** Returns the element with that id; the page has all that are asked for. */

@@ -1,4 +1,4 @@
-import type { ListedSession } from 'portico-bff/client'
+import type { ListedSession } from '@portico-bff/client'
 import { portico } from './client.ts'
 import { announce, create, element, run } from './page.ts'
 

@@ -289,4 +289,5 @@ test('npm run sbom lists every dependency, and no package that only development 
   expect(bomFormat).toBe('CycloneDX')
   expect(Object.keys(packageJson.dependencies).filter((name) => !names.has(name))).toEqual([])
   expect(Object.keys(packageJson.devDependencies).filter((name) => names.has(name))).toEqual([])
+  expect([...names].filter((name) => name.startsWith('@portico-bff/'))).toEqual([])
 })

@@ -1,4 +1,4 @@
-import { createPortico, type PorticoState } from 'portico-bff/client'
+import { createPortico, type PorticoState } from '@portico-bff/client'
 
 /** The API, which accepts the app tokens of this Portico. */
 export const apiUrl: string = import.meta.env.VITE_API_URL ?? 'http://localhost:3002'

@@ -1,4 +1,4 @@
-import { usePortico, useToken } from 'portico-bff/react'
+import { usePortico, useToken } from '@portico-bff/react'
 import { useState } from 'react'
 import type { Run } from './app'
 import { apiUrl } from './portico'

@@ -1,4 +1,4 @@
-import { Callback, RequireAuth, usePortico } from 'portico-bff/react'
+import { Callback, RequireAuth, usePortico } from '@portico-bff/react'
 import { useState } from 'react'
 import { Account } from './account'
 

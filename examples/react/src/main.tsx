@@ -1,4 +1,4 @@
-import { PorticoProvider } from 'portico-bff/react'
+import { PorticoProvider } from '@portico-bff/react'
 import { StrictMode } from 'react'
 import { createRoot } from 'react-dom/client'
 import { App } from './app'

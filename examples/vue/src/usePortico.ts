@@ -1,4 +1,4 @@
-import type { PorticoState } from 'portico-bff/client'
+import type { PorticoState } from '@portico-bff/client'
 import { onScopeDispose, type ShallowRef, shallowRef } from 'vue'
 import { portico } from './portico'
 

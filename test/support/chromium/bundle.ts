@@ -38,7 +38,7 @@ export function bundleClient(): Promise<BundledFile[]> {
   return ofClient
 }
 
-/** Bundles a script that imports `portico-bff/client`, as an app does, into one file. */
+/** Bundles a script that imports `@portico-bff/client`, as an app does, into one file. */
 export const bundleScript = (script: string): Promise<string> =>
   bundleApp('app', [
     {

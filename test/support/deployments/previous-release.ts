@@ -38,7 +38,11 @@ export function unpackPreviousRelease(): PreviousRelease {
   const archive = execFileSync('git', ['-C', root, 'archive', name, ...files], { maxBuffer: 2 ** 28 })
   execFileSync('tar', ['-x', '-C', tree], { input: archive })
   if (hasItsDependencies(tree)) symlinkSync(join(root, 'node_modules'), join(tree, 'node_modules'))
-  else execFileSync('npm', ['ci', '--omit=dev', '--ignore-scripts'], { cwd: tree, stdio: 'inherit' })
+  else
+    execFileSync('npm', ['ci', '--omit=dev', '--no-workspaces', '--ignore-scripts'], {
+      cwd: tree,
+      stdio: 'inherit',
+    })
   return { tree, remove: () => rmSync(tree, { recursive: true, force: true }) }
 }
 
