@@ -4,11 +4,10 @@ import { join } from 'node:path'
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { createDemoProvider } from '../../demo/provider/provider.ts'
-import manifest from '../../package.json' with { type: 'json' }
 import { findFlaws, noFlaws } from '../support/chromium/accessibility.ts'
 import { launchChromium } from '../support/chromium/chromium.ts'
 import { signInAsAda } from '../support/chromium/demo.ts'
-import { npm } from '../support/examples/pack.ts'
+import { npm, packages } from '../support/examples/pack.ts'
 import { closeAfterTest } from '../support/fixtures.ts'
 import { freePort, startTestServer } from '../support/network/http-server.ts'
 import { testSecret } from '../support/portico.ts'
@@ -194,11 +193,12 @@ test('a dev server that is not PUBLIC_URL: the status says what is wrong', async
   await expect.poll(status).toContain(`PUBLIC_URL is http://localhost:${port}`)
 })
 
-test('the lockfile of the examples knows what this package depends on (CONTRIBUTING.md, Tests)', () => {
-  const { packages } = JSON.parse(readFileSync(join(folder, 'package-lock.json'), 'utf8')) as {
-    packages: Record<string, { dependencies?: object } | undefined>
+test('the lockfile of the examples knows what the packages depend on (CONTRIBUTING.md, Tests)', () => {
+  const { packages: locked } = JSON.parse(readFileSync(join(folder, 'package-lock.json'), 'utf8')) as {
+    packages: Record<string, object | undefined>
   }
-  expect(packages['node_modules/portico-bff']?.dependencies).toEqual(manifest.dependencies)
+  for (const { name, version, dependencies } of [packages.client.manifest, packages.react.manifest])
+    expect(locked[`node_modules/${name}`]).toMatchObject({ version, dependencies })
 })
 
 test('all examples have the same style', () => {
