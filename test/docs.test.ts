@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import manifest from '../package.json' with { type: 'json' }
 import { type RouteMember, routeMembers } from '../src/config/proxy/route-members.ts'
 import { type Setting, settings } from '../src/config/settings.ts'
 import { catalogue } from '../src/telemetry/metrics/catalogue.ts'
@@ -9,6 +10,8 @@ const root = resolve(import.meta.dirname, '..')
 const read = (file: string) => readFileSync(join(root, file), 'utf8')
 const readme = read('README.md')
 const configuration = read('docs/configuration.md')
+/** What the addresses of the repository's files begin with. */
+const blobs = manifest.homepage.replace('#readme', '/blob/main/')
 
 /** Every document, by its path from the root. */
 const documents = [
@@ -18,6 +21,9 @@ const documents = [
     .map((name) => `docs/${name}`),
   'examples/README.md',
   'examples/forward-auth/README.md',
+  'packages/client/README.md',
+  'packages/react/README.md',
+  'packages/verify/README.md',
 ].sort()
 
 const inCode = new Map(Object.entries(settings as Record<string, Setting<unknown>>))
@@ -175,9 +181,14 @@ describe.each(documents)('%s', (file) => {
   const text = read(file)
 
   test('links to files and headings that exist', () => {
-    for (const [, address = ''] of text.matchAll(/\]\((?!https:)([^)]+)\)|(?:src|srcset)="([^"]+)"/g)) {
+    for (const [, inText, inHtml = ''] of text.matchAll(/\]\(([^)]+)\)|(?:src|srcset)="([^"]+)"/g)) {
+      const address = inText ?? inHtml
       const [path = '', anchor] = address.split('#')
-      const target = path === '' ? file : relative(root, resolve(root, dirname(file), path))
+      // What npm shows of a package in packages/ names the repository in full.
+      const inRepository = path.startsWith(blobs)
+      if (path.startsWith('https:') && !inRepository) continue
+      const from = inRepository ? root : resolve(root, dirname(file))
+      const target = path === '' ? file : relative(root, resolve(from, path.replace(blobs, '')))
       expect([address, existsSync(join(root, target))]).toEqual([address, true])
       if (anchor !== undefined) expect(anchorsOf(target)).toContain(anchor)
     }
@@ -245,9 +256,10 @@ test('every decision is in the index, under its number', () => {
 })
 
 test('the tree holds no registry host and no machine path', () => {
-  expect(read('package-lock.json')).not.toMatch(/"resolved"|registry\./)
+  expect(read('package-lock.json')).not.toMatch(/"resolved": "(?!packages\/)|registry\./)
   const others = ['Dockerfile', '.ci/run', '.npmrc', 'package.json', '.github/workflows/ci.yml']
-  for (const file of [...documents, ...others]) {
+  const manifests = ['client', 'react', 'verify'].map((name) => `packages/${name}/package.json`)
+  for (const file of [...documents, ...others, ...manifests]) {
     expect([file, /registry\.npmjs|\/root\/|\/work\/|\/home\//.test(read(file))]).toEqual([file, false])
   }
 })
