@@ -47,5 +47,5 @@ const isMissing = (name: string, env: Environment) =>
  * OAUTH_PORT=tcp://10.0.0.1:80, OAUTH_PORT_80_TCP_ADDR.
  */
 const isServiceLink = (name: string, value = '') =>
-  /_SERVICE_(HOST|PORT(_\w+)?)$|_PORT_\d+_(TCP|UDP|SCTP)(_(ADDR|PORT|PROTO))?$/.test(name) ||
+  /_SERVICE_(HOST|PORT)$|_SERVICE_PORT_|_PORT_\d{1,5}_(TCP|UDP|SCTP)(_(ADDR|PORT|PROTO))?$/.test(name) ||
   (name.endsWith('_PORT') && /^(tcp|udp|sctp):\/\//.test(value))
