@@ -22,13 +22,13 @@ export type Call = <Answer>(path: string, options?: CallOptions) => Promise<Answ
 /** Milliseconds after which a call counts as unanswered: a hanging one must not block the other tabs. */
 const timeout = 60_000
 
-/** Creates the function that calls the Portico at an origin; an empty one is the page's own. */
-export function createCall(origin: string): Call {
+/** Creates the function that calls the Portico at an address; an empty one is the page's own origin. */
+export function createCall(base: string): Call {
   return async function call<Answer>(
     path: string,
     { method = 'GET', body, has, getKey }: CallOptions = {},
   ): Promise<Answer> {
-    const url = new URL(`/api/${path}`, origin || location.href)
+    const url = new URL(`${base}/api/${path}`, location.href)
     const key = await getKey?.()
     const send = async () => {
       const proof = await key?.prove(url, method)

@@ -15,8 +15,8 @@ interface CallbackAnswer<User extends PorticoUser> extends Omit<SharedToken, 'su
 type LogoutOptions = NonNullable<Parameters<Portico['logout']>[0]>
 
 interface NavigationsOptions<User extends PorticoUser> {
-  /** Portico's origin; empty for the page's own. */
-  origin: string
+  /** Portico's address; empty for the page's own origin. */
+  url: string
   callbackPath: string
   call: Call
   getKey: GetDpopKey | undefined
@@ -40,7 +40,7 @@ const returnToName = 'portico return_to'
 
 /** Creates login, callback and logout. */
 export function createNavigations<User extends PorticoUser>({
-  origin,
+  url,
   callbackPath,
   call,
   getKey,
@@ -65,7 +65,7 @@ export function createNavigations<User extends PorticoUser>({
   const isCallbackPage = () => `${location.pathname}/`.startsWith(`${callbackPath}/`)
 
   /** An address as Portico accepts it: a path alone is one of Portico's own origin. */
-  const toReturnTo = (path: string) => shorten(path, origin || location.origin)
+  const toReturnTo = (path: string) => shorten(path, new URL(url, location.href).origin)
 
   async function begin(options: LoginOptions): Promise<void> {
     const { returnTo, provider, prompt, loginHint, acrValues, maxAge } = options

@@ -18,7 +18,7 @@ export type * from './types.ts'
 /**
  * Creates the client of a Portico. One for each app: a module of the app exports it.
  *
- * @throws TypeError where `url` or one of `apiOrigins` is not an origin
+ * @throws TypeError where `url` is no address of a server, or one of `apiOrigins` no origin
  *
  * @example
  * export const portico = createPortico({ apiOrigins: ['https://api.example.com'] })
@@ -27,17 +27,18 @@ export type * from './types.ts'
  * const orders = await portico.fetch('https://api.example.com/orders')
  */
 export function createPortico<User extends PorticoUser = PorticoUser>({
-  url: origin = '',
+  url = '',
   apiOrigins,
   callbackPath = '/callback',
   dpop = false,
 }: PorticoOptions): Portico<User> {
-  if (origin) assertOrigin('url', origin)
+  const server = url.replace(/(^|\w)(\/[\w.~-]+)+$/, '$1')
+  if (server) assertOrigin('url', server)
   for (const api of apiOrigins) if (api !== 'self') assertOrigin('apiOrigins', api)
-  const getKey = dpop ? createLazyKey(origin) : undefined
+  const getKey = dpop ? createLazyKey(url) : undefined
   const store = createStateStore<User>()
   const activity = createActivity(() => timetable.plan())
-  const tabs = createTabs(origin, (message) => {
+  const tabs = createTabs(url, (message) => {
     if (message.type === 'token') tokens.keep(message.token, message.name)
     session.receive(message)
   })
@@ -45,7 +46,7 @@ export function createPortico<User extends PorticoUser = PorticoUser>({
     ...session.jobs,
     { dueIn: tokens.renewalDue, run: () => tokens.get().catch(() => {}) },
   ])
-  const send = createCall(origin)
+  const send = createCall(url)
   /** The first call of the server starts the client. */
   const callServer: Call = (path, options) => {
     void start()
@@ -60,7 +61,7 @@ export function createPortico<User extends PorticoUser = PorticoUser>({
     isTokenExpired: () => tokens.isExpired(),
   })
   const tokens: Tokens = createTokens({ session, store, getKey, tabs, onKept: timetable.plan })
-  const navigations = createNavigations({ origin, callbackPath, call: callServer, getKey, session, tokens })
+  const navigations = createNavigations({ url, callbackPath, call: callServer, getKey, session, tokens })
 
   let ready: Promise<unknown> | undefined
   let finishCallback: (() => void) | undefined

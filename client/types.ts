@@ -2,7 +2,10 @@ import type { PorticoError } from './errors.ts'
 
 /** Where Portico and the APIs are, and how the app signs in. */
 export interface PorticoOptions {
-  /** Portico's origin, such as `https://auth.example.com`; the page's own origin by default. */
+  /**
+   * Portico's address (PUBLIC_URL), such as `https://auth.example.com`, `https://app.example.com/shop` or
+   * `/shop`; the page's own origin by default.
+   */
   url?: string
   /**
    * The origins of the APIs that may receive the app token, such as `https://api.example.com`; `self` is the

@@ -6,6 +6,7 @@ import { type Clock, systemClock } from './clock.ts'
 import type { Config } from './config/config.ts'
 import type { ProviderConfig } from './config/providers/provider-config.ts'
 import { createSubjectHashes } from './crypto/subject-hash.ts'
+import type { PorticoHooks } from './embedding/hooks.ts'
 import { createRecentEvents, type RecentEvents } from './explain/recent-events.ts'
 import { createLifecycle, type Lifecycle } from './lifecycle.ts'
 import { createProvider } from './provider/provider.ts'
@@ -23,6 +24,7 @@ import {
   createSessionTermination,
   type SessionTermination,
 } from './session/termination/session-termination.ts'
+import { createSignOutNotices, type SignOutNotices } from './session/termination/sign-out-notices.ts'
 import { createTokenRevocation, type TokenRevocation } from './session/termination/token-revocation.ts'
 import { type AuditLog, openAuditLog } from './telemetry/audit/audit-log.ts'
 import type { Log } from './telemetry/events.ts'
@@ -57,6 +59,9 @@ export interface Components {
   upstreamTokens: UpstreamTokens
   proxy: Proxy
   lifecycle: Lifecycle
+  /** What a host app is asked, and what it hears; empty in a server of its own. */
+  hooks: PorticoHooks
+  signOutNotices: SignOutNotices
   /** Undefined where no operator can ask for them. */
   recentEvents: RecentEvents | undefined
 }
@@ -84,7 +89,10 @@ export async function createComponents(
   telemetry.recentEvents?.start(store, log)
   const providers = replaced.providers ?? createConfiguredProviders(config, clock, log, observer)
   const tokenRevocation = replaced.tokenRevocation ?? createTokenRevocation({ store, providers, log })
-  const termination = replaced.termination ?? createSessionTermination({ store, tokenRevocation, log })
+  const { hooks = {} } = replaced
+  const signOutNotices = createSignOutNotices(hooks, log)
+  const termination =
+    replaced.termination ?? createSessionTermination({ store, tokenRevocation, log, notices: signOutNotices })
   const tokenRefresher =
     replaced.tokenRefresher ??
     createTokenRefresher({ store, termination, providers, clock, log, observer, tracing, timeout })
@@ -96,7 +104,7 @@ export async function createComponents(
     replaced.upstreamTokens ??
     createUpstreamTokens({ config, tokenRefresher, providers, signAppToken, clock })
   const proxy = replaced.proxy ?? createProxy(config, store, upstreamTokens, { observer, tracing })
-  const lifecycle = createLifecycle()
+  const lifecycle = createLifecycle(config.workers > 1)
   return {
     config,
     clock,
@@ -112,6 +120,8 @@ export async function createComponents(
     upstreamTokens,
     proxy,
     lifecycle,
+    hooks,
+    signOutNotices,
   }
 }
 
@@ -143,12 +153,12 @@ function createConfiguredRecentEvents({ operator, secrets }: Config, clock: Cloc
 
 /** Metrics are kept only where there is a port to read them at; prom-client is loaded only there. */
 async function createConfiguredMetrics(
-  { operator, providers }: Config,
+  { operator, providers, workers }: Config,
   traceId: () => string | undefined,
 ): Promise<Metrics | undefined> {
   if (operator === undefined) return undefined
   const { createMetrics } = await import('./telemetry/metrics/metrics.ts')
-  return createMetrics({ providers: providers.map(({ name }) => name), traceId })
+  return createMetrics({ providers: providers.map(({ name }) => name), hasWorkers: workers > 1, traceId })
 }
 
 /** Loaded only where there are traces: the SDK is larger than all other modules together. */
@@ -206,12 +216,12 @@ function createConfiguredProviders(config: Config, clock: Clock, log: Log, obser
 }
 
 function createProxy(
-  { proxyRoutes, secureCookies }: Config,
+  config: Config,
   store: Store,
   tokens: UpstreamTokens,
   { observer, tracing }: Pick<Components, 'observer' | 'tracing'>,
 ): Proxy {
-  const upstreams = createUpstreams(proxyRoutes, secureCookies)
+  const upstreams = createUpstreams(config.proxyRoutes, config)
   const openCalls = createOpenCalls(store)
   const forward = traceForward(createForward({ upstreams, tokens, openCalls, observer }), tracing)
   return { forward, openCalls, upstreams }

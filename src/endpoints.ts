@@ -21,6 +21,7 @@ import {
 } from './http/browser-endpoints/sessions.ts'
 import { createTokenHandler } from './http/browser-endpoints/token.ts'
 import { createUserinfoHandler } from './http/browser-endpoints/userinfo.ts'
+import { createHostGuards } from './http/embedded/host-guards.ts'
 import { createBackChannelLogoutHandler } from './http/machine-endpoints/back-channel-logout.ts'
 import { createFrontChannelLogoutHandler } from './http/machine-endpoints/front-channel-logout.ts'
 import { createReadinessHandler, livez } from './http/machine-endpoints/health.ts'
@@ -76,6 +77,7 @@ export function createEndpoints(components: Components) {
     ...createMachineEndpoints(components),
     proxy: createProxyHandler(components.proxy.forward, config),
     forwardAuth: createForwardAuthHandler(shared),
+    host: createHostGuards(shared),
   }
 }
 
@@ -116,7 +118,7 @@ function createGuards({ config, store, tokenRefresher, sessions, transactionCook
 function createBrowserEndpoints(components: BrowserComponents) {
   const { config, clock, store, providers, termination, tokenRefresher, keyRing } = components
   const { observer, tracing } = components
-  const { selectTokenClaims, signAppToken, sessions, transactionCookies } = components
+  const { selectTokenClaims, signAppToken, sessions, transactionCookies, hooks, tokenRevocation } = components
   const { secrets } = config
 
   const assertKeyBinding = createKeyBinding(config.tokenBinding)
@@ -148,6 +150,8 @@ function createBrowserEndpoints(components: BrowserComponents) {
     settlement,
     repeatedCallbacks,
     assertKeyBinding,
+    hooks,
+    tokenRevocation,
     observer,
     clock,
   })

@@ -26,6 +26,7 @@ const errors = {
   insufficient_group: { status: 403, title: 'You are not in a group that may do this' },
   insufficient_scope: { status: 403, title: 'A required scope was not granted' },
   insufficient_authorization: { status: 403, title: 'The caller is not allowed to do this' },
+  sign_in_refused: { status: 403, title: 'You may not sign in here' },
   csrf_check_failed: { status: 403, title: 'The request may come from another site' },
   not_found: { status: 404, title: 'Not found' },
   method_not_allowed: { status: 405, title: 'This address does not accept that method' },

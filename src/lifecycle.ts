@@ -18,13 +18,17 @@ interface Message {
   draining: boolean
 }
 
-/** Creates the state of one process. */
-export function createLifecycle(): Lifecycle {
+/**
+ * Creates the state of one process. With WORKERS, it shares its draining with the other workers; a host app
+ * may have workers that are none of this server.
+ */
+export function createLifecycle(hasWorkers: boolean): Lifecycle {
+  const isWorker = hasWorkers && cluster.isWorker
   let isDraining = false
   let isEnding = false
   let onAnswer: (() => void)[] = []
 
-  if (cluster.isWorker) {
+  if (isWorker) {
     process.on('message', (message: Message) => {
       if (message.type !== 'lifecycle:drain') return
       isDraining = message.draining
@@ -42,7 +46,7 @@ export function createLifecycle(): Lifecycle {
     },
     async setDraining(draining) {
       isDraining = draining
-      if (!cluster.isWorker) return
+      if (!isWorker) return
       const answer = new Promise<void>((resolve) => onAnswer.push(resolve))
       process.send?.({ type: 'lifecycle:drain', draining } satisfies Message)
       await answer

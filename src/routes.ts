@@ -1,6 +1,7 @@
-import express, { type Express, type RequestHandler } from 'express'
+import express, { type Express, type IRouter, type RequestHandler } from 'express'
 import type { Components } from './components.ts'
 import { createEndpoints } from './endpoints.ts'
+import type { HostGuards } from './http/embedded/host-guards.ts'
 import { handleBackChannelLogoutError } from './http/machine-endpoints/back-channel-logout.ts'
 import { handleUniversalLogoutError } from './http/machine-endpoints/universal-logout.ts'
 import { formBody, jsonBody, jsonOrFormBody } from './http/middleware/body.ts'
@@ -11,26 +12,62 @@ import { createRequestContext } from './http/middleware/request-context.ts'
 import { addResponseHeaders } from './http/middleware/response-headers.ts'
 import { createRequestTracing } from './http/middleware/trace-requests.ts'
 import { refuseMalformed } from './http/middleware/well-formed.ts'
-import { createAddRoute } from './http/route.ts'
+import { forwardAuthPath } from './http/proxy-endpoints/forward-auth.ts'
+import { createAddRoute, createAddressCheck } from './http/route.ts'
 import { createOperatorEndpoints } from './operator-endpoints.ts'
+import { proxyPrefix } from './proxy/route-match.ts'
+
+/** The app of a configuration. */
+export interface Routes {
+  app: Express
+  /** Whether a path, from the root of the origin, is an address of this app. Probes are the host's own. */
+  isOwn(path: string): boolean
+  /** What a host app uses for addresses of its own. */
+  host: HostGuards
+}
 
 /**
  * Creates the app: every address, and before its endpoint every guard, in the order in which they run. `spa`
  * answers at all other addresses, where this server serves the SPA as well.
  */
-export function createApp(components: Components, spa?: RequestHandler): Express {
-  const { config } = components
+export const createApp = (components: Components, spa?: RequestHandler): Express =>
+  createRoutes(components, spa).app
+
+/** As `createApp`; it also says which addresses the app has, for a host that has others. */
+export function createRoutes(components: Components, spa?: RequestHandler): Routes {
+  const { basePath, trustProxy } = components.config
+  const app = createExpressApp(components)
+  // For addresses in logs and rate limits, and for who may ask for forward auth.
+  app.set('trust proxy', [...trustProxy])
+  app.use(refuseMalformed)
   const to = createEndpoints(components)
+  const addresses = [`${forwardAuthPath}/*`, `${proxyPrefix}*`]
+  const below = basePath === '' ? app : express.Router({ caseSensitive: true })
+  addEndpoints(below, to, components, addresses)
+  addProbes(below, to)
+  const own = addresses.map((address) => basePath + address)
+  if (below !== app) {
+    // Below the path as at the root, nothing of the SPA is among the addresses of this server.
+    if (spa !== undefined) below.use(['/api', '/.well-known'], notFound)
+    app.use(basePath, below)
+    // Balancers know no path of PUBLIC_URL; and RFC 8414 3.1 puts that path of an issuer behind its own.
+    addProbes(app, to)
+    createAddRoute(app, own)(`/.well-known/oauth-authorization-server${basePath}`, { get: [to.metadata] })
+  }
+  // The SPA, which everyone may load: no guard.
+  if (spa !== undefined) app.use(spa)
+  app.use(notFound, createProblemDetails(components.config))
+  return { app, isOwn: createAddressCheck(own), host: to.host }
+}
+
+type Endpoints = ReturnType<typeof createEndpoints>
+
+/** Adds all addresses below PUBLIC_URL but the probes. */
+function addEndpoints(app: IRouter, to: Endpoints, { config }: Components, addresses: string[]): void {
   const { csrf, formCsrf, loginGuard, requireSession, requireFreshTokens } = to
   const { limitLogins, limitCallbacks, limitCalls } = to
   const { proxyCsrf, matchProxyRoute, requireRouteAccess } = to
-  const app = createExpressApp(components)
-  const route = createAddRoute(app)
-
-  // For addresses in logs and rate limits, and for who may ask for forward auth.
-  app.set('trust proxy', [...config.trustProxy])
-
-  app.use(refuseMalformed)
+  const route = createAddRoute(app, addresses)
 
   // Reverse proxies, before CORS: no page of another origin reads what they are answered.
   route('/api/forward-auth', { get: [to.forwardAuth] })
@@ -80,19 +117,18 @@ export function createApp(components: Components, spa?: RequestHandler): Express
   route('/api/universal-logout', { post: [jsonBody, to.universalLogout, handleUniversalLogoutError] })
   route('/api/introspect', { post: [formBody, to.introspect] })
 
-  // Machines: balancers, and readers of keys and metadata.
-  route('/livez', { get: [to.livez] })
-  route('/readyz', { get: [to.readyz] })
+  // Machines: readers of keys and metadata.
   route('/.well-known/jwks.json', { get: [to.jwks] })
   route('/.well-known/client-jwks.json', { get: [to.clientJwks] })
   route('/.well-known/oauth-authorization-server', { get: [to.metadata] })
   route('/.well-known/openid-configuration', { get: [to.openidConfiguration] })
+}
 
-  // The SPA, which everyone may load: no guard.
-  if (spa !== undefined) app.use(spa)
-
-  app.use(notFound, createProblemDetails(config))
-  return app
+/** Adds what balancers ask. */
+function addProbes(app: IRouter, to: Endpoints): void {
+  const route = createAddRoute(app)
+  route('/livez', { get: [to.livez] })
+  route('/readyz', { get: [to.readyz] })
 }
 
 /** Creates the app for operators and their monitoring, which has a port of its own that no browser needs. */

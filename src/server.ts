@@ -1,14 +1,13 @@
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
-import { type Components, createComponents } from './components.ts'
-import { type Config, hasSharedRateLimit } from './config/config.ts'
-import { findUnknownVariables } from './config/names/unknown-variables.ts'
-import { describeSettings, type Environment } from './config/read-settings.ts'
+import type { Components } from './components.ts'
+import type { Config } from './config/config.ts'
+import type { Environment } from './config/read-settings.ts'
 import { createSpa } from './http/spa/spa.ts'
 import { createHttpServer } from './http/wire/http-server.ts'
 import { createApp, createOperatorApp } from './routes.ts'
-import { toServerState } from './server-state.ts'
+import { createService, finishWithin, startBackground, stopBackground } from './service/service.ts'
 import type { Log } from './telemetry/events.ts'
 
 /** A server that listens. */
@@ -26,27 +25,9 @@ export interface RunningServer {
   reopenAudit(): void
 }
 
-/** How long requests in flight may take once the listener is closed, in milliseconds. */
-const finishWithin = 10_000
-
 /** Starts the server of a configuration, which was read from `env`; its log begins with what is in effect. */
 export async function serve(config: Config, env: Environment): Promise<RunningServer> {
-  const components = await createComponents(config)
-  const { log } = components
-  const providers = config.providers.map(({ name, issuer }) => `${name} ${issuer}`)
-  const claims = config.providers.map(({ name, claimNames }) => `${name} ${claimNames.join(',')}`)
-  const proxy_routes = config.proxyRoutes.map(
-    ({ name, origin, basePath, token }) => `${name} ${origin}${basePath} ${token.kind}`,
-  )
-  const traces = config.traces && toLogAddress(config.traces.url)
-  log('server_starting', { ...describeSettings(env), providers, claims, proxy_routes, traces })
-  for (const { name, meant } of findUnknownVariables(env))
-    log('config_unknown_variable', { variable: name, did_you_mean: meant })
-  if (hasSharedRateLimit(config)) log('config_shared_rate_limit', { variable: 'TRUST_PROXY' })
-  for (const { name, pkce } of config.providers) {
-    if (!pkce) log('config_pkce_disabled', { provider: name, variable: 'OIDC_PKCE' })
-  }
-  if (config.redis === undefined) log('store_in_memory', { variable: 'REDIS_URL' })
+  const components = await createService(config, env)
   return startServer(components).catch(async (error: unknown) => {
     // The process cannot end while a connection to Redis is open.
     await Promise.all([
@@ -57,17 +38,9 @@ export async function serve(config: Config, env: Environment): Promise<RunningSe
   })
 }
 
-/** An address without user name, password and query. */
-function toLogAddress(url: string): string {
-  const { origin, pathname } = new URL(url)
-  return origin + pathname
-}
-
 /** Listens at once: a provider that is down is discovered later, in the background. */
 export async function startServer(components: Components): Promise<RunningServer> {
-  const { config, providers, store, tokenRevocation, tokenRefresher, keyRing, proxy } = components
-  const { log, lifecycle, recentEvents, tracing } = components
-  components.metrics?.watch(toServerState(components))
+  const { config, log, lifecycle, proxy } = components
   const spa = createSpa(components)
   const server = createHttpServer(createApp(components, spa?.handler), components)
   // While draining, this makes clients and balancers send their next request elsewhere.
@@ -81,10 +54,7 @@ export async function startServer(components: Components): Promise<RunningServer
     throw error
   })
   log('server_listening', { host: config.listen.host, port, public_url: config.publicUrl })
-  for (const provider of providers.all) provider.start()
-  // The first token should not wait for keys to be made.
-  keyRing.signingKey().catch(() => {})
-  tokenRevocation.start()
+  startBackground(components)
 
   return {
     port,
@@ -109,19 +79,8 @@ export async function startServer(components: Components): Promise<RunningServer
       clearInterval(sweep)
       clearTimeout(deadline)
       operatorServer?.closeAllConnections()
-      // Tokens that were renewed beside a request are written before the process ends, and those of sessions
-      // that ended are revoked; what is not done in time, another replica does.
-      const settled = tokenRefresher.drain().then(() => tokenRevocation.stop())
-      await Promise.race([settled, delay(finishWithin, undefined, { ref: false })])
-      proxy.openCalls.stop()
-      await Promise.all([
-        ...providers.all.map((provider) => provider.close()),
-        proxy.upstreams.close(),
-        spa?.close(),
-      ])
-      await recentEvents?.stop()
-      await Promise.all([store.close(), tracing.close()])
-      log('server_stopped')
+      await spa?.close()
+      await stopBackground(components)
     },
   }
 }

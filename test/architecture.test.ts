@@ -35,8 +35,9 @@ const namesIn = (text: string): string[] =>
 const layers = [
   ['main'],
   ['cli'],
-  ['workers', 'server', 'doctor'],
-  ['routes', 'server-state'],
+  ['workers', 'server', 'doctor', 'portico'],
+  ['service'],
+  ['routes'],
   ['endpoints', 'operator-endpoints'],
   ['components'],
   ['http'],
@@ -45,7 +46,7 @@ const layers = [
   ['session'],
   ['provider'],
   ['jwks', 'config', 'crypto'],
-  ['expiring-map', 'telemetry', 'errors', 'advice', 'lifecycle'],
+  ['expiring-map', 'telemetry', 'errors', 'advice', 'lifecycle', 'embedding'],
   ['clock'],
 ]
 const folderOf = (file: string) => file.split('/')[0]?.replace(/\.ts$/, '') ?? ''

@@ -2,7 +2,7 @@ import { entryOnlySettings, type Setting, type SettingName, settings } from './s
 
 /** One problem of the configuration. It never contains the value of a setting, which may be a secret. */
 export interface Problem {
-  variable: SettingName | ProxyVariable | OpenTelemetryVariable
+  variable: SettingName | ProxyVariable | OpenTelemetryVariable | OptionName
   /** What is wrong, as the rest of a sentence that begins with the name: `must be a port number`. */
   problem: string
   /** The provider of PROVIDERS_FILE that the setting belongs to. */
@@ -15,6 +15,9 @@ export interface Problem {
 
 /** A variable that gives the upstream of a proxy route. */
 export type ProxyVariable = `PROXY_${string}`
+
+/** What a host app gave as an option. */
+export type OptionName = Uncapitalize<string>
 
 /** A variable of OpenTelemetry, which all programs that send traces have in common. */
 export type OpenTelemetryVariable = `OTEL_${string}`
@@ -40,24 +43,41 @@ export function toExample({ variable, provider, isSurplus, example: own }: Probl
   return provider === undefined ? `${variable}=${example}` : `"${variable}": ${JSON.stringify(example)}`
 }
 
+/** How the settings were given: how a problem is written, and what helps in the end. */
+export interface ConfigForm {
+  toText(problem: string): string
+  help: readonly string[]
+}
+
+const environment: ConfigForm = {
+  toText: (problem) => problem,
+  help: [
+    'docs/configuration.md explains every setting, .env.example is a file to start from, and the command `keys`',
+    'prints BFF_SECRETS:',
+    '  npm start -- keys    or    portico-bff keys',
+    'To see Portico work without any configuration, in a clone of its repository: npm run demo',
+  ],
+}
+
 /** Every problem of the configuration at once; `main.ts` prints it and exits with 78 (EX_CONFIG). */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError'
   readonly problems: readonly Problem[]
 
   /** @param notes sentences about what may have caused them, such as a misspelt variable */
-  constructor(problems: readonly Problem[], notes: readonly string[] = []) {
+  constructor(
+    problems: readonly Problem[],
+    notes: readonly string[] = [],
+    { toText, help }: ConfigForm = environment,
+  ) {
     super(
       [
         `Portico cannot start: ${problems.length} ${problems.length === 1 ? 'setting needs' : 'settings need'} your attention.`,
         '',
-        ...problems.map(renderProblem),
+        ...problems.map((problem) => toText(renderProblem(problem))),
         '',
         ...(notes.length === 0 ? [] : ['Also noticed:', ...notes.map((note) => `  ${note}`), '']),
-        'docs/configuration.md explains every setting, .env.example is a file to start from, and the command `keys`',
-        'prints BFF_SECRETS:',
-        '  npm start -- keys    or    portico-bff keys',
-        'To see Portico work without any configuration, in a clone of its repository: npm run demo',
+        ...help,
       ].join('\n'),
     )
     this.problems = problems

@@ -1,7 +1,13 @@
 import type { LogLevel } from '../telemetry/events.ts'
 import type { LogFormat } from '../telemetry/logger.ts'
 import { ConfigError, keepNew } from './config-error.ts'
-import { crossCheckSettings, toAllowedOrigins, toOperatorPort, toShutdownDrain } from './cross-checks.ts'
+import {
+  crossCheckSettings,
+  toAllowedOrigins,
+  toBasePath,
+  toOperatorPort,
+  toShutdownDrain,
+} from './cross-checks.ts'
 import { describeUnknown, findUnknownVariables } from './names/unknown-variables.ts'
 import type { ProviderConfig } from './providers/provider-config.ts'
 import { readProviders } from './providers/read-providers.ts'
@@ -132,7 +138,7 @@ export function readConfig(env: Environment): Config {
   return Object.freeze<Config>({
     publicUrl: values.PUBLIC_URL,
     origin: new URL(values.PUBLIC_URL).origin,
-    basePath: new URL(values.PUBLIC_URL).pathname.replace(/\/$/, ''),
+    basePath: toBasePath(values.PUBLIC_URL),
     secureCookies: values.PUBLIC_URL.startsWith('https:'),
     listen: { host: values.HOST, port: values.PORT },
     secrets: values.BFF_SECRETS,

@@ -16,8 +16,11 @@ export function crossCheckSettings(values: Values, isProduction: boolean): Probl
 
 /** Origins whose pages may call with credentials: this server's own and SPA_ORIGINS. */
 export function toAllowedOrigins({ PUBLIC_URL: own, SPA_ORIGINS: others = [] }: Values): string[] {
-  return [...new Set([...(own === undefined ? [] : [own]), ...others])]
+  return [...new Set([...(own === undefined ? [] : [new URL(own).origin]), ...others])]
 }
+
+/** The path of PUBLIC_URL without a slash at its end; an empty text where it has none. */
+export const toBasePath = (publicUrl: string): string => new URL(publicUrl).pathname.replace(/\/$/, '')
 
 /** The operator's port: OPERATOR_PORT, or the usual one where only a secret is set; undefined for none. */
 export function toOperatorPort({ OPERATOR_PORT: port, OPERATOR_SECRET: secret }: Values): number | undefined {
@@ -75,8 +78,9 @@ function returnToIsAllowed(values: Values): Problem[] {
       return { variable, problem: 'must be a path, or a URL on one of SPA_ORIGINS' }
     }
     // A login that ends at /api/login would begin the next login, endlessly.
-    if (origin === values.PUBLIC_URL && /^\/+api\//.test(pathname)) {
-      return { variable, problem: 'must not be below /api/' }
+    const own = `${toBasePath(values.PUBLIC_URL)}/api/`
+    if (origin === new URL(values.PUBLIC_URL).origin && pathname.replace(/^\/+/, '/').startsWith(own)) {
+      return { variable, problem: `must not be below ${own}` }
     }
     return []
   })

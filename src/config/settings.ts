@@ -26,8 +26,8 @@ import { contentSecurityPolicy, devServer, spaDirectory } from './values/spa.ts'
 import {
   endpoint,
   issuer,
-  origin,
   origins,
+  publicUrl,
   redirectUri,
   returnTo,
   userinfoEndpoint,
@@ -133,7 +133,7 @@ export const entryOnlySettings = {
 
 /** Every setting of the environment. */
 export const settings = {
-  PUBLIC_URL: setting(origin, { example: 'https://app.example.com', required: true }),
+  PUBLIC_URL: setting(publicUrl, { example: 'https://app.example.com', required: true }),
   HOST: setting(text, { example: '127.0.0.1', fallback: '0.0.0.0' }),
   PORT: setting(port, { example: '3000', fallback: '3000' }),
   BFF_SECRETS: setting(masterSecrets, {

@@ -71,8 +71,8 @@ function checkCookies({ publicUrl, secureCookies }: Config, env: Environment): F
   return [pass('cookies', `Secure, HttpOnly, __Host-, for ${publicUrl} only`)]
 }
 
-function checkOrigins({ publicUrl, allowedOrigins, providers }: Config): Finding[] {
-  const others = allowedOrigins.filter((origin) => origin !== publicUrl)
+function checkOrigins({ publicUrl, origin: own, allowedOrigins, providers }: Config): Finding[] {
+  const others = allowedOrigins.filter((origin) => origin !== own)
   const app =
     others.length === 0
       ? 'the app lives on PUBLIC_URL itself'

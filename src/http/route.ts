@@ -1,4 +1,4 @@
-import type { ErrorRequestHandler, Express, Request, RequestHandler } from 'express'
+import type { ErrorRequestHandler, IRouter, Request, RequestHandler } from 'express'
 import { AppError } from '../errors.ts'
 
 type Handler<P> = RequestHandler<P> | ErrorRequestHandler<P> | RequestHandler<P>[]
@@ -22,17 +22,33 @@ interface Methods<P> {
  */
 type AddRoute = <P = Request['params']>(path: string, methods: Methods<P>) => void
 
-/** Creates the function that adds addresses to an app. */
-export function createAddRoute(app: Express): AddRoute {
+/** Creates the function that adds addresses to an app or a router, and notes them in `added`. */
+export function createAddRoute(app: IRouter, added: string[] = []): AddRoute {
   return (path, { get, unsafeGet, post, delete: remove }) => {
     const verbs = { GET: get ?? unsafeGet, POST: post, DELETE: remove }
     const refuse = allowOnly(...Object.keys(verbs).filter((verb) => verbs[verb as keyof typeof verbs]))
     const route = app.route(path)
+    added.push(path)
     if (unsafeGet !== undefined) route.head(refuse).get(...unsafeGet)
     if (get !== undefined) route.get(...get)
     if (post !== undefined) route.post(...post)
     if (remove !== undefined) route.delete(...remove)
     route.all(refuse)
+  }
+}
+
+/**
+ * Creates the check whether a path is one of these addresses. They are written as in `routes.ts`: `:name` at
+ * the end stands for one segment, and `*` for everything.
+ */
+export function createAddressCheck(addresses: readonly string[]): (path: string) => boolean {
+  const known = new Set(addresses.map((address) => address.replace(/:\w+$/, ':')))
+  const prefixes = addresses.filter((address) => address.endsWith('*')).map((address) => address.slice(0, -1))
+  return (path) => {
+    // Express takes an address with a slash at its end as well.
+    const address = path.endsWith('/') ? path.slice(0, -1) : path
+    if (known.has(address) || prefixes.some((prefix) => path.startsWith(prefix))) return true
+    return known.has(`${address.slice(0, address.lastIndexOf('/'))}/:`)
   }
 }
 

@@ -2,15 +2,18 @@ import type { AssertKeyBinding } from '../app-token/key-binding.ts'
 import type { Clock } from '../clock.ts'
 import type { Config } from '../config/config.ts'
 import type { Sealer } from '../crypto/sealer.ts'
+import { type PorticoHooks, type SignIn, SignInRefused } from '../embedding/hooks.ts'
 import { AppError } from '../errors.ts'
 import { IdentifiedRefusal } from '../provider/identity/identified-refusal.ts'
 import type { Provider } from '../provider/provider.ts'
 import type { Providers } from '../provider/providers.ts'
+import type { NewSession } from '../session/session.ts'
+import type { TokenRevocation } from '../session/termination/token-revocation.ts'
 import type { Log } from '../telemetry/events.ts'
 import type { Observer } from '../telemetry/observer.ts'
 import { toRefusal } from './authorization-error.ts'
 import type { LoginLedger } from './ledger.ts'
-import { toLoginFailure } from './login-failed.ts'
+import { LoginFailed, toLoginFailure } from './login-failed.ts'
 import type { AuthorizationResponse, Browser, RepeatedLogin, VerifiedLogin } from './login-types.ts'
 import { createMixUpDefense } from './mix-up-defense.ts'
 import type { RepeatedCallbacks } from './repeated-callbacks.ts'
@@ -47,6 +50,8 @@ interface CompleteLoginOptions {
   settlement: Pick<LoginSettlement, 'recordFailure'>
   repeatedCallbacks: RepeatedCallbacks
   assertKeyBinding: AssertKeyBinding
+  hooks: Pick<PorticoHooks, 'onSignIn'>
+  tokenRevocation: Pick<TokenRevocation, 'revokeUnused'>
   observer: Pick<Observer, 'loginStep'>
   clock: Clock
 }
@@ -67,6 +72,8 @@ export function createCompleteLogin({
   settlement,
   repeatedCallbacks,
   assertKeyBinding,
+  hooks,
+  tokenRevocation,
   observer,
   clock,
 }: CompleteLoginOptions): CompleteLogin {
@@ -116,6 +123,7 @@ export function createCompleteLogin({
       const fingerprint = toResponseFingerprint(response)
       const login = { fingerprint, returnTo, startedAt, browserJkt, ...browser.client }
       const newSession = { identity: { ...identity, login }, tokens }
+      await askHost(newSession, transaction)
       return { outcome: 'verified', newSession, returnTo, transaction, response, arrivedAt }
     } catch (error) {
       await settlement.recordFailure(response, error, log)
@@ -125,11 +133,43 @@ export function createCompleteLogin({
     }
   }
 
+  /** Lets the host app refuse the user. A login that ends here leaves nothing behind. */
+  async function askHost(login: NewSession, transaction: Transaction): Promise<void> {
+    try {
+      await hooks.onSignIn?.(toSignIn(login))
+    } catch (error) {
+      tokenRevocation.revokeUnused(login)
+      // Of the app's own code: none of its errors is a refusal of this server.
+      if (!(error instanceof SignInRefused)) throw new Error('onSignIn failed', { cause: error })
+      const refusal = new AppError('sign_in_refused', error.message, { cause: error })
+      throw new LoginFailed(refusal, transaction, { appSub: login.identity.appSub })
+    }
+  }
+
   /** Reports how long the user and the provider took, by this server's clock: it began at another request. */
   function observeAuthorization({ name }: Provider, duration: number): void {
     const endedAt = performance.now()
     const times = { startedAt: endedAt - duration, endedAt }
     observer.loginStep({ provider: name, step: 'authorize', outcome: 'ok', ...times })
+  }
+}
+
+/** What the host app learns of a user. */
+function toSignIn({ identity, tokens }: NewSession): SignIn {
+  const { appSub, providerName, issuer, providerSub, claims, acr, amr, authTime, login } = identity
+  return {
+    user: { ...claims, sub: appSub },
+    provider: providerName,
+    claims: {
+      ...claims,
+      iss: issuer,
+      sub: providerSub,
+      acr,
+      amr,
+      auth_time: authTime,
+      scope: tokens.scope.join(' '),
+    },
+    browser: { device: login.device, address: login.address },
   }
 }
 

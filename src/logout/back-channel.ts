@@ -38,6 +38,7 @@ export function createBackChannelLogout({
     if (await replayDetection.isReplay(issuer, request.jti)) throw invalidLogoutToken('jti was used before')
     const ended = await termination.endAll(
       toGroup(issuer, request),
+      'back_channel_logout',
       ({ identity }) =>
         names.includes(identity.providerName) &&
         (request.sub === undefined || identity.providerSub === request.sub),

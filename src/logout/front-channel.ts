@@ -48,7 +48,7 @@ export function createFrontChannelLogout({
     const group = toProviderSidGroup(issuer, sid)
     // Anyone can send this request: without this check, guessed values of sid would fill the store.
     if ((await store.findByGroup(group)).length === 0) return
-    const ended = await termination.endAll(group)
+    const ended = await termination.endAll(group, 'front_channel_logout')
     if (ended.length > 0) log('frontchannel_logout_succeeded', { sessions: ended })
   }
 }

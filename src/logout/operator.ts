@@ -47,7 +47,7 @@ export function createOperatorSessions({
 
     async endOfSubject(appSub, log) {
       const { group, isOfProvider } = toSubject(appSub)
-      const ended = await termination.endAll(group, isOfProvider)
+      const ended = await termination.endAll(group, 'operator', isOfProvider)
       log('sessions_ended_by_operator', { sub: appSub, sessions: ended })
       return ended
     },
@@ -55,7 +55,7 @@ export function createOperatorSessions({
     async endOne(handle, log) {
       const session = await store.read(handle)
       if (session === undefined) throw new AppError('not_found', 'There is no session of this id.')
-      await termination.endChain(handle)
+      await termination.endChain(handle, { reason: 'operator' })
       log('sessions_ended_by_operator', { sub: session.identity.appSub, sessions: [handle] })
     },
 

@@ -82,7 +82,9 @@ export function createUniversalLogout({
     if (groups.length === 0) throw new AppError('not_found', 'No user of this issuer can sign in here.')
     const names = revocable.map(({ name }) => name)
     const isOfProviders = ({ identity }: Session) => names.includes(identity.providerName)
-    const ended = await Promise.all(groups.map((group) => termination.endAll(group, isOfProviders)))
+    const ended = await Promise.all(
+      groups.map((group) => termination.endAll(group, 'universal_logout', isOfProviders)),
+    )
     return ended.flat()
   }
 }

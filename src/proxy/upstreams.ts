@@ -1,5 +1,6 @@
 import { Pool } from 'undici'
 import type { ProxyRoute } from '../config/proxy/proxy-route.ts'
+import type { OwnAddress } from './headers/cookies.ts'
 import { createRequestHeaderSelection, type SelectRequestHeaders } from './headers/request-headers.ts'
 import { createResponseHeaderSelection, type SelectResponseHeaders } from './headers/response-headers.ts'
 
@@ -20,8 +21,8 @@ export interface Upstreams {
 }
 
 /** Creates the upstreams; none is connected before its first call. */
-export function createUpstreams(routes: readonly ProxyRoute[], secureCookies: boolean): Upstreams {
-  const upstreams = new Map(routes.map((route) => [route, createUpstream(route, secureCookies)]))
+export function createUpstreams(routes: readonly ProxyRoute[], own: OwnAddress): Upstreams {
+  const upstreams = new Map(routes.map((route) => [route, createUpstream(route, own)]))
   return {
     of(route) {
       const upstream = upstreams.get(route)
@@ -34,7 +35,7 @@ export function createUpstreams(routes: readonly ProxyRoute[], secureCookies: bo
   }
 }
 
-function createUpstream(route: ProxyRoute, secureCookies: boolean): Upstream {
+function createUpstream(route: ProxyRoute, own: OwnAddress): Upstream {
   return {
     pool: new Pool(route.origin, {
       // As many as there are calls: each event stream holds one, and calls that wait for another to end would
@@ -48,7 +49,7 @@ function createUpstream(route: ProxyRoute, secureCookies: boolean): Upstream {
       allowH2: false,
     }),
     selectRequestHeaders: createRequestHeaderSelection(route),
-    selectResponseHeaders: createResponseHeaderSelection(route, secureCookies),
+    selectResponseHeaders: createResponseHeaderSelection(route, own),
     dpopNonce: undefined,
   }
 }

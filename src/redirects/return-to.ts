@@ -3,7 +3,7 @@ const maxLength = 2_000
 
 /**
  * Reads a `return_to`, the address to which the browser goes after a login or logout; undefined where it
- * could be an open redirect (RFC 9700 4.11.1). Allowed are paths of this server, which are returned as paths,
+ * could be an open redirect (RFC 9700 4.11.1). Allowed are paths of this origin, which are returned as paths,
  * and URLs on one of the allowed origins, which are returned whole. Both are in printable ASCII as in a
  * browser's location: everything else is percent-encoded.
  */
@@ -17,10 +17,12 @@ export function readReturnTo(
   const url = URL.parse(value.replaceAll(' ', '%20'), publicUrl)
   if (url === null || url.username !== '' || url.password !== '') return undefined
   if (!allowedOrigins.includes(url.origin)) return undefined
-  if (url.origin === publicUrl && !isPathOfApp(url.pathname)) return undefined
+  const own = new URL(publicUrl)
+  const isOwn = url.origin === own.origin
+  if (isOwn && !isPathOfApp(url.pathname, own.pathname)) return undefined
   const path = `${url.pathname}${url.search}${url.hash}`
   // A backslash can be left in the query or fragment, where the URL parser does not encode it.
-  const returnTo = (url.origin === publicUrl ? path : url.href).replaceAll('\\', '%5C')
+  const returnTo = (isOwn ? path : url.href).replaceAll('\\', '%5C')
   return returnTo.length <= maxLength ? returnTo : undefined
 }
 
@@ -35,9 +37,10 @@ function isUnambiguous(value: string): boolean {
   return /^(\/$|\/[^/]|https?:\/\/)/i.test(value)
 }
 
-function isPathOfApp(pathname: string): boolean {
+/** Whether a path is one of the app; this server has its own below `basePath`. */
+function isPathOfApp(pathname: string, basePath: string): boolean {
   // A parsed path can begin with two slashes ("/.//evil.example"), which a browser treats as a host.
   if (pathname.startsWith('//')) return false
   // The address of the login or callback would begin another login, again and again.
-  return !pathname.startsWith('/api/')
+  return !pathname.startsWith(`${basePath.replace(/\/$/, '')}/api/`)
 }

@@ -11,6 +11,8 @@ export const levels = {
   worker_started: 'info',
   worker_ended: 'error',
   process_failed: 'error',
+  hook_failed: 'error',
+  router_misplaced: 'error',
   audit_reopened: 'info',
   audit_failed: 'error',
   config_unknown_variable: 'warn',

@@ -48,11 +48,23 @@ const toTestClient = (issuer: string) => ({
   OIDC_SCOPES: 'openid profile email groups offline_access orders:read orders:write',
 })
 
-export async function startPortico({
-  issuer,
-  env = {},
-  replaced = {},
-}: TestPorticoOptions): Promise<TestPortico> {
+export async function startPortico(options: TestPorticoOptions): Promise<TestPortico> {
+  const { components, settings, ...parts } = await createTestParts(options)
+  const server = await startServer(components)
+  return {
+    ...parts,
+    components,
+    url: `http://127.0.0.1:${server.port}`,
+    operatorPort: server.operatorPort,
+    async close() {
+      await server.close()
+      recordFile('audit', settings.AUDIT_LOG)
+    },
+  }
+}
+
+/** Creates the parts of a server with a clock, a log and a store that tests inspect. */
+export async function createTestParts({ issuer, env = {}, replaced = {} }: TestPorticoOptions) {
   const settings: Record<string, string | undefined> = {
     PUBLIC_URL: publicUrl,
     HOST: '127.0.0.1',
@@ -75,19 +87,7 @@ export async function startPortico({
   const log = createLog('debug', { write })
   const store = createMemoryStore({ clock, lifetimes: config.session })
   const components = await createComponents(config, { clock, log, store, ...replaced })
-  const server = await startServer(components)
-  return {
-    url: `http://127.0.0.1:${server.port}`,
-    operatorPort: server.operatorPort,
-    clock,
-    store,
-    components,
-    logged,
-    async close() {
-      await server.close()
-      recordFile('audit', settings.AUDIT_LOG)
-    },
-  }
+  return { components, settings, clock, store, logged }
 }
 
 /** Returns the address of the operator's port. */

@@ -1,4 +1,5 @@
 import type { Problem } from '../config-error.ts'
+import { toBasePath } from '../cross-checks.ts'
 import { isKeyOf } from './client-credentials.ts'
 import { type ProviderValues, toAccessTokenAudience, toClientAuthMethod } from './provider-from-settings.ts'
 
@@ -179,14 +180,17 @@ function redirectUriIsAllowed(
     : { variable: 'OIDC_REDIRECT_URI', problem: 'must lie on PUBLIC_URL or on one of SPA_ORIGINS' }
 }
 
-/** Below /api/, this server has an endpoint for authorization responses only at these two paths. */
+/** Below its /api/, this server has an endpoint for authorization responses only at these two paths. */
 function redirectUriIsACallback(
   { OIDC_REDIRECT_URI: redirectUri }: ProviderValues,
   { publicUrl, name }: ProviderContext,
 ): Problem | undefined {
-  const { origin, pathname } = new URL(redirectUri ?? 'https://none')
-  const isCallback = pathname === '/api/callback' || pathname === `/api/callback/${name}`
-  return origin !== publicUrl || !pathname.startsWith('/api/') || isCallback
+  if (redirectUri === undefined || publicUrl === undefined) return undefined
+  const { origin, pathname } = new URL(redirectUri)
+  const api = `${toBasePath(publicUrl)}/api/`
+  const callbacks = [`${api}callback`, `${api}callback/${name}`]
+  const isElsewhere = origin !== new URL(publicUrl).origin || !pathname.startsWith(api)
+  return isElsewhere || callbacks.includes(pathname)
     ? undefined
-    : { variable: 'OIDC_REDIRECT_URI', problem: `must be /api/callback or /api/callback/${name} below /api/` }
+    : { variable: 'OIDC_REDIRECT_URI', problem: `must be ${callbacks.join(' or ')} below ${api}` }
 }

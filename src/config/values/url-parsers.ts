@@ -2,8 +2,18 @@ import { z } from 'zod'
 import { list, type Parser, parser } from './parsers.ts'
 import { isPrivate } from './private-url.ts'
 
-/** The origin of an https URL, without a path. */
-export const origin: Parser<string> = parser(readOrigin)
+/** Where browsers reach this server: an origin, perhaps with a path, without a slash at its end. */
+export const publicUrl: Parser<string> = parser((text) => {
+  const { origin, pathname } = readHttpsUrl(text)
+  const path = pathname.replace(/\/$/, '')
+  // Plain ones, which no proxy and no router reads as another path.
+  if (text.includes('?') || !/^(\/[a-z\d][\w.~-]*)*$/i.test(path)) {
+    throw new Error(
+      'must be an origin, perhaps with a path of letters, digits and . _ ~ - (no query): https://app.example.com/shop',
+    )
+  }
+  return origin + path
+})
 
 /** An issuer identifier (RFC 8414 2), kept as it is written. */
 export const issuer: Parser<string> = parser((text) => {

@@ -78,6 +78,11 @@ export const browserCauses: readonly KnownCause[] = [
     remedy: startAgain,
   },
   {
+    code: 'sign_in_refused',
+    cause: 'the app that Portico is embedded in refused the user (onSignIn)',
+    remedy: 'the user has read why; the code of onSignIn in the app decides',
+  },
+  {
     code: 'session_expired',
     cause: 'the session had ended: by its timeouts, by a logout, or because the provider ended it',
     remedy: startAgain,

@@ -13,7 +13,8 @@ const refuseUnparsed: RequestHandler = (req, _res, next) => {
   const isChunked =
     req.headers['transfer-encoding'] !== undefined && req.headers['content-type'] !== undefined
   const hasBody = isChunked || Number(req.headers['content-length'] ?? 0) > 0
-  if (hasBody && req.body === undefined) {
+  // A host app may have read it before; what became a text or bytes there has no members.
+  if (hasBody && (typeof req.body !== 'object' || Buffer.isBuffer(req.body))) {
     throw new AppError('unsupported_media_type', 'This address does not accept a body of this Content-Type.')
   }
   next()

@@ -35,10 +35,12 @@ function ofRoutes(proxyRoutes: Config['proxyRoutes']): Exposure {
 export function createCors({
   allowedOrigins,
   proxyRoutes,
-}: Pick<Config, 'allowedOrigins' | 'proxyRoutes'>): RequestHandler {
+  basePath,
+}: Pick<Config, 'allowedOrigins' | 'proxyRoutes' | 'basePath'>): RequestHandler {
   const endpoints = createHandler(allowedOrigins, ofEndpoints)
   const apis = createHandler(allowedOrigins, ofRoutes(proxyRoutes))
-  return (req, res, next) => (req.originalUrl.startsWith(proxyPrefix) ? apis : endpoints)(req, res, next)
+  const prefix = basePath + proxyPrefix
+  return (req, res, next) => (req.originalUrl.startsWith(prefix) ? apis : endpoints)(req, res, next)
 }
 
 function createHandler(allowedOrigins: readonly string[], exposure: Exposure): RequestHandler {

@@ -42,8 +42,8 @@ export function createProblemDetails(config: Config): ErrorRequestHandler {
   }
 }
 
-/** The problem document of an error (RFC 9457 3). */
-export function toProblem({ title, status, detail, code }: AppError, requestId: string) {
+/** The problem document of an error (RFC 9457 3); requests of a host app have no id here. */
+export function toProblem({ title, status, detail, code }: AppError, requestId?: string) {
   return { type: 'about:blank', title, status, detail, code, request_id: requestId }
 }
 

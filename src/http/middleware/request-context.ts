@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto'
+import type { ServerResponse } from 'node:http'
 import type { Request, RequestHandler, Response } from 'express'
 import type { Clock } from '../../clock.ts'
+import type { Config } from '../../config/config.ts'
 import type { UpstreamTarget } from '../../proxy/route-match.ts'
 import type { Session } from '../../session/session.ts'
 import { type Log, type LogEvent, withFields } from '../../telemetry/events.ts'
@@ -30,6 +32,8 @@ declare global {
       upgradeHead?: Buffer
       /** Whether the request may take as long as its handler lets it, instead of the server's deadline. */
       hasOwnDeadline?: boolean
+      /** What middleware of a host app has put in the place of `writeHead`. */
+      hostWriteHead?: ServerResponse['writeHead']
       /** Whether another site may show the response in a frame: its own policy says which. */
       mayBeFramed?: boolean
       /**
@@ -49,10 +53,15 @@ export interface Retry {
   provider?: string | undefined
 }
 
-/** What monitoring asks every few seconds, and is of no interest to anyone who looks for a request. */
-export const probes: ReadonlySet<string> = new Set(['/livez', '/readyz', '/metrics'])
+/**
+ * The paths that monitoring asks every few seconds, and that are of no interest to anyone who looks for a
+ * request.
+ */
+export const listProbes = (basePath: string): ReadonlySet<string> =>
+  new Set(['/livez', '/readyz', '/metrics'].flatMap((path) => [path, basePath + path]))
 
 interface RequestContextOptions {
+  config: Pick<Config, 'basePath'>
   log: Log
   observer: Observer
   clock: Clock
@@ -66,7 +75,13 @@ const acceptableId = /^[\w.:=+/@-]{8,128}$/
  * that the proxy's log and this one agree, or a new one: anyone else could hide a request behind the id of
  * another. When the response is complete, one line is written, and the request is observed.
  */
-export function createRequestContext({ log, observer, clock }: RequestContextOptions): RequestHandler {
+export function createRequestContext({
+  config,
+  log,
+  observer,
+  clock,
+}: RequestContextOptions): RequestHandler {
+  const probes = listProbes(config.basePath)
   return (req, res, next) => {
     const requestId = readProxyId(req) ?? randomUUID()
     res.locals.requestId = requestId
@@ -99,7 +114,8 @@ export function createRequestContext({ log, observer, clock }: RequestContextOpt
     // The path without its query, which may contain a code. Read now, because routers rewrite it.
     const { path, method } = req
     res.once('close', () => {
-      res.locals.log(toCompletionEvent(path, res), {
+      const isProbe = probes.has(path)
+      res.locals.log(toCompletionEvent(isProbe, res), {
         method,
         path: withoutSubject(path).slice(0, 200),
         status: toSentStatus(res),
@@ -114,8 +130,8 @@ export function createRequestContext({ log, observer, clock }: RequestContextOpt
  * The event of a completed request. Probes come every few seconds, and the files of the app by the dozen:
  * those that succeed are logged at debug level.
  */
-function toCompletionEvent(path: string, { statusCode, locals }: Response): LogEvent {
-  if (probes.has(path) && statusCode === 200) return 'probe_completed'
+function toCompletionEvent(isProbe: boolean, { statusCode, locals }: Response): LogEvent {
+  if (isProbe && statusCode === 200) return 'probe_completed'
   return locals.appHeaders !== undefined && statusCode < 400 ? 'app_request_completed' : 'request_completed'
 }
 

@@ -17,10 +17,14 @@ export function addResponseHeaders(app: Express): void {
   const cacheable = without('Cache-Control', fixed)
 
   app.response.writeHead = function (this: Response, status: number, ...more: unknown[]) {
-    const { headers, mayBeFramed, appHeaders } = this.locals
+    const { headers, mayBeFramed, appHeaders, hostWriteHead } = this.locals
     const [own] = more
     // Node takes a list as it is only where no header was set before.
-    if (this.getHeaderNames().length === 0 && (own === undefined || Array.isArray(own))) {
+    if (
+      hostWriteHead === undefined &&
+      this.getHeaderNames().length === 0 &&
+      (own === undefined || Array.isArray(own))
+    ) {
       const ours = mayBeFramed
         ? framable
         : own !== undefined && hasName('Cache-Control', own)
@@ -28,7 +32,13 @@ export function addResponseHeaders(app: Express): void {
           : fixed
       return writeHead.call(this, status, [...(appHeaders ?? ours), ...headers, ...(own ?? [])])
     }
-    setMissing(this, [...(appHeaders ?? (mayBeFramed ? framable : fixed)), ...headers])
+    const fixedHere = appHeaders ?? (mayBeFramed ? framable : fixed)
+    if (hostWriteHead !== undefined) {
+      setGiven(this, own)
+      setMissing(this, [...fixedHere, ...headers])
+      return hostWriteHead.call(this, status)
+    }
+    setMissing(this, [...fixedHere, ...headers])
     return Reflect.apply(writeHead, this, [status, ...more])
   }
 }
@@ -46,6 +56,47 @@ function setMissing(res: Response, headers: readonly string[]): void {
     else if (!res.hasHeader(name)) res.setHeader(name, value)
   }
 }
+
+/** Sets the headers that a handler gave with the head: a flat list, or an object. */
+function setGiven(res: Response, given: unknown): void {
+  const pairs = Array.isArray(given)
+    ? given.flatMap((name, at) => (at % 2 === 0 ? [[name, given[at + 1]] as const] : []))
+    : Object.entries(given ?? {})
+  const names = new Set<string>()
+  for (const [name, value] of pairs) {
+    // Of what a handler gives several times, all count; what was set before does not.
+    if (names.has(name)) res.appendHeader(name, value)
+    else res.setHeader(name, value)
+    names.add(name)
+  }
+}
+
+/**
+ * Whether a header, by its name in small letters, says what only this server decides of its own addresses:
+ * who may read, frame and cache an answer, and how a request is named.
+ */
+export const isOwnHeader = (name: string): boolean => name.startsWith('access-control-') || decided.has(name)
+
+const decided: ReadonlySet<string> = new Set([
+  'cache-control',
+  'content-security-policy',
+  'content-security-policy-report-only',
+  'cross-origin-embedder-policy',
+  'cross-origin-opener-policy',
+  'cross-origin-resource-policy',
+  'origin-agent-cluster',
+  'permissions-policy',
+  'referrer-policy',
+  'strict-transport-security',
+  'x-content-type-options',
+  'x-dns-prefetch-control',
+  'x-download-options',
+  'x-frame-options',
+  'x-permitted-cross-domain-policies',
+  'x-powered-by',
+  'x-request-id',
+  'x-xss-protection',
+])
 
 const hasName = (name: string, headers: readonly unknown[]): boolean =>
   headers.some((text, at) => at % 2 === 0 && text === name)

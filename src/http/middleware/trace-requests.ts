@@ -5,7 +5,7 @@ import { toServerAttributes } from '../../telemetry/tracing/server-attributes.ts
 import type { TraceContext, Tracing } from '../../telemetry/tracing/tracing.ts'
 import { isFromTrustedProxy } from '../request/address.ts'
 import { noRoute, toRoutePattern } from '../route.ts'
-import { probes } from './request-context.ts'
+import { listProbes } from './request-context.ts'
 
 /** The methods that OpenTelemetry's conventions know; a client may send others, without end. */
 const knownMethods: ReadonlySet<string> = new Set(
@@ -14,7 +14,7 @@ const knownMethods: ReadonlySet<string> = new Set(
 
 interface RequestTracingOptions {
   tracing: Tracing
-  config: Pick<Config, 'publicUrl'>
+  config: Pick<Config, 'publicUrl' | 'basePath'>
 }
 
 /**
@@ -22,7 +22,8 @@ interface RequestTracingOptions {
  * span names the address as `routes.ts` writes it: a path may name a user, and a query may be a code.
  */
 export function createRequestTracing({ tracing, config }: RequestTracingOptions): RequestHandler {
-  const { publicUrl } = config
+  const { publicUrl, basePath } = config
+  const probes = listProbes(basePath)
   const server = { 'url.scheme': publicUrl.split(':')[0], ...toServerAttributes(publicUrl) }
 
   return (req, res, next) => {

@@ -5,11 +5,11 @@ import { isEqualInConstantTime } from '../../crypto/constant-time.ts'
 import { AppError } from '../../errors.ts'
 import { assertAccess, needsUser } from '../../proxy/access.ts'
 import type { AuthorizedSession, UpstreamTokens } from '../../proxy/tokens/upstream-token.ts'
-import { readReturnTo } from '../../redirects/return-to.ts'
 import type { Observer } from '../../telemetry/observer.ts'
 import { assertFromAllowedPage } from '../middleware/csrf.ts'
 import { noSession } from '../middleware/require-session.ts'
 import { isFromTrustedProxy } from '../request/address.ts'
+import { createLoginAddress } from '../request/login-address.ts'
 import { isNavigation } from '../request/navigation.ts'
 import type { BrowserSessions } from '../session/browser-sessions.ts'
 import { createForwardAuthRules, type ForwardAuthRule } from './forward-auth-rules.ts'
@@ -17,7 +17,7 @@ import { createIdentityHeaders } from './identity-headers.ts'
 import { isWebSocket, type OriginalRequest, readOriginalRequest } from './original-request.ts'
 
 /** The address of the endpoint. */
-const forwardAuthPath = '/api/forward-auth'
+export const forwardAuthPath = '/api/forward-auth'
 
 interface ForwardAuthOptions {
   config: Config
@@ -41,6 +41,8 @@ export function createForwardAuthHandler({
 }: ForwardAuthOptions): RequestHandler {
   const readRule = createForwardAuthRules(config)
   const toIdentityHeaders = createIdentityHeaders(selectTokenClaims)
+  const assertTrustedPeer = createTrustedPeerCheck()
+  const toLogin = createLoginAddress(config, sessions)
 
   return async (req, res) => {
     const { rule, original } = readQuestion(req, res)
@@ -60,7 +62,7 @@ export function createForwardAuthHandler({
   function readQuestion(req: Request, res: Response): { rule: ForwardAuthRule; original: OriginalRequest } {
     try {
       assertTrustedPeer(req)
-      const { route, query, known } = readAddress(req)
+      const { route, query, known } = readAddress(req, config.basePath)
       const rule = readRule(route, query)
       assertMayGetToken(req, rule, config.forwardAuthSecret)
       return { rule, original: readOriginalRequest(req, known) }
@@ -111,31 +113,28 @@ export function createForwardAuthHandler({
   }
 
   /**
-   * Where a user signs in and then comes back to the page; absolute, because Traefik resolves a relative
-   * address against this server's own. A link from another site may not have brought a strict cookie that
-   * exists: the browser first goes to the page once more, from a page of this server.
+   * Absolute, because Traefik resolves a relative address against this server's own.
    */
   function toLoginUrl(req: Request, { method, target = '' }: OriginalRequest): string {
-    const page = method === 'GET' ? readReturnTo(target, config.publicUrl, [config.publicUrl]) : undefined
-    const path = sessions.mayBeWithheld(req) ? '/api/session/continue' : '/api/login'
-    return `${config.publicUrl}${path}?${new URLSearchParams({ return_to: page ?? config.loginReturnTo })}`
+    return config.publicUrl + toLogin(req, method === 'GET' ? target : '')
   }
 }
 
-/** Connections of trusted peers. To parse an address costs a tenth of an answer: once for each connection. */
-const trustedConnections = new WeakSet<Request['socket']>()
-
 /** Only a proxy can say what the original request was; a browser that asks directly would say anything. */
-function assertTrustedPeer(req: Request): void {
-  if (trustedConnections.has(req.socket)) return
-  if (isFromTrustedProxy(req)) {
-    trustedConnections.add(req.socket)
-    return
+function createTrustedPeerCheck(): (req: Request) => void {
+  // To parse an address costs a tenth of an answer: once for each connection.
+  const trustedConnections = new WeakSet<Request['socket']>()
+  return (req) => {
+    if (trustedConnections.has(req.socket)) return
+    if (isFromTrustedProxy(req)) {
+      trustedConnections.add(req.socket)
+      return
+    }
+    throw new AppError(
+      'insufficient_authorization',
+      'Only the reverse proxies that TRUST_PROXY names may ask here, by their own addresses.',
+    )
   }
-  throw new AppError(
-    'insufficient_authorization',
-    'Only the reverse proxies that TRUST_PROXY names may ask here, by their own addresses.',
-  )
 }
 
 /**
@@ -153,12 +152,15 @@ function assertMayGetToken(req: Request, { token }: ForwardAuthRule, secret: str
 }
 
 /** What the request line says: the route, and the parameters or (Envoy) the original request. */
-function readAddress(req: Request): {
+function readAddress(
+  req: Request,
+  basePath: string,
+): {
   route: string | undefined
   query: string
   known: Partial<OriginalRequest>
 } {
-  const rest = req.originalUrl.slice(forwardAuthPath.length)
+  const rest = req.originalUrl.slice(basePath.length + forwardAuthPath.length)
   const [, segment, target] = /^\/([^/?]*)(\/.*)$/.exec(rest) ?? []
   if (segment !== undefined) {
     // The query belongs to the original request; parameters stand in the segment (RFC 3986 3.3).

@@ -9,10 +9,13 @@ import { readClientAddress } from '../request/address.ts'
 import type { BrowserSessions } from '../session/browser-sessions.ts'
 
 /** Creates the middleware that finds the route of a call, and refuses what no route allows. */
-export function createMatchProxyRoute({ proxyRoutes }: Pick<Config, 'proxyRoutes'>): RequestHandler {
+export function createMatchProxyRoute({
+  proxyRoutes,
+  basePath,
+}: Pick<Config, 'proxyRoutes' | 'basePath'>): RequestHandler {
   const match = createRouteMatch(proxyRoutes)
   return (req, res, next) => {
-    const target = match(req.method, req.originalUrl)
+    const target = match(req.method, req.originalUrl.slice(basePath.length))
     if (res.locals.upgradeHead !== undefined && !target.route.websocket) {
       const detail = `The API ${target.route.name} takes no WebSocket connections.`
       throw new AppError('invalid_request', detail, { reason: 'route without websocket' })
@@ -51,6 +54,7 @@ export function createProxyHandler(
   return (req, res) => {
     const { locals } = res
     const target = currentTarget(res)
+    if (req.readableDidRead) throw bodyIsGone()
     return forward({
       req,
       res,
@@ -68,6 +72,12 @@ export function createProxyHandler(
     })
   }
 }
+
+/** Middleware of a host app, such as `express.json()`, has read the body: it cannot be sent on any more. */
+const bodyIsGone = () =>
+  new AppError('unprocessable', 'The body was read before this server got the call.', {
+    reason: 'mount the router of Portico before the body parsers of the app',
+  })
 
 /** The target that `matchProxyRoute` found. */
 function currentTarget({ locals: { target } }: Response): UpstreamTarget {

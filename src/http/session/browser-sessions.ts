@@ -48,7 +48,7 @@ export interface BrowserSessions {
 }
 
 /** The session that a request names by its cookie. */
-interface FoundSession {
+export interface FoundSession {
   readonly cookie: 'absent' | 'valid'
   readonly session: Session | undefined
 }

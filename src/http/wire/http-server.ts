@@ -6,8 +6,6 @@ import type { AppError } from '../../errors.ts'
 import { proxyPrefix } from '../../proxy/route-match.ts'
 import type { Log } from '../../telemetry/events.ts'
 import { createProblemDetails } from '../middleware/problem-details.ts'
-import { normalizeForwardedFor } from './forwarded-for.ts'
-import { cutHeaderValues } from './header-values.ts'
 import {
   logRefusal,
   refuseConnection,
@@ -15,7 +13,7 @@ import {
   tunnelRefused,
   upgradeRefused,
 } from './refusals.ts'
-import { toOriginForm } from './request-target.ts'
+import { makeSafeToRead } from './safe-request.ts'
 
 /** All durations are milliseconds. */
 const deadlines = {
@@ -45,7 +43,7 @@ export function createHttpServer(app: Express, { config, log }: HttpServerOption
   /** A dev server reloads the app over a WebSocket connection, at an address that it chooses. */
   const hasDevServer = config.spa?.kind === 'dev-server'
   const shouldUpgradeCallback = (req: IncomingMessage) =>
-    isWebSocket(req) && (hasDevServer || req.url?.startsWith(proxyPrefix) === true)
+    isWebSocket(req) && (hasDevServer || req.url?.startsWith(config.basePath + proxyPrefix) === true)
   // Node's own check of Host is off, because it answers without a log line; `refuseMalformed` does the same.
   const server = createServer({ ...deadlines, requireHostHeader: false, shouldUpgradeCallback })
 
@@ -145,11 +143,3 @@ const isWebSocket = ({ method, headers }: IncomingMessage) =>
   method === 'GET' &&
   !Number(headers['content-length'] ?? 0) &&
   headers['transfer-encoding'] === undefined
-
-/** Normalizes what Express and its middleware read. */
-function makeSafeToRead(req: IncomingMessage): void {
-  req.url = toOriginForm(req.url ?? '')
-  cutHeaderValues(req.headers)
-  const forwardedFor = req.headers['x-forwarded-for']
-  if (typeof forwardedFor === 'string') req.headers['x-forwarded-for'] = normalizeForwardedFor(forwardedFor)
-}

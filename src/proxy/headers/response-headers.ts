@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { ProxyRoute } from '../../config/proxy/proxy-route.ts'
 import { proxyPrefix } from '../route-match.ts'
-import { toBrowserCookies } from './cookies.ts'
+import { type OwnAddress, toBrowserCookies } from './cookies.ts'
 
 /** The response headers that pass to every browser, by their names in small letters. */
 const passing = new Map(
@@ -42,11 +42,8 @@ export const listPassingResponseHeaders = (routes: readonly ProxyRoute[]): strin
  */
 export type SelectResponseHeaders = (status: number, headers: IncomingHttpHeaders) => string[]
 
-/** Creates the selection for one route; `secureCookies` says whether cookies are Secure here. */
-export function createResponseHeaderSelection(
-  route: ProxyRoute,
-  secureCookies: boolean,
-): SelectResponseHeaders {
+/** Creates the selection for one route. */
+export function createResponseHeaderSelection(route: ProxyRoute, own: OwnAddress): SelectResponseHeaders {
   const names = new Map([...passing, ...route.responseHeaders.map((name) => [name, name] as const)])
 
   return (status, headers) => {
@@ -57,16 +54,12 @@ export function createResponseHeaderSelection(
     }
     const { location, 'www-authenticate': challenges } = headers
     // undici has a list of a header that came twice: it is not clear where that would lead.
-    if (typeof location === 'string') push(selected, 'Location', toOwnLocation(location, route))
+    if (typeof location === 'string') push(selected, 'Location', toOwnLocation(location, route, own))
     if (challenges !== undefined && (status === 401 || status === 403)) {
       push(selected, 'WWW-Authenticate', [challenges].flat().filter(asksForToken))
     }
     if (route.cookies.length > 0) {
-      push(
-        selected,
-        'Set-Cookie',
-        toBrowserCookies([headers['set-cookie'] ?? []].flat(), route, secureCookies),
-      )
+      push(selected, 'Set-Cookie', toBrowserCookies([headers['set-cookie'] ?? []].flat(), route, own))
     }
     if (route.cache === 'private') pushCaching(selected, headers)
     return selected
@@ -109,7 +102,11 @@ function withoutQuoted(text: string): string {
  * Where a response leads: an address of the upstream becomes the one that it has here. One outside of the
  * route's base path cannot be reached, and would only name an inner host.
  */
-function toOwnLocation(location: string, { origin, basePath, name }: ProxyRoute): string | undefined {
+function toOwnLocation(
+  location: string,
+  { origin, basePath, name }: ProxyRoute,
+  own: OwnAddress,
+): string | undefined {
   const url = URL.parse(location, `${origin}${basePath}/`)
   // Browsers drop a tab anywhere in it, and take a backslash for a slash.
   if (url === null || /[\t\\]/.test(location)) return undefined
@@ -118,7 +115,7 @@ function toOwnLocation(location: string, { origin, basePath, name }: ProxyRoute)
   if (url.origin !== origin) return /^https?:$/.test(url.protocol) ? url.href : undefined
   const { pathname, search, hash } = url
   if (pathname !== basePath && !pathname.startsWith(`${basePath}/`)) return undefined
-  return `${proxyPrefix}${name}${pathname.slice(basePath.length)}${search}${hash}`
+  return `${own.basePath}${proxyPrefix}${name}${pathname.slice(basePath.length)}${search}${hash}`
 }
 
 /**

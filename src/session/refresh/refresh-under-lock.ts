@@ -111,7 +111,7 @@ export function createRefreshUnderLock({
 
   /** Ends a session whose grant has ended at the provider. */
   async function endRefused(session: Session, reason: string): Promise<RefreshResult> {
-    const { wasAlive } = await termination.end(session.handle)
+    const { wasAlive } = await termination.end(session.handle, { reason: 'provider' })
     if (wasAlive) log('session_ended_by_provider', { ...toLogFields(session), reason })
     return { outcome: 'ended' }
   }

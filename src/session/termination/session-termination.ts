@@ -1,8 +1,10 @@
+import type { SignOutReason } from '../../embedding/hooks.ts'
 import type { Log } from '../../telemetry/events.ts'
 import { inBatches } from '../batches.ts'
 import type { PendingRevocation, Session } from '../session.ts'
 import { type SessionGroup, toUserGroup } from '../session-groups.ts'
 import type { EndOptions, EndResult, SessionStore } from '../store.ts'
+import type { SignOutNotices } from './sign-out-notices.ts'
 import { createSupersession, maxSuccessors, type Supersession } from './supersession.ts'
 import type { TokenRevocation } from './token-revocation.ts'
 
@@ -11,7 +13,7 @@ import type { TokenRevocation } from './token-revocation.ts'
  * No other part ends sessions.
  */
 export interface SessionTermination extends Supersession {
-  end(handle: string, options?: EndOptions): Promise<EndResult>
+  end(handle: string, options?: TerminationOptions): Promise<EndResult>
   /**
    * Ends a session without revoking its tokens, because an active session may use the same tokens or the same
    * grant: for an expired predecessor, an abandoned login, or a failed replacement.
@@ -21,14 +23,18 @@ export interface SessionTermination extends Supersession {
    * Ends a session and the sessions of the same user that superseded it within the last seconds. Returns the
    * pending revocation of the first one.
    */
-  endChain(handle: string, options?: EndOptions): Promise<PendingRevocation | undefined>
+  endChain(handle: string, options?: TerminationOptions): Promise<PendingRevocation | undefined>
   /**
    * Ends every session of a group, and keeps logins in progress from making another. Sessions for which
    * `shouldEnd` returns false stay active.
    *
    * @returns the handles of those that ended
    */
-  endAll(group: SessionGroup, shouldEnd?: (session: Session) => boolean): Promise<string[]>
+  endAll(
+    group: SessionGroup,
+    reason: SignOutReason,
+    shouldEnd?: (session: Session) => boolean,
+  ): Promise<string[]>
   /**
    * Ends every session whose login began before this call, and keeps logins in progress from making another.
    * Their tokens wait for `revokeDue`, which calls the providers for few of them at once.
@@ -42,11 +48,20 @@ export interface SessionTermination extends Supersession {
   revokePending(handle: string): Promise<void>
 }
 
+/** How a session ends, and why: a logout, unless another reason is given. */
+export interface TerminationOptions extends EndOptions {
+  reason?: SignOutReason
+}
+
 interface SessionTerminationOptions {
   store: SessionStore
   tokenRevocation: Pick<TokenRevocation, 'revoke'>
   log: Log
+  /** Hears of each session that ended here for good; not of one that no browser ever got. */
+  notices?: Pick<SignOutNotices, 'give'>
 }
+
+const noNotices: Pick<SignOutNotices, 'give'> = { give() {} }
 
 /** Sessions that end at once: a user with thousands of them must not block the store for the others. */
 const batchSize = 100
@@ -59,11 +74,12 @@ export function createSessionTermination({
   store,
   tokenRevocation,
   log,
+  notices = noNotices,
 }: SessionTerminationOptions): SessionTermination {
   return {
     end,
     endWithoutRevoking,
-    ...createSupersession({ store, tokenRevocation, log, end, endWithoutRevoking }),
+    ...createSupersession({ store, tokenRevocation, log, notices, end, endWithoutRevoking }),
 
     async endChain(handle, options) {
       const { pendingRevocation, successor } = await end(handle, options)
@@ -91,7 +107,8 @@ export function createSessionTermination({
       }
     },
 
-    endOthers: (session) => endAll(toUserGroup(session.identity), ({ handle }) => handle !== session.handle),
+    endOthers: (session) =>
+      endAll(toUserGroup(session.identity), 'logout', ({ handle }) => handle !== session.handle),
 
     async revokePending(handle) {
       const pendingRevocation = await store.readPendingRevocation(handle)
@@ -99,9 +116,15 @@ export function createSessionTermination({
     },
   }
 
-  async function end(handle: string, options: EndOptions = {}): Promise<EndResult> {
+  async function end(
+    handle: string,
+    { reason = 'logout', ...options }: TerminationOptions = {},
+  ): Promise<EndResult> {
     const ended = await store.end(handle, options)
-    if (ended.pendingRevocation !== undefined) tokenRevocation.revoke(ended.pendingRevocation)
+    const { pendingRevocation, wasAlive } = ended
+    if (pendingRevocation === undefined) return ended
+    tokenRevocation.revoke(pendingRevocation)
+    if (wasAlive) notices.give(pendingRevocation, reason)
     return ended
   }
 
@@ -111,12 +134,13 @@ export function createSessionTermination({
 
   async function endAll(
     group: SessionGroup,
+    reason: SignOutReason,
     shouldEnd: (session: Session) => boolean = () => true,
   ): Promise<string[]> {
     // First: a login that is not rejected by it has already written its session to the group.
     await store.rejectEarlierLogins(group)
     const sessions = (await store.findByGroup(group)).filter(shouldEnd)
-    return inBatches(sessions, batchSize, endBatch)
+    return inBatches(sessions, batchSize, (batch) => endBatch(batch, reason))
   }
 
   /** Ends those whose login began before `cutoff`, at once; returns the handles of those that were active. */
@@ -125,16 +149,19 @@ export function createSessionTermination({
       handles.map(async (handle) => {
         const session = await store.read(handle)
         const isLater = session !== undefined && session.identity.login.startedAt >= cutoff
-        return !isLater && (await store.end(handle)).wasAlive
+        if (isLater) return false
+        const { wasAlive, pendingRevocation } = await store.end(handle)
+        if (wasAlive && pendingRevocation !== undefined) notices.give(pendingRevocation, 'operator')
+        return wasAlive
       }),
     )
     return handles.filter((_handle, position) => results[position])
   }
 
   /** Ends sessions at once; returns the handles of those that were still active. */
-  async function endBatch(sessions: readonly Session[]): Promise<string[]> {
+  async function endBatch(sessions: readonly Session[], reason: SignOutReason): Promise<string[]> {
     const handles = sessions.map(({ handle }) => handle)
-    const results = await Promise.all(handles.map((handle) => end(handle)))
+    const results = await Promise.all(handles.map((handle) => end(handle, { reason })))
     return handles.filter((_handle, position) => results[position]?.wasAlive)
   }
 }

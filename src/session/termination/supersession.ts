@@ -1,8 +1,10 @@
 import { isDeepStrictEqual } from 'node:util'
+import type { SignOutReason } from '../../embedding/hooks.ts'
 import type { Log } from '../../telemetry/events.ts'
 import { type NewSession, type Session, toLogFields, toRefreshTokens } from '../session.ts'
 import { isIn, toUserGroup } from '../session-groups.ts'
 import type { EndResult, SessionStore } from '../store.ts'
+import type { SignOutNotices } from './sign-out-notices.ts'
 import type { TokenRevocation } from './token-revocation.ts'
 
 /** A session that supersedes another one. */
@@ -43,8 +45,9 @@ interface SupersessionOptions {
   store: SessionStore
   tokenRevocation: Pick<TokenRevocation, 'revoke'>
   log: Log
+  notices: Pick<SignOutNotices, 'give'>
   /** Ends a session and revokes its tokens. */
-  end(handle: string): Promise<EndResult>
+  end(handle: string, options: { reason: SignOutReason }): Promise<EndResult>
   endWithoutRevoking(handle: string): Promise<EndResult>
 }
 
@@ -59,6 +62,7 @@ export function createSupersession({
   store,
   tokenRevocation,
   log,
+  notices,
   end,
   endWithoutRevoking,
 }: SupersessionOptions): Supersession {
@@ -118,12 +122,15 @@ export function createSupersession({
   }
 
   async function endFor(old: SupersededSession, successor: Successor): Promise<EndResult | undefined> {
-    if (!isIn(old.identity, toUserGroup(successor.identity))) return end(old.handle)
+    if (!isIn(old.identity, toUserGroup(successor.identity))) {
+      return end(old.handle, { reason: 'superseded' })
+    }
     // First, so that the tokens are revoked with the successor's even if a later step fails.
     const tokens = toRefreshTokens(old)
     if (!(await store.inherit(successor.handle, tokens))) return undefined
     const ended = await store.end(old.handle, { successor: successor.handle })
     const { pendingRevocation } = ended
+    if (ended.wasAlive) notices.give(old, 'superseded')
     // A refresh may have changed the tokens in between.
     if (pendingRevocation !== undefined && !isDeepStrictEqual(toRefreshTokens(pendingRevocation), tokens)) {
       await discardLateTokens(old.handle, pendingRevocation)

@@ -2,7 +2,7 @@ import { toLogReason } from '../../errors.ts'
 import type { Providers } from '../../provider/providers.ts'
 import { ProviderUnavailable } from '../../provider/transport/unavailable.ts'
 import type { Log } from '../../telemetry/events.ts'
-import { type PendingRevocation, type RefreshToken, toRefreshTokens } from '../session.ts'
+import { type NewSession, type PendingRevocation, type RefreshToken, toRefreshTokens } from '../session.ts'
 import { toProviderSidGroup } from '../session-groups.ts'
 import type { SessionStore } from '../store.ts'
 
@@ -10,6 +10,11 @@ import type { SessionStore } from '../store.ts'
 export interface TokenRevocation {
   /** Revokes the tokens of an ended session in the background. What fails is tried again by `revokeDue`. */
   revoke(pendingRevocation: PendingRevocation): void
+  /**
+   * Revokes the tokens of a login that got no session, in the background. The store does not have them: what
+   * fails is only logged.
+   */
+  revokeUnused(login: NewSession): void
   /** Revokes the tokens that failed calls and crashed replicas left in the store. Never rejects. */
   revokeDue(): Promise<void>
   /** Calls `revokeDue` at regular intervals from now on. */
@@ -42,6 +47,7 @@ export function createTokenRevocation({ store, providers, log }: TokenRevocation
 
   return {
     revoke: (pendingRevocation) => void track(tryToRevoke(pendingRevocation)),
+    revokeUnused: (login) => void track(tryToRevoke(login)),
     revokeDue,
     start() {
       timer = setInterval(() => void revokeDue(), interval).unref()
@@ -88,9 +94,11 @@ export function createTokenRevocation({ store, providers, log }: TokenRevocation
     )
   }
 
-  /** Revokes refresh tokens, those of the session by default; returns whether nothing is left to do. */
+  /**
+   * Revokes refresh tokens, those of the session or login by default; returns whether nothing is left to do.
+   */
   async function tryToRevoke(
-    { handle, version, ...session }: PendingRevocation,
+    { handle, version, ...session }: NewSession & Partial<PendingRevocation>,
     tokens: readonly RefreshToken[] = toRefreshTokens(session),
   ): Promise<boolean> {
     // Tokens that the session has inherited may be of another provider.
@@ -104,7 +112,7 @@ export function createTokenRevocation({ store, providers, log }: TokenRevocation
         const outcome = await provider.revoke(token)
         if (outcome === 'revoked') log('refresh_token_revoked', { provider: called, session: handle })
       }
-      await store.completeRevocation(handle, version)
+      if (handle !== undefined && version !== undefined) await store.completeRevocation(handle, version)
       return true
     } catch (error) {
       // With an open circuit breaker no call was made, and the outage is already logged.

@@ -24,17 +24,19 @@ export interface Metrics {
 interface MetricsOptions {
   /** The names of the configured providers. */
   providers: readonly string[]
+  /** Whether other processes serve the same ports (WORKERS). */
+  hasWorkers: boolean
   /** The id of the current trace, where traces run. */
   traceId(): string | undefined
 }
 
 /** Creates the metrics. This module loads prom-client: it is loaded only where there is a port to scrape. */
-export function createMetrics({ providers, traceId }: MetricsOptions): Metrics {
+export function createMetrics({ providers, hasWorkers, traceId }: MetricsOptions): Metrics {
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
   const sink = createEventMetrics(registry, providers)
   const observed = createObserverMetrics(traceId)
-  const exchange = createProcessExchange(snapshot)
+  const exchange = createProcessExchange(snapshot, hasWorkers)
   let collecting: Promise<MetricSnapshot[]> | undefined
 
   return {

@@ -16,9 +16,15 @@ type Message =
 /** Milliseconds that a worker has for its answer; after that, its last one counts. */
 const patience = 2_000
 
-/** Creates it; a process without workers beside it has only its own `snapshot`. */
-export function createProcessExchange(snapshot: () => Promise<MetricSnapshot[]>): ProcessExchange {
-  if (!cluster.isWorker) return { collect: async () => [await snapshot()] }
+/**
+ * Creates it; a process without workers beside it has only its own `snapshot`. Not each worker is one of this
+ * server: a host app, or what starts it, may have workers of its own.
+ */
+export function createProcessExchange(
+  snapshot: () => Promise<MetricSnapshot[]>,
+  hasWorkers: boolean,
+): ProcessExchange {
+  if (!hasWorkers || !cluster.isWorker) return { collect: async () => [await snapshot()] }
   const waiting = new Map<number, (processes: MetricSnapshot[][]) => void>()
   let lastId = 0
 

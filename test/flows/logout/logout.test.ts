@@ -672,6 +672,7 @@ describe('at a provider that a test directs', () => {
       const { callback, release } = await startCallback(browser, { sub: 'somebody-else' })
       await portico.components.termination.endAll(
         toUserGroup({ issuer: idp.issuer, providerSub: 'somebody-else' }),
+        'operator',
       )
       release()
       expect(await readRefusal(await callback)).toBe('401 signed_out')

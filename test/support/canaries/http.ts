@@ -27,7 +27,8 @@ export function watchHttp(): void {
 }
 
 function watch(req: IncomingMessage, res: ServerResponse): void {
-  const path = (req.url ?? '').split('?')[0] ?? ''
+  // Without the path of PUBLIC_URL, which is this one wherever there is one.
+  const path = (req.url ?? '').replace(/^\/shop(?=\/)|\?.*/g, '')
   // What upstreams answer is theirs, and may be large.
   const isProxied = path.startsWith('/api/proxy/')
   const sent = isProxied ? '' : collect(req, 'push')

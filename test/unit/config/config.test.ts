@@ -143,6 +143,31 @@ describe('programs that call', () => {
   })
 })
 
+test('PUBLIC_URL may have a path, below which all addresses are', () => {
+  const at = (url: string) => readConfig({ ...minimal, PUBLIC_URL: url })
+  const shop = {
+    publicUrl: 'https://app.example.com/shop',
+    origin: 'https://app.example.com',
+    basePath: '/shop',
+  }
+  for (const url of [shop.publicUrl, `${shop.publicUrl}/`]) expect(at(url)).toMatchObject(shop)
+  expect(at(shop.publicUrl)).toMatchObject({
+    allowedOrigins: [shop.origin],
+    providers: [{ redirectUri: `${shop.publicUrl}/api/callback` }],
+    appToken: { audiences: [shop.publicUrl] },
+  })
+  expect(at('https://app.example.com/')).toMatchObject({ publicUrl: shop.origin, basePath: '' })
+  const problems = (env: object) => problemsOf({ ...minimal, PUBLIC_URL: shop.publicUrl, ...env })
+  expect(problems({ LOGIN_DEFAULT_RETURN_TO: '/shop/api/login' })).toEqual([
+    'LOGIN_DEFAULT_RETURN_TO must not be below /shop/api/',
+  ])
+  expect(problems({ LOGIN_DEFAULT_RETURN_TO: '/api/orders' })).toEqual([])
+  expect(problems({ OIDC_REDIRECT_URI: `${shop.publicUrl}/api/elsewhere` })).toEqual([
+    'OIDC_REDIRECT_URI must be /shop/api/callback or /shop/api/callback/default below /shop/api/',
+  ])
+  expect(problems({ OIDC_REDIRECT_URI: `${shop.publicUrl}/api/callback` })).toEqual([])
+})
+
 describe('problems (R11: no redirect URI, issuer or origin by plain http but on loopback)', () => {
   test('every missing variable at once, with an example and the way to the demo', () => {
     expect(problemsOf({})).toEqual([
@@ -162,7 +187,10 @@ describe('problems (R11: no redirect URI, issuer or origin by plain http but on 
   test.each([
     ['PUBLIC_URL', 'ftp://app.example.com'],
     ['PUBLIC_URL', 'http://app.example.com'],
-    ['PUBLIC_URL', 'https://app.example.com/path'],
+    ['PUBLIC_URL', 'https://app.example.com/shop?a'],
+    ['PUBLIC_URL', 'https://app.example.com//shop'],
+    ['PUBLIC_URL', 'https://app.example.com/.well-known'],
+    ['PUBLIC_URL', 'https://app.example.com/a%20b'],
     ['PUBLIC_URL', 'https://user@app.example.com'],
     ['PUBLIC_URL', 'app.example.com'],
     ['PORT', '70000'],

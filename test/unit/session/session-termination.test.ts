@@ -42,7 +42,7 @@ test('a login that makes its session while the others are searched ends as well'
       return found
     },
   })
-  await termination.endAll(group)
+  await termination.endAll(group, 'logout')
   expect(await store.findByGroup(group)).toEqual([])
 })
 
@@ -55,7 +55,7 @@ test('only active sessions are returned, each is revoked, and the others stay ac
       return found
     },
   })
-  expect(await termination.endAll(group, ({ handle }) => handle !== 'c')).toEqual(['b'])
+  expect(await termination.endAll(group, 'logout', ({ handle }) => handle !== 'c')).toEqual(['b'])
   expect(revoked.map(({ handle }) => handle)).toEqual(['b'])
   expect(await store.read('c')).toBeDefined()
 })
@@ -73,14 +73,14 @@ test('a user with very many sessions: all of them end, a batch at a time', async
       return ended
     },
   })
-  expect(await termination.endAll(group)).toHaveLength(250)
+  expect(await termination.endAll(group, 'logout')).toHaveLength(250)
   expect(most).toBeLessThanOrEqual(100)
 })
 
 test('a session at the provider with the id of a user is another group', async () => {
   await store.create('a', session)
   const { issuer, providerSub } = session.identity
-  expect(await create().endAll(toProviderSidGroup(issuer, providerSub))).toEqual([])
+  expect(await create().endAll(toProviderSidGroup(issuer, providerSub), 'logout')).toEqual([])
   expect(await store.read('a')).toBeDefined()
 })
 

@@ -219,7 +219,7 @@ describe('the state of the server', () => {
   }
   test('are read once for all scrapes that come meanwhile', async () => {
     let reads = 0
-    const metrics = createMetrics({ providers: ['okta'], traceId: () => undefined })
+    const metrics = createMetrics({ providers: ['okta'], hasWorkers: false, traceId: () => undefined })
     metrics.watch({
       ...good,
       async countPendingRevocations() {

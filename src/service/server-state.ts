@@ -1,9 +1,9 @@
-import type { ListedKey } from './app-token/key-ring.ts'
-import type { Components } from './components.ts'
-import { checkReadiness } from './http/machine-endpoints/health.ts'
-import { createSessionCount } from './session/session-count.ts'
-import type { ServerState } from './telemetry/metrics/gauges.ts'
-import { readVersion } from './telemetry/version.ts'
+import type { ListedKey } from '../app-token/key-ring.ts'
+import type { Components } from '../components.ts'
+import { checkReadiness } from '../http/machine-endpoints/health.ts'
+import { createSessionCount } from '../session/session-count.ts'
+import type { ServerState } from '../telemetry/metrics/gauges.ts'
+import { readVersion } from '../telemetry/version.ts'
 
 /** Milliseconds for which a count of sessions is shown: every replica is scraped, and counts by itself. */
 const countFreshFor = 60_000

@@ -1,0 +1,23 @@
+import type { Request } from 'express'
+import type { Config } from '../../config/config.ts'
+import { readReturnTo } from '../../redirects/return-to.ts'
+import type { BrowserSessions } from '../session/browser-sessions.ts'
+
+/**
+ * Returns the address, below PUBLIC_URL, where a user signs in and then comes back to a page; an empty text
+ * is no page. A link from another site may not have brought a strict cookie that exists: the browser first
+ * goes to the page once more, from a page of this server.
+ */
+export type ToLoginAddress = (req: Request, page: string) => string
+
+/** Creates the way to the login. */
+export function createLoginAddress(
+  { publicUrl, origin, loginReturnTo }: Pick<Config, 'publicUrl' | 'origin' | 'loginReturnTo'>,
+  sessions: Pick<BrowserSessions, 'mayBeWithheld'>,
+): ToLoginAddress {
+  return (req, page) => {
+    const returnTo = readReturnTo(page, publicUrl, [origin]) ?? loginReturnTo
+    const path = sessions.mayBeWithheld(req) ? '/api/session/continue' : '/api/login'
+    return `${path}?${new URLSearchParams({ return_to: returnTo })}`
+  }
+}

@@ -1,0 +1,171 @@
+import { createRemoteJWKSet, customFetch, jwtVerify } from 'jose'
+import { describe, expect } from 'vitest'
+import { createTestBrowser } from '../../support/browser.ts'
+import { createDpopKey } from '../../support/dpop.ts'
+import { closeAfterTest, idp, portico, serverPerFile, signIn } from '../../support/fixtures.ts'
+import { askForwardAuth } from '../../support/forward-auth.ts'
+import { csrf, getSession, logInAtScripted, readRefusal, startLogin } from '../../support/login.ts'
+import { goToProvider, readLogoutUrl, visitPortico } from '../../support/logout.ts'
+import { publicUrl as origin } from '../../support/portico.ts'
+import { startProxied } from '../../support/upstreams/proxied.ts'
+import { toResponse } from '../../support/upstreams/raw-upstream.ts'
+
+const publicUrl = `${origin}/shop`
+const test = serverPerFile({
+  env: { PUBLIC_URL: `${publicUrl}/`, TRUST_PROXY: '127.0.0.1', RATE_LIMIT_LOGIN: '100/1m' },
+})
+/** The server, for what takes the address below which it has its own. */
+const shop = () => ({ url: `${portico.url}/shop` })
+const get = (path: string) => fetch(portico.url + path)
+
+describe('PUBLIC_URL with a path', () => {
+  test('a user signs in by the SPA: all addresses are below the path, cookies are not', async () => {
+    const browser = createTestBrowser()
+    const loginUrl = new URL(await startLogin(shop(), browser))
+    expect(loginUrl.searchParams.get('redirect_uri')).toBe(`${publicUrl}/api/callback`)
+    const response = await browser.fetch(`${shop().url}/api/callback?${idp.authorize(loginUrl.href)}`)
+    expect(response.status).toBe(200)
+    expect(await getSession(shop(), browser)).toMatchObject({ active: true, user: { name: 'Grace Hopper' } })
+    const session = browser.setCookies.find(({ cookie }) => cookie.name === '__Host-bff_session')
+    expect(session?.cookie.path).toBe('/')
+  })
+
+  test('a user signs in by a redirect, and comes to a page outside of the path', async () => {
+    const browser = createTestBrowser()
+    const { headers } = await browser.visit(`${shop().url}/api/login?return_to=/orders`)
+    const parameters = idp.authorize(headers.get('location') ?? '')
+    const landed = await browser.arrive(`${shop().url}/api/callback?${parameters}`)
+    expect([landed.status, landed.headers.get('location')]).toEqual([303, '/orders'])
+  })
+
+  test('no login ends at an address of this server', async () => {
+    const ends = async (path: string) => {
+      const browser = createTestBrowser()
+      const query = `?return_to=${encodeURIComponent(path)}`
+      const { response } = await logInAtScripted(shop(), idp, { browser, query })
+      return ((await response.json()) as { return_to: string }).return_to
+    }
+    expect(await ends('/shop/api/login')).toBe('/')
+    expect(await ends(`${origin}/shop/api/login`)).toBe('/')
+    expect(await ends(`${origin}/shop/orders`)).toBe('/shop/orders')
+    expect(await ends('/api/orders')).toBe('/api/orders')
+  })
+
+  test('the page that repeats a callback with its strict cookie stays below the path', async () => {
+    const browser = createTestBrowser()
+    const loginUrl = await startLogin(shop(), browser)
+    const address = `${shop().url}/api/callback?${idp.authorize(loginUrl)}`
+    const page = await browser.visit(address, { headers: { 'sec-fetch-site': 'cross-site' } })
+    expect(await page.text()).toContain('url=/shop/api/callback?')
+  })
+
+  test('its app tokens verify by the issuer, which is PUBLIC_URL as it is', async () => {
+    const browser = await signIn(undefined, shop())
+    const metadata = (await (await get('/shop/.well-known/oauth-authorization-server')).json()) as {
+      issuer: string
+      jwks_uri: string
+    }
+    expect(metadata.issuer).toBe(publicUrl)
+    expect(metadata.jwks_uri).toBe(`${publicUrl}/.well-known/jwks.json`)
+    // RFC 8414 3.1 puts the path of an issuer behind its own.
+    expect(await (await get('/.well-known/oauth-authorization-server/shop')).json()).toEqual(metadata)
+    const answer = await browser.fetch(`${shop().url}/api/token`, { method: 'POST', headers: csrf })
+    const { token } = (await answer.json()) as { token: string }
+    const keys = createRemoteJWKSet(new URL(metadata.jwks_uri), {
+      [customFetch]: (url: string) => fetch(url.replace(origin, portico.url)),
+    })
+    const { payload } = await jwtVerify(token, keys, {
+      issuer: publicUrl,
+      audience: publicUrl,
+      currentDate: new Date(portico.clock.now()),
+    })
+    expect(payload.iss).toBe(publicUrl)
+  })
+
+  test('a DPoP proof names the address with the path', async () => {
+    const browser = await signIn(undefined, shop())
+    const key = await createDpopKey()
+    const ask = async (url: string) => {
+      const iat = Math.floor(portico.clock.now() / 1000)
+      const dpop = await key.prove({ url }, { claims: { iat } })
+      return browser.fetch(`${shop().url}/api/token`, { method: 'POST', headers: { ...csrf, dpop } })
+    }
+    expect((await ask(`${publicUrl}/api/token`)).status).toBe(200)
+    expect(await readRefusal(await ask(`${origin}/api/token`))).toBe('400 invalid_dpop_proof')
+  })
+
+  test('the logout leads to the provider and back, by addresses below the path', async () => {
+    const browser = await signIn(undefined, shop())
+    const answer = await browser.fetch(`${shop().url}/api/logout`, { method: 'POST', headers: csrf })
+    const logoutUrl = await readLogoutUrl(answer)
+    expect(logoutUrl).toMatch(`${publicUrl}/api/logout/provider?`)
+    const { searchParams } = new URL(await goToProvider(portico, browser, logoutUrl))
+    const back = searchParams.get('post_logout_redirect_uri')
+    expect(back).toBe(`${publicUrl}/api/logout/callback`)
+    const landed = await visitPortico(portico, browser, `${back}?state=${searchParams.get('state')}`)
+    expect([landed.status, landed.headers.get('location')]).toEqual([303, '/'])
+  })
+
+  test('pages of the origin may call, whatever their path (R54)', async () => {
+    const browser = await signIn(undefined, shop())
+    const ask = (from: string) =>
+      browser.fetch(`${shop().url}/api/session`, {
+        headers: { ...csrf, origin: from, 'sec-fetch-site': undefined },
+      })
+    const good = await ask(origin)
+    expect([good.status, good.headers.get('access-control-allow-origin')]).toEqual([200, origin])
+    const foreign = await ask('https://evil.example')
+    expect(foreign.headers.get('access-control-allow-origin')).toBeNull()
+    expect(await readRefusal(foreign)).toBe('403 csrf_check_failed')
+  })
+
+  test('the links of an error page stay below the path', async () => {
+    const page = await createTestBrowser().visit(`${shop().url}/api/callback?state=${'x'.repeat(43)}`)
+    expect(page.status).toBe(400)
+    expect(await page.text()).toContain('href="/shop/api/login?return_to=%2F"')
+  })
+
+  test('a reverse proxy asks below the path, and sends users to the login there', async () => {
+    const browser = await signIn(undefined, shop())
+    expect((await askForwardAuth(shop(), browser)).status).toBe(200)
+    const answer = await askForwardAuth(shop(), createTestBrowser(), {
+      rule: '?login=redirect',
+      isNavigation: true,
+    })
+    const login = answer.headers.get('location') ?? answer.headers.get('x-auth-login')
+    expect(login).toBe(`${publicUrl}/api/login?return_to=%2Forders%2F5%3Fpage%3D2`)
+    const envoy = await browser.fetch(`${shop().url}/api/forward-auth/;claims=email/orders/5`)
+    expect(envoy.headers.get('x-auth-email')).toBe('grace@example.com')
+  })
+
+  test('nothing is served outside of the path but the probes, and routes keep their names', async () => {
+    for (const path of ['/api/session', '/api/login', '/.well-known/jwks.json', '/shopping/api/session']) {
+      expect([path, (await get(path)).status]).toEqual([path, 404])
+    }
+    for (const path of ['/livez', '/readyz', '/shop/livez', '/shop/readyz']) {
+      expect([path, (await get(path)).status]).toEqual([path, 200])
+    }
+    expect(
+      portico.logged.filter(({ event, path }) => event === 'request_completed' && /z$/.test(String(path))),
+    ).toEqual([])
+  })
+
+  test('an API behind the session has its addresses, redirects and cookies below the path', async () => {
+    const proxied = closeAfterTest(
+      await startProxied({
+        routes: { orders: { upstream: '{upstream}/v2', cookies: ['cart'] } },
+        env: { PUBLIC_URL: publicUrl },
+      }),
+    )
+    const { upstream, idp: provider } = proxied
+    const { browser } = await logInAtScripted({ url: `${proxied.portico.url}/shop` }, provider)
+    upstream.answer = toResponse('302 Found', ['Location: /v2/next', 'Set-Cookie: cart=1'])
+    const answer = await browser.fetch(`${proxied.portico.url}/shop/api/proxy/orders/list?a=b`, {
+      headers: { ...csrf, origin },
+    })
+    expect([answer.status, answer.headers.get('location')]).toEqual([302, '/shop/api/proxy/orders/next'])
+    expect(answer.headers.get('access-control-expose-headers')).toContain('Proxy-Status')
+    expect(answer.headers.get('set-cookie')).toContain('Path=/shop/api/proxy/orders/')
+    expect(upstream.requests.at(-1)?.line).toMatch(/^GET \/v2\/list\?a=b /)
+  })
+})
