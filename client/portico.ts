@@ -32,9 +32,11 @@ export function createPortico<User extends PorticoUser = PorticoUser>({
   callbackPath = '/callback',
   dpop = false,
 }: PorticoOptions): Portico<User> {
-  const server = url.replace(/(^|\w)(\/[\w.~-]+)+$/, '$1')
-  if (server) assertOrigin('url', server)
-  for (const api of apiOrigins) if (api !== 'self') assertOrigin('apiOrigins', api)
+  // A misspelt origin would match nothing, and that of an unset variable neither.
+  for (const origin of [url.replace(/(^|\b)(\/[\w.~-]+)+$/, '') || 'self', ...apiOrigins]) {
+    if (origin !== 'self' && URL.parse(origin)?.origin !== origin)
+      throw new TypeError(`"${origin}" must be an origin such as https://example.com`)
+  }
   const getKey = dpop ? createLazyKey(url) : undefined
   const store = createStateStore<User>()
   const activity = createActivity(() => timetable.plan())
@@ -138,10 +140,4 @@ export function createPortico<User extends PorticoUser = PorticoUser>({
       tabs.close()
     },
   }
-}
-
-/** A misspelt origin would match nothing, and that of an unset variable neither. */
-function assertOrigin(option: string, origin: string): void {
-  if (URL.canParse(origin) && new URL(origin).origin === origin) return
-  throw new TypeError(`${option}: "${origin}" must be an origin such as https://example.com`)
 }

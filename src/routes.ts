@@ -48,7 +48,7 @@ export function createRoutes(components: Components, spa?: RequestHandler): Rout
   const own = addresses.map((address) => basePath + address)
   if (below !== app) {
     // Below the path as at the root, nothing of the SPA is among the addresses of this server.
-    if (spa !== undefined) below.use(['/api', '/.well-known'], notFound)
+    if (spa !== undefined) below.use(/^\/(?:api|\.well-known)/, notFound)
     app.use(basePath, below)
     // Balancers know no path of PUBLIC_URL; and RFC 8414 3.1 puts that path of an issuer behind its own.
     addProbes(app, to)

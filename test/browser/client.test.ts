@@ -269,7 +269,7 @@ test('origins that are none are refused when the client is created', async () =>
     // A variable that is not set; JSON makes it null.
     { apiOrigins: [undefined] },
     { apiOrigins: [''] },
-    { apiOrigins: [], url: 'https://auth.example.com/api' },
+    { apiOrigins: [], url: 'https://auth.example.com/api/' },
   ]) {
     expect(
       await page.evaluate(

@@ -1,12 +1,15 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { createRemoteJWKSet, customFetch, jwtVerify } from 'jose'
-import { describe, expect } from 'vitest'
+import { describe, expect, onTestFinished } from 'vitest'
 import { createTestBrowser } from '../../support/browser.ts'
 import { createDpopKey } from '../../support/dpop.ts'
 import { closeAfterTest, idp, portico, serverPerFile, signIn } from '../../support/fixtures.ts'
 import { askForwardAuth } from '../../support/forward-auth.ts'
 import { csrf, getSession, logInAtScripted, readRefusal, startLogin } from '../../support/login.ts'
 import { goToProvider, readLogoutUrl, visitPortico } from '../../support/logout.ts'
-import { publicUrl as origin } from '../../support/portico.ts'
+import { publicUrl as origin, startPortico } from '../../support/portico.ts'
 import { startProxied } from '../../support/upstreams/proxied.ts'
 import { toResponse } from '../../support/upstreams/raw-upstream.ts'
 
@@ -148,6 +151,19 @@ describe('PUBLIC_URL with a path', () => {
     expect(
       portico.logged.filter(({ event, path }) => event === 'request_completed' && /z$/.test(String(path))),
     ).toEqual([])
+  })
+
+  test('the SPA is everywhere but at the addresses of this server', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'portico-spa-'))
+    onTestFinished(() => rmSync(folder, { recursive: true }))
+    writeFileSync(join(folder, 'index.html'), '<!doctype html><title>The app</title>')
+    const env = { PUBLIC_URL: publicUrl, SPA_DIR: folder }
+    const { url } = closeAfterTest(await startPortico({ issuer: idp.issuer, env }))
+    const open = async (path: string) => (await createTestBrowser().visit(url + path)).text()
+    for (const path of ['/', '/orders', '/shop/orders']) expect(await open(path)).toContain('The app')
+    for (const path of ['/shop/api/unknown', '/shop/.well-known/unknown', '/api/unknown']) {
+      expect(await open(path)).toContain('not_found')
+    }
   })
 
   test('an API behind the session has its addresses, redirects and cookies below the path', async () => {

@@ -1,0 +1,36 @@
+import { afterEach, expect, test, vi } from 'vitest'
+import { createCall } from '../../client/call.ts'
+import { createPortico } from '../../client/portico.ts'
+import { closeAfterTest } from '../support/fixtures.ts'
+import { startTestServer } from '../support/network/http-server.ts'
+
+afterEach(() => void vi.unstubAllGlobals())
+
+test.each(['https://auth.example.com', 'https://app.example.com/shop', 'http://localhost:3000/a/b', '/shop'])(
+  'the client may be given the address %s',
+  (url) => {
+    expect(() => createPortico({ url, apiOrigins: [] })).not.toThrow()
+  },
+)
+
+test.each([
+  'https://app.example.com/shop/',
+  'app.example.com',
+  'https://app.example.com/shop?a',
+  'shop',
+  '/',
+])('the client refuses the address %s', (url) => {
+  expect(() => createPortico({ url, apiOrigins: [] })).toThrow('must be an origin')
+})
+
+test('its calls go below the path of the address', async () => {
+  const asked: string[] = []
+  const server = closeAfterTest(await startTestServer())
+  server.serve((req, res) => {
+    asked.push(req.url ?? '')
+    res.end('{}')
+  })
+  vi.stubGlobal('location', { href: `${server.origin}/page` })
+  for (const url of ['', '/shop', `${server.origin}/shop`]) await createCall(url)('session')
+  expect(asked).toEqual(['/api/session', '/shop/api/session', '/shop/api/session'])
+})
