@@ -33,7 +33,35 @@ const page = { lib: ['es2022', 'dom', 'dom.iterable'], jsx: 'react-jsx' }
 const { react, '@types/react': reactTypes } = rootManifest.devDependencies
 
 const projects: Record<keyof typeof packages, Project> = {
-  server: { packed: packages.server, beside: [], exported: {}, file: 'app.ts', code: '' },
+  server: {
+    packed: packages.server,
+    beside: [],
+    exported: { 'portico-bff': ['ConfigError', 'PorticoError', 'SignInRefused', 'createPortico'] },
+    file: 'app.ts',
+    code: `
+import { ConfigError, createPortico, type Portico, PorticoError, SignInRefused } from 'portico-bff'
+
+const bffSecrets = crypto.randomUUID() + crypto.randomUUID()
+const settings = { publicUrl: 'http://localhost:3000', bffSecrets, oidcIssuer: 'http://localhost:1' }
+const problems = await createPortico(settings).catch((error: unknown) => error)
+console.log(problems instanceof ConfigError ? problems.problems.length > 0 : problems)
+
+const portico: Portico = await createPortico({
+  ...settings,
+  oidcClientId: 'shop',
+  oidcClientAuth: 'none',
+  onSignIn: ({ user }) => {
+    if (user.sub === 'mallory') throw new SignInRefused('You may not sign in here.')
+  },
+})
+export const handlers = [portico.router, portico.requireSession({ groups: ['Admins'] })]
+const request = { method: 'GET', url: '/', headers: {} }
+console.log((await portico.session(request)) === undefined)
+const refused = await portico.accessToken(request).catch((error: unknown) => error)
+console.log(refused instanceof PorticoError ? refused.code : refused)
+await portico.close()
+`,
+  },
   verify: {
     packed: packages.verify,
     beside: [],
@@ -296,6 +324,11 @@ test('the server runs: its command makes secrets', () => {
   expect(run(join(folderOf(projects.server), 'node_modules/.bin/portico-bff'), ['keys'], folder)).toMatch(
     /^BFF_SECRETS=/m,
   )
+})
+
+test('the server runs in an app', () => {
+  const lines = run(process.execPath, ['app.ts'], folderOf(projects.server)).trim().split('\n')
+  expect(lines.filter((line) => !line.startsWith('{'))).toEqual(['true', 'true', 'session_required'])
 })
 
 test('the verifier accepts a token of Portico, and refuses another', async () => {
