@@ -38,7 +38,10 @@ export default defineConfig({
     globalSetup: ['./test/support/processes/compile-cache.ts', './test/support/canaries/start.ts'],
     projects: [
       project('unit', ['test/unit/**/*.test.ts', 'test/*.test.ts'], shared),
-      project('flows', ['test/flows/**/*.test.ts'], shared),
+      project('flows', ['test/flows/**/*.test.ts'], {
+        ...shared,
+        setupFiles: ['./test/support/canaries/watch.ts', './test/support/openapi/watch.ts'],
+      }),
       project('stores', ['test/contract/**/*.test.ts', 'test/faults/**/*.test.ts'], {
         ...redis,
         exclude: fleets,

@@ -26,6 +26,7 @@ import { createBackChannelLogoutHandler } from './http/machine-endpoints/back-ch
 import { createFrontChannelLogoutHandler } from './http/machine-endpoints/front-channel-logout.ts'
 import { createReadinessHandler, livez } from './http/machine-endpoints/health.ts'
 import { createIntrospectHandler } from './http/machine-endpoints/introspect.ts'
+import { createOpenApiHandler } from './http/machine-endpoints/openapi.ts'
 import { createUniversalLogoutHandler } from './http/machine-endpoints/universal-logout.ts'
 import {
   createClientJwksHandler,
@@ -217,6 +218,7 @@ function createMachineEndpoints(components: Components) {
     clientJwks: createClientJwksHandler(config),
     metadata: createMetadataHandler(config),
     openidConfiguration: createOpenidConfigurationHandler(config, keyRing),
+    openapi: createOpenApiHandler(config),
     backChannelLogout: createBackChannelLogoutHandler(backChannelLogout),
     frontChannelLogout: createFrontChannelLogoutHandler(frontChannelLogout),
     universalLogout: createUniversalLogoutHandler(universalLogout),

@@ -2,7 +2,7 @@
  * Every error that Portico can respond with: its HTTP status and its title (RFC 9457 3.1). The codes are part
  * of the contract with SPA and API developers: code may depend on them, never on the texts.
  */
-const errors = {
+export const errors = {
   invalid_dpop_proof: { status: 400, title: 'The DPoP proof is not accepted' },
   invalid_logout_token: { status: 400, title: 'The logout token is not accepted' },
   invalid_request: { status: 400, title: 'The request is malformed' },
@@ -52,6 +52,9 @@ const errors = {
 
 /** A stable error code of the HTTP contract. */
 export type ErrorCode = keyof typeof errors
+
+/** All codes. */
+export const errorCodes = Object.keys(errors) as ErrorCode[]
 
 /** Whether a value, such as one from a sealed record, is one of the codes above. */
 export const isErrorCode = (code: unknown): code is ErrorCode =>

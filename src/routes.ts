@@ -122,6 +122,7 @@ function addEndpoints(app: IRouter, to: Endpoints, { config }: Components, addre
   route('/.well-known/client-jwks.json', { get: [to.clientJwks] })
   route('/.well-known/oauth-authorization-server', { get: [to.metadata] })
   route('/.well-known/openid-configuration', { get: [to.openidConfiguration] })
+  route('/api/openapi.json', { get: [to.openapi] })
 }
 
 /** Adds what balancers ask. */

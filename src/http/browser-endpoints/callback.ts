@@ -24,7 +24,8 @@ import { createFailedCallbackHandler } from './failed-callback.ts'
 import type { InLoginTrace } from './login-trace.ts'
 import { toSessionView, toUserView } from './session.ts'
 
-const callbackParameters = z.object({
+/** What a provider answers, in the query of a GET or the body of a POST. */
+export const callbackParameters = z.object({
   state: parameter(200),
   code: parameter(4_096).optional(),
   iss: parameter(500).optional(),

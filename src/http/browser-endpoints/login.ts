@@ -22,21 +22,22 @@ const text = (max: number) => parameter(max).regex(/^[\x20-\x7e]+$/)
 const unquotedText = (max: number) => parameter(max).regex(/^[\x20\x21\x23-\x5b\x5d-\x7e]+$/)
 
 const parameters = {
-  return_to: z.string().optional(),
-  provider: parameter(32).optional(),
+  return_to: z.string().optional().describe('Where to go afterwards: a path, or a URL on an allowed origin.'),
+  provider: parameter(32).optional().describe('Which of the configured providers. Without it, a navigation chooses on a page.'),
   prompt: z.enum(['none', 'login', 'consent', 'select_account', 'create']).optional(),
-  login_hint: parameter(320).optional(),
-  acr_values: unquotedText(340).optional(),
-  ui_locales: text(100).optional(),
-  idp: text(100).optional(),
-  /** RFC 9449 10: the SHA-256 JWK thumbprint of the browser's key. */
+  login_hint: parameter(320).optional().describe('Passed on to the provider.'),
+  acr_values: unquotedText(340).optional().describe('Passed on, and compared with the ID token.'),
+  ui_locales: text(100).optional().describe('Passed on to the provider.'),
+  idp: text(100).optional().describe("Okta's id of an upstream identity provider."),
   dpop_jkt: z
     .string()
     .regex(/^[\w-]{43}$/)
-    .optional(),
+    .optional()
+    .describe("The SHA-256 JWK thumbprint of the browser's key (RFC 9449 10)."),
 }
 
-const queryParameters = z.object({
+/** What GET /api/login accepts in its query. */
+export const loginQuery = z.object({
   ...parameters,
   max_age: z
     .string()
@@ -45,7 +46,8 @@ const queryParameters = z.object({
     .optional(),
 })
 
-const bodyParameters = z.object({
+/** What POST /api/login accepts as JSON. */
+export const loginBody = z.object({
   ...parameters,
   max_age: z.int().min(0).max(999_999_999).optional(),
   session_token: text(500).optional(),
@@ -60,10 +62,10 @@ export function createSignInPage({ providers, publicUrl, basePath }: Config): Re
   const site = new URL(publicUrl).host
   return (req, res, next) => {
     if (providers.length === 1 || req.query.provider !== undefined || !isNavigation(req)) return next()
-    const asked = readParameters(queryParameters, req.query)
+    const asked = readParameters(loginQuery, req.query)
     if (asked.prompt === 'none') return next()
     const parameters = Object.entries(req.query).filter(([name]) =>
-      Object.hasOwn(queryParameters.shape, name),
+      Object.hasOwn(loginQuery.shape, name),
     )
     const ways = providers.map(({ name, label, icon }) => {
       const query = new URLSearchParams([...(parameters as [string, string][]), ['provider', name]])
@@ -91,10 +93,8 @@ export function createLoginHandler({
   cancelLogins,
   transactionCookies,
 }: LoginOptions): RequestHandler {
-  const read = (req: Request): z.infer<typeof bodyParameters> =>
-    req.method === 'POST'
-      ? readParameters(bodyParameters, req.body)
-      : readParameters(queryParameters, req.query)
+  const read = (req: Request): z.infer<typeof loginBody> =>
+    req.method === 'POST' ? readParameters(loginBody, req.body) : readParameters(loginQuery, req.query)
 
   /** Begins the login, and logs a refusal like that of any other failed login. The log then names it. */
   async function begin(request: LoginRequest, { locals }: Response): Promise<BegunLogin> {

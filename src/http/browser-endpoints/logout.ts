@@ -12,7 +12,8 @@ import type { BrowserSessions } from '../session/browser-sessions.ts'
 import type { SignOut } from '../session/sign-out.ts'
 import type { LogoutRedirect } from './logout-redirect.ts'
 
-const logoutParameters = z.object({
+/** What POST /api/logout accepts. */
+export const logoutParameters = z.object({
   return_to: z.string().optional(),
   // JSON has a boolean, a form only a text.
   everywhere: z

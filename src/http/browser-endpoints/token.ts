@@ -8,9 +8,10 @@ import { parameter, readParameters } from '../request/parameters.ts'
 import { sendJson } from '../send-json.ts'
 import { toSessionView } from './session.ts'
 
-/** Strict: a misspelt name would give a wider token than the caller wanted. */
 const audience = parameter(500)
-const tokenParameters = z.strictObject({
+
+/** What POST /api/token accepts. Strict: a misspelt name would give a wider token than the caller wanted. */
+export const tokenParameters = z.strictObject({
   audience: z.union([audience, z.array(audience).min(1)]).optional(),
   scope: z.string().max(2_000).optional(),
 })

@@ -4,7 +4,8 @@ import type { BackChannelLogout } from '../../logout/back-channel.ts'
 import { translateHttpError } from '../middleware/problem-details.ts'
 import { parameter, readParameters } from '../request/parameters.ts'
 
-const logoutParameters = z.object({ logout_token: parameter(16_000) })
+/** What POST /api/backchannel-logout accepts. */
+export const logoutTokenParameters = z.object({ logout_token: parameter(16_000) })
 
 /**
  * POST /api/backchannel-logout: the provider reports that a user signed out there (OpenID Connect
@@ -12,7 +13,7 @@ const logoutParameters = z.object({ logout_token: parameter(16_000) })
  */
 export function createBackChannelLogoutHandler(backChannelLogout: BackChannelLogout): RequestHandler {
   return async (req, res) => {
-    const { logout_token: token } = readParameters(logoutParameters, req.body)
+    const { logout_token: token } = readParameters(logoutTokenParameters, req.body)
     await backChannelLogout(token, res.locals.log)
     res.status(200).end()
   }

@@ -5,7 +5,8 @@ import type { Config } from '../../config/config.ts'
 import { authenticateClient } from '../request/client-authentication.ts'
 import { parameter, readParameters } from '../request/parameters.ts'
 
-const introspectionParameters = z.object({ token: parameter(16_000) })
+/** What POST /api/introspect accepts, beside the credentials of the client. */
+export const introspectionParameters = z.object({ token: parameter(16_000) })
 
 interface IntrospectOptions {
   config: Pick<Config, 'introspectionClients'>

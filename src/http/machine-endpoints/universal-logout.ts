@@ -32,8 +32,8 @@ const subject = z.discriminatedUnion('format', [
   z.object({ format: z.literal('email'), email: parameter(320) }),
 ])
 
-/** The draft has `sub_id`; Okta's first version has `subject`. */
-const revocationRequest = z.union([
+/** What POST /api/universal-logout accepts. The draft has `sub_id`; Okta's first version has `subject`. */
+export const revocationRequest = z.union([
   z.object({ sub_id: subject }),
   z.object({ subject }).transform(({ subject: sub_id }) => ({ sub_id })),
 ])

@@ -27,7 +27,8 @@ export interface ForwardAuthRule extends Protection {
  */
 export type ReadForwardAuthRule = (route: string | undefined, query: string) => ForwardAuthRule
 
-const parameters = z.object({
+/** The parameters of a question. */
+export const forwardAuthParameters = z.object({
   route: parameter(32).optional(),
   token: z.enum(['provider', 'app', 'exchange', 'optional', 'none']).optional(),
   audience: parameter(500).optional(),
@@ -38,8 +39,8 @@ const parameters = z.object({
   claims: parameter(1_000).optional(),
   login: z.enum(['redirect', '401']).optional(),
 })
-type Parameters = z.infer<typeof parameters>
-const known = Object.keys(parameters.shape)
+type Parameters = z.infer<typeof forwardAuthParameters>
+const known = Object.keys(forwardAuthParameters.shape)
 
 /** Parameters for which a route has settings. */
 const ofRoutes = ['token', 'audience', 'token_scopes', 'scope', 'group', 'provider'] as const
@@ -68,7 +69,7 @@ export function createForwardAuthRules({ proxyRoutes }: Pick<Config, 'proxyRoute
     if (Object.keys(given).some((name) => !known.includes(name))) {
       throw new AppError('invalid_request', `Forward auth knows only the parameters ${known.join(', ')}.`)
     }
-    const input = readParameters(parameters, given)
+    const input = readParameters(forwardAuthParameters, given)
     const claims = toClaimHeaders(toList(input.claims, ','))
     if (claims === undefined) {
       throw new AppError(

@@ -23,7 +23,7 @@ export const hasBearerSecret = (req: Request, secret: string): boolean =>
  * @throws AppError `invalid_client`
  */
 export function authenticateClient(req: Request, clients: IntrospectionClients): string {
-  const body = readParameters(bodyCredentials, req.body)
+  const body = readParameters(clientCredentials, req.body)
   const { id, secret } = readBasic(req) ?? { id: body.client_id ?? '', secret: body.client_secret ?? '' }
   // An unknown client takes as long as a wrong secret, so that the time does not show which clients exist.
   if (matches(secret, clients.get(id) ?? hashOfNoSecret)) return id
@@ -36,7 +36,8 @@ export function authenticateClient(req: Request, clients: IntrospectionClients):
   )
 }
 
-const bodyCredentials = z.object({
+/** Credentials of a client in a form. */
+export const clientCredentials = z.object({
   client_id: z.string().max(100).optional(),
   client_secret: z.string().max(500).optional(),
 })

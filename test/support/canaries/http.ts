@@ -41,7 +41,7 @@ function watch(req: IncomingMessage, res: ServerResponse): void {
 }
 
 /** What passes these methods, as text once it is asked for. */
-function collect(target: object, ...methods: string[]): { toString(): string } {
+export function collect(target: object, ...methods: string[]): { toString(): string } {
   const chunks: Buffer[] = []
   let length = 0
   for (const method of methods) {

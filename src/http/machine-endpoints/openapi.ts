@@ -1,0 +1,24 @@
+import type { RequestHandler } from 'express'
+import { publicKeysLifetime } from '../../app-token/key-schedule.ts'
+import type { Config } from '../../config/config.ts'
+import { readVersion } from '../../telemetry/version.ts'
+
+/**
+ * GET /api/openapi.json: the OpenAPI document of this API. It is loaded and made at the first request: few
+ * servers are ever asked for it.
+ */
+export function createOpenApiHandler({
+  publicUrl,
+  secureCookies,
+}: Pick<Config, 'publicUrl' | 'secureCookies'>): RequestHandler {
+  let made: Promise<object> | undefined
+  return async (_req, res) => {
+    made ??= make()
+    res.set('Cache-Control', `public, max-age=${publicKeysLifetime / 1000}`).json(await made)
+  }
+
+  async function make(): Promise<object> {
+    const { createOpenApiDocument } = await import('../openapi/document.ts')
+    return createOpenApiDocument({ version: readVersion(), publicUrl, secureCookies })
+  }
+}
