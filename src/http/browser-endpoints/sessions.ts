@@ -69,7 +69,9 @@ export function createSessionEndHandler({
 export function createOtherSessionsEndHandler({
   termination,
 }: Pick<SessionEndOptions, 'termination'>): RequestHandler {
-  return async (_req, res) => {
+  return async (req, res) => {
+    // A client whose id is empty calls this address with a slash: it does not mean all the others.
+    if (req.path.endsWith('/')) throw new AppError('not_found', 'There is no session without an id.')
     const session = currentSession(res)
     const ended = await termination.endOthers(session)
     for (const handle of ended)

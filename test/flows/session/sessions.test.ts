@@ -77,6 +77,14 @@ test('ends all others at once: those browsers are signed out, this one and other
   await end(laptop, mine?.id ?? '')
 })
 
+test('ends none where a client lost the id: that is not the address of all others', async () => {
+  const phone = (await logInAtOkta(portico)).browser
+  const laptop = (await logInAtOkta(portico)).browser
+  expect(await readRefusal(await end(laptop, ''))).toBe('404 not_found')
+  expect((await getSession(portico, phone)).active).toBe(true)
+  for (const { id } of await list(laptop)) await end(phone, id)
+})
+
 describe('the address', () => {
   const signInThrough = async (env: Record<string, string>, forwarded: string) => {
     const at = await startPortico({ issuer: okta.issuer, env, replaced: { clock: portico.clock } })

@@ -15,7 +15,13 @@ const ofLogin: readonly ErrorCode[] = [
   'provider_unavailable',
 ]
 
-const setsCookies = { headers: ['Set-Cookie'] } as const
+const hasBegun = [
+  json('A fetch: where the page sends the browser.', loginStarted, { headers: ['Set-Cookie'] }),
+  redirect(302, "A navigation: the browser goes to the provider's sign-in page.", {
+    headers: ['Location', 'Set-Cookie'],
+    content: redirectNote,
+  }),
+]
 
 const logins: readonly Operation[] = [
   {
@@ -25,13 +31,7 @@ const logins: readonly Operation[] = [
     tag: 'browser',
     summary: 'Begins a login: says where to send the browser, or sends a navigation there.',
     query: loginQuery,
-    answers: [
-      json('A fetch: where the page sends the browser.', loginStarted, setsCookies),
-      redirect(302, "A navigation: the browser goes to the provider's sign-in page.", {
-        headers: ['Location', 'Set-Cookie'],
-        content: redirectNote,
-      }),
-    ],
+    answers: hasBegun,
     refusals: ofLogin,
   },
   {
@@ -42,7 +42,7 @@ const logins: readonly Operation[] = [
     summary: 'Begins a login with parameters that no link may contain, such as a session token of Okta.',
     headers: ['csrf'],
     body: { json: loginBody, required: false },
-    answers: [json('Where the page sends the browser.', loginStarted, setsCookies)],
+    answers: hasBegun,
     refusals: [...ofLogin, ...ofBody],
   },
 ]
