@@ -4,7 +4,9 @@ import { describe, expect, test } from 'vitest'
 import manifest from '../package.json' with { type: 'json' }
 import { type RouteMember, routeMembers } from '../src/config/proxy/route-members.ts'
 import { type Setting, settings } from '../src/config/settings.ts'
+import { errorCodes } from '../src/errors.ts'
 import { catalogue } from '../src/telemetry/metrics/catalogue.ts'
+import { createPackagedDocument } from './support/openapi/write.ts'
 
 const root = resolve(import.meta.dirname, '..')
 const read = (file: string) => readFileSync(join(root, file), 'utf8')
@@ -97,6 +99,16 @@ describe('endpoints', () => {
     expect(named(read('docs/http-api.md')).sort()).toEqual(routes)
   })
 
+  test('docs/openapi.json has every route of routes.ts and no other, without those of the operator', () => {
+    const { paths } = createPackagedDocument()
+    // Below these, an address is written by what other servers have there.
+    const fixed = Object.keys(paths).filter((path) => !/^\/api\/(proxy|forward-auth)\/\{/.test(path))
+    const ofOperators = /^\/(operator\/|metrics)/
+    expect(fixed.map((path) => path.replaceAll(/\{(\w+)\}/g, ':$1')).sort()).toEqual(
+      routes.filter((path) => !ofOperators.test(path)),
+    )
+  })
+
   test.each(documents)('%s names no endpoint that does not exist', (file) => {
     expect(routes).toEqual(expect.arrayContaining(named(read(file))))
   })
@@ -111,6 +123,17 @@ test('docs/http-api.md has every error code with its status, and no other', () =
   )
   expect(inSource.length).toBeGreaterThan(20)
   expect(inDocs.sort()).toEqual(inSource.sort())
+})
+
+test('docs/openapi.json is what `npm run docs:openapi` writes', () => {
+  expect(JSON.parse(read('docs/openapi.json'))).toEqual(JSON.parse(JSON.stringify(createPackagedDocument())))
+})
+
+test('docs/openapi.json has every error code where it may come, but what only operators are answered', () => {
+  const { paths, components } = createPackagedDocument()
+  const inResponses = JSON.stringify([paths, components.responses, components.schemas?.LogoutTokenError])
+  const missing = errorCodes.filter((code) => !new RegExp(`"enum":\\[[^\\]]*"${code}"`).test(inResponses))
+  expect(missing).toEqual(['conflict'])
 })
 
 test('docs/metrics.md has every metric with its type, its labels and what it says, and no other', () => {

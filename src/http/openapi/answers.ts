@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { errorCodes } from '../../errors.ts'
+import { type ErrorCode, errorCodes } from '../../errors.ts'
 
 /** The bodies of all answers, each under the name that it has in the document. */
 
@@ -79,7 +79,19 @@ export const loggedOut = z
   .meta({ id: 'LoggedOut' })
 
 export const logoutTokenError = z
-  .object({ error: z.enum(errorCodes), error_description: z.string() })
+  .object({
+    error: z.enum([
+      'internal_error',
+      'invalid_logout_token',
+      'invalid_request',
+      'payload_too_large',
+      'provider_unavailable',
+      'request_timeout',
+      'store_unavailable',
+      'unsupported_media_type',
+    ] satisfies ErrorCode[]),
+    error_description: z.string(),
+  })
   .meta({ id: 'LogoutTokenError', description: 'OpenID Connect Back-Channel Logout 1.0, 2.8.' })
 
 export const introspected = z

@@ -1,6 +1,6 @@
 import type { ErrorCode } from '../../errors.ts'
 
-/** What several operations refuse in the same way: by the guards of routes.ts, and by the parts behind them. */
+/** What several operations refuse in the same way: by guards of routes.ts, and by the parts behind them. */
 
 type Codes = readonly ErrorCode[]
 

@@ -33,6 +33,18 @@ test('the document is valid OpenAPI 3.1', async () => {
   expect(validator.version).toBe('3.1')
 })
 
+test('every address has the methods that the document says, and no other', async () => {
+  const { paths } = (await (await fetchDocument()).json()) as OpenApiDocument
+  // Which methods those have, other servers say.
+  const own = Object.entries(paths).filter(([path]) => !/^\/api\/(proxy|forward-auth)\/\{/.test(path))
+  for (const [path, operations] of own) {
+    const address = `${portico.url}${path.replaceAll(/\{\w+\}/g, 'x')}`
+    const { status, headers } = await createTestBrowser().fetch(address, { method: 'PUT' })
+    const allowed = headers.get('allow')?.toLowerCase().split(', ').sort()
+    expect([path, status, allowed]).toEqual([path, 405, Object.keys(operations).sort()])
+  }
+})
+
 test('random requests get no 500, and no answer that is not documented', async () => {
   const document = (await (await fetchDocument()).json()) as OpenApiDocument
   const findDeviation = createConformance(document)

@@ -82,7 +82,7 @@ test('ends none where a client lost the id: that is not the address of all other
   const laptop = (await logInAtOkta(portico)).browser
   expect(await readRefusal(await end(laptop, ''))).toBe('404 not_found')
   expect((await getSession(portico, phone)).active).toBe(true)
-  for (const { id } of await list(laptop)) await end(phone, id)
+  for (const { id } of await list(laptop)) await end(laptop, id)
 })
 
 describe('the address', () => {
