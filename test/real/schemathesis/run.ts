@@ -21,6 +21,7 @@ import { signInAtOkta, startOkta } from '../../support/providers/okta.ts'
 const python = join(root, 'node_modules/.cache/schemathesis')
 const examples = process.env.EXAMPLES ?? '100'
 const introspectionSecret = testSecret()
+const forwardAuthSecret = testSecret()
 
 const folder = mkdtempSync(join(tmpdir(), 'portico-'))
 const okta = await startOkta()
@@ -66,6 +67,7 @@ function startServer() {
     OIDC_CLIENT_SECRET: 'test-client-secret',
     OIDC_SCOPES: 'openid profile email groups offline_access',
     INTROSPECTION_CLIENTS: `api:${hash}`,
+    FORWARD_AUTH_SECRET: forwardAuthSecret,
     PROXY_ROUTES_FILE: routes,
   })
 }
@@ -103,6 +105,7 @@ function run(signInUrl: string, mode: 'cors' | 'navigate'): Promise<number> {
     ...process.env,
     SIGN_IN_URL: signInUrl,
     INTROSPECTION_SECRET: introspectionSecret,
+    FORWARD_AUTH_SECRET: forwardAuthSecret,
     SCHEMATHESIS_HOOKS: 'sign_in',
     PYTHONPATH: import.meta.dirname,
     PYTHONDONTWRITEBYTECODE: '1',
