@@ -23,7 +23,9 @@ const unquotedText = (max: number) => parameter(max).regex(/^[\x20\x21\x23-\x5b\
 
 const parameters = {
   return_to: z.string().optional().describe('Where to go afterwards: a path, or a URL on an allowed origin.'),
-  provider: parameter(32).optional().describe('Which of the configured providers. Without it, a navigation chooses on a page.'),
+  provider: parameter(32)
+    .optional()
+    .describe('Which of the configured providers. Without it, a navigation chooses on a page.'),
   prompt: z.enum(['none', 'login', 'consent', 'select_account', 'create']).optional(),
   login_hint: parameter(320).optional().describe('Passed on to the provider.'),
   acr_values: unquotedText(340).optional().describe('Passed on, and compared with the ID token.'),
@@ -64,9 +66,7 @@ export function createSignInPage({ providers, publicUrl, basePath }: Config): Re
     if (providers.length === 1 || req.query.provider !== undefined || !isNavigation(req)) return next()
     const asked = readParameters(loginQuery, req.query)
     if (asked.prompt === 'none') return next()
-    const parameters = Object.entries(req.query).filter(([name]) =>
-      Object.hasOwn(loginQuery.shape, name),
-    )
+    const parameters = Object.entries(req.query).filter(([name]) => Object.hasOwn(loginQuery.shape, name))
     const ways = providers.map(({ name, label, icon }) => {
       const query = new URLSearchParams([...(parameters as [string, string][]), ['provider', name]])
       return { href: `${basePath}/api/login?${query}`, label, icon }

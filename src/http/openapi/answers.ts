@@ -55,7 +55,17 @@ export const userinfo = z
   .meta({ id: 'Userinfo', description: 'The claims that the provider sends.' })
 
 export const providerList = z
-  .object({ providers: z.array(z.object({ name: z.string() })).min(1) })
+  .object({
+    providers: z
+      .array(
+        z.object({
+          name: z.string(),
+          label: z.string().describe('What users read.'),
+          icon: z.string().nullable().describe('A data: URL.'),
+        }),
+      )
+      .min(1),
+  })
   .meta({ id: 'Providers' })
 
 export const sessionList = z
@@ -117,18 +127,26 @@ export const jwks = z
   .object({ keys: z.array(z.looseObject({ kty: z.string(), alg: z.string(), use: z.literal('sig') })) })
   .meta({ id: 'Jwks', description: 'Public keys (RFC 7517 5).' })
 
-export const serverMetadata = z
+const metadata = {
+  issuer: z.url(),
+  jwks_uri: z.url(),
+  scopes_supported: z.array(z.string()),
+  response_types_supported: z.array(z.string()),
+  grant_types_supported: z.array(z.string()),
+  dpop_signing_alg_values_supported: z.array(z.string()).optional(),
+  introspection_endpoint: z.url().optional(),
+  introspection_endpoint_auth_methods_supported: z.array(z.string()).optional(),
+}
+
+export const serverMetadata = z.object(metadata).meta({ id: 'ServerMetadata', description: 'RFC 8414 2.' })
+
+export const openidConfiguration = z
   .object({
-    issuer: z.url(),
-    jwks_uri: z.url(),
-    scopes_supported: z.array(z.string()),
-    response_types_supported: z.array(z.string()),
-    grant_types_supported: z.array(z.string()),
-    dpop_signing_alg_values_supported: z.array(z.string()).optional(),
-    introspection_endpoint: z.url().optional(),
-    introspection_endpoint_auth_methods_supported: z.array(z.string()).optional(),
+    ...metadata,
+    subject_types_supported: z.array(z.string()),
+    id_token_signing_alg_values_supported: z.array(z.string()).describe('Of app tokens.'),
   })
-  .meta({ id: 'ServerMetadata', description: 'RFC 8414 2.' })
+  .meta({ id: 'OpenidConfiguration', description: 'OpenID Connect Discovery 1.0, 3.' })
 
 export const openApiDocument = z
   .looseObject({ openapi: z.string() })
@@ -176,6 +194,7 @@ export const namedSchemas = [
   introspected,
   jwks,
   serverMetadata,
+  openidConfiguration,
   openApiDocument,
   live,
   readiness,

@@ -112,6 +112,11 @@ function fitting(schema: JsonSchema): fc.Arbitrary<unknown> {
   if (choices !== undefined) return fc.oneof(...choices.map(value))
   if (type === 'boolean') return fc.boolean()
   if (type === 'integer') return fc.integer({ min: Number(schema.minimum), max: Number(schema.maximum) })
+  if (type === 'array')
+    return fc.array(value(schema.items as JsonSchema), {
+      minLength: Number(schema.minItems ?? 0),
+      maxLength: 5,
+    })
   if (type === 'object') {
     const { properties = {}, required = [] } = schema as {
       properties?: Record<string, JsonSchema>

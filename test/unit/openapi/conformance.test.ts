@@ -12,12 +12,13 @@ const refusal = (status: number, code: string, more = {}) => ({
   headers: problem,
   body: { type: 'about:blank', title: 't', status, detail: 'd', code, request_id: 'r1', ...more },
 })
+const provider = { name: 'default', label: 'Okta', icon: null }
 const compare = ({
   method = 'GET',
   target = '/api/providers',
   status = 200,
   headers: given = json as Record<string, string>,
-  body = { providers: [{ name: 'default' }] } as unknown,
+  body = { providers: [provider] } as unknown,
 }) =>
   findDeviation({
     method,
@@ -65,9 +66,9 @@ describe('as documented', () => {
 describe('not as documented', () => {
   test.each([
     ['a status', { status: 201 }, 'the status 201'],
-    ['a member too many', { body: { providers: [{ name: 'default', secret: 'x' }] } }, 'secret'],
+    ['a member too many', { body: { providers: [{ ...provider, secret: 'x' }] } }, 'secret'],
     ['a member too few', { body: { providers: [{}] } }, 'name'],
-    ['a member of another type', { body: { providers: [{ name: 1 }] } }, 'string'],
+    ['a member of another type', { body: { providers: [{ ...provider, name: 1 }] } }, 'string'],
     ['a content type', { headers: { ...json, 'content-type': 'text/plain' } }, '"text/plain"'],
     ['a header too few', { headers: { 'content-type': 'application/json' } }, 'x-request-id'],
     ['a code of another operation', refusal(400, 'issuer_mismatch'), 'allowed values'],

@@ -9,6 +9,7 @@ import {
   live,
   logoutTokenError,
   openApiDocument,
+  openidConfiguration,
   readiness,
   serverMetadata,
 } from '../answers.ts'
@@ -105,6 +106,15 @@ const forApis: readonly Operation[] = [
     summary: 'Issuer and key address, for JWT middleware (RFC 8414).',
     answers: [json('The metadata.', serverMetadata)],
     refusals: ofEveryRequest,
+  },
+  {
+    path: '/.well-known/openid-configuration',
+    method: 'get',
+    id: 'getOpenidConfiguration',
+    tag: 'APIs',
+    summary: 'The same for JWT middleware that looks only there, with the algorithms of app tokens.',
+    answers: [json('The metadata.', openidConfiguration)],
+    refusals: [...ofEveryRequest, ...ofStore],
   },
   {
     path: '/api/openapi.json',

@@ -31,7 +31,10 @@ const logins: readonly Operation[] = [
     tag: 'browser',
     summary: 'Begins a login: says where to send the browser, or sends a navigation there.',
     query: loginQuery,
-    answers: hasBegun,
+    answers: [
+      ...hasBegun,
+      page('A navigation, where several providers are configured: the user chooses one.'),
+    ],
     refusals: ofLogin,
   },
   {
