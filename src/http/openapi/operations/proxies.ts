@@ -73,6 +73,8 @@ export const proxyOperations: readonly Operation[] = [
     id: `authorizeEnvoy${named(method)}`,
     summary: `The same for Envoy's ext_authz, which asks with the original method ${method.toUpperCase()}.`,
     pathParameters: envoyPath,
+    // The request line says the rest.
+    headers: ['slideOfProxy'] as const,
   })),
   ...methods.map((method) => ({
     path: '/api/proxy/{route}/{path}' as const,
