@@ -129,11 +129,11 @@ test('docs/openapi.json is what `npm run docs:openapi` writes', () => {
   expect(JSON.parse(read('docs/openapi.json'))).toEqual(JSON.parse(JSON.stringify(createPackagedDocument())))
 })
 
-test('docs/openapi.json has every error code where it may come, but what only operators are answered', () => {
+test('docs/openapi.json has every error code where it may come, but those of operators and of the dev server', () => {
   const { paths, components } = createPackagedDocument()
   const inResponses = JSON.stringify([paths, components.responses, components.schemas?.LogoutTokenError])
   const missing = errorCodes.filter((code) => !new RegExp(`"enum":\\[[^\\]]*"${code}"`).test(inResponses))
-  expect(missing).toEqual(['conflict'])
+  expect(missing).toEqual(['conflict', 'dev_server_unavailable'])
 })
 
 test('docs/metrics.md has every metric with its type, its labels and what it says, and no other', () => {

@@ -29,8 +29,8 @@ interface ResponseObject {
   content?: Record<string, object>
 }
 
-/** The addresses that are this server's own; outside of them may be an app. */
-const ownAddresses = /^\/(api|\.well-known)\/|^\/(livez|readyz)$/
+/** All addresses below are this server's own; elsewhere may be an app. */
+const prefix = '/api/'
 
 /**
  * Creates the comparison of answers with the document. It is stricter than the document: an answer has no
@@ -45,9 +45,9 @@ export function createConformance(document: OpenApiDocument): FindDeviation {
   return (exchange) => {
     const { method, target, status } = exchange
     const [address = ''] = target.split('?')
-    // What a preflight is answered, CORS defines.
-    if (!ownAddresses.test(address) || method === 'OPTIONS') return undefined
     const path = findPath(address)
+    // What a preflight is answered, CORS defines.
+    if (method === 'OPTIONS' || (path === undefined && !address.startsWith(prefix))) return undefined
     const verb = method === 'HEAD' ? 'get' : method.toLowerCase()
     if (path === undefined || document.paths[path]?.[verb] === undefined)
       return compareRefusal(exchange, path)
