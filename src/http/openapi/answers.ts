@@ -4,6 +4,7 @@ import { type ErrorCode, errorCodes } from '../../errors.ts'
 /** The bodies of all answers, each under the name that it has in the document. */
 
 const seconds = z.int().min(0)
+const time = z.string().meta({ format: 'date-time' })
 const user = z.looseObject({ sub: z.string() }).meta({
   id: 'User',
   description: "The user: the app's `sub`, and the claims of USER_CLAIMS that are known.",
@@ -12,7 +13,7 @@ const user = z.looseObject({ sub: z.string() }).meta({
 const session = z
   .object({
     id: z.string().describe('The public handle of the session; the `sid` of its app tokens.'),
-    created_at: z.iso.datetime(),
+    created_at: time,
     idle_expires_in: seconds,
     absolute_expires_in: seconds,
   })
@@ -75,7 +76,7 @@ export const sessionList = z
         ...session.shape,
         device: z.string().describe('Such as "Firefox on Linux".'),
         address: z.string().nullable().describe('Where the login came from; null where it is not known.'),
-        last_seen_at: z.iso.datetime(),
+        last_seen_at: time,
         current: z.boolean().describe('Whether it is the session of this browser.'),
       }),
     ),

@@ -11,8 +11,6 @@ const options = {
   // What a request may contain before it is read; of answers, it leaves members open that come later.
   io: 'input',
   override({ jsonSchema }: { jsonSchema: JsonSchema }) {
-    // What the format says already, in a pattern of 300 characters.
-    if (jsonSchema.format === 'date-time') delete jsonSchema.pattern
     if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum
   },
 } as const

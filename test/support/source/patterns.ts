@@ -21,7 +21,7 @@ interface Found {
 const stringMethods: ReadonlySet<string> = new Set(['match', 'matchAll', 'search'])
 /** Zod's types that use no pattern; `url` uses the URL parser, but `z.email()` and others have patterns. */
 const plainZod: ReadonlySet<string> = new Set(
-  'array boolean coerce core custom discriminatedUnion enum int literal looseObject NEVER number object record strictObject string union unknown url'.split(
+  'array boolean coerce core custom discriminatedUnion enum globalRegistry int literal looseObject NEVER number object record registry strictObject string toJSONSchema union unknown url'.split(
     ' ',
   ),
 )
