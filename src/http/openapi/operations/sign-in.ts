@@ -63,6 +63,7 @@ const ofCallback: readonly ErrorCode[] = [
   'signed_out',
   'unmet_authentication_requirements',
   'access_denied',
+  'sign_in_refused',
   'invalid_access_token',
   'invalid_id_token',
   'invalid_token_response',
