@@ -9,6 +9,7 @@ import { closeAfterTest, idp, portico, serverPerFile, signIn } from '../../suppo
 import { askForwardAuth } from '../../support/forward-auth.ts'
 import { csrf, getSession, logInAtScripted, readRefusal, startLogin } from '../../support/login.ts'
 import { goToProvider, readLogoutUrl, visitPortico } from '../../support/logout.ts'
+import { takeDeviations } from '../../support/openapi/watch.ts'
 import { publicUrl as origin, startPortico } from '../../support/portico.ts'
 import { startProxied } from '../../support/upstreams/proxied.ts'
 import { toResponse } from '../../support/upstreams/raw-upstream.ts'
@@ -145,6 +146,8 @@ describe('PUBLIC_URL with a path', () => {
     for (const path of ['/api/session', '/api/login', '/.well-known/jwks.json', '/shopping/api/session']) {
       expect([path, (await get(path)).status]).toEqual([path, 404])
     }
+    // The document is of the addresses below the path.
+    expect(takeDeviations()).toHaveLength(3)
     for (const path of ['/livez', '/readyz', '/shop/livez', '/shop/readyz']) {
       expect([path, (await get(path)).status]).toEqual([path, 200])
     }
