@@ -3,7 +3,14 @@ import { accessSync, constants } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { type Browser, chromium } from 'playwright-core'
 
-const names = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable']
+/** The first is Chromium without windows: it draws none, which saves a third of the time of a processor. */
+const names = [
+  'chromium-headless-shell',
+  'chromium',
+  'chromium-browser',
+  'google-chrome',
+  'google-chrome-stable',
+] as const
 
 /** Returns the path of Chromium: CHROMIUM_PATH, or the first one on the PATH. */
 export function findChromium(): string | undefined {
@@ -43,5 +50,5 @@ export default function setUp(): void {
   process.stdout.write('Chromium is not installed; installing it with apt-get for the browser tests.\n')
   const options = { stdio: 'inherit', env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } } as const
   execFileSync('apt-get', ['update', '-qq'], options)
-  execFileSync('apt-get', ['install', '-y', '-qq', '--no-install-recommends', 'chromium'], options)
+  execFileSync('apt-get', ['install', '-y', '-qq', '--no-install-recommends', names[0]], options)
 }
