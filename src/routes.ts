@@ -47,8 +47,8 @@ export function createRoutes(components: Components, spa?: RequestHandler): Rout
   addProbes(below, to)
   const own = addresses.map((address) => basePath + address)
   if (below !== app) {
-    // Below the path as at the root, nothing of the SPA is among the addresses of this server.
-    if (spa !== undefined) below.use(/^\/(?:api|\.well-known)/, notFound)
+    // A build for this path has its files here; what it leaves are addresses of this server.
+    if (spa !== undefined) below.use(spa, notFound)
     app.use(basePath, below)
     // Balancers know no path of PUBLIC_URL; and RFC 8414 3.1 puts that path of an issuer behind its own.
     addProbes(app, to)

@@ -11,9 +11,9 @@ export function checkApp({ spa, basePath, publicUrl }: Config): Finding[] {
   if (spa === undefined) return []
   if (spa.kind === 'dev-server') return [pass(check, `its dev server, ${spa.url}, answers at ${publicUrl}`)]
   const paths = listFiles(readFileSync(join(spa.path, 'index.html'), 'utf8'), publicUrl)
-  const missing = paths.filter(
-    (path) => !path.startsWith(`${basePath}/`) || !existsSync(join(spa.path, path.slice(basePath.length))),
-  )
+  // A build may be for the path of PUBLIC_URL, or for the root of the origin.
+  const toFile = (path: string) => (path.startsWith(`${basePath}/`) ? path.slice(basePath.length) : path)
+  const missing = paths.filter((path) => !existsSync(join(spa.path, toFile(path))))
   if (missing.length === 0) {
     return [pass(check, `${spa.path}: index.html, and all ${paths.length} files that it names`)]
   }

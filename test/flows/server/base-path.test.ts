@@ -12,7 +12,7 @@ import { goToProvider, readLogoutUrl, visitPortico } from '../../support/logout.
 import { takeDeviations } from '../../support/openapi/watch.ts'
 import { publicUrl as origin, startPortico } from '../../support/portico.ts'
 import { startProxied } from '../../support/upstreams/proxied.ts'
-import { toResponse } from '../../support/upstreams/raw-upstream.ts'
+import { startRawUpstream, toResponse } from '../../support/upstreams/raw-upstream.ts'
 
 const publicUrl = `${origin}/shop`
 const test = serverPerFile({
@@ -160,13 +160,40 @@ describe('PUBLIC_URL with a path', () => {
     const folder = mkdtempSync(join(tmpdir(), 'portico-spa-'))
     onTestFinished(() => rmSync(folder, { recursive: true }))
     writeFileSync(join(folder, 'index.html'), '<!doctype html><title>The app</title>')
+    writeFileSync(join(folder, 'main.js'), 'export {}')
     const env = { PUBLIC_URL: publicUrl, SPA_DIR: folder }
     const { url } = closeAfterTest(await startPortico({ issuer: idp.issuer, env }))
     const open = async (path: string) => (await createTestBrowser().visit(url + path)).text()
-    for (const path of ['/', '/orders', '/shop/orders']) expect(await open(path)).toContain('The app')
+    for (const path of ['/', '/orders', '/shop', '/shop/', '/shop/orders']) {
+      expect(await open(path)).toContain('The app')
+    }
+    // Builds for the root, and builds for the path of PUBLIC_URL.
+    for (const path of ['/main.js', '/shop/main.js']) {
+      const answer = await createTestBrowser().fetch(url + path)
+      expect([path, answer.status, await answer.text()]).toEqual([path, 200, 'export {}'])
+    }
+    expect((await createTestBrowser().fetch(`${url}/shop/none.js`)).status).toBe(404)
     for (const path of ['/shop/api/unknown', '/shop/.well-known/unknown', '/api/unknown']) {
       expect(await open(path)).toContain('not_found')
     }
+  })
+
+  test('a dev server has the path as its base, and none of the addresses of this server', async () => {
+    const devServer = closeAfterTest(await startRawUpstream())
+    const env = { PUBLIC_URL: publicUrl, SPA_DEV_URL: devServer.origin }
+    const { url } = closeAfterTest(await startPortico({ issuer: idp.issuer, env }))
+    for (const path of [
+      '/shop/src/main.ts?t=1',
+      '/orders',
+      '/shop/api/unknown',
+      '/shop/.well-known/unknown',
+    ]) {
+      await fetch(url + path)
+    }
+    expect(devServer.requests.map(({ line }) => line.split(' ')[1])).toEqual([
+      '/shop/src/main.ts?t=1',
+      '/orders',
+    ])
   })
 
   test('an API behind the session has its addresses, redirects and cookies below the path', async () => {

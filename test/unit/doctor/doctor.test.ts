@@ -539,6 +539,17 @@ describe('the server', () => {
     ])
     writeFileSync(join(SPA_DIR, 'app.css'), '')
     expect(lines()).toEqual([`pass app: ${SPA_DIR}: index.html, and all 2 files that it names`])
+    // With a path, builds for the root and builds for the path are served.
+    const ofPath = () =>
+      check({ SPA_DIR, PUBLIC_URL: 'https://app.example.com/shop' }).filter((line) => / app: /.test(line))
+    expect(ofPath()).toEqual(lines())
+    writeFileSync(join(SPA_DIR, 'index.html'), '<img src="/shop/app.css"><img src="/shop/none.png">')
+    expect(ofPath()).toEqual([
+      expect.stringMatching(/ names \/shop\/none\.png, .* for the base path \/shop\/$/),
+    ])
+    expect(check({ SPA_DEV_URL: 'http://localhost:5173' })).toContain(
+      'pass app: its dev server, http://localhost:5173, answers at https://app.example.com',
+    )
     expect(check({})).not.toContainEqual(expect.stringMatching(/ app: /))
   })
 
