@@ -48,7 +48,8 @@ export function createAddressCheck(addresses: readonly string[]): (path: string)
     // Express takes an address with a slash at its end as well.
     const address = path.endsWith('/') ? path.slice(0, -1) : path
     if (known.has(address) || prefixes.some((prefix) => path.startsWith(prefix))) return true
-    return known.has(`${address.slice(0, address.lastIndexOf('/'))}/:`)
+    const start = address.lastIndexOf('/') + 1
+    return start < address.length && known.has(`${address.slice(0, start)}:`)
   }
 }
 

@@ -13,6 +13,7 @@ import { noSession } from '../middleware/require-session.ts'
 import { createLoginAddress } from '../request/login-address.ts'
 import { isNavigation } from '../request/navigation.ts'
 import type { BrowserSessions, FoundSession } from '../session/browser-sessions.ts'
+import { readAccess } from './access-options.ts'
 
 /** What a host app uses for addresses of its own; its requests have passed nothing of this server. */
 export interface HostGuards {
@@ -54,16 +55,21 @@ export function createHostGuards({ config, sessions, upstreamTokens, log }: Host
   }
 
   return {
-    requireSession({ scope = [], groups = [], providers = [] } = {}) {
-      const scopes = typeof scope === 'string' ? scope.split(' ') : scope
+    requireSession(access) {
+      const rule = readAccess(access)
       return async (req, res, next) => {
         try {
           const isWebSocket = req.headers.upgrade?.toLowerCase() === 'websocket'
           assertFromAllowedPage(req, { method: req.method, isWebSocket }, config)
-          assertAccess(await findActive(req), { scopes, groups, providers })
+          assertAccess(await findActive(req), rule)
         } catch (error) {
-          if (error instanceof AppError) refuse(error, req, res, next)
-          else next(error)
+          // Express 4 handles no rejection, which would end the process: all errors go to `next`, also those
+          // of an answer that cannot be written, because the host has answered already.
+          try {
+            if (!(error instanceof AppError) || !refuse(error, req, res)) next(error)
+          } catch (failure) {
+            next(failure)
+          }
           return
         }
         next()
@@ -88,28 +94,29 @@ export function createHostGuards({ config, sessions, upstreamTokens, log }: Host
     },
   }
 
-  /** Sends a user who opens a page to the login, and answers a script; all else is a page of the host app. */
-  function refuse(refusal: AppError, req: Request, res: Response, next: (error: unknown) => void): void {
+  /**
+   * Sends a user who opens a page to the login, and answers a script. All else is a page of the host app:
+   * returns false, and writes nothing.
+   */
+  function refuse(refusal: AppError, req: Request, res: Response): boolean {
     if (refusal.code === 'csrf_check_failed') {
       log('csrf_check_failed', { path: (req.originalUrl.split('?', 1)[0] ?? '').slice(0, 200) })
     }
     const isPage = isNavigation(req)
     const isSafe = req.method === 'GET' || req.method === 'HEAD'
-    if (isPage && !(isSafe && refusal.status === 401)) {
-      next(refusal)
-      return
-    }
+    if (isPage && !(isSafe && refusal.status === 401)) return false
     res.setHeader('Cache-Control', 'no-store')
     if (isPage) {
       res.statusCode = 302
       res.setHeader('Location', config.basePath + toLogin(req, req.method === 'GET' ? req.originalUrl : ''))
       res.end()
-      return
+      return true
     }
     for (const [name, value] of Object.entries(refusal.headers)) res.setHeader(name, value)
     res.statusCode = refusal.status
     res.setHeader('Content-Type', 'application/problem+json')
     res.end(JSON.stringify(toProblem(refusal)))
+    return true
   }
 }
 

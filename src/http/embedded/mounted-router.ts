@@ -1,7 +1,9 @@
+import { parse } from 'node:querystring'
 import type { Express, Request, RequestHandler, Response } from 'express'
 import type { Config } from '../../config/config.ts'
 import type { Log } from '../../telemetry/events.ts'
 import { isOwnHeader } from '../middleware/response-headers.ts'
+import { toOriginForm } from '../wire/request-target.ts'
 import { makeSafeToRead } from '../wire/safe-request.ts'
 
 interface MountedRouterOptions {
@@ -32,9 +34,10 @@ export function createMountedRouter({ app, isOwn, config, log }: MountedRouterOp
         ),
       )
     }
-    const [path = ''] = originalUrl.split('?', 1)
+    const target = toOriginForm(originalUrl)
+    const [path = ''] = target.split('?', 1)
     if (!isOwn(path)) return next()
-    takeOver(req, res)
+    takeOver(req, res, target)
     app(req, res)
   }
 
@@ -45,11 +48,13 @@ export function createMountedRouter({ app, isOwn, config, log }: MountedRouterOp
 }
 
 /** Takes a request from its host app: what the host's settings and middleware did to it does not count. */
-function takeOver(req: Request, res: Response): void {
-  req.url = req.originalUrl
+function takeOver(req: Request, res: Response, target: string): void {
+  req.url = target
+  req.originalUrl = target
   req.baseUrl = ''
-  // Older versions of Express set it on the request, by the query parser of the host.
-  Reflect.deleteProperty(req, 'query')
+  // Older versions of Express set it on the request, by the query parser of the host. Middleware that cleans
+  // parameters does so as well, often for good.
+  if (!Reflect.deleteProperty(req, 'query')) req.query = parse(target.split('?').slice(1).join('?'))
   makeSafeToRead(req)
   res.locals = Object.create(null)
   res.statusCode = 200

@@ -75,7 +75,9 @@ function setGiven(res: Response, given: unknown): void {
  * Whether a header, by its name in small letters, says what only this server decides of its own addresses:
  * who may read, frame and cache an answer, and how a request is named.
  */
-export const isOwnHeader = (name: string): boolean => name.startsWith('access-control-') || decided.has(name)
+export const isOwnHeader = (name: string): boolean =>
+  // `CDN-Cache-Control` and alike: a cache that knows one ignores Cache-Control (RFC 9213 2.2).
+  name.startsWith('access-control-') || name.endsWith('-cache-control') || decided.has(name)
 
 const decided: ReadonlySet<string> = new Set([
   'cache-control',
@@ -84,10 +86,14 @@ const decided: ReadonlySet<string> = new Set([
   'cross-origin-embedder-policy',
   'cross-origin-opener-policy',
   'cross-origin-resource-policy',
+  'edge-control',
+  'expires',
   'origin-agent-cluster',
   'permissions-policy',
   'referrer-policy',
   'strict-transport-security',
+  'surrogate-control',
+  'x-accel-expires',
   'x-content-type-options',
   'x-dns-prefetch-control',
   'x-download-options',
