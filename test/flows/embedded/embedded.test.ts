@@ -7,6 +7,7 @@ import { closeAfterTest, idp, providerPerFile } from '../../support/fixtures.ts'
 import { startHost, type TestHost } from '../../support/host.ts'
 import { csrf, getSession, logInAtScripted, readRefusal } from '../../support/login.ts'
 import { goToProvider, readLogoutUrl } from '../../support/logout.ts'
+import { openConnection } from '../../support/network/raw-http.ts'
 import { publicUrl } from '../../support/portico.ts'
 
 const test = providerPerFile()
@@ -26,6 +27,12 @@ async function start({ routes = () => {}, ...options }: HostOptions = {}): Promi
         })
         app.all('/orders', portico.requireSession(), (_req, res) => void res.send('orders'))
         app.get('/write', portico.requireSession({ scope: 'orders:write admin' }), (_req, res) => {
+          res.send('never')
+        })
+        app.get('/both', portico.requireSession({ scope: 'orders:read orders:write' }), (_req, res) => {
+          res.send('both')
+        })
+        app.get('/partners', portico.requireSession({ providers: ['partner'] }), (_req, res) => {
           res.send('never')
         })
         app.get('/navy', portico.requireSession({ groups: ['Navy'] }), (_req, res) => void res.send('navy'))
@@ -159,12 +166,38 @@ describe('requireSession', () => {
     expect(await foreign.json()).toMatchObject({ code: 'csrf_check_failed', isPorticos: true })
   })
 
+  test('a handshake of a WebSocket connection comes from an allowed page only (R54)', async () => {
+    const host = await start()
+    const browser = await signIn(host)
+    const cookie = [...browser.cookies(host.url)].map((pair) => pair.join('=')).join('; ')
+    const shake = async (origin: string) => {
+      const lines = ['Upgrade: websocket', 'Connection: Upgrade', `Origin: ${origin}`, `Cookie: ${cookie}`]
+      const { socket, text } = openConnection(host.url, '/orders', lines)
+      await expect.poll(text).toMatch(/^HTTP/)
+      socket.destroy()
+      return Number(text().slice(9, 12))
+    }
+    expect([await shake('https://evil.example'), await shake(publicUrl)]).toEqual([403, 200])
+  })
+
+  test('a page that is only asked for, or sent, leads to no address after the login', async () => {
+    const host = await start()
+    const browser = createTestBrowser()
+    const asked = await browser.visit(`${host.url}/orders?page=2`, { method: 'HEAD' })
+    expect(asked.headers.get('location')).toBe('/api/login?return_to=%2F')
+    const origin = publicUrl
+    const sent = await browser.visit(`${host.url}/orders`, { method: 'POST', headers: { origin } })
+    expect([sent.status, await sent.json()]).toMatchObject([401, { code: 'session_required' }])
+  })
+
   test('wants scopes and groups; a page without them is an error of the app', async () => {
     const host = await start()
     const browser = await signIn(host)
     expect(await readRefusal(await browser.fetch(`${host.url}/write`))).toBe('403 insufficient_scope')
     expect(await readRefusal(await browser.fetch(`${host.url}/army`))).toBe('403 insufficient_group')
     expect(await (await browser.fetch(`${host.url}/navy`)).text()).toBe('navy')
+    expect(await (await browser.fetch(`${host.url}/both`)).text()).toBe('both')
+    expect((await browser.fetch(`${host.url}/partners`)).status).toBe(403)
     const page = await browser.visit(`${host.url}/army`)
     expect([page.status, await page.json()]).toEqual([403, { code: 'insufficient_group', isPorticos: true }])
   })

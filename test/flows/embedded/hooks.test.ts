@@ -1,4 +1,5 @@
 import { describe, expect } from 'vitest'
+import { createOperatorSessions } from '../../../src/logout/operator.ts'
 import { type SignIn, SignInRefused, type SignOut } from '../../../src/portico.ts'
 import { createTestBrowser, type TestBrowser } from '../../support/browser.ts'
 import { minutes } from '../../support/clock.ts'
@@ -121,7 +122,8 @@ describe('onSignOut', () => {
     const { host, heard, sessionOf } = await startListening()
     const [one, other, third] = [await signIn(host), await signIn(host), await signIn(host)]
     const ids = await Promise.all([one, other, third].map(sessionOf))
-    await one.fetch(`${host.url}/api/sessions/${ids[1]}`, { method: 'DELETE', headers: csrf })
+    const path = `/api/sessions/${ids[1]}`
+    expect((await one.fetch(host.url + path, { method: 'DELETE', headers: csrf })).status).toBe(204)
     const body = JSON.stringify({ everywhere: true })
     const headers = { ...csrf, 'content-type': 'application/json' }
     await one.fetch(`${host.url}/api/logout`, { method: 'POST', headers, body })
@@ -156,6 +158,50 @@ describe('onSignOut', () => {
       [second, 'operator'],
       [third, 'provider'],
     ])
+  })
+
+  test('hears why: each way by which a provider or an operator ends sessions', async () => {
+    const { host, heard } = await startListening()
+    const { providers, store, termination } = host.components
+    const operator = createOperatorSessions({ providers, store, termination })
+    const log = () => {}
+    const enders = {
+      operator: () => operator.endOfSubject('00u-grace', log),
+      async back_channel_logout() {
+        const { goodKey: key } = idp
+        const iat = Math.floor(host.clock.now() / 1000)
+        const events = { 'http://schemas.openid.net/event/backchannel-logout': {} }
+        const claims = {
+          iss: idp.issuer,
+          aud: 'portico-test',
+          iat,
+          exp: iat + 120,
+          jti: 'j1',
+          sid: 'sid-1',
+          events,
+        }
+        const token = await idp.sign(key, { alg: key.alg, kid: key.kid, typ: 'logout+jwt' }, claims)
+        const body = new URLSearchParams({ logout_token: token })
+        await fetch(`${host.url}/api/backchannel-logout`, { method: 'POST', body })
+      },
+      front_channel_logout: () =>
+        fetch(
+          `${host.url}/api/frontchannel-logout?${new URLSearchParams({ iss: idp.issuer, sid: 'sid-1' })}`,
+        ),
+    }
+    for (const [reason, end] of Object.entries(enders)) {
+      host.clock.advance(1)
+      idp.script({ idTokenClaims: (claims) => ({ ...claims, sid: 'sid-1' }) })
+      await signIn(host)
+      heard.length = 0
+      await end()
+      expect(heard.map((event) => event.reason)).toEqual([reason])
+    }
+    host.clock.advance(1)
+    const browser = await signIn(host)
+    heard.length = 0
+    await operator.endOne((await getSession(host, browser)).session.id, log)
+    expect(heard.map((event) => event.reason)).toEqual(['operator'])
   })
 
   test.each([
