@@ -1,10 +1,11 @@
 import { z } from 'zod'
 import { createSealer, type Sealer } from '../crypto/sealer.ts'
+import { signingAlgs } from '../crypto/signing-algs.ts'
 import { AppError } from '../errors.ts'
 
 const storedKeys = z.array(
   z.object({
-    alg: z.enum(['ES256', 'EdDSA', 'RS256']),
+    alg: z.enum(signingAlgs),
     signsFrom: z.number(),
     publishedFrom: z.number().optional(),
     jwk: z.looseObject({ kty: z.string() }),

@@ -1,13 +1,14 @@
 import type { JWK } from 'jose'
 import type { Clock } from '../clock.ts'
 import type { Config } from '../config/config.ts'
+import type { SigningAlg } from '../crypto/signing-algs.ts'
 import { AppError } from '../errors.ts'
 import type { SharedState } from '../session/shared-state.ts'
 import type { Log } from '../telemetry/events.ts'
 import { type StoredKey, unreadableKeyRing } from './key-ring-seal.ts'
 import { createKeyRingStore, keyRingFreshFor } from './key-ring-store.ts'
 import { dropExpired, findActive, keyRingKnownFor, type ScheduledKey } from './key-schedule.ts'
-import { type SigningAlg, type SigningKey, toSigningKey } from './signing-key.ts'
+import { type SigningKey, toSigningKey } from './signing-key.ts'
 
 /**
  * The keys that sign app tokens: one signs, the next one is published already, and retired ones still verify.

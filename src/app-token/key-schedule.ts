@@ -1,4 +1,4 @@
-import type { SigningAlg } from './signing-key.ts'
+import type { SigningAlg } from '../crypto/signing-algs.ts'
 
 /** When one key signs. */
 export interface ScheduledKey {

@@ -1,8 +1,6 @@
 import { createPrivateKey, sign } from 'node:crypto'
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, type JWK, type JWTPayload } from 'jose'
-
-/** Signature algorithms that app tokens may have. */
-export type SigningAlg = 'ES256' | 'EdDSA' | 'RS256'
+import type { SigningAlg } from '../crypto/signing-algs.ts'
 
 /** A key that signs app tokens. One key has one algorithm (RFC 8725 3.1). */
 export interface SigningKey {

@@ -1,3 +1,4 @@
+import type { SigningAlg } from '../crypto/signing-algs.ts'
 import type { LogLevel } from '../telemetry/events.ts'
 import type { LogFormat } from '../telemetry/logger.ts'
 import { ConfigError, keepNew } from './config-error.ts'
@@ -64,7 +65,7 @@ export interface Config {
   appToken: {
     audiences: readonly [string, ...string[]]
     ttl: number
-    alg: 'ES256' | 'EdDSA' | 'RS256'
+    alg: SigningAlg
     /** The type in its header: that of RFC 9068, or the one that readers expect who do not know that RFC. */
     typ: 'at+jwt' | 'JWT'
     /** The claim with its scopes: a text (RFC 9068), or an array (as in Okta's tokens). */

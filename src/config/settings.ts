@@ -1,3 +1,4 @@
+import { signingAlgs } from '../crypto/signing-algs.ts'
 import { icon, label } from './providers/appearance.ts'
 import { certificate, certificateKey, clientKeys } from './providers/client-credentials.ts'
 import { providersFile } from './providers/providers-file.ts'
@@ -156,7 +157,7 @@ export const settings = {
   SESSION_COOKIE_SAMESITE: setting(oneOf('strict', 'lax'), { example: 'lax', fallback: 'strict' }),
   APP_TOKEN_AUDIENCE: setting(list, { example: 'https://api.example.com' }),
   APP_TOKEN_TTL: setting(duration('30s', '15m'), { example: '5m', fallback: '5m' }),
-  APP_TOKEN_ALG: setting(oneOf('ES256', 'EdDSA', 'RS256'), { example: 'RS256', fallback: 'ES256' }),
+  APP_TOKEN_ALG: setting(oneOf(...signingAlgs), { example: 'RS256', fallback: 'ES256' }),
   APP_TOKEN_TYP: setting(oneOf('at+jwt', 'JWT'), { example: 'JWT', fallback: 'at+jwt' }),
   APP_TOKEN_SCOPE_CLAIM: setting(oneOf('scope', 'scp'), { example: 'scp', fallback: 'scope' }),
   APP_TOKEN_CLAIMS: setting(claimNames, {

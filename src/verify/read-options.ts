@@ -1,11 +1,9 @@
 import { isPrivate } from '../config/values/private-url.ts'
+import { type SigningAlg, signingAlgs } from '../crypto/signing-algs.ts'
 
-/** What APP_TOKEN_ALG can be. */
-export type AppTokenAlgorithm = 'ES256' | 'EdDSA' | 'RS256'
 /** What APP_TOKEN_TYP can be. */
 export type AppTokenType = 'at+jwt' | 'JWT'
 
-const knownAlgorithms: readonly AppTokenAlgorithm[] = ['ES256', 'EdDSA', 'RS256']
 const knownTypes: readonly AppTokenType[] = ['at+jwt', 'JWT']
 
 /** Seconds by which the clocks of Portico and of this API may differ. */
@@ -15,7 +13,7 @@ interface ExpectedTokenOptions {
   issuer: string
   audience?: string
   typ?: AppTokenType
-  algorithms?: readonly AppTokenAlgorithm[]
+  algorithms?: readonly SigningAlg[]
 }
 
 /**
@@ -25,11 +23,11 @@ interface ExpectedTokenOptions {
  */
 export function readExpected(options: ExpectedTokenOptions) {
   const issuer = readBaseUrl('issuer', options.issuer)
-  const { audience = issuer, typ = 'at+jwt', algorithms = knownAlgorithms } = options
+  const { audience = issuer, typ = 'at+jwt', algorithms = signingAlgs } = options
   if (typeof audience !== 'string' || audience === '') throw new TypeError('audience must be a text')
   if (!knownTypes.includes(typ)) throw new TypeError(`typ must be one of ${knownTypes.join(', ')}`)
-  if (algorithms.length === 0 || !algorithms.every((one) => knownAlgorithms.includes(one))) {
-    throw new TypeError(`algorithms must be some of ${knownAlgorithms.join(', ')}`)
+  if (algorithms.length === 0 || !algorithms.every((one) => signingAlgs.includes(one))) {
+    throw new TypeError(`algorithms must be some of ${signingAlgs.join(', ')}`)
   }
   return { issuer, audience, typ, algorithms, clockTolerance }
 }

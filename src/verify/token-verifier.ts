@@ -2,13 +2,14 @@ import { createDpopNonces, type DpopNonces } from '../app-token/dpop-nonce.ts'
 import { createDpopVerifier } from '../app-token/dpop-proof.ts'
 import { type Clock, systemClock } from '../clock.ts'
 import { randomBytes } from '../crypto/random.ts'
+import type { SigningAlg } from '../crypto/signing-algs.ts'
 import { createExpiringMap } from '../expiring-map.ts'
 import type { Scheme } from './challenge.ts'
 import { type AppTokenClaims, isAppTokenClaims, withScope } from './claims.ts'
 import { createIntrospectionClient, type IntrospectionOptions } from './introspection.ts'
 import { createIssuerKeys } from './issuer-keys.ts'
 import { type PresentedToken, readPath, readPresentedToken, type TokenRequest } from './presented-token.ts'
-import { type AppTokenAlgorithm, type AppTokenType, readBaseUrl, readExpected } from './read-options.ts'
+import { type AppTokenType, readBaseUrl, readExpected } from './read-options.ts'
 import { readRequirements, type TokenRequirements } from './requirements.ts'
 import { refuseAnonymous, refuseToken, toRefusal } from './token-refused.ts'
 
@@ -24,7 +25,7 @@ export interface TokenVerifierOptions extends TokenRequirements {
    * The signature algorithms to accept; all that Portico can sign with by default. Each published key is used
    * with its own algorithm only.
    */
-  algorithms?: readonly AppTokenAlgorithm[]
+  algorithms?: readonly SigningAlg[]
   /** The address of the public keys; `{issuer}/.well-known/jwks.json` by default. */
   jwksUri?: string
   /**

@@ -1,5 +1,6 @@
 import { createPrivateKey } from 'node:crypto'
 import { z } from 'zod'
+import type { SigningAlg } from '../../crypto/signing-algs.ts'
 import { type Parser, parser } from './parsers.ts'
 
 const signingKey = z.looseObject({
@@ -10,7 +11,7 @@ const signingKey = z.looseObject({
 })
 
 /** A private key as a JWK, with the algorithm it signs with. */
-export type PrivateJwk = z.infer<typeof signingKey> & { alg: 'ES256' | 'EdDSA' | 'RS256' }
+export type PrivateJwk = z.infer<typeof signingKey> & { alg: SigningAlg }
 
 /** A JWK Set of private keys (RFC 7517 5) that Portico can sign with; their members stay as they are. */
 export const privateJwkSet: Parser<PrivateJwk[]> = parser((text) => {
@@ -46,7 +47,7 @@ function parseJson(text: string): unknown {
 }
 
 /** The algorithm that a private key signs with; undefined where it fits none that Portico uses. */
-function toSigningAlg(jwk: z.infer<typeof signingKey>): PrivateJwk['alg'] | undefined {
+function toSigningAlg(jwk: z.infer<typeof signingKey>): SigningAlg | undefined {
   try {
     const { asymmetricKeyType: type, asymmetricKeyDetails: details } = createPrivateKey({
       key: jwk,
