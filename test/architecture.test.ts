@@ -35,7 +35,7 @@ const namesIn = (text: string): string[] =>
 const layers = [
   ['main'],
   ['cli'],
-  ['workers', 'server', 'doctor', 'portico'],
+  ['workers', 'doctor', 'portico'],
   ['service'],
   ['routes'],
   ['endpoints', 'operator-endpoints'],
@@ -185,9 +185,9 @@ test('a process loads only what it needs: a primary no server, and a server node
   const { files: ofPrimary } = loadedWith('cli/commands/serve.ts')
   expect([...ofPrimary]).toContain('workers.ts')
   expect(
-    [...ofPrimary].filter((file) => /^(server|routes|components|doctor|provider|http)\b/.test(file)),
+    [...ofPrimary].filter((file) => /^(service|routes|components|doctor|provider|http)\b/.test(file)),
   ).toEqual([])
-  const { files: ofServer, modules } = loadedWith('server.ts')
+  const { files: ofServer, modules } = loadedWith('service/server.ts')
   expect([...ofServer]).toContain('session/memory/store.ts')
   expect([...ofServer].filter((file) => /^doctor\//.test(file))).toEqual([])
   expect([...modules]).toContain('express')

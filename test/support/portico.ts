@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { type Components, createComponents } from '../../src/components.ts'
 import { readConfig } from '../../src/config/config.ts'
-import { startServer } from '../../src/server.ts'
+import { startServer } from '../../src/service/server.ts'
 import { createMemoryStore, type MemoryStore } from '../../src/session/memory/store.ts'
 import { createLog } from '../../src/telemetry/logger.ts'
 import { recordFile, recordOutput } from './canaries/files.ts'

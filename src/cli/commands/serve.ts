@@ -3,7 +3,7 @@ import { type Config, readConfig } from '../../config/config.ts'
 import { loadEnvironment } from '../../config/environment.ts'
 import type { Environment } from '../../config/read-settings.ts'
 import { toLogDefect } from '../../errors.ts'
-import type { RunningServer } from '../../server.ts'
+import type { RunningServer } from '../../service/server.ts'
 import { serving, startWorkers, type Workers } from '../../workers.ts'
 
 /** Starts the server, and ends it with the process. */
@@ -46,7 +46,7 @@ const endAfterFailure = 25_000
  */
 async function start(config: Config, env: Environment): Promise<RunningServer | Workers> {
   if (config.workers > 1 && cluster.isPrimary) return startWorkers(config)
-  const { serve } = await import('../../server.ts')
+  const { serve } = await import('../../service/server.ts')
   const server = await serve(config, env)
   cluster.worker?.send(serving)
   return server

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { createComponents } from '../../../src/components.ts'
 import { readConfig } from '../../../src/config/config.ts'
-import { type RunningServer, startServer } from '../../../src/server.ts'
+import { type RunningServer, startServer } from '../../../src/service/server.ts'
 import type { TestBrowser } from '../../support/browser.ts'
 import { createTestClock, minutes } from '../../support/clock.ts'
 import { csrf, getSession, logInAtScripted } from '../../support/login.ts'

@@ -1,14 +1,14 @@
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Components } from './components.ts'
-import type { Config } from './config/config.ts'
-import type { Environment } from './config/read-settings.ts'
-import { createSpa } from './http/spa/spa.ts'
-import { createHttpServer } from './http/wire/http-server.ts'
-import { createApp, createOperatorApp } from './routes.ts'
-import { createService, finishWithin, startBackground, stopBackground } from './service/service.ts'
-import type { Log } from './telemetry/events.ts'
+import type { Components } from '../components.ts'
+import type { Config } from '../config/config.ts'
+import type { Environment } from '../config/read-settings.ts'
+import { createSpa } from '../http/spa/spa.ts'
+import { createHttpServer } from '../http/wire/http-server.ts'
+import { createApp, createOperatorApp } from '../routes.ts'
+import type { Log } from '../telemetry/events.ts'
+import { createService, finishWithin, startBackground, stopBackground } from './service.ts'
 
 /** A server that listens. */
 export interface RunningServer {
