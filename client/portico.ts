@@ -32,8 +32,8 @@ export function createPortico<User extends PorticoUser = PorticoUser>({
   callbackPath = '/callback',
   dpop = false,
 }: PorticoOptions): Portico<User> {
-  // A misspelt origin would match nothing, and that of an unset variable neither. What is no URL by itself gets
-  // another origin by the base. URL.parse is too new for some browsers.
+  // A misspelt origin would match nothing, and that of an unset variable neither. What is no URL by itself
+  // gets another origin by the base. URL.parse is too new for some browsers.
   for (const origin of [url.replace(/(^|\b)(\/[\w.~-]+)+$/, '') || 'self', ...apiOrigins]) {
     if (origin !== 'self' && new URL(origin, 'http://a').origin !== origin)
       throw new TypeError(`"${origin}" must be an origin such as https://example.com`)
