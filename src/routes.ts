@@ -41,9 +41,9 @@ export function createRoutes(components: Components, spa?: RequestHandler): Rout
   app.set('trust proxy', [...trustProxy])
   app.use(refuseMalformed)
   const to = createEndpoints(components)
-  const addresses = [`${forwardAuthPath}/*`, `${proxyPrefix}*`]
+  // Where PUBLIC_URL has a path, all addresses are below it.
   const below = basePath === '' ? app : express.Router({ caseSensitive: true })
-  addEndpoints(below, to, components, addresses)
+  const addresses = addEndpoints(below, to, components)
   addProbes(below, to)
   const own = addresses.map((address) => basePath + address)
   if (below !== app) {
@@ -62,11 +62,13 @@ export function createRoutes(components: Components, spa?: RequestHandler): Rout
 
 type Endpoints = ReturnType<typeof createEndpoints>
 
-/** Adds all addresses below PUBLIC_URL but the probes. */
-function addEndpoints(app: IRouter, to: Endpoints, { config }: Components, addresses: string[]): void {
+/** Adds all addresses below PUBLIC_URL but the probes, and returns them. */
+function addEndpoints(app: IRouter, to: Endpoints, { config }: Components): string[] {
   const { csrf, formCsrf, loginGuard, requireSession, requireFreshTokens } = to
   const { limitLogins, limitCallbacks, limitCalls } = to
   const { proxyCsrf, matchProxyRoute, requireRouteAccess } = to
+  // Those of which `app.all` gives the beginning; `route` adds the others.
+  const addresses = [`${forwardAuthPath}/*`, `${proxyPrefix}*`]
   const route = createAddRoute(app, addresses)
 
   // Reverse proxies, before CORS: no page of another origin reads what they are answered.
@@ -123,6 +125,7 @@ function addEndpoints(app: IRouter, to: Endpoints, { config }: Components, addre
   route('/.well-known/oauth-authorization-server', { get: [to.metadata] })
   route('/.well-known/openid-configuration', { get: [to.openidConfiguration] })
   route('/api/openapi.json', { get: [to.openapi] })
+  return addresses
 }
 
 /** Adds what balancers ask. */
