@@ -2,7 +2,7 @@ import { accessSync, constants, statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { type Parser, parser } from './parsers.ts'
 import { isLoopback } from './private-url.ts'
-import { readHttpUrl } from './url-parsers.ts'
+import { readHttpUrl, toOrigin } from './url-parsers.ts'
 
 /** The directory of a build of the app; `findBuildProblem` looks at it. */
 export const spaDirectory: Parser<string> = parser((text) => resolve(text))
@@ -34,8 +34,7 @@ function isDirectory(path: string): boolean {
 export const devServer: Parser<string> = parser((text) => {
   const url = readHttpUrl(text)
   if (!isLoopback(url)) throw new Error('must be on a loopback host: localhost, 127.0.0.1 or [::1]')
-  if (url.pathname !== '/' || text.includes('?')) throw new Error('must be an origin: no path, no query')
-  return url.origin
+  return toOrigin(url, text)
 })
 
 /** A whole Content-Security-Policy (CSP Level 3, 2.2), or `off`. */

@@ -97,8 +97,10 @@ export function readHttpUrl(text: string): URL {
   return url
 }
 
-function readOrigin(text: string): string {
-  const url = readHttpsUrl(text)
+const readOrigin = (text: string): string => toOrigin(readHttpsUrl(text), text)
+
+/** The origin of a URL whose text has nothing else. */
+export function toOrigin(url: URL, text: string): string {
   if (url.pathname !== '/' || text.includes('?')) throw new Error('must be an origin: no path, no query')
   return url.origin
 }
