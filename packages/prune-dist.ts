@@ -14,6 +14,8 @@ const { bin = {}, exports } = JSON.parse(readFileSync('package.json', 'utf8')) a
 const entries = [bin, ...Object.values(exports)].flatMap((entry) =>
   typeof entry === 'string' ? entry : Object.values(entry),
 )
+// Only code leads to more files. Exported documents are none, and the image is built without them.
+const code = entries.filter((entry) => /\.(js|d\.ts)$/.test(entry))
 
 const needed = new Set<string>()
 function visit(file: string): void {
@@ -25,7 +27,7 @@ function visit(file: string): void {
   const extension = file.endsWith('.d.ts') ? '.d.ts' : '.js'
   for (const [, target = ''] of targets) visit(resolve(dirname(file), target + extension))
 }
-for (const entry of entries) visit(resolve(entry))
+for (const entry of code) visit(resolve(entry))
 
 for (const entry of readdirSync('dist', { recursive: true, withFileTypes: true })) {
   const file = resolve(entry.parentPath, entry.name)

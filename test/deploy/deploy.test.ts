@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process'
-import { readdirSync, readFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { parse, parseAllDocuments } from 'yaml'
@@ -273,6 +274,20 @@ describe('the image', () => {
     const needed = Object.entries(packages).filter(([, { dev, devOptional }]) => !dev && !devOptional)
     expect(needed.length).toBeGreaterThan(50)
     expect(needed.filter(([, { os, cpu, hasInstallScript }]) => os || cpu || hasInstallScript)).toEqual([])
+  })
+
+  test('is built without the documents that the package exports', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'portico-build-'))
+    try {
+      mkdirSync(join(folder, 'dist'))
+      const exports = { '.': { types: './dist/a.d.ts', default: './dist/a.js' }, './b.json': './docs/b.json' }
+      writeFileSync(join(folder, 'package.json'), JSON.stringify({ exports }))
+      for (const name of ['a.js', 'a.d.ts', 'b.d.ts']) writeFileSync(join(folder, 'dist', name), '')
+      execFileSync(process.execPath, [join(root, 'packages/prune-dist.ts')], { cwd: folder, stdio: 'pipe' })
+      expect(readdirSync(join(folder, 'dist')).toSorted()).toEqual(['a.d.ts', 'a.js'])
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
   })
 
   test('is built from an allow list of files', () => {
