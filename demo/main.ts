@@ -70,6 +70,7 @@ function readArguments() {
         binding: { type: 'string', default: 'dpop' },
         app: { type: 'string' },
         verbose: { type: 'boolean', default: false },
+        help: { type: 'boolean', short: 'h', default: false },
       },
     }).values
   } catch (cause) {
@@ -91,7 +92,15 @@ function readOptions() {
     throw new TypeError(usage)
   // Of several, each would need a page of its own to which it redirects.
   const where = provider === 'several' ? 'server' : redirect
-  return { provider, port, redirect: where, binding, app, verbose: values.verbose } as const
+  return {
+    provider,
+    port,
+    redirect: where,
+    binding,
+    app,
+    verbose: values.verbose,
+    help: values.help,
+  } as const
 }
 
 /** The providers that a user of `--provider several` chooses among. */
@@ -177,10 +186,15 @@ async function readSeveral(
 }
 
 async function main(): Promise<void> {
+  const options = readOptions()
+  if (options.help) {
+    process.stdout.write(usage)
+    return
+  }
   if (process.env.NODE_ENV === 'production') {
     throw new Error('The demo has well-known passwords and refuses to run with NODE_ENV=production.')
   }
-  const { provider, port, redirect, binding, app, verbose } = readOptions()
+  const { provider, port, redirect, binding, app, verbose } = options
   const next = (offset: number) => (port === 0 ? 0 : port + offset)
   const [bff, api] = [await listen(port), await listen(next(2))]
   const porticoUrl = `http://localhost:${bff.port}`

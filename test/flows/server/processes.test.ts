@@ -325,6 +325,12 @@ test('the demo refuses to run with NODE_ENV=production', async () => {
   expect(demo.output.text).toContain('production')
 })
 
+test('the demo prints its usage for --help', async () => {
+  const demo = start('demo/main.ts', ['--help'], {})
+  expect(await demo.exited).toBe(0)
+  expect(demo.output.text).toMatch(/^Usage: npm run demo/)
+})
+
 test('the log begins with the proxy routes: where each leads, and with which token', async () => {
   const { server } = await startServer('http://127.0.0.1:1', {
     PROXY_ROUTES_FILE: '../docs/proxy-routes.example.yaml',
