@@ -60,14 +60,12 @@ function checkOptions(given: Option[], command: Command, isNamed: boolean): void
   }
 }
 
+/** Arguments are not repeated: one may be a secret in the wrong place, and logs keep what is printed. */
 function readArgument([argument = '', ...surplus]: string[], command: Command): string {
   const { name, argument: needed } = command
-  if (needed === undefined && argument !== '')
-    throw new WrongUse(`Unexpected argument: ${argument}. ${name} takes none.`, command)
+  if (needed === undefined && argument !== '') throw new WrongUse(`${name} takes no argument.`, command)
   if (needed !== undefined && argument === '') throw new WrongUse(`${name} needs ${needed}.`, command)
-  const [first] = surplus
-  if (first !== undefined)
-    throw new WrongUse(`Unexpected argument: ${first}. ${name} takes one alone.`, command)
+  if (surplus.length > 0) throw new WrongUse(`${name} takes one argument.`, command)
   return argument
 }
 
@@ -75,7 +73,9 @@ function findCommand(name: string): Command {
   const found = commands.find((command) => command.name === name)
   if (found !== undefined) return found
   const names = [...commands.map((command) => command.name), 'help']
-  throw new WrongUse(`Unknown command: ${name}.${toHint(name, names)}`)
+  const [word = '', value] = name.split('=', 2)
+  const hint = value === undefined ? toHint(name, names) : ' Settings are environment variables.'
+  throw new WrongUse(`Unknown command: ${word}.${hint}`)
 }
 
 function toHint(name: string, known: string[], dashes = ''): string {

@@ -76,16 +76,18 @@ test.each<[string[], string, string | undefined]>([
   [['fly'], 'Unknown command: fly.', undefined],
   // Two letters from help and from keys, which is half of them.
   [['hey'], 'Unknown command: hey.', undefined],
+  // A secret in the wrong place is not printed.
+  [['BFF_SECRETS=abc'], 'Unknown command: BFF_SECRETS. Settings are environment variables.', undefined],
   [['help', 'key'], 'Unknown command: key. Did you mean keys?', undefined],
   [['--json'], 'Unknown option: --json.', undefined],
   [['serve', '--fast'], 'Unknown option: --fast.', 'serve'],
   [['doctor', '--jason'], 'Unknown option: --jason. Did you mean --json?', 'doctor'],
   [['doctor', '-j'], 'Unknown option: -j.', 'doctor'],
   [['doctor', '--json=1'], 'The option --json takes no value.', 'doctor'],
-  [['keys', 'x'], 'Unexpected argument: x. keys takes none.', 'keys'],
+  [['keys', 'x'], 'keys takes no argument.', 'keys'],
   [['explain'], 'explain needs an id.', 'explain'],
   [['explain', ''], 'explain needs an id.', 'explain'],
-  [['client', 'a', 'b'], 'Unexpected argument: b. client takes one alone.', 'client'],
+  [['client', 'a', 'b'], 'client takes one argument.', 'client'],
   [['subject'], 'subject needs the sub of a user.', 'subject'],
 ])('%j is refused: %s', (args, message, command) => {
   expect(problemOf(...args)).toEqual([message, command])
