@@ -11,14 +11,18 @@ export function createOpenApiHandler({
   publicUrl,
   secureCookies,
 }: Pick<Config, 'publicUrl' | 'secureCookies'>): RequestHandler {
-  let made: Promise<object> | undefined
+  let made: Promise<string> | undefined
   return async (_req, res) => {
     made ??= make()
-    res.set('Cache-Control', `public, max-age=${publicKeysLifetime / 1000}`).json(await made)
+    const text = await made
+    res
+      .set('Cache-Control', `public, max-age=${publicKeysLifetime / 1000}`)
+      .type('json')
+      .send(text)
   }
 
-  async function make(): Promise<object> {
+  async function make(): Promise<string> {
     const { createOpenApiDocument } = await import('../openapi/document.ts')
-    return createOpenApiDocument({ version: readVersion(), publicUrl, secureCookies })
+    return JSON.stringify(createOpenApiDocument({ version: readVersion(), publicUrl, secureCookies }))
   }
 }
