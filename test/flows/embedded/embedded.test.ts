@@ -5,7 +5,7 @@ import { createTestBrowser, type TestBrowser } from '../../support/browser.ts'
 import { hours, minutes } from '../../support/clock.ts'
 import { closeAfterTest, idp, providerPerFile } from '../../support/fixtures.ts'
 import { startHost, type TestHost } from '../../support/host.ts'
-import { csrf, getSession, logInAtScripted, readRefusal } from '../../support/login.ts'
+import { csrf, getSession, logInAtScripted, readRefusal, startLogin } from '../../support/login.ts'
 import { goToProvider, readLogoutUrl } from '../../support/logout.ts'
 import { openConnection } from '../../support/network/raw-http.ts'
 import { publicUrl } from '../../support/portico.ts'
@@ -253,6 +253,22 @@ describe('accessToken', () => {
     expect(idp.calls.refresh - before).toBe(1)
     expect(new Set(later).size).toBe(1)
     expect(later[0]).not.toBe(first)
+  })
+
+  test('is refused where it is bound to a key of this server: it would be of no use', async () => {
+    let jkt = ''
+    idp.script({
+      metadata: (document) => ({ ...document, dpop_signing_alg_values_supported: ['ES256'] }),
+      tokenResponse: (body) => ({ ...body, token_type: 'DPoP' }),
+      accessTokenClaims: (claims) => ({ ...claims, cnf: { jkt } }),
+    })
+    const host = await start()
+    const browser = createTestBrowser()
+    const loginUrl = await startLogin(host, browser)
+    jkt = new URL(loginUrl).searchParams.get('dpop_jkt') ?? ''
+    await browser.fetch(`${host.url}/api/callback?${idp.authorize(loginUrl)}`)
+    const answer = await browser.fetch(`${host.url}/token`)
+    expect([answer.status, await answer.json()]).toEqual([422, { code: 'unprocessable', isPorticos: true }])
   })
 
   test('its errors have codes', async () => {

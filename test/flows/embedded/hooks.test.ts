@@ -6,6 +6,7 @@ import { minutes } from '../../support/clock.ts'
 import { closeAfterTest, idp, providerPerFile } from '../../support/fixtures.ts'
 import { startHost, type TestHost } from '../../support/host.ts'
 import { csrf, getSession, logInAtScripted, readRefusal, startLogin } from '../../support/login.ts'
+import { publicUrl } from '../../support/portico.ts'
 
 const test = providerPerFile()
 
@@ -183,6 +184,19 @@ describe('onSignOut', () => {
         const token = await idp.sign(key, { alg: key.alg, kid: key.kid, typ: 'logout+jwt' }, claims)
         const body = new URLSearchParams({ logout_token: token })
         await fetch(`${host.url}/api/backchannel-logout`, { method: 'POST', body })
+      },
+      async universal_logout() {
+        const now = Math.floor(host.clock.now() / 1000)
+        const aud = `${publicUrl}/api/universal-logout`
+        const claims = { iss: idp.org, sub: 'portico-test', aud, iat: now, exp: now + 300, jti: 'j2' }
+        const header = { alg: 'RS256', kid: idp.orgKey.kid, typ: 'global-token-revocation+jwt' }
+        const token = await idp.sign(idp.orgKey, header, claims)
+        const body = { sub_id: { format: 'iss_sub', iss: idp.issuer, sub: '00u-grace' } }
+        await fetch(`${host.url}/api/universal-logout`, {
+          method: 'POST',
+          headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` },
+          body: JSON.stringify(body),
+        })
       },
       front_channel_logout: () =>
         fetch(

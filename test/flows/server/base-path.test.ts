@@ -5,10 +5,18 @@ import { createRemoteJWKSet, customFetch, jwtVerify } from 'jose'
 import { describe, expect, onTestFinished } from 'vitest'
 import { createTestBrowser } from '../../support/browser.ts'
 import { createDpopKey } from '../../support/dpop.ts'
-import { closeAfterTest, idp, portico, serverPerFile, signIn } from '../../support/fixtures.ts'
+import {
+  closeAfterTest,
+  idp,
+  portico,
+  serverPerFile,
+  signIn,
+  writeProvidersFile,
+} from '../../support/fixtures.ts'
 import { askForwardAuth } from '../../support/forward-auth.ts'
 import { csrf, getSession, logInAtScripted, readRefusal, startLogin } from '../../support/login.ts'
 import { goToProvider, readLogoutUrl, visitPortico } from '../../support/logout.ts'
+import { handshake, openConnection } from '../../support/network/raw-http.ts'
 import { takeDeviations } from '../../support/openapi/watch.ts'
 import { publicUrl as origin, startPortico } from '../../support/portico.ts'
 import { startProxied } from '../../support/upstreams/proxied.ts'
@@ -129,6 +137,36 @@ describe('PUBLIC_URL with a path', () => {
     expect(await page.text()).toContain('href="/shop/api/login?return_to=%2F"')
   })
 
+  test('the links of the sign-in page stay below the path', async () => {
+    const entry = { OIDC_ISSUER: idp.issuer, OIDC_CLIENT_ID: 'portico-test', OIDC_CLIENT_SECRET: 'secret' }
+    const providers = writeProvidersFile({ staff: entry, partner: entry })
+    const env = { PUBLIC_URL: publicUrl, PROVIDERS_FILE: providers }
+    const { url } = closeAfterTest(await startPortico({ env }))
+    const page = await (await createTestBrowser().visit(`${url}/shop/api/login`)).text()
+    expect(page.match(/href="[^"]*\?/g)).toEqual(['href="/shop/api/login?', 'href="/shop/api/login?'])
+  })
+
+  test('Okta signs a user out at the address below the path (R76)', async () => {
+    const { browser } = await logInAtScripted(shop(), idp)
+    const now = Math.floor(portico.clock.now() / 1000)
+    const header = { alg: 'RS256', kid: idp.orgKey.kid, typ: 'global-token-revocation+jwt' }
+    const signOut = async (aud: string) => {
+      const claims = { iss: idp.org, sub: 'portico-test', aud, iat: now, exp: now + 300, jti: aud }
+      const token = await idp.sign(idp.orgKey, header, claims)
+      const sub_id = { format: 'iss_sub', iss: idp.issuer, sub: '00u-grace' }
+      const answer = await fetch(`${shop().url}/api/universal-logout`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` },
+        body: JSON.stringify({ sub_id }),
+      })
+      return answer.status
+    }
+    expect(await signOut(`${origin}/api/universal-logout`)).toBe(401)
+    expect((await getSession(shop(), browser)).active).toBe(true)
+    expect(await signOut(`${publicUrl}/api/universal-logout`)).toBe(204)
+    expect((await getSession(shop(), browser)).active).toBe(false)
+  })
+
   test('a reverse proxy asks below the path, and sends users to the login there', async () => {
     const browser = await signIn(undefined, shop())
     expect((await askForwardAuth(shop(), browser)).status).toBe(200)
@@ -199,7 +237,7 @@ describe('PUBLIC_URL with a path', () => {
   test('an API behind the session has its addresses, redirects and cookies below the path', async () => {
     const proxied = closeAfterTest(
       await startProxied({
-        routes: { orders: { upstream: '{upstream}/v2', cookies: ['cart'] } },
+        routes: { orders: { upstream: '{upstream}/v2', cookies: ['cart'], websocket: true } },
         env: { PUBLIC_URL: publicUrl },
       }),
     )
@@ -213,5 +251,13 @@ describe('PUBLIC_URL with a path', () => {
     expect(answer.headers.get('access-control-expose-headers')).toContain('Proxy-Status')
     expect(answer.headers.get('set-cookie')).toContain('Path=/shop/api/proxy/orders/')
     expect(upstream.requests.at(-1)?.line).toMatch(/^GET \/v2\/list\?a=b /)
+
+    upstream.answer = ({ socket }) => void socket.end('HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n')
+    const lines = [`Cookie: ${proxied.cookieOf(browser)}`, `Origin: ${origin}`, ...handshake]
+    const { closed, socket } = openConnection(proxied.portico.url, '/shop/api/proxy/orders/live', lines)
+    await expect.poll(() => upstream.requests.at(-1)?.line).toMatch(/^GET \/v2\/live /)
+    expect(upstream.requests.at(-1)?.headers.join('\n')).toMatch(/^upgrade: websocket$/im)
+    socket.destroy()
+    await closed
   })
 })

@@ -24,7 +24,8 @@ afterAll(failOnDeviations)
 /** The answers of this test that were not as documented, for a test that expects them. */
 export const takeDeviations = (): string[] => [...new Set(watch.deviations.splice(0))]
 
-function failOnDeviations(): void {
+/** Fails the test that was given such an answer. */
+export function failOnDeviations(): void {
   const found = takeDeviations()
   if (found.length > 0) throw new Error(`Answers that are not as documented in OpenAPI:\n${found.join('\n')}`)
 }
