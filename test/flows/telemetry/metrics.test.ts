@@ -1,6 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { request } from 'undici'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import manifest from '../../../package.json' with { type: 'json' }
 import { createLog } from '../../../src/telemetry/logger.ts'
 import { metricNames } from '../../../src/telemetry/metrics/catalogue.ts'
 import { createTestBrowser, type TestBrowser } from '../../support/browser.ts'
@@ -263,7 +264,9 @@ describe('the story of a day', () => {
     await proxied.portico.components.lifecycle.setDraining(false)
     expect(seriesOf(draining, 'portico_ready')).toEqual({ '': 0 })
     expect(seriesOf(draining, 'portico_draining')).toEqual({ '': 1 })
-    expect(Object.keys(of('portico_build_info'))).toEqual([`{version="0.1.0",node="${process.version}"}`])
+    expect(Object.keys(of('portico_build_info'))).toEqual([
+      `{version="${manifest.version}",node="${process.version}"}`,
+    ])
   })
 
   test('every metric is there, and those of the process with them', () => {
