@@ -8,7 +8,7 @@ import {
   type JWTPayload,
   UnsecuredJWT,
 } from 'jose'
-import { sha256Base64url } from '../crypto/hash.ts'
+import { createTokenMemory } from './token-memory.ts'
 
 /** What a JWT is compared with: `algorithms` are those that its signature may have. */
 export type ExpectedJwt = JWTClaimVerificationOptions & { algorithms: readonly string[] }
@@ -104,11 +104,10 @@ export function createKeySet({ keys: jwks }: JSONWebKeySet, { remembered = 0 }: 
       if (first === undefined) throw new errors.JWKSNoMatchingKey()
       // One that cannot be used is a fault of the key set; but if others fit, they may have signed.
       if (others.length === 0 && first.publicKey instanceof Error) throw first.publicKey
-      if (!verified.has(jwt)) {
+      verified.checkOnce(jwt.token, () => {
         const isSigned = candidates.some(({ publicKey }) => isSignedBy(publicKey, jwt, algorithm))
         if (!isSigned) throw new errors.JWSSignatureVerificationFailed()
-        verified.add(jwt)
-      }
+      })
       return readClaims(jwt, expected)
     },
   }
@@ -125,20 +124,6 @@ export function createKeySet({ keys: jwks }: JSONWebKeySet, { remembered = 0 }: 
         (jwk.use === undefined || jwk.use === 'sig') &&
         (jwk.key_ops === undefined || (Array.isArray(jwk.key_ops) && jwk.key_ops.includes('verify'))),
     )
-  }
-}
-
-/** Remembers tokens by their hash, the latest ones; with a capacity of 0, none. */
-function createTokenMemory(capacity: number) {
-  const hashes = new Set<string>()
-  return {
-    has: ({ token }: SignedJwt) => capacity > 0 && hashes.has(sha256Base64url(token)),
-    add({ token }: SignedJwt) {
-      if (capacity === 0) return
-      const [oldest] = hashes
-      if (hashes.size >= capacity && oldest !== undefined) hashes.delete(oldest)
-      hashes.add(sha256Base64url(token))
-    },
   }
 }
 
