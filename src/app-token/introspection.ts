@@ -1,6 +1,7 @@
 import { createLocalJWKSet, errors, type JWTPayload, jwtVerify } from 'jose'
 import type { Clock } from '../clock.ts'
 import type { Config } from '../config/config.ts'
+import { appTokenTypes } from '../crypto/app-token-header.ts'
 import type { SessionStore } from '../session/store.ts'
 import type { KeyRing } from './key-ring.ts'
 
@@ -25,7 +26,7 @@ interface IntrospectionOptions {
  * Both types, whatever APP_TOKEN_TYP says: after a change of it, tokens of the former type are valid until
  * they expire, and while replicas are replaced, some sign each type. Nothing else is signed with these keys.
  */
-const appTokenTypes: ReadonlySet<unknown> = new Set(['at+jwt', 'JWT'])
+const acceptedTypes: ReadonlySet<unknown> = new Set(appTokenTypes)
 
 /**
  * Creates the introspection of app tokens. A token is active if this server issued it, it has not expired,
@@ -55,7 +56,7 @@ export function createIntrospection({ config, keyRing, store, clock }: Introspec
     }
     try {
       const { payload, protectedHeader } = await jwtVerify(token, keys, options)
-      return appTokenTypes.has(protectedHeader.typ) ? payload : undefined
+      return acceptedTypes.has(protectedHeader.typ) ? payload : undefined
     } catch (error) {
       if (error instanceof errors.JOSEError) return undefined
       throw error

@@ -1,6 +1,6 @@
 import { z } from 'zod'
+import { signingAlgs } from '../crypto/app-token-header.ts'
 import { createSealer, type Sealer } from '../crypto/sealer.ts'
-import { signingAlgs } from '../crypto/signing-algs.ts'
 import { AppError } from '../errors.ts'
 
 const storedKeys = z.array(

@@ -1,7 +1,7 @@
 import type { JWK } from 'jose'
 import type { Clock } from '../clock.ts'
 import type { Config } from '../config/config.ts'
-import type { SigningAlg } from '../crypto/signing-algs.ts'
+import type { SigningAlg } from '../crypto/app-token-header.ts'
 import { AppError } from '../errors.ts'
 import type { SharedState } from '../session/shared-state.ts'
 import type { Log } from '../telemetry/events.ts'

@@ -1,4 +1,4 @@
-import type { SigningAlg } from '../crypto/signing-algs.ts'
+import type { SigningAlg } from '../crypto/app-token-header.ts'
 
 /** When one key signs. */
 export interface ScheduledKey {

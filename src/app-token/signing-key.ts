@@ -1,6 +1,6 @@
 import { createPrivateKey, sign } from 'node:crypto'
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, type JWK, type JWTPayload } from 'jose'
-import type { SigningAlg } from '../crypto/signing-algs.ts'
+import type { SigningAlg } from '../crypto/app-token-header.ts'
 
 /** A key that signs app tokens. One key has one algorithm (RFC 8725 3.1). */
 export interface SigningKey {

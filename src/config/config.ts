@@ -1,4 +1,4 @@
-import type { SigningAlg } from '../crypto/signing-algs.ts'
+import type { AppTokenType, SigningAlg } from '../crypto/app-token-header.ts'
 import type { LogLevel } from '../telemetry/events.ts'
 import type { LogFormat } from '../telemetry/logger.ts'
 import { ConfigError, keepNew } from './config-error.ts'
@@ -67,7 +67,7 @@ export interface Config {
     ttl: number
     alg: SigningAlg
     /** The type in its header: that of RFC 9068, or the one that readers expect who do not know that RFC. */
-    typ: 'at+jwt' | 'JWT'
+    typ: AppTokenType
     /** The claim with its scopes: a text (RFC 9068), or an array (as in Okta's tokens). */
     scopeClaim: 'scope' | 'scp'
     claims: readonly string[]

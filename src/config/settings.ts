@@ -1,4 +1,4 @@
-import { signingAlgs } from '../crypto/signing-algs.ts'
+import { appTokenTypes, signingAlgs } from '../crypto/app-token-header.ts'
 import { icon, label } from './providers/appearance.ts'
 import { certificate, certificateKey, clientKeys } from './providers/client-credentials.ts'
 import { providersFile } from './providers/providers-file.ts'
@@ -158,7 +158,7 @@ export const settings = {
   APP_TOKEN_AUDIENCE: setting(list, { example: 'https://api.example.com' }),
   APP_TOKEN_TTL: setting(duration('30s', '15m'), { example: '5m', fallback: '5m' }),
   APP_TOKEN_ALG: setting(oneOf(...signingAlgs), { example: 'RS256', fallback: 'ES256' }),
-  APP_TOKEN_TYP: setting(oneOf('at+jwt', 'JWT'), { example: 'JWT', fallback: 'at+jwt' }),
+  APP_TOKEN_TYP: setting(oneOf(...appTokenTypes), { example: 'JWT', fallback: 'at+jwt' }),
   APP_TOKEN_SCOPE_CLAIM: setting(oneOf('scope', 'scp'), { example: 'scp', fallback: 'scope' }),
   APP_TOKEN_CLAIMS: setting(claimNames, {
     example: 'name,email,groups',

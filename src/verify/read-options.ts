@@ -1,10 +1,5 @@
 import { isPrivate } from '../config/values/private-url.ts'
-import { type SigningAlg, signingAlgs } from '../crypto/signing-algs.ts'
-
-/** What APP_TOKEN_TYP can be. */
-export type AppTokenType = 'at+jwt' | 'JWT'
-
-const knownTypes: readonly AppTokenType[] = ['at+jwt', 'JWT']
+import { type AppTokenType, appTokenTypes, type SigningAlg, signingAlgs } from '../crypto/app-token-header.ts'
 
 /** Seconds by which the clocks of Portico and of this API may differ. */
 const clockTolerance = 5
@@ -25,7 +20,7 @@ export function readExpected(options: ExpectedTokenOptions) {
   const issuer = readBaseUrl('issuer', options.issuer)
   const { audience = issuer, typ = 'at+jwt', algorithms = signingAlgs } = options
   if (typeof audience !== 'string' || audience === '') throw new TypeError('audience must be a text')
-  if (!knownTypes.includes(typ)) throw new TypeError(`typ must be one of ${knownTypes.join(', ')}`)
+  if (!appTokenTypes.includes(typ)) throw new TypeError(`typ must be one of ${appTokenTypes.join(', ')}`)
   if (algorithms.length === 0 || !algorithms.every((one) => signingAlgs.includes(one))) {
     throw new TypeError(`algorithms must be some of ${signingAlgs.join(', ')}`)
   }

@@ -1,6 +1,6 @@
 import { createPrivateKey } from 'node:crypto'
 import { z } from 'zod'
-import type { SigningAlg } from '../../crypto/signing-algs.ts'
+import type { SigningAlg } from '../../crypto/app-token-header.ts'
 import { type Parser, parser } from './parsers.ts'
 
 const signingKey = z.looseObject({

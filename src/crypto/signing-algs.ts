@@ -1,4 +1,0 @@
-/** The algorithms with which Portico can sign app tokens (RFC 7518 3.1, RFC 8037 3.1). */
-export const signingAlgs = ['ES256', 'EdDSA', 'RS256'] as const
-
-export type SigningAlg = (typeof signingAlgs)[number]
