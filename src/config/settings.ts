@@ -101,6 +101,7 @@ export const providerSettings = {
   }),
   OIDC_AUTHORIZATION_PARAMS: setting(authorizationParams, { example: 'access_type=offline&prompt=consent' }),
   OIDC_PKCE: setting(oneOf('on', 'off'), { example: 'on', fallback: 'on' }),
+  OIDC_RESPONSE_MODE: setting(oneOf('query', 'form_post'), { example: 'form_post', fallback: 'query' }),
   OIDC_PAR: setting(oneOf('auto', 'off'), { example: 'off', fallback: 'auto' }),
   OIDC_DPOP: setting(oneOf('auto', 'required', 'off'), { example: 'required', fallback: 'auto' }),
   OIDC_ID_TOKEN_ALG: setting(

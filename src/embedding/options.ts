@@ -58,6 +58,8 @@ export interface PorticoSettings {
   readonly oidcAuthorizationParams?: string | undefined
   /** Whether logins use PKCE; off only for a provider without it, and with client authentication. */
   readonly oidcPkce?: 'on' | 'off' | undefined
+  /** How the provider's answer comes back: in the address, or posted by its page. */
+  readonly oidcResponseMode?: 'query' | 'form_post' | undefined
   /** Whether authorization requests are pushed where the provider offers it (RFC 9126). */
   readonly oidcPar?: 'auto' | 'off' | undefined
   /** Whether the provider's tokens are bound to a key of this server (RFC 9449). */

@@ -53,6 +53,8 @@ export interface ProviderConfig {
   authorizationParams: AuthorizationParams
   /** PKCE (RFC 7636). Without it, only the state binds the response to the browser. */
   pkce: boolean
+  /** How the provider's answer reaches this server (OAuth 2.0 Multiple Response Types 2.1). */
+  responseMode: 'query' | 'form_post'
   /** `auto`: where the provider offers it (RFC 9126). */
   par: 'auto' | 'off'
   /**

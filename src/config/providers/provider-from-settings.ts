@@ -35,6 +35,7 @@ export function toProviderConfig(
     scopes,
     authorizationParams: values.OIDC_AUTHORIZATION_PARAMS ?? [],
     pkce: values.OIDC_PKCE === 'on',
+    responseMode: values.OIDC_RESPONSE_MODE,
     par: values.OIDC_PAR,
     dpop: values.OIDC_DPOP,
     idTokenAlg: values.OIDC_ID_TOKEN_ALG,

@@ -133,6 +133,8 @@ function toParameters(
     code_challenge: config.pkce ? codeChallenge : undefined,
     code_challenge_method: config.pkce ? 'S256' : undefined,
     dpop_jkt: dpop?.thumbprint,
+    // `query` is what a code comes by where the request does not say.
+    response_mode: config.responseMode === 'query' ? undefined : config.responseMode,
   })
 }
 

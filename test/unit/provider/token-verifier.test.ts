@@ -23,6 +23,7 @@ const config = {
   verifiesIdToken: true,
   userIdField: 'user_id',
   pkce: true,
+  responseMode: 'query',
   par: 'auto',
   dpop: 'auto',
   subjectPrefix: '',
