@@ -1,6 +1,15 @@
 import { createHash, randomUUID } from 'node:crypto'
 import express from 'express'
-import { CompactSign, type CryptoKey, exportJWK, generateKeyPair, type JWK, type JWTPayload } from 'jose'
+import {
+  CompactSign,
+  type CryptoKey,
+  calculateJwkThumbprint,
+  decodeProtectedHeader,
+  exportJWK,
+  generateKeyPair,
+  type JWK,
+  type JWTPayload,
+} from 'jose'
 import { startTestServer } from '../network/http-server.ts'
 
 interface SigningKey {
@@ -25,9 +34,55 @@ export function unsigned(token: string): string {
   return `${header}.${token.split('.')[1]}.`
 }
 
+/** Whether a client has authenticated with client_secret_post; for `authenticates`. */
+export function usesSecretPost(req: express.Request): boolean {
+  const { client_id: id, client_secret: secret } = req.body as Record<string, string>
+  return req.get('authorization') === undefined && id === 'portico-test' && secret === 'test-client-secret'
+}
+
+/** What a token is made for. */
+export interface TokenOccasion {
+  isRefresh: boolean
+  /** The parameters of the authorization request. */
+  request: URLSearchParams
+  /** The user's session at the provider. */
+  sid: string
+}
+
+/** Where the endpoints are, below the origin. */
+export interface ProviderPaths {
+  authorization: string
+  token: string
+  keys: string
+  userinfo: string
+  revocation: string
+  endSession: string
+  pushedRequests: string
+}
+
 /** What this provider does otherwise than it should; everything else it does right. */
 export interface ProviderScript {
-  idTokenClaims?: (claims: JWTPayload) => JWTPayload
+  /** The error code with which an authorization request is refused; undefined accepts it. */
+  authorizationError?: (request: URLSearchParams) => string | undefined
+  /** Changes the parameters with which the browser comes back. */
+  authorizationResponse?: (parameters: Record<string, string>) => Record<string, string>
+  /** Whether a client has authenticated; by default with client_secret_basic. */
+  authenticates?: (req: express.Request) => boolean
+  /** Whether this login gets a refresh token; by default each does. */
+  givesRefreshToken?: (request: URLSearchParams) => boolean
+  /** A refresh token can be used again and again; by default each refresh replaces it. */
+  keepsRefreshToken?: boolean
+  /** Binds tokens to the key of a DPoP proof, if the client sends one. */
+  bindsTokens?: boolean
+  /** Seconds; 3600 by default. */
+  accessTokenLifetime?: number
+  /** Answers a code or a refresh token that is not right; by default 400 `invalid_grant`. */
+  invalidGrant?: (res: express.Response, body: Record<string, string>) => void
+  /** Answers logout requests of browsers; by default it sends them back with `state`. */
+  endSessionEndpoint?: express.RequestHandler
+  logoutTokenClaims?: (claims: JWTPayload) => JWTPayload
+  logoutTokenHeader?: (header: Record<string, unknown>) => Record<string, unknown>
+  idTokenClaims?: (claims: JWTPayload, occasion: TokenOccasion) => JWTPayload
   idTokenHeader?: (header: Record<string, unknown>) => Record<string, unknown>
   /** Changes the signed compact token. */
   idToken?: (token: string) => string
@@ -36,7 +91,7 @@ export interface ProviderScript {
   accessTokenKey?: SigningKey
   /** The key that signs, published or not. */
   key?: SigningKey
-  tokenResponse?: (body: Record<string, unknown>) => unknown
+  tokenResponse?: (body: Record<string, unknown>, occasion: TokenOccasion) => unknown
   /** Sends the token response in another form than JSON. */
   sendTokens?: (res: express.Response, body: unknown) => void
   /** Receives the token request. */
@@ -67,6 +122,16 @@ interface Grant {
   /** Seconds since the epoch. */
   authTime: number
   sub: string
+  /** The session at the provider. */
+  sid: string
+}
+
+/** What is known of an access token. */
+interface IssuedAccessToken {
+  /** Seconds since the epoch. */
+  expiresAt: number
+  /** The thumbprint of the key to which it is bound. */
+  jkt: string | undefined
 }
 
 /** `sub` of the user who signs in by default. */
@@ -83,16 +148,48 @@ const userClaims = {
 /**
  * Starts a small but complete OpenID provider: it validates as a real one does, and follows a test's script.
  */
-export async function startScriptedProvider({ path = '/oauth2/default', port = 0 } = {}) {
+export async function startScriptedProvider({
+  path = '/oauth2/default',
+  port = 0,
+  paths = {},
+}: {
+  /** That of the issuer; it may end with a slash. */
+  path?: string
+  port?: number
+  paths?: Partial<ProviderPaths>
+} = {}) {
   const server = await startTestServer(port)
   const issuer = `${server.origin}${path}`
+  const at: ProviderPaths = {
+    authorization: `${path}/v1/authorize`,
+    token: `${path}/v1/token`,
+    keys: `${path}/v1/keys`,
+    userinfo: `${path}/v1/userinfo`,
+    revocation: `${path}/v1/revoke`,
+    endSession: `${path}/v1/logout`,
+    pushedRequests: `${path}/v1/par`,
+    ...paths,
+  }
   const goodKey = await createProviderKey('good-1')
   /** The key of the Okta org that this authorization server belongs to. */
   const orgKey = await createProviderKey('org-1')
   const grants = new Map<string, Grant>()
   /** Grants by their current refresh token, which can be used once. */
   const refreshTokens = new Map<string, Grant>()
-  const calls = { discovery: 0, token: 0, refresh: 0, exchange: 0, jwks: 0, userinfo: 0, revocation: 0 }
+  /** By `request_uri`. */
+  const pushedRequests = new Map<string, URLSearchParams>()
+  const accessTokens = new Map<string, IssuedAccessToken>()
+  const calls = {
+    discovery: 0,
+    token: 0,
+    refresh: 0,
+    exchange: 0,
+    jwks: 0,
+    userinfo: 0,
+    revocation: 0,
+    pushed: 0,
+    endSession: 0,
+  }
   let clock: { now(): number } = Date
   let rotates = true
   let script: ProviderScript = {}
@@ -107,7 +204,21 @@ export async function startScriptedProvider({ path = '/oauth2/default', port = 0
 
   const seconds = () => Math.floor(clock.now() / 1000)
 
-  async function mintAccessToken(scope: string[]): Promise<string> {
+  const lifetime = () => script.accessTokenLifetime ?? 3600
+
+  /** Not decoded, as at many real providers: the client must not encode what needs no encoding. */
+  const basic = `Basic ${Buffer.from('portico-test:test-client-secret').toString('base64')}`
+  const authenticates = (req: express.Request) =>
+    script.authenticates?.(req) ?? req.get('authorization') === basic
+
+  /** The thumbprint of the key to which the tokens of this request are bound. */
+  async function readProofKey(req: express.Request): Promise<string | undefined> {
+    const proof = req.get('dpop')
+    if (!script.bindsTokens || proof === undefined) return undefined
+    return calculateJwkThumbprint(decodeProtectedHeader(proof).jwk as JWK)
+  }
+
+  async function mintAccessToken(scope: string[], jkt: string | undefined): Promise<string> {
     const now = seconds()
     const claims = {
       ver: 1,
@@ -115,22 +226,31 @@ export async function startScriptedProvider({ path = '/oauth2/default', port = 0
       iss: issuer,
       aud: 'api://default',
       iat: now,
-      exp: now + 3600,
+      exp: now + lifetime(),
       cid: 'portico-test',
       uid: 'u1',
       scp: scope,
       sub: 'grace',
+      ...(jkt === undefined ? {} : { cnf: { jkt } }),
     }
     const key = script.accessTokenKey ?? goodKey
-    return sign(key, { alg: key.alg, kid: key.kid }, script.accessTokenClaims?.(claims) ?? claims)
+    const token = await sign(
+      key,
+      { alg: key.alg, kid: key.kid },
+      script.accessTokenClaims?.(claims) ?? claims,
+    )
+    const sent = script.accessToken?.(token) ?? token
+    accessTokens.set(sent, { expiresAt: now + lifetime(), jkt })
+    return sent
   }
 
   async function mintIdToken(
     accessToken: string,
-    { parameters, authTime, sub }: Grant,
+    { parameters, authTime, sub, sid }: Grant,
     isRefresh: boolean,
   ): Promise<string> {
     const now = seconds()
+    const occasion = { isRefresh, request: parameters, sid }
     const claims: JWTPayload = {
       iss: issuer,
       sub,
@@ -148,42 +268,42 @@ export async function startScriptedProvider({ path = '/oauth2/default', port = 0
     const token = await sign(
       key,
       { ...header, ...script.idTokenHeader?.(header) },
-      script.idTokenClaims?.(claims) ?? claims,
+      script.idTokenClaims?.(claims, occasion) ?? claims,
     )
     return script.idToken?.(token) ?? token
   }
 
   const app = express()
-  app.get(`${path}/.well-known/openid-configuration`, (req, res, next) => {
+  app.get(`${path.replace(/\/$/, '')}/.well-known/openid-configuration`, (req, res, next) => {
     calls.discovery += 1
     if (script.discovery) return script.discovery(req, res, next)
     const document = {
       issuer,
-      authorization_endpoint: `${issuer}/v1/authorize`,
-      token_endpoint: `${issuer}/v1/token`,
-      jwks_uri: `${issuer}/v1/keys`,
-      userinfo_endpoint: `${issuer}/v1/userinfo`,
-      revocation_endpoint: `${issuer}/v1/revoke`,
-      end_session_endpoint: `${issuer}/v1/logout`,
+      authorization_endpoint: server.origin + at.authorization,
+      token_endpoint: server.origin + at.token,
+      jwks_uri: server.origin + at.keys,
+      userinfo_endpoint: server.origin + at.userinfo,
+      revocation_endpoint: server.origin + at.revocation,
+      end_session_endpoint: server.origin + at.endSession,
       response_types_supported: ['code'],
       id_token_signing_alg_values_supported: ['RS256', 'none'],
     }
     return void res.json(script.metadata?.(document) ?? document)
   })
-  app.get(`${path}/v1/keys`, (_req, res) => {
+  app.get(at.keys, (_req, res) => {
     calls.jwks += 1
     res.json(script.jwks?.(published) ?? { keys: published })
   })
-  app.get(`${path}/v1/userinfo`, (req, res, next) => {
+  app.get(at.userinfo, (req, res, next) => {
     calls.userinfo += 1
     if (script.userinfoEndpoint) return script.userinfoEndpoint(req, res, next)
     return next()
   })
-  app.get(`${path}/v1/userinfo`, (_req, res) => {
+  app.get(at.userinfo, (_req, res) => {
     const claims = { sub: grace, ...userClaims }
     return void res.json(script.userinfo?.(claims) ?? claims)
   })
-  app.post(`${path}/v1/token`, express.urlencoded({ extended: false }), async (req, res, next) => {
+  app.post(at.token, express.urlencoded({ extended: false }), async (req, res, next) => {
     const body = req.body as Record<string, string>
     if (body.grant_type === 'urn:ietf:params:oauth:grant-type:token-exchange') {
       calls.exchange += 1
@@ -196,48 +316,65 @@ export async function startScriptedProvider({ path = '/oauth2/default', port = 0
     script.onTokenRequest?.(body)
     await script.tokenDelay
     const grant = isRefresh ? refreshTokens.get(body.refresh_token ?? '') : grants.get(body.code ?? '')
-    // Not decoded, as at many real providers: the client must not encode what needs no encoding.
-    const basic = `Basic ${Buffer.from('portico-test:test-client-secret').toString('base64')}`
     const challenge = createHash('sha256')
       .update(body.code_verifier ?? '')
       .digest('base64url')
     const isRight =
       grant !== undefined &&
-      req.get('authorization') === basic &&
+      authenticates(req) &&
       (isRefresh ||
         (!grant.spent &&
-          grant.parameters.get('code_challenge') === challenge &&
+          (grant.parameters.get('code_challenge') ?? challenge) === challenge &&
           grant.parameters.get('redirect_uri') === body.redirect_uri))
     if (!isRight) {
+      if (script.invalidGrant) return script.invalidGrant(res, body)
       return void res.status(400).json({ error: 'invalid_grant', error_description: 'canary <script>' })
     }
     grant.spent = true
-    if (rotates) refreshTokens.delete(body.refresh_token ?? '')
+    if (rotates && !script.keepsRefreshToken) refreshTokens.delete(body.refresh_token ?? '')
     if (isRefresh) await script.onRefresh?.()
-    const refreshToken = `refresh-${randomUUID()}`
-    refreshTokens.set(refreshToken, grant)
+    const keeps = isRefresh && script.keepsRefreshToken
+    const refreshToken = keeps ? (body.refresh_token ?? '') : `refresh-${randomUUID()}`
+    const givesRefreshToken = script.givesRefreshToken?.(grant.parameters) ?? true
+    if (givesRefreshToken) refreshTokens.set(refreshToken, grant)
     const scope = (grant.parameters.get('scope') ?? '').split(' ')
-    const accessToken = await mintAccessToken(scope)
+    const jkt = await readProofKey(req)
+    const accessToken = await mintAccessToken(scope, jkt)
     const answer = {
-      access_token: script.accessToken?.(accessToken) ?? accessToken,
-      token_type: 'Bearer',
-      expires_in: 3600,
+      access_token: accessToken,
+      token_type: jkt === undefined ? 'Bearer' : 'DPoP',
+      expires_in: lifetime(),
       scope: scope.join(' '),
-      refresh_token: refreshToken,
+      ...(givesRefreshToken ? { refresh_token: refreshToken } : {}),
       id_token: await mintIdToken(accessToken, grant, isRefresh),
     }
-    const sent = script.tokenResponse?.(answer) ?? answer
+    const occasion = { isRefresh, request: grant.parameters, sid: grant.sid }
+    const sent = script.tokenResponse?.(answer, occasion) ?? answer
     if (script.sendTokens) return script.sendTokens(res, sent)
     return void res.json(sent)
   })
-  app.post(`${path}/v1/revoke`, express.urlencoded({ extended: false }), (req, res, next) => {
+  app.post(at.revocation, express.urlencoded({ extended: false }), (req, res, next) => {
     calls.revocation += 1
     if (script.revocationEndpoint) return script.revocationEndpoint(req, res, next)
     const { token, token_type_hint: hint } = req.body as Record<string, string>
-    const basic = `Basic ${Buffer.from('portico-test:test-client-secret').toString('base64')}`
-    if (req.get('authorization') !== basic || hint !== 'refresh_token') return void res.status(401).end()
+    if (!authenticates(req) || hint !== 'refresh_token') return void res.status(401).end()
     refreshTokens.delete(token ?? '')
     return void res.status(200).end()
+  })
+  app.post(at.pushedRequests, express.urlencoded({ extended: false }), (req, res) => {
+    calls.pushed += 1
+    if (!authenticates(req)) return void res.status(401).json({ error: 'invalid_client' })
+    const uri = `urn:ietf:params:oauth:request_uri:${randomUUID()}`
+    pushedRequests.set(uri, new URLSearchParams(req.body as Record<string, string>))
+    return void res.status(201).json({ request_uri: uri, expires_in: 60 })
+  })
+  app.get(at.endSession, (req, res, next) => {
+    calls.endSession += 1
+    if (script.endSessionEndpoint) return script.endSessionEndpoint(req, res, next)
+    const { post_logout_redirect_uri: uri, state } = req.query as Record<string, string>
+    const url = new URL(uri ?? '')
+    if (state !== undefined) url.searchParams.set('state', state)
+    return res.redirect(url.href)
   })
   app.get('/.well-known/openid-configuration', (req, res, next) => {
     if (script.orgMetadata) return script.orgMetadata(req, res, next)
@@ -289,11 +426,44 @@ export async function startScriptedProvider({ path = '/oauth2/default', port = 0
       published = keys.map(({ publicJwk }) => publicJwk)
     },
     /** Signs a user in; returns the query that the provider sends the browser back with. */
-    authorize(loginUrl: string, sub = grace): URLSearchParams {
-      const { searchParams: parameters } = new URL(loginUrl)
+    authorize(loginUrl: string, sub = grace, sid: string = randomUUID()): URLSearchParams {
+      const { searchParams } = new URL(loginUrl)
+      const uri = searchParams.get('request_uri')
+      const parameters = uri === null ? searchParams : (pushedRequests.get(uri) ?? searchParams)
+      const state = parameters.get('state') ?? ''
+      const error = script.authorizationError?.(parameters)
       const code = `code-${randomUUID()}`
-      grants.set(code, { parameters, spent: false, authTime: seconds(), sub })
-      return new URLSearchParams({ code, state: parameters.get('state') ?? '' })
+      if (error === undefined) grants.set(code, { parameters, spent: false, authTime: seconds(), sub, sid })
+      const answer = error === undefined ? { code, state } : { error, state }
+      return new URLSearchParams(script.authorizationResponse?.(answer) ?? answer)
+    },
+    /** Whether a request comes with an access token that is still good, and in the scheme that it needs. */
+    acceptsAccessToken(req: express.Request): boolean {
+      const [scheme, token = ''] = (req.get('authorization') ?? '').split(' ')
+      const issued = accessTokens.get(token)
+      if (issued === undefined || issued.expiresAt <= seconds()) return false
+      return scheme === (issued.jkt === undefined ? 'Bearer' : 'DPoP')
+    },
+    /** The logout token of a session at this provider (Back-Channel Logout 1.0, 2.4). */
+    mintLogoutToken(sid: string, sub = grace): Promise<string> {
+      const now = seconds()
+      const claims: JWTPayload = {
+        iss: issuer,
+        aud: 'portico-test',
+        iat: now,
+        exp: now + 120,
+        jti: randomUUID(),
+        events: { 'http://schemas.openid.net/event/backchannel-logout': {} },
+        sid,
+        sub,
+      }
+      const key = script.key ?? goodKey
+      const header = { alg: key.alg, kid: key.kid, typ: 'logout+jwt' }
+      return sign(
+        key,
+        script.logoutTokenHeader?.(header) ?? header,
+        script.logoutTokenClaims?.(claims) ?? claims,
+      )
     },
     close: () => server.close(),
   }
