@@ -137,9 +137,11 @@ const endings: Record<
   },
 }
 
+/** Signs with the key of the Okta org, which is that of the provider if it is the org's server. */
 const signByOrg = (idp: ScriptedProvider, claims: Record<string, unknown>) => {
-  const header = { alg: 'RS256', kid: idp.orgKey.kid, typ: 'global-token-revocation+jwt' }
-  return idp.sign(idp.orgKey, header, { iss: idp.org, jti: randomUUID(), ...claims })
+  const key = idp.issuer === idp.org ? idp.goodKey : idp.orgKey
+  const header = { alg: 'RS256', kid: key.kid, typ: 'global-token-revocation+jwt' }
+  return idp.sign(key, header, { iss: idp.org, jti: randomUUID(), ...claims })
 }
 
 /** The provider ends a session, or never does. */

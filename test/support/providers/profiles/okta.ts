@@ -1,0 +1,66 @@
+import type { ProviderScript } from '../scripted-provider.ts'
+import type { ExpectedBehaviour, ProviderProfile } from './profile.ts'
+
+const placeholders = { yourOktaDomain: 'example.okta.com' }
+
+const habits: ProviderScript = {
+  givesRefreshToken: (request) => (request.get('scope') ?? '').split(' ').includes('offline_access'),
+  idTokenClaims: ({ email_verified: _, ...claims }) => ({ ...claims, ver: 1, idp: '00o1', amr: ['pwd'] }),
+  // Without the ID token there is an error page.
+  endSessionEndpoint(req, res) {
+    const { id_token_hint: hint, post_logout_redirect_uri: uri, state } = req.query
+    if (hint === undefined) return void res.status(400).send('id_token_hint is required')
+    return res.redirect(`${uri}?state=${state}`)
+  },
+}
+
+const expected: ExpectedBehaviour = {
+  user: {
+    sub: '00u-grace',
+    name: 'Grace Hopper',
+    email: 'grace@example.com',
+    preferred_username: 'grace@example.com',
+    groups: ['Navy'],
+  },
+  refresh: 'kept',
+  userinfo: true,
+  revocation: true,
+  logout: 'returns',
+  logoutParameters: ['client_id', 'id_token_hint', 'post_logout_redirect_uri', 'state'],
+  endedBy: ['universal logout'],
+}
+
+/** With refresh tokens as a new web app has them: persistent. Groups come from userinfo. */
+export const oktaCustom: ProviderProfile = {
+  name: 'Okta, custom authorization server',
+  page: 'okta',
+  placeholders,
+  paths: {},
+  habits: () => ({
+    ...habits,
+    keepsRefreshToken: true,
+    idTokenClaims: ({ groups: _, ...claims }, occasion) => habits.idTokenClaims?.(claims, occasion) ?? claims,
+  }),
+  expected,
+}
+
+/** With **Rotate token after every use**, and access tokens that are for Okta alone. */
+export const oktaOrg: ProviderProfile = {
+  name: 'Okta, org authorization server',
+  page: 'okta',
+  block: 1,
+  placeholders,
+  paths: {
+    authorization: '/oauth2/v1/authorize',
+    token: '/oauth2/v1/token',
+    keys: '/oauth2/v1/keys',
+    userinfo: '/oauth2/v1/userinfo',
+    revocation: '/oauth2/v1/revoke',
+    endSession: '/oauth2/v1/logout',
+  },
+  habits: ({ origin }) => ({
+    ...habits,
+    accessTokenClaims: (claims) => ({ ...claims, aud: origin }),
+  }),
+  expected: { ...expected, refresh: 'rotated' },
+}
