@@ -36,10 +36,10 @@ async function startRow(profile: ProviderProfile) {
   const portico = closeAfterTest(
     await startPortico({
       env: {
-        ...env,
         SESSION_IDLE_TIMEOUT: '30d',
         SESSION_ABSOLUTE_TIMEOUT: '90d',
         APP_TOKEN_CLAIMS: 'name,email,email_verified,preferred_username,groups,roles',
+        ...env,
       },
     }),
   )

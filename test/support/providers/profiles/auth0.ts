@@ -1,0 +1,87 @@
+import { randomUUID } from 'node:crypto'
+import type { JWTPayload } from 'jose'
+import type { ProviderPaths, ProviderScript } from '../scripted-provider.ts'
+import type { ExpectedBehaviour, ProviderProfile } from './profile.ts'
+
+const placeholders = { yourDomain: 'example.eu.auth0.com', 'API identifier': 'https://api.example.com' }
+
+const paths: Partial<ProviderPaths> = {
+  authorization: '/authorize',
+  token: '/oauth/token',
+  keys: '/.well-known/jwks.json',
+  userinfo: '/userinfo',
+  revocation: '/oauth/revoke',
+  endSession: '/oidc/logout',
+}
+
+/** Its Action can set no claim `groups`, so the groups are in one with a namespace. */
+const toCustomClaims = ({ groups, ...claims }: JWTPayload) => ({
+  ...claims,
+  'https://example.com/groups': groups,
+})
+
+const habits: ProviderScript = {
+  metadata: (document) => ({
+    ...document,
+    backchannel_logout_supported: true,
+    backchannel_logout_session_supported: true,
+  }),
+  givesRefreshToken: (request) => (request.get('scope') ?? '').split(' ').includes('offline_access'),
+  keepsRefreshToken: true,
+  // The same refresh token stays valid, and the answer does not repeat it.
+  tokenResponse: ({ refresh_token: token, ...body }, { isRefresh }) =>
+    isRefresh || token === undefined ? body : { ...body, refresh_token: token },
+  accessTokenLifetime: 86_400,
+  idTokenClaims: (claims, { sid }) => ({ ...toCustomClaims(claims), sid }),
+  userinfo: (claims) => toCustomClaims(claims),
+}
+
+const expected: ExpectedBehaviour = {
+  user: {
+    sub: '00u-grace',
+    email: 'grace@example.com',
+    groups: undefined,
+    'https://example.com/groups': ['Navy'],
+  },
+  refresh: 'kept',
+  userinfo: true,
+  revocation: true,
+  logout: 'returns',
+  logoutParameters: ['client_id', 'id_token_hint', 'post_logout_redirect_uri', 'state'],
+  endedBy: ['back channel'],
+}
+
+/** With opaque access tokens, and refresh tokens that do not rotate. */
+export const auth0: ProviderProfile = {
+  name: 'Auth0',
+  page: 'auth0',
+  placeholders,
+  paths,
+  habits: () => ({ ...habits, accessToken: () => `opaque-${randomUUID()}` }),
+  expected,
+}
+
+/** With an API: its access tokens are JWTs, which also userinfo accepts. */
+export const auth0WithApi: ProviderProfile = {
+  name: 'Auth0, with an API',
+  page: 'auth0',
+  block: 1,
+  placeholders,
+  paths,
+  habits: ({ origin }) => {
+    const { keepsRefreshToken: _, tokenResponse: _same, ...rotating } = habits
+    return {
+      ...rotating,
+      // A login for another audience, or for none, gets no token for the API.
+      authorizationError: (request) =>
+        request.get('audience') === 'https://api.example.com' ? undefined : 'access_denied',
+      accessTokenClaims: ({ cid: _, scp, ...claims }) => ({
+        ...claims,
+        aud: ['https://api.example.com', `${origin}/userinfo`],
+        azp: 'portico-test',
+        scope: (scp as string[]).join(' '),
+      }),
+    }
+  },
+  expected: { ...expected, refresh: 'rotated' },
+}
