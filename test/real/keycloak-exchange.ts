@@ -5,12 +5,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { calculateJwkThumbprint, createRemoteJWKSet, EmbeddedJWK, type JWTPayload, jwtVerify } from 'jose'
-import { createTestBrowser, type TestBrowser } from '../support/browser.ts'
-import { csrf, startLogin } from '../support/login.ts'
+import { csrf } from '../support/login.ts'
 import { freePort, startTestServer } from '../support/network/http-server.ts'
 import { testSecret } from '../support/portico.ts'
 import { startProcess } from '../support/processes/start-process.ts'
-import { type Keycloak, startKeycloak } from './keycloak.ts'
+import { type Keycloak, signInAtKeycloak, startKeycloak } from './keycloak.ts'
 
 /**
  * Shows token exchange (RFC 8693) at a real Keycloak: a user signs in at a real Portico, and calls an API whose
@@ -159,7 +158,7 @@ async function showExchange(port: number, dpop: 'auto' | 'off'): Promise<void> {
   })
   try {
     await portico.line(/"server_listening"/)
-    const browser = await signIn(url)
+    const browser = await signInAtKeycloak(url, user)
     const call = (route: string) => browser.fetch(`${url}/api/proxy/${route}/items`, { headers: csrf })
     await checkCalls(call, dpop)
   } catch (error) {
@@ -170,22 +169,6 @@ async function showExchange(port: number, dpop: 'auto' | 'off'): Promise<void> {
     await api.close()
     rmSync(folder, { recursive: true })
   }
-}
-
-/** Fills in the form of Keycloak's login page. */
-async function signIn(url: string): Promise<TestBrowser> {
-  const browser = createTestBrowser()
-  const loginUrl = await startLogin({ url }, browser)
-  const begun = await browser.visit(loginUrl)
-  // After a pushed request (RFC 9126), Keycloak redirects to the page.
-  const next = begun.headers.get('location')
-  const page = next === null ? begun : await browser.visit(new URL(next, loginUrl).href)
-  const action = /<form[^>]* action="([^"]+)"/.exec(await page.text())?.[1]?.replaceAll('&amp;', '&') ?? ''
-  const answer = await browser.visit(action, { method: 'POST', body: new URLSearchParams(user) })
-  const { search } = new URL(answer.headers.get('location') ?? '')
-  const response = await browser.fetch(`${url}/api/callback${search}`)
-  assert.equal(response.status, 200, await response.text())
-  return browser
 }
 
 /** What a user's calls must show, with tokens bound to a key or not. */

@@ -1,7 +1,10 @@
+import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { createTestBrowser, type TestBrowser } from '../support/browser.ts'
+import { startLogin } from '../support/login.ts'
 import { freePort } from '../support/network/http-server.ts'
 
 /** A Keycloak that was started for this run, with its data in memory. */
@@ -59,6 +62,25 @@ export async function startKeycloak(): Promise<Keycloak> {
     await delay(500)
   }
   return { origin, admin: (method, path, body) => callAdmin(origin, method, path, body), stop }
+}
+
+/** Signs a user in at a Portico: fills in the form of Keycloak's login page. */
+export async function signInAtKeycloak(
+  url: string,
+  user: { username: string; password: string },
+): Promise<TestBrowser> {
+  const browser = createTestBrowser()
+  const loginUrl = await startLogin({ url }, browser)
+  const begun = await browser.visit(loginUrl)
+  // After a pushed request (RFC 9126), Keycloak redirects to the page.
+  const next = begun.headers.get('location')
+  const page = next === null ? begun : await browser.visit(new URL(next, loginUrl).href)
+  const action = /<form[^>]* action="([^"]+)"/.exec(await page.text())?.[1]?.replaceAll('&amp;', '&') ?? ''
+  const answer = await browser.visit(action, { method: 'POST', body: new URLSearchParams(user) })
+  const { search } = new URL(answer.headers.get('location') ?? '')
+  const response = await browser.fetch(`${url}/api/callback${search}`)
+  assert.equal(response.status, 200, await response.text())
+  return browser
 }
 
 const isUp = (url: string) =>

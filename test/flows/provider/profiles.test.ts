@@ -1,9 +1,17 @@
 import { randomUUID } from 'node:crypto'
+import type { JWTPayload } from 'jose'
 import { afterAll, expect, test } from 'vitest'
 import { createTestBrowser, type TestBrowser } from '../../support/browser.ts'
 import { seconds } from '../../support/clock.ts'
 import { closeAfterTest } from '../../support/fixtures.ts'
-import { csrf, getSession, type LoginAnswer, startLogin } from '../../support/login.ts'
+import {
+  csrf,
+  getSession,
+  type LoginAnswer,
+  logInAtScripted,
+  readRefusal,
+  startLogin,
+} from '../../support/login.ts'
 import { goToProvider, readLogoutUrl, visitPortico } from '../../support/logout.ts'
 import { publicUrl, startPortico } from '../../support/portico.ts'
 import { loadProfiles, startProfile } from '../../support/providers/profiled-provider.ts'
@@ -31,7 +39,7 @@ function print(rows: Record<string, string>[]): void {
 
 /** A server for the page's settings, with sessions that outlive every access token. */
 async function startRow(profile: ProviderProfile) {
-  const { idp, env } = await startProfile(profile)
+  const { idp, script, env } = await startProfile(profile)
   closeAfterTest(idp)
   const portico = closeAfterTest(
     await startPortico({
@@ -47,12 +55,8 @@ async function startRow(profile: ProviderProfile) {
   /** The sessions of the provider, by the browser. */
   const sids = new Map<TestBrowser, string>()
   /** Goes on to when the access token has expired. */
-  const passLifetime = () => {
-    portico.clock.advance(
-      seconds(profile.habits({ issuer: idp.issuer, origin: idp.org }).accessTokenLifetime ?? 3600),
-    )
-  }
-  return { profile, idp, portico, sids, passLifetime }
+  const passLifetime = () => portico.clock.advance(seconds(script.accessTokenLifetime ?? 3600))
+  return { profile, idp, script, portico, sids, passLifetime }
 }
 type Row = Awaited<ReturnType<typeof startRow>>
 
@@ -72,6 +76,19 @@ const isSignedIn = async ({ portico }: Row, browser: TestBrowser) =>
   (await getSession(portico, browser)).active
 const readTokens = async ({ portico }: Row, { session }: LoginAnswer) =>
   (await portico.store.read(session.id))?.tokens
+
+/** An access token that is for somebody else is no login, where access tokens are verified. */
+async function checkAccessTokens({ profile, idp, script, portico }: Row): Promise<void> {
+  if (!profile.expected.verifiesAccessTokens) return
+  const claims = (before: JWTPayload) => script.accessTokenClaims?.(before) ?? before
+  idp.script({
+    ...script,
+    accessTokenClaims: (before) => ({ ...claims(before), aud: 'https://other.example' }),
+  })
+  const { response } = await logInAtScripted(portico, idp)
+  expect(await readRefusal(response)).toBe('502 invalid_access_token')
+  idp.script(script)
+}
 
 /** What the user is, from the login on, and after each refresh. */
 async function checkUser(row: Row, browser: TestBrowser): Promise<void> {
@@ -205,6 +222,7 @@ test.for(profiles)('$name: login, refresh, userinfo, logout, back channel', asyn
   const caused = new Set(warnings.map(({ event }) => event))
   caused.delete('store_in_memory')
   expect([...caused].sort()).toEqual([...(expected.warnings ?? [])].sort())
+  await checkAccessTokens(row)
   rows.push({
     provider: name,
     login: 'yes',

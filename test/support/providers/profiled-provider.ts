@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ProviderProfile } from './profiles/profile.ts'
 import { toProfileSettings } from './provider-pages.ts'
-import { startScriptedProvider } from './scripted-provider.ts'
+import { type ProviderScript, startScriptedProvider } from './scripted-provider.ts'
 
 const folder = join(import.meta.dirname, 'profiles')
 
@@ -22,8 +22,8 @@ const isAddress = (name: string) => name === 'OIDC_ISSUER' || name.startsWith('O
 const moveTo = (origin: string, address: string) => origin + address.slice(new URL(address).origin.length)
 
 /**
- * Starts a provider with the habits of this profile; returns it with the settings of the profile's page, whose
- * addresses lead to it.
+ * Starts a provider with the habits of this profile; returns it with its script, and with the settings of the
+ * profile's page, whose addresses lead to it.
  */
 export async function startProfile(profile: ProviderProfile) {
   const settings = toProfileSettings(profile)
@@ -32,18 +32,19 @@ export async function startProfile(profile: ProviderProfile) {
     paths: profile.paths,
   })
   const habits = profile.habits({ issuer: idp.issuer, origin: idp.org })
-  idp.script({
+  const script: ProviderScript = {
     ...habits,
     userinfoEndpoint(req, res, next) {
       if (!idp.acceptsAccessToken(req)) return void res.status(401).json({ error: 'invalid_token' })
       return habits.userinfoEndpoint === undefined ? next() : habits.userinfoEndpoint(req, res, next)
     },
-  })
+  }
+  idp.script(script)
   const env = Object.fromEntries(
     Object.entries(settings).map(([name, value]) => [
       name,
       value !== undefined && isAddress(name) && URL.canParse(value) ? moveTo(idp.org, value) : value,
     ]),
   )
-  return { idp, env }
+  return { idp, script, env }
 }

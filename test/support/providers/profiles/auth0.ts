@@ -83,5 +83,5 @@ export const auth0WithApi: ProviderProfile = {
       }),
     }
   },
-  expected: { ...expected, refresh: 'rotated' },
+  expected: { ...expected, refresh: 'rotated', verifiesAccessTokens: true },
 }

@@ -24,6 +24,9 @@ export const keycloak: ProviderProfile = {
       backchannel_logout_session_supported: true,
     }),
     authorizationResponse: (parameters) => ({ ...parameters, session_state: 'a-session', iss: issuer }),
+    // A user without the role of that name gets no offline session. Keycloak refuses the code, not the request.
+    authorizationError: (request) =>
+      (request.get('scope') ?? '').includes('offline_access') ? 'not_allowed' : undefined,
     // With a proof in the request, tokens are bound to its key, whether the client requires that or not.
     bindsTokens: true,
     accessTokenLifetime: 300,

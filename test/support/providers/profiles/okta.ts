@@ -30,6 +30,9 @@ const expected: ExpectedBehaviour = {
   endedBy: ['universal logout'],
 }
 
+/** So many that the address of a logout with the ID token is longer than `OIDC_LOGOUT_HINT=auto` allows. */
+const manyGroups = ['Navy', ...Array.from({ length: 60 }, (_, index) => `department-${index}`)]
+
 /** With refresh tokens as a new web app has them: persistent. Groups come from userinfo. */
 export const oktaCustom: ProviderProfile = {
   name: 'Okta, custom authorization server',
@@ -60,7 +63,15 @@ export const oktaOrg: ProviderProfile = {
   },
   habits: ({ origin }) => ({
     ...habits,
+    idTokenClaims: (claims, occasion) => ({
+      ...habits.idTokenClaims?.(claims, occasion),
+      groups: manyGroups,
+    }),
     accessTokenClaims: (claims) => ({ ...claims, aud: origin }),
   }),
-  expected: { ...expected, refresh: 'rotated' },
+  expected: {
+    ...expected,
+    user: { ...expected.user, groups: manyGroups },
+    refresh: 'rotated',
+  },
 }

@@ -20,6 +20,8 @@ export interface ExpectedBehaviour {
   endedBy: readonly EndedBy[]
   /** The tokens are bound to Portico's key (DPoP). */
   boundTokens?: boolean
+  /** A login whose access token is for another audience is refused. */
+  verifiesAccessTokens?: boolean
   /** Events in the log of level `warn` or `error` that this provider causes. */
   warnings?: readonly string[]
 }
