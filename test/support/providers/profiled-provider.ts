@@ -28,7 +28,7 @@ const moveTo = (origin: string, address: string) => origin + address.slice(new U
 export async function startProfile(profile: ProviderProfile) {
   const settings = toProfileSettings(profile)
   const idp = await startScriptedProvider({
-    path: moveTo('', settings.OIDC_ISSUER ?? 'https://idp.example.com'),
+    path: profile.issuerPath ?? moveTo('', settings.OIDC_ISSUER ?? 'https://idp.example.com'),
     paths: profile.paths,
   })
   const habits = profile.habits({ issuer: idp.issuer, origin: idp.org })

@@ -56,6 +56,7 @@ export const auth0: ProviderProfile = {
   name: 'Auth0',
   page: 'auth0',
   placeholders,
+  issuerPath: '/',
   paths,
   habits: () => ({ ...habits, accessToken: () => `opaque-${randomUUID()}` }),
   expected,
@@ -67,6 +68,7 @@ export const auth0WithApi: ProviderProfile = {
   page: 'auth0',
   block: 1,
   placeholders,
+  issuerPath: '/',
   paths,
   habits: ({ origin }) => {
     const { keepsRefreshToken: _, tokenResponse: _same, ...rotating } = habits

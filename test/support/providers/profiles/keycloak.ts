@@ -5,6 +5,7 @@ export const keycloak: ProviderProfile = {
   name: 'Keycloak',
   page: 'keycloak',
   placeholders: { host: 'id.example.com', realm: 'example' },
+  issuerPath: '/realms/example',
   paths: {
     authorization: '/realms/example/protocol/openid-connect/auth',
     token: '/realms/example/protocol/openid-connect/token',

@@ -38,6 +38,7 @@ export const oktaCustom: ProviderProfile = {
   name: 'Okta, custom authorization server',
   page: 'okta',
   placeholders,
+  issuerPath: '/oauth2/default',
   paths: {},
   habits: () => ({
     ...habits,
@@ -53,6 +54,7 @@ export const oktaOrg: ProviderProfile = {
   page: 'okta',
   block: 1,
   placeholders,
+  issuerPath: '',
   paths: {
     authorization: '/oauth2/v1/authorize',
     token: '/oauth2/v1/token',

@@ -7,6 +7,7 @@ export const pingOne: ProviderProfile = {
   name: 'PingOne',
   page: 'pingone',
   placeholders: { region: 'eu', 'environment id': '11111111-2222-3333-4444-555555555555' },
+  issuerPath: base,
   paths: {
     authorization: `${base}/authorize`,
     token: `${base}/token`,

@@ -41,6 +41,8 @@ export interface ProviderProfile {
   placeholders?: Record<string, string>
   /** Settings that a page can only describe, such as a key; undefined removes one of the page. */
   settings?: Record<string, string | undefined>
+  /** The path of its issuer, as the vendor documents it; without it, that of the page's settings. */
+  issuerPath?: string
   /** Where this vendor has its endpoints, below the origin. */
   paths: Partial<ProviderPaths>
   /** What it does otherwise than the scripted provider. */
