@@ -45,7 +45,7 @@ export const oktaCustom: ProviderProfile = {
     keepsRefreshToken: true,
     idTokenClaims: ({ groups: _, ...claims }, occasion) => habits.idTokenClaims?.(claims, occasion) ?? claims,
   }),
-  expected,
+  expected: { ...expected, verifiesAccessTokens: true },
 }
 
 /** With **Rotate token after every use**, and access tokens that are for Okta alone. */
