@@ -77,7 +77,7 @@ const isSignedIn = async ({ portico }: Row, browser: TestBrowser) =>
 const readTokens = async ({ portico }: Row, { session }: LoginAnswer) =>
   (await portico.store.read(session.id))?.tokens
 
-/** An access token that is for somebody else is no login, where access tokens are verified. */
+/** Where access tokens are verified, one for another audience is no login. */
 async function checkAccessTokens({ profile, idp, script, portico }: Row): Promise<void> {
   if (!profile.expected.verifiesAccessTokens) return
   const claims = (before: JWTPayload) => script.accessTokenClaims?.(before) ?? before
@@ -212,6 +212,8 @@ test.for(profiles)('$name: login, refresh, userinfo, logout, back channel', asyn
   const { browser, answer } = await signIn(row)
   await checkUser(row, browser)
   expect((await readTokens(row, answer))?.dpopThumbprint !== undefined).toBe(expected.boundTokens === true)
+  const metadata = Object(row.script.metadata?.({}) ?? {})
+  expect(row.idp.calls.pushed > 0).toBe('pushed_authorization_request_endpoint' in metadata)
   await checkUserinfo(row, browser)
   await checkRefresh(row, browser, answer)
   await checkEndings(row)

@@ -176,7 +176,7 @@ export async function startScriptedProvider({
   const grants = new Map<string, Grant>()
   /** Grants by their current refresh token, which can be used once. */
   const refreshTokens = new Map<string, Grant>()
-  /** By `request_uri`. */
+  /** Authorization requests by their `request_uri`, which can be used once. */
   const pushedRequests = new Map<string, URLSearchParams>()
   const accessTokens = new Map<string, IssuedAccessToken>()
   const calls = {
@@ -188,7 +188,6 @@ export async function startScriptedProvider({
     userinfo: 0,
     revocation: 0,
     pushed: 0,
-    endSession: 0,
   }
   let clock: { now(): number } = Date
   let rotates = true
@@ -324,7 +323,7 @@ export async function startScriptedProvider({
       authenticates(req) &&
       (isRefresh ||
         (!grant.spent &&
-          (grant.parameters.get('code_challenge') ?? challenge) === challenge &&
+          grant.parameters.get('code_challenge') === challenge &&
           grant.parameters.get('redirect_uri') === body.redirect_uri))
     if (!isRight) {
       if (script.invalidGrant) return script.invalidGrant(res, body)
@@ -369,7 +368,6 @@ export async function startScriptedProvider({
     return void res.status(201).json({ request_uri: uri, expires_in: 60 })
   })
   app.get(at.endSession, (req, res, next) => {
-    calls.endSession += 1
     if (script.endSessionEndpoint) return script.endSessionEndpoint(req, res, next)
     const { post_logout_redirect_uri: uri, state } = req.query as Record<string, string>
     const url = new URL(uri ?? '')
@@ -429,7 +427,9 @@ export async function startScriptedProvider({
     authorize(loginUrl: string, sub = grace, sid: string = randomUUID()): URLSearchParams {
       const { searchParams } = new URL(loginUrl)
       const uri = searchParams.get('request_uri')
-      const parameters = uri === null ? searchParams : (pushedRequests.get(uri) ?? searchParams)
+      const parameters = uri === null ? searchParams : pushedRequests.get(uri)
+      if (parameters === undefined) throw new Error('this request_uri is unknown, or was used')
+      pushedRequests.delete(uri ?? '')
       const state = parameters.get('state') ?? ''
       const error = script.authorizationError?.(parameters)
       const code = `code-${randomUUID()}`
