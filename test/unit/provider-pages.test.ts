@@ -17,11 +17,6 @@ test('each page of docs/providers/ has a profile, and each profile a page', () =
   expect([...new Set(profiles.map(({ page }) => page))].sort()).toEqual([...pages].sort())
 })
 
-test('no two profiles have the same name', () => {
-  const names = profiles.map(({ name }) => name)
-  expect([...new Set(names)]).toEqual(names)
-})
-
 describe.each(pages)('docs/providers/%s.md', (page) => {
   const ofPage = profiles.filter((profile) => profile.page === page)
 
@@ -64,4 +59,9 @@ describe.each(pages)('docs/providers/%s.md', (page) => {
     const { providers } = readConfig({ ...server, ...values })
     expect(providers).toHaveLength(1)
   })
+})
+
+test('no two profiles have the same name', () => {
+  const names = profiles.map(({ name }) => name)
+  expect([...new Set(names)]).toEqual(names)
 })
