@@ -1,0 +1,67 @@
+import type { ProviderProfile } from './profile.ts'
+
+export const authentik: ProviderProfile = {
+  name: 'authentik',
+  page: 'authentik',
+  placeholders: { 'authentik host': 'authentik.example.com', slug: 'portico' },
+  paths: {
+    authorization: '/application/o/authorize/',
+    token: '/application/o/token/',
+    keys: '/application/o/portico/jwks/',
+    userinfo: '/application/o/userinfo/',
+    revocation: '/application/o/revoke/',
+    endSession: '/application/o/portico/end-session/',
+  },
+  habits: () => ({
+    metadata: (document) => ({
+      ...document,
+      backchannel_logout_supported: true,
+      backchannel_logout_session_supported: true,
+      dpop_signing_alg_values_supported: ['ES256', 'RS256'],
+    }),
+    // What becomes of a proof that no scope `bound_key` asked for is in no document: none may come.
+    authorizationError: (request) => (request.has('dpop_jkt') ? 'invalid_request' : undefined),
+    givesRefreshToken: (request) => (request.get('scope') ?? '').split(' ').includes('offline_access'),
+    accessTokenLifetime: 300,
+    accessTokenClaims: ({ cid: _, scp: _scp, ...claims }) => ({
+      ...claims,
+      aud: 'portico-test',
+      azp: 'portico-test',
+    }),
+    // Below the threshold, a refresh brings no new refresh token. Its ID token has no at_hash.
+    keepsRefreshToken: true,
+    tokenResponse: ({ refresh_token: refreshToken, ...body }, { isRefresh }) =>
+      isRefresh ? body : { ...body, refresh_token: refreshToken },
+    idTokenClaims: ({ at_hash: atHash, ...claims }, { isRefresh, sid }) => ({
+      ...claims,
+      ...(isRefresh ? {} : { at_hash: atHash }),
+      acr: 'goauthentik.io/providers/oauth2/default',
+      amr: ['pwd'],
+      sid,
+      email_verified: false,
+    }),
+    userinfo: (claims) => ({ ...claims, email_verified: false, nickname: 'grace' }),
+    endSessionEndpoint(req, res) {
+      const { id_token_hint: hint, post_logout_redirect_uri: uri, state } = req.query
+      if (hint === undefined) return void res.status(400).send('id_token_hint_missing')
+      return res.redirect(`${uri}?state=${state}`)
+    },
+    logoutTokenHeader: (header) => ({ ...header, typ: 'JWT' }),
+  }),
+  expected: {
+    user: {
+      sub: '00u-grace',
+      name: 'Grace Hopper',
+      email: 'grace@example.com',
+      email_verified: false,
+      preferred_username: 'grace@example.com',
+      groups: ['Navy'],
+    },
+    refresh: 'kept',
+    userinfo: true,
+    revocation: true,
+    logout: 'returns',
+    logoutParameters: ['client_id', 'id_token_hint', 'post_logout_redirect_uri', 'state'],
+    endedBy: ['back channel', 'front channel'],
+  },
+}

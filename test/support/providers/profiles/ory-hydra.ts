@@ -1,0 +1,67 @@
+import { randomUUID } from 'node:crypto'
+import type { ProviderProfile } from './profile.ts'
+
+export const oryHydra: ProviderProfile = {
+  name: 'Ory Hydra',
+  page: 'ory-hydra',
+  placeholders: { slug: 'portico' },
+  paths: {
+    authorization: '/oauth2/auth',
+    token: '/oauth2/token',
+    keys: '/.well-known/jwks.json',
+    userinfo: '/userinfo',
+    revocation: '/oauth2/revoke',
+    endSession: '/oauth2/sessions/logout',
+  },
+  habits: ({ origin }) => ({
+    metadata: (document) => ({
+      ...document,
+      backchannel_logout_supported: true,
+      backchannel_logout_session_supported: true,
+      frontchannel_logout_supported: true,
+      frontchannel_logout_session_supported: true,
+      code_challenge_methods_supported: ['plain', 'S256'],
+    }),
+    givesRefreshToken: (request) => (request.get('scope') ?? '').split(' ').includes('offline_access'),
+    accessToken: () => `ory_at_${randomUUID()}`,
+    tokenResponse: (body) => ({ ...body, token_type: 'bearer', expires_in: 3599 }),
+    // Claims are those that the consent page granted; userinfo has no others.
+    idTokenClaims: ({ groups: _, preferred_username: _name, ...claims }, { sid }) => ({
+      ...claims,
+      aud: ['portico-test'],
+      rat: claims.iat,
+      jti: randomUUID(),
+      sid,
+      username: 'grace',
+    }),
+    userinfo: ({ groups: _, preferred_username: _name, ...claims }) => ({
+      ...claims,
+      aud: ['portico-test'],
+      username: 'grace',
+    }),
+    endSessionEndpoint(req, res) {
+      const { id_token_hint: hint, post_logout_redirect_uri: uri, state } = req.query
+      if (hint === undefined) return res.redirect(`${origin}/oauth2/fallbacks/error?error=invalid_request`)
+      return res.redirect(`${uri}?state=${state}`)
+    },
+    // No `exp`, no user, and the type of any JWT.
+    logoutTokenHeader: (header) => ({ ...header, typ: 'JWT' }),
+    logoutTokenClaims: ({ exp: _, sub: _sub, ...claims }) => ({ ...claims, aud: ['portico-test'] }),
+  }),
+  expected: {
+    user: {
+      sub: '00u-grace',
+      name: 'Grace Hopper',
+      email: 'grace@example.com',
+      email_verified: true,
+      preferred_username: undefined,
+      groups: undefined,
+    },
+    refresh: 'rotated',
+    userinfo: true,
+    revocation: true,
+    logout: 'returns',
+    logoutParameters: ['client_id', 'id_token_hint', 'post_logout_redirect_uri', 'state'],
+    endedBy: ['back channel'],
+  },
+}
