@@ -1,5 +1,8 @@
 import type { ProviderProfile } from './profile.ts'
 
+/** So many that the ID token is too long for a logout that sends it only if its address stays short. */
+const groups = Array.from({ length: 80 }, (_, number) => `authentik group ${number}`)
+
 export const authentik: ProviderProfile = {
   name: 'authentik',
   page: 'authentik',
@@ -39,8 +42,9 @@ export const authentik: ProviderProfile = {
       amr: ['pwd'],
       sid,
       email_verified: false,
+      groups,
     }),
-    userinfo: (claims) => ({ ...claims, email_verified: false, nickname: 'grace' }),
+    userinfo: (claims) => ({ ...claims, email_verified: false, groups, nickname: 'grace' }),
     endSessionEndpoint(req, res) {
       const { id_token_hint: hint, post_logout_redirect_uri: uri, state } = req.query
       if (hint === undefined) return void res.status(400).send('id_token_hint_missing')
@@ -55,7 +59,7 @@ export const authentik: ProviderProfile = {
       email: 'grace@example.com',
       email_verified: false,
       preferred_username: 'grace@example.com',
-      groups: ['Navy'],
+      groups,
     },
     refresh: 'kept',
     userinfo: true,

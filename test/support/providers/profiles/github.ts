@@ -16,9 +16,17 @@ const habits: ProviderScript = {
   invalidGrant: (res, { grant_type: grantType }) =>
     void res.json(
       grantType === 'refresh_token'
-        ? { error: 'bad_refresh_token', error_description: 'The refresh token passed is incorrect or expired.' }
+        ? {
+            error: 'bad_refresh_token',
+            error_description: 'The refresh token passed is incorrect or expired.',
+          }
         : { error: 'bad_verification_code', error_description: 'The code passed is incorrect or expired.' },
     ),
+  // A form, unless JSON is asked for.
+  sendTokens: (res, body) =>
+    res.req.get('accept')?.includes('json')
+      ? void res.json(body)
+      : void res.type('form').send(String(new URLSearchParams(body as Record<string, string>))),
   userinfoEndpoint(req, res) {
     if (req.get('user-agent') === undefined) return void res.status(403).send('Request forbidden')
     return void res.json({
@@ -32,7 +40,7 @@ const habits: ProviderScript = {
   },
 }
 
-const user = { sub: '583231', name: 'Grace Hopper', email: undefined, email_verified: undefined }
+const user = { sub: '583231', name: 'Grace Hopper', login: 'octocat', email: undefined }
 
 export const githubApp: ProviderProfile = {
   name: 'GitHub App',
@@ -41,7 +49,7 @@ export const githubApp: ProviderProfile = {
   habits: () => ({
     ...habits,
     accessTokenLifetime: 28_800,
-    // A form, unless JSON is asked for; no ID token, and the scope is empty.
+    // No ID token, and no scope.
     tokenResponse: ({ access_token, expires_in, refresh_token }) => ({
       access_token,
       expires_in,
@@ -68,8 +76,8 @@ export const githubOAuthApp: ProviderProfile = {
   habits: () => ({
     ...habits,
     givesRefreshToken: () => false,
-    // Not even how long the token is valid: it does not expire.
-    accessTokenLifetime: 365 * 24 * 60 * 60,
+    // They do not expire, and the response says nothing of it: far longer than what Portico assumes.
+    accessTokenLifetime: 7 * 24 * 60 * 60,
     tokenResponse: ({ access_token }) => ({ access_token, token_type: 'bearer', scope: 'read:user' }),
   }),
   expected: { user, refresh: 'none', userinfo: true, revocation: false, logout: 'none', endedBy: [] },

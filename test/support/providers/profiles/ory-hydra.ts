@@ -33,6 +33,8 @@ export const oryHydra: ProviderProfile = {
       jti: randomUUID(),
       sid,
       username: 'grace',
+      // A consent page may put anything there: here, what makes the token long.
+      entitlements: Array.from({ length: 80 }, (_entry, number) => `entitlement ${number}`),
     }),
     userinfo: ({ groups: _, preferred_username: _name, ...claims }) => ({
       ...claims,
