@@ -6,6 +6,8 @@ const groups = Array.from({ length: 80 }, (_, number) => `authentik group ${numb
 export const authentik: ProviderProfile = {
   name: 'authentik',
   page: 'authentik',
+  // Access tokens are verified, as the page suggests.
+  settings: { OIDC_ACCESS_TOKEN_AUDIENCE: 'portico-test' },
   placeholders: { 'authentik host': 'authentik.example.com', slug: 'portico' },
   paths: {
     authorization: '/application/o/authorize/',
@@ -50,7 +52,7 @@ export const authentik: ProviderProfile = {
       if (hint === undefined) return void res.status(400).send('id_token_hint_missing')
       return res.redirect(`${uri}?state=${state}`)
     },
-    logoutTokenHeader: (header) => ({ ...header, typ: 'JWT' }),
+    logoutTokenHeader: (header) => ({ ...header, typ: 'logout+jwt' }),
   }),
   expected: {
     user: {
