@@ -17,6 +17,14 @@ test('each page of docs/providers/ has a profile, and each profile a page', () =
   expect([...new Set(profiles.map(({ page }) => page))].sort()).toEqual([...pages].sort())
 })
 
+test('the table of docs/providers/README.md has each page once, in the order of its names', () => {
+  const [, head = ''] = /^\| page \|.+\n((?:\|.+\n)+)/m.exec(readPage('README')) ?? []
+  const rows = [...head.matchAll(/^\| \[(.+?)\]\((.+?)\.md\)/gm)]
+  expect(rows.map(([, , page]) => page).sort()).toEqual([...pages].sort())
+  const names = rows.map(([, name = '']) => name.toLowerCase())
+  expect(names).toEqual([...names].sort())
+})
+
 describe.each(pages)('docs/providers/%s.md', (page) => {
   const ofPage = profiles.filter((profile) => profile.page === page)
 
