@@ -1,11 +1,13 @@
-import type { Provider } from '../provider/provider.ts'
 import type { Providers } from '../provider/providers.ts'
 import { toProviderSidGroup } from '../session/session-groups.ts'
 import type { SessionStore } from '../session/store.ts'
 import type { SessionTermination } from '../session/termination/session-termination.ts'
 import type { Log } from '../telemetry/events.ts'
 
-/** The query parameters by which a provider names a session of its own; undefined where one is missing. */
+/**
+ * The query parameters by which a provider names a session of its own; undefined where one is missing.
+ * Microsoft Entra ID sends no `iss`.
+ */
 export interface FrontChannelLogoutRequest {
   iss: string | undefined
   sid: string | undefined
@@ -21,7 +23,7 @@ export interface FrontChannelLogoutRequest {
 export type FrontChannelLogout = (request: FrontChannelLogoutRequest, log: Log) => Promise<string[]>
 
 interface FrontChannelLogoutOptions {
-  providers: Pick<Providers, 'findByIssuer'>
+  providers: Pick<Providers, 'all' | 'findByIssuer'>
   store: Pick<SessionStore, 'findByGroup'>
   termination: Pick<SessionTermination, 'endAll'>
 }
@@ -35,16 +37,17 @@ export function createFrontChannelLogout({
   termination,
 }: FrontChannelLogoutOptions): FrontChannelLogout {
   return async ({ iss, sid }, log) => {
-    const matching = iss === undefined ? [] : providers.findByIssuer(iss)
-    const [provider] = matching
-    if (provider === undefined) log('frontchannel_logout_refused', { reason: 'iss is of no provider here' })
+    // Without iss, the session may be of any provider: a stranger who knew its sid would know iss as well.
+    const matching = iss === undefined ? providers.all : providers.findByIssuer(iss)
+    const issuers = new Set(matching.map(({ issuer }) => issuer))
+    if (issuers.size === 0) log('frontchannel_logout_refused', { reason: 'iss is of no provider here' })
     else if (sid === undefined) log('frontchannel_logout_refused', { reason: 'sid is missing' })
-    else await endSessions(provider, sid, log)
+    else for (const issuer of issuers) await endSessions(issuer, sid, log)
     const origins = await Promise.all(matching.map((each) => each.pageOrigins()))
     return [...new Set(origins.flat())]
   }
 
-  async function endSessions({ issuer }: Provider, sid: string, log: Log): Promise<void> {
+  async function endSessions(issuer: string, sid: string, log: Log): Promise<void> {
     const group = toProviderSidGroup(issuer, sid)
     // Anyone can send this request: without this check, guessed values of sid would fill the store.
     if ((await store.findByGroup(group)).length === 0) return

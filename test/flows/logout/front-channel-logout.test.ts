@@ -39,6 +39,14 @@ test('iss and sid that fit: that session ends, others do not (R75)', async () =>
   expect(portico.logged.map(({ event }) => event)).toContain('frontchannel_logout_succeeded')
 })
 
+test('sid alone, as Microsoft Entra ID sends it: that session ends, others do not (R75)', async () => {
+  const other = await signIn({ sid: `sid-${randomUUID()}` })
+  const response = await frame(toQuery({ sid }))
+  expect(response.status).toBe(200)
+  expect(framersOf(response)).toBe(`${new URL(idp.issuer).origin} http://127.0.0.1:1`)
+  expect([await isSignedIn(browser), await isSignedIn(other)]).toEqual([false, true])
+})
+
 test('the page is empty, in no cache, and framable by the provider alone', async () => {
   const response = await frame(toQuery({ iss: idp.issuer, sid }))
   expect(response.headers.get('cache-control')).toBe('no-store')
@@ -52,7 +60,7 @@ test('the page is empty, in no cache, and framable by the provider alone', async
 })
 
 test.each([
-  ['', 'iss is of no provider here'],
+  ['', 'sid is missing'],
   ['?iss=https://other.example&sid=x', 'iss is of no provider here'],
 ])('a provider that is not set up right is seen in the log: %s', async (query, reason) => {
   await frame(query)
@@ -65,7 +73,7 @@ test.each([
 
 describe('what does not fit ends nothing, and looks the same (R75)', () => {
   test.each<[string, () => string]>([
-    ['no iss', () => toQuery({ sid })],
+    ['no iss, and another sid', () => toQuery({ sid: 'other' })],
     ['no sid', () => toQuery({ iss: idp.issuer })],
     ['neither', () => ''],
     ['another iss', () => toQuery({ iss: 'https://evil.example', sid })],
@@ -73,6 +81,7 @@ describe('what does not fit ends nothing, and looks the same (R75)', () => {
     ['an empty sid', () => toQuery({ iss: idp.issuer, sid: '' })],
     ['sid twice', () => `${toQuery({ iss: idp.issuer, sid })}&sid=${sid}`],
     ['iss twice', () => `${toQuery({ iss: idp.issuer, sid })}&iss=x`],
+    ['an empty iss', () => toQuery({ iss: '', sid })],
   ])('%s', async (_name, query) => {
     const before = portico.store.size()
     const response = await frame(query())

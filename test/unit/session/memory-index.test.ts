@@ -86,8 +86,8 @@ describe('with 5,000 sessions of 5,000 users', () => {
       tokenRevocation: { revoke: () => {} },
       log: () => {},
     })
-    const findByIssuer = () => [provider]
-    const frontChannelLogout = createFrontChannelLogout({ providers: { findByIssuer }, store, termination })
+    const providers = { all: [provider], findByIssuer: () => [provider] }
+    const frontChannelLogout = createFrontChannelLogout({ providers, store, termination })
     app.get('/', createFrontChannelLogoutHandler(frontChannelLogout))
     await request(app).get('/').query({ iss: issuer, sid: 'sid-guessed' }).expect(200)
     expect([...looked]).toEqual([])

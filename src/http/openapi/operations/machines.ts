@@ -39,7 +39,7 @@ const forProviders: readonly Operation[] = [
     tag: 'providers',
     summary: 'The same, by a frame in the browser (OpenID Connect Front-Channel Logout 1.0).',
     query: z.object({
-      iss: z.string().optional().describe('The issuer of the provider.'),
+      iss: z.string().optional().describe('The issuer of the provider, if it sends it.'),
       sid: z.string().optional().describe('The session at the provider.'),
     }),
     answers: [page('An empty page, whether the parameters name a session or not.')],
