@@ -3,10 +3,11 @@ import { icon, label } from './providers/appearance.ts'
 import { certificate, certificateKey, clientKeys } from './providers/client-credentials.ts'
 import { providersFile } from './providers/providers-file.ts'
 import { routesFile } from './proxy/routes-file.ts'
-import { authorizationParams } from './values/authorization-params.ts'
 import { callerSecret, introspectionClients } from './values/caller-secrets.ts'
 import { duration, rateLimit } from './values/duration-parsers.ts'
 import { groupPatterns } from './values/group-patterns.ts'
+import { authorizationParams } from './values/params/authorization-params.ts'
+import { logoutParams } from './values/params/logout-params.ts'
 import {
   addressBlocks,
   auditTarget,
@@ -117,6 +118,9 @@ export const providerSettings = {
   OIDC_LOGOUT_HINT: setting(oneOf('auto', 'id_token', 'client_id'), {
     example: 'id_token',
     fallback: 'auto',
+  }),
+  OIDC_LOGOUT_PARAMS: setting(logoutParams, {
+    example: 'logout_uri=https://app.example.com/api/logout/callback',
   }),
   OIDC_LOGOUT_TOKEN_TYP: setting(oneOf('optional', 'required'), {
     example: 'required',

@@ -91,6 +91,8 @@ export interface PorticoSettings {
   readonly oidcUserinfo?: 'auto' | 'never' | undefined
   /** How a logout names the user to the provider. */
   readonly oidcLogoutHint?: 'auto' | 'id_token' | 'client_id' | undefined
+  /** More parameters of each logout request, as a query. */
+  readonly oidcLogoutParams?: string | undefined
   /** Whether logout tokens must have `typ: logout+jwt`. */
   readonly oidcLogoutTokenTyp?: 'optional' | 'required' | undefined
   /** The issuer that may call `/api/universal-logout`. */

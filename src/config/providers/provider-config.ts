@@ -1,4 +1,4 @@
-import type { AuthorizationParams } from '../values/authorization-params.ts'
+import type { ExtraParams } from '../values/params/extra-params.ts'
 import type { PrivateJwk } from '../values/private-jwk-set.ts'
 
 /** The `aud` of client assertions: the issuer, the endpoint that is called, or always the token endpoint. */
@@ -50,7 +50,7 @@ export interface ProviderConfig {
   redirectUri: string
   scopes: readonly string[]
   /** Sent with every authorization request; a `resource` also with every token request. */
-  authorizationParams: AuthorizationParams
+  authorizationParams: ExtraParams
   /** PKCE (RFC 7636). Without it, only the state binds the response to the browser. */
   pkce: boolean
   /** How the provider's answer reaches this server (OAuth 2.0 Multiple Response Types 2.1). */
@@ -77,6 +77,8 @@ export interface ProviderConfig {
    * How a logout identifies the user to the provider; `auto`: by the ID token, unless the URL gets too long.
    */
   logoutHint: 'auto' | 'id_token' | 'client_id'
+  /** Sent with every logout request. */
+  logoutParams: ExtraParams
   /** Whether logout tokens must have `typ: logout+jwt` (OWASP ASVS 5.0, 10.5.5); older providers omit it. */
   requiresLogoutTokenTyp: boolean
   /** The issuer whose tokens may end a user's sessions (Okta Universal Logout); undefined: it is off. */

@@ -46,6 +46,7 @@ export function toProviderConfig(
     userinfo: values.OIDC_USERINFO,
     timeout: values.OIDC_TIMEOUT,
     logoutHint: values.OIDC_LOGOUT_HINT,
+    logoutParams: values.OIDC_LOGOUT_PARAMS ?? [],
     requiresLogoutTokenTyp: values.OIDC_LOGOUT_TOKEN_TYP === 'required',
     universalLogoutIssuer: toUniversalLogoutIssuer(values, verifiesIdToken),
     claimNames: toClaimNames({

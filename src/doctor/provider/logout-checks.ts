@@ -1,3 +1,4 @@
+import type { ProviderConfig } from '../../config/providers/provider-config.ts'
 import { logoutCallbackPath } from '../../logout/rp-initiated.ts'
 import type { AuthorizationServer } from '../../provider/metadata/discovery.ts'
 import type { ProviderProbe } from '../../provider/probe/probe.ts'
@@ -11,19 +12,18 @@ import { describeRefusal } from '../refusals/refusals.ts'
  * Checks whether the provider would send a user who logged out there back to us (RP-Initiated Logout 1.0, 3).
  */
 export async function checkLogout(
-  { provider: { clientId }, config, probe }: Examination,
+  { provider: { clientId, logoutParams }, config, probe }: Examination,
   { metadata: { end_session_endpoint: endpoint } }: AuthorizationServer,
 ): Promise<Finding[]> {
   if (endpoint === undefined) return [pass(check, 'the provider has no logout of its own')]
   const returnUri = config.publicUrl + logoutCallbackPath
-  const answer = await requestLogout(probe, { endpoint, clientId, returnUri })
+  const request = { endpoint, clientId, logoutParams }
+  const answer = await requestLogout(probe, { ...request, returnUri })
   if (answer.outcome === 'returned') return [pass(check, `the provider knows ${returnUri}`)]
   if (answer.outcome === 'refused') return [explainRefusal(answer, returnUri)]
   // Without an ID token, a provider may accept every URI, and check it later or never. Only one that refuses
   // another URI has shown that it knows ours.
-  const other = await requestLogout(probe, { endpoint, clientId, returnUri: unregistered }).catch(
-    () => undefined,
-  )
+  const other = await requestLogout(probe, { ...request, returnUri: unregistered }).catch(() => undefined)
   if (other?.outcome === 'refused')
     return [pass(check, `the provider knows ${returnUri}, and refuses others`)]
   return [unknownReturnUri(returnUri, other === undefined ? answer.summary : `${answer.summary} to any`)]
@@ -42,12 +42,18 @@ interface LogoutAnswer {
   text: string
 }
 
+interface LogoutRequest extends Pick<ProviderConfig, 'clientId' | 'logoutParams'> {
+  endpoint: string
+  returnUri: string
+}
+
 /** Requests a logout without a user at the browser. */
 async function requestLogout(
   probe: ProviderProbe,
-  { endpoint, clientId, returnUri }: { endpoint: string; clientId: string; returnUri: string },
+  { endpoint, clientId, logoutParams, returnUri }: LogoutRequest,
 ): Promise<LogoutAnswer> {
   const url = new URL(endpoint)
+  for (const [name, value] of logoutParams) url.searchParams.set(name, value)
   url.searchParams.set('client_id', clientId)
   url.searchParams.set('post_logout_redirect_uri', returnUri)
   const document = await probe.get(url.href)

@@ -14,13 +14,13 @@ export interface EndSessionRequest {
 }
 
 interface EndSessionOptions {
-  config: Pick<ProviderConfig, 'issuer' | 'logoutHint'>
+  config: Pick<ProviderConfig, 'issuer' | 'logoutHint' | 'logoutParams'>
   discovery: Discovery
 }
 
 /** Creates the use of one provider's logout endpoint (OpenID Connect RP-Initiated Logout 1.0, 2). */
 export function createEndSession({ config, discovery }: EndSessionOptions) {
-  const { issuer, logoutHint } = config
+  const { issuer, logoutHint, logoutParams } = config
 
   return {
     /** The origins of the provider's pages, which may show a page of this server in a frame. */
@@ -42,6 +42,7 @@ export function createEndSession({ config, discovery }: EndSessionOptions) {
       // openid-client adds the client_id.
       const toUrl = (hint: { id_token_hint?: string; logout_hint?: string }) =>
         client.buildEndSessionUrl(configuration, {
+          ...Object.fromEntries(logoutParams),
           ...hint,
           post_logout_redirect_uri: postLogoutRedirectUri,
           state,

@@ -196,6 +196,22 @@ describe('a post-logout redirect URI', () => {
       expect.stringMatching(/^pass logout: the provider knows/),
     ])
   })
+
+  test('is asked for as OIDC_LOGOUT_PARAMS says: Amazon Cognito looks at logout_uri alone', async () => {
+    const before = answer('/v1/logout', (req, res) => {
+      const { logout_uri: to } = req.query
+      return typeof to === 'string'
+        ? void res.redirect(to)
+        : void res.status(400).send("Required String parameter 'redirect_uri' is not present")
+    })
+    expect((await examineAt({ before })).of('logout')).toEqual([
+      expect.stringMatching(/^warn logout: the provider does not know/),
+    ])
+    const withParams = await examineAt({ before }, ({ env }) => ({
+      OIDC_LOGOUT_PARAMS: `logout_uri=${env.PUBLIC_URL}/api/logout/callback`,
+    }))
+    expect(withParams.of('logout')).toEqual([expect.stringMatching(/^pass logout: the provider knows/)])
+  })
 })
 
 test.each<[string[], Status]>([

@@ -172,3 +172,22 @@ test('each of several providers has a setting of its own', async () => {
   }
   await other.close()
 })
+
+test('what OIDC_LOGOUT_PARAMS contains goes along, with the ID token or without', async () => {
+  const returnTo = `${publicUrl}/api/logout/callback`
+  for (const [hint, names] of [
+    ['id_token', withToken],
+    ['client_id', withName],
+  ] as const) {
+    const portico = await start({
+      OIDC_LOGOUT_HINT: hint,
+      OIDC_LOGOUT_PARAMS: `logout_uri=${returnTo}&ui_locales=de%20fr`,
+    })
+    for (const way of [byFetch, byForm]) {
+      const url = await logOut(portico, way)
+      expect(namesOf(url)).toEqual([...names, 'logout_uri', 'ui_locales'].sort())
+      expect(url.searchParams.get('logout_uri')).toBe(returnTo)
+      expect(url.searchParams.get('ui_locales')).toBe('de fr')
+    }
+  }
+})

@@ -74,6 +74,11 @@ describe('a plain OAuth 2.0 provider', () => {
     [{ OIDC_PKCE: 'off', OIDC_CLIENT_AUTH: 'none' }, 'OIDC_PKCE is off, which needs client authentication'],
     [{ OIDC_PKCE: 'maybe' }, 'OIDC_PKCE must be one of'],
     [{ OIDC_LOGOUT_HINT: 'on' }, 'OIDC_LOGOUT_HINT must be one of: auto, id_token, client_id'],
+    [{ OIDC_LOGOUT_PARAMS: 'state=x' }, 'OIDC_LOGOUT_PARAMS must not name state, which has a value already'],
+    [{ OIDC_LOGOUT_PARAMS: 'ID_Token_Hint=x' }, 'must not name ID_Token_Hint, which names the user'],
+    [{ OIDC_LOGOUT_PARAMS: 'token=x' }, 'must not name token, which is a credential'],
+    [{ OIDC_LOGOUT_PARAMS: 'resource=urn:a&resource=urn:b' }, 'names resource twice'],
+    [{ OIDC_LOGOUT_PARAMS: 'logout_uri' }, 'is wrong at parameter 1, which has no value'],
     [{ OIDC_SCOPES: ' ' }, 'OIDC_SCOPES begins or ends with a space'],
     [{ OIDC_SCOPES: 'profile,email' }, 'OIDC_SCOPES must have spaces between the scopes, not commas'],
   ])('%o: %s', (env, expected) => {

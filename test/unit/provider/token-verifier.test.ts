@@ -40,6 +40,7 @@ const config = {
   userinfo: 'auto',
   timeout: 1_000,
   logoutHint: 'auto',
+  logoutParams: [],
   requiresLogoutTokenTyp: false,
   universalLogoutIssuer: undefined,
   claimNames: [],
