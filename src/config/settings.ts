@@ -115,6 +115,7 @@ export const providerSettings = {
   OIDC_TRUSTED_AUDIENCES: setting(list, { example: '259242039378444290' }),
   OIDC_CLOCK_TOLERANCE: setting(duration('0s', '5m'), { example: '1m', fallback: '30s' }),
   OIDC_USERINFO: setting(oneOf('auto', 'never'), { example: 'never', fallback: 'auto' }),
+  OIDC_REVOCATION: setting(oneOf('auto', 'never'), { example: 'never', fallback: 'auto' }),
   OIDC_LOGOUT_HINT: setting(oneOf('auto', 'id_token', 'client_id'), {
     example: 'id_token',
     fallback: 'auto',

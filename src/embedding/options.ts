@@ -89,6 +89,8 @@ export interface PorticoSettings {
   readonly oidcClockTolerance?: string | undefined
   /** Whether userinfo is called where the ID token lacks a claim. */
   readonly oidcUserinfo?: 'auto' | 'never' | undefined
+  /** Whether the refresh tokens of sessions that ended are revoked where the provider offers it. */
+  readonly oidcRevocation?: 'auto' | 'never' | undefined
   /** How a logout names the user to the provider. */
   readonly oidcLogoutHint?: 'auto' | 'id_token' | 'client_id' | undefined
   /** More parameters of each logout request, as a query. */

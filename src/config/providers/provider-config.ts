@@ -73,6 +73,8 @@ export interface ProviderConfig {
   userinfo: 'auto' | 'never'
   /** The deadline for one call of the provider. */
   timeout: number
+  /** `auto`: refresh tokens of ended sessions are revoked where the provider offers it (RFC 7009). */
+  revocation: 'auto' | 'never'
   /**
    * How a logout identifies the user to the provider; `auto`: by the ID token, unless the URL gets too long.
    */

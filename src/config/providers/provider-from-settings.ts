@@ -45,6 +45,7 @@ export function toProviderConfig(
     clockTolerance: values.OIDC_CLOCK_TOLERANCE,
     userinfo: values.OIDC_USERINFO,
     timeout: values.OIDC_TIMEOUT,
+    revocation: values.OIDC_REVOCATION,
     logoutHint: values.OIDC_LOGOUT_HINT,
     logoutParams: values.OIDC_LOGOUT_PARAMS ?? [],
     requiresLogoutTokenTyp: values.OIDC_LOGOUT_TOKEN_TYP === 'required',

@@ -11,6 +11,9 @@ export async function checkRevocation(
   { metadata: { revocation_endpoint: endpoint } }: AuthorizationServer,
   failed: ReadonlySet<string>,
 ): Promise<Finding[]> {
+  if (examination.provider.revocation === 'never') {
+    return [pass(check, 'OIDC_REVOCATION=never: refresh tokens of users who log out stay valid there')]
+  }
   if (endpoint === undefined) return checkMissingEndpoint(examination)
   if (failed.has('client authentication')) {
     return [skipped(check, 'client authentication failed', 'client authentication')]

@@ -7,7 +7,7 @@ import { isFinalRevocationRefusal, translateProviderError } from '../transport/e
 import type { ProviderTokens } from '../types.ts'
 
 interface TokenRevocationOptions {
-  config: Pick<ProviderConfig, 'clientAuth'>
+  config: Pick<ProviderConfig, 'clientAuth' | 'revocation'>
   discovery: Discovery
   /** A provider that is down costs only the breaker's trial calls. */
   breaker: CircuitBreaker
@@ -22,7 +22,8 @@ export function createRevocationRequest({ config, discovery, breaker }: TokenRev
     refreshToken,
   }: Pick<ProviderTokens, 'refreshToken'>): Promise<'revoked' | 'unsupported'> => {
     const { configuration, metadata } = await discovery.server()
-    if (refreshToken === undefined || metadata.revocation_endpoint === undefined) return 'unsupported'
+    const isOffered = metadata.revocation_endpoint !== undefined && config.revocation === 'auto'
+    if (refreshToken === undefined || !isOffered) return 'unsupported'
     return breaker.guard(() =>
       client.tokenRevocation(configuration, refreshToken, { token_type_hint: 'refresh_token' }).then(
         () => 'revoked' as const,

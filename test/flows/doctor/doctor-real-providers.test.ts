@@ -125,6 +125,14 @@ describe('a redirect URI that is not registered', () => {
   })
 })
 
+test('OIDC_REVOCATION=never: the doctor tries none, and says what that means', async () => {
+  const before = answer('/v1/revoke', json(500, {}))
+  const { of } = await examineAt({ before }, { OIDC_REVOCATION: 'never' })
+  expect(of('revocation')).toEqual([
+    expect.stringMatching(/^pass revocation: .*=never: .* stay valid there$/),
+  ])
+})
+
 describe('a post-logout redirect URI', () => {
   const unregistered = { client: { post_logout_redirect_uris: [] } }
   const toError = (text: string) =>

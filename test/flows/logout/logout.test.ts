@@ -369,6 +369,26 @@ describe('at a provider that a test directs', () => {
       expect(events).toContain('refresh_token_revoked')
     })
 
+    test('OIDC_REVOCATION=never: it is forgotten here, and lives on at the provider', async () => {
+      const lenient = closeAfterTest(
+        await startPortico({
+          issuer: idp.issuer,
+          env: { OIDC_REVOCATION: 'never' },
+          replaced: { clock: portico.clock },
+        }),
+      )
+      const { browser } = await logInAtScripted(lenient, idp)
+      const { session } = await getSession(lenient, browser)
+      const before = { calls: idp.calls.revocation, living: idp.livingRefreshTokens() }
+      await logOut(lenient, browser)
+      await expect.poll(() => lenient.store.readPendingRevocation(session.id)).toBeUndefined()
+      lenient.clock.advance(minutes(1))
+      await lenient.components.tokenRevocation.revokeDue()
+      expect({ calls: idp.calls.revocation, living: idp.livingRefreshTokens() }).toEqual(before)
+      expect(lenient.logged.map(({ event }) => event)).not.toContain('revocation_failed')
+      idp.revokeAll()
+    })
+
     test('F41: the provider fails: out here at once, and revoked once it is back', async () => {
       const browser = await signIn()
       const { session } = await getSession(portico, browser)

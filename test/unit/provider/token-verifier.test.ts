@@ -39,6 +39,7 @@ const config = {
   clockTolerance: 30_000,
   userinfo: 'auto',
   timeout: 1_000,
+  revocation: 'auto',
   logoutHint: 'auto',
   logoutParams: [],
   requiresLogoutTokenTyp: false,
