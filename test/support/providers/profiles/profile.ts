@@ -1,7 +1,7 @@
 import type { ProviderPaths, ProviderScript } from '../scripted-provider.ts'
 
 /** How a provider ends a session at Portico without the browser's user asking for it there. */
-type EndedBy = 'back channel' | 'front channel' | 'universal logout'
+type EndedBy = 'back channel' | 'front channel' | 'front channel, sid alone' | 'universal logout'
 
 /** What Portico is expected to do with a provider. */
 export interface ExpectedBehaviour {
