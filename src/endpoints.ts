@@ -89,7 +89,8 @@ interface BrowserComponents extends Components {
 }
 
 /** What a request must pass before an endpoint sees it. */
-function createGuards({ config, store, tokenRefresher, sessions, transactionCookies }: BrowserComponents) {
+function createGuards(components: BrowserComponents) {
+  const { config, store, providers, tokenRefresher, sessions, transactionCookies } = components
   const { rateLimits } = config
   // A request without any of these costs neither the session store nor the provider anything: another site's
   // frames and images can send it.
@@ -99,7 +100,7 @@ function createGuards({ config, store, tokenRefresher, sessions, transactionCook
     csrf: createCsrfGuard(config),
     formCsrf: createFormCsrfGuard(config),
     proxyCsrf: createProxyCsrfGuard(config),
-    loginGuard: createLoginGuard(config),
+    loginGuard: createLoginGuard(config, providers),
     requireSession: createRequireSession(sessions),
     requireFreshTokens: createRequireFreshTokens(tokenRefresher),
     matchProxyRoute: createMatchProxyRoute(config),
@@ -167,8 +168,8 @@ function createBrowserEndpoints(components: BrowserComponents) {
 
   return {
     providers: createProvidersHandler(config),
-    signInPage: createSignInPage(config),
-    login: createLoginHandler({ config, beginLogin, cancelLogins, transactionCookies }),
+    signInPage: createSignInPage(config, providers),
+    login: createLoginHandler({ config, providers, beginLogin, cancelLogins, transactionCookies }),
     callback: createCallbackHandler({
       config,
       completeLogin,

@@ -10,6 +10,7 @@ export const errors = {
   invalid_target: { status: 400, title: 'The requested audience is unknown' },
   issuer_mismatch: { status: 400, title: 'The response came from another provider' },
   login_transaction_expired: { status: 400, title: 'This sign-in took too long' },
+  unknown_issuer: { status: 400, title: 'The sign-in was begun for an unknown provider' },
   use_dpop_nonce: { status: 400, title: 'The DPoP proof needs a nonce' },
   login_transaction_missing: { status: 400, title: 'No such sign-in is in progress in this browser' },
   invalid_client: { status: 401, title: 'Client authentication failed' },

@@ -4,7 +4,7 @@ import { createEndpoints } from './endpoints.ts'
 import type { HostGuards } from './http/embedded/host-guards.ts'
 import { handleBackChannelLogoutError } from './http/machine-endpoints/back-channel-logout.ts'
 import { handleUniversalLogoutError } from './http/machine-endpoints/universal-logout.ts'
-import { formBody, jsonBody, jsonOrFormBody } from './http/middleware/body.ts'
+import { formBody, formBodyIfAny, jsonBody, jsonOrFormBody } from './http/middleware/body.ts'
 import { createCors } from './http/middleware/cors.ts'
 import { nameLogin } from './http/middleware/name-login.ts'
 import { createProblemDetails, notFound } from './http/middleware/problem-details.ts'
@@ -92,7 +92,8 @@ function addEndpoints(app: IRouter, to: Endpoints, { config }: Components): stri
   route('/api/login', {
     // The page begins nothing, and so counts for no limit.
     unsafeGet: [loginGuard, to.signInPage, limitLogins, to.login],
-    post: [csrf, limitLogins, jsonBody, to.login],
+    // JSON by the SPA, or a form of another site (OpenID Connect Core 4), whose guard reads it.
+    post: [formBodyIfAny, loginGuard, to.signInPage, limitLogins, jsonBody, to.login],
   })
   // No CSRF guard: the response must fit the transaction cookie of this browser, by its state.
   for (const path of ['/api/callback', '/api/callback/:provider']) {

@@ -1,5 +1,7 @@
 import { findAdvice, transportAdvice } from '../advice/advice.ts'
 import { reachProvider } from '../advice/remedies.ts'
+import type { Config } from '../config/config.ts'
+import { isOktaCustomServer, isOktaHost } from '../config/providers/okta.ts'
 import type { ProviderConfig } from '../config/providers/provider-config.ts'
 import { AppError } from '../errors.ts'
 import type { AuthorizationServer } from '../provider/metadata/discovery.ts'
@@ -41,7 +43,7 @@ export async function checkProvider(options: Omit<Examination, 'probe' | 'probeA
       ['revocation', (failed) => checkRevocation(examination, server, failed)],
     ]
     for (const [check, run] of checks) findings.push(...(await attempt(check, run, toFailed(findings))))
-    return [...findings, ...listLoginOnlyQuestions(provider, server)]
+    return [...findings, ...listLoginOnlyQuestions(provider, server, config)]
   } finally {
     await Promise.all(probes.map((probe) => probe.close()))
   }
@@ -79,8 +81,18 @@ const unexpectedAnswer = (check: string, error: unknown): Finding =>
 function listLoginOnlyQuestions(
   { accessToken, scopes, endpoints, verifiesIdToken, issuer, userIdField }: ProviderConfig,
   { metadata }: AuthorizationServer,
+  { publicUrl }: Pick<Config, 'publicUrl'>,
 ): Finding[] {
   const findings: Finding[] = []
+  if (isOktaHost(issuer) || isOktaCustomServer(issuer)) {
+    findings.push(
+      unknown(
+        'dashboard',
+        'only a click shows whether the tile on the dashboard leads here',
+        `if users start there, enter ${publicUrl}/api/login as Initiate login URI of the app`,
+      ),
+    )
+  }
   if (endpoints !== undefined) {
     const message = verifiesIdToken
       ? `only a login shows whether its ID tokens are of ${issuer} (OAUTH_ISSUER)`

@@ -13,8 +13,10 @@ import { createTransaction, type SealedTransaction, sealTransaction, toCodeChall
 /** What a page may ask for when it begins a login (OpenID Connect Core 3.1.2.1). */
 export interface LoginRequest {
   returnTo?: string | undefined
-  /** Name of a configured provider; the first one by default. */
+  /** Name of a configured provider; by default the first one, of those that `iss` names. */
   provider?: string | undefined
+  /** The issuer for which a third party initiates the login (OpenID Connect Core 4). */
+  iss?: string | undefined
   prompt?: string | undefined
   loginHint?: string | undefined
   /** Seconds. */
@@ -39,8 +41,8 @@ export interface BegunLogin {
 /**
  * Begins a login. It writes nothing to the store.
  *
- * @throws AppError `invalid_request`; LoginFailed with `provider_unavailable`, `provider_error` and others,
- * once the login has an id
+ * @throws AppError `invalid_request`, `unknown_issuer`; LoginFailed with `provider_unavailable`,
+ * `provider_error` and others, once the login has an id
  */
 export type BeginLogin = (request: LoginRequest, log: Log) => Promise<BegunLogin>
 
@@ -67,14 +69,22 @@ export function createBeginLogin({
     return returnTo ?? '/'
   }
 
-  function chooseProvider(asked: string | undefined): Provider {
-    const provider = asked === undefined ? providers.first : providers.find(asked)
+  function chooseProvider({ provider: name, iss }: LoginRequest): Provider {
+    if (name !== undefined && providers.find(name) === undefined) {
+      throw new AppError(
+        'invalid_request',
+        'There is no provider of this name. GET /api/providers lists them.',
+      )
+    }
+    const candidates = iss === undefined ? providers.all : providers.findByInitiatedIssuer(iss)
+    const [first = unknownIssuer(iss)] = candidates
+    const provider = name === undefined ? first : candidates.find((candidate) => candidate.name === name)
     if (provider !== undefined) return provider
-    throw new AppError('invalid_request', 'There is no provider of this name. GET /api/providers lists them.')
+    throw new AppError('invalid_request', 'provider and iss name different providers.')
   }
 
   return async (request, log) => {
-    const provider = chooseProvider(request.provider)
+    const provider = chooseProvider(request)
     const { maxAge, acrValues, browserJkt } = request
     const begun = createTransaction(
       {
@@ -107,6 +117,13 @@ export function createBeginLogin({
       transaction: { id: transaction.id, sealed: sealTransaction(sealer, transaction) },
     }
   }
+}
+
+/** @throws AppError always; its reason is the origin alone, which cannot contain a secret. */
+function unknownIssuer(iss = ''): never {
+  throw new AppError('unknown_issuer', 'The page that sent you here names a provider that is not set up.', {
+    reason: `iss is at ${URL.parse(iss)?.origin.slice(0, 200) ?? 'no address'}`,
+  })
 }
 
 /** The login's wishes as parameters of the authorization request. */

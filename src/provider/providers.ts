@@ -14,6 +14,11 @@ export interface Providers {
   findConfigured(origin: { readonly providerName: string; readonly issuer: string }): Provider | undefined
   /** The providers of an issuer: several, if this server is registered there as several clients. */
   findByIssuer(issuer: string): Provider[]
+  /**
+   * The providers that `iss` of a third-party initiated login names (OpenID Connect Core 4). Okta's dashboard
+   * names its org, also for an app at one of its custom servers: the caller of Universal Logout.
+   */
+  findByInitiatedIssuer(iss: string): Provider[]
   /** The providers whose issuer and client a logout token names; the token is not verified yet. */
   findByLogoutToken(logoutToken: string): Provider[]
   /** The providers whose users the caller of Universal Logout may sign out; its token is not verified yet. */
@@ -34,6 +39,12 @@ export function createProviders(all: readonly [Provider, ...Provider[]]): Provid
       return provider?.issuer === issuer ? provider : undefined
     },
     findByIssuer: (issuer) => all.filter((provider) => provider.issuer === issuer),
+    findByInitiatedIssuer(iss) {
+      const named = withoutSlash(iss)
+      return all.filter(({ issuer, universalLogoutIssuer: org = issuer }) =>
+        [issuer, org].some((known) => withoutSlash(known) === named),
+      )
+    },
     findByLogoutToken(token) {
       const { iss, aud } = readUnverifiedClaims(token) ?? {}
       return all.filter(({ issuer, clientId }) => issuer === iss && [aud].flat().includes(clientId))
@@ -55,3 +66,6 @@ export function createProviders(all: readonly [Provider, ...Provider[]]): Provid
     },
   }
 }
+
+/** An issuer for a comparison that decides nothing but where a user signs in. */
+const withoutSlash = (issuer: string) => issuer.replace(/\/$/, '')

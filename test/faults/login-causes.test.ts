@@ -135,6 +135,12 @@ const atTheBrowser: Planted[] = [
     remedy: 'let the user sign in again',
   },
   {
+    name: 'a tile names another issuer',
+    fail: (portico, browser) => browser.fetch(`${portico.url}/api/login?iss=https://acme.okta.com/oauth2/x`),
+    cause: 'the page that sent the user here, such as a tile of a dashboard, named another issuer',
+    remedy: 'compare OIDC_ISSUER with the issuer that the page sends (iss is at https://acme.okta.com)',
+  },
+  {
     name: 'a rate limit',
     env: { RATE_LIMIT_LOGIN: '1/1m' },
     async fail(portico, browser) {

@@ -51,6 +51,13 @@ export const browserCauses: readonly KnownCause[] = [
       'register at each provider only its own redirect URI, and check that the provider sends the iss that its metadata announces',
   },
   {
+    code: 'unknown_issuer',
+    cause:
+      'the page that sent the user here, such as a tile of a dashboard, named another issuer than the configured providers have',
+    remedy: (reason) =>
+      `compare OIDC_ISSUER with the issuer that the page sends (${reason}); for an Okta org with a domain of its own, set OIDC_UNIVERSAL_LOGOUT_ISSUER to the org`,
+  },
+  {
     code: 'invalid_dpop_proof',
     cause: 'the call brought no valid DPoP proof of the key in the browser',
     remedy: 'let the app use the client of portico-bff, and compare the clock of the device',

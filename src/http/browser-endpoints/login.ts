@@ -5,9 +5,11 @@ import { AppError } from '../../errors.ts'
 import type { BeginLogin, BegunLogin, LoginRequest } from '../../login/begin.ts'
 import type { CancelLogins } from '../../login/cancel.ts'
 import { LoginFailed } from '../../login/login-failed.ts'
+import type { Providers } from '../../provider/providers.ts'
 import { withFields } from '../../telemetry/events.ts'
 import { allowDataImages } from '../middleware/response-headers.ts'
 import { renderSignInPage } from '../pages.ts'
+import { isLinkOrForm, readLinkOrForm, toWantedProvider, toWantedReturnTo } from '../request/login-request.ts'
 import { isNavigation } from '../request/navigation.ts'
 import { parameter, readParameters } from '../request/parameters.ts'
 import type { TransactionCookies } from '../request/transaction-cookies.ts'
@@ -23,6 +25,11 @@ const unquotedText = (max: number) => parameter(max).regex(/^[\x20\x21\x23-\x5b\
 
 const parameters = {
   return_to: z.string().optional().describe('Where to go afterwards: a path, or a URL on an allowed origin.'),
+  target_link_uri: z
+    .string()
+    .optional()
+    .describe('The same, as third parties name it (OpenID Connect Core 4); it has priority.'),
+  iss: parameter(500).optional().describe('The issuer for which a third party initiates the login.'),
   provider: parameter(32)
     .optional()
     .describe('Which of the configured providers. Without it, a navigation chooses on a page.'),
@@ -38,7 +45,7 @@ const parameters = {
     .describe("The SHA-256 JWK thumbprint of the browser's key (RFC 9449 10)."),
 }
 
-/** What GET /api/login accepts in its query. */
+/** What GET /api/login accepts in its query, and POST /api/login as a form. */
 export const loginQuery = z.object({
   ...parameters,
   max_age: z
@@ -56,27 +63,37 @@ export const loginBody = z.object({
 })
 
 /**
- * GET /api/login, navigations without `provider`: a page where the user chooses among several providers. It
- * begins nothing. Its links lead here again, with what was asked for and the choice. A silent login has no
- * user who could choose, and goes on to the first provider.
+ * /api/login, navigations that name no provider, or an issuer of several: a page where the user chooses among
+ * them. It begins nothing. Its links lead here again, with what was asked for and the choice. A silent login
+ * has no user who could choose, and goes on to the first provider.
  */
-export function createSignInPage({ providers, publicUrl, basePath }: Config): RequestHandler {
+export function createSignInPage(
+  { providers, publicUrl, basePath }: Config,
+  { findByInitiatedIssuer }: Pick<Providers, 'findByInitiatedIssuer'>,
+): RequestHandler {
   const site = new URL(publicUrl).host
   return (req, res, next) => {
-    if (providers.length === 1 || req.query.provider !== undefined || !isNavigation(req)) return next()
-    const asked = readParameters(loginQuery, req.query)
-    if (asked.prompt === 'none') return next()
-    const parameters = Object.entries(req.query).filter(([name]) => Object.hasOwn(loginQuery.shape, name))
-    const ways = providers.map(({ name, label, icon }) => {
-      const query = new URLSearchParams([...(parameters as [string, string][]), ['provider', name]])
-      return { href: `${basePath}/api/login?${query}`, label, icon }
-    })
+    if (providers.length === 1 || !isLinkOrForm(req) || !isNavigation(req)) return next()
+    const asked = readLinkOrForm(req)
+    if (asked.provider !== undefined) return next()
+    const { iss, prompt } = readParameters(loginQuery, asked)
+    const named = iss === undefined ? providers : findByInitiatedIssuer(iss)
+    if (prompt === 'none' || named.length < 2) return next()
+    const names = new Set(named.map(({ name }) => name))
+    const parameters = Object.entries(asked).filter(([name]) => Object.hasOwn(loginQuery.shape, name))
+    const ways = providers
+      .filter(({ name }) => names.has(name))
+      .map(({ name, label, icon }) => {
+        const query = new URLSearchParams([...(parameters as [string, string][]), ['provider', name]])
+        return { href: `${basePath}/api/login?${query}`, label, icon }
+      })
     allowDataImages(req, res, () => res.type('html').send(renderSignInPage({ site, ways })))
   }
 }
 
 interface LoginOptions {
   config: Config
+  providers: Pick<Providers, 'findByInitiatedIssuer'>
   beginLogin: BeginLogin
   cancelLogins: Pick<CancelLogins, 'atOverflow'>
   transactionCookies: TransactionCookies
@@ -84,17 +101,18 @@ interface LoginOptions {
 
 /**
  * GET and POST /api/login: begins a login and answers with the address that the browser must go to; a
- * navigation is redirected there. Only the body of a POST may contain a session token, so that no link can
- * carry one.
+ * navigation is redirected there. Only JSON may contain a session token, so that no link and no form of
+ * another site can carry one.
  */
 export function createLoginHandler({
   config,
+  providers,
   beginLogin,
   cancelLogins,
   transactionCookies,
 }: LoginOptions): RequestHandler {
   const read = (req: Request): z.infer<typeof loginBody> =>
-    req.method === 'POST' ? readParameters(loginBody, req.body) : readParameters(loginQuery, req.query)
+    isLinkOrForm(req) ? readParameters(loginQuery, readLinkOrForm(req)) : readParameters(loginBody, req.body)
 
   /** Begins the login, and logs a refusal like that of any other failed login. The log then names it. */
   async function begin(request: LoginRequest, { locals }: Response): Promise<BegunLogin> {
@@ -115,7 +133,7 @@ export function createLoginHandler({
 
   return async (req, res) => {
     const input = read(req)
-    res.locals.retry = { returnTo: config.loginReturnTo, provider: input.provider }
+    res.locals.retry = { returnTo: config.loginReturnTo, provider: toWantedProvider(input, providers) }
     if (input.dpop_jkt === undefined && config.tokenBinding.mode === 'required' && !isNavigation(req)) {
       throw new AppError(
         'invalid_request',
@@ -124,8 +142,9 @@ export function createLoginHandler({
     }
     const login = await begin(
       {
-        returnTo: input.return_to,
+        returnTo: toWantedReturnTo(input),
         provider: input.provider,
+        iss: input.iss,
         prompt: input.prompt,
         loginHint: input.login_hint,
         maxAge: input.max_age,
@@ -141,7 +160,8 @@ export function createLoginHandler({
     await cancelLogins.atOverflow(surplus)
     transactionCookies.add(res, login.transaction, surplus)
     res.locals.log('login_started', { provider: login.provider })
-    if (isNavigation(req)) res.redirect(302, login.loginUrl)
+    // After a form, the browser must go on with GET (RFC 9700 4.12).
+    if (isNavigation(req)) res.redirect(req.method === 'POST' ? 303 : 302, login.loginUrl)
     else sendJson(res, { login_url: login.loginUrl })
   }
 }

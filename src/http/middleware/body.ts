@@ -22,6 +22,8 @@ const refuseUnparsed: RequestHandler = (req, _res, next) => {
 
 /** Middleware: parses a form of at most 16 kB, uncompressed. */
 export const formBody: RequestHandler[] = [form, refuseUnparsed]
+/** Middleware: parses a form as above, and leaves any other body to a parser after it. */
+export const formBodyIfAny: RequestHandler = form
 /** Middleware: parses JSON of at most 16 kB, uncompressed. */
 export const jsonBody: RequestHandler[] = [json, refuseUnparsed]
 /** Middleware: parses JSON or a form of at most 16 kB, uncompressed. */

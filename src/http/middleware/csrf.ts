@@ -1,7 +1,9 @@
 import type { Request, RequestHandler } from 'express'
 import type { Config } from '../../config/config.ts'
 import { AppError } from '../../errors.ts'
+import type { Providers } from '../../provider/providers.ts'
 import { readReturnTo } from '../../redirects/return-to.ts'
+import { isLinkOrForm, readLinkOrForm, toWantedProvider, toWantedReturnTo } from '../request/login-request.ts'
 import { isNavigation } from '../request/navigation.ts'
 import { optionalText } from '../request/parameters.ts'
 
@@ -64,30 +66,50 @@ export function createFormCsrfGuard(origins: Origins): RequestHandler {
 }
 
 /**
- * Keeps other sites from beginning logins: a navigation needs a click of the user (OWASP ASVS 5.0, 7.6.2),
- * and calls by their pages are refused, which would also use up the rate limit of their visitors' addresses.
+ * Keeps other sites from beginning logins: a navigation needs a click of the user (OWASP ASVS 5.0, 7.6.2) or
+ * a page of the provider that `iss` names, and calls by their pages are refused, which would also use up the
+ * rate limit of their visitors' addresses. A form is a navigation like a link; JSON has the guard of calls.
  */
-export function createLoginGuard({
-  publicUrl,
-  allowedOrigins,
-  loginReturnTo,
-}: Origins & Pick<Config, 'loginReturnTo'>): RequestHandler {
+export function createLoginGuard(
+  { publicUrl, allowedOrigins, loginReturnTo }: Origins & Pick<Config, 'loginReturnTo'>,
+  providers: Pick<Providers, 'findByInitiatedIssuer'>,
+): RequestHandler {
+  const guardCalls = createCsrfGuard({ publicUrl, allowedOrigins })
   return (req, res, next) => {
+    if (!isLinkOrForm(req)) return guardCalls(req, res, next)
     if (!isNavigation(req)) {
       if (isFromAllowedPage(req, allowedOrigins) || req.get('sec-fetch-site') === 'none') return next()
       throw foreignPage(req, publicUrl)
     }
-    if (isUnsolicited(req, allowedOrigins)) {
-      const { return_to: wanted, provider } = req.query
-      const returnTo = readReturnTo(optionalText(wanted) ?? '', publicUrl, allowedOrigins) ?? loginReturnTo
-      res.locals.retry = { returnTo, provider: optionalText(provider) }
+    const asked = readLinkOrForm(req)
+    if (isUnsolicited(req, allowedOrigins) && !isFromNamedProvider(req, asked.iss, providers)) {
+      const wanted = toWantedReturnTo(asked) ?? ''
+      res.locals.retry = {
+        returnTo: readReturnTo(wanted, publicUrl, allowedOrigins) ?? loginReturnTo,
+        provider: toWantedProvider(asked, providers),
+        loginHint: optionalText(asked.login_hint),
+      }
       throw new AppError(
         'csrf_check_failed',
         'Another site sent you here to sign in. Continue only if you want to sign in.',
       )
     }
-    next()
+    return next()
   }
+}
+
+/**
+ * Whether a page of the provider that `iss` names sent the browser here, such as Okta's dashboard: a provider
+ * decides anyway who is signed in there. A form has Origin, a link Referer, and no page can send those of
+ * another origin.
+ */
+function isFromNamedProvider(
+  req: Request,
+  iss: unknown,
+  { findByInitiatedIssuer }: Pick<Providers, 'findByInitiatedIssuer'>,
+): boolean {
+  if (typeof iss !== 'string' || findByInitiatedIssuer(iss).length === 0) return false
+  return URL.parse(req.get('origin') ?? req.get('referer') ?? '')?.origin === new URL(iss).origin
 }
 
 /** Methods that change nothing, as far as the server of an address keeps to RFC 9110 9.2.1. */

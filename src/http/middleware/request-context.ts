@@ -46,11 +46,13 @@ declare global {
 }
 
 /**
- * The login that a user can begin again: where it leads in the end, and its provider where one was chosen.
+ * The login that a user can begin again: where it leads in the end, its provider where one was chosen, and
+ * what the provider needs to know.
  */
 export interface Retry {
   returnTo: string
   provider?: string | undefined
+  loginHint?: string | undefined
 }
 
 /**

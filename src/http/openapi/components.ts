@@ -30,7 +30,7 @@ export const parameters = {
   csrfUnlessForm: {
     name: 'X-CSRF',
     in: 'header',
-    description: 'Needed, except with a form that a page of this origin sends.',
+    description: 'Needed, except with a form, where the address accepts one.',
     schema: { type: 'string', const: '1' },
   },
   dpop: {

@@ -10,18 +10,15 @@ const ofLogin: readonly ErrorCode[] = [
   ...ofEveryRequest,
   ...ofCsrf,
   ...ofLimit,
+  'unknown_issuer',
   'invalid_token_response',
   'provider_error',
   'provider_unavailable',
 ]
 
-const hasBegun = [
-  json('A fetch: where the page sends the browser.', loginStarted, { headers: ['Set-Cookie'] }),
-  redirect(302, "A navigation: the browser goes to the provider's sign-in page.", {
-    headers: ['Location', 'Set-Cookie'],
-    content: redirectNote,
-  }),
-]
+const hasBegun = json('A fetch: where the page sends the browser.', loginStarted, { headers: ['Set-Cookie'] })
+const isSentOn = { headers: ['Location', 'Set-Cookie'], content: redirectNote } as const
+const mayChoose = page('A navigation that names no provider, or an issuer of several: the user chooses one.')
 
 const logins: readonly Operation[] = [
   {
@@ -32,8 +29,9 @@ const logins: readonly Operation[] = [
     summary: 'Begins a login: says where to send the browser, or sends a navigation there.',
     query: loginQuery,
     answers: [
-      ...hasBegun,
-      page('A navigation, where several providers are configured: the user chooses one.'),
+      hasBegun,
+      redirect(302, "A navigation: the browser goes to the provider's sign-in page.", isSentOn),
+      mayChoose,
     ],
     refusals: ofLogin,
   },
@@ -42,10 +40,15 @@ const logins: readonly Operation[] = [
     method: 'post',
     id: 'beginLoginWithBody',
     tag: 'browser',
-    summary: 'Begins a login with parameters that no link may contain, such as a session token of Okta.',
-    headers: ['csrf'],
-    body: { json: loginBody, required: false },
-    answers: hasBegun,
+    summary:
+      'Begins a login, as JSON with parameters that no link may contain, such as a session token of Okta, or as the form of a third party.',
+    headers: ['csrfUnlessForm'],
+    body: { json: loginBody, form: loginQuery, required: false },
+    answers: [
+      hasBegun,
+      redirect(303, "A navigation: the browser goes to the provider's sign-in page.", isSentOn),
+      mayChoose,
+    ],
     refusals: [...ofLogin, ...ofBody],
   },
 ]
