@@ -53,7 +53,7 @@ export const upstreamAdvice: Advice = [
 export const redisAdvice: Advice = [
   [/ECONNREFUSED/, 'start Redis, or correct host and port in REDIS_URL'],
   [/ENOTFOUND|EAI_AGAIN/, 'correct the host name in REDIS_URL'],
-  [/WRONGPASS|NOAUTH/, 'correct user name and password in REDIS_URL'],
+  [/WRONGPASS|NOAUTH/, 'correct user name and password in REDIS_URL, where a "%" in them is written as %25'],
   [/NOPERM/, 'give the user the rights "~portico:* +@all -@dangerous +info"'],
   [/READONLY/, 'point REDIS_URL at the master, or use redis+sentinel://'],
   [

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -45,6 +45,42 @@ test('one that is set up well passes', async () => {
   expect(findings.map(({ message }) => message).join()).toMatch(/takes writes.*version [78].*noeviction/)
   // What it wrote goes by itself.
   expect(await redis.command('PTTL', 'portico:doctor')).not.toBe(-1)
+})
+
+describe('a password with a comma, a slash and a number sign is read right', () => {
+  const encoded = 'pa%2Css%2Fw%23rd'
+
+  async function expectWell(server: TestRedis, toUrl: (password: string) => string, rights: string[]) {
+    for (const password of [encoded, ...rights]) {
+      await server.command('CONFIG', 'SET', 'requirepass', decodeURIComponent(password))
+      const statuses = (await check(toUrl(password))).map(({ status }) => status)
+      expect([password, ...statuses]).toEqual([password, 'pass', 'pass', 'pass'])
+    }
+    await server.command('CONFIG', 'SET', 'requirepass', '')
+  }
+  const withPassword = (server: TestRedis) => (password: string) =>
+    server.url.replace('//', `//:${password}@`)
+
+  test('by one server', () => expectWell(redis, withPassword(redis), ['pa,ss%2Fw%23rd', 'pa,ssword']))
+
+  test('by a cluster', async () => {
+    const node = await startRedis({ args: ['--cluster-enabled', 'yes'] })
+    await node.command('CLUSTER', 'ADDSLOTSRANGE', '0', '16383')
+    await expect.poll(() => node.command('CLUSTER', 'INFO')).toContain('cluster_state:ok')
+    const toUrl = withPassword(node)
+    await expectWell(node, (password) => `${toUrl(password)},${toUrl(password)}`, ['pa,ssword'])
+    await node.close()
+  })
+
+  test('by Sentinel', async () => {
+    const file = join(folder, 'sentinel.conf')
+    writeFileSync(file, `sentinel monitor with-password 127.0.0.1 ${redis.port} 1\n`)
+    const sentinel = await startRedis({ args: [file, '--sentinel'] })
+    const toUrl = (password: string) =>
+      `redis+sentinel://:${password}@127.0.0.1:${sentinel.port}/with-password`
+    await expectWell(redis, toUrl, ['pa,ssword'])
+    await sentinel.close()
+  })
 })
 
 test('over TLS, that is said', async () => {

@@ -23,7 +23,7 @@ export type RedisTarget =
 /** The address of Redis, in one of the three forms of `RedisTarget`. */
 export const redisUrl: Parser<RedisTarget> = parser((text) => {
   if (/^rediss?\+sentinel:/.test(text)) return readSentinel(text)
-  const texts = text.split(',').map((item) => item.trim())
+  const texts = splitNodes(text)
   if (texts.length > 1) return readCluster(texts)
   const { href: url, protocol } = readNode(text.trim())
   return { kind: 'standalone', url, tls: protocol === 'rediss:' }
@@ -32,12 +32,33 @@ export const redisUrl: Parser<RedisTarget> = parser((text) => {
 const expected =
   'must be redis://host:6379, rediss://..., several of them with commas for a cluster, or redis+sentinel://host:26379,host:26379/master'
 
+/** A comma separates nodes only before the next protocol: any other one belongs to a password. */
+function splitNodes(text: string): string[] {
+  const nodes: string[] = []
+  for (const part of text.split(',')) {
+    const isNode = nodes.length === 0 || /^\s*rediss?:\/\//i.test(part)
+    nodes.push(isNode ? part : `${nodes.pop()},${part}`)
+  }
+  return nodes.map((node) => node.trim())
+}
+
 function readNode(text: string): URL {
+  refuseRawDelimiters(text)
   const url = URL.parse(text)
-  if (url === null || !/^rediss?:$/.test(url.protocol) || url.hostname === '') throw new Error(expected)
+  if (url === null || !/^rediss?:$/.test(url.protocol) || !/^[^,]+$/.test(url.hostname)) {
+    throw new Error(expected)
+  }
   toCredentials(url)
   if (!/^(\/\d{0,4})?$/.test(url.pathname) || url.search !== '' || url.hash !== '') throw new Error(expected)
   return url
+}
+
+/** Refuses what would end the host before the `@` behind the password. */
+function refuseRawDelimiters(text: string): void {
+  if (!/^[^:]+:\/\/[^/?#]*[/?#].*@/.test(text)) return
+  throw new Error(
+    'has a raw "/", "?" or "#" in its user name or password: write them percent-encoded, as %2F, %3F and %23',
+  )
 }
 
 function readCluster(texts: string[]): RedisTarget {
@@ -61,7 +82,8 @@ function readCluster(texts: string[]): RedisTarget {
  * master's.
  */
 function readSentinel(text: string): RedisTarget {
-  const match = /^(rediss?)\+sentinel:\/\/(?:([^@/?#]*)@)?([^@/]+)\/([\w.-]+)(?:\/(\d{1,4}))?$/.exec(text)
+  refuseRawDelimiters(text)
+  const match = /^(rediss?)\+sentinel:\/\/(?:([^/?#]*)@)?([^@/]+)\/([\w.-]+)(?:\/(\d{1,4}))?$/.exec(text)
   if (match === null) throw new Error(expected)
   const [, protocol, userinfo = '', hosts = '', master = '', database = '0'] = match
   const nodes = hosts.split(',').map((host) => {

@@ -285,6 +285,9 @@ describe('problems (R11: no redirect URI, issuer or origin by plain http but on 
     ['LOG_LEVEL', 'loud'],
     ['REDIS_URL', 'localhost:6379'],
     ['REDIS_URL', 'https://redis.example.com'],
+    ['REDIS_URL', 'redis://a,b'],
+    ['REDIS_URL', 'redis://a:6379,b:6379'],
+    ['REDIS_URL', 'redis://a:6379,'],
     ['REDIS_URL', 'redis://host/not-a-number'],
     ['REDIS_URL', 'redis://host?db=1'],
     ['REDIS_URL', 'redis://:pa%zz@host'],
@@ -331,8 +334,46 @@ describe('problems (R11: no redirect URI, issuer or origin by plain http but on 
         credentials: { username: 'u', password: 'p@s' },
       },
     ],
+    // A comma of a password, and what a URL allows there.
+    ['redis://:pa,ssw@rd:x@host', { kind: 'standalone', url: 'redis://:pa,ssw%40rd%3Ax@host', tls: false }],
+    [
+      'redis://:pa,ss@a:1,redis://:pa,ss@b:2',
+      {
+        kind: 'cluster',
+        urls: ['redis://:pa,ss@a:1', 'redis://:pa,ss@b:2'],
+        tls: false,
+        credentials: { password: 'pa,ss' },
+      },
+    ],
+    [
+      'redis+sentinel://:pa,s@s%2Fw%23rd@a:1,b:2/the-master',
+      {
+        kind: 'sentinel',
+        master: 'the-master',
+        nodes: [
+          { host: 'a', port: 1 },
+          { host: 'b', port: 2 },
+        ],
+        database: 0,
+        tls: false,
+        credentials: { password: 'pa,s@s/w#rd' },
+      },
+    ],
   ])('REDIS_URL=%s is understood', (value, expected) => {
     expect(readConfig({ ...minimal, REDIS_URL: value }).redis).toEqual(expected)
+  })
+
+  test.each([
+    ['one server', 'redis://:SECRET@host:6379'],
+    ['a user', 'rediss://user:SECRET@host'],
+    ['a cluster', 'redis://:SECRET@a:6379,redis://:SECRET@b:6379'],
+    ['Sentinel', 'redis+sentinel://:SECRET@a:26379,b:26379/master'],
+  ])('a raw "/", "#" or "?" in the password of %s: how to write it, without it', (_what, url) => {
+    for (const password of ['pa,ss/w#rd', 'pass/word', '#password', '12?word', 'p@ss/word']) {
+      expect(problemsOf({ ...minimal, REDIS_URL: url.replaceAll('SECRET', password) })).toEqual([
+        'REDIS_URL has a raw "/", "?" or "#" in its user name or password: write them percent-encoded, as %2F, %3F and %23',
+      ])
+    }
   })
 
   test('the app comes from a directory, from a dev server, or from elsewhere', () => {
