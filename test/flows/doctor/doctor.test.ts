@@ -57,6 +57,8 @@ describe('a good configuration passes', () => {
     for (const check of ['PAR', 'DPoP']) {
       expect(findings).toContainEqual(expect.objectContaining({ check, status: 'pass' }))
     }
+    const tile = findings.find(({ check }) => check === 'dashboard')
+    expect(tile?.fix).toContain(`${idp.env.PUBLIC_URL}/api/login as Initiate login URI`)
   })
 })
 

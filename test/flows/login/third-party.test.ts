@@ -90,9 +90,22 @@ describe('a login that a third party initiates', () => {
   })
 
   test('the address that is registered may have a query: a field of the form has priority', async () => {
-    const { form } = await start()
-    const response = await form({ login_hint: 'ada' }, clicked, '?provider=one&login_hint=other')
-    expect(toAuthorization(response).searchParams.get('login_hint')).toBe('ada')
+    const { form } = await startTwo()
+    const response = await form({ login_hint: 'ada' }, clicked, '?provider=two&login_hint=other')
+    const { searchParams } = toAuthorization(response)
+    expect(Object.fromEntries(searchParams)).toMatchObject({
+      login_hint: 'ada',
+      redirect_uri: `${publicUrl}/api/callback/two`,
+    })
+  })
+
+  test('a form without iss: the user chooses, and all that it asked for goes on', async () => {
+    const { form } = await startTwo()
+    const response = await form({ login_hint: 'ada', other: 'x' }, clicked, '?ui_locales=de')
+    expect([response.status, await readHref(response)]).toEqual([
+      200,
+      ['one', 'two'].map((name) => `/api/login?ui_locales=de&login_hint=ada&provider=${name}`),
+    ])
   })
 
   test('a form carries no session token, and is limited like any other login', async () => {
