@@ -77,7 +77,8 @@ export function createBeginLogin({
       )
     }
     const candidates = iss === undefined ? providers.all : providers.findByInitiatedIssuer(iss)
-    const [first = unknownIssuer(iss)] = candidates
+    const [first] = candidates
+    if (first === undefined) throw unknownIssuer(iss)
     const provider = name === undefined ? first : candidates.find((candidate) => candidate.name === name)
     if (provider !== undefined) return provider
     throw new AppError('invalid_request', 'provider and iss name different providers.')
@@ -119,12 +120,11 @@ export function createBeginLogin({
   }
 }
 
-/** @throws AppError always; its reason is the origin alone, which cannot contain a secret. */
-function unknownIssuer(iss = ''): never {
-  throw new AppError('unknown_issuer', 'The page that sent you here names a provider that is not set up.', {
+/** The refusal of an `iss`. The log gets its origin alone, which cannot contain a secret. */
+const unknownIssuer = (iss = '') =>
+  new AppError('unknown_issuer', 'The page that sent you here names a provider that is not set up.', {
     reason: `iss is at ${URL.parse(iss)?.origin.slice(0, 200) ?? 'no address'}`,
   })
-}
 
 /** The login's wishes as parameters of the authorization request. */
 function toAuthorizationParameters(request: LoginRequest): Record<string, string> {

@@ -1,3 +1,4 @@
+import { toOktaOrg } from '../config/providers/okta.ts'
 import type { Provider } from './provider.ts'
 import { readUnverifiedClaims } from './tokens/unverified-claims.ts'
 
@@ -16,7 +17,8 @@ export interface Providers {
   findByIssuer(issuer: string): Provider[]
   /**
    * The providers that `iss` of a third-party initiated login names (OpenID Connect Core 4). Okta's dashboard
-   * names its org, also for an app at one of its custom servers: the caller of Universal Logout.
+   * names its org, also for an app at one of its custom servers; the org may have two names, one of which is
+   * the caller of Universal Logout.
    */
   findByInitiatedIssuer(iss: string): Provider[]
   /** The providers whose issuer and client a logout token names; the token is not verified yet. */
@@ -41,8 +43,8 @@ export function createProviders(all: readonly [Provider, ...Provider[]]): Provid
     findByIssuer: (issuer) => all.filter((provider) => provider.issuer === issuer),
     findByInitiatedIssuer(iss) {
       const named = withoutSlash(iss)
-      return all.filter(({ issuer, universalLogoutIssuer: org = issuer }) =>
-        [issuer, org].some((known) => withoutSlash(known) === named),
+      return all.filter(({ issuer, universalLogoutIssuer = issuer }) =>
+        [issuer, toOktaOrg(issuer), universalLogoutIssuer].some((known) => withoutSlash(known) === named),
       )
     },
     findByLogoutToken(token) {

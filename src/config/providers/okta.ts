@@ -2,6 +2,10 @@
 export const isOktaCustomServer = (issuer: string): boolean =>
   /^\/oauth2\/[^/]+$/.test(URL.parse(issuer)?.pathname ?? '')
 
+/** The issuer of the Okta org that a custom server belongs to; any other issuer as it is. */
+export const toOktaOrg = (issuer: string): string =>
+  isOktaCustomServer(issuer) ? new URL(issuer).origin : issuer
+
 /**
  * Whether an issuer is on one of Okta's own domains. An org with a domain of its own cannot be recognised.
  */

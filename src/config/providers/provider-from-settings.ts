@@ -1,5 +1,5 @@
 import type { ProviderSettingValues } from '../settings.ts'
-import { isOktaCustomServer } from './okta.ts'
+import { isOktaCustomServer, toOktaOrg } from './okta.ts'
 import { toClaimNames } from './provider-claims.ts'
 import {
   type AccessTokenFormat,
@@ -130,5 +130,5 @@ function toUniversalLogoutIssuer(
   const { OIDC_UNIVERSAL_LOGOUT_ISSUER: given, OIDC_ISSUER: issuer = values.OAUTH_ISSUER } = values
   if (given !== undefined) return given
   if (issuer === undefined || !verifiesIdToken) return undefined
-  return isOktaCustomServer(issuer) ? new URL(issuer).origin : issuer
+  return toOktaOrg(issuer)
 }

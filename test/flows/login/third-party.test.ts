@@ -218,6 +218,8 @@ describe('a page of another site that sends the user without a click (R8)', () =
 describe("Okta's dashboard names its org", () => {
   const custom = (id: string, more = {}) => ({ OIDC_ISSUER: `${org}/oauth2/${id}`, ...more })
 
+  const renamed = { OIDC_ISSUER: 'https://id.invalid/oauth2/default', OIDC_UNIVERSAL_LOGOUT_ISSUER: org }
+
   /** The provider that is asked to sign the user in; the links of a page if there is a choice. */
   async function find(providers: Record<string, Record<string, string>>, iss: string) {
     const { portico, link } = await start({ ...providers, other: { OIDC_ISSUER: idp.issuer } })
@@ -232,17 +234,8 @@ describe("Okta's dashboard names its org", () => {
     ['the server itself', { okta: custom('default') }, `${org}/oauth2/default`, 'okta'],
     ['another server of the org', { okta: custom('default') }, `${org}/oauth2/aus1`, 'unknown_issuer'],
     ['the org server', { okta: { OIDC_ISSUER: org } }, org, 'okta'],
-    [
-      'an org behind a domain of its own',
-      {
-        okta: {
-          OIDC_ISSUER: 'https://id.invalid/oauth2/default',
-          OIDC_UNIVERSAL_LOGOUT_ISSUER: org,
-        },
-      },
-      org,
-      'okta',
-    ],
+    ['an org behind a domain of its own, by its Okta name', { okta: renamed }, org, 'okta'],
+    ['the same, by its own domain', { okta: renamed }, 'https://id.invalid', 'okta'],
   ])('%s', async (_what, providers, iss, expected) => {
     expect(await find(providers, iss)).toBe(expected)
   })
