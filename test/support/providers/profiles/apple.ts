@@ -47,6 +47,7 @@ export const apple: ProviderProfile = {
     OIDC_CLIENT_KEY_FILE: undefined,
     OIDC_CLIENT_KEY: String(privateKey.export({ type: 'pkcs8', format: 'pem' })),
   },
+  issuerPath: '',
   paths: {
     authorization: '/auth/authorize',
     token: '/auth/token',

@@ -14,6 +14,7 @@ export const cognito: ProviderProfile = {
   name: 'Amazon Cognito',
   page: 'cognito',
   placeholders: { region, 'user pool id': pool, PUBLIC_URL: publicUrl },
+  issuerPath: `/${pool}`,
   paths: {
     authorization: '/oauth2/authorize',
     token: '/oauth2/token',

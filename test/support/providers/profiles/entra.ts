@@ -101,6 +101,7 @@ export const entra: ProviderProfile = {
   name: 'Microsoft Entra ID, one tenant',
   page: 'entra',
   placeholders,
+  issuerPath: `/${tenant}/v2.0`,
   paths: toPaths(tenant),
   habits: ({ issuer }) => toHabits({ tid: tenant, iss: issuer, published: issuer }),
   expected,
@@ -111,6 +112,7 @@ export const entraTenants: ProviderProfile = {
   page: 'entra',
   block: 1,
   placeholders,
+  issuerPath: '/organizations/v2.0',
   paths: toPaths('organizations'),
   habits: ({ origin }) =>
     toHabits({

@@ -12,6 +12,7 @@ const isScope = (scope: string) =>
 export const google: ProviderProfile = {
   name: 'Google',
   page: 'google',
+  issuerPath: '',
   paths: {
     authorization: '/o/oauth2/v2/auth',
     token: '/token',
