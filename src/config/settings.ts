@@ -1,6 +1,6 @@
 import { appTokenTypes, signingAlgs } from '../crypto/app-token-header.ts'
 import { icon, label } from './providers/appearance.ts'
-import { certificate, certificateKey, clientKeys } from './providers/client-credentials.ts'
+import { appleTeamId, certificate, certificateKey, clientKeys } from './providers/client-credentials.ts'
 import { providersFile } from './providers/providers-file.ts'
 import { routesFile } from './proxy/routes-file.ts'
 import { callerSecret, introspectionClients } from './values/caller-secrets.ts'
@@ -78,7 +78,14 @@ export const providerSettings = {
   OAUTH_END_SESSION_ENDPOINT: setting(endpoint, { example: 'https://idp.example.com/oauth2/logout' }),
   OIDC_CLIENT_ID: setting(text, { example: '0oa1b2c3d4e5f6g7h8i9' }),
   OIDC_CLIENT_AUTH: setting(
-    oneOf('none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt', 'tls_client_auth'),
+    oneOf(
+      'none',
+      'client_secret_basic',
+      'client_secret_post',
+      'private_key_jwt',
+      'tls_client_auth',
+      'apple_client_secret',
+    ),
     { example: 'client_secret_basic' },
   ),
   OIDC_CLIENT_SECRET: setting(text, { example: 'the client secret from the console', secret: true }),
@@ -86,6 +93,8 @@ export const providerSettings = {
     example: '{"kty":"EC","crv":"P-256","kid":"...","x":"...","y":"...","d":"..."}',
     secret: true,
   }),
+  OIDC_CLIENT_KEY_ID: setting(text, { example: 'ABC123DEFG' }),
+  OIDC_APPLE_TEAM_ID: setting(appleTeamId, { example: 'A1B2C3D4E5' }),
   OIDC_CLIENT_ASSERTION_AUDIENCE: setting(oneOf('issuer', 'endpoint', 'token_endpoint'), {
     example: 'endpoint',
     fallback: 'issuer',

@@ -39,11 +39,16 @@ export interface PorticoSettings {
     | 'client_secret_post'
     | 'private_key_jwt'
     | 'tls_client_auth'
+    | 'apple_client_secret'
     | undefined
   /** The client secret. */
   readonly oidcClientSecret?: string | undefined
-  /** The private key for private_key_jwt: a JWK, a JWK Set or PEM. */
+  /** The private key for private_key_jwt and Sign in with Apple: a JWK, a JWK Set or PEM. */
   readonly oidcClientKey?: string | undefined
+  /** The id (`kid`) of a key in PEM. */
+  readonly oidcClientKeyId?: string | undefined
+  /** The Team ID of the Apple developer account, for Sign in with Apple. */
+  readonly oidcAppleTeamId?: string | undefined
   /** The audience of client assertions. */
   readonly oidcClientAssertionAudience?: 'issuer' | 'endpoint' | 'token_endpoint' | undefined
   /** The certificate for mutual TLS, in PEM. */

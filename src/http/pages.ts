@@ -7,9 +7,10 @@ body { display: grid; place-items: center; min-height: 90vh; margin: 0; padding:
 main { max-width: 32rem }
 h1 { font-size: 1.5rem; line-height: 1.25; margin: 0 0 .5rem }
 nav { display: flex; gap: 1rem; margin: 1.5rem 0 }
-a { color: inherit; padding: .6rem 1.1rem; border: 1px solid; border-radius: .5rem; text-decoration: none }
-nav a:first-child { background: CanvasText; color: Canvas; border-color: CanvasText }
-a:focus-visible { outline: 3px solid CanvasText; outline-offset: 3px }
+a, button { color: inherit; padding: .6rem 1.1rem; border: 1px solid; border-radius: .5rem; text-decoration: none }
+button { font: inherit; cursor: pointer }
+nav a:first-child, button { background: CanvasText; color: Canvas; border-color: CanvasText }
+:is(a, button):focus-visible { outline: 3px solid CanvasText; outline-offset: 3px }
 small { opacity: .75 }
 .sign-in { width: min(24rem, 100%); overflow-wrap: anywhere }
 .sign-in p { margin: 0 }
@@ -25,7 +26,17 @@ img.icon { box-sizing: border-box; padding: .3rem; object-fit: contain; backgrou
 `
 
 /** The hash by which the Content Security Policy allows the pages' style (CSP Level 3, 8.1). */
-export const pageStyleHash = `sha256-${createHash('sha256').update(style).digest('base64')}`
+export const pageStyleHash = toPolicyHash(style)
+
+/** What a page does whose form needs no decision of the user. */
+const submitScript = 'document.forms[0].submit()'
+
+/** The hash by which the Content Security Policy allows that script. */
+export const submitScriptHash = toPolicyHash(submitScript)
+
+function toPolicyHash(text: string): string {
+  return `sha256-${createHash('sha256').update(text).digest('base64')}`
+}
 
 const entities: Record<string, string> = {
   '&': '&amp;',
@@ -125,5 +136,35 @@ export function renderContinuePage({
     title,
     needsClick ? '' : `<meta http-equiv="refresh" content="0;url=${escapeHtml(href)}">`,
     `<nav><a href="${escapeHtml(href)}">${escapeHtml(link)}</a></nav>`,
+  )
+}
+
+/**
+ * A page that posts fields to an address of this server, at once or, without scripts, by a click. What they
+ * contain is in no address.
+ */
+export function renderPostPage({
+  action,
+  fields,
+  title,
+  button,
+}: {
+  action: string
+  fields: Readonly<Record<string, string>>
+  title: string
+  button: string
+}): string {
+  const inputs = Object.entries(fields).map(
+    ([name, value]) => `<input type="hidden" name="${escapeHtml(name)}" value="${escapeHtml(value)}">`,
+  )
+  return renderPage(
+    title,
+    '',
+    `<h1>${escapeHtml(title)}</h1>
+<form method="post" action="${escapeHtml(action)}">
+${inputs.join('\n')}
+<button>${escapeHtml(button)}</button>
+</form>
+<script>${submitScript}</script>`,
   )
 }

@@ -7,6 +7,8 @@ import { type Log, toLogText } from '../telemetry/events.ts'
  */
 const refusals: ReadonlyMap<string, [ErrorCode, string]> = new Map([
   ['access_denied', ['access_denied', 'The provider did not let you in, or you cancelled.']],
+  // Apple's and LinkedIn's code for it.
+  ['user_cancelled_authorize', ['access_denied', 'You cancelled at the provider.']],
   ['login_required', ['login_required', 'You are not signed in at the provider.']],
   ['consent_required', ['consent_required', 'The provider needs your consent first.']],
   ['interaction_required', ['interaction_required', 'The provider needs you to interact with it first.']],

@@ -36,8 +36,8 @@ const visitHeaders = {
 
 export function createTestBrowser(): TestBrowser {
   const jars = new Map<string, Map<string, string>>()
-  /** Names of cookies that are not sent with requests from another site (SameSite=Strict). */
-  const strict = new Set<string>()
+  /** Names of cookies that are not sent with requests from another site, or not with its POSTs (SameSite). */
+  const bound = { strict: new Set<string>(), lax: new Set<string>() }
   const setCookies: TestBrowser['setCookies'] = []
 
   function cookies(url: string): Map<string, string> {
@@ -52,7 +52,7 @@ export function createTestBrowser(): TestBrowser {
     for (const line of response.headers.getSetCookie()) {
       const cookie = parseSetCookie(line, { decode: (value) => value })
       setCookies.push({ host: new URL(url).host, line, cookie })
-      if (cookie.sameSite === 'strict') strict.add(cookie.name)
+      if (cookie.sameSite === 'strict' || cookie.sameSite === 'lax') bound[cookie.sameSite].add(cookie.name)
       const isOver =
         cookie.maxAge === 0 || (cookie.expires !== undefined && cookie.expires.getTime() < Date.now())
       if (isOver) jar.delete(cookie.name)
@@ -67,11 +67,12 @@ export function createTestBrowser(): TestBrowser {
     init: BrowserRequest,
   ): Promise<Response> {
     const isCrossSite = init.headers?.['sec-fetch-site'] === 'cross-site'
+    const { method = 'GET', body } = init
+    const isKept = (name: string) => bound.strict.has(name) || (method === 'POST' && bound.lax.has(name))
     const cookie = [...cookies(url)]
-      .filter(([name]) => !(isCrossSite && strict.has(name)))
+      .filter(([name]) => !(isCrossSite && isKept(name)))
       .map(([name, value]) => `${name}=${value}`)
       .join('; ')
-    const { method = 'GET', body } = init
     const formType =
       body instanceof URLSearchParams ? { 'content-type': 'application/x-www-form-urlencoded' } : {}
     const given: Record<string, string | undefined> = {

@@ -16,6 +16,12 @@ export const clientKeys: Parser<PrivateJwk[]> = parser((text) => {
   throw new Error(parsed.error.issues[0]?.message ?? 'must be a private key: a JWK, a JWK Set or PEM')
 })
 
+/** The Team ID of an Apple developer account. */
+export const appleTeamId: Parser<string> = parser((text) => {
+  if (/^[A-Z0-9]{10}$/.test(text)) return text
+  throw new Error('must be a Team ID of Apple: ten letters and digits')
+})
+
 /** A certificate in PEM, followed by the other certificates of its chain. */
 export const certificate: Parser<string> = parser((text) => {
   try {

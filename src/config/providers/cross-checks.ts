@@ -1,6 +1,7 @@
 import type { Problem } from '../config-error.ts'
 import { toBasePath } from '../cross-checks.ts'
 import { isKeyOf } from './client-credentials.ts'
+import { appleKeySigns, keyIdNamesOneKey } from './client-key-checks.ts'
 import { type ProviderValues, toAccessTokenAudience, toClientAuthMethod } from './provider-from-settings.ts'
 
 /** What a check has to know besides the provider's settings. */
@@ -27,11 +28,14 @@ const crossChecks: readonly CrossCheck[] = [
   clientAuthHasItsCredentials,
   noOtherCredentialsAreSet,
   certificateHasItsKey,
+  keyIdNamesOneKey,
+  appleKeySigns,
   pkceIsOnWithoutClientAuth,
   scopesIncludeOpenid,
   jwtAccessTokenCanBeVerified,
   redirectUriIsAllowed,
   redirectUriIsACallback,
+  postedAnswerReachesThisServer,
 ]
 
 function issuerOrEndpointsAreSet(values: ProviderValues): Problem | undefined {
@@ -97,6 +101,7 @@ const neededCredentials = {
   client_secret_post: ['OIDC_CLIENT_SECRET'],
   private_key_jwt: ['OIDC_CLIENT_KEY'],
   tls_client_auth: ['OIDC_CLIENT_CERT', 'OIDC_CLIENT_CERT_KEY'],
+  apple_client_secret: ['OIDC_CLIENT_KEY', 'OIDC_APPLE_TEAM_ID'],
   none: [],
 } as const
 
@@ -105,6 +110,7 @@ const allCredentials = [
   'OIDC_CLIENT_KEY',
   'OIDC_CLIENT_CERT',
   'OIDC_CLIENT_CERT_KEY',
+  'OIDC_APPLE_TEAM_ID',
 ] as const
 
 function clientAuthHasItsCredentials(values: ProviderValues): Problem | undefined {
@@ -186,11 +192,31 @@ function redirectUriIsACallback(
   { publicUrl, name }: ProviderContext,
 ): Problem | undefined {
   if (redirectUri === undefined || publicUrl === undefined) return undefined
-  const { origin, pathname } = new URL(redirectUri)
   const api = `${toBasePath(publicUrl)}/api/`
   const callbacks = [`${api}callback`, `${api}callback/${name}`]
-  const isElsewhere = origin !== new URL(publicUrl).origin || !pathname.startsWith(api)
-  return isElsewhere || callbacks.includes(pathname)
+  return isOnTheSpa(redirectUri, publicUrl) || callbacks.includes(new URL(redirectUri).pathname)
     ? undefined
     : { variable: 'OIDC_REDIRECT_URI', problem: `must be ${callbacks.join(' or ')} below ${api}` }
+}
+
+/** Whether a redirect URI is a page of the SPA, and not below this server's /api/. */
+function isOnTheSpa(redirectUri: string, publicUrl: string): boolean {
+  const { origin, pathname } = new URL(redirectUri)
+  return origin !== new URL(publicUrl).origin || !pathname.startsWith(`${toBasePath(publicUrl)}/api/`)
+}
+
+/** A page of the SPA is a file, which no script can read a POST from. */
+function postedAnswerReachesThisServer(
+  { OIDC_REDIRECT_URI: redirectUri, OIDC_RESPONSE_MODE: mode }: ProviderValues,
+  { publicUrl }: ProviderContext,
+): Problem | undefined {
+  if (mode !== 'form_post' || redirectUri === undefined || publicUrl === undefined) return undefined
+  return isOnTheSpa(redirectUri, publicUrl)
+    ? {
+        variable: 'OIDC_RESPONSE_MODE',
+        problem:
+          'is form_post, but a page of the app (OIDC_REDIRECT_URI) cannot read what is posted to it: remove OIDC_REDIRECT_URI, so that the provider posts to this server',
+        isSurplus: true,
+      }
+    : undefined
 }

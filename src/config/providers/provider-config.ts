@@ -10,6 +10,8 @@ export type ClientAuth =
   | { method: 'client_secret_basic' | 'client_secret_post'; secret: string }
   | { method: 'private_key_jwt'; keys: readonly PrivateJwk[]; audience: AssertionAudience }
   | { method: 'tls_client_auth'; certificate: string; key: string }
+  /** client_secret_post, with a secret that the client signs itself (Sign in with Apple). */
+  | { method: 'apple_client_secret'; key: PrivateJwk; teamId: string }
 
 /** Whether the provider's access tokens are JWTs that are verified, or opaque texts that are never parsed. */
 export type AccessTokenFormat = { format: 'jwt'; audience: string } | { format: 'opaque' }

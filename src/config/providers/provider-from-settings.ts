@@ -1,4 +1,5 @@
 import type { ProviderSettingValues } from '../settings.ts'
+import type { PrivateJwk } from '../values/private-jwk-set.ts'
 import { isOktaCustomServer, toOktaOrg } from './okta.ts'
 import { toClaimNames } from './provider-claims.ts'
 import {
@@ -45,7 +46,7 @@ export function toProviderConfig(
     clockTolerance: values.OIDC_CLOCK_TOLERANCE,
     userinfo: values.OIDC_USERINFO,
     timeout: values.OIDC_TIMEOUT,
-    revocation: values.OIDC_REVOCATION,
+    revocation: toRevocation(values),
     logoutHint: values.OIDC_LOGOUT_HINT,
     logoutParams: values.OIDC_LOGOUT_PARAMS ?? [],
     requiresLogoutTokenTyp: values.OIDC_LOGOUT_TOKEN_TYP === 'required',
@@ -65,6 +66,7 @@ export function toProviderConfig(
  */
 export function toClientAuthMethod(values: ProviderValues): ClientAuth['method'] {
   if (values.OIDC_CLIENT_AUTH !== undefined) return values.OIDC_CLIENT_AUTH
+  if (values.OIDC_APPLE_TEAM_ID !== undefined) return 'apple_client_secret'
   if (values.OIDC_CLIENT_KEY !== undefined) return 'private_key_jwt'
   if (values.OIDC_CLIENT_CERT !== undefined) return 'tls_client_auth'
   return values.OIDC_CLIENT_SECRET === undefined ? 'none' : 'client_secret_basic'
@@ -87,14 +89,34 @@ function toClientAuth(values: ProviderSettingValues): ClientAuth {
     case 'client_secret_post':
       return { method, secret: values.OIDC_CLIENT_SECRET ?? '' }
     case 'private_key_jwt':
-      return { method, keys: values.OIDC_CLIENT_KEY ?? [], audience: values.OIDC_CLIENT_ASSERTION_AUDIENCE }
+      return { method, keys: toClientKeys(values), audience: values.OIDC_CLIENT_ASSERTION_AUDIENCE }
     case 'tls_client_auth':
       return {
         method,
         certificate: values.OIDC_CLIENT_CERT ?? '',
         key: values.OIDC_CLIENT_CERT_KEY ?? '',
       }
+    case 'apple_client_secret':
+      return toAppleClientAuth(values)
   }
+}
+
+/** At Apple, a revocation ends the user's authorization of the app: the next login would be a first one. */
+const toRevocation = (values: ProviderSettingValues): ProviderConfig['revocation'] =>
+  toClientAuthMethod(values) === 'apple_client_secret' ? 'never' : values.OIDC_REVOCATION
+
+function toAppleClientAuth(values: ProviderSettingValues): ClientAuth {
+  const [key] = toClientKeys(values)
+  if (key === undefined) throw new TypeError('apple_client_secret needs a key')
+  return { method: 'apple_client_secret', key, teamId: values.OIDC_APPLE_TEAM_ID ?? '' }
+}
+
+/** The keys of OIDC_CLIENT_KEY, the first of which signs; a key in PEM has its id from OIDC_CLIENT_KEY_ID. */
+export function toClientKeys({
+  OIDC_CLIENT_KEY: keys = [],
+  OIDC_CLIENT_KEY_ID: kid,
+}: ProviderValues): PrivateJwk[] {
+  return kid === undefined ? keys : keys.map((key) => ({ ...key, kid }))
 }
 
 function toAccessTokenFormat(values: ProviderSettingValues): AccessTokenFormat {

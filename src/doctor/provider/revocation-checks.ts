@@ -1,3 +1,4 @@
+import { isApple } from '../../config/providers/apple.ts'
 import type { AuthorizationServer } from '../../provider/metadata/discovery.ts'
 import type { ProbeRefusal } from '../../provider/probe/probe-refusal.ts'
 import type { Examination } from '../examination.ts'
@@ -11,6 +12,9 @@ export async function checkRevocation(
   { metadata: { revocation_endpoint: endpoint } }: AuthorizationServer,
   failed: ReadonlySet<string>,
 ): Promise<Finding[]> {
+  if (isApple(examination.provider)) {
+    return [pass(check, "off: at Apple it would end the user's authorization of this app with each logout")]
+  }
   if (examination.provider.revocation === 'never') {
     return [pass(check, 'OIDC_REVOCATION=never: refresh tokens of users who log out stay valid there')]
   }

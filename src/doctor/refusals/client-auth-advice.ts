@@ -67,7 +67,8 @@ export function findUnlistedMethod(
   metadata: ServerMetadata,
   { clientAuth }: ProviderConfig,
 ): UnlistedMethod | undefined {
-  const { method } = clientAuth
+  // A secret that the client signs itself is sent like any other.
+  const method = clientAuth.method === 'apple_client_secret' ? 'client_secret_post' : clientAuth.method
   const methods = readList(metadata, 'token_endpoint_auth_methods_supported')
   if (methods !== undefined && !methods.includes(method)) {
     return {
@@ -77,7 +78,7 @@ export function findUnlistedMethod(
     }
   }
   const algs = readList(metadata, 'token_endpoint_auth_signing_alg_values_supported')
-  const alg = method === 'private_key_jwt' ? clientAuth.keys[0]?.alg : undefined
+  const alg = clientAuth.method === 'private_key_jwt' ? clientAuth.keys[0]?.alg : undefined
   if (alg === undefined || algs === undefined || algs.includes(alg)) return undefined
   return {
     message: `its metadata lists ${formatList(algs)} for assertions, not ${alg}`,
@@ -158,5 +159,7 @@ async function adviseCredentials(examination: Examination, { description }: Prob
       return adviseKeys(examination)
     case 'tls_client_auth':
       return 'check OIDC_CLIENT_ID, and register the subject of OIDC_CLIENT_CERT at the provider'
+    case 'apple_client_secret':
+      return 'check OIDC_CLIENT_ID (the Services ID), OIDC_APPLE_TEAM_ID, and that OIDC_CLIENT_KEY_ID is the Key ID of OIDC_CLIENT_KEY, which Apple has not revoked'
   }
 }

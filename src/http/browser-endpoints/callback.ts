@@ -12,7 +12,6 @@ import type { LoginSettlement } from '../../login/settlement.ts'
 import { toTransactionId } from '../../login/transaction.ts'
 import type { Providers } from '../../provider/providers.ts'
 import { type Observer, observeWork } from '../../telemetry/observer.ts'
-import { renderContinuePage } from '../pages.ts'
 import type { ReadDpopThumbprint } from '../request/dpop-header.ts'
 import { isNavigation } from '../request/navigation.ts'
 import { parameter, readParameters } from '../request/parameters.ts'
@@ -20,6 +19,7 @@ import { createClientDescriber } from '../request/sign-in-client.ts'
 import type { TransactionCookies } from '../request/transaction-cookies.ts'
 import { sendJson } from '../send-json.ts'
 import type { BrowserSessions } from '../session/browser-sessions.ts'
+import { createSecondArrival } from '../session/second-arrival.ts'
 import { createFailedCallbackHandler } from './failed-callback.ts'
 import type { InLoginTrace } from './login-trace.ts'
 import { toSessionView, toUserView } from './session.ts'
@@ -56,19 +56,23 @@ export function createCallbackHandler(options: CallbackOptions): RequestHandler<
   const { providers, transactionCookies, readDpopThumbprint, keyRing, observer, clock } = options
   const describeClient = createClientDescriber(config)
   const handleFailedCallback = createFailedCallbackHandler({ config, sessions })
+  const secondArrival = createSecondArrival({
+    config,
+    sessions,
+    transactionCookies,
+    fields: callbackParameters,
+  })
 
   return async (req, res) => {
-    const isFirstTry = req.method === 'GET' && req.query.again === undefined
-    if (isFirstTry && isNavigation(req) && sessions.mayBeWithheld(req)) return sendAgain(req, res, config)
     // For the "try again" link of an error page, until the transaction's own return_to is known.
     res.locals.retry = { returnTo: config.loginReturnTo }
     try {
-      await signIn(req, res)
+      if (!secondArrival.prepare(req, res)) await signIn(req, res)
     } catch (error) {
       await sessions.abandon(req)
       const wayOn = await handleFailedCallback(req, res.locals, error)
       if (wayOn === undefined) throw error
-      res.redirect(303, wayOn)
+      secondArrival.leave(req, res, wayOn)
     }
   }
 
@@ -81,7 +85,7 @@ export function createCallbackHandler(options: CallbackOptions): RequestHandler<
     await inLoginTrace(res, response.state, browser.transactions, async () => {
       const login = await completeLogin(response, browser, res.locals.log)
       const signedIn = login.outcome === 'verified' ? await startSession(req, res, login, browser) : login
-      await answer(res, signedIn, appToken)
+      await answer(req, res, signedIn, appToken)
     })
   }
 
@@ -134,6 +138,7 @@ export function createCallbackHandler(options: CallbackOptions): RequestHandler<
   }
 
   async function answer(
+    req: CallbackRequest,
     res: Response,
     { session, returnTo, sessionId }: SignedIn,
     appToken: Browser['appToken'],
@@ -141,21 +146,10 @@ export function createCallbackHandler(options: CallbackOptions): RequestHandler<
     const token = appToken && (await mintAppToken(session, appToken))
     // Last: a login that fails until here sets no cookie.
     if (sessionId !== undefined) sessions.giveCookie(res, sessionId)
-    if (token === undefined) return res.redirect(303, returnTo)
+    if (token === undefined) return secondArrival.leave(req, res, returnTo)
     const views = { user: toUserView(session), session: toSessionView(session, clock.now()) }
     sendJson(res, { ...token, return_to: returnTo, ...views })
   }
-}
-
-/**
- * Answers with a page of this server that sends the browser here again: the strict session cookie, which does
- * not come with a navigation from another site, comes with that. The login can then replace or recognise the
- * session.
- */
-function sendAgain(req: Request, res: Response, { publicUrl }: Config): void {
-  const { pathname, search } = new URL(req.originalUrl, publicUrl)
-  const href = `${pathname}${search}${search === '' ? '?' : '&'}again=1`
-  res.type('html').send(renderContinuePage({ href, title: 'Signing in', link: 'Continue signing in' }))
 }
 
 /** Observes the last step of a login: to write its session, and its outcome for the other replicas. */

@@ -1,7 +1,7 @@
 import { type IncomingMessage, ServerResponse } from 'node:http'
 import type { Express, RequestHandler, Response } from 'express'
 import helmet, { contentSecurityPolicy, type HelmetOptions } from 'helmet'
-import { pageStyleHash } from '../pages.ts'
+import { pageStyleHash, submitScriptHash } from '../pages.ts'
 
 /**
  * Adds headers to every response of the app: Helmet's (OWASP ASVS 5.0, 3.4), that no cache may store the
@@ -123,6 +123,12 @@ const directives = {
 export const allowDataImages: RequestHandler = contentSecurityPolicy({
   useDefaults: false,
   directives: { ...directives, imgSrc: ['data:'] },
+})
+
+/** Allows a page to post its form to this server, by its own script as well. */
+export const allowOwnForm: RequestHandler = contentSecurityPolicy({
+  useDefaults: false,
+  directives: { ...directives, scriptSrc: [`'${submitScriptHash}'`], formAction: ["'self'"] },
 })
 
 /** Strict-Transport-Security (RFC 6797), the same for all that browsers get of this server. */

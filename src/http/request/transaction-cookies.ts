@@ -8,6 +8,8 @@ export interface TransactionCookies {
   readAll(req: Request): SealedTransaction[]
   /** Whether the browser has a login in progress at all. */
   hasAny(req: Request): boolean
+  /** Whether some may exist that this navigation could not bring. */
+  mayBeWithheld(req: Request): boolean
   /**
    * Those that have to be dropped to make room for the cookie of a new login: the oldest ones beyond the
    * limits.
@@ -35,12 +37,19 @@ const maxTransactionCharacters = 5_000
 /** Creates the cookies of the login transactions; `secure` follows PUBLIC_URL. */
 export function createTransactionCookies(secure: boolean): TransactionCookies {
   const { transactionPrefix: prefix } = createCookieNames(secure)
-  // Lax: the provider's redirect has to send it, and that is a navigation from another site.
+  // Lax: the provider's redirect has to send it, and that is a navigation from another site. With None, which
+  // a POST from another site would also send, every frame and every page there could send it.
   const attributes: CookieAttributes = { httpOnly: true, secure, sameSite: 'lax', path: '/' }
+
+  const hasAny = (req: Request) => Object.keys(readCookies(req)).some((name) => name.startsWith(prefix))
 
   return {
     readAll,
-    hasAny: (req) => Object.keys(readCookies(req)).some((name) => name.startsWith(prefix)),
+    hasAny,
+    // Lax cookies do not come with a POST from another site (RFC 6265bis 5.6.7.1). Browsers that do not say
+    // where a request comes from behave alike.
+    mayBeWithheld: (req) =>
+      req.method === 'POST' && (req.get('sec-fetch-site') ?? 'cross-site') === 'cross-site' && !hasAny(req),
     findSurplus(req, added) {
       // Transaction ids sort by age.
       const newestFirst = readAll(req).sort((a, b) => (a.id < b.id ? 1 : -1))

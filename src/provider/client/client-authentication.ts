@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto'
-import { importJWK, SignJWT } from 'jose'
+import { importJWK, type JWTPayload, SignJWT } from 'jose'
 import * as client from 'openid-client'
 import type { Clock } from '../../clock.ts'
 import type { AssertionAudience, ClientAuth, ProviderConfig } from '../../config/providers/provider-config.ts'
+import type { PrivateJwk } from '../../config/values/private-jwk-set.ts'
 
 /** The client secret, which must never be printed; empty where the method sends none. */
 export const toClientSecret = (auth: ClientAuth): string => ('secret' in auth ? auth.secret : '')
@@ -23,6 +24,8 @@ export function createClientAuth(
       return createAssertionAuth(auth, clock)
     case 'tls_client_auth':
       return client.TlsClientAuth()
+    case 'apple_client_secret':
+      return createAppleAuth(auth, clock)
   }
 }
 
@@ -36,7 +39,7 @@ function createBasicAuth(clientId: string, secret: string): client.ClientAuth {
   return (_server, _client, _body, headers) => headers.set('authorization', `Basic ${credentials}`)
 }
 
-/** Seconds for which an assertion is valid: each is made for one call. */
+/** Seconds for which what the client signs is valid: each is made for one call. */
 const assertionLifetime = 60
 
 /**
@@ -49,25 +52,45 @@ function createAssertionAuth(
 ): client.ClientAuth {
   const [jwk] = keys
   if (jwk === undefined) throw new TypeError('private_key_jwt needs a key')
-  const { alg, use: _use, ...members } = jwk
-  const header = jwk.kid === undefined ? { alg } : { alg, kid: jwk.kid }
-  const privateKey = importJWK({ ...members, key_ops: ['sign'], ext: false }, alg)
+  const sign = createSigner(jwk, clock)
 
   return async (server, { client_id: id }, body) => {
-    const now = Math.floor(clock.now() / 1000)
-    const assertion = await new SignJWT({
-      iss: id,
-      sub: id,
-      aud: toAudience(audience, server, body),
-      jti: randomUUID(),
-      iat: now,
-      exp: now + assertionLifetime,
-    })
-      .setProtectedHeader(header)
-      .sign(await privateKey)
+    const aud = toAudience(audience, server, body)
+    const assertion = await sign({ iss: id, sub: id, aud, jti: randomUUID() })
     body.set('client_id', id)
     body.set('client_assertion_type', 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer')
     body.set('client_assertion', assertion)
+  }
+}
+
+/** The audience of client secrets, whatever issuer the discovery document names. */
+const apple = 'https://appleid.apple.com'
+
+/**
+ * Sign in with Apple: the client secret is a JWT that the team signs, valid for six months at most. With
+ * one for each call, there is none to renew.
+ */
+function createAppleAuth(
+  { key, teamId }: Extract<ClientAuth, { method: 'apple_client_secret' }>,
+  clock: Clock,
+): client.ClientAuth {
+  const sign = createSigner(key, clock)
+  return async (_server, { client_id: id }, body) => {
+    body.set('client_id', id)
+    body.set('client_secret', await sign({ iss: teamId, sub: id, aud: apple }))
+  }
+}
+
+/** Creates the function that signs claims by a key, with the time of signing. */
+function createSigner(jwk: PrivateJwk, clock: Clock): (claims: JWTPayload) => Promise<string> {
+  const { alg, use: _use, ...members } = jwk
+  const header = jwk.kid === undefined ? { alg } : { alg, kid: jwk.kid }
+  const privateKey = importJWK({ ...members, key_ops: ['sign'], ext: false }, alg)
+  return async (claims) => {
+    const now = Math.floor(clock.now() / 1000)
+    return new SignJWT({ ...claims, iat: now, exp: now + assertionLifetime })
+      .setProtectedHeader(header)
+      .sign(await privateKey)
   }
 }
 

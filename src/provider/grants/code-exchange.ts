@@ -14,7 +14,7 @@ import type { TokenVerifier } from '../tokens/token-verifier.ts'
 import { tokenError, translateProviderError } from '../transport/errors.ts'
 import type { AuthenticatedUser, ProviderTokens } from '../types.ts'
 import { toResourceParameters } from './configured-parameters.ts'
-import { readResponseUserId, readTokens, splitScope, toBoundKey, toExpiry } from './token-response.ts'
+import { readResponseUserId, readTokens, splitScope, toBoundKey, toSessionExpiry } from './token-response.ts'
 
 /** An authorization response with a code, and the values of the login that it answers. */
 export interface CodeExchangeRequest {
@@ -104,7 +104,7 @@ export function createCodeExchange({
       ...{ server, dpop, idToken, userId: readResponseUserId(response, config) },
       tokens: {
         ...tokens,
-        accessTokenExpiresAt: toExpiry(tokens, expiresAt, config.accessTokenLifetime),
+        accessTokenExpiresAt: toSessionExpiry(tokens, expiresAt, config),
         scope: [...new Set(scopes ?? splitScope(response.scope) ?? config.scopes)],
       },
     }

@@ -1,4 +1,5 @@
 import type { TokenEndpointResponse } from 'openid-client'
+import { isApple } from '../../config/providers/apple.ts'
 import type { ProviderConfig } from '../../config/providers/provider-config.ts'
 import type { DpopKey } from '../client/dpop-keys.ts'
 import { readUserId } from '../identity/user-id.ts'
@@ -65,6 +66,22 @@ function assertTokenType(type: string, dpop: DpopKey | undefined): void {
  * refresh for each call.
  */
 const minLifetime = 10_000
+
+/**
+ * Milliseconds between two refreshes at Apple, which may throttle those that are more than one a day. Its
+ * access tokens live an hour, but nothing that a session is for needs one.
+ */
+const appleRefreshInterval = 24 * 60 * 60_000
+
+/** When the access token of a session is renewed, in milliseconds since the epoch. */
+export const toSessionExpiry = (
+  tokens: ProviderTokens,
+  jwtExpiry: number | undefined,
+  config: Pick<ProviderConfig, 'clientAuth' | 'accessTokenLifetime'>,
+): number =>
+  isApple(config)
+    ? tokens.obtainedAt + appleRefreshInterval
+    : toExpiry(tokens, jwtExpiry, config.accessTokenLifetime)
 
 /**
  * When the access token expires, in milliseconds since the epoch: by the response, or by the `exp` of a JWT,

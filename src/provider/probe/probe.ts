@@ -15,7 +15,7 @@ import { type AuthorizationServer, createDiscovery } from '../metadata/discovery
 import { createCircuitBreaker } from '../transport/circuit-breaker.ts'
 import { createProviderFetch, toClientCertificate } from '../transport/fetch.ts'
 import { isRefusal, type ProbeRefusal, toRefusal } from './probe-refusal.ts'
-import { readRedirect } from './probed-redirect.ts'
+import { readPostedAnswer, readRedirect } from './probed-redirect.ts'
 
 /** The response to a GET request. */
 export interface ProbedDocument {
@@ -167,13 +167,20 @@ export function createProviderProbe({ config, secrets, clock }: ProbeOptions): P
 }
 
 function toOutcome(document: ProbedDocument, url: URL, redirectUri: string): Outcome {
+  const posted = readPostedAnswer(document, redirectUri)
+  if (posted !== undefined) return toReturned(posted)
   const redirect = readRedirect(document, url)
   if (redirect === undefined) return { outcome: 'page', status: document.status, text: document.text }
   const { to, refusal, text } = redirect
   if (to.origin + to.pathname === redirectUri) {
-    return { outcome: 'returned', refusal: refusal ?? { error: 'none', description: '' } }
+    return toReturned(redirect)
   }
   return refusal === undefined
     ? { outcome: 'sent elsewhere' }
     : { outcome: 'sent to an error', refusal, text }
 }
+
+const toReturned = ({ refusal }: { refusal: ProbeRefusal | undefined }): Outcome => ({
+  outcome: 'returned',
+  refusal: refusal ?? { error: 'none', description: '' },
+})

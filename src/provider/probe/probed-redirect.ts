@@ -19,14 +19,48 @@ export function readRedirect(
   if (status < 300 || status >= 400 || location === null) return undefined
   const to = URL.parse(location, from)
   if (to === null) return undefined
-  const read = (name: string) => findParameter(to, name)
+  return { to, ...readAnswer((name) => findParameter(to, name)) }
+}
+
+/**
+ * Reads the answer that a page posts to the redirect URI (OAuth 2.0 Form Post Response Mode); undefined if
+ * the page does not.
+ */
+export function readPostedAnswer(
+  { text }: { text: string },
+  redirectUri: string,
+): Omit<ProbedRedirect, 'to'> | undefined {
+  const form = /<form\b[^<>]*>/i.exec(text)?.[0] ?? ''
+  if (readAttribute(form, 'action') !== redirectUri) return undefined
+  const inputs = [...text.matchAll(/<input\b[^<>]*>/gi)]
+  const fields = new Map(inputs.map(([tag]) => [readAttribute(tag, 'name'), readAttribute(tag, 'value')]))
+  return readAnswer((name) => fields.get(name) ?? '')
+}
+
+function readAnswer(read: (name: string) => string): Omit<ProbedRedirect, 'to'> {
   const [error, description, hint] = [read('error'), read('error_description'), read('error_hint')]
   const explanation = [description, hint].filter((text) => text !== '').join(' ')
   const refusal = {
     error: redactProviderMessage(error, '', []),
     description: redactProviderMessage('', explanation, []),
   }
-  return { to, refusal: error === '' ? undefined : refusal, text: `${error} ${explanation}` }
+  return { refusal: error === '' ? undefined : refusal, text: `${error} ${explanation}` }
+}
+
+/** An attribute of a tag of HTML; an empty text where it is not there. */
+function readAttribute(tag: string, wanted: string): string {
+  const found = [...tag.matchAll(attributes)].find(([, name]) => name?.toLowerCase() === wanted)
+  const value = found?.[2] ?? found?.[3] ?? ''
+  return value.replaceAll(/&(?:#(\d{1,7})|#x([\da-f]{1,6})|(amp|lt|gt|quot|apos));/gi, toCharacter)
+}
+
+const attributes = /\s([a-z]+)=(?:"([^"]*)"|'([^']*)')/gi
+
+const namedCharacters: Record<string, string> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" }
+
+function toCharacter(_match: string, decimal?: string, hex?: string, name = ''): string {
+  const code = decimal === undefined ? Number.parseInt(hex ?? '', 16) : Number(decimal)
+  return namedCharacters[name.toLowerCase()] ?? (code <= 0x10ffff ? String.fromCodePoint(code) : '')
 }
 
 /** A parameter of the query, or of the fragment, where single-page apps keep theirs. */

@@ -61,6 +61,16 @@ const redirect =
   (_req, res) =>
     void res.redirect(location)
 
+describe('a provider that posts its answer', () => {
+  test.each([
+    ['that the user is missing', {}, /^pass redirect URI: .* accepts our authorization request/],
+    ['that PKCE is missing', { OIDC_PKCE: 'off' }, /fail PKCE: .*authorization/],
+  ])('says so in its form: %s', async (_what, env, expected) => {
+    const { of } = await examineAt({}, { OIDC_RESPONSE_MODE: 'form_post', OIDC_PAR: 'off', ...env })
+    expect([...of('redirect URI'), ...of('PKCE', 'fail')].join()).toMatch(expected)
+  })
+})
+
 describe('a public client whose method the metadata leaves out (Keycloak, Spring)', () => {
   const before = metadata({
     token_endpoint_auth_methods_supported: ['client_secret_basic', 'client_secret_post', 'private_key_jwt'],

@@ -377,17 +377,6 @@ describe('several logins in one browser', () => {
     expect((await browser.visit(`${portico.url}/api/callback${search}`, { headers })).status).toBe(303)
   })
 
-  test('a form that forwards the code is answered at once: no page could repeat it', async () => {
-    const browser = createTestBrowser()
-    const { search } = await signInAtOkta(browser, await startLogin(portico, browser))
-    const response = await browser.visit(`${portico.url}/api/callback`, {
-      method: 'POST',
-      headers: { 'sec-fetch-site': 'cross-site' },
-      body: new URLSearchParams(search),
-    })
-    expect(response.status).toBe(303)
-  })
-
   test('with SameSite=Lax the cookie comes along, and no page stands between', async () => {
     const lax = await startOther({ SESSION_COOKIE_SAMESITE: 'lax' })
     const browser = createTestBrowser()

@@ -135,6 +135,7 @@ const ec = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey
 const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey
 const ed = generateKeyPairSync('ed25519').privateKey
 const jwk = { ...ec.export({ format: 'jwk' }), kid: 'k' }
+const apple = { OIDC_CLIENT_KEY: pem(ec), OIDC_CLIENT_KEY_ID: 'ABC123DEFG', OIDC_APPLE_TEAM_ID: 'A1B2C3D4E5' }
 
 test.each([
   ['OAUTH_AUTHORIZATION_ENDPOINT', {}],
@@ -276,6 +277,16 @@ describe('redirect URIs', () => {
   ])('%s is fine', (uri) => {
     expect(problemsOf({ ...oidc, OIDC_REDIRECT_URI: uri })).toEqual([])
   })
+
+  test('a page of the app is none for an answer that is posted', () => {
+    const problems = (OIDC_REDIRECT_URI?: string) =>
+      problemsOf({ ...oidc, OIDC_RESPONSE_MODE: 'form_post', OIDC_REDIRECT_URI })
+    expect(problems()).toEqual([])
+    expect(problems('https://app.example.com/api/callback')).toEqual([])
+    expect(problems('https://app.example.com/signed-in')).toEqual([
+      expect.stringMatching(/^OIDC_RESPONSE_MODE is form_post, but a page of the app \(OIDC_REDIRECT_URI\)/),
+    ])
+  })
 })
 
 describe('client authentication', () => {
@@ -290,6 +301,18 @@ describe('client authentication', () => {
     const { clientAuth } = first({ ...oidc, OIDC_CLIENT_KEY: key })
     expect(clientAuth).toMatchObject({ method: 'private_key_jwt', audience: 'issuer' })
     expect('keys' in clientAuth && clientAuth.keys[0]?.alg).toBe(alg)
+  })
+
+  test("with a Team ID it is Apple's key, which has its id from a setting or in a JWK", () => {
+    const auth = { method: 'apple_client_secret', teamId: 'A1B2C3D4E5' }
+    expect(first({ ...oidc, ...apple }).clientAuth).toMatchObject({ ...auth, key: { kid: 'ABC123DEFG' } })
+    const asJwk = { ...apple, OIDC_CLIENT_KEY: JSON.stringify(jwk), OIDC_CLIENT_KEY_ID: undefined }
+    expect(first({ ...oidc, ...asJwk }).clientAuth).toMatchObject({ ...auth, key: { kid: jwk.kid } })
+  })
+
+  test('a key in PEM has its id from a setting', () => {
+    const { clientAuth } = first({ ...oidc, OIDC_CLIENT_KEY: pem(ec), OIDC_CLIENT_KEY_ID: 'first' })
+    expect(clientAuth).toMatchObject({ method: 'private_key_jwt', keys: [{ kid: 'first' }] })
   })
 
   test('a key may come from a file', () => {
@@ -382,6 +405,16 @@ describe('client authentication', () => {
       },
       'OIDC_CLIENT_AUTH is client_secret_basic, but OIDC_CLIENT_KEY',
     ],
+    [
+      { OIDC_APPLE_TEAM_ID: 'A1B2C3D4E5' },
+      'OIDC_CLIENT_KEY is needed for OIDC_CLIENT_AUTH=apple_client_secret',
+    ],
+    [{ ...apple, OIDC_APPLE_TEAM_ID: 'A1B2C3D4E5.com.example' }, 'OIDC_APPLE_TEAM_ID must be a Team ID'],
+    [{ ...apple, OIDC_CLIENT_KEY_ID: undefined }, 'OIDC_CLIENT_KEY_ID is needed'],
+    [{ ...apple, OIDC_CLIENT_KEY: pem(rsa) }, 'OIDC_CLIENT_KEY must be the .p8 file'],
+    [{ ...apple, OIDC_CLIENT_KEY: JSON.stringify(jwk) }, 'OIDC_CLIENT_KEY_ID is for one key without "kid"'],
+    [{ ...apple, OIDC_CLIENT_AUTH: 'private_key_jwt' }, 'OIDC_APPLE_TEAM_ID is set as well'],
+    [{ OIDC_CLIENT_KEY_ID: 'ABC123DEFG' }, 'OIDC_CLIENT_KEY_ID is set without OIDC_CLIENT_KEY'],
     [{ OIDC_CLIENT_ASSERTION_AUDIENCE: 'token' }, 'OIDC_CLIENT_ASSERTION_AUDIENCE must be one of'],
   ])('%o: %s', (env, expected) => {
     expect(problemsOf({ ...oidc, ...env })).toEqual([expect.stringContaining(expected)])

@@ -77,6 +77,13 @@ const ofCallback: readonly ErrorCode[] = [
 
 const providerName = z.object({ provider: z.string().describe('The name of a configured provider.') })
 
+const secondArrival = z.object({
+  again: z
+    .string()
+    .optional()
+    .describe('Sent by a page of this server, which the browser visits first where cookies do not come.'),
+})
+
 /** The operations of one callback address. */
 function callbacksAt(path: Operation['path'], suffix: string, more: Partial<Operation>): Operation[] {
   const ofProvider: ErrorCode[] = more.pathParameters === undefined ? [] : ['not_found']
@@ -98,14 +105,7 @@ function callbacksAt(path: Operation['path'], suffix: string, more: Partial<Oper
       method: 'get',
       id: `completeLogin${suffix}`,
       summary: "Completes a login with the provider's answer.",
-      query: callbackParameters.extend({
-        again: z
-          .string()
-          .optional()
-          .describe(
-            'Sent by a page of this server, which the browser visits first where cookies are strict.',
-          ),
-      }),
+      query: callbackParameters.extend(secondArrival.shape),
       answers: [
         isSignedIn,
         page('A navigation from another site: a page that visits this address again.'),
@@ -118,8 +118,15 @@ function callbacksAt(path: Operation['path'], suffix: string, more: Partial<Oper
       method: 'post',
       id: `completeLogin${suffix}WithBody`,
       summary: "Completes a login with the provider's answer as JSON or as a form.",
+      query: secondArrival,
       body: { json: callbackParameters, form: callbackParameters, required: true },
-      answers: [isSignedIn, goesOn],
+      answers: [
+        isSignedIn,
+        page(
+          'A navigation from another site: a page that posts the form again, and one that leads to the app.',
+        ),
+        goesOn,
+      ],
       refusals: [...ofCallback, ...ofProvider, ...ofBody],
     },
   ]

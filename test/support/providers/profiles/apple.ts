@@ -100,5 +100,4 @@ export const apple: ProviderProfile = {
     logout: 'none',
     endedBy: [],
   },
-  waitsFor: 'Sign in with Apple (branch modes)',
 }
