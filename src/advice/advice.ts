@@ -9,6 +9,20 @@ export function findAdvice(advice: Advice, reason: string, otherwise: string): s
 
 /** What to do about a call of the provider that failed, by the reason that the log would contain. */
 export const transportAdvice: Advice = [
+  [/forward proxy: status 407/, 'put the user name and the password of the forward proxy into HTTPS_PROXY'],
+  [
+    /forward proxy: status 5\d\d/,
+    'the forward proxy cannot reach the provider: check its DNS, and the firewall behind it',
+  ],
+  [
+    /forward proxy: status/,
+    'allow CONNECT to host and port of the provider in the forward proxy, or name the host in NO_PROXY',
+  ],
+  [
+    /forward proxy: .*(CERT|SELF_SIGNED|UNABLE_TO_VERIFY|ALTNAME|PRX_TLS)/,
+    'set NODE_EXTRA_CA_CERTS to a file with the CA of the certificate of the forward proxy',
+  ],
+  [/forward proxy: /, 'correct host and port in HTTPS_PROXY; can this machine reach the forward proxy?'],
   [/ENOTFOUND|EAI_AGAIN/, 'correct the host name; in a container, check its DNS'],
   [/ECONNREFUSED/, 'correct host and port; is the provider running?'],
   [

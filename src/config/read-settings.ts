@@ -52,7 +52,8 @@ export function describeSettings(env: Environment): Record<string, string> {
   const inEffect = env.PROVIDERS_FILE ? serverEntries : entries
   return Object.fromEntries(
     inEffect.flatMap(([name, setting]) => {
-      const given = env[name] || (setting.secret && env[`${name}_FILE`]) || setting.fallback
+      const given =
+        readVariable(env, name, setting) || (setting.secret && env[`${name}_FILE`]) || setting.fallback
       if (!given) return []
       return [[name, setting.secret ? '[redacted]' : given]]
     }),
@@ -125,7 +126,7 @@ function readText(
   setting: Setting<unknown>,
 ): string | undefined | Problem {
   // An empty variable counts as an absent one: that is what `X=` means in an .env file and in a compose file.
-  const text = env[name] || undefined
+  const text = readVariable(env, name, setting) || undefined
   const file = setting.secret ? env[`${name}_FILE`] || undefined : undefined
   if (file === undefined) return text
   if (text !== undefined) {
@@ -139,6 +140,9 @@ function readText(
     return { variable: name, problem, isSurplus: true }
   }
 }
+
+const readVariable = (env: Environment, name: string, { alsoInSmallLetters }: Setting<unknown>) =>
+  (alsoInSmallLetters && env[name.toLowerCase()]) || env[name]
 
 /** Reads a secret from a mounted file; one newline at its end is not part of the secret. */
 function readSecretFile(path: string): string {

@@ -5,6 +5,7 @@ import { providersFile } from './providers/providers-file.ts'
 import { routesFile } from './proxy/routes-file.ts'
 import { callerSecret, introspectionClients } from './values/caller-secrets.ts'
 import { duration, rateLimit } from './values/duration-parsers.ts'
+import { forwardProxy, hosts } from './values/forward-proxy.ts'
 import { groupPatterns } from './values/group-patterns.ts'
 import { authorizationParams } from './values/params/authorization-params.ts'
 import { logoutParams } from './values/params/logout-params.ts'
@@ -50,6 +51,8 @@ export interface Setting<T> {
   isTemplate?: true
   /** The value is never printed, and may also be in a mounted file that `X_FILE` names. */
   secret?: true
+  /** Other programs read the variable in small letters as well, and prefer it. */
+  alsoInSmallLetters?: true
 }
 
 const setting = <T, const S extends Omit<Setting<T>, 'parse'>>(
@@ -159,6 +162,17 @@ export const settings = {
   }),
   PROVIDERS_FILE: setting(providersFile, { example: 'docs/providers.example.json' }),
   ...providerSettings,
+  HTTPS_PROXY: setting(forwardProxy, {
+    example: 'http://proxy.example.com:3128',
+    secret: true,
+    alsoInSmallLetters: true,
+  }),
+  HTTP_PROXY: setting(forwardProxy, {
+    example: 'http://proxy.example.com:3128',
+    secret: true,
+    alsoInSmallLetters: true,
+  }),
+  NO_PROXY: setting(hosts, { example: 'localhost,.example.com', alsoInSmallLetters: true }),
   SPA_ORIGINS: setting(origins, { example: 'https://app.example.com' }),
   SPA_DIR: setting(spaDirectory, { example: '/srv/app' }),
   SPA_CSP: setting(contentSecurityPolicy, { example: "default-src 'self'; frame-ancestors 'none'" }),

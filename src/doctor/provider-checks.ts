@@ -11,6 +11,7 @@ import { type Finding, fail, unknown } from './finding.ts'
 import { checkAuthorization } from './provider/authorization-checks.ts'
 import { checkCertificate, checkClientAuth } from './provider/client-auth-checks.ts'
 import { checkDiscovery } from './provider/discovery-checks.ts'
+import { checkForwardProxy } from './provider/forward-proxy-checks.ts'
 import { checkKeys } from './provider/key-checks.ts'
 import { checkLogout } from './provider/logout-checks.ts'
 import { checkMetadata } from './provider/metadata-checks.ts'
@@ -30,6 +31,7 @@ export async function checkProvider(options: Omit<Examination, 'probe' | 'probeA
   const examination = { ...options, probe: probeAs({}), probeAs }
   try {
     const { server, findings } = await checkDiscovery(examination)
+    findings.push(...checkForwardProxy(examination))
     if (server === undefined) return findings
     const checks: [string, RunCheck][] = [
       ['metadata', () => checkMetadata(server.metadata, provider)],

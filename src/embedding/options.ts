@@ -106,6 +106,12 @@ export interface PorticoSettings {
   readonly oidcUniversalLogoutIssuer?: string | undefined
   /** The deadline of one call to the provider. */
   readonly oidcTimeout?: string | undefined
+  /** The proxy through which https providers are called; no variable of the process takes its place. */
+  readonly httpsProxy?: string | undefined
+  /** The same for http providers, and without `httpsProxy` for all. */
+  readonly httpProxy?: string | undefined
+  /** Hosts that are called without a proxy. */
+  readonly noProxy?: string | readonly string[] | undefined
   /** Other origins of the same site that may call with credentials. */
   readonly spaOrigins?: string | readonly string[] | undefined
   /** Where a login without `return_to` ends. */

@@ -32,7 +32,7 @@ import {
   type VerifiedUniversalLogoutToken,
 } from './tokens/universal-logout-token.ts'
 import { type CircuitBreaker, createCircuitBreaker } from './transport/circuit-breaker.ts'
-import { createProviderFetch, toClientCertificate } from './transport/fetch.ts'
+import { createProviderFetch, toTransport } from './transport/fetch.ts'
 import { observeFetch } from './transport/observed-fetch.ts'
 import { type Outage, providerUnavailable } from './transport/unavailable.ts'
 import type { AuthenticatedUser, ProviderTokens } from './types.ts'
@@ -132,8 +132,7 @@ const sharedOutages: readonly Outage[] = ['no-answer', 'connection-lost', 'overl
 
 /** Creates the provider over openid-client. It sends no request until `start` or the first call. */
 export function createProvider({ config, secrets, clock, log, observer }: ProviderOptions): Provider {
-  const certificate = toClientCertificate(config)
-  const http = createProviderFetch({ timeout: config.timeout, clock, certificate })
+  const http = createProviderFetch({ ...toTransport(config), clock })
   const fetch = observeFetch(http.fetch, config.name, observer)
   const discovery = createDiscovery({ config, fetch, clock, log })
   const dpopKeys = createDpopKeys(secrets)

@@ -48,6 +48,7 @@ export function createExamination(
     tryRevocation: unexpectedCall,
     tryAuthorization: unexpectedCall,
     tryUserinfo: unexpectedCall,
+    triedProxies: new Set<string>(),
     close: async () => {},
   }
   return {

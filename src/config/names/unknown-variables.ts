@@ -17,7 +17,7 @@ export interface UnknownVariable {
 export function findUnknownVariables(env: Environment): UnknownVariable[] {
   const known = toVariableNames()
   return Object.entries(env).flatMap(([name, value]) => {
-    if (known.includes(name) || isServiceLink(name, value)) return []
+    if (known.includes(name) || isServiceLink(name, value) || ofOtherPrograms.has(name)) return []
     const meant = meantByOtherNames.get(name) ?? findPrefixed(name, known)
     // Another program may use such a name, beside a complete configuration of Portico.
     if (meant !== undefined) return isMissing(meant, env) ? [{ name, meant }] : []
@@ -35,6 +35,9 @@ export const describeUnknown = ({ name, meant }: UnknownVariable): string =>
 
 /** Shorter names, such as PORT, are too similar to those of other programs. */
 const shortestGuessed = 8
+
+/** What is set beside HTTP_PROXY, and similar to it, but concerns no call of this server. */
+const ofOtherPrograms: ReadonlySet<string> = new Set(['FTP_PROXY'])
 
 const ofFamily = /^(APP_TOKEN|BFF|FORWARD_AUTH|OAUTH|OIDC|RATE_LIMIT|SESSION_COOKIE)(_|$)/
 

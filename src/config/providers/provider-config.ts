@@ -27,6 +27,14 @@ export interface StaticEndpoints {
   endSession: string | undefined
 }
 
+/** The proxies through which providers are called, by the protocol of the call; each may have credentials. */
+export interface ForwardProxies {
+  https: string | undefined
+  http: string | undefined
+  /** Hosts that are called directly, with commas between them. */
+  except: string
+}
+
 /** One provider. All durations are milliseconds. */
 export interface ProviderConfig {
   /** Its name in the configuration, as in `/api/login?provider=`. */
@@ -77,6 +85,8 @@ export interface ProviderConfig {
   timeout: number
   /** `auto`: refresh tokens of ended sessions are revoked where the provider offers it (RFC 7009). */
   revocation: 'auto' | 'never'
+  /** Undefined: this server connects to the provider itself. */
+  forwardProxies: ForwardProxies | undefined
   /**
    * How a logout identifies the user to the provider; `auto`: by the ID token, unless the URL gets too long.
    */

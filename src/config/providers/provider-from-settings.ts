@@ -13,10 +13,16 @@ import {
 /** Settings of one provider that parsed. One with a problem of its own is absent. */
 export type ProviderValues = Partial<ProviderSettingValues>
 
+/** What the configuration of a provider takes over from the server's. */
+interface ProviderSurroundings extends Pick<ProviderConfig, 'name' | 'forwardProxies'> {
+  publicUrl: string
+  appTokenClaims: readonly string[]
+}
+
 /** The configuration of a provider whose settings have no problem. */
 export function toProviderConfig(
   values: ProviderSettingValues,
-  { name, publicUrl, appTokenClaims }: { name: string; publicUrl: string; appTokenClaims: readonly string[] },
+  { name, publicUrl, appTokenClaims, forwardProxies }: ProviderSurroundings,
 ): ProviderConfig {
   const endpoints = toEndpoints(values)
   const scopes = values.OIDC_SCOPES
@@ -47,6 +53,7 @@ export function toProviderConfig(
     userinfo: values.OIDC_USERINFO,
     timeout: values.OIDC_TIMEOUT,
     revocation: toRevocation(values),
+    forwardProxies,
     logoutHint: values.OIDC_LOGOUT_HINT,
     logoutParams: values.OIDC_LOGOUT_PARAMS ?? [],
     requiresLogoutTokenTyp: values.OIDC_LOGOUT_TOKEN_TYP === 'required',

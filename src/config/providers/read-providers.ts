@@ -10,7 +10,7 @@ import {
 } from '../read-settings.ts'
 import type { ProviderSettingValues, ServerSettingValues } from '../settings.ts'
 import { crossCheckProvider } from './cross-checks.ts'
-import { defaultProviderName, type ProviderConfig } from './provider-config.ts'
+import { defaultProviderName, type ForwardProxies, type ProviderConfig } from './provider-config.ts'
 import { toProviderConfig } from './provider-from-settings.ts'
 
 interface ReadProviders {
@@ -73,7 +73,13 @@ function toProvider(
   if (problems.length > 0 || publicUrl === undefined) return { providers: [], problems }
   // Without a problem, every setting with a default has its value.
   const all = values as ProviderSettingValues
-  return { providers: [toProviderConfig(all, { name, publicUrl, appTokenClaims })], problems }
+  const forwardProxies = toForwardProxies(server)
+  return { providers: [toProviderConfig(all, { name, publicUrl, appTokenClaims, forwardProxies })], problems }
+}
+
+function toForwardProxies(server: Partial<ServerSettingValues>): ForwardProxies | undefined {
+  const { HTTPS_PROXY: https, HTTP_PROXY: http, NO_PROXY: except = '' } = server
+  return https === undefined && http === undefined ? undefined : { https, http, except }
 }
 
 /** A response at a shared redirect URI could come from either provider (mix-up, RFC 9700 4.4.2.2). */

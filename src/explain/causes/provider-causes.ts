@@ -96,6 +96,12 @@ export const providerCauses: readonly KnownCause[] = [
   },
   {
     code: 'provider_unavailable',
+    says: /forward proxy: /,
+    cause: 'the forward proxy (HTTPS_PROXY) cannot be reached, or did not pass the call to the provider',
+    remedy: (reason) => findAdvice(transportAdvice, reason, remedies.reachProvider),
+  },
+  {
+    code: 'provider_unavailable',
     says: /JWKS/,
     cause: 'the keys of the provider cannot be fetched, so that its tokens cannot be verified',
     remedy: (reason) =>

@@ -13,7 +13,7 @@ import { findUserinfoEndpoint } from '../identity/userinfo.ts'
 import { usesDpop } from '../metadata/capabilities.ts'
 import { type AuthorizationServer, createDiscovery } from '../metadata/discovery.ts'
 import { createCircuitBreaker } from '../transport/circuit-breaker.ts'
-import { createProviderFetch, toClientCertificate } from '../transport/fetch.ts'
+import { createProviderFetch, toTransport } from '../transport/fetch.ts'
 import { isRefusal, type ProbeRefusal, toRefusal } from './probe-refusal.ts'
 import { readPostedAnswer, readRedirect } from './probed-redirect.ts'
 
@@ -62,6 +62,8 @@ export interface ProviderProbe {
    * The status of userinfo for an access token that no provider issued; undefined where there is no userinfo.
    */
   tryUserinfo(): Promise<number | undefined>
+  /** Host and port of each forward proxy that its calls went through or tried to. */
+  triedProxies: ReadonlySet<string>
   close(): Promise<void>
 }
 
@@ -73,8 +75,7 @@ interface ProbeOptions {
 
 /** Creates the probe of one provider. */
 export function createProviderProbe({ config, secrets, clock }: ProbeOptions): ProviderProbe {
-  const certificate = toClientCertificate(config)
-  const http = createProviderFetch({ timeout: config.timeout, clock, certificate })
+  const http = createProviderFetch({ ...toTransport(config), clock })
   const discovery = createDiscovery({ config, fetch: http.fetch, clock, log: () => {} })
   const dpopKeys = createDpopKeys(secrets)
   const secret = toClientSecret(config.clientAuth)
@@ -158,6 +159,8 @@ export function createProviderProbe({ config, secrets, clock }: ProbeOptions): P
       const { status } = await http.fetch(toUserinfoUrl(endpoint, 'portico-doctor').href, { headers })
       return status
     },
+
+    triedProxies: http.triedProxies,
 
     async close() {
       discovery.stop()

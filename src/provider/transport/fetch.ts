@@ -1,9 +1,9 @@
 import type { IncomingHttpHeaders } from 'node:http'
-import { Agent } from 'undici'
 import type { Clock } from '../../clock.ts'
-import type { ProviderConfig } from '../../config/providers/provider-config.ts'
+import type { ClientAuth, ForwardProxies, ProviderConfig } from '../../config/providers/provider-config.ts'
 import { AppError, isConnectionLost, toErrorCode } from '../../errors.ts'
 import { isInvalidGrant } from './oauth-errors.ts'
+import { type ClientCertificate, createOutgoingAgent, findForwardProxyError } from './outgoing-agent.ts'
 import { createResponse, type ProviderResponse } from './response.ts'
 import { sendRequest } from './send-request.ts'
 import { providerUnavailable } from './unavailable.ts'
@@ -18,18 +18,14 @@ export interface ProviderRequest {
   body?: unknown
 }
 
-/** A client certificate and its key, in PEM. */
-interface ClientCertificate {
-  cert: string
-  key: string
-}
-
 interface ProviderFetchOptions {
   /** Deadline of one call in milliseconds, from its start to the last byte of the response. */
   timeout: number
   clock: Clock
   /** The certificate that this client authenticates with, if any. */
   certificate?: ClientCertificate | undefined
+  /** The proxies that calls go through, if any. */
+  forwardProxies?: ForwardProxies | undefined
 }
 
 /** More than any discovery document, key set or token response needs. */
@@ -48,21 +44,19 @@ const maxRetryAfter = 300
  *
  * The returned function throws AppError `provider_unavailable`.
  */
-export function createProviderFetch({ timeout, clock, certificate }: ProviderFetchOptions): {
+export function createProviderFetch({ timeout, clock, certificate, forwardProxies }: ProviderFetchOptions): {
   fetch: ProviderFetch
+  /** Host and port of each forward proxy that was tried so far. */
+  triedProxies: ReadonlySet<string>
   close(): Promise<void>
 } {
-  const agent = new Agent({
-    connections: 128,
-    keepAliveTimeout: 30_000,
-    connect: { timeout, ...certificate },
-  })
+  const { dispatcher, triedProxies } = createOutgoingAgent({ timeout, certificate, forwardProxies })
 
   const call: ProviderFetch = async (
     url,
     { method = 'GET', headers: requestHeaders = {}, body: content },
   ) => {
-    const { status, headers, body, bodyError } = await sendRequest(agent, {
+    const { status, headers, body, bodyError } = await sendRequest(dispatcher, {
       url,
       method,
       headers: requestHeaders,
@@ -89,16 +83,26 @@ export function createProviderFetch({ timeout, clock, certificate }: ProviderFet
       call(url, init).catch((error: unknown) => {
         throw translateFetchError(error)
       }),
-    close: () => agent.close(),
+    triedProxies,
+    close: () => dispatcher.close(),
   }
 }
 
+/** How the calls of a provider are made. */
+export const toTransport = ({ clientAuth, timeout, forwardProxies }: ProviderConfig) => ({
+  timeout,
+  forwardProxies,
+  certificate: toClientCertificate(clientAuth),
+})
+
 /** The certificate of a client that authenticates by mutual TLS (RFC 8705 2). */
-export const toClientCertificate = ({ clientAuth }: ProviderConfig): ClientCertificate | undefined =>
+const toClientCertificate = (clientAuth: ClientAuth): ClientCertificate | undefined =>
   clientAuth.method === 'tls_client_auth' ? { cert: clientAuth.certificate, key: clientAuth.key } : undefined
 
 function translateFetchError(error: unknown): AppError {
   if (error instanceof AppError) return error
+  const ofProxy = findForwardProxyError(error)
+  if (ofProxy !== undefined) return ofProxy
   const reason = toNetworkReason(error)
   // A firewall may end a connection because of what a single user sent.
   const outage = isConnectionLost(error) ? 'connection-lost' : 'no-answer'

@@ -23,6 +23,7 @@ export type SecretKind =
   | 'operator secret'
   | 'forward-auth secret'
   | 'Redis password'
+  | 'forward proxy password'
   | 'cookie'
 
 /** Names the folder of a run in the environment of all its processes; nothing is recorded without it. */

@@ -27,8 +27,9 @@ export function recordSettings(env: Readonly<Record<string, string | undefined>>
     if (/^(OIDC_CLIENT_KEY|APP_TOKEN_KEYS)/.test(name)) {
       for (const [, secret] of value.matchAll(/"d" *: *"([\w-]+)"/g)) recordSecret('private key', secret)
     }
-    if (name === 'REDIS_URL' && URL.canParse(value)) {
-      recordSecret('Redis password', decodeURIComponent(new URL(value).password))
+    const kindOfUrl = name === 'REDIS_URL' ? 'Redis password' : 'forward proxy password'
+    if (/^(REDIS_URL|HTTPS?_PROXY)$/i.test(name) && URL.canParse(value)) {
+      recordSecret(kindOfUrl, decodeURIComponent(new URL(value).password))
     }
   }
 }

@@ -10,13 +10,19 @@ import type { TestCertificate } from '../network/certificate.ts'
 export interface ProviderVariantOptions extends Omit<DemoProviderOptions, 'origin' | 'more'> {
   /** Speak TLS with this certificate, and ask clients for theirs, which must be `client`. */
   tls?: { server: TestCertificate; client: TestCertificate }
+  /** Print the path of each request, and the address that it came from. */
+  printsCallers?: boolean
 }
 
 /**
  * Runs a variant of the demo's provider in a process of its own. Reads its options from the environment, and
  * prints its origin once it listens.
  */
-const { tls, ...options } = JSON.parse(process.env.OPTIONS ?? '{}') as ProviderVariantOptions
+const {
+  tls,
+  printsCallers = false,
+  ...options
+} = JSON.parse(process.env.OPTIONS ?? '{}') as ProviderVariantOptions
 
 const socketOf = (ctx: KoaContextWithOIDC) => ctx.req.socket as TLSSocket
 
@@ -54,6 +60,9 @@ server.listen(0, '127.0.0.1', async () => {
         : { clientAuthMethods: ['none', 'tls_client_auth'], features: { mTLS: mutualTls } }),
     },
   })
+  if (printsCallers) {
+    server.on('request', ({ url, socket }) => process.stdout.write(`${socket.remoteAddress} ${url}\n`))
+  }
   server.on('request', app)
   process.stdout.write(`${origin}\n`)
 })

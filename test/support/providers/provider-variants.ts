@@ -47,7 +47,7 @@ export async function startProviderVariant(
   variant: VariantName,
   auth: ClientAuthName,
   certificates: MutualTls,
-  options: VariantOptions & { thin?: boolean } = {},
+  options: VariantOptions & Pick<ProviderVariantOptions, 'thin' | 'printsCallers'> = {},
 ) {
   const client = await createClient(variant, auth, certificates)
   const handed: ProviderVariantOptions = {

@@ -189,6 +189,9 @@ export async function startScriptedProvider({
     revocation: 0,
     pushed: 0,
   }
+  /** The addresses from which connections came. */
+  const callers = new Set<string | undefined>()
+  server.server.on('connection', ({ remoteAddress }) => callers.add(remoteAddress))
   let clock: { now(): number } = Date
   let rotates = true
   let script: ProviderScript = {}
@@ -395,6 +398,7 @@ export async function startScriptedProvider({
     port: Number(new URL(server.origin).port),
     goodKey,
     calls,
+    callers,
     /** Follows this script from now on. */
     script(next: ProviderScript) {
       script = next

@@ -23,6 +23,7 @@ const secrets: [SecretKind, string][] = [
   ['operator secret', token('operator')],
   ['forward-auth secret', token('forward')],
   ['Redis password', token('redis')],
+  ['forward proxy password', token('outbound')],
   ['cookie', `${token('session')}.${token('signature')}%2B`],
 ]
 

@@ -48,6 +48,7 @@ test.each<[string, () => void, string[]]>([
         APP_TOKEN_KEYS: `[{"kty":"EC","d":"${secret('app')}"}]`,
         OIDC_CLIENT_KEY: `{"kty":"EC","d":"${secret('key')}"}`,
         REDIS_URL: `redis://user:${secret('redis')}%2B@127.0.0.1:6379`,
+        https_proxy: `http://user:${secret('forward')}%2B@127.0.0.1:3128`,
         PUBLIC_URL: 'https://app.example.com',
       }),
     [
@@ -59,6 +60,7 @@ test.each<[string, () => void, string[]]>([
       `private key: ${secret('app')}`,
       `private key: ${secret('key')}`,
       `Redis password: ${secret('redis')}+`,
+      `forward proxy password: ${secret('forward')}+`,
     ],
   ],
   [

@@ -297,6 +297,13 @@ describe('problems (R11: no redirect URI, issuer or origin by plain http but on 
     ['REDIS_URL', 'redis+sentinel://host:26379'],
     ['REDIS_URL', 'redis+sentinel://user:1?2@host/master'],
     ['REDIS_URL', 'redis+sentinel://:p%zz@host/master'],
+    ['HTTPS_PROXY', 'socks5://proxy.example.com:1080'],
+    ['HTTPS_PROXY', 'http://user:pa/ss@proxy.example.com:3128'],
+    ['HTTPS_PROXY', 'http://user:pa#ss@proxy.example.com:3128'],
+    ['HTTPS_PROXY', 'http://user:pa%zz@proxy.example.com:3128'],
+    ['HTTP_PROXY', 'http://proxy.example.com:3128/path'],
+    ['NO_PROXY', 'https://idp.example.com'],
+    ['NO_PROXY', 'idp.*.com'],
     ['RATE_LIMIT_LOGIN', '30'],
     ['RATE_LIMIT_LOGIN', '0/1m'],
     ['RATE_LIMIT_LOGIN', '30/1'],
@@ -473,6 +480,20 @@ describe('secrets', () => {
     expect(problemsOf({ ...minimal, ...file, OIDC_CLIENT_SECRET: 's' })).toEqual([
       expect.stringContaining('given twice'),
     ])
+  })
+
+  test('the password of a forward proxy is not printed, in capital or small letters', () => {
+    const address = 'http://user:canary@proxy.example.com:3128'
+    const {
+      HTTPS_PROXY: https,
+      http_proxy: small,
+      HTTP_PROXY: http,
+    } = describeSettings({
+      HTTPS_PROXY: address,
+      http_proxy: address,
+    })
+    expect([https, small, http]).toEqual(['[redacted]', undefined, '[redacted]'])
+    expect(problemsOf({ ...minimal, https_proxy: `${address}/path` }).join()).not.toContain('canary')
   })
 
   test('are never printed, neither in problems nor in the start log', () => {

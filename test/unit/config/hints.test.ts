@@ -139,6 +139,11 @@ describe('a variable that is no setting', () => {
     },
   )
 
+  test('what other programs read beside HTTP_PROXY is not taken for it', () => {
+    const others = { FTP_PROXY: 'x', ALL_PROXY: 'x', https_proxy: 'http://x', HTTP_PROXY: 'http://x' }
+    expect(findUnknownVariables({ ...minimal, ...others })).toEqual([])
+  })
+
   test('PROVIDERS_FILE and a mounted file count as set', () => {
     const { OIDC_ISSUER: _, OIDC_CLIENT_ID: __, ...server } = minimal
     const names = { ISSUER: 'x', CLIENT_ID: 'x', SESSION_SECRET: 'x' }

@@ -40,6 +40,7 @@ const config = {
   userinfo: 'auto',
   timeout: 1_000,
   revocation: 'auto',
+  forwardProxies: undefined,
   logoutHint: 'auto',
   logoutParams: [],
   requiresLogoutTokenTyp: false,
