@@ -2,6 +2,7 @@ import { appTokenTypes, signingAlgs } from '../crypto/app-token-header.ts'
 import { icon, label } from './providers/appearance.ts'
 import { appleTeamId, certificate, certificateKey, clientKeys } from './providers/client-credentials.ts'
 import { providersFile } from './providers/providers-file.ts'
+import { tenantIds } from './providers/tenants.ts'
 import { routesFile } from './proxy/routes-file.ts'
 import { callerSecret, introspectionClients } from './values/caller-secrets.ts'
 import { duration, rateLimit } from './values/duration-parsers.ts'
@@ -66,6 +67,7 @@ const setting = <T, const S extends Omit<Setting<T>, 'parse'>>(
 /** The settings of one provider: from the environment or, for several providers, from PROVIDERS_FILE. */
 export const providerSettings = {
   OIDC_ISSUER: setting(issuer, { example: 'https://example.okta.com/oauth2/default' }),
+  OIDC_ALLOWED_TENANTS: setting(tenantIds, { example: '8eaef023-2b34-4da1-9baa-8bc8c9d6a490' }),
   OAUTH_AUTHORIZATION_ENDPOINT: setting(endpoint, {
     example: 'https://idp.example.com/oauth2/authorize',
   }),

@@ -14,6 +14,8 @@ export interface PorticoSettings {
   readonly providersFile?: string | undefined
   /** The provider's issuer, exactly as it writes itself. */
   readonly oidcIssuer?: string | undefined
+  /** The ids of the tenants whose users may sign in, with an issuer of Entra ID for many tenants. */
+  readonly oidcAllowedTenants?: string | readonly string[] | undefined
   /** The authorization endpoint of a provider without discovery. */
   readonly oauthAuthorizationEndpoint?: string | undefined
   /** The token endpoint of a provider without discovery. */

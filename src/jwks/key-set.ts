@@ -10,8 +10,13 @@ import {
 } from 'jose'
 import { createTokenMemory } from './token-memory.ts'
 
-/** What a JWT is compared with: `algorithms` are those that its signature may have. */
-export type ExpectedJwt = JWTClaimVerificationOptions & { algorithms: readonly string[] }
+/** What a JWT is compared with. */
+export interface ExpectedJwt extends JWTClaimVerificationOptions {
+  /** The algorithms that its signature may have. */
+  algorithms: readonly string[]
+  /** Which of the keys may sign it; all of them where it is undefined. */
+  mayBeSignedBy?: (jwk: JWK) => boolean
+}
 
 /** The public keys of one issuer, imported once. */
 export interface KeySet {
@@ -99,7 +104,7 @@ export function createKeySet({ keys: jwks }: JSONWebKeySet, { remembered = 0 }: 
   return {
     verify(jwt, expected) {
       const algorithm = chooseAlgorithm(jwt, expected.algorithms)
-      const candidates = findKeys(jwt, algorithm)
+      const candidates = findKeys(jwt, algorithm).filter(({ jwk }) => expected.mayBeSignedBy?.(jwk) ?? true)
       const [first, ...others] = candidates
       if (first === undefined) throw new errors.JWKSNoMatchingKey()
       // One that cannot be used is a fault of the key set; but if others fit, they may have signed.

@@ -127,8 +127,7 @@ export function createCompleteLogin({
       return { outcome: 'verified', newSession, returnTo, transaction, response, arrivedAt }
     } catch (error) {
       await settlement.recordFailure(response, error, log)
-      const { providerSub }: Partial<IdentifiedRefusal> = error instanceof IdentifiedRefusal ? error : {}
-      const appSub = providerSub && `${provider.subjectPrefix}${providerSub}`
+      const { appSub }: Partial<IdentifiedRefusal> = error instanceof IdentifiedRefusal ? error : {}
       throw toLoginFailure(error, transaction, appSub)
     }
   }

@@ -32,12 +32,12 @@ export function createBackChannelLogout({
     const addressed = providers.findByLogoutToken(logoutToken)
     const [provider] = addressed
     if (provider === undefined) throw invalidLogoutToken('iss and aud match no configured provider')
-    const { issuer } = provider
     const names = addressed.map(({ name }) => name)
     const request = await provider.verifyLogoutToken(logoutToken)
+    const { issuer } = request
     if (await replayDetection.isReplay(issuer, request.jti)) throw invalidLogoutToken('jti was used before')
     const ended = await termination.endAll(
-      toGroup(issuer, request),
+      toGroup(request),
       'back_channel_logout',
       ({ identity }) =>
         names.includes(identity.providerName) &&
@@ -52,7 +52,7 @@ export function createBackChannelLogout({
  * The sessions that a logout token names: those of its `sid`, or all of its `sub` where it has no `sid`
  * (OpenID Connect Back-Channel Logout 1.0, 2.7).
  */
-const toGroup = (issuer: string, { sid, sub = '' }: VerifiedLogoutToken) =>
+const toGroup = ({ issuer, sid, sub = '' }: VerifiedLogoutToken) =>
   sid === undefined ? toUserGroup({ issuer, providerSub: sub }) : toProviderSidGroup(issuer, sid)
 
 const invalidLogoutToken = (reason: string) =>

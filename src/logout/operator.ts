@@ -76,9 +76,9 @@ export function createOperatorSessions({
     if (subject === undefined) {
       throw new AppError('not_found', 'The subject does not begin with the name of a provider and a colon.')
     }
-    const { provider, providerSub } = subject
+    const { provider, issuer, providerSub } = subject
     return {
-      group: toUserGroup({ issuer: provider.issuer, providerSub }),
+      group: toUserGroup({ issuer, providerSub }),
       // Several providers may share an issuer.
       isOfProvider: ({ identity }: Session) => identity.providerName === provider.name,
     }

@@ -18,6 +18,7 @@ import {
   type TokenExchangeRequest,
 } from './grants/token-exchange.ts'
 import { createTokenRefresh, type RefusedRefresh } from './grants/token-refresh.ts'
+import { type ProviderSubject, readAppSub } from './identity/app-sub.ts'
 import { createLiveUserinfo } from './identity/live-userinfo.ts'
 import { createIdentityResolver } from './identity/resolve-identity.ts'
 import { createUserinfo } from './identity/userinfo.ts'
@@ -26,6 +27,7 @@ import { createRevocationRequest } from './logout/token-revocation.ts'
 import { createDiscovery } from './metadata/discovery.ts'
 import { fetchJwks } from './tokens/fetch-jwks.ts'
 import { createLogoutTokenVerifier, type VerifiedLogoutToken } from './tokens/logout-token.ts'
+import { toTokenIssuers } from './tokens/tenants.ts'
 import { createTokenVerifier } from './tokens/token-verifier.ts'
 import {
   createUniversalLogoutTokenVerifier,
@@ -42,14 +44,16 @@ export interface Provider {
   /** Its name in the configuration. */
   readonly name: string
   readonly issuer: string
+  /** The issuers that its tokens name: its own, or those of several tenants. */
+  readonly tokenIssuers: readonly string[]
   readonly redirectUri: string
   readonly clientId: string
   /** The `iss` of those who may call Universal Logout for this provider's users; undefined for none. */
   readonly universalLogoutIssuer: string | undefined
   /** The user claims that it may supply. */
   readonly claimNames: readonly string[]
-  /** The prefix of its users' `sub` in app tokens. */
-  readonly subjectPrefix: string
+  /** The user with this `sub` in app tokens; undefined where it cannot be one of this provider. */
+  readAppSub(appSub: string): ProviderSubject | undefined
   /** Whether its metadata is known, so that a login can begin. */
   isReady(): boolean
   /** What stops calls of each kind while the provider does not answer. */
@@ -165,11 +169,12 @@ export function createProvider({ config, secrets, clock, log, observer }: Provid
   return {
     name: config.name,
     issuer: config.issuer,
+    tokenIssuers: toTokenIssuers(config),
     redirectUri: config.redirectUri,
     clientId: config.clientId,
     universalLogoutIssuer: config.universalLogoutIssuer,
     claimNames: config.claimNames,
-    subjectPrefix: config.subjectPrefix,
+    readAppSub: (appSub) => readAppSub(config, appSub),
 
     isReady: discovery.isReady,
     breakers,

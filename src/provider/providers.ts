@@ -1,4 +1,5 @@
 import { toOktaOrg } from '../config/providers/okta.ts'
+import type { ProviderSubject } from './identity/app-sub.ts'
 import type { Provider } from './provider.ts'
 import { readUnverifiedClaims } from './tokens/unverified-claims.ts'
 
@@ -25,8 +26,8 @@ export interface Providers {
   findByLogoutToken(logoutToken: string): Provider[]
   /** The providers whose users the caller of Universal Logout may sign out; its token is not verified yet. */
   findByUniversalLogoutToken(token: string): Provider[]
-  /** The provider of an app token's `sub`, and the `sub` there. */
-  findByAppSub(appSub: string): { provider: Provider; providerSub: string } | undefined
+  /** The provider of an app token's `sub`, and the user there. */
+  findByAppSub(appSub: string): ({ provider: Provider } & ProviderSubject) | undefined
 }
 
 /** Creates the directory of providers. */
@@ -38,18 +39,23 @@ export function createProviders(all: readonly [Provider, ...Provider[]]): Provid
     find: (name) => byName.get(name),
     findConfigured({ providerName, issuer }) {
       const provider = byName.get(providerName)
-      return provider?.issuer === issuer ? provider : undefined
+      return provider !== undefined && isOfIssuer(provider, issuer) ? provider : undefined
     },
-    findByIssuer: (issuer) => all.filter((provider) => provider.issuer === issuer),
     findByInitiatedIssuer(iss) {
       const named = withoutSlash(iss)
-      return all.filter(({ issuer, universalLogoutIssuer = issuer }) =>
-        [issuer, toOktaOrg(issuer), universalLogoutIssuer].some((known) => withoutSlash(known) === named),
+      return all.filter(({ issuer, tokenIssuers, universalLogoutIssuer = issuer }) =>
+        [issuer, ...tokenIssuers, toOktaOrg(issuer), universalLogoutIssuer].some(
+          (known) => withoutSlash(known) === named,
+        ),
       )
     },
+    findByIssuer: (issuer) => all.filter((provider) => isOfIssuer(provider, issuer)),
     findByLogoutToken(token) {
       const { iss, aud } = readUnverifiedClaims(token) ?? {}
-      return all.filter(({ issuer, clientId }) => issuer === iss && [aud].flat().includes(clientId))
+      return all.filter(
+        ({ tokenIssuers, clientId }) =>
+          tokenIssuers.some((issuer) => issuer === iss) && [aud].flat().includes(clientId),
+      )
     },
     findByUniversalLogoutToken(token) {
       const { iss, sub } = readUnverifiedClaims(token) ?? {}
@@ -62,12 +68,17 @@ export function createProviders(all: readonly [Provider, ...Provider[]]): Provid
       return ofClient.length > 0 ? ofClient : ofIssuer.slice(0, 1)
     },
     findByAppSub(appSub) {
-      const provider = all.find(({ subjectPrefix }) => appSub.startsWith(subjectPrefix))
-      const providerSub = appSub.slice(provider?.subjectPrefix.length)
-      return provider === undefined || providerSub === '' ? undefined : { provider, providerSub }
+      const [found] = all.flatMap((provider) => {
+        const subject = provider.readAppSub(appSub)
+        return subject === undefined ? [] : { provider, ...subject }
+      })
+      return found
     },
   }
 }
 
 /** An issuer for a comparison that decides nothing but where a user signs in. */
 const withoutSlash = (issuer: string) => issuer.replace(/\/$/, '')
+/** A login is begun with the provider's own issuer; a session has that of the token. */
+const isOfIssuer = ({ issuer, tokenIssuers }: Provider, asked: string) =>
+  asked === issuer || tokenIssuers.includes(asked)

@@ -1,5 +1,6 @@
 import type { JWTPayload } from 'jose'
 import type { ProviderConfig } from '../config/providers/provider-config.ts'
+import { type SubjectConfig, toAppSub, toProviderSubject } from './identity/app-sub.ts'
 
 /** Claims about the user, as the provider sent them. */
 export type UserClaims = Readonly<Record<string, unknown>>
@@ -9,12 +10,14 @@ export interface ProviderIdentity {
   /** The name of the provider in the configuration. */
   readonly providerName: string
   /**
-   * The provider's issuer; a user is identified by (issuer, sub), never by e-mail (OWASP ASVS 5.0, 6.8.1).
+   * The issuer of the user's tokens: the provider's, or that of a tenant. A user is identified by (issuer, sub),
+   * never by e-mail (OWASP ASVS 5.0, 6.8.1).
    */
   readonly issuer: string
   readonly providerSub: string
   /**
-   * The `sub` of app tokens: the provider's `sub`, prefixed with the provider's name where there are several.
+   * The `sub` of app tokens: the provider's `sub`, prefixed with the names of provider and tenant where there
+   * are several.
    */
   readonly appSub: string
   /** The user id that a plain OAuth 2.0 provider puts into its userinfo URL. */
@@ -57,16 +60,16 @@ export interface AuthenticatedUser {
 
 /** The identity in the claims of a verified ID token; without an ID token, the claims are a `sub` only. */
 export function toIdentity(
-  config: Pick<ProviderConfig, 'name' | 'issuer' | 'subjectPrefix'>,
+  config: SubjectConfig & Pick<ProviderConfig, 'name'>,
   token: JWTPayload & { sub: string },
   { claims, userId }: { claims: UserClaims; userId: string | undefined },
 ): ProviderIdentity {
-  const { sub, auth_time: authTime, acr, amr, sid, nonce } = token
+  const { auth_time: authTime, acr, amr, sid, nonce } = token
+  const subject = toProviderSubject(config, token)
   return {
     providerName: config.name,
-    issuer: config.issuer,
-    providerSub: sub,
-    appSub: `${config.subjectPrefix}${sub}`,
+    ...subject,
+    appSub: toAppSub(config, subject),
     claims,
     userId,
     authTime: typeof authTime === 'number' ? authTime : undefined,

@@ -3,6 +3,7 @@ import { toBasePath } from '../cross-checks.ts'
 import { isKeyOf } from './client-credentials.ts'
 import { appleKeySigns, keyIdNamesOneKey } from './client-key-checks.ts'
 import { type ProviderValues, toAccessTokenAudience, toClientAuthMethod } from './provider-from-settings.ts'
+import { isOfAllTenants } from './tenants.ts'
 
 /** What a check has to know besides the provider's settings. */
 interface ProviderContext {
@@ -23,6 +24,7 @@ export function crossCheckProvider(values: ProviderValues, context: ProviderCont
 const crossChecks: readonly CrossCheck[] = [
   issuerOrEndpointsAreSet,
   endpointsAreNotSetWithDiscovery,
+  tenantsAreNamedWhereThereAreMany,
   keysHaveAnIssuer,
   clientIdIsSet,
   clientAuthHasItsCredentials,
@@ -83,6 +85,36 @@ function endpointsAreNotSetWithDiscovery(values: ProviderValues): Problem | unde
     problem: 'is set beside OIDC_ISSUER, whose discovery document contains it: remove one of them',
     isSurplus: true,
   }
+}
+
+function tenantsAreNamedWhereThereAreMany(values: ProviderValues): Problem | undefined {
+  const {
+    OIDC_ISSUER: issuer = '',
+    OIDC_ALLOWED_TENANTS: tenants,
+    OIDC_UNIVERSAL_LOGOUT_ISSUER: caller,
+  } = values
+  const isNeeded = isOfAllTenants(issuer)
+  if (isNeeded && tenants === undefined) {
+    return {
+      variable: 'OIDC_ALLOWED_TENANTS',
+      problem:
+        'is needed with this OIDC_ISSUER, by which anyone with a Microsoft account could sign in: name the tenants, or make OIDC_ISSUER that of one',
+    }
+  }
+  if (!isNeeded && tenants !== undefined) {
+    return {
+      variable: 'OIDC_ALLOWED_TENANTS',
+      problem: 'is only for an OIDC_ISSUER of all tenants: .../organizations/v2.0 or .../common/v2.0',
+      isSurplus: true,
+    }
+  }
+  return isNeeded && caller !== undefined
+    ? {
+        variable: 'OIDC_UNIVERSAL_LOGOUT_ISSUER',
+        problem: 'is set beside OIDC_ALLOWED_TENANTS: there is no Universal Logout for several tenants',
+        isSurplus: true,
+      }
+    : undefined
 }
 
 function keysHaveAnIssuer(values: ProviderValues): Problem | undefined {

@@ -35,6 +35,14 @@ export interface ForwardProxies {
   except: string
 }
 
+/** The tenants of Entra ID whose users may sign in, for its issuers `common` and `organizations`. */
+export interface Tenants {
+  /** The issuer in the discovery document, and of keys that may sign for each tenant: with `{tenantid}`. */
+  template: string
+  /** The ids of the allowed tenants by their issuers, which are the ones in tokens. */
+  byIssuer: ReadonlyMap<string, string>
+}
+
 /** One provider. All durations are milliseconds. */
 export interface ProviderConfig {
   /** Its name in the configuration, as in `/api/login?provider=`. */
@@ -47,6 +55,8 @@ export interface ProviderConfig {
    * Its issuer; of a provider without one, the address of its token endpoint. A part of the key of each user.
    */
   issuer: string
+  /** Undefined where `issuer` is the one in tokens. */
+  tenants: Tenants | undefined
   /** Undefined where discovery provides them. */
   endpoints: StaticEndpoints | undefined
   /** False for a plain OAuth 2.0 provider without keys or without the scope openid: ID tokens are ignored. */

@@ -8,7 +8,9 @@ import {
   defaultProviderName,
   type ProviderConfig,
   type StaticEndpoints,
+  type Tenants,
 } from './provider-config.ts'
+import { isOfAllTenants, toTenants } from './tenants.ts'
 
 /** Settings of one provider that parsed. One with a problem of its own is absent. */
 export type ProviderValues = Partial<ProviderSettingValues>
@@ -33,6 +35,7 @@ export function toProviderConfig(
     label: values.label ?? name.charAt(0).toUpperCase() + name.slice(1),
     icon: values.icon,
     issuer: values.OIDC_ISSUER ?? values.OAUTH_ISSUER ?? endpoints?.token ?? '',
+    tenants: toTenantsOf(values),
     endpoints,
     verifiesIdToken,
     userIdField: values.OAUTH_USER_ID_FIELD,
@@ -66,6 +69,11 @@ export function toProviderConfig(
     }),
     subjectPrefix: name === defaultProviderName ? '' : `${name}:`,
   }
+}
+
+function toTenantsOf(values: ProviderSettingValues): Tenants | undefined {
+  const { OIDC_ISSUER: issuer, OIDC_ALLOWED_TENANTS: allowed } = values
+  return issuer === undefined || allowed === undefined ? undefined : toTenants(issuer, allowed)
 }
 
 /**
@@ -158,6 +166,7 @@ function toUniversalLogoutIssuer(
 ): string | undefined {
   const { OIDC_UNIVERSAL_LOGOUT_ISSUER: given, OIDC_ISSUER: issuer = values.OAUTH_ISSUER } = values
   if (given !== undefined) return given
-  if (issuer === undefined || !verifiesIdToken) return undefined
+  // Entra ID has no Universal Logout, and its issuer for all tenants signs nothing.
+  if (issuer === undefined || !verifiesIdToken || isOfAllTenants(issuer)) return undefined
   return toOktaOrg(issuer)
 }

@@ -22,13 +22,13 @@ export async function checkDiscovery({ provider, probe }: Examination): Promise<
   try {
     const document = await probe.get(address)
     const issuer = readIssuer(document)
-    if (issuer !== provider.issuer)
+    if (issuer !== (provider.tenants?.template ?? provider.issuer))
       return { findings: [await explainOtherIssuer(provider, probe, document, issuer)] }
     const server = await probe.discover()
     return {
       server,
       findings: [
-        pass(check, `${address} names exactly this issuer`),
+        pass(check, `${address} names ${describeIssuers(provider)}`),
         ...describeOktaServer(provider.issuer),
         ...checkClock(document, provider),
       ],
@@ -40,6 +40,11 @@ export async function checkDiscovery({ provider, probe }: Examination): Promise<
 }
 
 const check = 'discovery'
+
+function describeIssuers({ tenants }: ProviderConfig): string {
+  if (tenants === undefined) return 'exactly this issuer'
+  return `an issuer for each tenant; may sign in: users of ${[...tenants.byIssuer.values()].join(', ')}`
+}
 
 /** The address of the discovery document (OpenID Connect Discovery 1.0, 4). */
 const toDocumentAddress = (issuer: string) => `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`

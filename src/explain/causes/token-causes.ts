@@ -25,6 +25,13 @@ export const tokenCauses: readonly KnownCause[] = [
   },
   {
     code: 'invalid_id_token',
+    says: /its tenant is not one of/,
+    cause: 'the user is of an organization that may not sign in',
+    remedy:
+      'add its tenant id to OIDC_ALLOWED_TENANTS if its users may; a user who has an account of an allowed one as well chooses it with OIDC_AUTHORIZATION_PARAMS=prompt=select_account',
+  },
+  {
+    code: 'invalid_id_token',
     says: / iss\b/,
     cause: 'the ID token is of another issuer than OIDC_ISSUER',
     remedy: compareIssuer,

@@ -70,7 +70,7 @@ export function createCodeExchange({
     const access = { accessToken: tokens.accessToken, dpop }
     const identity = await identityResolver
       .identify(server, { idToken, userId, log: request.log }, access)
-      .catch((error: unknown) => fail(identifyError(error, idToken?.sub), request))
+      .catch((error: unknown) => fail(identifyError(error, config, idToken), request))
     return { identity, tokens }
   }
 
@@ -98,7 +98,7 @@ export function createCodeExchange({
     const { scopes, expiresAt } = await verifier
       .verifyAccessToken(accessToken, dpop?.thumbprint)
       .catch((error: unknown) => {
-        throw identifyError(error, idToken?.sub)
+        throw identifyError(error, config, idToken)
       })
     return {
       ...{ server, dpop, idToken, userId: readResponseUserId(response, config) },

@@ -1,13 +1,15 @@
 import * as client from 'openid-client'
+import { z } from 'zod'
 import type { Clock } from '../../clock.ts'
 import type { ProviderConfig, StaticEndpoints } from '../../config/providers/provider-config.ts'
 import type { AppError } from '../../errors.ts'
 import { type Log, toLogText } from '../../telemetry/events.ts'
 import { createClientAuth } from '../client/client-authentication.ts'
 import { normalizeTokenResponses } from '../grants/normalize-token-response.ts'
+import { fetchJson } from '../tokens/fetch-jwks.ts'
 import { translateProviderError } from '../transport/errors.ts'
 import type { ProviderFetch } from '../transport/fetch.ts'
-import { providerUnavailable } from '../transport/unavailable.ts'
+import { ProviderUnavailable, prefixReason, providerUnavailable } from '../transport/unavailable.ts'
 import { omitEmpty } from './omit-empty.ts'
 import { toStaticMetadata } from './static-metadata.ts'
 
@@ -55,7 +57,7 @@ const slowestRetry = 30_000
 /** One fetch at a time, retried with back-off; known metadata is used while a newer one cannot be fetched. */
 function createLiveDiscovery(options: DiscoveryOptions): Discovery {
   const { clock, log } = options
-  const { issuer } = options.config
+  const { issuer, tenants } = options.config
   let known: { server: AuthorizationServer; fetchedAt: number } | undefined
   let inFlight: Promise<AuthorizationServer> | undefined
   let failure: { error: AppError; retryAt: number; delay: number } | undefined
@@ -63,7 +65,7 @@ function createLiveDiscovery(options: DiscoveryOptions): Discovery {
   let isStopped = false
 
   function fetchOnce(): Promise<AuthorizationServer> {
-    inFlight ??= discover(options)
+    inFlight ??= (tenants === undefined ? discover(options) : discoverForTenants(options, tenants.template))
       .then(keep, (error: unknown) => {
         throw failWith(translateDiscoveryError(error))
       })
@@ -139,6 +141,24 @@ async function discover({ config, fetch, clock }: DiscoveryOptions): Promise<Aut
   return { configuration, metadata }
 }
 
+/**
+ * One discovery of an issuer for many tenants. Its document names a template in place of an issuer, which is
+ * against the specification, so that openid-client refuses it.
+ */
+async function discoverForTenants(options: DiscoveryOptions, template: string): Promise<AuthorizationServer> {
+  const { issuer } = options.config
+  const address = `${issuer}/.well-known/openid-configuration`
+  const { status, body } = await fetchJson(options.fetch, address).catch((error: unknown) => {
+    throw error instanceof ProviderUnavailable ? prefixReason(error, 'discovery') : error
+  })
+  const { data } = z.looseObject({}).safeParse(body)
+  if (data === undefined) throw providerUnavailable(`discovery: status ${status}, no discovery document`)
+  assertIssuer(data.issuer, template)
+  const metadata = omitEmpty({ ...data, issuer })
+  assertMetadata(metadata, issuer)
+  return toServer(metadata, options)
+}
+
 /** The endpoints that a login needs. */
 const neededEndpoints = ['authorization_endpoint', 'token_endpoint', 'jwks_uri'] as const
 
@@ -151,12 +171,17 @@ const usedEndpoints = [
   'end_session_endpoint',
 ] as const
 
+/**
+ * Section 4.3 requires the same text; openid-client compares normalized URLs, with exceptions for two
+ * vendors.
+ */
+function assertIssuer(named: unknown, expected: string): void {
+  if (named === expected) return
+  throw providerUnavailable(`discovery: the document says issuer is ${toLogText(String(named))}`)
+}
+
 function assertMetadata(metadata: client.ServerMetadata, issuer: string): void {
-  // openid-client compares normalized URLs, with exceptions for two vendors; section 4.3 requires the same
-  // text.
-  if (metadata.issuer !== issuer) {
-    throw providerUnavailable(`discovery: the document says issuer is ${toLogText(metadata.issuer)}`)
-  }
+  assertIssuer(metadata.issuer, issuer)
   for (const name of neededEndpoints) {
     if (metadata[name] === undefined) throw providerUnavailable(`discovery: ${name} is missing`)
   }
@@ -172,11 +197,13 @@ function assertMetadata(metadata: client.ServerMetadata, issuer: string): void {
 }
 
 /** A plain OAuth 2.0 provider, whose metadata is known from the configuration. */
-function toStaticServer(
-  endpoints: StaticEndpoints,
+const toStaticServer = (endpoints: StaticEndpoints, options: DiscoveryOptions): AuthorizationServer =>
+  toServer(toStaticMetadata(options.config, endpoints), options)
+
+function toServer(
+  metadata: client.ServerMetadata,
   { config, fetch, clock }: DiscoveryOptions,
 ): AuthorizationServer {
-  const metadata = toStaticMetadata(config, endpoints)
   const auth = createClientAuth(config, clock)
   const configuration = new client.Configuration(metadata, config.clientId, toClientMetadata(config), auth)
   configuration[client.customFetch] = toCustomFetch(fetch, config)

@@ -93,6 +93,10 @@ const didNotSignInInTheFuture: ClaimCheck<Expected> = (
     ? undefined
     : 'auth_time lies in the future, or is no number'
 
+/** With many tenants, the same `sub` of another issuer is another user. */
+const issuerIsTheSame: ClaimCheck<ExpectedRefreshedIdToken> = ({ iss }, { identity }) =>
+  iss === identity.issuer ? undefined : 'iss is another one than at the login'
+
 const subjectIsTheSame: ClaimCheck<ExpectedRefreshedIdToken> = ({ sub }, { identity }) =>
   sub === identity.providerSub ? undefined : 'sub is another one than at the login'
 
@@ -125,6 +129,7 @@ const loginChecks: readonly ClaimCheck<ExpectedIdToken>[] = [nonceIsOfThisLogin,
 
 /** These tie the token of a refresh to the login it continues (OpenID Connect Core 12.2). */
 const refreshChecks: readonly ClaimCheck<ExpectedRefreshedIdToken>[] = [
+  issuerIsTheSame,
   subjectIsTheSame,
   authTimeIsNotEarlier,
   nonceIsTheSame,

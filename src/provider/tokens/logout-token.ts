@@ -5,9 +5,12 @@ import type { JwksCache } from '../../jwks/jwks-cache.ts'
 import { tokenError, translateTokenError } from '../transport/errors.ts'
 import { type ClaimCheck, firstProblem } from './claim-check.ts'
 import { audiencesAreTrusted, wasNotIssuedInTheFuture } from './id-token-checks.ts'
+import { expectIssuer } from './tenants.ts'
 
 /** Whose sessions a verified logout token ends: those of one session at the provider, or all of a user. */
 export interface VerifiedLogoutToken {
+  /** The issuer of the users that it is about. */
+  issuer: string
   sub: string | undefined
   sid: string | undefined
   /** Identifies the token, which may be used once. */
@@ -38,14 +41,14 @@ const lifetimeWithoutExp = 2 * 60
  * @throws AppError `invalid_logout_token`, its reason naming the check; `provider_unavailable` without keys
  */
 export function createLogoutTokenVerifier({ config, keys, clock }: LogoutTokenVerifierOptions) {
-  const { issuer, clientId, trustedAudiences, idTokenAlg: alg, requiresLogoutTokenTyp } = config
+  const { clientId, trustedAudiences, idTokenAlg: alg, requiresLogoutTokenTyp } = config
   const clockTolerance = config.clockTolerance / 1000
 
   return async (token: string): Promise<VerifiedLogoutToken> => {
     const now = clock.now()
     const claims = await keys
       .verify(token, {
-        issuer,
+        ...expectIssuer(config, token),
         audience: clientId,
         algorithms: [alg],
         requiredClaims: ['iat'],
@@ -58,8 +61,9 @@ export function createLogoutTokenVerifier({ config, keys, clock }: LogoutTokenVe
     assertType(token, requiresLogoutTokenTyp)
     const failed = firstProblem(checks, claims, { clientId, trustedAudiences, now, clockTolerance })
     if (failed !== undefined) throw tokenError('invalid_logout_token', failed.problem)
-    const { sub, sid, jti = '', iat = 0, exp = iat + lifetimeWithoutExp } = claims
+    const { iss = '', sub, sid, jti = '', iat = 0, exp = iat + lifetimeWithoutExp } = claims
     return {
+      issuer: iss,
       sub,
       sid: typeof sid === 'string' ? sid : undefined,
       jti,

@@ -14,6 +14,7 @@ import {
   type ExpectedIdToken,
   type ExpectedRefreshedIdToken,
 } from './id-token-checks.ts'
+import { assertTenant, expectIssuer, findForeignTenant } from './tenants.ts'
 
 /** Verifies the tokens that one provider issued to this client. */
 export interface TokenVerifier {
@@ -77,7 +78,7 @@ export const asymmetricAlgs = 'RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 E
 
 /** Creates the verifier of one provider's tokens. */
 export function createTokenVerifier({ config, keys, clock }: TokenVerifierOptions): TokenVerifier {
-  const { issuer, clientId, trustedAudiences, idTokenAlg: alg, accessToken: accessTokenFormat } = config
+  const { clientId, trustedAudiences, idTokenAlg: alg, accessToken: accessTokenFormat } = config
   const clockTolerance = config.clockTolerance / 1000
   const time = () => ({ clockTolerance, currentDate: new Date(clock.now()) })
 
@@ -85,15 +86,19 @@ export function createTokenVerifier({ config, keys, clock }: TokenVerifierOption
   const verifyIdTokenJws = (token: string) =>
     keys
       .verify(token, {
-        issuer,
+        ...expectIssuer(config, token),
         audience: clientId,
         algorithms: [alg],
         requiredClaims: ['exp', 'iat'],
         ...time(),
       })
-      .then(toStandardClaims, (error: unknown) => {
+      .catch((error: unknown) => {
         if (error instanceof errors.JOSEAlgNotAllowed) throw wrongAlg(token, alg)
-        throw translateTokenError(error, 'invalid_id_token')
+        throw findForeignTenant(error, config) ?? translateTokenError(error, 'invalid_id_token')
+      })
+      .then((claims) => {
+        assertTenant(claims, config)
+        return toStandardClaims(claims)
       })
 
   const ownExpectations = (): OwnExpectations => ({
@@ -116,7 +121,7 @@ export function createTokenVerifier({ config, keys, clock }: TokenVerifierOption
       try {
         assertAuthentication(claims, all)
       } catch (error) {
-        throw identifyError(error, claims.sub)
+        throw identifyError(error, config, claims)
       }
       return claims
     },
@@ -128,7 +133,12 @@ export function createTokenVerifier({ config, keys, clock }: TokenVerifierOption
     },
 
     async verifyUserinfo(token) {
-      const options = { issuer, audience: clientId, algorithms: asymmetricAlgs, ...time() }
+      const options = {
+        ...expectIssuer(config, token),
+        audience: clientId,
+        algorithms: asymmetricAlgs,
+        ...time(),
+      }
       return keys.verify(token, options).catch((error: unknown) => {
         throw translateTokenError(error, 'invalid_userinfo')
       })
@@ -137,7 +147,8 @@ export function createTokenVerifier({ config, keys, clock }: TokenVerifierOption
     async verifyAccessToken(token, dpopThumbprint) {
       if (accessTokenFormat.format === 'opaque') return {}
       const { audience } = accessTokenFormat
-      const options = { issuer, audience, algorithms: asymmetricAlgs, requiredClaims: ['exp'], ...time() }
+      const expected = { audience, algorithms: asymmetricAlgs, requiredClaims: ['exp'], ...time() }
+      const options = { ...expectIssuer(config, token), ...expected }
       const claims = await keys.verify(token, options).catch((error: unknown) => {
         throw translateTokenError(error, 'invalid_access_token')
       })

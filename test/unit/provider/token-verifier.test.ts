@@ -41,6 +41,7 @@ const config = {
   timeout: 1_000,
   revocation: 'auto',
   forwardProxies: undefined,
+  tenants: undefined,
   logoutHint: 'auto',
   logoutParams: [],
   requiresLogoutTokenTyp: false,
