@@ -10,8 +10,8 @@ export interface ProviderIdentity {
   /** The name of the provider in the configuration. */
   readonly providerName: string
   /**
-   * The issuer of the user's tokens: the provider's, or that of a tenant. A user is identified by (issuer, sub),
-   * never by e-mail (OWASP ASVS 5.0, 6.8.1).
+   * The issuer of the user's tokens: the provider's, or that of a tenant. A user is identified by (issuer,
+   * sub), never by e-mail (OWASP ASVS 5.0, 6.8.1).
    */
   readonly issuer: string
   readonly providerSub: string

@@ -5,12 +5,13 @@ import { afterAll, test as base, describe, expect } from 'vitest'
 import { systemClock } from '../../../src/clock.ts'
 import { examine } from '../../../src/doctor/doctor.ts'
 import { createTestBrowser } from '../../support/browser.ts'
-import { hours, seconds } from '../../support/clock.ts'
+import { hours, minutes, seconds } from '../../support/clock.ts'
 import { toLine } from '../../support/examination.ts'
 import { closeAfterTest, idp, providerPerFile } from '../../support/fixtures.ts'
 import { proxyAddress, startTinyproxy } from '../../support/forward-proxy/tinyproxy.ts'
 import { csrf, logInAtScripted, readRefusal, startLogin } from '../../support/login.ts'
 import { createCertificate, trust } from '../../support/network/certificate.ts'
+import { startTcpProxy } from '../../support/network/tcp-proxy.ts'
 import { publicUrl, startPortico, testSecret } from '../../support/portico.ts'
 import { signInAtOkta } from '../../support/providers/okta.ts'
 import { startProviderVariant } from '../../support/providers/provider-variants.ts'
@@ -158,6 +159,22 @@ describe('what the forward proxy itself refuses is told apart', () => {
     const unavailable = portico.logged.find(({ event }) => event === 'provider_unavailable')
     expect(unavailable?.reason).toBe('discovery: forward proxy: status 500')
   })
+})
+
+test('a proxy that does not answer holds up neither a call nor the end of the server, and may recover', async () => {
+  const tinyproxy = closeAfterTest(await startTinyproxy())
+  const silent = closeAfterTest(await startTcpProxy(tinyproxy.port))
+  silent.swallow()
+  const env = { HTTP_PROXY: `http://127.0.0.1:${silent.port}`, OIDC_TIMEOUT: '1s' }
+  const portico = await startPortico({ issuer: idp.issuer, env })
+  const begin = () => createTestBrowser().fetch(`${portico.url}/api/login`)
+  expect(await readRefusal(await begin())).toBe('503 provider_unavailable')
+  portico.clock.advance(minutes(1))
+  expect(await readRefusal(await begin())).toBe('503 provider_unavailable')
+  silent.mend()
+  portico.clock.advance(minutes(1))
+  expect((await begin()).status).toBe(200)
+  await portico.close()
 })
 
 test('the doctor says where no proxy is used although one is set', async () => {
