@@ -42,10 +42,11 @@ export function sendRequest(
   const chunks: Buffer[] = []
   let failure: Error | undefined
 
-  const deadline = setTimeout(
-    () => fail(providerUnavailable('deadline passed', { outage: 'no-answer' })),
-    timeout,
-  )
+  const deadline = setTimeout(() => {
+    // Before the request is sent, a firewall, a forward proxy or a full pool keeps it.
+    const reason = controller === undefined ? 'deadline passed without a connection' : 'deadline passed'
+    fail(providerUnavailable(reason, { outage: 'no-answer' }))
+  }, timeout)
 
   /**
    * Gives up, and closes the connection: the rest of the response must not become that of another request.

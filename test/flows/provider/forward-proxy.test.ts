@@ -171,6 +171,9 @@ test('a proxy that does not answer holds up neither a call nor the end of the se
   expect(await readRefusal(await begin())).toBe('503 provider_unavailable')
   portico.clock.advance(minutes(1))
   expect(await readRefusal(await begin())).toBe('503 provider_unavailable')
+  expect(portico.logged.find(({ event }) => event === 'provider_unavailable')?.reason).toBe(
+    'discovery: deadline passed without a connection',
+  )
   silent.mend()
   portico.clock.advance(minutes(1))
   expect((await begin()).status).toBe(200)

@@ -86,7 +86,10 @@ test('a request that waits for a connection until its deadline is not sent after
   await expect.poll(() => arrived).toEqual(['first'])
   const late = send({ headers: { 'x-name': 'late' }, timeout: 1_000 })
   vi.advanceTimersByTime(1_000)
-  await expect(late).rejects.toMatchObject(deadlinePassed)
+  await expect(late).rejects.toMatchObject({
+    ...deadlinePassed,
+    reason: 'deadline passed without a connection',
+  })
   held[0]?.end('done')
   expect(String((await first).body)).toBe('done')
   const last = send({ headers: { 'x-name': 'last' } })
