@@ -104,7 +104,7 @@ export function createKeySet({ keys: jwks }: JSONWebKeySet, { remembered = 0 }: 
   return {
     verify(jwt, expected) {
       const algorithm = chooseAlgorithm(jwt, expected.algorithms)
-      const candidates = findKeys(jwt, algorithm).filter(({ jwk }) => expected.mayBeSignedBy?.(jwk) ?? true)
+      const candidates = findKeys(jwt, algorithm, expected)
       const [first, ...others] = candidates
       if (first === undefined) throw new errors.JWKSNoMatchingKey()
       // One that cannot be used is a fault of the key set; but if others fit, they may have signed.
@@ -117,8 +117,12 @@ export function createKeySet({ keys: jwks }: JSONWebKeySet, { remembered = 0 }: 
     },
   }
 
-  /** The keys that a token names. If no key has its kid, a key without a kid may have signed it. */
-  function findKeys({ header: { alg, kid } }: SignedJwt, { kty, crv }: Algorithm): ImportedKey[] {
+  /** The keys that a token names, of those that may sign it. If no key has its kid, a key without a kid may have signed it. */
+  function findKeys(
+    { header: { alg, kid } }: SignedJwt,
+    { kty, crv }: Algorithm,
+    { mayBeSignedBy }: ExpectedJwt,
+  ): ImportedKey[] {
     const named = kid === undefined || kids.has(kid) ? kid : null
     return keys.filter(
       ({ jwk }) =>
@@ -127,7 +131,8 @@ export function createKeySet({ keys: jwks }: JSONWebKeySet, { remembered = 0 }: 
         (named === undefined || (jwk.kid ?? null) === named) &&
         (jwk.alg === undefined || jwk.alg === alg) &&
         (jwk.use === undefined || jwk.use === 'sig') &&
-        (jwk.key_ops === undefined || (Array.isArray(jwk.key_ops) && jwk.key_ops.includes('verify'))),
+        (jwk.key_ops === undefined || (Array.isArray(jwk.key_ops) && jwk.key_ops.includes('verify'))) &&
+        (mayBeSignedBy === undefined || mayBeSignedBy(jwk)),
     )
   }
 }

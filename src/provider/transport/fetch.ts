@@ -3,7 +3,7 @@ import type { Clock } from '../../clock.ts'
 import type { ClientAuth, ForwardProxies, ProviderConfig } from '../../config/providers/provider-config.ts'
 import { AppError, isConnectionLost, toErrorCode } from '../../errors.ts'
 import { isInvalidGrant } from './oauth-errors.ts'
-import { type ClientCertificate, createOutgoingAgent, findForwardProxyError } from './outgoing-agent.ts'
+import { type ClientCertificate, createOutgoingAgent } from './outgoing-agent.ts'
 import { createResponse, type ProviderResponse } from './response.ts'
 import { sendRequest } from './send-request.ts'
 import { providerUnavailable } from './unavailable.ts'
@@ -101,8 +101,6 @@ const toClientCertificate = (clientAuth: ClientAuth): ClientCertificate | undefi
 
 function translateFetchError(error: unknown): AppError {
   if (error instanceof AppError) return error
-  const ofProxy = findForwardProxyError(error)
-  if (ofProxy !== undefined) return ofProxy
   const reason = toNetworkReason(error)
   // A firewall may end a connection because of what a single user sent.
   const outage = isConnectionLost(error) ? 'connection-lost' : 'no-answer'

@@ -1,4 +1,4 @@
-import { Agent, type buildConnector, type Dispatcher, EnvHttpProxyAgent, errors, Pool } from 'undici'
+import { Agent, type Dispatcher, EnvHttpProxyAgent, Pool } from 'undici'
 import type { ForwardProxies } from '../../config/providers/provider-config.ts'
 import { toErrorCode } from '../../errors.ts'
 import { providerUnavailable } from './unavailable.ts'
@@ -24,8 +24,6 @@ interface OutgoingAgentOptions {
   forwardProxies?: ForwardProxies | undefined
 }
 
-type Connector = buildConnector.connector
-
 /** Creates an agent that connects by itself or, as configured, through forward proxies. */
 export function createOutgoingAgent({
   timeout,
@@ -49,39 +47,32 @@ export function createOutgoingAgent({
     connectTimeout: timeout,
     // Also for http, so that every refusal of the proxy differs from one of the provider.
     proxyTunnel: true,
-    clientFactory(proxy, options) {
-      const { connect } = options as { connect: Connector }
-      return new Pool(proxy, {
-        connect(target, callback) {
-          triedProxies.add(proxy.host)
-          connect(target, (...[error, socket]) =>
-            error === null ? callback(null, socket) : callback(toUnreachable(error), null),
-          )
-        },
-        headersTimeout: timeout,
-      })
-    },
+    clientFactory: (proxy, options) =>
+      observeTunnels(new Pool(proxy, { ...options, headersTimeout: timeout }), () =>
+        triedProxies.add(proxy.host),
+      ),
   })
   return { dispatcher, triedProxies }
 }
 
-const forwardProxyFailed = (reason: string, cause: unknown) =>
-  providerUnavailable(`forward proxy: ${reason}`, { outage: 'no-answer', cause })
-
-/** The proxy itself cannot be connected to. */
-const toUnreachable = (error: Error) => forwardProxyFailed(toErrorCode(error), error)
-
 /**
- * The error of a call that the forward proxy did not pass on, because it refuses to, or fails before there is
- * a connection to the provider; undefined for any other error.
+ * Makes what goes wrong between this server and its forward proxy differ from what goes wrong behind it, where
+ * undici would throw the same errors.
  */
-export function findForwardProxyError(error: unknown): ReturnType<typeof providerUnavailable> | undefined {
-  // undici has no other error code for it.
-  const [, status] =
-    error instanceof errors.RequestAbortedError
-      ? (/^Proxy response \((\d{3})\)/.exec(error.message) ?? [])
-      : []
-  if (status !== undefined) return forwardProxyFailed(`status ${status}`, error)
-  const isOfProxy = error instanceof Error && /^UND_ERR_PRX_/.test(toErrorCode(error))
-  return isOfProxy ? forwardProxyFailed(toErrorCode(error), error) : undefined
+function observeTunnels(proxy: Pool, onTunnel: () => void): Pool {
+  const connect = proxy.connect.bind(proxy)
+  return Object.assign(proxy, {
+    async connect(tunnel: Dispatcher.ConnectOptions) {
+      onTunnel()
+      const answer = await connect(tunnel).catch((error: unknown) => {
+        throw forwardProxyFailed(error instanceof Error ? toErrorCode(error) : 'unknown', error)
+      })
+      if (answer.statusCode === 200) return answer
+      answer.socket.on('error', () => {}).destroy()
+      throw forwardProxyFailed(`status ${answer.statusCode}`)
+    },
+  })
 }
+
+const forwardProxyFailed = (reason: string, cause?: unknown) =>
+  providerUnavailable(`forward proxy: ${reason}`, { outage: 'no-answer', cause })

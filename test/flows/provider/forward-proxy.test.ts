@@ -1,6 +1,8 @@
 import { mkdtempSync, rmSync } from 'node:fs'
+import { type AddressInfo, connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { createServer } from 'node:tls'
 import { afterAll, test as base, describe, expect } from 'vitest'
 import { systemClock } from '../../../src/clock.ts'
 import { examine } from '../../../src/doctor/doctor.ts'
@@ -10,7 +12,7 @@ import { toLine } from '../../support/examination.ts'
 import { closeAfterTest, idp, providerPerFile } from '../../support/fixtures.ts'
 import { proxyAddress, startTinyproxy } from '../../support/forward-proxy/tinyproxy.ts'
 import { csrf, logInAtScripted, readRefusal, startLogin } from '../../support/login.ts'
-import { createCertificate, trust } from '../../support/network/certificate.ts'
+import { createCertificate, type TestCertificate, trust } from '../../support/network/certificate.ts'
 import { startTcpProxy } from '../../support/network/tcp-proxy.ts'
 import { publicUrl, startPortico, testSecret } from '../../support/portico.ts'
 import { signInAtOkta } from '../../support/providers/okta.ts'
@@ -92,7 +94,7 @@ describe('with mutual TLS to the provider', () => {
   const folder = mkdtempSync(join(tmpdir(), 'portico-forward-proxy-'))
   afterAll(() => rmSync(folder, { recursive: true }))
 
-  base('the certificate is shown to the provider, inside of the tunnel', async () => {
+  base('the certificate is shown to the provider inside of the tunnel, and not to the proxy', async () => {
     const certificates = {
       server: createCertificate(folder, 'localhost'),
       client: createCertificate(folder, 'portico-demo'),
@@ -103,8 +105,14 @@ describe('with mutual TLS to the provider', () => {
       await startProviderVariant('okta', 'tls_client_auth', certificates, options),
     )
     const proxy = closeAfterTest(await startTinyproxy({ credentials }))
+    const front = closeAfterTest(await startTlsFront(proxy.port, certificates.server))
     const portico = closeAfterTest(
-      await startPortico({ env: { ...provider.settings, https_proxy: withCredentials(proxy) } }),
+      await startPortico({
+        env: {
+          ...provider.settings,
+          https_proxy: `https://${credentials.user}:${credentials.password}@localhost:${front.port}`,
+        },
+      }),
     )
     const browser = createTestBrowser()
     const callback = await signInAtOkta(browser, await startLogin(portico, browser))
@@ -117,8 +125,31 @@ describe('with mutual TLS to the provider', () => {
     const ofServer = lines.filter((line) => /\/(token|keys|openid-configuration)$/.test(line))
     expect(ofServer.length).toBeGreaterThanOrEqual(4)
     expect(ofServer.filter((line) => !line.startsWith(`${proxyAddress} `))).toEqual([])
+    expect([...front.clients]).toEqual([undefined])
   })
 })
+
+/** Makes a proxy one that speaks TLS, and asks its clients for a certificate, which they need not have. */
+async function startTlsFront(port: number, { key, certificate: cert }: TestCertificate) {
+  /** Whom the certificate of each client names. */
+  const clients = new Set<unknown>()
+  const sockets = new Set<Socket>()
+  const server = createServer({ key, cert, requestCert: true, rejectUnauthorized: false }, (client) => {
+    clients.add(client.getPeerX509Certificate()?.subject)
+    const proxy = connect(port, '127.0.0.1')
+    for (const socket of [client, proxy]) sockets.add(socket.on('error', () => {}))
+    client.pipe(proxy).pipe(client)
+  })
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
+  return {
+    port: (server.address() as AddressInfo).port,
+    clients,
+    close() {
+      for (const socket of sockets) socket.destroy()
+      return new Promise<void>((done) => server.close(() => done()))
+    },
+  }
+}
 
 describe('what the forward proxy itself refuses is told apart', () => {
   test.for<[string, RegExp, RegExp, () => Promise<string>]>([
@@ -139,6 +170,16 @@ describe('what the forward proxy itself refuses is told apart', () => {
       /^discovery: forward proxy: ECONNREFUSED$/,
       /correct host and port in HTTPS_PROXY/,
       async () => 'http://127.0.0.1:1',
+    ],
+    [
+      'it ends the connection',
+      /^discovery: forward proxy: (ECONNRESET|UND_ERR_SOCKET)$/,
+      /correct host and port in HTTPS_PROXY/,
+      async () => {
+        const resetting = closeAfterTest(await startTcpProxy(1))
+        resetting.cut()
+        return `http://127.0.0.1:${resetting.port}`
+      },
     ],
   ])('%s', async ([_name, reason, advice, startProxy]) => {
     const proxy = await startProxy()
