@@ -253,6 +253,40 @@ test('what did not parse is not reported a second time as missing', () => {
   ])
 })
 
+describe('the tenants of Entra ID', () => {
+  const tenant = '8eaef023-2b34-4da1-9baa-8bc8c9d6a490'
+  const organizations = 'https://login.microsoftonline.com/organizations/v2.0'
+  const entra = { ...oidc, OIDC_ISSUER: organizations, OIDC_ALLOWED_TENANTS: tenant.toUpperCase() }
+
+  test.each([organizations, organizations.replace('organizations', 'common')])(
+    'each is an issuer of its own, with %s',
+    (issuer) => {
+      expect(first({ ...entra, OIDC_ISSUER: issuer })).toMatchObject({
+        issuer,
+        universalLogoutIssuer: undefined,
+        tenants: {
+          template: 'https://login.microsoftonline.com/{tenantid}/v2.0',
+          byIssuer: new Map([[`https://login.microsoftonline.com/${tenant}/v2.0`, tenant]]),
+        },
+      })
+    },
+  )
+
+  test('one that OIDC_ISSUER names needs no list', () => {
+    const issuer = `https://login.microsoftonline.com/${tenant}/v2.0`
+    expect(first({ ...oidc, OIDC_ISSUER: issuer })).toMatchObject({ issuer, tenants: undefined })
+  })
+
+  test.each([
+    [{ OIDC_ALLOWED_TENANTS: undefined }, 'OIDC_ALLOWED_TENANTS is needed'],
+    [{ OIDC_ALLOWED_TENANTS: 'contoso.onmicrosoft.com' }, 'OIDC_ALLOWED_TENANTS must be ids'],
+    [{ OIDC_ISSUER: 'https://idp.example.com' }, 'OIDC_ALLOWED_TENANTS is only for'],
+    [{ OIDC_UNIVERSAL_LOGOUT_ISSUER: organizations }, 'OIDC_UNIVERSAL_LOGOUT_ISSUER is set beside'],
+  ])('%j is a problem', (change, problem) => {
+    expect(problemsOf({ ...entra, ...change })).toEqual([expect.stringContaining(problem)])
+  })
+})
+
 describe('redirect URIs', () => {
   test.each([
     'https://app.example.com:443/api/callback',
