@@ -40,6 +40,7 @@ export default defineConfig({
       project('unit', ['test/unit/**/*.test.ts', 'test/*.test.ts'], shared),
       project('flows', ['test/flows/**/*.test.ts'], {
         ...shared,
+        globalSetup: './test/support/forward-proxy/install.ts',
         setupFiles: ['./test/support/canaries/watch.ts', './test/support/openapi/watch.ts'],
       }),
       project('stores', ['test/contract/**/*.test.ts', 'test/faults/**/*.test.ts'], {

@@ -117,7 +117,10 @@ export function createKeySet({ keys: jwks }: JSONWebKeySet, { remembered = 0 }: 
     },
   }
 
-  /** The keys that a token names, of those that may sign it. If no key has its kid, a key without a kid may have signed it. */
+  /**
+   * The keys that a token names, of those that may sign it. If no key has its kid, a key without a kid may
+   * have signed it.
+   */
   function findKeys(
     { header: { alg, kid } }: SignedJwt,
     { kty, crv }: Algorithm,

@@ -56,8 +56,8 @@ export function createOutgoingAgent({
 }
 
 /**
- * Makes what goes wrong between this server and its forward proxy differ from what goes wrong behind it, where
- * undici would throw the same errors.
+ * Makes what goes wrong between this server and its forward proxy differ from what goes wrong behind it, for
+ * which undici has the same errors.
  */
 function observeTunnels(proxy: Pool, onTunnel: () => void): Pool {
   const connect = proxy.connect.bind(proxy)

@@ -9,6 +9,7 @@ import { examine } from '../../../src/doctor/doctor.ts'
 import { createTestBrowser } from '../../support/browser.ts'
 import { hours, minutes, seconds } from '../../support/clock.ts'
 import { toLine } from '../../support/examination.ts'
+import { explainFrom, readShownId } from '../../support/explained.ts'
 import { closeAfterTest, idp, providerPerFile } from '../../support/fixtures.ts'
 import { proxyAddress, startTinyproxy } from '../../support/forward-proxy/tinyproxy.ts'
 import { csrf, logInAtScripted, readRefusal, startLogin } from '../../support/login.ts'
@@ -185,8 +186,11 @@ describe('what the forward proxy itself refuses is told apart', () => {
     const proxy = await startProxy()
     const portico = await startBehind(proxy)
     const response = await createTestBrowser().fetch(`${portico.url}/api/login`)
-    expect(await readRefusal(response)).toBe('503 provider_unavailable')
+    expect(await readRefusal(response.clone())).toBe('503 provider_unavailable')
     expect(portico.logged.find(({ event }) => event === 'provider_unavailable')?.reason).toMatch(reason)
+    const story = await explainFrom(portico, await readShownId(response))
+    expect(story).toContain('the forward proxy (HTTPS_PROXY) cannot be reached, or did not pass the call')
+    expect(story).toMatch(advice)
 
     const findings = (await examine(toDoctorSettings({ HTTP_PROXY: proxy }), systemClock)).map(toLine)
     expect(findings).toContain(`pass forward proxy: the provider is called through ${new URL(proxy).host}`)

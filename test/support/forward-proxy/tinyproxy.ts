@@ -3,7 +3,6 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { freePort } from '../network/http-server.ts'
-import { ensureInstalled } from '../processes/install.ts'
 
 /** Where tinyproxy connects from, so that a server can tell its connections from all others. */
 export const proxyAddress = '127.0.0.2'
@@ -15,9 +14,8 @@ interface TinyproxyOptions {
   refuses?: boolean
 }
 
-/** Starts Debian's tinyproxy, a forward proxy, on a free loopback port. */
+/** Starts Debian's tinyproxy, a forward proxy that `install.ts` finds or installs, on a free loopback port. */
 export async function startTinyproxy({ credentials, refuses = false }: TinyproxyOptions = {}) {
-  ensureInstalled('tinyproxy', '-v')
   const port = await freePort()
   const folder = mkdtempSync(join(tmpdir(), 'portico-tinyproxy-'))
   const [configuration, filter] = [join(folder, 'tinyproxy.conf'), join(folder, 'filter')]
