@@ -39,7 +39,9 @@ export function createFrontChannelLogout({
   return async ({ iss, sid }, log) => {
     // Without iss, the session may be of any provider: a stranger who knew its sid would know iss as well.
     const matching = iss === undefined ? providers.all : providers.findByIssuer(iss)
-    const issuers = new Set(matching.flatMap(({ tokenIssuers }) => (iss === undefined ? tokenIssuers : [iss])))
+    const issuers = new Set(
+      matching.flatMap(({ tokenIssuers }) => (iss === undefined ? tokenIssuers : [iss])),
+    )
     if (issuers.size === 0) log('frontchannel_logout_refused', { reason: 'iss is of no provider here' })
     else if (sid === undefined) log('frontchannel_logout_refused', { reason: 'sid is missing' })
     else for (const issuer of issuers) await endSessions(issuer, sid, log)

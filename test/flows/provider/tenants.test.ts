@@ -69,7 +69,10 @@ const like = (tenant = contoso, more: ProviderScript = {}): ProviderScript => ({
 
 async function signIn(tenant: string, claims: JWTPayload = {}, at = portico) {
   const ofTenant = like(tenant)
-  idp.script({ ...ofTenant, idTokenClaims: (before) => ({ ...ofTenant.idTokenClaims?.(before), ...claims }) })
+  idp.script({
+    ...ofTenant,
+    idTokenClaims: (before, occasion) => ({ ...ofTenant.idTokenClaims?.(before, occasion), ...claims }),
+  })
   const { browser, response } = await logInAtScripted(at, idp)
   expect(response.status).toBe(200)
   return { browser, answer: (await response.json()) as LoginAnswer }

@@ -122,5 +122,4 @@ export const entraTenants: ProviderProfile = {
     }),
   // Two tenants may have the same `sub`.
   expected: { ...expected, user: { ...expected.user, sub: `${anotherTenant}:00u-grace` } },
-  waitsFor: 'OIDC_ALLOWED_TENANTS (branch outbound)',
 }
