@@ -129,7 +129,7 @@ export function createNavigations<User extends PorticoUser>({
     return { atProvider: answer.logout_url !== null }
   }
 
-  const hasResponse = () => isCallbackPage() && new URLSearchParams(location.search).has('state')
+  const hasResponse = () => isCallbackPage() && /[?&](state|response)=/.test(location.search)
 
   return {
     hasResponse,

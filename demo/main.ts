@@ -35,6 +35,7 @@ const clientAuths: Record<VariantName, DemoClientAuth> = {
   'oauth2-public': 'none',
   'oauth2-confidential': 'client_secret_post',
   fapi2: 'private_key_jwt ES256',
+  'message-signing': 'private_key_jwt ES256',
 }
 
 interface Listener {

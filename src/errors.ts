@@ -3,6 +3,7 @@
  * of the contract with SPA and API developers: code may depend on them, never on the texts.
  */
 export const errors = {
+  invalid_authorization_response: { status: 400, title: 'The answer of the provider does not verify' },
   invalid_dpop_proof: { status: 400, title: 'The DPoP proof is not accepted' },
   invalid_logout_token: { status: 400, title: 'The logout token is not accepted' },
   invalid_request: { status: 400, title: 'The request is malformed' },

@@ -53,14 +53,14 @@ export function createStateStore<User extends PorticoUser>(): StateStore<User> {
       // The same object as before, if it says the same: effects that depend on it do not run again.
       const isSame = JSON.stringify(previous) === JSON.stringify(user)
       change({ status: 'signed-in', user: (isSame && previous) || user, session })
-      if (previous === undefined) emit('signed-in', { user })
+      if (!previous) emit('signed-in', { user })
       else if (previous.sub !== user.sub) emit('user-changed', { user, previous })
     },
 
     signedOut(reason) {
-      const wasSignedIn = state.user !== undefined
+      const { user } = state
       if (state.status !== 'signed-out') change({ status: 'signed-out' })
-      if (wasSignedIn) emit('signed-out', { reason })
+      if (user) emit('signed-out', { reason })
     },
 
     sessionMoved(session) {

@@ -10,7 +10,13 @@ const apiScopes = ['orders:read', 'orders:write'] as const
 /** Every scope that a client may ask for. */
 export const scopes = ['openid', 'profile', 'email', 'groups', 'offline_access', ...apiScopes]
 
-export type VariantName = 'okta' | 'okta-org' | 'oauth2-public' | 'oauth2-confidential' | 'fapi2'
+export type VariantName =
+  | 'okta'
+  | 'okta-org'
+  | 'oauth2-public'
+  | 'oauth2-confidential'
+  | 'fapi2'
+  | 'message-signing'
 
 /** What a caller may switch on in a variant. */
 export interface VariantOptions {
@@ -75,6 +81,7 @@ function toOktaAccessToken(payload: Record<string, unknown>, granted: Iterable<s
 const usual: Facts = {
   pkce: true,
   pushed: false,
+  signed: false,
   idToken: true,
   jwtAccessToken: true,
   bound: false,
@@ -189,6 +196,49 @@ const fapi2: ProviderVariant = {
   }),
 }
 
+/** FAPI 2.0 Message Signing: a request object for at most an hour, which asks for a signed answer. */
+function demandSignedAnswer(
+  _ctx: KoaContextWithOIDC,
+  { nbf, exp, response_mode: mode }: Record<string, unknown>,
+  { typ }: Record<string, unknown>,
+): void {
+  if (typ !== 'oauth-authz-req+jwt') throw new errors.InvalidRequestObject('typ is not oauth-authz-req+jwt')
+  const lifetime = Number(exp) - Number(nbf)
+  if (!(lifetime <= 3600)) throw new errors.InvalidRequestObject('nbf or exp is missing, or an hour apart')
+  if (!String(mode).endsWith('jwt')) throw new errors.InvalidRequest('response_mode must be a signed one')
+}
+
+/** What the provider of a client needs that signs its requests and wants signed answers, with any variant. */
+export const messageSigning = {
+  requestObjects: {
+    enabled: true,
+    requireSignedRequestObject: true,
+    assertJwtClaimsAndHeader: demandSignedAnswer,
+  },
+  jwtResponseModes: { enabled: true },
+} satisfies Configuration['features']
+
+const strictest: ProviderVariant = {
+  ...fapi2,
+  title: 'a provider with signed requests and answers (FAPI 2.0 Message Signing)',
+  facts: { ...fapi2.facts, signed: true },
+  path: '/message-signing',
+  configure(options) {
+    const { features, clientDefaults, ...rest } = fapi2.configure(options)
+    return {
+      ...rest,
+      features: { ...features, ...messageSigning },
+      clientDefaults: { ...clientDefaults, authorization_signed_response_alg: 'ES256' },
+    }
+  },
+  toSettings: (origin) => ({
+    ...fapi2.toSettings(origin),
+    OIDC_ISSUER: `${origin}/message-signing`,
+    OIDC_REQUEST_OBJECT: 'signed',
+    OIDC_RESPONSE_MODE: 'jwt',
+  }),
+}
+
 /** Every kind of provider that the demo can run. */
 export const variants: Record<VariantName, ProviderVariant> = {
   okta,
@@ -196,4 +246,5 @@ export const variants: Record<VariantName, ProviderVariant> = {
   'oauth2-public': oauth2Public,
   'oauth2-confidential': oauth2Confidential,
   fapi2,
+  'message-signing': strictest,
 }

@@ -8,7 +8,7 @@ import { flow } from './flow.ts'
 import { announce, element, run, showAlert, showCode } from './page.ts'
 import { prepareSessionsPanel, showSessions } from './sessions-panel.ts'
 import { prepareThiefPanel } from './thief-panel.ts'
-import { forgetToken, prepareTokenPanel, showCurrentToken } from './token-panel.ts'
+import { decode, forgetToken, prepareTokenPanel, showCurrentToken } from './token-panel.ts'
 
 async function logIn(options: LoginOptions): Promise<void> {
   announce('Asking Portico where to sign in …')
@@ -28,10 +28,16 @@ function chooseProvider({ prompt }: LoginOptions): void {
   location.assign(`/api/login?${new URLSearchParams({ return_to: '/', ...(prompt && { prompt }) })}`)
 }
 
+/** Whether the answer of the provider has a code, also one that is signed. */
+function isGranted(): boolean {
+  const answer = new URLSearchParams(location.search)
+  const [, claims] = answer.get('response')?.split('.') ?? []
+  return claims === undefined ? answer.has('code') : 'code' in (decode(claims) as object)
+}
+
 /** Runs on the page to which the provider redirects, also with a refusal. */
 async function finishLogin(): Promise<void> {
-  const isGranted = new URLSearchParams(location.search).has('code')
-  if (isGranted) flow.mark('sign-in', 'redirect', 'callback')
+  if (isGranted()) flow.mark('sign-in', 'redirect', 'callback')
   else errand = undefined
   try {
     // #region callback

@@ -14,7 +14,7 @@ export interface Step {
   code?: string
 }
 
-const toLoginSteps = ({ pkce, pushed, idToken }: Facts): Step[] => [
+const toLoginSteps = ({ pkce, pushed, signed, idToken }: Facts): Step[] => [
   {
     id: 'login',
     from: spa,
@@ -29,7 +29,7 @@ const toLoginSteps = ({ pkce, pushed, idToken }: Facts): Step[] => [
           id: 'pushed',
           from: portico,
           to: provider,
-          text: 'pushed request',
+          text: `pushed${signed ? ' and signed' : ''} request`,
           note: 'Scope, redirect URI, challenge: all from server to server. The browser carries a reference.',
         },
       ]
@@ -59,12 +59,15 @@ const toLoginSteps = ({ pkce, pushed, idToken }: Facts): Step[] => [
   },
 ]
 
-const forwardedSteps: Step[] = [
+/** What the provider adds to the redirect URI. */
+const toAnswer = ({ signed }: Facts) => (signed ? 'response (a signed JWT)' : 'code&state')
+
+const toForwardedSteps = (facts: Facts): Step[] => [
   {
     id: 'redirect',
     from: provider,
     to: spa,
-    text: '/callback?code&state',
+    text: `/callback?${toAnswer(facts)}`,
     note: 'The provider redirects to the page with a code for one use.',
   },
   {
@@ -77,12 +80,12 @@ const forwardedSteps: Step[] = [
   },
 ]
 
-const redirectedSteps: Step[] = [
+const toRedirectedSteps = (facts: Facts): Step[] => [
   {
     id: 'redirect',
     from: provider,
     to: portico,
-    text: '/api/callback?code&state',
+    text: `/api/callback?${toAnswer(facts)}`,
     note: 'The provider sends the browser straight to Portico.',
   },
 ]
@@ -255,7 +258,7 @@ export type FlowName = 'login' | 'logout' | 'pay'
 export const toFlows = (redirect: SpaConfig['redirect'], facts: Facts): Record<FlowName, Step[]> => ({
   login: [
     ...toLoginSteps(facts),
-    ...(redirect === 'spa' ? forwardedSteps : redirectedSteps),
+    ...(redirect === 'spa' ? toForwardedSteps : toRedirectedSteps)(facts),
     ...toExchangeSteps(facts),
     ...finalSteps,
   ],

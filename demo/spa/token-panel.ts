@@ -10,7 +10,7 @@ interface Claims {
 }
 
 /** Decodes a part of a JWT: JSON in UTF-8, encoded as base64url. */
-const decode = (part = ''): unknown =>
+export const decode = (part = ''): unknown =>
   JSON.parse(
     new TextDecoder().decode(
       Uint8Array.from(atob(part.replaceAll('-', '+').replaceAll('_', '/')), (character) =>

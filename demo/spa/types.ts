@@ -4,6 +4,8 @@ export interface Facts {
   pushed: boolean
   idToken: boolean
   jwtAccessToken: boolean
+  /** Whether requests and answers are signed. */
+  signed: boolean
   /** Whether the provider's tokens are bound to a key of Portico's. */
   bound: boolean
   clientAuth: string

@@ -14,6 +14,14 @@ export const defineScope = 'define the scope at the provider for this client, or
 export const allowResource =
   'allow this resource for the client at the provider, or correct resource in OIDC_AUTHORIZATION_PARAMS'
 export const turnOnPkce = 'set OIDC_PKCE=on'
+export const signRequests = 'set OIDC_REQUEST_OBJECT=signed, with a key in OIDC_CLIENT_KEY'
+export const putOtherKey = 'put a key for one that it takes first into OIDC_CLIENT_KEY'
+export const registerRequestKey =
+  'register the public half of OIDC_CLIENT_KEY for the client at the provider (GET /.well-known/client-jwks.json shows it), and compare the clocks'
+export const chooseResponseMode =
+  'set OIDC_RESPONSE_MODE to one that the provider offers this client (jwt, if it demands signed answers)'
+export const letAnswersBeSigned =
+  'let the provider sign its answers to this client, or set OIDC_RESPONSE_MODE=query'
 export const letParChoose = 'set OIDC_PAR=auto'
 export const compareDpopClocks = 'compare the clocks of this machine and the provider'
 export const followNtp = 'let this machine follow NTP'

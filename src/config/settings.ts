@@ -116,7 +116,11 @@ export const providerSettings = {
   }),
   OIDC_AUTHORIZATION_PARAMS: setting(authorizationParams, { example: 'access_type=offline&prompt=consent' }),
   OIDC_PKCE: setting(oneOf('on', 'off'), { example: 'on', fallback: 'on' }),
-  OIDC_RESPONSE_MODE: setting(oneOf('query', 'form_post'), { example: 'form_post', fallback: 'query' }),
+  OIDC_RESPONSE_MODE: setting(oneOf('query', 'form_post', 'jwt', 'query.jwt', 'form_post.jwt'), {
+    example: 'form_post',
+    fallback: 'query',
+  }),
+  OIDC_REQUEST_OBJECT: setting(oneOf('off', 'signed'), { example: 'signed', fallback: 'off' }),
   OIDC_PAR: setting(oneOf('auto', 'off'), { example: 'off', fallback: 'auto' }),
   OIDC_DPOP: setting(oneOf('auto', 'required', 'off'), { example: 'required', fallback: 'auto' }),
   OIDC_ID_TOKEN_ALG: setting(

@@ -45,7 +45,7 @@ export interface PorticoSettings {
     | undefined
   /** The client secret. */
   readonly oidcClientSecret?: string | undefined
-  /** The private key for private_key_jwt and Sign in with Apple: a JWK, a JWK Set or PEM. */
+  /** The private key for private_key_jwt, signed requests and Sign in with Apple: a JWK, a JWK Set or PEM. */
   readonly oidcClientKey?: string | undefined
   /** The id (`kid`) of a key in PEM. */
   readonly oidcClientKeyId?: string | undefined
@@ -65,8 +65,10 @@ export interface PorticoSettings {
   readonly oidcAuthorizationParams?: string | undefined
   /** Whether logins use PKCE; off only for a provider without it, and with client authentication. */
   readonly oidcPkce?: 'on' | 'off' | undefined
-  /** How the provider's answer comes back: in the address, or posted by its page. */
-  readonly oidcResponseMode?: 'query' | 'form_post' | undefined
+  /** How the provider's answer comes back: in the address, or posted by its page; `jwt`: signed (JARM). */
+  readonly oidcResponseMode?: 'query' | 'form_post' | 'jwt' | 'query.jwt' | 'form_post.jwt' | undefined
+  /** Whether authorization requests are signed by the first key of `oidcClientKey` (RFC 9101). */
+  readonly oidcRequestObject?: 'off' | 'signed' | undefined
   /** Whether authorization requests are pushed where the provider offers it (RFC 9126). */
   readonly oidcPar?: 'auto' | 'off' | undefined
   /** Whether the provider's tokens are bound to a key of this server (RFC 9449). */

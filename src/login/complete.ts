@@ -91,9 +91,10 @@ export function createCompleteLogin({
   }
 
   /**
-   * The order matters: `state` and `iss` are checked before `error` and `code` are believed, and the state is
-   * reserved before the code is exchanged, because a second exchange would make the provider revoke the
-   * tokens of the first. A browser that would get no app token for the session gets no session either.
+   * The order matters: `state`, signature and `iss` are checked before `error` and `code` are believed, and
+   * the state is reserved before the code is exchanged, because a second exchange would make the provider
+   * revoke the tokens of the first. A browser that would get no app token for the session gets no session
+   * either.
    */
   async function complete(
     response: AuthorizationResponse,

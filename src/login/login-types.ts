@@ -10,6 +10,8 @@ export interface AuthorizationResponse {
   iss?: string | undefined
   error?: string | undefined
   errorDescription?: string | undefined
+  /** The JWT that contains all of the above (JARM 2.1). None of that counts before the JWT is verified. */
+  jwt?: string | undefined
   /** The provider whose own callback address received it; undefined for the common address. */
   arrivedFor?: string | undefined
 }

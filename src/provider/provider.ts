@@ -10,7 +10,7 @@ import {
   createAuthorizationStart,
   type StartedAuthorization,
 } from './grants/authorization-request.ts'
-import { assertResponseIssuer } from './grants/authorization-response.ts'
+import { createResponseCheck, type SentResponse } from './grants/authorization-response.ts'
 import { type CodeExchangeRequest, createCodeExchange } from './grants/code-exchange.ts'
 import {
   createTokenExchange,
@@ -25,7 +25,7 @@ import { createUserinfo } from './identity/userinfo.ts'
 import { createEndSession, type EndSessionRequest } from './logout/end-session.ts'
 import { createRevocationRequest } from './logout/token-revocation.ts'
 import { createDiscovery } from './metadata/discovery.ts'
-import { fetchJwks } from './tokens/fetch-jwks.ts'
+import { createKeysFetch } from './tokens/fetch-jwks.ts'
 import { createLogoutTokenVerifier, type VerifiedLogoutToken } from './tokens/logout-token.ts'
 import { toTokenIssuers } from './tokens/tenants.ts'
 import { createTokenVerifier } from './tokens/token-verifier.ts'
@@ -36,7 +36,7 @@ import {
 import { type CircuitBreaker, createCircuitBreaker } from './transport/circuit-breaker.ts'
 import { createProviderFetch, toTransport } from './transport/fetch.ts'
 import { observeFetch } from './transport/observed-fetch.ts'
-import { type Outage, providerUnavailable } from './transport/unavailable.ts'
+import type { Outage } from './transport/unavailable.ts'
 import type { AuthenticatedUser, ProviderTokens } from './types.ts'
 
 /** An identity provider. Every method may throw AppError `provider_unavailable`. */
@@ -64,11 +64,12 @@ export interface Provider {
   /** @throws AppError `provider_error`, or `invalid_request` where this provider cannot do what is asked */
   startAuthorization(request: AuthorizationRequest): Promise<StartedAuthorization>
   /**
-   * Checks the `iss` of an authorization response (RFC 9207 2.4); returns whether this provider sends one.
+   * Checks that an authorization response comes from this provider, by its signature (JARM 2.4) and its `iss`
+   * (RFC 9207 2.4) where it has to have them; returns whether it names its issuer.
    *
-   * @throws AppError `issuer_mismatch`
+   * @throws AppError `issuer_mismatch`, `invalid_authorization_response`
    */
-  assertResponseIssuer(iss: string | undefined): Promise<boolean>
+  checkResponse(response: SentResponse): Promise<boolean>
   /**
    * @throws AppError `provider_error`, `invalid_token_response`, `invalid_id_token`, `invalid_access_token`
    */
@@ -149,15 +150,12 @@ export function createProvider({ config, secrets, clock, log, observer }: Provid
     revocation: createBreaker(sharedOutages),
   }
 
-  const fetchKeys = async () => {
-    const { metadata } = await discovery.server()
-    if (metadata.jwks_uri === undefined) throw providerUnavailable('JWKS: none is known (OAUTH_JWKS_URI)')
-    return fetchJwks(fetch, metadata.jwks_uri)
-  }
+  const fetchKeys = createKeysFetch(discovery, fetch)
   const keys = createJwksCache({ fetchKeys, clock, log })
-  // Anyone can send a logout token. Those have a cache of their own, so that the fetches in vain that they
-  // cause do not keep logins from learning about new keys.
+  // Anyone can send a logout token, and begin a login to send a signed answer. Those have caches of their
+  // own, so that the fetches in vain that they cause do not keep other tokens from learning about new keys.
   const logoutKeys = createJwksCache({ fetchKeys, clock, log })
+  const responseKeys = createJwksCache({ fetchKeys, clock, log })
 
   const verifier = createTokenVerifier({ config, keys, clock })
   const userinfo = createUserinfo({ config, verifier })
@@ -191,7 +189,7 @@ export function createProvider({ config, secrets, clock, log, observer }: Provid
       breaker: breakers.par,
       clock,
     }),
-    assertResponseIssuer: async (iss) => assertResponseIssuer(await discovery.server(), config.issuer, iss),
+    checkResponse: createResponseCheck({ config, discovery, keys: responseKeys, clock }),
     exchangeCode: createCodeExchange({ ...grantOptions, observer }),
 
     assertReachable,

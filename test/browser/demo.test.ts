@@ -362,7 +362,7 @@ describe('the demo, where the SPA forwards the code', () => {
   })
 })
 
-const otherVariants = ['okta-org', 'oauth2-public', 'oauth2-confidential', 'fapi2']
+const otherVariants = ['okta-org', 'oauth2-public', 'oauth2-confidential', 'fapi2', 'message-signing']
 describe('the sessions of a user who is signed in nowhere else', () => {
   beforeEach(() => startDemo())
   afterEach(() => demo.stop('SIGKILL'))

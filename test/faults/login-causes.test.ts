@@ -124,6 +124,13 @@ const atTheBrowser: Planted[] = [
     remedy: 'register at each provider only its own redirect URI',
   },
   {
+    name: 'the answer has no signature',
+    env: { OIDC_RESPONSE_MODE: 'jwt' },
+    fail: async (portico, browser) => callback(portico, browser, `${await loginAndBack(portico, browser)}`),
+    cause: 'the answer is not signed, although OIDC_RESPONSE_MODE asks for that',
+    remedy: 'let the provider sign its answers to this client',
+  },
+  {
     name: 'the browser has another key',
     async fail(portico, browser) {
       const [first, second] = [await createDpopKey(), await createDpopKey()]

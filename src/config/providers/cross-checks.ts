@@ -2,6 +2,7 @@ import type { Problem } from '../config-error.ts'
 import { toBasePath } from '../cross-checks.ts'
 import { isKeyOf } from './client-credentials.ts'
 import { appleKeySigns, keyIdNamesOneKey } from './client-key-checks.ts'
+import { isPostedMode, isSignedMode } from './provider-config.ts'
 import { type ProviderValues, toAccessTokenAudience, toClientAuthMethod } from './provider-from-settings.ts'
 import { isOfAllTenants } from './tenants.ts'
 
@@ -28,6 +29,7 @@ const crossChecks: readonly CrossCheck[] = [
   keysHaveAnIssuer,
   clientIdIsSet,
   clientAuthHasItsCredentials,
+  requestObjectCanBeSigned,
   noOtherCredentialsAreSet,
   certificateHasItsKey,
   keyIdNamesOneKey,
@@ -35,6 +37,7 @@ const crossChecks: readonly CrossCheck[] = [
   pkceIsOnWithoutClientAuth,
   scopesIncludeOpenid,
   jwtAccessTokenCanBeVerified,
+  signedResponseCanBeVerified,
   redirectUriIsAllowed,
   redirectUriIsACallback,
   postedAnswerReachesThisServer,
@@ -155,11 +158,27 @@ function clientAuthHasItsCredentials(values: ProviderValues): Problem | undefine
 function noOtherCredentialsAreSet(values: ProviderValues): Problem | undefined {
   const method = toClientAuthMethod(values)
   const needed: readonly string[] = neededCredentials[method]
-  const surplus = allCredentials.find((name) => !needed.includes(name) && values[name] !== undefined)
+  const others = values.OIDC_REQUEST_OBJECT === 'signed' ? [...needed, 'OIDC_CLIENT_KEY'] : needed
+  const surplus = allCredentials.find((name) => !others.includes(name) && values[name] !== undefined)
   if (surplus === undefined) return undefined
   const isInferred = values.OIDC_CLIENT_AUTH === undefined
   const problem = `is ${method}${isInferred ? ' by what is given' : ''}, but ${surplus} is set as well: remove one of them`
   return { variable: 'OIDC_CLIENT_AUTH', problem, isSurplus: true }
+}
+
+/** A request object names the provider by its issuer (RFC 9101 4). */
+function requestObjectCanBeSigned(values: ProviderValues): Problem | undefined {
+  if (values.OIDC_REQUEST_OBJECT !== 'signed') return undefined
+  // private_key_jwt misses it anyway.
+  if (values.OIDC_CLIENT_KEY === undefined && toClientAuthMethod(values) !== 'private_key_jwt') {
+    return { variable: 'OIDC_CLIENT_KEY', problem: 'is needed to sign requests (OIDC_REQUEST_OBJECT=signed)' }
+  }
+  return values.OIDC_ISSUER === undefined && values.OAUTH_ISSUER === undefined
+    ? {
+        variable: 'OAUTH_ISSUER',
+        problem: 'is needed as the audience of signed requests (OIDC_REQUEST_OBJECT)',
+      }
+    : undefined
 }
 
 function certificateHasItsKey(values: ProviderValues): Problem | undefined {
@@ -207,6 +226,13 @@ function jwtAccessTokenCanBeVerified(values: ProviderValues): Problem | undefine
   }
 }
 
+function signedResponseCanBeVerified(values: ProviderValues): Problem | undefined {
+  const { OIDC_RESPONSE_MODE: mode, OIDC_ISSUER: issuer, OAUTH_JWKS_URI: jwksUri } = values
+  return mode !== undefined && isSignedMode(mode) && issuer === undefined && jwksUri === undefined
+    ? { variable: 'OAUTH_JWKS_URI', problem: `is needed to verify answers (OIDC_RESPONSE_MODE=${mode})` }
+    : undefined
+}
+
 function redirectUriIsAllowed(
   { OIDC_REDIRECT_URI: redirectUri }: ProviderValues,
   { allowedOrigins }: ProviderContext,
@@ -242,12 +268,12 @@ function postedAnswerReachesThisServer(
   { OIDC_REDIRECT_URI: redirectUri, OIDC_RESPONSE_MODE: mode }: ProviderValues,
   { publicUrl }: ProviderContext,
 ): Problem | undefined {
-  if (mode !== 'form_post' || redirectUri === undefined || publicUrl === undefined) return undefined
+  if (mode === undefined || !isPostedMode(mode)) return undefined
+  if (redirectUri === undefined || publicUrl === undefined) return undefined
   return isOnTheSpa(redirectUri, publicUrl)
     ? {
         variable: 'OIDC_RESPONSE_MODE',
-        problem:
-          'is form_post, but a page of the app (OIDC_REDIRECT_URI) cannot read what is posted to it: remove OIDC_REDIRECT_URI, so that the provider posts to this server',
+        problem: `is ${mode}, but a page of the app (OIDC_REDIRECT_URI) cannot read what is posted to it: remove OIDC_REDIRECT_URI, so that the provider posts to this server`,
         isSurplus: true,
       }
     : undefined

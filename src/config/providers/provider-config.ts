@@ -43,6 +43,18 @@ export interface Tenants {
   byIssuer: ReadonlyMap<string, string>
 }
 
+/**
+ * How the provider's answer reaches this server (OAuth 2.0 Multiple Response Types 2.1), and whether as a JWT
+ * that the provider signs (JARM 2.3); `jwt` is `query.jwt`.
+ */
+export type ResponseMode = 'query' | 'form_post' | 'jwt' | 'query.jwt' | 'form_post.jwt'
+
+/** Whether the page of the provider posts its answers. */
+export const isPostedMode = (mode: ResponseMode): boolean => mode.startsWith('form_post')
+
+/** Whether the provider signs its answers (JARM 2.3). */
+export const isSignedMode = (mode: ResponseMode): boolean => mode.endsWith('jwt')
+
 /** One provider. All durations are milliseconds. */
 export interface ProviderConfig {
   /** Its name in the configuration, as in `/api/login?provider=`. */
@@ -73,8 +85,9 @@ export interface ProviderConfig {
   authorizationParams: ExtraParams
   /** PKCE (RFC 7636). Without it, only the state binds the response to the browser. */
   pkce: boolean
-  /** How the provider's answer reaches this server (OAuth 2.0 Multiple Response Types 2.1). */
-  responseMode: 'query' | 'form_post'
+  responseMode: ResponseMode
+  /** The client's keys, whose first one signs authorization requests (RFC 9101); empty: none is signed. */
+  requestObjectKeys: readonly PrivateJwk[]
   /** `auto`: where the provider offers it (RFC 9126). */
   par: 'auto' | 'off'
   /**

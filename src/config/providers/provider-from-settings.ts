@@ -46,6 +46,7 @@ export function toProviderConfig(
     authorizationParams: values.OIDC_AUTHORIZATION_PARAMS ?? [],
     pkce: values.OIDC_PKCE === 'on',
     responseMode: values.OIDC_RESPONSE_MODE,
+    requestObjectKeys: values.OIDC_REQUEST_OBJECT === 'signed' ? toClientKeys(values) : [],
     par: values.OIDC_PAR,
     dpop: values.OIDC_DPOP,
     idTokenAlg: values.OIDC_ID_TOKEN_ALG,
@@ -82,7 +83,10 @@ function toTenantsOf(values: ProviderSettingValues): Tenants | undefined {
 export function toClientAuthMethod(values: ProviderValues): ClientAuth['method'] {
   if (values.OIDC_CLIENT_AUTH !== undefined) return values.OIDC_CLIENT_AUTH
   if (values.OIDC_APPLE_TEAM_ID !== undefined) return 'apple_client_secret'
-  if (values.OIDC_CLIENT_KEY !== undefined) return 'private_key_jwt'
+  const hasOther = values.OIDC_CLIENT_CERT !== undefined || values.OIDC_CLIENT_SECRET !== undefined
+  // Beside other credentials, a key that signs requests is for nothing else.
+  const isForRequests = values.OIDC_REQUEST_OBJECT === 'signed' && hasOther
+  if (values.OIDC_CLIENT_KEY !== undefined && !isForRequests) return 'private_key_jwt'
   if (values.OIDC_CLIENT_CERT !== undefined) return 'tls_client_auth'
   return values.OIDC_CLIENT_SECRET === undefined ? 'none' : 'client_secret_basic'
 }

@@ -1,6 +1,8 @@
+import { letAnswersBeSigned } from '../../advice/remedies.ts'
+import { isSignedMode } from '../../config/providers/provider-config.ts'
 import { requiresPar, usesPar } from '../../provider/metadata/capabilities.ts'
 import type { AuthorizationServer } from '../../provider/metadata/discovery.ts'
-import type { AuthorizationAnswer } from '../../provider/probe/probe.ts'
+import type { AuthorizationAnswer } from '../../provider/probe/authorization-probe.ts'
 import type { ProbeRefusal } from '../../provider/probe/probe-refusal.ts'
 import type { Examination } from '../examination.ts'
 import { type Finding, fail, pass, unknown, warn } from '../finding.ts'
@@ -27,6 +29,7 @@ export async function checkAuthorization(
   const answer = await examination.probe.tryAuthorization()
   return [
     ...checkPushing(answer, examination, server),
+    ...checkSignature(answer, examination),
     explainAnswer(answer, { ...examination, server, failed }),
   ]
 }
@@ -47,6 +50,16 @@ function checkPushing(
     ]
   }
   return usesPar(provider, server) && outcome !== 'push refused' ? [pass('PAR', 'logins are pushed')] : []
+}
+
+/** Whether the provider signs its answers, where it should (JARM 2.4). */
+function checkSignature(answer: AuthorizationAnswer, { provider }: Examination): Finding[] {
+  if (answer.outcome !== 'returned' || !isSignedMode(provider.responseMode)) return []
+  const { refusal, untrusted } = answer
+  if (untrusted === undefined) return [pass('response mode', 'the answer is signed, and verifies')]
+  // A provider that refuses the request may not sign that: the refusal is reported.
+  if (!isRight(refusal)) return []
+  return [fail('response mode', `a login would refuse the answer: ${untrusted}`, letAnswersBeSigned)]
 }
 
 function explainAnswer(answer: AuthorizationAnswer, context: RefusalContext): Finding {
@@ -72,6 +85,8 @@ const onlyUserIsMissing = new Set([
   'consent_required',
   'account_selection_required',
 ])
+
+const isRight = ({ error }: ProbeRefusal) => error === 'none' || onlyUserIsMissing.has(error)
 
 const sentElsewhere = unknown(
   redirectUriCheck,

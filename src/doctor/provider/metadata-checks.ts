@@ -4,6 +4,7 @@ import type { ProviderConfig } from '../../config/providers/provider-config.ts'
 import { requiresPar } from '../../provider/metadata/capabilities.ts'
 import { type Finding, fail, pass, unknown, warn } from '../finding.ts'
 import { formatList, readList, type ServerMetadata } from '../server-metadata.ts'
+import { checkRequestObject, checkResponseMode } from './message-signing-checks.ts'
 import { checkScopes } from './scope-checks.ts'
 import { checkAccessToken, checkAudiences, checkIdTokenAlg, checkUnverifiedIdToken } from './token-checks.ts'
 
@@ -28,6 +29,8 @@ const metadataChecks: readonly MetadataCheck[] = [
   checkOktaAssertionAudience,
   checkScopes,
   checkPar,
+  checkRequestObject,
+  checkResponseMode,
   checkDpop,
   checkIdTokenAlg,
   checkUnverifiedIdToken,

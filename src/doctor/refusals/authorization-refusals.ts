@@ -1,10 +1,13 @@
 import {
   allowCodeFlow,
   allowResource,
+  chooseResponseMode,
   defineScope,
   letParChoose,
   readProviderLog,
   registerRedirectUri,
+  registerRequestKey,
+  signRequests,
   turnOnPkce,
 } from '../../advice/remedies.ts'
 import { requiresPar } from '../../provider/metadata/capabilities.ts'
@@ -66,6 +69,11 @@ export function findCause(
   if (refusal.error === 'invalid_target') {
     return fail('resource', message, allowResource)
   }
+  if (/request[ _]object/i.test(text)) {
+    const isSigned = provider.requestObjectKeys.length > 0
+    return fail('request object', message, isSigned ? registerRequestKey : signRequests)
+  }
+  if (/response_mode/.test(text)) return fail('response mode', message, chooseResponseMode)
   if (/redirect_uri/.test(text))
     return unregisteredRedirectUri(provider.redirectUri, describeRefusal(refusal))
   if (/scope/.test(text)) {

@@ -39,6 +39,18 @@ export const providerCauses: readonly KnownCause[] = [
   },
   {
     code: 'provider_error',
+    says: /request[ _]object/i,
+    cause: 'the provider does not accept our signed request, or demands one (RFC 9101)',
+    remedy: `${remedies.signRequests}; ${remedies.registerRequestKey}`,
+  },
+  {
+    code: 'provider_error',
+    says: /response_mode/,
+    cause: 'the provider does not answer in the way of OIDC_RESPONSE_MODE',
+    remedy: remedies.chooseResponseMode,
+  },
+  {
+    code: 'provider_error',
     says: /redirect_uri/,
     cause: 'the provider does not know our redirect URI',
     remedy: remedies.registerRedirectUri,

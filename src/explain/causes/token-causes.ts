@@ -6,6 +6,36 @@ const compareIssuer = 'set OIDC_ISSUER to the issuer that the provider writes in
 /** Tokens and answers that did not verify. Nothing of them is used. */
 export const tokenCauses: readonly KnownCause[] = [
   {
+    code: 'invalid_authorization_response',
+    says: /^it is not signed/,
+    cause:
+      'the answer is not signed, although OIDC_RESPONSE_MODE asks for that: the provider does not sign for this client, or someone took the signature away',
+    remedy: remedies.letAnswersBeSigned,
+  },
+  {
+    code: 'invalid_authorization_response',
+    says: /^it is a JWT/,
+    cause: 'the provider signs its answer, and OIDC_RESPONSE_MODE does not ask for that',
+    remedy: 'set OIDC_RESPONSE_MODE=jwt, or let the provider answer this client unsigned',
+  },
+  {
+    code: 'invalid_authorization_response',
+    says: / (exp|nbf|iat)\b|^iat lies|ERR_JWT_EXPIRED/,
+    cause: 'the signed answer is not valid now: it came late, or the clocks differ too much',
+    remedy: `let the user sign in again; if it happens to all users, ${remedies.followNtp}, or ${remedies.raiseClockTolerance}`,
+  },
+  {
+    code: 'invalid_authorization_response',
+    says: / aud\b|^aud names/,
+    cause: 'the signed answer was made for another client',
+    remedy: 'set OIDC_CLIENT_ID to the client of the application at the provider',
+  },
+  {
+    code: 'invalid_authorization_response',
+    cause: 'the signature of the answer is not by a key that the provider publishes, or someone changed it',
+    remedy: `${remedies.publishKeys}, and OIDC_ISSUER has to be the server that signs`,
+  },
+  {
     code: 'invalid_id_token',
     says: / (exp|nbf|iat)\b|^(iat|auth_time) lies|ERR_JWT_EXPIRED/,
     cause: 'the clocks of this machine and of the provider differ too much: the ID token is not valid now',

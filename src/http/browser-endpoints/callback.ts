@@ -11,6 +11,7 @@ import type { AuthorizationResponse, Browser, SignedIn, VerifiedLogin } from '..
 import type { LoginSettlement } from '../../login/settlement.ts'
 import { toTransactionId } from '../../login/transaction.ts'
 import type { Providers } from '../../provider/providers.ts'
+import { readUnverifiedClaims } from '../../provider/tokens/unverified-claims.ts'
 import { type Observer, observeWork } from '../../telemetry/observer.ts'
 import type { ReadDpopThumbprint } from '../request/dpop-header.ts'
 import { isNavigation } from '../request/navigation.ts'
@@ -24,14 +25,25 @@ import { createFailedCallbackHandler } from './failed-callback.ts'
 import type { InLoginTrace } from './login-trace.ts'
 import { toSessionView, toUserView } from './session.ts'
 
-/** What a provider answers, in the query of a GET or the body of a POST. */
-export const callbackParameters = z.object({
+/** What a provider answers (RFC 6749 4.1.2, RFC 9207 2). */
+const responseParameters = z.object({
   state: parameter(200),
   code: parameter(4_096).optional(),
   iss: parameter(500).optional(),
   error: parameter(200).optional(),
   error_description: z.string().max(2_000).optional(),
 })
+
+/** The same, as a GET or a POST brings it; or, in one parameter, a JWT with all of it (JARM 2.3). */
+export const callbackParameters = responseParameters.partial({ state: true }).extend({
+  response: parameter(10_000).optional(),
+})
+
+/** What is posted once more: without either of these it is no answer. */
+const repeatableParameters = callbackParameters.refine(
+  ({ state, response }) => state !== undefined || response !== undefined,
+  { path: ['state'] },
+)
 
 type CallbackRequest = Request<{ provider?: string }>
 
@@ -60,7 +72,7 @@ export function createCallbackHandler(options: CallbackOptions): RequestHandler<
     config,
     sessions,
     transactionCookies,
-    fields: callbackParameters,
+    fields: repeatableParameters,
   })
 
   return async (req, res) => {
@@ -78,7 +90,7 @@ export function createCallbackHandler(options: CallbackOptions): RequestHandler<
 
   /** The recipe of a callback. */
   async function signIn(req: CallbackRequest, res: Response): Promise<void> {
-    const response = readResponse(req)
+    const response = readResponse(req, providers)
     const appToken = await prepareAppToken(req)
     const browser = await readBrowser(req, appToken)
     dropTransaction(res, response)
@@ -87,16 +99,6 @@ export function createCallbackHandler(options: CallbackOptions): RequestHandler<
       const signedIn = login.outcome === 'verified' ? await startSession(req, res, login, browser) : login
       await answer(req, res, signedIn, appToken)
     })
-  }
-
-  function readResponse(req: CallbackRequest): AuthorizationResponse {
-    const { provider: arrivedFor } = req.params
-    if (arrivedFor !== undefined && providers.find(arrivedFor) === undefined) {
-      throw new AppError('not_found', 'There is no provider of this name.')
-    }
-    const input = req.method === 'POST' ? req.body : req.query
-    const { error_description: errorDescription, ...response } = readParameters(callbackParameters, input)
-    return { ...response, errorDescription, arrivedFor }
   }
 
   /** Before the login: neither a proof that is refused nor a missing signing key must cost the code. */
@@ -150,6 +152,28 @@ export function createCallbackHandler(options: CallbackOptions): RequestHandler<
     const views = { user: toUserView(session), session: toSessionView(session, clock.now()) }
     sendJson(res, { ...token, return_to: returnTo, ...views })
   }
+}
+
+/** The answer that a request brings, at an address of this server that exists. */
+function readResponse(req: CallbackRequest, providers: Pick<Providers, 'find'>): AuthorizationResponse {
+  const { provider: arrivedFor } = req.params
+  if (arrivedFor !== undefined && providers.find(arrivedFor) === undefined) {
+    throw new AppError('not_found', 'There is no provider of this name.')
+  }
+  const input: unknown = req.method === 'POST' ? req.body : req.query
+  const { response: jwt } = readParameters(callbackParameters, input)
+  const { error_description: errorDescription, ...response } = readParameters(
+    responseParameters,
+    jwt === undefined ? input : readUnverified(jwt),
+  )
+  return { ...response, errorDescription, jwt, arrivedFor }
+}
+
+/** What a signed answer says: its state leads to the login, and that to the keys that verify it. */
+function readUnverified(jwt: string): unknown {
+  const claims = readUnverifiedClaims(jwt)
+  if (claims === undefined) throw new AppError('invalid_request', 'The response is no signed JWT.')
+  return claims
 }
 
 /** Observes the last step of a login: to write its session, and its outcome for the other replicas. */

@@ -21,11 +21,12 @@ export function createJwksHandler(keyRing: KeyRing): RequestHandler {
  * this address (`jwks_uri`).
  */
 export function createClientJwksHandler({ providers }: Config): RequestHandler {
-  const all = providers.flatMap(({ clientAuth }) =>
-    clientAuth.method === 'private_key_jwt' ? clientAuth.keys : [],
-  )
+  const all = providers.flatMap(({ clientAuth, requestObjectKeys }) => [
+    ...(clientAuth.method === 'private_key_jwt' ? clientAuth.keys : []),
+    ...requestObjectKeys,
+  ])
   const published = all.map((jwk) => ({ ...toPublicMembers(jwk), kid: jwk.kid, alg: jwk.alg, use: 'sig' }))
-  // Several providers may share one key.
+  // One key may serve two ends, and several providers.
   const keys = [...new Map(published.map((jwk) => [JSON.stringify(jwk), jwk])).values()]
   return (_req, res) => void res.set('Cache-Control', cacheable).json({ keys })
 }

@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto'
-import { importJWK, type JWTPayload, SignJWT } from 'jose'
+import { type JWTPayload, SignJWT } from 'jose'
 import * as client from 'openid-client'
 import type { Clock } from '../../clock.ts'
 import type { AssertionAudience, ClientAuth, ProviderConfig } from '../../config/providers/provider-config.ts'
 import type { PrivateJwk } from '../../config/values/private-jwk-set.ts'
+import { importSigningKey } from './signing-key.ts'
 
 /** The client secret, which must never be printed; empty where the method sends none. */
 export const toClientSecret = (auth: ClientAuth): string => ('secret' in auth ? auth.secret : '')
@@ -83,9 +84,7 @@ function createAppleAuth(
 
 /** Creates the function that signs claims by a key, with the time of signing. */
 function createSigner(jwk: PrivateJwk, clock: Clock): (claims: JWTPayload) => Promise<string> {
-  const { alg, use: _use, ...members } = jwk
-  const header = jwk.kid === undefined ? { alg } : { alg, kid: jwk.kid }
-  const privateKey = importJWK({ ...members, key_ops: ['sign'], ext: false }, alg)
+  const { header, privateKey } = importSigningKey(jwk)
   return async (claims) => {
     const now = Math.floor(clock.now() / 1000)
     return new SignJWT({ ...claims, iat: now, exp: now + assertionLifetime })

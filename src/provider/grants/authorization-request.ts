@@ -10,6 +10,7 @@ import type { AuthorizationServer, Discovery } from '../metadata/discovery.ts'
 import type { CircuitBreaker } from '../transport/circuit-breaker.ts'
 import { hasNoOAuthError, readStatus, tokenError, translateProviderError } from '../transport/errors.ts'
 import { withConfiguredParameters } from './configured-parameters.ts'
+import { createRequestSigning } from './request-object.ts'
 
 /** The parameters of an authorization request that differ for each login (OpenID Connect Core 3.1.2.1). */
 export interface AuthorizationRequest {
@@ -49,7 +50,7 @@ const parCall = 'pushed authorization request'
 
 /**
  * Creates the function that starts logins at one provider: by a pushed request (RFC 9126) where the provider
- * supports it, otherwise through the browser.
+ * supports it, otherwise through the browser; signed (RFC 9101) where the configuration says so.
  */
 export function createAuthorizationStart({
   config,
@@ -60,6 +61,7 @@ export function createAuthorizationStart({
 }: AuthorizationStartOptions) {
   /** Set when the provider's metadata names an endpoint for pushed requests that does not exist. */
   let parPausedUntil = 0
+  const signRequest = createRequestSigning(config, clock)
   /** The address of the endpoint, with what openid-client adds for every login. */
   let endpoint: { server: AuthorizationServer; url: string } | undefined
 
@@ -69,8 +71,10 @@ export function createAuthorizationStart({
     const dpop = usesDpop(config, server) ? await dpopKeys.find() : undefined
     const parameters = toParameters(request, config, dpop)
     const isPushed = usesPar(config, server) && clock.now() >= parPausedUntil
-    const pushedUrl = isPushed ? await push(server, request, parameters, dpop) : undefined
-    const url = pushedUrl?.href ?? toAuthorizationUrl(server, parameters)
+    const requestObject = await signRequest?.(server, parameters)
+    const pushed = requestObject === undefined ? parameters : new URLSearchParams({ request: requestObject })
+    const pushedUrl = isPushed ? await push(server, request, pushed, dpop) : undefined
+    const url = pushedUrl?.href ?? toAuthorizationUrl(server, beside(parameters, requestObject))
     return { url, dpopThumbprint: dpop?.thumbprint, prompt: parameters.get('prompt') ?? undefined }
   }
 
@@ -136,6 +140,15 @@ function toParameters(
     // `query` is what a code comes by where the request does not say.
     response_mode: config.responseMode === 'query' ? undefined : config.responseMode,
   })
+}
+
+/**
+ * What goes through the browser beside a request object: OpenID Connect Core 6.1 wants scope there, too, and
+ * all that counts is in the object.
+ */
+function beside(parameters: URLSearchParams, requestObject: string | undefined): URLSearchParams {
+  if (requestObject === undefined) return parameters
+  return new URLSearchParams({ scope: parameters.get('scope') ?? '', request: requestObject })
 }
 
 /** Only an ID token shows how and when a user signed in: without one, asking for it proves nothing. */

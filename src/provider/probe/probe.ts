@@ -2,45 +2,17 @@ import * as client from 'openid-client'
 import type { Clock } from '../../clock.ts'
 import type { ProviderConfig } from '../../config/providers/provider-config.ts'
 import { randomToken } from '../../crypto/hash.ts'
-import { AppError } from '../../errors.ts'
-import type { LogEvent, LogFields } from '../../telemetry/events.ts'
 import { toClientSecret } from '../client/client-authentication.ts'
 import { createDpopKeys, toDpopOption } from '../client/dpop-keys.ts'
-import { createAuthorizationStart } from '../grants/authorization-request.ts'
 import { toResourceParameters } from '../grants/configured-parameters.ts'
 import { toUserinfoUrl } from '../identity/user-id.ts'
 import { findUserinfoEndpoint } from '../identity/userinfo.ts'
 import { usesDpop } from '../metadata/capabilities.ts'
 import { type AuthorizationServer, createDiscovery } from '../metadata/discovery.ts'
-import { createCircuitBreaker } from '../transport/circuit-breaker.ts'
 import { createProviderFetch, toTransport } from '../transport/fetch.ts'
-import { isRefusal, type ProbeRefusal, toRefusal } from './probe-refusal.ts'
-import { readPostedAnswer, readRedirect } from './probed-redirect.ts'
-
-/** The response to a GET request. */
-export interface ProbedDocument {
-  status: number
-  headers: Pick<Headers, 'get'>
-  text: string
-  /** The middle of the call, in milliseconds since the epoch. */
-  at: number
-}
-
-/** How a login without a user ended. */
-type Outcome =
-  /** The provider sent the browser back to this server. */
-  | { outcome: 'returned'; refusal: ProbeRefusal }
-  /** It refused the pushed request (RFC 9126 2.3). */
-  | { outcome: 'push refused'; refusal: ProbeRefusal }
-  /** It sent the browser to a page of its own. */
-  | { outcome: 'sent elsewhere' }
-  /** It sent the browser to a page of its own with an error in the URL; `text` is the whole error. */
-  | { outcome: 'sent to an error'; refusal: ProbeRefusal; text: string }
-  /** It showed a page. */
-  | { outcome: 'page'; status: number; text: string }
-
-/** The same, and why the request was not pushed, if the provider's metadata promises that but it failed. */
-export type AuthorizationAnswer = Outcome & { unpushed?: string }
+import { type AuthorizationAnswer, createAuthorizationProbe } from './authorization-probe.ts'
+import { type ProbeRefusal, toRefusal } from './probe-refusal.ts'
+import type { ProbedDocument } from './probed-redirect.ts'
 
 /**
  * Examines a provider for the doctor, with the same code as a login but without a user. Every method may
@@ -124,33 +96,14 @@ export function createProviderProbe({ config, secrets, clock }: ProbeOptions): P
       }
     },
 
-    async tryAuthorization() {
-      let unpushed: { unpushed?: string } = {}
-      const startAuthorization = createAuthorizationStart({
-        config,
-        discovery,
-        clock,
-        dpopKeys,
-        breaker: createCircuitBreaker({ clock, opensOn: [] }),
-      })
-      const request = {
-        state: randomToken(),
-        nonce: randomToken(),
-        codeChallenge: randomToken(),
-        parameters: { prompt: 'none' },
-        log: (_event: LogEvent, { reason }: LogFields = {}) => {
-          unpushed = { unpushed: String(reason) }
-        },
-      }
-      try {
-        const { url } = await startAuthorization(request)
-        return { ...toOutcome(await get(url), new URL(url), config.redirectUri), ...unpushed }
-      } catch (error) {
-        const cause = error instanceof AppError ? error.cause : undefined
-        if (!isRefusal(cause)) throw error
-        return { outcome: 'push refused', refusal: toRefusal(cause, [secret]) }
-      }
-    },
+    tryAuthorization: createAuthorizationProbe({
+      config,
+      discovery,
+      dpopKeys,
+      clock,
+      fetch: http.fetch,
+      get,
+    }),
 
     async tryUserinfo() {
       const endpoint = findUserinfoEndpoint(config, await discovery.server())
@@ -168,22 +121,3 @@ export function createProviderProbe({ config, secrets, clock }: ProbeOptions): P
     },
   }
 }
-
-function toOutcome(document: ProbedDocument, url: URL, redirectUri: string): Outcome {
-  const posted = readPostedAnswer(document, redirectUri)
-  if (posted !== undefined) return toReturned(posted)
-  const redirect = readRedirect(document, url)
-  if (redirect === undefined) return { outcome: 'page', status: document.status, text: document.text }
-  const { to, refusal, text } = redirect
-  if (to.origin + to.pathname === redirectUri) {
-    return toReturned(redirect)
-  }
-  return refusal === undefined
-    ? { outcome: 'sent elsewhere' }
-    : { outcome: 'sent to an error', refusal, text }
-}
-
-const toReturned = ({ refusal }: { refusal: ProbeRefusal | undefined }): Outcome => ({
-  outcome: 'returned',
-  refusal: refusal ?? { error: 'none', description: '' },
-})

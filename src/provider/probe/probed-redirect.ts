@@ -1,18 +1,36 @@
+import { readUnverifiedClaims } from '../tokens/unverified-claims.ts'
 import { redactProviderMessage } from '../transport/redact.ts'
 import type { ProbeRefusal } from './probe-refusal.ts'
 
-/** Where a response sends the browser, and the error in that URL. */
-export interface ProbedRedirect {
-  to: URL
-  /** The error in the URL, if there is one; its texts are made safe to print. */
+/** The response to a GET request. */
+export interface ProbedDocument {
+  status: number
+  headers: Pick<Headers, 'get'>
+  text: string
+  /** The middle of the call, in milliseconds since the epoch. */
+  at: number
+}
+
+/** What a provider answers, in an address or a form. */
+export interface ProbedAnswer {
+  /** The signed answer (JARM 2.3), not verified; what it says replaces the parameters. */
+  jwt: string | undefined
+  /** The issuer that it names (RFC 9207 2). */
+  iss: string | undefined
+  /** The error in it, if there is one; its texts are made safe to print. */
   refusal: ProbeRefusal | undefined
   /** Code and texts of the error as they were sent: to search in, not to print. */
   text: string
 }
 
+/** Where a response sends the browser, and the answer in that URL. */
+interface ProbedRedirect extends ProbedAnswer {
+  to: URL
+}
+
 /** Reads a redirect in the response of the URL `from`; undefined if the response is none. */
 export function readRedirect(
-  { status, headers }: { status: number; headers: Pick<Headers, 'get'> },
+  { status, headers }: Pick<ProbedDocument, 'status' | 'headers'>,
   from: URL,
 ): ProbedRedirect | undefined {
   const location = headers.get('location')
@@ -26,10 +44,7 @@ export function readRedirect(
  * Reads the answer that a page posts to the redirect URI (OAuth 2.0 Form Post Response Mode); undefined if
  * the page does not.
  */
-export function readPostedAnswer(
-  { text }: { text: string },
-  redirectUri: string,
-): Omit<ProbedRedirect, 'to'> | undefined {
+export function readPostedAnswer({ text }: { text: string }, redirectUri: string): ProbedAnswer | undefined {
   const form = /<form\b[^<>]*>/i.exec(text)?.[0] ?? ''
   if (readAttribute(form, 'action') !== redirectUri) return undefined
   const inputs = [...text.matchAll(/<input\b[^<>]*>/gi)]
@@ -37,14 +52,18 @@ export function readPostedAnswer(
   return readAnswer((name) => fields.get(name) ?? '')
 }
 
-function readAnswer(read: (name: string) => string): Omit<ProbedRedirect, 'to'> {
+function readAnswer(find: (name: string) => string): ProbedAnswer {
+  const jwt = find('response') || undefined
+  const claims = jwt === undefined ? undefined : readUnverifiedClaims(jwt)
+  const read = (name: string) => (jwt === undefined ? find(name) : String(claims?.[name] ?? ''))
   const [error, description, hint] = [read('error'), read('error_description'), read('error_hint')]
   const explanation = [description, hint].filter((text) => text !== '').join(' ')
   const refusal = {
     error: redactProviderMessage(error, '', []),
     description: redactProviderMessage('', explanation, []),
   }
-  return { refusal: error === '' ? undefined : refusal, text: `${error} ${explanation}` }
+  const iss = read('iss') || undefined
+  return { jwt, iss, refusal: error === '' ? undefined : refusal, text: `${error} ${explanation}` }
 }
 
 /** An attribute of a tag of HTML; an empty text where it is not there. */

@@ -1,4 +1,5 @@
 import type { JSONWebKeySet, JWK } from 'jose'
+import type { Discovery } from '../metadata/discovery.ts'
 import type { ProviderFetch } from '../transport/fetch.ts'
 import { ProviderUnavailable, prefixReason, providerUnavailable } from '../transport/unavailable.ts'
 
@@ -15,6 +16,15 @@ export async function fetchJwks(fetch: ProviderFetch, uri: string): Promise<JSON
   if (keySet === undefined) throw providerUnavailable(`JWKS: status ${status}, no key set`)
   if (keySet.keys.length === 0) throw providerUnavailable('JWKS: the key set is empty')
   return keySet
+}
+
+/** Creates what fetches the keys that the metadata of one provider names; throws as `fetchJwks` does. */
+export function createKeysFetch(discovery: Pick<Discovery, 'server'>, fetch: ProviderFetch) {
+  return async (): Promise<JSONWebKeySet> => {
+    const { metadata } = await discovery.server()
+    if (metadata.jwks_uri === undefined) throw providerUnavailable('JWKS: none is known (OAUTH_JWKS_URI)')
+    return fetchJwks(fetch, metadata.jwks_uri)
+  }
 }
 
 /** Fetches a JSON document; its body is undefined where it is no JSON, or the status is not 200. */

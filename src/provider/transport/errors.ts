@@ -8,6 +8,7 @@ import { ProviderUnavailable, prefixReason, providerUnavailable } from './unavai
 
 type TokenErrorCode =
   | 'invalid_id_token'
+  | 'invalid_authorization_response'
   | 'invalid_access_token'
   | 'invalid_token_response'
   | 'invalid_userinfo'
@@ -16,6 +17,8 @@ type TokenErrorCode =
 
 const details: Record<TokenErrorCode, string> = {
   invalid_id_token: 'The ID token the provider sent did not pass verification, so it was not used.',
+  invalid_authorization_response:
+    'The answer with which you came back from the provider did not pass verification, so it was not used.',
   invalid_access_token: 'The access token the provider sent did not pass verification, so it was not used.',
   invalid_token_response:
     'The provider sent a response that its protocol does not allow, so it was not used.',

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { exportJWK, generateKeyPair } from 'jose'
 import { afterAll, describe, expect, test } from 'vitest'
+import { messageSigning } from '../../../demo/provider/variants.ts'
 import type { Clock } from '../../../src/clock.ts'
 import { systemClock } from '../../../src/clock.ts'
 import { examine } from '../../../src/doctor/doctor.ts'
@@ -36,6 +37,7 @@ describe('a good configuration passes', () => {
     ['oauth2-public', 'none'],
     ['oauth2-confidential', 'client_secret_post'],
     ['fapi2', 'private_key_jwt ES256'],
+    ['message-signing', 'private_key_jwt ES256'],
   ] as const)('%s with %s', async (variant, auth) => {
     const { env } = closeAfterTest(await startDemoProvider({ variant, auth }))
     const findings = await examine(env, systemClock)
@@ -46,6 +48,17 @@ describe('a good configuration passes', () => {
     expect(findings).toContainEqual(expect.objectContaining({ check: 'redirect URI', status: 'pass' }))
     // What only a user who signs in can show is reported, not guessed.
     expect(countFindings(findings).unknown).toBeGreaterThan(0)
+  })
+
+  test.each(['form_post', 'form_post.jwt'])('an answer by %s, which a page posts', async (mode) => {
+    const idp = closeAfterTest(
+      await startDemoProvider({ provider: { more: { features: { jwtResponseModes: { enabled: true } } } } }),
+    )
+    const findings = await examine({ ...idp.env, OIDC_RESPONSE_MODE: mode }, systemClock)
+    expect(summarise(findings.filter(({ status }) => status === 'fail'))).toEqual([])
+    for (const check of ['redirect URI', 'response mode']) {
+      expect(findings).toContainEqual(expect.objectContaining({ check, status: 'pass' }))
+    }
   })
 
   test('Okta with private_key_jwt, pushed requests and DPoP', async () => {
@@ -82,6 +95,9 @@ async function otherKey(): Promise<string> {
   const { privateKey } = await generateKeyPair('ES256', { extractable: true })
   return JSON.stringify({ ...(await exportJWK(privateKey)), kid: 'portico-demo-1', alg: 'ES256' })
 }
+
+/** A public key that neither side has. */
+const strangeKey = { kty: 'EC', ...(await exportJWK((await generateKeyPair('ES256')).publicKey)) }
 
 function writeFile(name: string, text: string): string {
   const path = join(folder, name)
@@ -312,6 +328,56 @@ const planted: Planted[] = [
     check: 'PAR',
     message: /requires pushed requests/,
     fix: /set OIDC_PAR=auto/,
+  },
+  {
+    what: 'unsigned requests where signed ones are required',
+    idp: { variant: 'message-signing', auth: 'private_key_jwt ES256' },
+    spoil: ({ env }) => ({ ...env, OIDC_REQUEST_OBJECT: 'off' }),
+    check: 'request object',
+    message: /requires signed requests/,
+    fix: /set OIDC_REQUEST_OBJECT=signed, with a key in OIDC_CLIENT_KEY/,
+  },
+  {
+    what: 'unsigned answers where this client must have signed ones',
+    idp: { variant: 'message-signing', auth: 'private_key_jwt ES256' },
+    spoil: ({ env }) => ({ ...env, OIDC_RESPONSE_MODE: 'query' }),
+    check: 'response mode',
+    message: /refuses our authorization request: .*response_mode must be a signed one/,
+    fix: /set OIDC_RESPONSE_MODE to one that the provider offers/,
+  },
+  {
+    what: 'signed answers where the provider has none',
+    spoil: ({ env }) => ({ ...env, OIDC_RESPONSE_MODE: 'query.jwt' }),
+    check: 'response mode',
+    message: /the provider offers form_post, fragment, query, not query\.jwt/,
+    fix: /set OIDC_RESPONSE_MODE to one that it offers/,
+  },
+  {
+    what: 'answers signed by a key that the provider does not publish',
+    idp: {
+      variant: 'message-signing',
+      auth: 'private_key_jwt ES256',
+      before: rewriteJson('/keys', () => ({ keys: [{ ...strangeKey, kid: 'demo-1' }] })),
+    },
+    check: 'response mode',
+    message: /a login would refuse the answer: ERR_JWS_SIGNATURE_VERIFICATION_FAILED/,
+    fix: /let the provider sign its answers/,
+  },
+  {
+    what: 'requests signed by a key that the provider does not know, of a client with a secret',
+    idp: {
+      client: { jwks: { keys: [strangeKey] }, request_object_signing_alg: 'ES256' },
+      provider: { par: true, more: { features: messageSigning } },
+    },
+    spoil: async ({ env }) => ({
+      ...env,
+      OIDC_CLIENT_KEY: await otherKey(),
+      OIDC_REQUEST_OBJECT: 'signed',
+      OIDC_RESPONSE_MODE: 'jwt',
+    }),
+    check: 'request object',
+    message: /invalid_request_object/,
+    fix: /register the public half of OIDC_CLIENT_KEY/,
   },
   {
     what: 'proofs by algorithms that are not ours',

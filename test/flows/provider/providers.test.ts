@@ -55,6 +55,7 @@ const rows: Row[] = [
   ...each('oauth2-public', ['none', ...secretMethods]),
   ...each('oauth2-confidential', [...secretMethods, 'private_key_jwt ES256', 'tls_client_auth']),
   ...each('fapi2', [...keyMethods, 'tls_client_auth']),
+  ...each('message-signing', ['private_key_jwt ES256']),
 ]
 
 test.each(rows)(
@@ -70,7 +71,8 @@ test.each(rows)(
       const browser = createTestBrowser()
       const loginUrl = await startLogin(portico, browser)
       const asked = [...new URL(loginUrl).searchParams.keys()].sort()
-      const isPushed = variant === 'fapi2' || options.par === true
+      const isStrict = variant === 'fapi2' || variant === 'message-signing'
+      const isPushed = isStrict || options.par === true
       // R81: only client_id and request_uri in the front channel.
       if (isPushed) expect(asked).toEqual(['client_id', 'request_uri'])
       else expect(asked.includes('code_challenge')).toBe(variant !== 'oauth2-confidential')
@@ -85,7 +87,7 @@ test.each(rows)(
       expect(claims).toMatchObject({ sub: ada.sub, client_id: 'portico-demo' })
       expect(String(claims.scope).split(' ')).toContain('orders:read')
 
-      const usesDpop = variant === 'fapi2' || options.dpop === true
+      const usesDpop = isStrict || options.dpop === true
       const stored = await portico.store.read(answer.session.id)
       expect(stored?.tokens.dpopThumbprint !== undefined).toBe(usesDpop)
 

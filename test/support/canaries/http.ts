@@ -89,6 +89,7 @@ function recordProvider(
   if (path.endsWith('/v1/traces')) recordOutput('traces', sent)
   if (/(^|&)(grant_type|token)=/.test(sent)) recordProviderRequest(sent, headers.authorization)
   if (/"(access|id|refresh)_token"/.test(answered)) recordTokenResponse(answered)
-  const code = /\r\nlocation: [^\r]*[?&]code=([^&\r]+)/i.exec(head)?.[1]
+  // A signed answer contains the code.
+  const code = /\r\nlocation: [^\r]*[?&](?:code|response)=([^&\r]+)/i.exec(head)?.[1]
   if (code !== undefined) recordProviderRequest(`code=${code}`)
 }

@@ -124,6 +124,7 @@ describe('what is not right is refused', () => {
     ['resource=https%3A%2F%2Fa.example%2F%C3%BC', 'must have as resource an absolute URI'],
     ['resource=urn:a:b&resource=x', 'must have as resource an absolute URI'],
     ['claims=email', 'must have as claims a JSON object'],
+    ['authorization_details=%7B%22type%22%3A%22x%22%7D', 'must have as authorization_details a JSON array'],
     ['claims=null', 'must have as claims a JSON object'],
     ['claims=%5B%5D', 'must have as claims a JSON object'],
     [

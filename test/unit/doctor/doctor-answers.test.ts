@@ -6,7 +6,8 @@ import { checkClientAuth } from '../../../src/doctor/provider/client-auth-checks
 import { checkLogout } from '../../../src/doctor/provider/logout-checks.ts'
 import { checkRevocation } from '../../../src/doctor/provider/revocation-checks.ts'
 import { checkUserinfo } from '../../../src/doctor/provider/userinfo-checks.ts'
-import type { AuthorizationAnswer, ProviderProbe } from '../../../src/provider/probe/probe.ts'
+import type { AuthorizationAnswer } from '../../../src/provider/probe/authorization-probe.ts'
+import type { ProviderProbe } from '../../../src/provider/probe/probe.ts'
 import type { ProbeRefusal } from '../../../src/provider/probe/probe-refusal.ts'
 import { providerUnavailable } from '../../../src/provider/transport/unavailable.ts'
 import {
@@ -72,6 +73,54 @@ describe('the authorization request', () => {
   ])('%s (%s)', async (error, description, expected) => {
     expect(await refused('returned', error, description)).toMatch(expected)
     expect(await refused('push refused', error, description)).toMatch(expected)
+  })
+
+  test.each([
+    [
+      'unsupported_response_mode',
+      'unsupported response_mode',
+      {},
+      /^fail response mode: .* → set OIDC_RESPONSE_MODE/,
+    ],
+    ['invalid_request_object', '', {}, /^fail request object: .* → set OIDC_REQUEST_OBJECT=signed/],
+    [
+      'invalid_request_object',
+      '',
+      { ...key, OIDC_REQUEST_OBJECT: 'signed' },
+      /^fail request object: .* → register the public half of OIDC_CLIENT_KEY/,
+    ],
+  ])('%s (%s) with %o', async (error, description, env, expected) => {
+    for (const outcome of ['returned', 'push refused'] as const) {
+      expect((await check({ outcome, refusal: { error, description } }, { env })).join()).toMatch(expected)
+    }
+  })
+
+  describe('that comes back signed', () => {
+    const env = { OIDC_RESPONSE_MODE: 'jwt' }
+    const returned = (error: string, untrusted?: string) =>
+      check({ outcome: 'returned', refusal: { error, description: '' }, untrusted }, { env })
+
+    test('and verifies, is right', async () => {
+      expect(await returned('login_required')).toEqual([
+        'pass response mode: the answer is signed, and verifies',
+        expect.stringMatching(/^pass redirect URI/),
+      ])
+    })
+
+    test('and does not verify, would fail each login', async () => {
+      expect(await returned('login_required', 'it is not signed')).toEqual([
+        expect.stringMatching(
+          /^fail response mode: a login would refuse the answer: it is not signed → let the/,
+        ),
+        expect.stringMatching(/^pass redirect URI/),
+      ])
+    })
+
+    test('or not, because the request was refused: that is reported', async () => {
+      expect(await returned('unsupported_response_mode', 'it is not signed')).toEqual([
+        expect.stringMatching(/^fail response mode|^fail authorization request/),
+      ])
+    })
   })
 
   test.each([404, 405])('that ends with status %d went to a wrong address', async (status) => {

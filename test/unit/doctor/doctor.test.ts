@@ -67,6 +67,57 @@ describe('metadata', () => {
       /^fail response type: the provider offers none, not code/,
     ],
     [
+      'signed requests by an algorithm that it does not take',
+      { ...key, OIDC_REQUEST_OBJECT: 'signed' },
+      { request_object_signing_alg_values_supported: ['RS256', 'PS256'] },
+      /^fail request object: .* signed by RS256, PS256, not ES256 → put a key for one that it takes first/,
+    ],
+    [
+      'signed requests by one that it takes',
+      { ...key, OIDC_REQUEST_OBJECT: 'signed' },
+      { request_object_signing_alg_values_supported: ['ES256'] },
+      /^pass request object: requests are signed by ES256/,
+    ],
+    [
+      'signed requests, about which it says nothing',
+      { ...key, OIDC_REQUEST_OBJECT: 'signed' },
+      {},
+      /^unknown request object: /,
+    ],
+    [
+      'signed requests required, which some write as a text',
+      {},
+      { require_signed_request_object: 'true' },
+      /^fail request object: the provider requires signed requests, but OIDC_REQUEST_OBJECT=off/,
+    ],
+    [
+      'signed answers that only a secret verifies',
+      { OIDC_RESPONSE_MODE: 'jwt' },
+      {
+        response_modes_supported: ['query.jwt'],
+        authorization_signing_alg_values_supported: ['HS256', 'none'],
+      },
+      /^fail response mode: the provider signs its answers by HS256, none/,
+    ],
+    [
+      'signed answers by its keys',
+      { OIDC_RESPONSE_MODE: 'query.jwt' },
+      { response_modes_supported: ['jwt'], authorization_signing_alg_values_supported: ['PS256'] },
+      /^pass response mode: query\.jwt, signed/,
+    ],
+    [
+      'an answer by form_post, about which it says nothing',
+      { OIDC_RESPONSE_MODE: 'form_post' },
+      {},
+      /^unknown response mode: .* whether it has form_post/,
+    ],
+    [
+      'a signed answer by form_post, where there is only a plain one',
+      { OIDC_RESPONSE_MODE: 'form_post.jwt' },
+      { response_modes_supported: ['form_post', 'jwt'] },
+      /^fail response mode: the provider offers form_post, jwt, not form_post\.jwt/,
+    ],
+    [
       'Okta, by its domain',
       { ...okta, ...key },
       {},

@@ -1,5 +1,6 @@
+import { UnsecuredJWT } from 'jose'
 import { expect, test } from 'vitest'
-import { readPostedAnswer } from '../../../src/provider/probe/probed-redirect.ts'
+import { readPostedAnswer, readRedirect } from '../../../src/provider/probe/probed-redirect.ts'
 
 const redirectUri = 'https://app.example.com/api/callback'
 const read = (text: string) => readPostedAnswer({ text }, redirectUri)?.refusal
@@ -21,4 +22,17 @@ test.each([
   '<form action="&#x999999;">',
 ])('a page that posts nothing there is none: %s', (text) => {
   expect(readPostedAnswer({ text }, redirectUri)).toBeUndefined()
+})
+
+test('the error of a signed answer is that in the JWT, not the one beside it', () => {
+  const from = new URL('https://idp.example.com/authorize')
+  const redirectTo = (location: string) =>
+    readRedirect({ status: 303, headers: new Headers({ location }) }, from)
+  const jwt = new UnsecuredJWT({ error: 'login_required', iss: 'https://idp.example.com' }).encode()
+  expect(redirectTo(`${redirectUri}?response=${jwt}&error=server_error`)).toMatchObject({
+    jwt,
+    iss: 'https://idp.example.com',
+    refusal: { error: 'login_required' },
+  })
+  expect(redirectTo(`${redirectUri}?response=x`)).toMatchObject({ jwt: 'x', refusal: undefined })
 })

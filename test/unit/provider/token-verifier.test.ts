@@ -24,6 +24,7 @@ const config = {
   userIdField: 'user_id',
   pkce: true,
   responseMode: 'query',
+  requestObjectKeys: [],
   par: 'auto',
   dpop: 'auto',
   subjectPrefix: '',

@@ -49,6 +49,12 @@ const claimsAskForNoAcr: ValueCheck = (value) => {
     : undefined
 }
 
+/** RFC 9396 2. */
+const detailsAreAList: ValueCheck = (value) =>
+  Array.isArray(readJson(value))
+    ? undefined
+    : 'must have as authorization_details a JSON array such as [{"type":"payment"}]'
+
 function readJson(text: string): unknown {
   try {
     return JSON.parse(text)
@@ -61,6 +67,7 @@ const checks = new Map<string, ValueCheck>([
   ['prompt', promptAllowsSignIn],
   ['resource', resourceIsAbsolute],
   ['claims', claimsAskForNoAcr],
+  ['authorization_details', detailsAreAList],
 ])
 
 /** Extra parameters of authorization requests. Only `resource` may be repeated (RFC 8707 2). */

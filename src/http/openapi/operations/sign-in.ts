@@ -57,6 +57,7 @@ const ofCallback: readonly ErrorCode[] = [
   ...ofEveryRequest,
   ...ofLimit,
   ...ofDpop,
+  'invalid_authorization_response',
   'issuer_mismatch',
   'login_transaction_expired',
   'login_transaction_missing',
