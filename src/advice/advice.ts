@@ -19,7 +19,7 @@ export const transportAdvice: Advice = [
     'allow CONNECT to host and port of the provider in the forward proxy, or name the host in NO_PROXY',
   ],
   [
-    /forward proxy: .*(CERT|SELF_SIGNED|UNABLE_TO_VERIFY|ALTNAME)/,
+    /forward proxy: [A-Z_]*(CERT|SELF_SIGNED|UNABLE_TO_VERIFY|ALTNAME)/,
     'set NODE_EXTRA_CA_CERTS to a file with the CA of the certificate of the forward proxy',
   ],
   [/forward proxy: /, 'correct host and port in HTTPS_PROXY; can this machine reach the forward proxy?'],
