@@ -22,13 +22,13 @@ export type Call = <Answer>(path: string, options?: CallOptions) => Promise<Answ
 /** Milliseconds after which a call counts as unanswered: a hanging one must not block the other tabs. */
 const timeout = 60_000
 
-/** Creates the function that calls the Portico at an address; an empty one is the page's own origin. */
-export function createCall(base: string): Call {
+/** Creates the function that calls the Portico whose addresses begin with `api`. */
+export function createCall(api: string): Call {
   return async function call<Answer>(
     path: string,
     { method = 'GET', body, has, getKey }: CallOptions = {},
   ): Promise<Answer> {
-    const url = new URL(`${base}/api/${path}`, location.href)
+    const url = new URL(`${api}/${path}`, location.href)
     const key = await getKey?.()
     const send = async () => {
       const proof = await key?.prove(url, method)
@@ -70,7 +70,7 @@ async function readAnswer<Answer>(response: Response, has: string | undefined): 
   }
   if (typeof code !== 'string') {
     // Below 500, a web server has answered in Portico's place, mostly with the page of the app.
-    const problem = status < 500 ? '/api does not lead to Portico' : 'The server is not available'
+    const problem = status < 500 ? 'Another server answers here' : 'The server is not available'
     throw new PorticoError('unexpected_response', `${problem} (status ${status}).`, details)
   }
   throw new PorticoError(code, String(detail), details)
@@ -89,5 +89,5 @@ function parseObject(text: string): Record<string, unknown> | null {
 /** Nothing answered, unless the app itself has aborted the request. */
 export function throwNetworkError(cause: Error): never {
   if (cause.name === 'AbortError') throw cause
-  throw new PorticoError('network_error', 'The server does not answer, or you are offline.', { cause })
+  throw new PorticoError('network_error', 'The server is not available, or you are offline.', { cause })
 }

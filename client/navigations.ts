@@ -15,8 +15,8 @@ interface CallbackAnswer<User extends PorticoUser> extends Omit<SharedToken, 'su
 type LogoutOptions = NonNullable<Parameters<Portico['logout']>[0]>
 
 interface NavigationsOptions<User extends PorticoUser> {
-  /** Portico's address; empty for the page's own origin. */
-  url: string
+  /** Where Portico's addresses begin: an address, or a path of the page's own origin. */
+  api: string
   callbackPath: string
   call: Call
   getKey: GetDpopKey | undefined
@@ -35,18 +35,17 @@ export interface Navigations extends Pick<Portico, 'login' | 'handleCallback' | 
 /** Milliseconds after which the browser has left the page, or the user has stopped it. */
 const leavingTime = 10_000
 
-/** Under this name a tab remembers where its login leads. */
-const returnToName = 'portico return_to'
-
 /** Creates login, callback and logout. */
 export function createNavigations<User extends PorticoUser>({
-  url,
+  api,
   callbackPath,
   call,
   getKey,
   session,
   tokens,
 }: NavigationsOptions<User>): Navigations {
+  /** Under this name a tab remembers where its login leads. */
+  const returnToName = `portico ${api}`
   /** The login or logout that is under way: until the browser has left, no other one begins. */
   let leaving: Promise<void> | undefined
   let ending: ReturnType<Portico['logout']> | undefined
@@ -65,14 +64,14 @@ export function createNavigations<User extends PorticoUser>({
   const isCallbackPage = () => `${location.pathname}/`.startsWith(`${callbackPath}/`)
 
   /** An address as Portico accepts it: a path alone is one of Portico's own origin. */
-  const toReturnTo = (path: string) => shorten(path, new URL(url, location.href).origin)
+  const toReturnTo = (path: string) => shorten(path, new URL(api, location.href).origin)
 
   async function begin(options: LoginOptions): Promise<void> {
     const { returnTo, provider, prompt, loginHint, acrValues, maxAge } = options
     // After a login that failed, another one leads to where that one began.
-    const here = isCallbackPage() ? (sessionStorage.getItem(returnToName) ?? '/') : toPath(location)
+    const here = isCallbackPage() ? (sessionStorage[returnToName] ?? '/') : toPath(location)
     const target = toReturnTo(returnTo ?? here)
-    sessionStorage.setItem(returnToName, target)
+    sessionStorage[returnToName] = target
     const query = {
       return_to: target,
       provider,

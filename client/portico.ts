@@ -18,7 +18,8 @@ export type * from './types.ts'
 /**
  * Creates the client of a Portico. One for each app: a module of the app exports it.
  *
- * @throws TypeError where `url` is no address of a server, or one of `apiOrigins` no origin
+ * @throws TypeError where `url` is no address of a server, `apiPrefix` no path, or one of `apiOrigins` no
+ * origin
  *
  * @example
  * export const portico = createPortico({ apiOrigins: ['https://api.example.com'] })
@@ -28,20 +29,23 @@ export type * from './types.ts'
  */
 export function createPortico<User extends PorticoUser = PorticoUser>({
   url = '',
+  apiPrefix = '/api',
   apiOrigins,
   callbackPath = '/callback',
   dpop = false,
 }: PorticoOptions): Portico<User> {
   // A misspelt origin would match nothing, and that of an unset variable neither. What is no URL by itself
   // gets another origin by the base. URL.parse is too new for some browsers.
-  for (const origin of [url.replace(/(^|\b)(\/[\w.~-]+)+$/, '') || 'self', ...apiOrigins]) {
+  const origins = [url, apiPrefix].map((address) => address.replace(/(^|\b)(\/[\w.~-]+)+$/, '') || 'self')
+  for (const origin of [...origins, ...apiOrigins]) {
     if (origin !== 'self' && new URL(origin, 'http://a').origin !== origin)
-      throw new TypeError(`"${origin}" must be an origin such as https://example.com`)
+      throw new TypeError(`"${origin}" is neither an origin nor a path`)
   }
-  const getKey = dpop ? createLazyKey(url) : undefined
+  const api = url + apiPrefix
+  const getKey = dpop ? createLazyKey(api) : undefined
   const store = createStateStore<User>()
   const activity = createActivity(() => timetable.plan())
-  const tabs = createTabs(url, (message) => {
+  const tabs = createTabs(api, (message) => {
     if (message.type === 'token') tokens.keep(message.token, message.name)
     session.receive(message)
   })
@@ -49,7 +53,7 @@ export function createPortico<User extends PorticoUser = PorticoUser>({
     ...session.jobs,
     { dueIn: tokens.renewalDue, run: () => tokens.get().catch(() => {}) },
   ])
-  const send = createCall(url)
+  const send = createCall(api)
   /** The first call of the server starts the client. */
   const callServer: Call = (path, options) => {
     void start()
@@ -64,7 +68,7 @@ export function createPortico<User extends PorticoUser = PorticoUser>({
     isTokenExpired: () => tokens.isExpired(),
   })
   const tokens: Tokens = createTokens({ session, store, getKey, tabs, onKept: timetable.plan })
-  const navigations = createNavigations({ url, callbackPath, call: callServer, getKey, session, tokens })
+  const navigations = createNavigations({ api, callbackPath, call: callServer, getKey, session, tokens })
 
   let ready: Promise<unknown> | undefined
   let finishCallback: (() => void) | undefined

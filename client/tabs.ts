@@ -19,7 +19,7 @@ export interface SharedToken {
   session: PorticoSession
 }
 
-/** The tabs in which the same origin uses the same Portico. */
+/** The tabs in which the same origin uses the same Portico, by where its addresses begin. */
 export interface Tabs {
   connect(): void
   post(message: TabMessage): void
@@ -29,8 +29,8 @@ export interface Tabs {
 }
 
 /** Creates the connection of this tab with the others. */
-export function createTabs(origin: string, onMessage: (message: TabMessage) => void): Tabs {
-  const prefix = `portico ${origin}`
+export function createTabs(api: string, onMessage: (message: TabMessage) => void): Tabs {
+  const prefix = `portico ${api}`
   let channel: BroadcastChannel | undefined
 
   return {

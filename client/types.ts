@@ -7,6 +7,8 @@ export interface PorticoOptions {
    * `/shop`; the page's own origin by default.
    */
   url?: string
+  /** Where Portico's addresses begin below `url` (API_PREFIX), such as `/auth`; `/api` by default. */
+  apiPrefix?: string
   /**
    * The origins of the APIs that may receive the app token, such as `https://api.example.com`; `self` is the
    * page's own. `fetch` sends the token nowhere else.

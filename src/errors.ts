@@ -101,7 +101,7 @@ export class AppError extends Error {
 
 /** For a browser whose cookie is valid but whose session no longer exists. */
 export const sessionExpired = (): AppError =>
-  new AppError('session_expired', 'This session has ended. GET /api/login begins another.')
+  new AppError('session_expired', 'This session has ended. Sign in again.')
 
 /** For a user whose access token the provider refuses, while the session has none to replace it. */
 export const accessTokenRefused = (): AppError =>

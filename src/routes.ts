@@ -12,10 +12,8 @@ import { createRequestContext } from './http/middleware/request-context.ts'
 import { addResponseHeaders } from './http/middleware/response-headers.ts'
 import { createRequestTracing } from './http/middleware/trace-requests.ts'
 import { refuseMalformed } from './http/middleware/well-formed.ts'
-import { forwardAuthPath } from './http/proxy-endpoints/forward-auth.ts'
-import { createAddRoute, createAddressCheck } from './http/route.ts'
+import { below, createAddRoute, createAddressCheck } from './http/route.ts'
 import { createOperatorEndpoints } from './operator-endpoints.ts'
-import { proxyPrefix } from './proxy/route-match.ts'
 
 /** The app of a configuration. */
 export interface Routes {
@@ -42,14 +40,14 @@ export function createRoutes(components: Components, spa?: RequestHandler): Rout
   app.use(refuseMalformed)
   const to = createEndpoints(components)
   // Where PUBLIC_URL has a path, all addresses are below it.
-  const below = basePath === '' ? app : express.Router({ caseSensitive: true })
-  const addresses = addEndpoints(below, to, components)
-  addProbes(below, to)
+  const router = basePath === '' ? app : express.Router({ caseSensitive: true })
+  const addresses = addEndpoints(router, to, components)
+  addProbes(router, to)
   const own = addresses.map((address) => basePath + address)
-  if (below !== app) {
+  if (router !== app) {
     // A build for this path has its files here; what it leaves are addresses of this server.
-    if (spa !== undefined) below.use(spa, notFound)
-    app.use(basePath, below)
+    if (spa !== undefined) router.use(spa, notFound)
+    app.use(basePath, router)
     // Balancers know no path of PUBLIC_URL; and RFC 8414 3.1 puts that path of an issuer behind its own.
     addProbes(app, to)
     createAddRoute(app, own)(`/.well-known/oauth-authorization-server${basePath}`, { get: [to.metadata] })
@@ -64,68 +62,70 @@ type Endpoints = ReturnType<typeof createEndpoints>
 
 /** Adds all addresses below PUBLIC_URL but the probes, and returns them. */
 function addEndpoints(app: IRouter, to: Endpoints, { config }: Components): string[] {
+  // What docs/http-api.md writes as its default.
+  const { apiPrefix: api } = config
   const { csrf, formCsrf, loginGuard, requireSession, requireFreshTokens } = to
   const { limitLogins, limitCallbacks, limitCalls } = to
   const { proxyCsrf, matchProxyRoute, requireRouteAccess } = to
   // Those of which `app.all` gives the beginning; `route` adds the others.
-  const addresses = [`${forwardAuthPath}/*`, `${proxyPrefix}*`]
+  const addresses = [`${api}/forward-auth/*`, `${api}/proxy/*`]
   const route = createAddRoute(app, addresses)
 
   // Reverse proxies, before CORS: no page of another origin reads what they are answered.
-  route('/api/forward-auth', { get: [to.forwardAuth] })
-  app.all(/^\/api\/forward-auth\//, to.forwardAuth)
+  route(`${api}/forward-auth`, { get: [to.forwardAuth] })
+  app.all(below(`${api}/forward-auth/`), to.forwardAuth)
 
-  app.use('/api', createCors(config))
+  app.use(api, createCors(config))
 
   // Browsers: the SPA's calls, and navigations. The calls that every app repeats come first: an address costs
   // all those below it a comparison.
-  route('/api/session', { get: [csrf, limitCalls, to.session] })
-  route('/api/session/continue', { get: [to.continueToPage] })
-  route('/api/token', {
+  route(`${api}/session`, { get: [csrf, limitCalls, to.session] })
+  route(`${api}/session/continue`, { get: [to.continueToPage] })
+  route(`${api}/token`, {
     post: [csrf, limitCalls, jsonBody, requireSession, requireFreshTokens, to.token],
   })
-  route('/api/userinfo', { get: [csrf, limitCalls, requireSession, requireFreshTokens, to.userinfo] })
+  route(`${api}/userinfo`, { get: [csrf, limitCalls, requireSession, requireFreshTokens, to.userinfo] })
   // The APIs behind the session, each below its own address and with the methods of its route. No limit by
   // address: the number of calls does not distinguish a user's work from an attack.
-  app.all(/^\/api\/proxy\//, proxyCsrf, matchProxyRoute, requireRouteAccess, to.proxy)
-  route('/api/providers', { get: [to.providers] })
-  route('/api/login', {
+  app.all(below(`${api}/proxy/`), proxyCsrf, matchProxyRoute, requireRouteAccess, to.proxy)
+  route(`${api}/providers`, { get: [to.providers] })
+  route(`${api}/login`, {
     // The page begins nothing, and so counts for no limit.
     unsafeGet: [loginGuard, to.signInPage, limitLogins, to.login],
     // JSON by the SPA, or a form of another site (OpenID Connect Core 4), whose guard reads it.
     post: [formBodyIfAny, loginGuard, to.signInPage, limitLogins, jsonBody, to.login],
   })
   // No CSRF guard: the response must fit the transaction cookie of this browser, by its state.
-  for (const path of ['/api/callback', '/api/callback/:provider']) {
+  for (const path of [`${api}/callback`, `${api}/callback/:provider`]) {
     route<{ provider?: string }>(path, {
       unsafeGet: [nameLogin, limitCallbacks, to.callback],
       post: [limitCallbacks, jsonOrFormBody, nameLogin, to.callback],
     })
   }
-  route('/api/sessions', {
+  route(`${api}/sessions`, {
     get: [csrf, limitCalls, requireSession, to.listSessions],
     delete: [csrf, limitCalls, requireSession, to.endOtherSessions],
   })
-  route<{ id: string }>('/api/sessions/:id', { delete: [csrf, limitCalls, requireSession, to.endSession] })
+  route<{ id: string }>(`${api}/sessions/:id`, { delete: [csrf, limitCalls, requireSession, to.endSession] })
   // A user can always sign out: no limit.
-  route('/api/logout', { post: [formCsrf, jsonOrFormBody, to.logout] })
-  route('/api/logout/provider', { unsafeGet: [to.logoutAtProvider] })
-  route('/api/logout/callback', { get: [to.logoutCallback] })
+  route(`${api}/logout`, { post: [formCsrf, jsonOrFormBody, to.logout] })
+  route(`${api}/logout/provider`, { unsafeGet: [to.logoutAtProvider] })
+  route(`${api}/logout/callback`, { get: [to.logoutCallback] })
 
   // Machines: identity providers and APIs. These endpoints read no cookie. Signed tokens and client secrets
   // protect them, not limits: a provider may sign out many users at once, and an API asks for each of its
   // calls.
-  route('/api/backchannel-logout', { post: [formBody, to.backChannelLogout, handleBackChannelLogoutError] })
-  route('/api/frontchannel-logout', { get: [limitCalls, to.frontChannelLogout] })
-  route('/api/universal-logout', { post: [jsonBody, to.universalLogout, handleUniversalLogoutError] })
-  route('/api/introspect', { post: [formBody, to.introspect] })
+  route(`${api}/backchannel-logout`, { post: [formBody, to.backChannelLogout, handleBackChannelLogoutError] })
+  route(`${api}/frontchannel-logout`, { get: [limitCalls, to.frontChannelLogout] })
+  route(`${api}/universal-logout`, { post: [jsonBody, to.universalLogout, handleUniversalLogoutError] })
+  route(`${api}/introspect`, { post: [formBody, to.introspect] })
 
   // Machines: readers of keys and metadata.
   route('/.well-known/jwks.json', { get: [to.jwks] })
   route('/.well-known/client-jwks.json', { get: [to.clientJwks] })
   route('/.well-known/oauth-authorization-server', { get: [to.metadata] })
   route('/.well-known/openid-configuration', { get: [to.openidConfiguration] })
-  route('/api/openapi.json', { get: [to.openapi] })
+  route(`${api}/openapi.json`, { get: [to.openapi] })
   return addresses
 }
 

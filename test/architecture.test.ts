@@ -147,6 +147,20 @@ describe('only some may know', () => {
   })
 })
 
+test('no address of this server is written with the default of API_PREFIX, which may be another', () => {
+  const withDefault = /(?<![\w/])\/api(?![\w.-])/
+  // The default itself, and what says that it is the default.
+  const places = /^(src\/config\/settings|src\/embedding\/options|client\/portico|client\/types)\.ts$/
+  const found = shipped
+    .filter(({ file }) => !places.test(file))
+    .flatMap(({ file, text }) =>
+      text
+        .split('\n')
+        .flatMap((line, index) => (withDefault.test(line) ? [`${file}:${index + 1}: ${line.trim()}`] : [])),
+    )
+  expect(found).toEqual([])
+})
+
 test('nothing under src/ imports the demo or the tests', () => {
   for (const file of files) {
     for (const target of importsOf(file)) {

@@ -82,11 +82,10 @@ test('docs/configuration.md has every member of a proxy route once, with its def
 
 describe('endpoints', () => {
   // Health is on both ports.
-  const routes = [
-    ...new Set([...read('src/routes.ts').matchAll(/'(\/[^']+)'/g)].map(([, path = '']) => path)),
-  ]
-    .filter((path) => path !== '/api')
-    .sort()
+  const inCode = read('src/routes.ts').replaceAll('${api}', '/api')
+  // What begins other addresses ends with a slash or an asterisk.
+  const quoted = [...inCode.matchAll(/'(\/[^']+)'|`(\/[^`*$]+[^`*/])`/g)]
+  const routes = [...new Set(quoted.map(([, fixed, belowPrefix = '']) => fixed ?? belowPrefix))].sort()
   const named = (text: string) => {
     const paths = [...text.matchAll(/(?:GET|POST|DELETE) (\/[a-z./:-]+)/g)].map(([, path = '']) => path)
     return [...new Set(paths)].filter((path) =>

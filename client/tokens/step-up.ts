@@ -12,10 +12,10 @@ const stepUpPause = 30_000
 export async function stepUp(challenge: string, login: Portico['login'], token = ''): Promise<void> {
   const acrValues = /acr_values="([^"]*)/.exec(challenge)?.[1]
   const maxAge = /max_age="?(\d+)/.exec(challenge)?.[1]
-  const name = `${stepUpName} ${acrValues} ${maxAge}`
+  const { iss, idp: provider } = readClaims(token)
+  const name = `${stepUpName} ${iss} ${acrValues} ${maxAge}`
   if (Date.now() - Number(sessionStorage.getItem(name)) < stepUpPause) return
   sessionStorage.setItem(name, `${Date.now()}`)
-  const provider = readProvider(token)
   await login({
     ...(provider && { provider }),
     ...(acrValues && { acrValues }),
@@ -23,14 +23,13 @@ export async function stepUp(challenge: string, login: Portico['login'], token =
   })
 }
 
-/** The provider that an app token names, which Portico has checked; undefined where it names none. */
-function readProvider(token: string): string | undefined {
+/** The Portico that an app token is from, and the provider that it names, which Portico has checked. */
+function readClaims(token: string): { iss?: string; idp?: string } {
   try {
     const payload = token.split('.')[1]?.replaceAll('-', '+').replaceAll('_', '/') ?? ''
-    // The name is ASCII, as Portico accepts no other.
-    const { idp } = JSON.parse(atob(payload)) as { idp?: string }
-    return idp
+    // Both are ASCII, as Portico accepts nothing else.
+    return JSON.parse(atob(payload)) as { iss?: string; idp?: string }
   } catch {
-    return undefined
+    return {}
   }
 }

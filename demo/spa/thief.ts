@@ -119,7 +119,7 @@ function searchMemory(): Finding {
 }
 
 /** The client's tabs pass their token on, so that one of them renews it for all. */
-const tabsChannel = 'portico '
+const tabsChannel = 'portico /api'
 
 /** Sees what comes by fetch, XMLHttpRequest and from other tabs while `act` runs. */
 async function watch(act: () => Promise<unknown>): Promise<Finding> {

@@ -45,6 +45,15 @@ export interface Config {
   /** The path of `publicUrl` without a slash at its end: `/shop`, or an empty text for none. */
   basePath: string
   /**
+   * What the addresses of this server begin with, below PUBLIC_URL: `/auth`. Probes and what is well-known
+   * have others.
+   */
+  apiPrefix: string
+  /** The same from the root of the origin: `/shop/auth`. */
+  apiPath: string
+  /** The same as a whole address. */
+  apiUrl: string
+  /**
    * False only for http on a loopback host: cookies then have no Secure attribute and no `__Host-` prefix.
    */
   secureCookies: boolean
@@ -88,7 +97,7 @@ export interface Config {
   rateLimits: { login: RateLimit | undefined; api: RateLimit | undefined }
   trustProxy: readonly string[]
   introspectionClients: IntrospectionClients
-  /** The upstreams behind `/api/proxy/`. */
+  /** The upstreams, each with addresses of its own here. */
   proxyRoutes: readonly ProxyRoute[]
   /** What a reverse proxy proves itself with to get tokens by forward auth; undefined: it gets none. */
   forwardAuthSecret: string | undefined
@@ -140,6 +149,9 @@ export function readConfig(env: Environment): Config {
     publicUrl: values.PUBLIC_URL,
     origin: new URL(values.PUBLIC_URL).origin,
     basePath: toBasePath(values.PUBLIC_URL),
+    apiPrefix: values.API_PREFIX,
+    apiPath: toBasePath(values.PUBLIC_URL) + values.API_PREFIX,
+    apiUrl: values.PUBLIC_URL + values.API_PREFIX,
     secureCookies: values.PUBLIC_URL.startsWith('https:'),
     listen: { host: values.HOST, port: values.PORT },
     secrets: values.BFF_SECRETS,

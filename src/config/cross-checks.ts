@@ -72,14 +72,16 @@ function returnToIsAllowed(values: Values): Problem[] {
   const names = ['LOGIN_DEFAULT_RETURN_TO', 'LOGOUT_RETURN_TO'] as const
   return names.flatMap((variable) => {
     const address = values[variable]
-    if (address === undefined || values.PUBLIC_URL === undefined) return []
-    const { origin, pathname } = new URL(address, values.PUBLIC_URL)
+    const { PUBLIC_URL: publicUrl, API_PREFIX: apiPrefix } = values
+    if (address === undefined || publicUrl === undefined) return []
+    const { origin, pathname } = new URL(address, publicUrl)
     if (!toAllowedOrigins(values).includes(origin)) {
       return { variable, problem: 'must be a path, or a URL on one of SPA_ORIGINS' }
     }
-    // A login that ends at /api/login would begin the next login, endlessly.
-    const own = `${toBasePath(values.PUBLIC_URL)}/api/`
-    if (origin === new URL(values.PUBLIC_URL).origin && pathname.replace(/^\/+/, '/').startsWith(own)) {
+    if (apiPrefix === undefined) return []
+    // A login that ends at the address of the login would begin the next one, endlessly.
+    const own = `${toBasePath(publicUrl)}${apiPrefix}/`
+    if (origin === new URL(publicUrl).origin && pathname.replace(/^\/+/, '/').startsWith(own)) {
       return { variable, problem: `must not be below ${own}` }
     }
     return []

@@ -28,6 +28,7 @@ import { privateJwkSet } from './values/private-jwk-set.ts'
 import { redisUrl } from './values/redis-url.ts'
 import { contentSecurityPolicy, devServer, spaDirectory } from './values/spa.ts'
 import {
+  apiPrefix,
   endpoint,
   issuer,
   origins,
@@ -159,6 +160,7 @@ export const entryOnlySettings = {
 /** Every setting of the environment. */
 export const settings = {
   PUBLIC_URL: setting(publicUrl, { example: 'https://app.example.com', required: true }),
+  API_PREFIX: setting(apiPrefix, { example: '/auth', fallback: '/api' }),
   HOST: setting(text, { example: '127.0.0.1', fallback: '0.0.0.0' }),
   PORT: setting(port, { example: '3000', fallback: '3000' }),
   BFF_SECRETS: setting(masterSecrets, {

@@ -71,7 +71,7 @@ function checkCookies({ publicUrl, secureCookies }: Config, env: Environment): F
   return [pass('cookies', `Secure, HttpOnly, __Host-, for ${publicUrl} only`)]
 }
 
-function checkOrigins({ publicUrl, origin: own, allowedOrigins, providers }: Config): Finding[] {
+function checkOrigins({ apiUrl, origin: own, allowedOrigins, providers }: Config): Finding[] {
   const others = allowedOrigins.filter((origin) => origin !== own)
   const app =
     others.length === 0
@@ -82,7 +82,7 @@ function checkOrigins({ publicUrl, origin: own, allowedOrigins, providers }: Con
     ...providers.map(({ redirectUri }) =>
       pass(
         'origins',
-        redirectUri.startsWith(`${publicUrl}/api/callback`)
+        redirectUri.startsWith(`${apiUrl}/callback`)
           ? `the provider redirects to this server: ${redirectUri}`
           : `the provider redirects to a page of the app, which must forward the response: ${redirectUri}`,
       ),

@@ -83,7 +83,7 @@ const unexpectedAnswer = (check: string, error: unknown): Finding =>
 function listLoginOnlyQuestions(
   { accessToken, scopes, endpoints, verifiesIdToken, issuer, userIdField }: ProviderConfig,
   { metadata }: AuthorizationServer,
-  { publicUrl }: Pick<Config, 'publicUrl'>,
+  { apiUrl }: Pick<Config, 'apiUrl'>,
 ): Finding[] {
   const findings: Finding[] = []
   if (isOktaHost(issuer) || isOktaCustomServer(issuer)) {
@@ -91,7 +91,7 @@ function listLoginOnlyQuestions(
       unknown(
         'dashboard',
         'only a click shows whether the tile on the dashboard leads here',
-        `if users start there, enter ${publicUrl}/api/login as Initiate login URI of the app`,
+        `if users start there, enter ${apiUrl}/login as Initiate login URI of the app`,
       ),
     )
   }

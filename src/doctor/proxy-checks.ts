@@ -11,10 +11,10 @@ import { type Finding, fail, pass, warn } from './finding.ts'
 const patience = 5_000
 
 /** Shows each proxy route, and tries whether its upstream answers. */
-export async function checkProxyRoutes({ proxyRoutes }: Config, clock: Clock): Promise<Finding[]> {
+export async function checkProxyRoutes({ proxyRoutes, apiPrefix }: Config, clock: Clock): Promise<Finding[]> {
   const found = await Promise.all(
     proxyRoutes.map(async (route) => [
-      describeRoute(route),
+      describeRoute(route, apiPrefix),
       ...checkEncryption(route),
       await tryUpstream(route, clock),
     ]),
@@ -25,10 +25,10 @@ export async function checkProxyRoutes({ proxyRoutes }: Config, clock: Clock): P
 const toCheck = ({ name }: ProxyRoute) => `route ${name}`
 const toUpstream = ({ origin, basePath }: ProxyRoute) => `${origin}${basePath}`
 
-function describeRoute(route: ProxyRoute): Finding {
+function describeRoute(route: ProxyRoute, apiPrefix: string): Finding {
   const { name, methods, paths, access, websocket } = route
   const parts = [
-    `/api/proxy/${name}/ leads to ${toUpstream(route)}`,
+    `${apiPrefix}/proxy/${name}/ leads to ${toUpstream(route)}`,
     `${methods.join(', ')} of ${paths.join(', ')}${websocket ? ', and WebSocket' : ''}`,
     access.scopes.length === 0 ? [] : `for the scopes ${access.scopes.join(' ')}`,
     access.groups.length === 0 ? [] : `for members of ${access.groups.join(' or ')}`,

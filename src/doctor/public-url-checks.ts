@@ -10,7 +10,10 @@ const check = 'public address'
  * Checks whether this server or another replica answers at PUBLIC_URL. Before the first start nothing answers
  * there, which is not a mistake.
  */
-export async function checkPublicUrl({ publicUrl }: Config, clock: Clock): Promise<Finding[]> {
+export async function checkPublicUrl(
+  { publicUrl, apiPath, basePath }: Config,
+  clock: Clock,
+): Promise<Finding[]> {
   const http = createProviderFetch({ timeout: 3_000, clock })
   try {
     const response = await http.fetch(`${publicUrl}/.well-known/oauth-authorization-server`, {})
@@ -21,7 +24,7 @@ export async function checkPublicUrl({ publicUrl }: Config, clock: Clock): Promi
       warn(
         check,
         `something else than Portico answers at ${publicUrl}/.well-known/`,
-        'configure the web server to pass /api/ and /.well-known/ on to Portico',
+        `configure the web server to pass ${apiPath}/ and ${basePath}/.well-known/ on to Portico`,
       ),
     ]
   } catch (error) {

@@ -8,6 +8,8 @@ import type { PorticoHooks } from './hooks.ts'
 export interface PorticoSettings {
   /** The address at which browsers reach Portico: an origin, or one with the path of the router. */
   readonly publicUrl: string
+  /** Below `publicUrl`, where Portico's addresses begin; `/api` by default. */
+  readonly apiPrefix?: string | undefined
   /** Master secrets, the newest first, each at least 32 random bytes (base64url). */
   readonly bffSecrets: string | readonly string[]
   /** The path of a JSON file of several providers, which replaces all settings of a provider here. */
@@ -57,7 +59,7 @@ export interface PorticoSettings {
   readonly oidcClientCert?: string | undefined
   /** The private key of that certificate, in PEM. */
   readonly oidcClientCertKey?: string | undefined
-  /** The redirect URI; `publicUrl` with `/api/callback` by default. */
+  /** The redirect URI; `publicUrl` with `apiPrefix` and `/callback` by default. */
   readonly oidcRedirectUri?: string | undefined
   /** The scopes that a login asks for, as a list or with spaces between them. */
   readonly oidcScopes?: string | readonly string[] | undefined
@@ -106,7 +108,7 @@ export interface PorticoSettings {
   readonly oidcLogoutParams?: string | undefined
   /** Whether logout tokens must have `typ: logout+jwt`. */
   readonly oidcLogoutTokenTyp?: 'optional' | 'required' | undefined
-  /** The issuer that may call `/api/universal-logout`. */
+  /** The issuer that may call for Universal Logout. */
   readonly oidcUniversalLogoutIssuer?: string | undefined
   /** The deadline of one call to the provider. */
   readonly oidcTimeout?: string | undefined
@@ -142,7 +144,7 @@ export interface PorticoSettings {
   readonly appTokenTyp?: 'at+jwt' | 'JWT' | undefined
   /** The claim of app tokens that has the scopes. */
   readonly appTokenScopeClaim?: 'scope' | 'scp' | undefined
-  /** The claims of the user that app tokens and `/api/session` have. */
+  /** The claims of the user that app tokens and the session's view have. */
   readonly appTokenClaims?: string | readonly string[] | undefined
   /** Names and patterns of the groups that may go into app tokens. */
   readonly appTokenGroups?: string | readonly string[] | undefined

@@ -37,6 +37,9 @@ export function createAddRoute(app: IRouter, added: string[] = []): AddRoute {
   }
 }
 
+/** What matches every address that begins with this one, which has no character but those of API_PREFIX. */
+export const below = (address: string): RegExp => new RegExp(`^${address.replaceAll('.', '\\.')}`)
+
 /**
  * Creates the check whether a path is one of these addresses. They are written as in `routes.ts`: `:name` at
  * the end stands for one segment, and `*` for everything.

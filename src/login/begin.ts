@@ -64,7 +64,7 @@ export function createBeginLogin({
 }: BeginLoginOptions): BeginLogin {
   function chooseReturnTo(asked: string | undefined, log: Log): string {
     if (asked === undefined) return config.loginReturnTo
-    const returnTo = readReturnTo(asked, config.publicUrl, config.allowedOrigins)
+    const returnTo = readReturnTo(asked, config)
     if (returnTo === undefined) log('return_to_refused', { length: asked.length })
     return returnTo ?? '/'
   }
@@ -73,7 +73,7 @@ export function createBeginLogin({
     if (name !== undefined && providers.find(name) === undefined) {
       throw new AppError(
         'invalid_request',
-        'There is no provider of this name. GET /api/providers lists them.',
+        'There is no provider of this name. The list of providers names them all.',
       )
     }
     const candidates = iss === undefined ? providers.all : providers.findByInitiatedIssuer(iss)

@@ -42,7 +42,7 @@ export type CompleteLogin = (
 ) => Promise<VerifiedLogin | RepeatedLogin>
 
 interface CompleteLoginOptions {
-  config: Pick<Config, 'publicUrl'>
+  config: Pick<Config, 'apiUrl'>
   providers: Providers
   /** Opens transactions. */
   sealer: Sealer
@@ -77,7 +77,7 @@ export function createCompleteLogin({
   observer,
   clock,
 }: CompleteLoginOptions): CompleteLogin {
-  const findAnsweringProvider = createMixUpDefense({ providers, publicUrl: config.publicUrl })
+  const findAnsweringProvider = createMixUpDefense({ providers, apiUrl: config.apiUrl })
 
   return async (response, browser, log) => {
     const sealed = findTransaction(response, browser)

@@ -6,7 +6,7 @@ import type { Transaction } from './transaction.ts'
 
 interface MixUpDefenseOptions {
   providers: Pick<Providers, 'all' | 'findConfigured'>
-  publicUrl: string
+  apiUrl: string
 }
 
 /** Where a response says that it came from. */
@@ -22,7 +22,7 @@ type Arrival = Pick<AuthorizationResponse, 'iss' | 'error' | 'jwt' | 'arrivedFor
 export type FindAnsweringProvider = (response: Arrival, transaction: Transaction) => Promise<Provider>
 
 /** Creates the mix-up defense. */
-export function createMixUpDefense({ providers, publicUrl }: MixUpDefenseOptions): FindAnsweringProvider {
+export function createMixUpDefense({ providers, apiUrl }: MixUpDefenseOptions): FindAnsweringProvider {
   return async ({ arrivedFor, ...response }, transaction) => {
     const provider = providers.findConfigured(transaction)
     if (provider === undefined) {
@@ -32,11 +32,11 @@ export function createMixUpDefense({ providers, publicUrl }: MixUpDefenseOptions
     }
     const namesItself = await provider.checkResponse(response)
     const mayUseCommon =
-      providers.all.length === 1 || namesItself || provider.redirectUri === `${publicUrl}/api/callback`
+      providers.all.length === 1 || namesItself || provider.redirectUri === `${apiUrl}/callback`
     if (arrivedFor === undefined ? mayUseCommon : arrivedFor === provider.name) return provider
     throw new AppError(
       'issuer_mismatch',
-      `The answer came to another address than the one for this provider, /api/callback/${provider.name}.`,
+      `The answer came to another address than the one for this provider, which ends with /callback/${provider.name}.`,
       { reason: `it came to the address of ${arrivedFor ?? 'all providers'}, and is for ${provider.name}` },
     )
   }

@@ -19,14 +19,14 @@ export interface RpInitiatedLogout {
 }
 
 interface RpInitiatedLogoutOptions {
-  config: Pick<Config, 'publicUrl' | 'allowedOrigins' | 'logoutReturnTo'>
+  config: Pick<Config, 'apiUrl' | 'allowedOrigins' | 'logoutReturnTo'>
   providers: Pick<Providers, 'findConfigured'>
   /** Seals `state`: the server stores nothing of a session that has ended. */
   sealer: Sealer
 }
 
-/** The path to which browsers come back; the whole address has to be registered at the provider. */
-export const logoutCallbackPath = '/api/logout/callback'
+/** The address to which browsers come back; it has to be registered at the provider. */
+export const toLogoutCallback = ({ apiUrl }: Pick<Config, 'apiUrl'>): string => `${apiUrl}/logout/callback`
 
 const context = 'logout'
 const stateText = z.object({ returnTo: z.string() })
@@ -37,15 +37,13 @@ export function createRpInitiatedLogout({
   providers,
   sealer,
 }: RpInitiatedLogoutOptions): RpInitiatedLogout {
-  const { publicUrl, allowedOrigins, logoutReturnTo } = config
-
   return {
     async begin({ handle, identity, tokens }, returnTo, log) {
       try {
         const url = await providers.findConfigured(identity)?.toEndSessionUrl({
           idToken: tokens.idToken,
           state: sealer.seal(JSON.stringify({ returnTo }), context),
-          postLogoutRedirectUri: publicUrl + logoutCallbackPath,
+          postLogoutRedirectUri: toLogoutCallback(config),
         })
         return url?.href
       } catch (error) {
@@ -57,10 +55,10 @@ export function createRpInitiatedLogout({
 
     finish(state) {
       const text = state === undefined ? undefined : sealer.open(state, context)
-      if (text === undefined) return logoutReturnTo
+      if (text === undefined) return config.logoutReturnTo
       const { data } = stateText.safeParse(JSON.parse(text))
       // Checked again: the allowed origins may have changed since the logout began.
-      return readReturnTo(data?.returnTo ?? '', publicUrl, allowedOrigins) ?? logoutReturnTo
+      return readReturnTo(data?.returnTo ?? '', config) ?? config.logoutReturnTo
     },
   }
 }

@@ -37,7 +37,7 @@ export interface LogoutDestination {
 }
 
 interface LogoutTicketsOptions {
-  config: Pick<Config, 'publicUrl' | 'allowedOrigins' | 'logoutReturnTo'>
+  config: Pick<Config, 'apiUrl' | 'allowedOrigins' | 'logoutReturnTo'>
   store: Pick<SharedState, 'reserveOnce'>
   /** Seals tickets: the server stores nothing of a session that has ended. */
   sealer: Sealer
@@ -47,7 +47,6 @@ interface LogoutTicketsOptions {
 /** Milliseconds for which a ticket is good: the navigation follows the response of the logout at once. */
 export const ticketLifetime = 60_000
 
-const path = '/api/logout/provider'
 const context = 'ticket'
 
 const sealedTicket = z.object({
@@ -63,8 +62,6 @@ type Ticket = z.infer<typeof sealedTicket>
 
 /** Creates the tickets; every replica accepts those of the others. */
 export function createLogoutTickets({ config, store, sealer, clock }: LogoutTicketsOptions): LogoutTickets {
-  const { publicUrl, allowedOrigins, logoutReturnTo } = config
-
   return {
     issue(destination) {
       const secret = randomToken()
@@ -74,7 +71,7 @@ export function createLogoutTickets({ config, store, sealer, clock }: LogoutTick
         expiresAt: clock.now() + ticketLifetime,
       }
       const sealed = sealer.seal(JSON.stringify(ticket), context)
-      return { address: `${publicUrl}${path}?ticket=${sealed}`, secret }
+      return { address: `${config.apiUrl}/logout/provider?ticket=${sealed}`, secret }
     },
 
     async redeem({ ticket: sealed, secret = '' }, log) {
@@ -83,8 +80,8 @@ export function createLogoutTickets({ config, store, sealer, clock }: LogoutTick
       if (ticket !== undefined && problem === undefined) return { location: ticket.providerUrl, isGood: true }
       log('logout_at_provider_skipped', { reason: problem })
       // Checked again: the allowed origins may have changed since the logout.
-      const returnTo = readReturnTo(ticket?.returnTo ?? '', publicUrl, allowedOrigins)
-      return { location: returnTo ?? logoutReturnTo, isGood: false }
+      const returnTo = readReturnTo(ticket?.returnTo ?? '', config)
+      return { location: returnTo ?? config.logoutReturnTo, isGood: false }
     },
   }
 

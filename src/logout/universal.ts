@@ -23,14 +23,11 @@ export type RevokedSubject =
 export type UniversalLogout = (token: string, readSubject: () => RevokedSubject, log: Log) => Promise<void>
 
 interface UniversalLogoutOptions {
-  config: Pick<Config, 'publicUrl'>
+  config: Pick<Config, 'apiUrl'>
   providers: Pick<Providers, 'findByUniversalLogoutToken'>
   termination: Pick<SessionTermination, 'endAll'>
   replayDetection: ReplayDetection
 }
-
-/** The path of this endpoint; the provider's token names the whole address as its audience. */
-const universalLogoutPath = '/api/universal-logout'
 
 /**
  * Creates the use case "the provider requests that all sessions of a user end" (Global Token Revocation; Okta
@@ -42,6 +39,9 @@ export function createUniversalLogout({
   termination,
   replayDetection,
 }: UniversalLogoutOptions): UniversalLogout {
+  /** The address of this endpoint, which the provider's token has to name. */
+  const audience = `${config.apiUrl}/universal-logout`
+
   return async (token, readSubject, log) => {
     const revocable = providers.findByUniversalLogoutToken(token)
     const [provider] = revocable
@@ -51,10 +51,7 @@ export function createUniversalLogout({
       })
     }
     const { universalLogoutIssuer: callerIssuer = '' } = provider
-    const { id, expiresAt } = await provider.verifyUniversalLogoutToken(
-      token,
-      config.publicUrl + universalLogoutPath,
-    )
+    const { id, expiresAt } = await provider.verifyUniversalLogoutToken(token, audience)
     if (await replayDetection.isReplay(callerIssuer, id)) {
       throw new AppError('invalid_token', 'The token was used before.', { reason: 'used before' })
     }

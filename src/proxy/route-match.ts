@@ -1,3 +1,4 @@
+import type { Config } from '../config/config.ts'
 import type { ProxyRoute } from '../config/proxy/proxy-route.ts'
 import { AppError } from '../errors.ts'
 import { assertNormalPath } from './upstream-path.ts'
@@ -10,14 +11,14 @@ export interface UpstreamTarget {
 }
 
 /**
- * Finds the route of a call and its target there.
+ * Finds the route of a call and its target there; `url` is what follows the address below which all are.
  *
  * @throws AppError `not_found`, `method_not_allowed`, or `invalid_request` where the path is not normal
  */
 export type MatchRoute = (method: string, url: string) => UpstreamTarget
 
-/** The address below which every upstream has its own. */
-export const proxyPrefix = '/api/proxy/'
+/** The address below which every upstream has its own, from the root of the origin. */
+export const toProxyPrefix = ({ apiPath }: Pick<Config, 'apiPath'>): string => `${apiPath}/proxy/`
 
 /** Creates the match of calls with the configured routes; nothing else reaches an upstream. */
 export function createRouteMatch(routes: readonly ProxyRoute[]): MatchRoute {
@@ -26,9 +27,9 @@ export function createRouteMatch(routes: readonly ProxyRoute[]): MatchRoute {
   return (method, url) => {
     const queryAt = url.indexOf('?')
     const end = queryAt === -1 ? url.length : queryAt
-    const slashAt = url.indexOf('/', proxyPrefix.length)
+    const slashAt = url.indexOf('/')
     const nameEnd = slashAt === -1 || slashAt > end ? end : slashAt
-    const route = byName.get(url.slice(proxyPrefix.length, nameEnd))
+    const route = byName.get(url.slice(0, nameEnd))
     if (route === undefined) throw new AppError('not_found', 'This server has no API of this name.')
     const path = url.slice(nameEnd, end)
     assertNormalPath(path)

@@ -1,5 +1,10 @@
+import type { Config } from '../config/config.ts'
+
 /** Characters, percent-encoded. With it, the sealed transaction still fits into a cookie of 4,096 bytes. */
 const maxLength = 2_000
+
+/** Where this server's own addresses begin, and the origins that its users may be sent to. */
+type ReturnToRules = Pick<Config, 'apiUrl' | 'allowedOrigins'>
 
 /**
  * Reads a `return_to`, the address to which the browser goes after a login or logout; undefined where it
@@ -7,17 +12,13 @@ const maxLength = 2_000
  * and URLs on one of the allowed origins, which are returned whole. Both are in printable ASCII as in a
  * browser's location: everything else is percent-encoded.
  */
-export function readReturnTo(
-  value: string,
-  publicUrl: string,
-  allowedOrigins: readonly string[],
-): string | undefined {
+export function readReturnTo(value: string, { apiUrl, allowedOrigins }: ReturnToRules): string | undefined {
   if (!isUnambiguous(value)) return undefined
   // The URL parser would encode spaces inside, but drop those at the end.
-  const url = URL.parse(value.replaceAll(' ', '%20'), publicUrl)
+  const url = URL.parse(value.replaceAll(' ', '%20'), apiUrl)
   if (url === null || url.username !== '' || url.password !== '') return undefined
   if (!allowedOrigins.includes(url.origin)) return undefined
-  const own = new URL(publicUrl)
+  const own = new URL(apiUrl)
   const isOwn = url.origin === own.origin
   if (isOwn && !isPathOfApp(url.pathname, own.pathname)) return undefined
   const path = `${url.pathname}${url.search}${url.hash}`
@@ -37,10 +38,10 @@ function isUnambiguous(value: string): boolean {
   return /^(\/$|\/[^/]|https?:\/\/)/i.test(value)
 }
 
-/** Whether a path is one of the app; this server has its own below `basePath`. */
-function isPathOfApp(pathname: string, basePath: string): boolean {
+/** Whether a path is one of the app; this server has its own below `apiPath`. */
+function isPathOfApp(pathname: string, apiPath: string): boolean {
   // A parsed path can begin with two slashes ("/.//evil.example"), which a browser treats as a host.
   if (pathname.startsWith('//')) return false
   // The address of the login or callback would begin another login, again and again.
-  return !pathname.startsWith(`${basePath.replace(/\/$/, '')}/api/`)
+  return !pathname.startsWith(`${apiPath}/`)
 }

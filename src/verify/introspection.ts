@@ -16,7 +16,7 @@ export interface IntrospectionOptions {
   clientId: string
   /** The secret of that entry. */
   clientSecret: string
-  /** The introspection endpoint; `{issuer}/api/introspect` by default. */
+  /** The introspection endpoint; by default, the one in the metadata of the issuer (RFC 8414). */
   endpoint?: string
   /**
    * Milliseconds for which "alive" is believed without asking again; 10 seconds by default, at most a minute.
@@ -46,7 +46,8 @@ export function createIntrospectionClient(
   { issuer, clock }: { issuer: string; clock: Clock },
 ): IsSessionActive {
   assertValid(options)
-  const { cacheFor = 10_000, endpoint = `${issuer}/api/introspect` } = options
+  const { cacheFor = 10_000 } = options
+  const findEndpoint = createEndpointLookup(issuer, options.endpoint)
   const known = createExpiringMap<boolean>(clock, maxRemembered)
   const inFlight = new Map<string, Promise<boolean>>()
 
@@ -65,7 +66,7 @@ export function createIntrospectionClient(
   }
 
   async function introspect(token: string): Promise<boolean> {
-    const response = await fetch(endpoint, {
+    const response = await fetch(await findEndpoint(), {
       method: 'POST',
       headers: { authorization: toBasic(options), accept: 'application/json' },
       body: new URLSearchParams({ token, token_type_hint: 'access_token' }),
@@ -80,6 +81,30 @@ export function createIntrospectionClient(
     if (typeof active !== 'boolean') throw new Error(`Introspection at ${issuer} answered without "active"`)
     return active
   }
+}
+
+/** Creates the function that returns the endpoint. The metadata is read once, when the first token comes. */
+function createEndpointLookup(issuer: string, given: string | undefined): () => Promise<string> {
+  let found = given === undefined ? undefined : Promise.resolve(given)
+  return () => {
+    found ??= readEndpoint(issuer).catch((error: unknown) => {
+      found = undefined
+      throw error
+    })
+    return found
+  }
+}
+
+async function readEndpoint(issuer: string): Promise<string> {
+  const address = `${issuer}/.well-known/oauth-authorization-server`
+  const response = await fetch(address, { signal: AbortSignal.timeout(timeout), redirect: 'error' })
+  if (!response.ok) throw new Error(`The metadata of ${issuer} answered with status ${response.status}`)
+  const metadata = (await response.json()) as { issuer?: unknown; introspection_endpoint?: unknown }
+  const { introspection_endpoint: endpoint } = metadata
+  // The secret of this API goes there: to the issuer itself and nowhere else (RFC 8414 3.3).
+  if (metadata.issuer === issuer && typeof endpoint === 'string' && endpoint.startsWith(`${issuer}/`))
+    return endpoint
+  throw new Error(`The metadata of ${issuer} names no introspection endpoint below it`)
 }
 
 function assertValid({ clientId, clientSecret, cacheFor = 0 }: IntrospectionOptions): void {

@@ -154,7 +154,7 @@ test('a late message about a session that is over does not sign a newer one out'
   const other = await open('/', { status: 'signed-in' })
   const before = site.count('GET /api/session')
   await other.evaluate(
-    "new BroadcastChannel('portico ').postMessage({ type: 'signed-out', id: 'an older one' })",
+    "new BroadcastChannel('portico /api').postMessage({ type: 'signed-out', id: 'an older one' })",
   )
   await expect.poll(() => site.count('GET /api/session')).toBeGreaterThan(before)
   expect((await stateOf(page)).status).toBe('signed-in')

@@ -319,7 +319,7 @@ test('a page that was closed does nothing more', async () => {
   // It hears what the client would hear, but after it.
   await page.evaluate(`
     portico.close()
-    globalThis.heard = new Promise((resolve) => { new BroadcastChannel('portico ').onmessage = resolve })
+    globalThis.heard = new Promise((resolve) => { new BroadcastChannel('portico /api').onmessage = resolve })
     asked.length = 0`)
   await page.keyboard.press('a')
   expect(await askedAfter(page, "dispatchEvent(new Event('online'))")).toEqual([])

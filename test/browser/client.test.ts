@@ -185,7 +185,7 @@ describe('tabs', () => {
       globalThis.seen = []
       void portico.subscribe(() => seen.push(portico.getState().session.id))`)
     const stray = { type: 'token', name: ' ', token: { session: { ...session, id: 'another' } } }
-    await one.evaluate(`new BroadcastChannel('portico ').postMessage(${JSON.stringify(stray)})`)
+    await one.evaluate(`new BroadcastChannel('portico /api').postMessage(${JSON.stringify(stray)})`)
     await one.keyboard.press('a')
     await call(one, 'getToken({ fresh: true })')
     await expect.poll(async () => (await stateOf(two)).session?.idle_expires_in).toBe(600)
@@ -275,6 +275,6 @@ test('origins that are none are refused when the client is created', async () =>
       await page.evaluate(
         `(() => { try { start(${JSON.stringify(options)}) } catch ({ name, message }) { return name + message } })()`,
       ),
-    ).toMatch(/^TypeError.* must be an origin/)
+    ).toMatch(/^TypeError.* is neither an origin/)
   }
 })

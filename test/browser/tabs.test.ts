@@ -118,7 +118,7 @@ test('what Chromium makes of whatever return_to is followed: an allowed origin (
   const spa = 'https://spa.example.com'
   const followed = fc
     .sample(hostileAddress, { numRuns: 20_000, seed: 8 })
-    .map((value) => readReturnTo(value, url, [url, spa]))
+    .map((value) => readReturnTo(value, { apiUrl: `${url}/api`, allowedOrigins: [url, spa] }))
     .filter((returnTo) => returnTo !== undefined)
   expect(followed.length).toBeGreaterThan(1_000)
   const page = await context.newPage()

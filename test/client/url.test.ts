@@ -20,10 +20,21 @@ test.each([
   'shop',
   '/',
 ])('the client refuses the address %s', (url) => {
-  expect(() => createPortico({ url, apiOrigins: [] })).toThrow('must be an origin')
+  expect(() => createPortico({ url, apiOrigins: [] })).toThrow('is neither an origin')
 })
 
-test('its calls go below the path of the address', async () => {
+test.each(['/auth', '/shop/auth'])('and the prefix %s', (apiPrefix) => {
+  expect(() => createPortico({ apiPrefix, apiOrigins: [] })).not.toThrow()
+})
+
+test.each(['auth', '/auth/', '//evil.example', '/auth?a', 'https://evil.example/auth?a'])(
+  'the client refuses the prefix %s',
+  (apiPrefix) => {
+    expect(() => createPortico({ apiPrefix, apiOrigins: [] })).toThrow('is neither an origin')
+  },
+)
+
+test('its calls go below the address and the prefix', async () => {
   const asked: string[] = []
   const server = closeAfterTest(await startTestServer())
   server.serve((req, res) => {
@@ -31,6 +42,6 @@ test('its calls go below the path of the address', async () => {
     res.end('{}')
   })
   vi.stubGlobal('location', { href: `${server.origin}/page` })
-  for (const url of ['', '/shop', `${server.origin}/shop`]) await createCall(url)('session')
-  expect(asked).toEqual(['/api/session', '/shop/api/session', '/shop/api/session'])
+  for (const api of ['/api', '/shop/auth', `${server.origin}/shop/api`]) await createCall(api)('session')
+  expect(asked).toEqual(['/api/session', '/shop/auth/session', '/shop/api/session'])
 })

@@ -1,5 +1,5 @@
 import type { BrowserRequest, TestBrowser } from './browser.ts'
-import type { TestPortico } from './portico.ts'
+import type { Reached } from './login.ts'
 
 /** A question by a reverse proxy, about a request of a browser. */
 export interface Question {
@@ -16,7 +16,7 @@ export interface Question {
 
 /** Asks as nginx does, with the headers and cookies of the browser. */
 export function askForwardAuth(
-  portico: Pick<TestPortico, 'url'>,
+  { url: origin, apiPrefix = '/api' }: Reached,
   browser: TestBrowser,
   {
     rule = '',
@@ -29,7 +29,7 @@ export function askForwardAuth(
   const init: BrowserRequest = {
     headers: { 'x-original-method': method, 'x-original-uri': target, ...headers },
   }
-  const url = `${portico.url}/api/forward-auth${rule}`
+  const url = `${origin}${apiPrefix}/forward-auth${rule}`
   return isNavigation ? browser.visit(url, init) : browser.fetch(url, init)
 }
 

@@ -5,13 +5,19 @@ import type { ScriptedProvider } from './providers/scripted-provider.ts'
 
 export const csrf = { 'x-csrf': '1' }
 
+/** Where a server is reached, and its API_PREFIX. */
+export interface Reached {
+  url: string
+  apiPrefix?: string
+}
+
 /** Asks for a login URL, as the SPA does. */
 export async function startLogin(
-  portico: Pick<TestPortico, 'url'>,
+  { url, apiPrefix = '/api' }: Reached,
   browser: TestBrowser,
   query = '',
 ): Promise<string> {
-  const response = await browser.fetch(`${portico.url}/api/login${query}`)
+  const response = await browser.fetch(`${url}${apiPrefix}/login${query}`)
   if (response.status !== 200) throw new Error(`login answered ${response.status}: ${await response.text()}`)
   return ((await response.json()) as { login_url: string }).login_url
 }
@@ -41,12 +47,13 @@ export async function logInAtOkta(
 
 /** Signs a user in at the scripted provider, which shows no pages. */
 export async function logInAtScripted(
-  portico: Pick<TestPortico, 'url'>,
+  portico: Reached,
   idp: ScriptedProvider,
   { browser = createTestBrowser(), query = '' }: { browser?: TestBrowser; query?: string } = {},
 ) {
   const parameters = idp.authorize(await startLogin(portico, browser, query))
-  const response = await browser.fetch(`${portico.url}/api/callback?${parameters}`)
+  const { url, apiPrefix = '/api' } = portico
+  const response = await browser.fetch(`${url}${apiPrefix}/callback?${parameters}`)
   return { browser, parameters, response }
 }
 
@@ -62,10 +69,10 @@ export async function readRefusal(response: Response): Promise<string> {
 
 /** Returns the answer of GET /api/session; without a session, it contains only `active`. */
 export async function getSession(
-  portico: Pick<TestPortico, 'url'>,
+  { url, apiPrefix = '/api' }: Reached,
   browser: TestBrowser,
 ): Promise<SessionAnswer> {
-  const response = await browser.fetch(`${portico.url}/api/session`, { headers: csrf })
+  const response = await browser.fetch(`${url}${apiPrefix}/session`, { headers: csrf })
   return (await response.json()) as SessionAnswer
 }
 

@@ -1,5 +1,4 @@
 import type { Problem } from '../config-error.ts'
-import { toBasePath } from '../cross-checks.ts'
 import { isKeyOf } from './client-credentials.ts'
 import { appleKeySigns, keyIdNamesOneKey } from './client-key-checks.ts'
 import { isPostedMode, isSignedMode } from './provider-config.ts'
@@ -9,7 +8,8 @@ import { isOfAllTenants } from './tenants.ts'
 /** What a check has to know besides the provider's settings. */
 interface ProviderContext {
   name: string
-  publicUrl: string | undefined
+  /** Undefined where PUBLIC_URL or API_PREFIX has a problem of its own. */
+  apiUrl: string | undefined
   /** Empty without PUBLIC_URL: then no origin is checked. */
   allowedOrigins: readonly string[]
 }
@@ -244,33 +244,34 @@ function redirectUriIsAllowed(
     : { variable: 'OIDC_REDIRECT_URI', problem: 'must lie on PUBLIC_URL or on one of SPA_ORIGINS' }
 }
 
-/** Below its /api/, this server has an endpoint for authorization responses only at these two paths. */
+/** Below API_PREFIX, this server has an endpoint for authorization responses only at these two paths. */
 function redirectUriIsACallback(
   { OIDC_REDIRECT_URI: redirectUri }: ProviderValues,
-  { publicUrl, name }: ProviderContext,
+  { apiUrl, name }: ProviderContext,
 ): Problem | undefined {
-  if (redirectUri === undefined || publicUrl === undefined) return undefined
-  const api = `${toBasePath(publicUrl)}/api/`
-  const callbacks = [`${api}callback`, `${api}callback/${name}`]
-  return isOnTheSpa(redirectUri, publicUrl) || callbacks.includes(new URL(redirectUri).pathname)
+  if (redirectUri === undefined || apiUrl === undefined) return undefined
+  const own = `${new URL(apiUrl).pathname}/`
+  const callbacks = [`${own}callback`, `${own}callback/${name}`]
+  return isOnTheSpa(redirectUri, apiUrl) || callbacks.includes(new URL(redirectUri).pathname)
     ? undefined
-    : { variable: 'OIDC_REDIRECT_URI', problem: `must be ${callbacks.join(' or ')} below ${api}` }
+    : { variable: 'OIDC_REDIRECT_URI', problem: `must be ${callbacks.join(' or ')} below ${own}` }
 }
 
-/** Whether a redirect URI is a page of the SPA, and not below this server's /api/. */
-function isOnTheSpa(redirectUri: string, publicUrl: string): boolean {
+/** Whether a redirect URI is a page of the SPA, and not below API_PREFIX of this server. */
+function isOnTheSpa(redirectUri: string, apiUrl: string): boolean {
   const { origin, pathname } = new URL(redirectUri)
-  return origin !== new URL(publicUrl).origin || !pathname.startsWith(`${toBasePath(publicUrl)}/api/`)
+  const own = new URL(`${apiUrl}/`)
+  return origin !== own.origin || !pathname.startsWith(own.pathname)
 }
 
 /** A page of the SPA is a file, which no script can read a POST from. */
 function postedAnswerReachesThisServer(
   { OIDC_REDIRECT_URI: redirectUri, OIDC_RESPONSE_MODE: mode }: ProviderValues,
-  { publicUrl }: ProviderContext,
+  { apiUrl }: ProviderContext,
 ): Problem | undefined {
   if (mode === undefined || !isPostedMode(mode)) return undefined
-  if (redirectUri === undefined || publicUrl === undefined) return undefined
-  return isOnTheSpa(redirectUri, publicUrl)
+  if (redirectUri === undefined || apiUrl === undefined) return undefined
+  return isOnTheSpa(redirectUri, apiUrl)
     ? {
         variable: 'OIDC_RESPONSE_MODE',
         problem: `is ${mode}, but a page of the app (OIDC_REDIRECT_URI) cannot read what is posted to it: remove OIDC_REDIRECT_URI, so that the provider posts to this server`,

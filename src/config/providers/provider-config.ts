@@ -57,7 +57,7 @@ export const isSignedMode = (mode: ResponseMode): boolean => mode.endsWith('jwt'
 
 /** One provider. All durations are milliseconds. */
 export interface ProviderConfig {
-  /** Its name in the configuration, as in `/api/login?provider=`. */
+  /** Its name in the configuration, as in `?provider=` of a login. */
   name: string
   /** Its name as users read it. */
   label: string

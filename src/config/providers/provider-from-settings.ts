@@ -17,14 +17,14 @@ export type ProviderValues = Partial<ProviderSettingValues>
 
 /** What the configuration of a provider takes over from the server's. */
 interface ProviderSurroundings extends Pick<ProviderConfig, 'name' | 'forwardProxies'> {
-  publicUrl: string
+  apiUrl: string
   appTokenClaims: readonly string[]
 }
 
 /** The configuration of a provider whose settings have no problem. */
 export function toProviderConfig(
   values: ProviderSettingValues,
-  { name, publicUrl, appTokenClaims, forwardProxies }: ProviderSurroundings,
+  { name, apiUrl, appTokenClaims, forwardProxies }: ProviderSurroundings,
 ): ProviderConfig {
   const endpoints = toEndpoints(values)
   const scopes = values.OIDC_SCOPES
@@ -41,7 +41,7 @@ export function toProviderConfig(
     userIdField: values.OAUTH_USER_ID_FIELD,
     clientId: values.OIDC_CLIENT_ID ?? '',
     clientAuth: toClientAuth(values),
-    redirectUri: toRedirectUri(values, publicUrl, name),
+    redirectUri: toRedirectUri(values, apiUrl, name),
     scopes,
     authorizationParams: values.OIDC_AUTHORIZATION_PARAMS ?? [],
     pkce: values.OIDC_PKCE === 'on',
@@ -158,8 +158,8 @@ function toEndpoints(values: ProviderSettingValues): StaticEndpoints | undefined
 }
 
 /** Where the provider sends the browser; each of several providers has its own address (RFC 9700 4.4.2.2). */
-function toRedirectUri(values: ProviderValues, publicUrl: string, name: string): string {
-  const callback = `${publicUrl}/api/callback`
+function toRedirectUri(values: ProviderValues, apiUrl: string, name: string): string {
+  const callback = `${apiUrl}/callback`
   return values.OIDC_REDIRECT_URI ?? (name === defaultProviderName ? callback : `${callback}/${name}`)
 }
 

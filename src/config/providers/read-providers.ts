@@ -67,14 +67,15 @@ function toProvider(
   { values, problems }: ParsedSettings<ProviderSettingValues>,
   server: Partial<ServerSettingValues>,
 ): ReadProviders {
-  const { PUBLIC_URL: publicUrl, APP_TOKEN_CLAIMS: appTokenClaims = [] } = server
-  const context = { name, publicUrl, allowedOrigins: toAllowedOrigins(server) }
+  const { PUBLIC_URL: publicUrl, API_PREFIX: apiPrefix, APP_TOKEN_CLAIMS: appTokenClaims = [] } = server
+  const apiUrl = publicUrl && apiPrefix && publicUrl + apiPrefix
+  const context = { name, apiUrl, allowedOrigins: toAllowedOrigins(server) }
   problems.push(...keepNew(crossCheckProvider(values, context), problems))
-  if (problems.length > 0 || publicUrl === undefined) return { providers: [], problems }
+  if (problems.length > 0 || apiUrl === undefined) return { providers: [], problems }
   // Without a problem, every setting with a default has its value.
   const all = values as ProviderSettingValues
   const forwardProxies = toForwardProxies(server)
-  return { providers: [toProviderConfig(all, { name, publicUrl, appTokenClaims, forwardProxies })], problems }
+  return { providers: [toProviderConfig(all, { name, apiUrl, appTokenClaims, forwardProxies })], problems }
 }
 
 function toForwardProxies(server: Partial<ServerSettingValues>): ForwardProxies | undefined {

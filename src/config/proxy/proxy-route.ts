@@ -28,7 +28,7 @@ export interface AccessRule {
 
 /** An upstream and who may reach what of it. All durations are milliseconds. */
 export interface ProxyRoute {
-  /** Its name in the configuration, as in `/api/proxy/{name}/`. */
+  /** Its name in the configuration, as in the addresses that begin with `/proxy/{name}/`. */
   name: string
   /** The upstream's origin. */
   origin: string

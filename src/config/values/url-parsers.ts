@@ -15,6 +15,22 @@ export const publicUrl: Parser<string> = parser((text) => {
   return origin + path
 })
 
+/** Below PUBLIC_URL, where the addresses of this server begin. */
+export const apiPrefix: Parser<string> = parser((text) => {
+  const [, first = ''] = /^\/([a-z\d][\w.~-]*)(\/[a-z\d][\w.~-]*)*$/i.exec(text) ?? []
+  if (first === '') {
+    throw new Error(
+      'must be a path of letters, digits and . _ ~ - below PUBLIC_URL, without a slash at its end: /auth',
+    )
+  }
+  if (taken.has(first.toLowerCase()))
+    throw new Error(`must not begin with /${first}, which has another meaning here`)
+  return text
+})
+
+/** What probes and operators call, and what metrics are read at. */
+const taken: ReadonlySet<string> = new Set(['livez', 'readyz', 'metrics', 'operator'])
+
 /** An issuer identifier (RFC 8414 2), kept as it is written. */
 export const issuer: Parser<string> = parser((text) => {
   const url = readHttpsUrl(text)

@@ -1,5 +1,5 @@
 import type { ProviderConfig } from '../../config/providers/provider-config.ts'
-import { logoutCallbackPath } from '../../logout/rp-initiated.ts'
+import { toLogoutCallback } from '../../logout/rp-initiated.ts'
 import type { AuthorizationServer } from '../../provider/metadata/discovery.ts'
 import type { ProviderProbe } from '../../provider/probe/probe.ts'
 import { readRedirect } from '../../provider/probe/probed-redirect.ts'
@@ -16,7 +16,7 @@ export async function checkLogout(
   { metadata: { end_session_endpoint: endpoint } }: AuthorizationServer,
 ): Promise<Finding[]> {
   if (endpoint === undefined) return [pass(check, 'the provider has no logout of its own')]
-  const returnUri = config.publicUrl + logoutCallbackPath
+  const returnUri = toLogoutCallback(config)
   const request = { endpoint, clientId, logoutParams }
   const answer = await requestLogout(probe, { ...request, returnUri })
   if (answer.outcome === 'returned') return [pass(check, `the provider knows ${returnUri}`)]

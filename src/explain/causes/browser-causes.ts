@@ -25,7 +25,7 @@ export const browserCauses: readonly KnownCause[] = [
     says: /state is another one/,
     cause:
       'the state in the answer is not that of the login in this browser: someone may have tried to slip a login of their own to this user (RFC 6749 10.12)',
-    remedy: `${startAgain}; if it comes often, look where the links to /api/callback come from`,
+    remedy: `${startAgain}; if it comes often, look where the links to the callback come from`,
   },
   {
     code: 'login_transaction_missing',

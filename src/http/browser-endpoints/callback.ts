@@ -62,7 +62,7 @@ interface CallbackOptions {
   clock: Clock
 }
 
-/** GET and POST /api/callback: takes the provider's response, and answers with a session and an app token. */
+/** GET and POST /callback: takes the provider's response, and answers with a session and an app token. */
 export function createCallbackHandler(options: CallbackOptions): RequestHandler<{ provider?: string }> {
   const { config, completeLogin, inLoginTrace, settlement, mintAppToken, sessions } = options
   const { providers, transactionCookies, readDpopThumbprint, keyRing, observer, clock } = options

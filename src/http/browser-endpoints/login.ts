@@ -45,7 +45,7 @@ const parameters = {
     .describe("The SHA-256 JWK thumbprint of the browser's key (RFC 9449 10)."),
 }
 
-/** What GET /api/login accepts in its query, and POST /api/login as a form. */
+/** What GET /login accepts in its query, and POST /login as a form. */
 export const loginQuery = z.object({
   ...parameters,
   max_age: z
@@ -55,7 +55,7 @@ export const loginQuery = z.object({
     .optional(),
 })
 
-/** What POST /api/login accepts as JSON. */
+/** What POST /login accepts as JSON. */
 export const loginBody = z.object({
   ...parameters,
   max_age: z.int().min(0).max(999_999_999).optional(),
@@ -63,12 +63,12 @@ export const loginBody = z.object({
 })
 
 /**
- * /api/login, navigations that name no provider, or an issuer of several: a page where the user chooses among
+ * /login, navigations that name no provider, or an issuer of several: a page where the user chooses among
  * them. It begins nothing. Its links lead here again, with what was asked for and the choice. A silent login
  * has no user who could choose, and goes on to the first provider.
  */
 export function createSignInPage(
-  { providers, publicUrl, basePath }: Config,
+  { providers, publicUrl, apiPath }: Config,
   { findByInitiatedIssuer }: Pick<Providers, 'findByInitiatedIssuer'>,
 ): RequestHandler {
   const site = new URL(publicUrl).host
@@ -85,7 +85,7 @@ export function createSignInPage(
       .filter(({ name }) => names.has(name))
       .map(({ name, label, icon }) => {
         const query = new URLSearchParams([...(parameters as [string, string][]), ['provider', name]])
-        return { href: `${basePath}/api/login?${query}`, label, icon }
+        return { href: `${apiPath}/login?${query}`, label, icon }
       })
     allowDataImages(req, res, () => res.type('html').send(renderSignInPage({ site, ways })))
   }
@@ -100,7 +100,7 @@ interface LoginOptions {
 }
 
 /**
- * GET and POST /api/login: begins a login and answers with the address that the browser must go to; a
+ * GET and POST /login: begins a login and answers with the address that the browser must go to; a
  * navigation is redirected there. Only JSON may contain a session token, so that no link and no form of
  * another site can carry one.
  */

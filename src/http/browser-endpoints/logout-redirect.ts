@@ -13,7 +13,7 @@ import { optionalText } from '../request/parameters.ts'
 export interface LogoutRedirect {
   /** Returns the address for the script, and sets the cookie without which the address leads nowhere. */
   issue(res: Response, destination: LogoutDestination): string
-  /** GET /api/logout/provider: redirects the browser to the provider. */
+  /** GET /logout/provider: redirects the browser to the provider. */
   handler: RequestHandler
 }
 

@@ -12,7 +12,7 @@ import type { BrowserSessions } from '../session/browser-sessions.ts'
 import type { SignOut } from '../session/sign-out.ts'
 import type { LogoutRedirect } from './logout-redirect.ts'
 
-/** What POST /api/logout accepts. */
+/** What POST /logout accepts. */
 export const logoutParameters = z.object({
   return_to: z.string().optional(),
   // JSON has a boolean, a form only a text.
@@ -31,7 +31,7 @@ interface LogoutOptions {
 }
 
 /**
- * POST /api/logout: ends the session here permanently, then says where the browser signs out at the provider.
+ * POST /logout: ends the session here permanently, then says where the browser signs out at the provider.
  * Succeeds also where the user was signed out already.
  */
 export function createLogoutHandler({
@@ -45,7 +45,7 @@ export function createLogoutHandler({
   return async (req, res) => {
     const input = readParameters(logoutParameters, req.body)
     const { return_to: requested = config.logoutReturnTo, everywhere = false } = input
-    const returnTo = readReturnTo(requested, config.publicUrl, config.allowedOrigins) ?? '/'
+    const returnTo = readReturnTo(requested, config) ?? '/'
     const { session } = await sessions.read(req).catch(stillSignedIn)
     // All others first: while one of them may be alive, this session stays, so that the user can try again.
     const others =
@@ -62,7 +62,7 @@ export function createLogoutHandler({
 }
 
 /**
- * GET /api/logout/callback: the browser comes back from the provider and is redirected; nothing else happens.
+ * GET /logout/callback: the browser comes back from the provider and is redirected; nothing else happens.
  */
 export function createLogoutCallbackHandler(rpInitiatedLogout: RpInitiatedLogout): RequestHandler {
   return (req, res) => {

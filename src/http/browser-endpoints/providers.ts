@@ -2,7 +2,7 @@ import type { RequestHandler } from 'express'
 import type { Config } from '../../config/config.ts'
 
 /**
- * GET /api/providers: the providers that a sign-in page may offer, named as in `/api/login?provider=`. The
+ * GET /providers: the providers that a sign-in page may offer, named as in `/login?provider=`. The
  * first one is the default.
  */
 export function createProvidersHandler(config: Pick<Config, 'providers'>): RequestHandler {

@@ -30,7 +30,7 @@ interface SessionOptions {
   clock: Clock
 }
 
-/** GET /api/session: the user who is signed in, or `active: false` (RFC 10017 6.1.2.1). */
+/** GET /session: the user who is signed in, or `active: false` (RFC 10017 6.1.2.1). */
 export function createSessionHandler({ sessions, selectTokenClaims, clock }: SessionOptions): RequestHandler {
   return async (req, res) => {
     const { session } = await sessions.use(req)

@@ -22,7 +22,7 @@ interface SessionListOptions {
   clock: Clock
 }
 
-/** GET /api/sessions: where the user is signed in, oldest first. */
+/** GET /sessions: where the user is signed in, oldest first. */
 export function createSessionListHandler({ store, clock }: SessionListOptions): RequestHandler {
   return async (_req, res) => {
     const session = currentSession(res)
@@ -44,7 +44,7 @@ interface SessionEndOptions {
 }
 
 /**
- * DELETE /api/sessions/{id}: ends one of the user's own sessions. Sessions of other users look like missing
+ * DELETE /sessions/{id}: ends one of the user's own sessions. Sessions of other users look like missing
  * ones.
  */
 export function createSessionEndHandler({
@@ -65,7 +65,7 @@ export function createSessionEndHandler({
   }
 }
 
-/** DELETE /api/sessions: ends all of the user's sessions except this one. */
+/** DELETE /sessions: ends all of the user's sessions except this one. */
 export function createOtherSessionsEndHandler({
   termination,
 }: Pick<SessionEndOptions, 'termination'>): RequestHandler {

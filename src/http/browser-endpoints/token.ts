@@ -10,7 +10,7 @@ import { toSessionView } from './session.ts'
 
 const audience = parameter(500)
 
-/** What POST /api/token accepts. Strict: a misspelt name would give a wider token than the caller wanted. */
+/** What POST /token accepts. Strict: a misspelt name would give a wider token than the caller wanted. */
 export const tokenParameters = z.strictObject({
   audience: z.union([audience, z.array(audience).min(1)]).optional(),
   scope: z.string().max(2_000).optional(),
@@ -23,7 +23,7 @@ interface TokenOptions {
 }
 
 /**
- * POST /api/token: a new app token, after `requireFreshTokens`. The body may narrow it, and a DPoP proof
+ * POST /token: a new app token, after `requireFreshTokens`. The body may narrow it, and a DPoP proof
  * binds it. `sub` and `session` show a tab that another user has signed in, and when the session ends.
  */
 export function createTokenHandler({

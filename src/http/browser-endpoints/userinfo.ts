@@ -14,7 +14,7 @@ interface UserinfoOptions {
   clock: Clock
 }
 
-/** GET /api/userinfo, after `requireFreshTokens`: the provider's current claims about the user. */
+/** GET /userinfo, after `requireFreshTokens`: the provider's current claims about the user. */
 export function createUserinfoHandler({ providers, tokenRefresher, clock }: UserinfoOptions): RequestHandler {
   async function ask(session: Session) {
     const provider = providers.findConfigured(session.identity)

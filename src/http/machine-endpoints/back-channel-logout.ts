@@ -4,11 +4,11 @@ import type { BackChannelLogout } from '../../logout/back-channel.ts'
 import { translateHttpError } from '../middleware/problem-details.ts'
 import { parameter, readParameters } from '../request/parameters.ts'
 
-/** What POST /api/backchannel-logout accepts. */
+/** What POST /backchannel-logout accepts. */
 export const logoutTokenParameters = z.object({ logout_token: parameter(16_000) })
 
 /**
- * POST /api/backchannel-logout: the provider reports that a user signed out there (OpenID Connect
+ * POST /backchannel-logout: the provider reports that a user signed out there (OpenID Connect
  * Back-Channel Logout 1.0, 2.5).
  */
 export function createBackChannelLogoutHandler(backChannelLogout: BackChannelLogout): RequestHandler {

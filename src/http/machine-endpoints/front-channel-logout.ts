@@ -4,7 +4,7 @@ import { emptyPage } from '../pages.ts'
 import { optionalText } from '../request/parameters.ts'
 
 /**
- * GET /api/frontchannel-logout: the provider shows this page in a frame when a user signs out there (OpenID
+ * GET /frontchannel-logout: the provider shows this page in a frame when a user signs out there (OpenID
  * Connect Front-Channel Logout 1.0, 2). The frame sends no cookie of this server, so that `sid` has to name
  * the session, with `iss` if the provider sends it. The response is the same whether they do or not.
  */

@@ -5,7 +5,7 @@ import type { Config } from '../../config/config.ts'
 import { authenticateClient } from '../request/client-authentication.ts'
 import { parameter, readParameters } from '../request/parameters.ts'
 
-/** What POST /api/introspect accepts, beside the credentials of the client. */
+/** What POST /introspect accepts, beside the credentials of the client. */
 export const introspectionParameters = z.object({ token: parameter(16_000) })
 
 interface IntrospectOptions {
@@ -14,7 +14,7 @@ interface IntrospectOptions {
 }
 
 /**
- * POST /api/introspect: says whether an app token is valid right now, to a configured resource server (RFC
+ * POST /introspect: says whether an app token is valid right now, to a configured resource server (RFC
  * 7662).
  */
 export function createIntrospectHandler({ config, introspect }: IntrospectOptions): RequestHandler {

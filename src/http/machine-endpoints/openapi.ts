@@ -4,13 +4,14 @@ import type { Config } from '../../config/config.ts'
 import { readVersion } from '../../telemetry/version.ts'
 
 /**
- * GET /api/openapi.json: the OpenAPI document of this API. It is loaded and made at the first request: few
+ * GET /openapi.json: the OpenAPI document of this API. It is loaded and made at the first request: few
  * servers are ever asked for it.
  */
 export function createOpenApiHandler({
   publicUrl,
+  apiPrefix,
   secureCookies,
-}: Pick<Config, 'publicUrl' | 'secureCookies'>): RequestHandler {
+}: Pick<Config, 'publicUrl' | 'apiPrefix' | 'secureCookies'>): RequestHandler {
   let made: Promise<string> | undefined
   return async (_req, res) => {
     made ??= make()
@@ -23,6 +24,8 @@ export function createOpenApiHandler({
 
   async function make(): Promise<string> {
     const { createOpenApiDocument } = await import('../openapi/document.ts')
-    return JSON.stringify(createOpenApiDocument({ version: readVersion(), publicUrl, secureCookies }))
+    return JSON.stringify(
+      createOpenApiDocument({ version: readVersion(), publicUrl, apiPrefix, secureCookies }),
+    )
   }
 }

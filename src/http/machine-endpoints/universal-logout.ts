@@ -7,7 +7,7 @@ import { readBearerToken } from '../request/client-authentication.ts'
 import { parameter } from '../request/parameters.ts'
 
 /**
- * POST /api/universal-logout: the provider requests that all sessions of a user end (Okta Universal Logout).
+ * POST /universal-logout: the provider requests that all sessions of a user end (Okta Universal Logout).
  */
 export function createUniversalLogoutHandler(universalLogout: UniversalLogout): RequestHandler {
   return async (req, res) => {
@@ -32,7 +32,7 @@ const subject = z.discriminatedUnion('format', [
   z.object({ format: z.literal('email'), email: parameter(320) }),
 ])
 
-/** What POST /api/universal-logout accepts. The draft has `sub_id`; Okta's first version has `subject`. */
+/** What POST /universal-logout accepts. The draft has `sub_id`; Okta's first version has `subject`. */
 export const revocationRequest = z.union([
   z.object({ sub_id: subject }),
   z.object({ subject }).transform(({ subject: sub_id }) => ({ sub_id })),

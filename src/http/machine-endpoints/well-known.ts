@@ -57,9 +57,9 @@ export function createOpenidConfigurationHandler(config: Config, keyRing: KeyRin
 }
 
 /** What both documents say. */
-function toMetadata({ publicUrl, providers, introspectionClients, tokenBinding }: Config) {
+function toMetadata({ publicUrl, apiUrl, providers, introspectionClients, tokenBinding }: Config) {
   const introspection = {
-    introspection_endpoint: `${publicUrl}/api/introspect`,
+    introspection_endpoint: `${apiUrl}/introspect`,
     introspection_endpoint_auth_methods_supported: ['client_secret_basic', 'client_secret_post'],
   }
   return {

@@ -3,7 +3,7 @@ import type { RequestHandler } from 'express'
 import type { Config } from '../../config/config.ts'
 import { listSendableRequestHeaders } from '../../proxy/headers/request-headers.ts'
 import { listPassingResponseHeaders } from '../../proxy/headers/response-headers.ts'
-import { proxyPrefix } from '../../proxy/route-match.ts'
+import { toProxyPrefix } from '../../proxy/route-match.ts'
 
 /** What a page of another origin may send, and what it may read of the response. */
 interface Exposure {
@@ -35,11 +35,11 @@ function ofRoutes(proxyRoutes: Config['proxyRoutes']): Exposure {
 export function createCors({
   allowedOrigins,
   proxyRoutes,
-  basePath,
-}: Pick<Config, 'allowedOrigins' | 'proxyRoutes' | 'basePath'>): RequestHandler {
+  apiPath,
+}: Pick<Config, 'allowedOrigins' | 'proxyRoutes' | 'apiPath'>): RequestHandler {
   const endpoints = createHandler(allowedOrigins, ofEndpoints)
   const apis = createHandler(allowedOrigins, ofRoutes(proxyRoutes))
-  const prefix = basePath + proxyPrefix
+  const prefix = toProxyPrefix({ apiPath })
   return (req, res, next) => (req.originalUrl.startsWith(prefix) ? apis : endpoints)(req, res, next)
 }
 

@@ -71,7 +71,7 @@ export function createFormCsrfGuard(origins: Origins): RequestHandler {
  * rate limit of their visitors' addresses. A form is a navigation like a link; JSON has the guard of calls.
  */
 export function createLoginGuard(
-  { publicUrl, allowedOrigins, loginReturnTo }: Origins & Pick<Config, 'loginReturnTo'>,
+  { publicUrl, apiUrl, allowedOrigins, loginReturnTo }: Origins & Pick<Config, 'apiUrl' | 'loginReturnTo'>,
   providers: Pick<Providers, 'findByInitiatedIssuer'>,
 ): RequestHandler {
   const guardCalls = createCsrfGuard({ publicUrl, allowedOrigins })
@@ -85,7 +85,7 @@ export function createLoginGuard(
     if (isUnsolicited(req, allowedOrigins) && !isFromNamedProvider(req, asked.iss, providers)) {
       const wanted = toWantedReturnTo(asked) ?? ''
       res.locals.retry = {
-        returnTo: readReturnTo(wanted, publicUrl, allowedOrigins) ?? loginReturnTo,
+        returnTo: readReturnTo(wanted, { apiUrl, allowedOrigins }) ?? loginReturnTo,
         provider: toWantedProvider(asked, providers),
         loginHint: optionalText(asked.login_hint),
       }

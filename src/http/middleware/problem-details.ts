@@ -82,9 +82,9 @@ function sendPage({ title, detail, code }: AppError, res: Response, config: Conf
 }
 
 /** Where the user begins another login: at the provider of the first one or, of several, at any other. */
-function toLoginLinks({ returnTo, provider, loginHint }: Retry, { providers, basePath }: Config) {
+function toLoginLinks({ returnTo, provider, loginHint }: Retry, { providers, apiPath }: Config) {
   const asked = { return_to: returnTo, ...(loginHint === undefined ? {} : { login_hint: loginHint }) }
-  const toPath = (more = {}) => `${basePath}/api/login?${new URLSearchParams({ ...asked, ...more })}`
+  const toPath = (more = {}) => `${apiPath}/login?${new URLSearchParams({ ...asked, ...more })}`
   if (provider === undefined || providers.length === 1) return [{ href: toPath(), text: 'Try again' }]
   return [
     { href: toPath({ provider }), text: 'Try again' },

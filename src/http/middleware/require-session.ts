@@ -26,6 +26,4 @@ export function currentSession({ locals: { session } }: Response): Session {
 
 /** Why a browser has no session: it sent no cookie, or that of a session that has ended. */
 export const noSession = (cookie: 'absent' | 'valid'): AppError =>
-  cookie === 'absent'
-    ? new AppError('session_required', 'Sign in first: GET /api/login returns where.')
-    : sessionExpired()
+  cookie === 'absent' ? new AppError('session_required', 'Sign in first.') : sessionExpired()

@@ -12,6 +12,7 @@ interface DocumentOptions {
   version: string
   /** Undefined for a document of no server in particular. */
   publicUrl: string | undefined
+  apiPrefix: string
   secureCookies: boolean
 }
 
@@ -36,18 +37,21 @@ type ParameterObject =
   | { $ref: string }
   | { name: string; in: 'query' | 'path'; required: boolean; description?: unknown; schema: JsonSchema }
 
-const description = `The HTTP API of Portico, an auth server for single-page apps. docs/http-api.md explains it.
+const toDescription = (
+  apiPrefix: string,
+) => `The HTTP API of Portico, an auth server for single-page apps. docs/http-api.md explains it.
 
 A *navigation* is the browser itself opening an address (\`Sec-Fetch-Mode: navigate\`, or an \`Accept\` that prefers
 HTML); everything else is a *fetch*. A refusal is a page for a navigation, and problem details for a fetch. GET answers
 HEAD as well, except at addresses that begin or complete a login or logout. A method that an address does not have is
-answered with 405, and OPTIONS below /api with the answer to a CORS preflight. The port for operators is not part of this
+answered with 405, and OPTIONS below ${apiPrefix} with the answer to a CORS preflight. The port for operators is not part of this
 document.`
 
 /** Creates the OpenAPI document of the HTTP API, from the schemas that validate its requests. */
 export function createOpenApiDocument({
   version,
   publicUrl,
+  apiPrefix,
   secureCookies,
 }: DocumentOptions): OpenApiDocument {
   return {
@@ -55,12 +59,12 @@ export function createOpenApiDocument({
     info: {
       title: 'Portico',
       version,
-      description,
+      description: toDescription(apiPrefix),
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
     servers: [publicUrl === undefined ? anyServer : { url: publicUrl }],
     tags: Object.entries(tags).map(([name, description]) => ({ name, description })),
-    paths: toPaths(operations),
+    paths: toPaths(operations, apiPrefix),
     components: {
       schemas: toNamedSchemas(),
       responses: toSharedResponses(operations),
@@ -80,10 +84,11 @@ const anyServer = {
   variables: { publicUrl: { default: 'https://app.example.com', description: 'PUBLIC_URL' } },
 }
 
-function toPaths(operations: readonly Operation[]): OpenApiDocument['paths'] {
+function toPaths(operations: readonly Operation[], apiPrefix: string): OpenApiDocument['paths'] {
   const paths: OpenApiDocument['paths'] = {}
   for (const operation of operations) {
-    paths[operation.path] = { ...paths[operation.path], [operation.method]: toOperationObject(operation) }
+    const path = operation.path.replace(/^{api}/, apiPrefix)
+    paths[path] = { ...paths[path], [operation.method]: toOperationObject(operation) }
   }
   return paths
 }

@@ -4,8 +4,8 @@ import type { ParameterName, ResponseHeaderName, SchemeName, Tag } from './compo
 
 /** One operation of the HTTP API: what a request may have, and everything that it may be answered with. */
 export interface Operation {
-  /** In the template syntax of OpenAPI: `/api/sessions/{id}`. */
-  path: `/${string}`
+  /** In the template syntax of OpenAPI, where `{api}` stands for API_PREFIX: `{api}/sessions/{id}`. */
+  path: `{api}/${string}` | `/${string}`
   method: Method
   /** The name that generated clients give it. */
   id: string

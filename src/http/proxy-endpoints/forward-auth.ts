@@ -16,9 +16,6 @@ import { createForwardAuthRules, type ForwardAuthRule } from './forward-auth-rul
 import { createIdentityHeaders } from './identity-headers.ts'
 import { isWebSocket, type OriginalRequest, readOriginalRequest } from './original-request.ts'
 
-/** The address of the endpoint. */
-export const forwardAuthPath = '/api/forward-auth'
-
 interface ForwardAuthOptions {
   config: Config
   sessions: Pick<BrowserSessions, 'use' | 'mayBeWithheld'>
@@ -28,9 +25,9 @@ interface ForwardAuthOptions {
 }
 
 /**
- * GET /api/forward-auth and /api/forward-auth/{route}: a reverse proxy asks whether a request may pass, and
+ * GET /forward-auth and /forward-auth/{route}: a reverse proxy asks whether a request may pass, and
  * who it is from (nginx auth_request, Traefik ForwardAuth, Caddy forward_auth). Envoy's ext_authz asks at
- * /api/forward-auth/{route};{parameters}/{path} by the method and the path of the original request.
+ * /forward-auth/{route};{parameters}/{path} by the method and the path of the original request.
  */
 export function createForwardAuthHandler({
   config,
@@ -62,7 +59,7 @@ export function createForwardAuthHandler({
   function readQuestion(req: Request, res: Response): { rule: ForwardAuthRule; original: OriginalRequest } {
     try {
       assertTrustedPeer(req)
-      const { route, query, known } = readAddress(req, config.basePath)
+      const { route, query, known } = readAddress(req, config.apiPath)
       const rule = readRule(route, query)
       assertMayGetToken(req, rule, config.forwardAuthSecret)
       return { rule, original: readOriginalRequest(req, known) }
@@ -154,13 +151,13 @@ function assertMayGetToken(req: Request, { token }: ForwardAuthRule, secret: str
 /** What the request line says: the route, and the parameters or (Envoy) the original request. */
 function readAddress(
   req: Request,
-  basePath: string,
+  apiPath: string,
 ): {
   route: string | undefined
   query: string
   known: Partial<OriginalRequest>
 } {
-  const rest = req.originalUrl.slice(basePath.length + forwardAuthPath.length)
+  const rest = req.originalUrl.slice(`${apiPath}/forward-auth`.length)
   const [, segment, target] = /^\/([^/?]*)(\/.*)$/.exec(rest) ?? []
   if (segment !== undefined) {
     // The query belongs to the original request; parameters stand in the segment (RFC 3986 3.3).

@@ -3,7 +3,7 @@ import type { Config } from '../../config/config.ts'
 import { AppError } from '../../errors.ts'
 import { assertAccess, needsUser } from '../../proxy/access.ts'
 import type { Forward } from '../../proxy/forward.ts'
-import { createRouteMatch, type UpstreamTarget } from '../../proxy/route-match.ts'
+import { createRouteMatch, toProxyPrefix, type UpstreamTarget } from '../../proxy/route-match.ts'
 import { noSession } from '../middleware/require-session.ts'
 import { readClientAddress } from '../request/address.ts'
 import type { BrowserSessions } from '../session/browser-sessions.ts'
@@ -11,11 +11,12 @@ import type { BrowserSessions } from '../session/browser-sessions.ts'
 /** Creates the middleware that finds the route of a call, and refuses what no route allows. */
 export function createMatchProxyRoute({
   proxyRoutes,
-  basePath,
-}: Pick<Config, 'proxyRoutes' | 'basePath'>): RequestHandler {
+  apiPath,
+}: Pick<Config, 'proxyRoutes' | 'apiPath'>): RequestHandler {
   const match = createRouteMatch(proxyRoutes)
+  const { length } = toProxyPrefix({ apiPath })
   return (req, res, next) => {
-    const target = match(req.method, req.originalUrl.slice(basePath.length))
+    const target = match(req.method, req.originalUrl.slice(length))
     if (res.locals.upgradeHead !== undefined && !target.route.websocket) {
       const detail = `The API ${target.route.name} takes no WebSocket connections.`
       throw new AppError('invalid_request', detail, { reason: 'route without websocket' })
@@ -46,7 +47,7 @@ export function createRequireRouteAccess(sessions: Pick<BrowserSessions, 'use'>)
   }
 }
 
-/** ANY /api/proxy/{route}/...: the call goes to the upstream with the token of its route. */
+/** ANY /proxy/{route}/...: the call goes to the upstream with the token of its route. */
 export function createProxyHandler(
   forward: Forward,
   { publicUrl }: Pick<Config, 'publicUrl'>,

@@ -12,12 +12,17 @@ export type ToLoginAddress = (req: Request, page: string) => string
 
 /** Creates the way to the login. */
 export function createLoginAddress(
-  { publicUrl, origin, loginReturnTo }: Pick<Config, 'publicUrl' | 'origin' | 'loginReturnTo'>,
+  {
+    apiPrefix,
+    apiUrl,
+    origin,
+    loginReturnTo,
+  }: Pick<Config, 'apiPrefix' | 'apiUrl' | 'origin' | 'loginReturnTo'>,
   sessions: Pick<BrowserSessions, 'mayBeWithheld'>,
 ): ToLoginAddress {
   return (req, page) => {
-    const returnTo = readReturnTo(page, publicUrl, [origin]) ?? loginReturnTo
-    const path = sessions.mayBeWithheld(req) ? '/api/session/continue' : '/api/login'
-    return `${path}?${new URLSearchParams({ return_to: returnTo })}`
+    const returnTo = readReturnTo(page, { apiUrl, allowedOrigins: [origin] }) ?? loginReturnTo
+    const path = sessions.mayBeWithheld(req) ? 'session/continue' : 'login'
+    return `${apiPrefix}/${path}?${new URLSearchParams({ return_to: returnTo })}`
   }
 }

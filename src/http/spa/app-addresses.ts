@@ -1,5 +1,11 @@
-/** Portico's own addresses, whether there is something at each or not: nothing of the app is at them. */
-const own = /^\/(?:(?:api|\.well-known)(?:\/|$)|(?:livez|readyz)\/?$)/
+/**
+ * Creates the check whether a path belongs to the app. Nothing of the app is at Portico's own addresses,
+ * whether there is something at each or not.
+ */
+export function createIsAppPath(apiPrefix: string): (path: string) => boolean {
+  const prefixes = [apiPrefix, '/.well-known']
+  return (path) =>
+    !prefixes.some((prefix) => path === prefix || path.startsWith(`${prefix}/`)) && !probe.test(path)
+}
 
-/** Whether a path belongs to the app. */
-export const isAppPath = (path: string): boolean => !own.test(path)
+const probe = /^\/(?:livez|readyz)\/?$/

@@ -3,11 +3,12 @@ import { basename, join } from 'node:path'
 import express, { type NextFunction, type Request, type RequestHandler, type Response, Router } from 'express'
 import { AppError } from '../../errors.ts'
 import { isNavigation } from '../request/navigation.ts'
-import { isAppPath } from './app-addresses.ts'
+import { createIsAppPath } from './app-addresses.ts'
 import { isHashedName } from './hashed-names.ts'
 
 interface AppFilesOptions {
   directory: string
+  apiPrefix: string
   /** Of each file, as a flat list. */
   headers: readonly string[]
 }
@@ -17,7 +18,7 @@ interface AppFilesOptions {
  * no file, a navigation gets index.html, because the address is a route of the app; anything else is not
  * found. So no script of an older build, which an open page still asks for, is answered by HTML.
  */
-export function createAppFiles({ directory, headers }: AppFilesOptions): RequestHandler {
+export function createAppFiles({ directory, apiPrefix, headers }: AppFilesOptions): RequestHandler {
   const options = {
     // Not found here, and not a route of the app either.
     dotfiles: 'deny' as const,
@@ -31,6 +32,7 @@ export function createAppFiles({ directory, headers }: AppFilesOptions): Request
     },
   }
   const files = express.static(directory, options)
+  const isAppPath = createIsAppPath(apiPrefix)
 
   const serve: RequestHandler = (req, res, next) => {
     if (!isAppPath(req.path)) return next()

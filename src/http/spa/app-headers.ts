@@ -25,8 +25,8 @@ type PolicyConfig = Pick<Config, 'origin' | 'appToken' | 'providers'>
 /**
  * The Content-Security-Policy of an app for which none is configured. Scripts come from the build alone, so
  * that text from elsewhere never runs. Styles may be inline, as component libraries make them. The app may
- * call its own origin, and the audiences of app tokens that are addresses. A form that signs out (`POST
- * /api/logout`) leads on to the provider, which browsers count as a target of the form.
+ * call its own origin, and the audiences of app tokens that are addresses. A form that signs out (POST
+ * /logout) leads on to the provider, which browsers count as a target of the form.
  */
 function toDefaultPolicy({ origin: own, appToken, providers }: PolicyConfig): string {
   const others = (urls: readonly string[]) =>

@@ -7,10 +7,11 @@ import { createForward } from '../../proxy/forward.ts'
 import type { OpenCalls } from '../../proxy/open-calls.ts'
 import type { Upstream } from '../../proxy/upstreams.ts'
 import { noObserver } from '../../telemetry/observer.ts'
-import { isAppPath } from './app-addresses.ts'
+import { createIsAppPath } from './app-addresses.ts'
 
 interface DevServerOptions {
   origin: string
+  apiPrefix: string
   openCalls: OpenCalls
 }
 
@@ -21,7 +22,7 @@ interface DevServerOptions {
  * does not know (DNS rebinding). No security headers are added, because hot reloading needs what a policy
  * would refuse.
  */
-export function createDevServer({ origin, openCalls }: DevServerOptions): {
+export function createDevServer({ origin, apiPrefix, openCalls }: DevServerOptions): {
   handler: RequestHandler
   close(): Promise<void>
 } {
@@ -42,6 +43,7 @@ export function createDevServer({ origin, openCalls }: DevServerOptions): {
   const upstreams = { of: () => upstream, close: () => pool.destroy() }
   const forward = createForward({ upstreams, tokens: noTokens, openCalls, observer: noObserver })
   const route = toRoute(origin)
+  const isAppPath = createIsAppPath(apiPrefix)
 
   return {
     close: upstreams.close,

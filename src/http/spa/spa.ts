@@ -18,9 +18,10 @@ interface SpaOptions {
 
 /** Creates what serves the app: its build, or its dev server; undefined where another server does. */
 export function createSpa({ config, proxy: { openCalls } }: SpaOptions): Spa | undefined {
-  const { spa } = config
+  const { spa, apiPrefix } = config
   if (spa === undefined) return undefined
-  if (spa.kind === 'dev-server') return createDevServer({ origin: spa.url, openCalls })
+  if (spa.kind === 'dev-server') return createDevServer({ origin: spa.url, apiPrefix, openCalls })
   const headers = listAppHeaders(config, spa.policy)
-  return { handler: createAppFiles({ directory: spa.path, headers }), close: async () => {} }
+  const handler = createAppFiles({ directory: spa.path, apiPrefix, headers })
+  return { handler, close: async () => {} }
 }

@@ -3,7 +3,7 @@ import { Socket } from 'node:net'
 import type { Express, Response } from 'express'
 import type { Config } from '../../config/config.ts'
 import type { AppError } from '../../errors.ts'
-import { proxyPrefix } from '../../proxy/route-match.ts'
+import { toProxyPrefix } from '../../proxy/route-match.ts'
 import type { Log } from '../../telemetry/events.ts'
 import { createProblemDetails } from '../middleware/problem-details.ts'
 import {
@@ -42,8 +42,9 @@ export function createHttpServer(app: Express, { config, log }: HttpServerOption
   const answerError = createProblemDetails(config)
   /** A dev server reloads the app over a WebSocket connection, at an address that it chooses. */
   const hasDevServer = config.spa?.kind === 'dev-server'
+  const proxyPrefix = toProxyPrefix(config)
   const shouldUpgradeCallback = (req: IncomingMessage) =>
-    isWebSocket(req) && (hasDevServer || req.url?.startsWith(config.basePath + proxyPrefix) === true)
+    isWebSocket(req) && (hasDevServer || req.url?.startsWith(proxyPrefix) === true)
   // Node's own check of Host is off, because it answers without a log line; `refuseMalformed` does the same.
   const server = createServer({ ...deadlines, requireHostHeader: false, shouldUpgradeCallback })
 

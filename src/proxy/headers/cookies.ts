@@ -1,15 +1,15 @@
 import { parseSetCookie, stringifySetCookie } from 'cookie'
 import type { Config } from '../../config/config.ts'
 import type { ProxyRoute } from '../../config/proxy/proxy-route.ts'
-import { proxyPrefix } from '../route-match.ts'
+import { toProxyPrefix } from '../route-match.ts'
 
 /** Seconds for which browsers keep a cookie at most (RFC 6265bis 5.5). */
 const longestAge = 34_560_000
 /** The last moment that a date of HTTP can name (RFC 9110 5.6.7). */
 const lastDate = Date.UTC(10_000, 0) - 1_000
 
-/** Whether cookies are Secure here, and the path of PUBLIC_URL, below which all addresses are. */
-export type OwnAddress = Pick<Config, 'secureCookies' | 'basePath'>
+/** Whether cookies are Secure here, and the path below which all addresses are. */
+export type OwnAddress = Pick<Config, 'secureCookies' | 'apiPath'>
 
 const clamp = (value: number, least: number, most: number) => Math.min(Math.max(value, least), most)
 
@@ -20,7 +20,7 @@ const clamp = (value: number, least: number, most: number) => Math.min(Math.max(
 export function toBrowserCookies(
   setCookies: readonly string[],
   { name: routeName, cookies }: ProxyRoute,
-  { secureCookies: secure, basePath }: OwnAddress,
+  { secureCookies: secure, apiPath }: OwnAddress,
 ): string[] {
   return setCookies.flatMap((text) => {
     // Not decoded: the upstream has to receive the very value again.
@@ -29,7 +29,7 @@ export function toBrowserCookies(
     if (!cookies.includes(cookie.name)) return []
     if (cookie.maxAge !== undefined) cookie.maxAge = clamp(cookie.maxAge, 0, longestAge)
     if (cookie.expires !== undefined) cookie.expires = new Date(clamp(cookie.expires.getTime(), 0, lastDate))
-    const path = `${basePath}${proxyPrefix}${routeName}/`
+    const path = `${toProxyPrefix({ apiPath })}${routeName}/`
     // The library would encode the value, or refuse one that browsers take as it is.
     const [, ...attributes] = stringifySetCookie({ ...cookie, value: '', path, secure }).split('; ')
     return [`${cookie.name}=${value ?? ''}`, ...attributes].join('; ')

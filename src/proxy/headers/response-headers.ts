@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { ProxyRoute } from '../../config/proxy/proxy-route.ts'
-import { proxyPrefix } from '../route-match.ts'
+import { toProxyPrefix } from '../route-match.ts'
 import { type OwnAddress, toBrowserCookies } from './cookies.ts'
 
 /** The response headers that pass to every browser, by their names in small letters. */
@@ -115,7 +115,7 @@ function toOwnLocation(
   if (url.origin !== origin) return /^https?:$/.test(url.protocol) ? url.href : undefined
   const { pathname, search, hash } = url
   if (pathname !== basePath && !pathname.startsWith(`${basePath}/`)) return undefined
-  return `${own.basePath}${proxyPrefix}${name}${pathname.slice(basePath.length)}${search}${hash}`
+  return `${toProxyPrefix(own)}${name}${pathname.slice(basePath.length)}${search}${hash}`
 }
 
 /**

@@ -149,7 +149,7 @@ export const catalogue = {
   },
   portico_proxy_request_duration_seconds: {
     type: 'histogram',
-    help: 'Seconds until an upstream behind /api/proxy had answered, or the call had failed.',
+    help: 'Seconds until an upstream behind the session had answered, or the call had failed.',
     labels: ['route', 'outcome'],
     buckets: callBuckets,
   },

@@ -219,8 +219,14 @@ describe('an API that asks (@portico-bff/verify)', () => {
   /** Portico's introspection, seen from the API; counts the questions, and can script. */
   async function startFront() {
     const server = await startTestServer()
-    const front = { asked: 0, url: server.origin, answer: undefined as express.RequestHandler | undefined }
+    const front = {
+      asked: 0,
+      url: server.origin,
+      answer: undefined as express.RequestHandler | undefined,
+      metadata: {} as object,
+    }
     const app = express()
+    app.get('/.well-known/oauth-authorization-server', (_req, res) => void res.json(front.metadata))
     app.post('/elsewhere', (_req, res) => void res.json({ active: true }))
     app.post('/api/introspect', express.urlencoded({ extended: false }), async (req, res, next) => {
       front.asked += 1
@@ -365,16 +371,35 @@ describe('an API that asks (@portico-bff/verify)', () => {
     expect(() => createTokenVerifier({ issuer: publicUrl, introspection })).toThrow(/INTROSPECTION_CLIENTS/)
   })
 
-  test('by default it asks at the issuer', async () => {
+  async function createAsker() {
     const front = await startFront()
-    const claims = decodeJwt(token)
     const { createIntrospectionClient } = await import('../../../src/verify/introspection.ts')
     const isAlive = createIntrospectionClient(
-      { clientId: 'orders-api', clientSecret: secret },
+      { clientId: 'orders-api', clientSecret: secret, cacheFor: 0 },
       { issuer: front.url, clock: portico.clock },
     )
-    expect(await isAlive(token, claims as never)).toBe(true)
-    expect(front.asked).toBe(1)
+    return { front, isAlive: () => isAlive(token, decodeJwt(token) as never) }
+  }
+
+  test('by default it asks where the metadata of the issuer says, which it reads until it is right', async () => {
+    const { front, isAlive } = await createAsker()
+    await expect(isAlive()).rejects.toThrow('names no introspection endpoint')
+    front.metadata = { issuer: front.url, introspection_endpoint: `${front.url}/api/introspect` }
+    expect(await isAlive()).toBe(true)
+    front.metadata = {}
+    expect(await isAlive()).toBe(true)
+    expect(front.asked).toBe(2)
+  })
+
+  test.each<[string, (url: string) => object]>([
+    ['elsewhere', (url) => ({ issuer: url, introspection_endpoint: 'https://evil.example/introspect' })],
+    ['beside it', (url) => ({ issuer: url, introspection_endpoint: `${url}.evil.example/introspect` })],
+    ['of another issuer', (url) => ({ issuer: `${url}/a`, introspection_endpoint: `${url}/api/introspect` })],
+  ])('its secret goes to no endpoint %s', async (_where, toMetadata) => {
+    const { front, isAlive } = await createAsker()
+    front.metadata = toMetadata(front.url)
+    await expect(isAlive()).rejects.toThrow('names no introspection endpoint')
+    expect(front.asked).toBe(0)
   })
 })
 

@@ -21,7 +21,14 @@ test('the document is that of this server, and may be cached', async () => {
   expect(document.servers).toEqual([{ url: publicUrl }])
   expect(document).toEqual(
     JSON.parse(
-      JSON.stringify(createOpenApiDocument({ version: readVersion(), publicUrl, secureCookies: true })),
+      JSON.stringify(
+        createOpenApiDocument({
+          version: readVersion(),
+          publicUrl,
+          apiPrefix: '/api',
+          secureCookies: true,
+        }),
+      ),
     ),
   )
 })

@@ -27,8 +27,7 @@ export function watchHttp(): void {
 }
 
 function watch(req: IncomingMessage, res: ServerResponse): void {
-  // Without the path of PUBLIC_URL, which is this one wherever there is one.
-  const path = (req.url ?? '').replace(/^\/shop(?=\/)|\?.*/g, '')
+  const path = toDefaultAddress((req.url ?? '').replace(/\?.*/, ''))
   // What upstreams answer is theirs, and may be large.
   const isProxied = path.startsWith('/api/proxy/')
   const sent = isProxied ? '' : collect(req, 'push')
@@ -39,6 +38,13 @@ function watch(req: IncomingMessage, res: ServerResponse): void {
     else recordProvider(req, path, String(sent), head, String(answered))
   })
 }
+
+/**
+ * An address of Portico without the path of PUBLIC_URL and with the default of API_PREFIX: wherever tests set
+ * them, they are these.
+ */
+export const toDefaultAddress = (address: string): string =>
+  address.replace(/^\/shop(?=\/)/, '').replace(/^\/auth(?=\/)/, '/api')
 
 /** What passes these methods, as text once it is asked for. */
 export function collect(target: object, ...methods: string[]): { toString(): string } {

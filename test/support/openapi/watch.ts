@@ -1,7 +1,7 @@
 import { subscribe } from 'node:diagnostics_channel'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { afterAll, afterEach } from 'vitest'
-import { collect } from '../canaries/http.ts'
+import { collect, toDefaultAddress } from '../canaries/http.ts'
 import { createConformance, type FindDeviation } from './conformance.ts'
 import { createPackagedDocument } from './write.ts'
 
@@ -47,8 +47,7 @@ function watchResponse(
   deviations: string[],
 ): void {
   const { method = '' } = req
-  // Without the path of PUBLIC_URL, which is this one wherever there is one.
-  const target = (req.url ?? '').replace(/^\/shop(?=\/)/, '')
+  const target = toDefaultAddress(req.url ?? '')
   // What upstreams answer is theirs.
   if (target.startsWith('/api/proxy/')) return
   const body = collect(res, 'write', 'end')

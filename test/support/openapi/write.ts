@@ -9,7 +9,12 @@ export const openApiFile = join(root, 'docs/openapi.json')
 
 /** The document that belongs in this file. */
 export const createPackagedDocument = () =>
-  createOpenApiDocument({ version: readVersion(), publicUrl: undefined, secureCookies: true })
+  createOpenApiDocument({
+    version: readVersion(),
+    publicUrl: undefined,
+    apiPrefix: '/api',
+    secureCookies: true,
+  })
 
 if (process.argv[1] === import.meta.filename) {
   writeFileSync(openApiFile, `${JSON.stringify(createPackagedDocument(), null, 2)}\n`)

@@ -101,7 +101,7 @@ describe('a name that Portico has a use for is refused', () => {
   })
 
   test.each(['max_age', 'acr_values'])('%s: with what to do instead', (name) => {
-    expect(problemOf(`${name}=1`)).toContain('send it with each login (/api/login)')
+    expect(problemOf(`${name}=1`)).toContain('send it with each login')
   })
 })
 

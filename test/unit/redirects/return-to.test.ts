@@ -5,7 +5,8 @@ import { hostileAddress } from '../../support/hostile-address.ts'
 
 const own = 'https://app.example.com'
 const spa = 'https://spa.example.com'
-const read = (value: string) => readReturnTo(value, own, [own, spa])
+const read = (value: string, apiUrl = `${own}/api`) =>
+  readReturnTo(value, { apiUrl, allowedOrigins: [own, spa] })
 
 describe('accepted', () => {
   test.each([
@@ -151,6 +152,15 @@ describe('refused (R7)', () => {
   ])('%j', (value) => {
     expect(read(value)).toBeUndefined()
   })
+})
+
+test('an address of another prefix of this server is refused, and /api is then one of the app', () => {
+  const apiUrl = `${own}/shop/auth`
+  expect(read('/shop/auth/login', apiUrl)).toBeUndefined()
+  expect(read(`${own}/x/../shop/auth/callback`, apiUrl)).toBeUndefined()
+  expect(read('/api/orders', apiUrl)).toBe('/api/orders')
+  expect(read('/shop/authors', apiUrl)).toBe('/shop/authors')
+  expect(read('/auth/login', apiUrl)).toBe('/auth/login')
 })
 
 test('whatever comes in, what comes out stays on an allowed origin in every browser reading of it', () => {

@@ -16,7 +16,7 @@ const refused: readonly RefusedParams[] = [
   },
   {
     names: 'max_age acr_values',
-    why: 'asks for what the response must prove: send it with each login (/api/login), which then checks the response',
+    why: 'asks for what the response must prove: send it with each login, which then checks the response',
   },
   {
     names: 'grant_type code code_verifier refresh_token assertion client_assertion client_assertion_type',
@@ -30,7 +30,7 @@ const refused: readonly RefusedParams[] = [
 
 const promptAllowsSignIn: ValueCheck = (value) =>
   value.split(' ').includes('none')
-    ? 'must not contain prompt=none, with which no user could sign in: send it with each login (/api/login?prompt=none)'
+    ? 'must not contain prompt=none, with which no user could sign in: send it with each login that is to be silent'
     : undefined
 
 /** The scheme may be any, such as urn: or api://; there is no fragment (RFC 3986 4.3, RFC 8707 2). */
@@ -44,9 +44,7 @@ const claimsAskForNoAcr: ValueCheck = (value) => {
   const claims = readJson(value)
   if (!isObject(claims)) return 'must have as claims a JSON object such as {"id_token":{"email":null}}'
   const asksForAcr = isObject(claims.id_token) && isObject(claims.id_token.acr)
-  return asksForAcr
-    ? 'must not ask for an acr by claims: send acr_values with each login (/api/login)'
-    : undefined
+  return asksForAcr ? 'must not ask for an acr by claims: send acr_values with each login' : undefined
 }
 
 /** RFC 9396 2. */

@@ -18,7 +18,7 @@ import { ofBody, ofEveryRequest, ofLimit, ofStore } from '../refusals.ts'
 
 const forProviders: readonly Operation[] = [
   {
-    path: '/api/backchannel-logout',
+    path: '{api}/backchannel-logout',
     method: 'post',
     id: 'logOutByBackChannel',
     tag: 'providers',
@@ -33,7 +33,7 @@ const forProviders: readonly Operation[] = [
     refusals: ofEveryRequest,
   },
   {
-    path: '/api/frontchannel-logout',
+    path: '{api}/frontchannel-logout',
     method: 'get',
     id: 'logOutByFrontChannel',
     tag: 'providers',
@@ -46,7 +46,7 @@ const forProviders: readonly Operation[] = [
     refusals: [...ofEveryRequest, ...ofLimit, 'provider_unavailable'],
   },
   {
-    path: '/api/universal-logout',
+    path: '{api}/universal-logout',
     method: 'post',
     id: 'logOutEverywhere',
     tag: 'providers',
@@ -78,7 +78,7 @@ const forProviders: readonly Operation[] = [
 
 const forApis: readonly Operation[] = [
   {
-    path: '/api/introspect',
+    path: '{api}/introspect',
     method: 'post',
     id: 'introspectAppToken',
     tag: 'APIs',
@@ -117,7 +117,7 @@ const forApis: readonly Operation[] = [
     refusals: [...ofEveryRequest, ...ofStore],
   },
   {
-    path: '/api/openapi.json',
+    path: '{api}/openapi.json',
     method: 'get',
     id: 'getOpenApi',
     tag: 'APIs',

@@ -52,14 +52,14 @@ const upstreamPath = z.object({
 export const proxyOperations: readonly Operation[] = [
   {
     ...question,
-    path: '/api/forward-auth',
+    path: '{api}/forward-auth',
     id: 'authorizeRequest',
     summary: 'Whether a request may pass, and who it is from.',
     query: forwardAuthParameters,
   },
   {
     ...question,
-    path: '/api/forward-auth/{route}',
+    path: '{api}/forward-auth/{route}',
     id: 'authorizeRequestToRoute',
     summary: 'The same, by the rule of a proxy route.',
     pathParameters: z.object({ route: z.string().describe('The name of a proxy route.') }),
@@ -68,7 +68,7 @@ export const proxyOperations: readonly Operation[] = [
   },
   ...methods.map((method) => ({
     ...question,
-    path: '/api/forward-auth/{rule}/{path}' as const,
+    path: '{api}/forward-auth/{rule}/{path}' as const,
     method,
     id: `authorizeEnvoy${named(method)}`,
     summary: `The same for Envoy's ext_authz, which asks with the original method ${method.toUpperCase()}.`,
@@ -77,7 +77,7 @@ export const proxyOperations: readonly Operation[] = [
     headers: ['slideOfProxy'] as const,
   })),
   ...methods.map((method) => ({
-    path: '/api/proxy/{route}/{path}' as const,
+    path: '{api}/proxy/{route}/{path}' as const,
     method,
     id: `proxy${named(method)}`,
     tag: 'proxy' as const,

@@ -27,7 +27,7 @@ const ofSignedIn: readonly ErrorCode[] = [...ofEveryRequest, ...ofCsrf, ...ofLim
 const useSession: readonly Operation[] = [
   {
     ...signedInOnly,
-    path: '/api/session',
+    path: '{api}/session',
     method: 'get',
     id: 'getSession',
     summary: 'Says who is signed in.',
@@ -37,7 +37,7 @@ const useSession: readonly Operation[] = [
   },
   {
     ...signedInOnly,
-    path: '/api/token',
+    path: '{api}/token',
     method: 'post',
     id: 'createAppToken',
     summary: 'Issues a new app token, narrowed if requested.',
@@ -48,7 +48,7 @@ const useSession: readonly Operation[] = [
   },
   {
     ...signedInOnly,
-    path: '/api/userinfo',
+    path: '{api}/userinfo',
     method: 'get',
     id: 'getUserinfo',
     summary: 'Asks the provider what it says about the user right now.',
@@ -57,7 +57,7 @@ const useSession: readonly Operation[] = [
   },
   {
     ...signedInOnly,
-    path: '/api/sessions',
+    path: '{api}/sessions',
     method: 'get',
     id: 'listSessions',
     summary: 'Lists where the user is signed in, the oldest first.',
@@ -66,7 +66,7 @@ const useSession: readonly Operation[] = [
   },
   {
     ...signedInOnly,
-    path: '/api/sessions',
+    path: '{api}/sessions',
     method: 'delete',
     id: 'endOtherSessions',
     summary: 'Ends all sessions of the user except this one.',
@@ -75,11 +75,11 @@ const useSession: readonly Operation[] = [
   },
   {
     ...signedInOnly,
-    path: '/api/sessions/{id}',
+    path: '{api}/sessions/{id}',
     method: 'delete',
     id: 'endSession',
     summary: 'Ends one session of the user.',
-    pathParameters: z.object({ id: z.string().describe('As GET /api/sessions lists it.') }),
+    pathParameters: z.object({ id: z.string().describe('As the list of sessions has it.') }),
     answers: [{ status: 204, description: 'It has ended.', optionalHeaders: ['Set-Cookie'] }],
     refusals: [...ofSignedIn, 'not_found'],
   },
@@ -87,7 +87,7 @@ const useSession: readonly Operation[] = [
 
 const endSession: readonly Operation[] = [
   {
-    path: '/api/logout',
+    path: '{api}/logout',
     method: 'post',
     id: 'logOut',
     tag: 'browser',
@@ -104,7 +104,7 @@ const endSession: readonly Operation[] = [
     refusals: [...ofEveryRequest, ...ofCsrf, ...ofBody, ...ofStore, 'session_expired'],
   },
   {
-    path: '/api/logout/provider',
+    path: '{api}/logout/provider',
     method: 'get',
     id: 'logOutAtProvider',
     tag: 'browser',
@@ -119,7 +119,7 @@ const endSession: readonly Operation[] = [
     refusals: ofEveryRequest,
   },
   {
-    path: '/api/logout/callback',
+    path: '{api}/logout/callback',
     method: 'get',
     id: 'completeLogout',
     tag: 'browser',

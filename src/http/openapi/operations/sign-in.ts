@@ -22,7 +22,7 @@ const mayChoose = page('A navigation that names no provider, or an issuer of sev
 
 const logins: readonly Operation[] = [
   {
-    path: '/api/login',
+    path: '{api}/login',
     method: 'get',
     id: 'beginLogin',
     tag: 'browser',
@@ -36,7 +36,7 @@ const logins: readonly Operation[] = [
     refusals: ofLogin,
   },
   {
-    path: '/api/login',
+    path: '{api}/login',
     method: 'post',
     id: 'beginLoginWithBody',
     tag: 'browser',
@@ -136,7 +136,7 @@ function callbacksAt(path: Operation['path'], suffix: string, more: Partial<Oper
 /** How a user signs in. */
 export const signInOperations: readonly Operation[] = [
   {
-    path: '/api/providers',
+    path: '{api}/providers',
     method: 'get',
     id: 'listProviders',
     tag: 'browser',
@@ -145,10 +145,10 @@ export const signInOperations: readonly Operation[] = [
     refusals: ofEveryRequest,
   },
   ...logins,
-  ...callbacksAt('/api/callback', '', {}),
-  ...callbacksAt('/api/callback/{provider}', 'OfProvider', { pathParameters: providerName }),
+  ...callbacksAt('{api}/callback', '', {}),
+  ...callbacksAt('{api}/callback/{provider}', 'OfProvider', { pathParameters: providerName }),
   {
-    path: '/api/session/continue',
+    path: '{api}/session/continue',
     method: 'get',
     id: 'continueToPage',
     tag: 'browser',
