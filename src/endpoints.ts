@@ -70,7 +70,7 @@ import { createUniversalLogout } from './logout/universal.ts'
 export function createEndpoints(components: Components) {
   const { config } = components
   const sessions = createBrowserSessions(components)
-  const transactionCookies = createTransactionCookies(config.secureCookies)
+  const transactionCookies = createTransactionCookies(config)
   const shared = { ...components, sessions, transactionCookies }
   return {
     ...createGuards(shared),

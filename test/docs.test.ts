@@ -82,7 +82,7 @@ test('docs/configuration.md has every member of a proxy route once, with its def
 
 describe('endpoints', () => {
   // Health is on both ports.
-  const inCode = read('src/routes.ts').replaceAll('${api}', '/api')
+  const inCode = read('src/routes.ts').replaceAll(/\$\{api\}/g, '/api')
   // What begins other addresses ends with a slash or an asterisk.
   const quoted = [...inCode.matchAll(/'(\/[^']+)'|`(\/[^`*$]+[^`*/])`/g)]
   const routes = [...new Set(quoted.map(([, fixed, belowPrefix = '']) => fixed ?? belowPrefix))].sort()

@@ -13,7 +13,7 @@ import { describeUnknown, findUnknownVariables } from './names/unknown-variables
 import type { ProviderConfig } from './providers/provider-config.ts'
 import { readProviders } from './providers/read-providers.ts'
 import type { ProxyRoute } from './proxy/proxy-route.ts'
-import { findUnknownProviders, readProxyRoutes } from './proxy/read-proxy-routes.ts'
+import { findOwnCookies, findUnknownProviders, readProxyRoutes } from './proxy/read-proxy-routes.ts'
 import { type Environment, readSettings } from './read-settings.ts'
 import { readTraces, type TracesConfig } from './read-traces.ts'
 import type { ServerSettingValues } from './settings.ts'
@@ -57,6 +57,8 @@ export interface Config {
    * False only for http on a loopback host: cookies then have no Secure attribute and no `__Host-` prefix.
    */
   secureCookies: boolean
+  /** What the names of this server's cookies begin with, behind that prefix. */
+  cookieName: string
   listen: { host: string; port: number }
   /** Master secrets, newest first; the older ones only open and verify what was sealed before. */
   secrets: readonly Uint8Array[]
@@ -70,7 +72,13 @@ export interface Config {
   spa: SpaConfig | undefined
   loginReturnTo: string
   logoutReturnTo: string
-  session: { idleTimeout: number; absoluteTimeout: number; sameSite: 'strict' | 'lax' }
+  session: {
+    idleTimeout: number
+    absoluteTimeout: number
+    sameSite: 'strict' | 'lax'
+    /** Whether the cookie lives as long as the session may; otherwise, it ends with the browser. */
+    isPersistent: boolean
+  }
   appToken: {
     audiences: readonly [string, ...string[]]
     ttl: number
@@ -134,7 +142,7 @@ export function readConfig(env: Environment): Config {
   const { providers, problems: providerProblems } = readProviders(env, parsed)
   problems.push(...providerProblems)
   const { routes, problems: routeProblems } = readProxyRoutes(env, parsed.PROXY_ROUTES_FILE)
-  problems.push(...routeProblems)
+  problems.push(...routeProblems, ...findOwnCookies(routes, parsed.COOKIE_NAME))
   // A provider with a problem of its own is not among those that were read.
   if (providerProblems.length === 0) problems.push(...findUnknownProviders(routes, providers))
   const { traces, problems: traceProblems } = readTraces(env)
@@ -153,6 +161,7 @@ export function readConfig(env: Environment): Config {
     apiPath: toBasePath(values.PUBLIC_URL) + values.API_PREFIX,
     apiUrl: values.PUBLIC_URL + values.API_PREFIX,
     secureCookies: values.PUBLIC_URL.startsWith('https:'),
+    cookieName: values.COOKIE_NAME,
     listen: { host: values.HOST, port: values.PORT },
     secrets: values.BFF_SECRETS,
     providers: [first, ...others],
@@ -165,6 +174,7 @@ export function readConfig(env: Environment): Config {
       idleTimeout: values.SESSION_IDLE_TIMEOUT,
       absoluteTimeout: values.SESSION_ABSOLUTE_TIMEOUT,
       sameSite: values.SESSION_COOKIE_SAMESITE,
+      isPersistent: values.SESSION_COOKIE_PERSISTENT,
     },
     appToken: {
       audiences: [audience, ...audiences],

@@ -132,6 +132,10 @@ export interface PorticoSettings {
   readonly sessionIdleTimeout?: string | undefined
   /** A session ends this long after the login in any case. */
   readonly sessionAbsoluteTimeout?: string | undefined
+  /** What the names of Portico's cookies begin with; `bff` by default. */
+  readonly cookieName?: string | undefined
+  /** Whether the session cookie lives as long as the session may; by default, it ends with the browser. */
+  readonly sessionCookiePersistent?: boolean | undefined
   /** The attribute SameSite of the session cookie. */
   readonly sessionCookieSamesite?: 'strict' | 'lax' | undefined
   /** The audiences of app tokens, the default first; `publicUrl` without it. */

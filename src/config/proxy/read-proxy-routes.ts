@@ -6,6 +6,7 @@ import { crossCheckRoute } from './cross-checks.ts'
 import type { ProxyRoute } from './proxy-route.ts'
 import { type MemberProblem, type MemberValues, parseMembers, routeMembers } from './route-members.ts'
 import type { RouteEntry } from './routes-file.ts'
+import { isOwnCookie } from './unpassable-names.ts'
 
 interface ReadRoutes {
   /** Those without a problem. */
@@ -48,6 +49,17 @@ export function findUnknownProviders(
         example: `"providers": ${JSON.stringify(known)}`,
       })),
   )
+}
+
+/** The problems of routes that name a cookie which is Portico's by its COOKIE_NAME. */
+export function findOwnCookies(routes: readonly ProxyRoute[], cookieName: string | undefined): Problem[] {
+  return routes
+    .filter(({ cookies }) => cookies.some((name) => isOwnCookie(name, cookieName)))
+    .map(({ name }) => ({
+      variable: 'PROXY_ROUTES_FILE',
+      problem: `has a route ${name} whose member cookies names one that begins with ${cookieName}_: such cookies are Portico's own (COOKIE_NAME)`,
+      isSurplus: true,
+    }))
 }
 
 /** The short form: `PROXY_ORDERS_API=https://...` is the upstream of a route `orders-api`. */

@@ -88,6 +88,12 @@ export const workerCount: Parser<number> = parser((text) => {
 
 const mostWorkers = 128
 
+/** What the names of this server's cookies begin with; without a dot, which stands behind it in some. */
+export const cookieName: Parser<string> = parser((value) => {
+  if (/^[a-z][\w-]{0,31}$/i.test(value)) return value
+  throw new Error('must be up to 32 letters, digits, _ and -, and begin with a letter')
+})
+
 /** Any text. */
 export const text: Parser<string> = parser((value) => value)
 

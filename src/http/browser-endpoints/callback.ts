@@ -147,9 +147,10 @@ export function createCallbackHandler(options: CallbackOptions): RequestHandler<
   ): Promise<void> {
     const token = appToken && (await mintAppToken(session, appToken))
     // Last: a login that fails until here sets no cookie.
-    if (sessionId !== undefined) sessions.giveCookie(res, sessionId)
+    const now = clock.now()
+    if (sessionId !== undefined) sessions.giveCookie(res, sessionId, session.absoluteExpiresAt - now)
     if (token === undefined) return secondArrival.leave(req, res, returnTo)
-    const views = { user: toUserView(session), session: toSessionView(session, clock.now()) }
+    const views = { user: toUserView(session), session: toSessionView(session, now) }
     sendJson(res, { ...token, return_to: returnTo, ...views })
   }
 }

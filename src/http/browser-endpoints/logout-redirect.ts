@@ -1,7 +1,7 @@
 import type { RequestHandler, Response } from 'express'
-import type { Config } from '../../config/config.ts'
 import { AppError } from '../../errors.ts'
 import type { LogoutDestination, LogoutTickets } from '../../logout/ticket.ts'
+import type { CookieNaming } from '../request/cookies.ts'
 import { createLogoutTicketCookie } from '../request/logout-ticket-cookie.ts'
 import { isNavigation, redirectTo } from '../request/navigation.ts'
 import { optionalText } from '../request/parameters.ts'
@@ -18,13 +18,13 @@ export interface LogoutRedirect {
 }
 
 interface LogoutRedirectOptions {
-  config: Pick<Config, 'secureCookies'>
+  config: CookieNaming
   logoutTickets: LogoutTickets
 }
 
 /** Creates both steps of this redirect. */
 export function createLogoutRedirect({ config, logoutTickets }: LogoutRedirectOptions): LogoutRedirect {
-  const cookie = createLogoutTicketCookie(config.secureCookies)
+  const cookie = createLogoutTicketCookie(config)
   return {
     issue(res, destination) {
       const { address, secret } = logoutTickets.issue(destination)

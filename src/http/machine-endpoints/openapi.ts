@@ -7,11 +7,7 @@ import { readVersion } from '../../telemetry/version.ts'
  * GET /openapi.json: the OpenAPI document of this API. It is loaded and made at the first request: few
  * servers are ever asked for it.
  */
-export function createOpenApiHandler({
-  publicUrl,
-  apiPrefix,
-  secureCookies,
-}: Pick<Config, 'publicUrl' | 'apiPrefix' | 'secureCookies'>): RequestHandler {
+export function createOpenApiHandler(config: Config): RequestHandler {
   let made: Promise<string> | undefined
   return async (_req, res) => {
     made ??= make()
@@ -24,8 +20,8 @@ export function createOpenApiHandler({
 
   async function make(): Promise<string> {
     const { createOpenApiDocument } = await import('../openapi/document.ts')
-    return JSON.stringify(
-      createOpenApiDocument({ version: readVersion(), publicUrl, apiPrefix, secureCookies }),
-    )
+    const { publicUrl, apiPrefix, secureCookies, cookieName } = config
+    const version = readVersion()
+    return JSON.stringify(createOpenApiDocument({ version, publicUrl, apiPrefix, secureCookies, cookieName }))
   }
 }

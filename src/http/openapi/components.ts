@@ -1,4 +1,4 @@
-import { createCookieNames } from '../request/cookies.ts'
+import { type CookieNaming, createCookieNames } from '../request/cookies.ts'
 
 /** What operations share by name: tags, request headers, response headers, and ways to authenticate. */
 
@@ -87,9 +87,9 @@ export const responseHeaders = {
 
 export type ResponseHeaderName = keyof typeof responseHeaders
 
-/** Ways to authenticate. The names of cookies depend on whether they can be Secure. */
-export function toSecuritySchemes(secureCookies: boolean) {
-  const { session, transactionPrefix, logout } = createCookieNames(secureCookies)
+/** Ways to authenticate. */
+export function toSecuritySchemes(naming: CookieNaming) {
+  const { session, transactionPrefix, logout } = createCookieNames(naming)
   return {
     session: {
       type: 'apiKey',

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { CookieNaming } from '../request/cookies.ts'
 import { parameters, responseHeaders, tags, toSecuritySchemes } from './components.ts'
 import type { Operation } from './operation.ts'
 import { machineOperations } from './operations/machines.ts'
@@ -8,12 +9,11 @@ import { signInOperations } from './operations/sign-in.ts'
 import { type ResponseObject, toResponses, toSharedResponses } from './responses.ts'
 import { type JsonSchema, toNamedSchemas, toSchema } from './schemas.ts'
 
-interface DocumentOptions {
+interface DocumentOptions extends CookieNaming {
   version: string
   /** Undefined for a document of no server in particular. */
   publicUrl: string | undefined
   apiPrefix: string
-  secureCookies: boolean
 }
 
 /** An OpenAPI document, as far as the tests read it. */
@@ -52,7 +52,7 @@ export function createOpenApiDocument({
   version,
   publicUrl,
   apiPrefix,
-  secureCookies,
+  ...naming
 }: DocumentOptions): OpenApiDocument {
   return {
     openapi: '3.1.1',
@@ -72,7 +72,7 @@ export function createOpenApiDocument({
       headers: Object.fromEntries(
         Object.entries(responseHeaders).map(([name, header]) => [name, { ...header, required: true }]),
       ),
-      securitySchemes: toSecuritySchemes(secureCookies),
+      securitySchemes: toSecuritySchemes(naming),
     },
   }
 }

@@ -1,21 +1,25 @@
 import { parseCookie, stringifySetCookie } from 'cookie'
 import type { Request, Response } from 'express'
+import type { Config } from '../../config/config.ts'
+
+/** What the names of cookies depend on. */
+export type CookieNaming = Pick<Config, 'secureCookies' | 'cookieName'>
 
 /**
  * The names of this server's cookies. The prefix `__Host-` makes browsers insist on Secure, Path=/ and no
  * Domain, so that no other host of the site can set one of them (RFC 6265bis 4.1.3.2). It is left out where
  * cookies cannot be Secure, at http://localhost.
  */
-export function createCookieNames(secure: boolean): {
+export function createCookieNames({ secureCookies, cookieName }: CookieNaming): {
   session: string
   transactionPrefix: string
   logout: string
 } {
-  const prefix = secure ? '__Host-' : ''
+  const prefix = `${secureCookies ? '__Host-' : ''}${cookieName}`
   return {
-    session: `${prefix}bff_session`,
-    transactionPrefix: `${prefix}bff_tx.`,
-    logout: `${prefix}bff_logout`,
+    session: `${prefix}_session`,
+    transactionPrefix: `${prefix}_tx.`,
+    logout: `${prefix}_logout`,
   }
 }
 

@@ -1,6 +1,13 @@
 import type { Request, Response } from 'express'
 import { ticketLifetime } from '../../logout/ticket.ts'
-import { type CookieAttributes, clearCookie, createCookieNames, readCookies, setCookie } from './cookies.ts'
+import {
+  type CookieAttributes,
+  type CookieNaming,
+  clearCookie,
+  createCookieNames,
+  readCookies,
+  setCookie,
+} from './cookies.ts'
 
 /** The cookie with the secret of a logout ticket: only the browser that has it can use the ticket. */
 export interface LogoutTicketCookie {
@@ -9,11 +16,16 @@ export interface LogoutTicketCookie {
   clear(res: Response): void
 }
 
-/** Creates the cookie of logout tickets; `secure` follows PUBLIC_URL. */
-export function createLogoutTicketCookie(secure: boolean): LogoutTicketCookie {
-  const { logout: name } = createCookieNames(secure)
+/** Creates the cookie of logout tickets. */
+export function createLogoutTicketCookie(naming: CookieNaming): LogoutTicketCookie {
+  const { logout: name } = createCookieNames(naming)
   // Strict: the navigation that needs it starts on a page of this site.
-  const attributes: CookieAttributes = { httpOnly: true, secure, sameSite: 'strict', path: '/' }
+  const attributes: CookieAttributes = {
+    httpOnly: true,
+    secure: naming.secureCookies,
+    sameSite: 'strict',
+    path: '/',
+  }
   return {
     read: (req) => readCookies(req)[name],
     set: (res, secret) => setCookie(res, { name, value: secret, lifetime: ticketLifetime }, attributes),

@@ -1,6 +1,13 @@
 import type { Request, Response } from 'express'
 import { isTransactionId, type SealedTransaction, transactionLifetime } from '../../login/transaction.ts'
-import { type CookieAttributes, clearCookie, createCookieNames, readCookies, setCookie } from './cookies.ts'
+import {
+  type CookieAttributes,
+  type CookieNaming,
+  clearCookie,
+  createCookieNames,
+  readCookies,
+  setCookie,
+} from './cookies.ts'
 
 /** The sealed cookies of the logins in progress, one for each login. */
 export interface TransactionCookies {
@@ -34,12 +41,17 @@ const maxTransactions = 10
  */
 const maxTransactionCharacters = 5_000
 
-/** Creates the cookies of the login transactions; `secure` follows PUBLIC_URL. */
-export function createTransactionCookies(secure: boolean): TransactionCookies {
-  const { transactionPrefix: prefix } = createCookieNames(secure)
+/** Creates the cookies of the login transactions. */
+export function createTransactionCookies(naming: CookieNaming): TransactionCookies {
+  const { transactionPrefix: prefix } = createCookieNames(naming)
   // Lax: the provider's redirect has to send it, and that is a navigation from another site. With None, which
   // a POST from another site would also send, every frame and every page there could send it.
-  const attributes: CookieAttributes = { httpOnly: true, secure, sameSite: 'lax', path: '/' }
+  const attributes: CookieAttributes = {
+    httpOnly: true,
+    secure: naming.secureCookies,
+    sameSite: 'lax',
+    path: '/',
+  }
 
   const hasAny = (req: Request) => Object.keys(readCookies(req)).some((name) => name.startsWith(prefix))
 

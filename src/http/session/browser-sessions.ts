@@ -35,8 +35,8 @@ export interface BrowserSessions {
    * @throws AppError `signed_out` where a logout of the same browser or user came meanwhile
    */
   start(req: Request, session: NewSession): Promise<string>
-  /** Gives the browser the cookie of a session. */
-  giveCookie(res: Response, sessionId: string): void
+  /** Gives the browser the cookie of a session, which may live on for so many milliseconds. */
+  giveCookie(res: Response, sessionId: string, lifetime: number): void
   /** Ends the session that this request started, as far as the store can. */
   abandon(req: Request): Promise<void>
   /**

@@ -24,8 +24,8 @@ export interface SessionCookie {
    * navigation from another site (RFC 6265bis 5.6.7.1).
    */
   mayBeWithheld(req: Request): boolean
-  /** Gives the browser the cookie of a session. */
-  set(res: Response, sessionId: string): void
+  /** Gives the browser the cookie of a session, which may live on for so many milliseconds. */
+  set(res: Response, sessionId: string, lifetime: number): void
   /** Makes the browser forget it. */
   drop(res: Response): void
 }
@@ -34,11 +34,11 @@ export interface SessionCookie {
  * Creates the session cookie, which express-session writes. Its middleware is not used: it would read a
  * session for each request and write the whole of it, where a request only needs the id.
  */
-export function createSessionCookie({ secrets, secureCookies, session }: Config): SessionCookie {
-  const { session: name } = createCookieNames(secureCookies)
-  const { sameSite } = session
+export function createSessionCookie(config: Config): SessionCookie {
+  const { secrets, secureCookies, session } = config
+  const { session: name } = createCookieNames(config)
+  const { sameSite, isPersistent } = session
   const attributes: CookieAttributes = { httpOnly: true, secure: secureCookies, sameSite, path: '/' }
-  const written = Object.assign(new expressSession.Cookie() as WritableCookie, attributes)
   // Newest first: the first one signs, all of them verify.
   const signers = deriveKeys(secrets, 'session-cookie').map((key) =>
     createHmacSha256(Buffer.from(key.toString('base64url'))),
@@ -66,7 +66,11 @@ export function createSessionCookie({ secrets, secureCookies, session }: Config)
       !isPresent(req),
 
     // In the form of express-session: `s:{id}.{signature}`.
-    set: (res, id) => addCookie(res, written.serialize(name, `s:${id}.${toSignature(newest, id)}`)),
+    set(res, id, lifetime) {
+      const lives = isPersistent ? { maxAge: lifetime } : {}
+      const written = Object.assign(new expressSession.Cookie() as WritableCookie, attributes, lives)
+      addCookie(res, written.serialize(name, `s:${id}.${toSignature(newest, id)}`))
+    },
     drop: (res) => clearCookie(res, name, attributes),
   }
 }

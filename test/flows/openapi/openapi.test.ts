@@ -27,6 +27,7 @@ test('the document is that of this server, and may be cached', async () => {
           publicUrl,
           apiPrefix: '/api',
           secureCookies: true,
+          cookieName: 'bff',
         }),
       ),
     ),

@@ -14,6 +14,7 @@ export const createPackagedDocument = () =>
     publicUrl: undefined,
     apiPrefix: '/api',
     secureCookies: true,
+    cookieName: 'bff',
   })
 
 if (process.argv[1] === import.meta.filename) {

@@ -168,6 +168,25 @@ test('PUBLIC_URL may have a path, below which all addresses are', () => {
   expect(problems({ OIDC_REDIRECT_URI: `${shop.publicUrl}/api/callback` })).toEqual([])
 })
 
+test('API_PREFIX takes the place of /api below PUBLIC_URL', () => {
+  const at = { ...minimal, PUBLIC_URL: 'https://app.example.com/shop', API_PREFIX: '/bff/v1' }
+  expect(readConfig(at)).toMatchObject({
+    apiPrefix: '/bff/v1',
+    apiPath: '/shop/bff/v1',
+    apiUrl: 'https://app.example.com/shop/bff/v1',
+    providers: [{ redirectUri: 'https://app.example.com/shop/bff/v1/callback' }],
+  })
+  const problems = (env: object) => problemsOf({ ...at, ...env })
+  expect(problems({ LOGOUT_RETURN_TO: '/shop/bff/v1/logout' })).toEqual([
+    'LOGOUT_RETURN_TO must not be below /shop/bff/v1/',
+  ])
+  expect(problems({ LOGIN_DEFAULT_RETURN_TO: '/shop/api/home' })).toEqual([])
+  expect(problems({ OIDC_REDIRECT_URI: 'https://app.example.com/shop/bff/v1/elsewhere' })).toEqual([
+    'OIDC_REDIRECT_URI must be /shop/bff/v1/callback or /shop/bff/v1/callback/default below /shop/bff/v1/',
+  ])
+  expect(problems({ OIDC_REDIRECT_URI: 'https://app.example.com/shop/api/elsewhere' })).toEqual([])
+})
+
 describe('problems (R11: no redirect URI, issuer or origin by plain http but on loopback)', () => {
   test('every missing variable at once, with an example and the way to the demo', () => {
     expect(problemsOf({})).toEqual([
@@ -252,6 +271,27 @@ describe('problems (R11: no redirect URI, issuer or origin by plain http but on 
     ['WORKERS', 'all'],
     ['SESSION_IDLE_TIMEOUT', '13h'],
     ['SESSION_COOKIE_SAMESITE', 'none'],
+    ['SESSION_COOKIE_PERSISTENT', 'yes'],
+    ['COOKIE_NAME', '2nd'],
+    ['COOKIE_NAME', 'bff.tx'],
+    ['COOKIE_NAME', '__Host-bff'],
+    ['COOKIE_NAME', 'a b'],
+    ['COOKIE_NAME', 'a'.repeat(33)],
+    ['API_PREFIX', '/'],
+    ['API_PREFIX', 'auth'],
+    ['API_PREFIX', '/auth/'],
+    ['API_PREFIX', '//auth'],
+    ['API_PREFIX', '/auth//v1'],
+    ['API_PREFIX', '/auth/../v1'],
+    ['API_PREFIX', '/auth?a'],
+    ['API_PREFIX', '/auth/:id'],
+    ['API_PREFIX', '/%61uth'],
+    ['API_PREFIX', '/.well-known'],
+    ['API_PREFIX', '/livez'],
+    ['API_PREFIX', '/readyz/auth'],
+    ['API_PREFIX', '/metrics'],
+    ['API_PREFIX', '/operator/auth'],
+    ['API_PREFIX', 'https://auth.example.com/auth'],
     ['APP_TOKEN_TTL', '16m'],
     ['APP_TOKEN_ALG', 'HS256'],
     ['APP_TOKEN_CLAIMS', 'name,sub'],

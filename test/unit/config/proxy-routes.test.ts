@@ -466,3 +466,15 @@ describe('FORWARD_AUTH_SECRET', () => {
     ])
   })
 })
+
+test('a route may not name a cookie that is Portico’s by COOKIE_NAME', () => {
+  const problems = (cookie: string, env: Environment) =>
+    problemsOf(withFile({ orders: { upstream, token: 'app', cookies: ['region', cookie] } }, { env }))
+  const expected = expect.stringContaining(
+    'PROXY_ROUTES_FILE has a route orders whose member cookies names one that begins with shop_',
+  )
+  expect(problems('shop_session', { COOKIE_NAME: 'shop' })).toEqual([expected])
+  expect(problems('SHOP_tx.1', { COOKIE_NAME: 'shop' })).toEqual([expected])
+  expect(problems('shop_session', {})).toEqual([])
+  expect(problems('shopping', { COOKIE_NAME: 'shop' })).toEqual([])
+})

@@ -6,7 +6,7 @@ import { createTransaction, type SealedTransaction, sealTransaction } from '../.
 import { createTestClock } from '../../support/clock.ts'
 
 const sealer = createSealer([Buffer.alloc(32, 1)], 'login-transaction')
-const cookies = createTransactionCookies(true)
+const cookies = createTransactionCookies({ secureCookies: true, cookieName: 'bff' })
 
 /** Logins of one browser, the oldest first, bound to a key each, as where the provider takes DPoP. */
 function begin(count: number, linkLength: number, browserJkt?: string): SealedTransaction[] {
