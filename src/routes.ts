@@ -62,7 +62,7 @@ type Endpoints = ReturnType<typeof createEndpoints>
 
 /** Adds all addresses below PUBLIC_URL but the probes, and returns them. */
 function addEndpoints(app: IRouter, to: Endpoints, { config }: Components): string[] {
-  // What docs/http-api.md writes as its default.
+  // API_PREFIX; docs/http-api.md writes addresses with its default.
   const { apiPrefix: api } = config
   const { csrf, formCsrf, loginGuard, requireSession, requireFreshTokens } = to
   const { limitLogins, limitCallbacks, limitCalls } = to
