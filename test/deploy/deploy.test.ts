@@ -122,7 +122,9 @@ describe('the chart', () => {
 })
 
 describe('ports, paths and times', () => {
-  const routes = [...read('src/routes.ts').matchAll(/'(\/[^']+)'/g)].map(([, path = '']) => path)
+  const inCode = read('src/routes.ts').replaceAll(/\$\{api\}/g, '/api')
+  const quoted = [...inCode.matchAll(/'(\/[^']+)'|`(\/[^`*$]+[^`*/])`/g)]
+  const routes = quoted.map(([, fixed, belowPrefix = '']) => fixed ?? belowPrefix)
   const everywhere = [inTemplates, read('deploy/kustomize/deployment.yaml'), dockerfile]
 
   test('probes and the health check of the image ask addresses that exist', () => {

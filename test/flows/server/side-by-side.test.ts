@@ -134,22 +134,31 @@ test('in one database of Redis, a Portico with other secrets signs in no user an
       ...{ ...env, ...client(), BFF_SECRETS: testSecret(), REDIS_URL: `${redis.url}/${database}` },
       SHUTDOWN_DRAIN: '0s',
     })
-    const server = await startServer(await createComponents(config, { clock, log: () => {} }))
+    const reasons: unknown[] = []
+    const log = (_event: string, fields: object = {}) => void reasons.push(...Object.values(fields))
+    const server = await startServer(await createComponents(config, { clock, log }))
     closeAfterTest(server)
-    return { url: `http://127.0.0.1:${server.port}` }
+    return { url: `http://127.0.0.1:${server.port}`, reasons }
   }
+  const isReady = ({ url }: { url: string }) =>
+    vi.waitFor(async () => expect((await fetch(`${url}/readyz`)).status).toBe(200), 10_000)
   const first = await start('one', 0)
-  await vi.waitFor(async () => expect((await fetch(`${first.url}/readyz`)).status).toBe(200), 5_000)
+  await isReady(first)
   const { browser } = await logInAtScripted(first, idp)
   expect((await getSession(first, browser)).active).toBe(true)
 
   const besides = await start('two', 0)
-  const refused = createTestBrowser()
-  const parameters = idp.authorize(await startLogin(besides, refused))
-  expect((await refused.fetch(`${besides.url}/api/callback?${parameters}`)).status).toBe(503)
+  // Until it is connected with Redis, it has another reason.
+  await vi.waitFor(async () => {
+    const refused = createTestBrowser()
+    const parameters = idp.authorize(await startLogin(besides, refused))
+    expect((await refused.fetch(`${besides.url}/api/callback?${parameters}`)).status).toBe(503)
+    expect(besides.reasons).toContainEqual(expect.stringContaining('sealed with a secret'))
+  }, 10_000)
   expect((await getSession(first, browser)).active).toBe(true)
 
   const apart = await start('two', 1)
+  await isReady(apart)
   const { browser: other } = await logInAtScripted(apart, idp)
   expect((await getSession(apart, other)).active).toBe(true)
   expect((await getSession(first, browser)).active).toBe(true)
