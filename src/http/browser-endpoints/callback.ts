@@ -147,10 +147,9 @@ export function createCallbackHandler(options: CallbackOptions): RequestHandler<
   ): Promise<void> {
     const token = appToken && (await mintAppToken(session, appToken))
     // Last: a login that fails until here sets no cookie.
-    const now = clock.now()
-    if (sessionId !== undefined) sessions.giveCookie(res, sessionId, session.absoluteExpiresAt - now)
+    if (sessionId !== undefined) sessions.giveCookie(res, sessionId, session.absoluteExpiresAt - clock.now())
     if (token === undefined) return secondArrival.leave(req, res, returnTo)
-    const views = { user: toUserView(session), session: toSessionView(session, now) }
+    const views = { user: toUserView(session), session: toSessionView(session, clock.now()) }
     sendJson(res, { ...token, return_to: returnTo, ...views })
   }
 }
