@@ -1,4 +1,5 @@
-import { entryOnlySettings, type Setting, type SettingName, settings } from './settings.ts'
+import { entryOnlySettings, type SettingName, settings } from './settings.ts'
+import type { Setting } from './values/parsers.ts'
 
 /** One problem of the configuration. It never contains the value of a setting, which may be a secret. */
 export interface Problem {

@@ -6,10 +6,10 @@ import {
   type ProviderSettingValues,
   providerSettings,
   type ServerSettingValues,
-  type Setting,
   type SettingName,
   settings,
 } from './settings.ts'
+import type { Setting } from './values/parsers.ts'
 import { findPlaceholder } from './values/placeholder.ts'
 
 /** Environment variables, or the settings of one entry of PROVIDERS_FILE, as texts. */

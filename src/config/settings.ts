@@ -21,7 +21,9 @@ import {
   oneOf,
   type Parser,
   port,
+  type Setting,
   scopes,
+  setting,
   text,
   workerCount,
 } from './values/parsers.ts'
@@ -38,33 +40,6 @@ import {
   returnTo,
   userinfoEndpoint,
 } from './values/url-parsers.ts'
-
-/**
- * One setting. docs/configuration.md and `.env.example` list the same names and defaults; a test compares
- * them.
- */
-export interface Setting<T> {
-  parse: Parser<T>
-  /** A value that would be accepted, shown with a problem. */
-  example: string
-  /** The text that is parsed where the variable is absent or empty. */
-  fallback?: string
-  required?: true
-  /** The value may rightly look like a placeholder: `{user_id}`, which its parser checks, or any text. */
-  isTemplate?: true
-  /** The value is never printed, and may also be in a mounted file that `X_FILE` names. */
-  secret?: true
-  /** Other programs read the variable in small letters as well, and prefer it. */
-  alsoInSmallLetters?: true
-}
-
-const setting = <T, const S extends Omit<Setting<T>, 'parse'>>(
-  parse: Parser<T>,
-  rest: S,
-): { parse: Parser<T> } & S => ({
-  parse,
-  ...rest,
-})
 
 /** The settings of one provider: from the environment or, for several providers, from PROVIDERS_FILE. */
 export const providerSettings = {

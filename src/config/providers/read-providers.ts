@@ -9,7 +9,7 @@ import {
   readProviderSettings,
 } from '../read-settings.ts'
 import type { ProviderSettingValues, ServerSettingValues } from '../settings.ts'
-import { crossCheckProvider } from './cross-checks.ts'
+import { crossCheckProvider } from './checks/cross-checks.ts'
 import { defaultProviderName, type ForwardProxies, type ProviderConfig } from './provider-config.ts'
 import { toProviderConfig } from './provider-from-settings.ts'
 

@@ -1,6 +1,7 @@
 import type { JSONWebKeySet, JWK } from 'jose'
 import type { Discovery } from '../metadata/discovery.ts'
 import type { ProviderFetch } from '../transport/fetch.ts'
+import { fetchJson } from '../transport/fetch-json.ts'
 import { ProviderUnavailable, prefixReason, providerUnavailable } from '../transport/unavailable.ts'
 
 /**
@@ -25,16 +26,6 @@ export function createKeysFetch(discovery: Pick<Discovery, 'server'>, fetch: Pro
     if (metadata.jwks_uri === undefined) throw providerUnavailable('JWKS: none is known (OAUTH_JWKS_URI)')
     return fetchJwks(fetch, metadata.jwks_uri)
   }
-}
-
-/** Fetches a JSON document; its body is undefined where it is no JSON, or the status is not 200. */
-export async function fetchJson(
-  fetch: ProviderFetch,
-  url: string,
-): Promise<{ status: number; body: unknown }> {
-  const response = await fetch(url, { headers: { accept: 'application/json' } })
-  const { status } = response
-  return { status, body: status === 200 ? await response.json().catch(() => undefined) : undefined }
 }
 
 /** The key set in a body, without malformed entries: one of them must not disable the others. */

@@ -1,5 +1,5 @@
-import type { Examination } from '../examination.ts'
-import { type Finding, pass } from '../finding.ts'
+import type { Examination } from './examination.ts'
+import { type Finding, pass } from './finding.ts'
 
 /** Says through which forward proxy the calls before this check went, or were meant to go. */
 export function checkForwardProxy({

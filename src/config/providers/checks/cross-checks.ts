@@ -1,21 +1,15 @@
-import type { Problem } from '../config-error.ts'
-import { isKeyOf } from './client-credentials.ts'
+import type { Problem } from '../../config-error.ts'
+import { isKeyOf } from '../client-credentials.ts'
+import { isSignedMode } from '../provider-config.ts'
+import { type ProviderValues, toAccessTokenAudience, toClientAuthMethod } from '../provider-from-settings.ts'
+import { isOfAllTenants } from '../tenants.ts'
 import { appleKeySigns, keyIdNamesOneKey } from './client-key-checks.ts'
-import { isPostedMode, isSignedMode } from './provider-config.ts'
-import { type ProviderValues, toAccessTokenAudience, toClientAuthMethod } from './provider-from-settings.ts'
-import { isOfAllTenants } from './tenants.ts'
-
-/** What a check has to know besides the provider's settings. */
-interface ProviderContext {
-  name: string
-  /** Undefined where PUBLIC_URL or API_PREFIX has a problem of its own. */
-  apiUrl: string | undefined
-  /** Empty without PUBLIC_URL: then no origin is checked. */
-  allowedOrigins: readonly string[]
-}
-
-/** Compares settings of one provider; returns the problem of one that contradicts another, or misses it. */
-type CrossCheck = (values: ProviderValues, context: ProviderContext) => Problem | undefined
+import type { CrossCheck, ProviderContext } from './cross-check.ts'
+import {
+  postedAnswerReachesThisServer,
+  redirectUriIsACallback,
+  redirectUriIsAllowed,
+} from './redirect-uri-checks.ts'
 
 /** The problems that no setting of a provider shows alone. */
 export function crossCheckProvider(values: ProviderValues, context: ProviderContext): Problem[] {
@@ -230,52 +224,5 @@ function signedResponseCanBeVerified(values: ProviderValues): Problem | undefine
   const { OIDC_RESPONSE_MODE: mode, OIDC_ISSUER: issuer, OAUTH_JWKS_URI: jwksUri } = values
   return mode !== undefined && isSignedMode(mode) && issuer === undefined && jwksUri === undefined
     ? { variable: 'OAUTH_JWKS_URI', problem: `is needed to verify answers (OIDC_RESPONSE_MODE=${mode})` }
-    : undefined
-}
-
-function redirectUriIsAllowed(
-  { OIDC_REDIRECT_URI: redirectUri }: ProviderValues,
-  { allowedOrigins }: ProviderContext,
-): Problem | undefined {
-  return redirectUri === undefined ||
-    allowedOrigins.length === 0 ||
-    allowedOrigins.includes(new URL(redirectUri).origin)
-    ? undefined
-    : { variable: 'OIDC_REDIRECT_URI', problem: 'must lie on PUBLIC_URL or on one of SPA_ORIGINS' }
-}
-
-/** Below API_PREFIX, this server has an endpoint for authorization responses only at these two paths. */
-function redirectUriIsACallback(
-  { OIDC_REDIRECT_URI: redirectUri }: ProviderValues,
-  { apiUrl, name }: ProviderContext,
-): Problem | undefined {
-  if (redirectUri === undefined || apiUrl === undefined) return undefined
-  const own = `${new URL(apiUrl).pathname}/`
-  const callbacks = [`${own}callback`, `${own}callback/${name}`]
-  return isOnTheSpa(redirectUri, apiUrl) || callbacks.includes(new URL(redirectUri).pathname)
-    ? undefined
-    : { variable: 'OIDC_REDIRECT_URI', problem: `must be ${callbacks.join(' or ')} below ${own}` }
-}
-
-/** Whether a redirect URI is a page of the SPA, and not below API_PREFIX of this server. */
-function isOnTheSpa(redirectUri: string, apiUrl: string): boolean {
-  const { origin, pathname } = new URL(redirectUri)
-  const own = new URL(`${apiUrl}/`)
-  return origin !== own.origin || !pathname.startsWith(own.pathname)
-}
-
-/** A page of the SPA is a file, which no script can read a POST from. */
-function postedAnswerReachesThisServer(
-  { OIDC_REDIRECT_URI: redirectUri, OIDC_RESPONSE_MODE: mode }: ProviderValues,
-  { apiUrl }: ProviderContext,
-): Problem | undefined {
-  if (mode === undefined || !isPostedMode(mode)) return undefined
-  if (redirectUri === undefined || apiUrl === undefined) return undefined
-  return isOnTheSpa(redirectUri, apiUrl)
-    ? {
-        variable: 'OIDC_RESPONSE_MODE',
-        problem: `is ${mode}, but a page of the app (OIDC_REDIRECT_URI) cannot read what is posted to it: remove OIDC_REDIRECT_URI, so that the provider posts to this server`,
-        isSurplus: true,
-      }
     : undefined
 }

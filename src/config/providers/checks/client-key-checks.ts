@@ -1,5 +1,5 @@
-import type { Problem } from '../config-error.ts'
-import { type ProviderValues, toClientAuthMethod, toClientKeys } from './provider-from-settings.ts'
+import type { Problem } from '../../config-error.ts'
+import { type ProviderValues, toClientAuthMethod, toClientKeys } from '../provider-from-settings.ts'
 
 /** OIDC_CLIENT_KEY_ID is for a key that does not name itself, as a JWK does. */
 export function keyIdNamesOneKey({
