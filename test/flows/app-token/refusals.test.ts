@@ -563,6 +563,10 @@ test('an issuer may have a path: its keys and its introspection are below it', a
   server.serve(async (req, res) => {
     asked.push(`${req.method} ${req.url}`)
     if (req.method === 'POST') return void res.end(JSON.stringify({ active: true }))
+    if (req.url?.endsWith('/oauth-authorization-server')) {
+      const metadata = { issuer, introspection_endpoint: `${issuer}/auth/introspect` }
+      return void res.end(JSON.stringify(metadata))
+    }
     return void res.end(await (await fetch(`${portico.url}/.well-known/jwks.json`)).text())
   })
   const issuer = `${server.origin}/shop`
@@ -570,7 +574,11 @@ test('an issuer may have a path: its keys and its introspection are below it', a
   const verifyToken = createTokenVerifier({ issuer, introspection, clock: portico.clock })
   const token = await forge({ claims: { iss: issuer, aud: issuer } })
   expect(await verifyToken({ headers: { authorization: `Bearer ${token}` } })).toMatchObject({ iss: issuer })
-  expect(asked).toEqual(['GET /shop/.well-known/jwks.json', 'POST /shop/api/introspect'])
+  expect(asked).toEqual([
+    'GET /shop/.well-known/jwks.json',
+    'GET /shop/.well-known/oauth-authorization-server',
+    'POST /shop/auth/introspect',
+  ])
 })
 
 test.each([
