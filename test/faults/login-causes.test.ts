@@ -86,7 +86,7 @@ const atTheBrowser: Planted[] = [
       return callback(portico, browser, `${answer}`)
     },
     cause: 'the state in the answer is not that of the login in this browser',
-    remedy: 'look where the links to /api/callback come from',
+    remedy: 'look where the links to the callback come from',
   },
   {
     name: 'another replica has other secrets',
