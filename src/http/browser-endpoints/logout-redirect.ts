@@ -1,7 +1,7 @@
 import type { RequestHandler, Response } from 'express'
 import { AppError } from '../../errors.ts'
 import type { LogoutDestination, LogoutTickets } from '../../logout/ticket.ts'
-import type { CookieNaming } from '../request/cookies.ts'
+import type { CookieConfig } from '../request/cookies.ts'
 import { createLogoutTicketCookie } from '../request/logout-ticket-cookie.ts'
 import { isNavigation, redirectTo } from '../request/navigation.ts'
 import { optionalText } from '../request/parameters.ts'
@@ -18,7 +18,7 @@ export interface LogoutRedirect {
 }
 
 interface LogoutRedirectOptions {
-  config: CookieNaming
+  config: CookieConfig
   logoutTickets: LogoutTickets
 }
 

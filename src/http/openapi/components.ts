@@ -1,4 +1,4 @@
-import { type CookieNaming, createCookieNames } from '../request/cookies.ts'
+import { type CookieConfig, createCookieNames } from '../request/cookies.ts'
 
 /** What operations share by name: tags, request headers, response headers, and ways to authenticate. */
 
@@ -88,7 +88,7 @@ export const responseHeaders = {
 export type ResponseHeaderName = keyof typeof responseHeaders
 
 /** Ways to authenticate. */
-export function toSecuritySchemes(naming: CookieNaming) {
+export function toSecuritySchemes(naming: CookieConfig) {
   const { session, transactionPrefix, logout } = createCookieNames(naming)
   return {
     session: {

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { CookieNaming } from '../request/cookies.ts'
+import type { CookieConfig } from '../request/cookies.ts'
 import { parameters, responseHeaders, tags, toSecuritySchemes } from './components.ts'
 import type { Operation } from './operation.ts'
 import { machineOperations } from './operations/machines.ts'
@@ -9,7 +9,7 @@ import { signInOperations } from './operations/sign-in.ts'
 import { type ResponseObject, toResponses, toSharedResponses } from './responses.ts'
 import { type JsonSchema, toNamedSchemas, toSchema } from './schemas.ts'
 
-interface DocumentOptions extends CookieNaming {
+interface DocumentOptions extends CookieConfig {
   version: string
   /** Undefined for a document of no server in particular. */
   publicUrl: string | undefined

@@ -2,15 +2,15 @@ import { parseCookie, stringifySetCookie } from 'cookie'
 import type { Request, Response } from 'express'
 import type { Config } from '../../config/config.ts'
 
-/** What the names of cookies depend on. */
-export type CookieNaming = Pick<Config, 'secureCookies' | 'cookieName'>
+/** What names and attributes of cookies depend on. */
+export type CookieConfig = Pick<Config, 'secureCookies' | 'cookieName'>
 
 /**
  * The names of this server's cookies. The prefix `__Host-` makes browsers insist on Secure, Path=/ and no
  * Domain, so that no other host of the site can set one of them (RFC 6265bis 4.1.3.2). It is left out where
  * cookies cannot be Secure, at http://localhost.
  */
-export function createCookieNames({ secureCookies, cookieName }: CookieNaming): {
+export function createCookieNames({ secureCookies, cookieName }: CookieConfig): {
   session: string
   transactionPrefix: string
   logout: string
@@ -29,12 +29,18 @@ export function readCookies(req: Request): Record<string, string | undefined> {
 }
 
 /** What every cookie of this server has: a path, and no access for scripts. */
-export interface CookieAttributes {
+interface CookieAttributes {
   httpOnly: true
   secure: boolean
-  sameSite: 'lax' | 'strict' | 'none'
+  sameSite: 'lax' | 'strict'
   path: '/'
 }
+
+/** The attributes of a cookie that browsers send as `sameSite` says. */
+export const toCookieAttributes = (
+  { secureCookies }: Pick<CookieConfig, 'secureCookies'>,
+  sameSite: CookieAttributes['sameSite'],
+): CookieAttributes => ({ httpOnly: true, secure: secureCookies, sameSite, path: '/' })
 
 interface NewCookie {
   name: string

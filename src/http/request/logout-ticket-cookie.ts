@@ -1,12 +1,12 @@
 import type { Request, Response } from 'express'
 import { ticketLifetime } from '../../logout/ticket.ts'
 import {
-  type CookieAttributes,
-  type CookieNaming,
+  type CookieConfig,
   clearCookie,
   createCookieNames,
   readCookies,
   setCookie,
+  toCookieAttributes,
 } from './cookies.ts'
 
 /** The cookie with the secret of a logout ticket: only the browser that has it can use the ticket. */
@@ -17,15 +17,10 @@ export interface LogoutTicketCookie {
 }
 
 /** Creates the cookie of logout tickets. */
-export function createLogoutTicketCookie(naming: CookieNaming): LogoutTicketCookie {
-  const { logout: name } = createCookieNames(naming)
+export function createLogoutTicketCookie(config: CookieConfig): LogoutTicketCookie {
+  const { logout: name } = createCookieNames(config)
   // Strict: the navigation that needs it starts on a page of this site.
-  const attributes: CookieAttributes = {
-    httpOnly: true,
-    secure: naming.secureCookies,
-    sameSite: 'strict',
-    path: '/',
-  }
+  const attributes = toCookieAttributes(config, 'strict')
   return {
     read: (req) => readCookies(req)[name],
     set: (res, secret) => setCookie(res, { name, value: secret, lifetime: ticketLifetime }, attributes),

@@ -1,12 +1,12 @@
 import type { Request, Response } from 'express'
 import { isTransactionId, type SealedTransaction, transactionLifetime } from '../../login/transaction.ts'
 import {
-  type CookieAttributes,
-  type CookieNaming,
+  type CookieConfig,
   clearCookie,
   createCookieNames,
   readCookies,
   setCookie,
+  toCookieAttributes,
 } from './cookies.ts'
 
 /** The sealed cookies of the logins in progress, one for each login. */
@@ -42,16 +42,11 @@ const maxTransactions = 10
 const maxTransactionCharacters = 5_000
 
 /** Creates the cookies of the login transactions. */
-export function createTransactionCookies(naming: CookieNaming): TransactionCookies {
-  const { transactionPrefix: prefix } = createCookieNames(naming)
+export function createTransactionCookies(config: CookieConfig): TransactionCookies {
+  const { transactionPrefix: prefix } = createCookieNames(config)
   // Lax: the provider's redirect has to send it, and that is a navigation from another site. With None, which
   // a POST from another site would also send, every frame and every page there could send it.
-  const attributes: CookieAttributes = {
-    httpOnly: true,
-    secure: naming.secureCookies,
-    sameSite: 'lax',
-    path: '/',
-  }
+  const attributes = toCookieAttributes(config, 'lax')
 
   const hasAny = (req: Request) => Object.keys(readCookies(req)).some((name) => name.startsWith(prefix))
 

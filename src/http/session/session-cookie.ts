@@ -7,10 +7,10 @@ import { createHmacSha256, type Hmac } from '../../crypto/hmac.ts'
 import { isSessionId } from '../../session/session.ts'
 import {
   addCookie,
-  type CookieAttributes,
   clearCookie,
   createCookieNames,
   readCookies,
+  toCookieAttributes,
 } from '../request/cookies.ts'
 
 /** The session cookie: signed, and nothing in it but a random id. */
@@ -35,10 +35,10 @@ export interface SessionCookie {
  * session for each request and write the whole of it, where a request only needs the id.
  */
 export function createSessionCookie(config: Config): SessionCookie {
-  const { secrets, secureCookies, session } = config
+  const { secrets, session } = config
   const { session: name } = createCookieNames(config)
   const { sameSite, isPersistent } = session
-  const attributes: CookieAttributes = { httpOnly: true, secure: secureCookies, sameSite, path: '/' }
+  const attributes = toCookieAttributes(config, sameSite)
   // Newest first: the first one signs, all of them verify.
   const signers = deriveKeys(secrets, 'session-cookie').map((key) =>
     createHmacSha256(Buffer.from(key.toString('base64url'))),
