@@ -218,7 +218,7 @@ export const messageSigning = {
   jwtResponseModes: { enabled: true },
 } satisfies Configuration['features']
 
-const strictest: ProviderVariant = {
+const fapi2MessageSigning: ProviderVariant = {
   ...fapi2,
   title: 'a provider with signed requests and answers (FAPI 2.0 Message Signing)',
   facts: { ...fapi2.facts, signed: true },
@@ -246,5 +246,5 @@ export const variants: Record<VariantName, ProviderVariant> = {
   'oauth2-public': oauth2Public,
   'oauth2-confidential': oauth2Confidential,
   fapi2,
-  'message-signing': strictest,
+  'message-signing': fapi2MessageSigning,
 }

@@ -1,5 +1,5 @@
+import type { Setting } from './setting.ts'
 import { entryOnlySettings, type SettingName, settings } from './settings.ts'
-import type { Setting } from './values/parsers.ts'
 
 /** One problem of the configuration. It never contains the value of a setting, which may be a secret. */
 export interface Problem {

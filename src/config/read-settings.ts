@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { toLogText } from '../telemetry/events.ts'
 import type { Problem } from './config-error.ts'
+import type { Setting } from './setting.ts'
 import {
   entryOnlySettings,
   type ProviderSettingValues,
@@ -9,7 +10,6 @@ import {
   type SettingName,
   settings,
 } from './settings.ts'
-import type { Setting } from './values/parsers.ts'
 import { findPlaceholder } from './values/placeholder.ts'
 
 /** Environment variables, or the settings of one entry of PROVIDERS_FILE, as texts. */

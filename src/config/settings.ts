@@ -4,6 +4,7 @@ import { appleTeamId, certificate, certificateKey, clientKeys } from './provider
 import { providersFile } from './providers/providers-file.ts'
 import { tenantIds } from './providers/tenants.ts'
 import { routesFile } from './proxy/routes-file.ts'
+import { type Setting, setting } from './setting.ts'
 import { callerSecret, introspectionClients } from './values/caller-secrets.ts'
 import { duration, rateLimit } from './values/duration-parsers.ts'
 import { forwardProxy, hosts } from './values/forward-proxy.ts'
@@ -21,9 +22,7 @@ import {
   oneOf,
   type Parser,
   port,
-  type Setting,
   scopes,
-  setting,
   text,
   workerCount,
 } from './values/parsers.ts'

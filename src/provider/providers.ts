@@ -79,6 +79,7 @@ export function createProviders(all: readonly [Provider, ...Provider[]]): Provid
 
 /** An issuer for a comparison that decides nothing but where a user signs in. */
 const withoutSlash = (issuer: string) => issuer.replace(/\/$/, '')
+
 /** A login is begun with the provider's own issuer; a session has that of the token. */
 const isOfIssuer = ({ issuer, tokenIssuers }: Provider, asked: string) =>
   asked === issuer || tokenIssuers.includes(asked)

@@ -5,9 +5,9 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { parse, parseAllDocuments } from 'yaml'
 import { toShutdownDrain } from '../../src/config/cross-checks.ts'
+import type { Setting } from '../../src/config/setting.ts'
 import { settings } from '../../src/config/settings.ts'
 import { duration } from '../../src/config/values/duration-parsers.ts'
-import type { Setting } from '../../src/config/values/parsers.ts'
 import { root } from '../support/processes/start-process.ts'
 
 /** What deploy/ says about Portico is true of the code. `npm run verify:deploy` checks the rest with other tools. */

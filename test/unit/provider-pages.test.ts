@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { readConfig } from '../../src/config/config.ts'
+import type { Setting } from '../../src/config/setting.ts'
 import { settings } from '../../src/config/settings.ts'
-import type { Setting } from '../../src/config/values/parsers.ts'
 import { publicUrl, testSecret } from '../support/portico.ts'
 import { loadProfiles } from '../support/providers/profiled-provider.ts'
 import {

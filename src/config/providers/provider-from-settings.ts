@@ -8,7 +8,6 @@ import {
   defaultProviderName,
   type ProviderConfig,
   type StaticEndpoints,
-  type Tenants,
 } from './provider-config.ts'
 import { isOfAllTenants, toTenants } from './tenants.ts'
 
@@ -35,7 +34,7 @@ export function toProviderConfig(
     label: values.label ?? name.charAt(0).toUpperCase() + name.slice(1),
     icon: values.icon,
     issuer: values.OIDC_ISSUER ?? values.OAUTH_ISSUER ?? endpoints?.token ?? '',
-    tenants: toTenantsOf(values),
+    tenants: toTenants(values.OIDC_ISSUER, values.OIDC_ALLOWED_TENANTS),
     endpoints,
     verifiesIdToken,
     userIdField: values.OAUTH_USER_ID_FIELD,
@@ -70,11 +69,6 @@ export function toProviderConfig(
     }),
     subjectPrefix: name === defaultProviderName ? '' : `${name}:`,
   }
-}
-
-function toTenantsOf(values: ProviderSettingValues): Tenants | undefined {
-  const { OIDC_ISSUER: issuer, OIDC_ALLOWED_TENANTS: allowed } = values
-  return issuer === undefined || allowed === undefined ? undefined : toTenants(issuer, allowed)
 }
 
 /**

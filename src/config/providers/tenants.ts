@@ -21,8 +21,12 @@ const ofAllTenants = /\/(common|organizations)\/v2\.0$/
 export const isOfAllTenants = (issuer: string): boolean =>
   ofAllTenants.test(URL.parse(issuer)?.pathname ?? '')
 
-/** The issuers of the allowed tenants, which are the ones in tokens. */
-export function toTenants(issuer: string, allowed: readonly string[]): Tenants {
+/** The issuers of the allowed tenants, which are the ones in tokens; undefined where none are named. */
+export function toTenants(
+  issuer: string | undefined,
+  allowed: readonly string[] | undefined,
+): Tenants | undefined {
+  if (issuer === undefined || allowed === undefined) return undefined
   const toIssuer = (tenant: string) => issuer.replace(ofAllTenants, `/${tenant}/v2.0`)
   return {
     template: toIssuer('{tenantid}'),

@@ -42,8 +42,8 @@ export function checkResponseMode(
   { responseMode: mode }: ProviderConfig,
 ): Finding | undefined {
   const check = 'response mode'
-  const offered = readList(metadata, 'response_modes_supported')
   if (mode === 'query') return undefined
+  const offered = readList(metadata, 'response_modes_supported')
   if (offered === undefined) {
     return unknown(check, `the provider does not say whether it has ${mode}`, 'log in once to see it answer')
   }

@@ -74,7 +74,7 @@ export function createAuthorizationStart({
     const requestObject = await signRequest?.(server, parameters)
     const pushed = requestObject === undefined ? parameters : new URLSearchParams({ request: requestObject })
     const pushedUrl = isPushed ? await push(server, request, pushed, dpop) : undefined
-    const url = pushedUrl?.href ?? toAuthorizationUrl(server, beside(parameters, requestObject))
+    const url = pushedUrl?.href ?? toAuthorizationUrl(server, toBrowserParameters(parameters, requestObject))
     return { url, dpopThumbprint: dpop?.thumbprint, prompt: parameters.get('prompt') ?? undefined }
   }
 
@@ -143,10 +143,13 @@ function toParameters(
 }
 
 /**
- * What goes through the browser beside a request object: OpenID Connect Core 6.1 wants scope there, too, and
- * all that counts is in the object.
+ * What the browser carries to the provider: all parameters or, where they are signed, the request object with
+ * all that counts. OpenID Connect Core 6.1 wants scope beside it, too.
  */
-function beside(parameters: URLSearchParams, requestObject: string | undefined): URLSearchParams {
+function toBrowserParameters(
+  parameters: URLSearchParams,
+  requestObject: string | undefined,
+): URLSearchParams {
   if (requestObject === undefined) return parameters
   return new URLSearchParams({ scope: parameters.get('scope') ?? '', request: requestObject })
 }

@@ -14,7 +14,13 @@ import type { TokenVerifier } from '../tokens/token-verifier.ts'
 import { tokenError, translateProviderError } from '../transport/errors.ts'
 import type { AuthenticatedUser, ProviderTokens } from '../types.ts'
 import { toResourceParameters } from './configured-parameters.ts'
-import { readResponseUserId, readTokens, splitScope, toBoundKey, toSessionExpiry } from './token-response.ts'
+import {
+  readResponseUserId,
+  readTokens,
+  splitScope,
+  toBoundKey,
+  toSessionTokenExpiry,
+} from './token-response.ts'
 
 /** An authorization response with a code, and the values of the login that it answers. */
 export interface CodeExchangeRequest {
@@ -104,7 +110,7 @@ export function createCodeExchange({
       ...{ server, dpop, idToken, userId: readResponseUserId(response, config) },
       tokens: {
         ...tokens,
-        accessTokenExpiresAt: toSessionExpiry(tokens, expiresAt, config),
+        accessTokenExpiresAt: toSessionTokenExpiry(tokens, expiresAt, config),
         scope: [...new Set(scopes ?? splitScope(response.scope) ?? config.scopes)],
       },
     }

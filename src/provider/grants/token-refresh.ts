@@ -17,7 +17,13 @@ import { notAnOAuthResponse, providerUnavailable } from '../transport/unavailabl
 import type { AuthenticatedUser, ProviderIdentity } from '../types.ts'
 import type { GrantOptions } from './code-exchange.ts'
 import { toResourceParameters } from './configured-parameters.ts'
-import { readIdToken, readResponseUserId, readTokens, splitScope, toSessionExpiry } from './token-response.ts'
+import {
+  readIdToken,
+  readResponseUserId,
+  readTokens,
+  splitScope,
+  toSessionTokenExpiry,
+} from './token-response.ts'
 import { toRefreshFailure, UnverifiedRefresh } from './unverified-refresh.ts'
 
 /** The provider no longer accepts the refresh token. */
@@ -106,7 +112,7 @@ async function verifyResponse(
       // If the response has no new refresh token or ID token, the old one stays (RFC 6749 6).
       refreshToken: tokens.refreshToken ?? old.refreshToken,
       idToken: idToken ?? old.idToken,
-      accessTokenExpiresAt: toSessionExpiry(tokens, expiresAt, config),
+      accessTokenExpiresAt: toSessionTokenExpiry(tokens, expiresAt, config),
       // Never wider than before, whatever the response says.
       scope: granted === undefined ? old.scope : old.scope.filter((scope) => granted.includes(scope)),
     },

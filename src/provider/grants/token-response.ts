@@ -69,12 +69,12 @@ const minLifetime = 10_000
 
 /**
  * Milliseconds between two refreshes at Apple, which may throttle those that are more than one a day. Its
- * access tokens live an hour, but nothing that a session is for needs one.
+ * access tokens live an hour, but no API takes them.
  */
 const appleRefreshInterval = 24 * 60 * 60_000
 
-/** When the access token of a session is renewed, in milliseconds since the epoch. */
-export const toSessionExpiry = (
+/** When the access token of a session counts as expired and is renewed, in milliseconds since the epoch. */
+export const toSessionTokenExpiry = (
   tokens: ProviderTokens,
   jwtExpiry: number | undefined,
   config: Pick<ProviderConfig, 'clientAuth' | 'accessTokenLifetime'>,

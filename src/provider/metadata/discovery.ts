@@ -137,7 +137,8 @@ async function discover({ config, fetch, clock }: DiscoveryOptions): Promise<Aut
   )
   leaveDeadlineToFetch(configuration)
   const metadata = omitEmpty(configuration.serverMetadata())
-  assertMetadata(metadata, config.issuer)
+  assertIssuer(metadata.issuer, config.issuer)
+  assertEndpoints(metadata, config.issuer)
   return { configuration, metadata }
 }
 
@@ -155,7 +156,7 @@ async function discoverForTenants(options: DiscoveryOptions, template: string): 
   if (data === undefined) throw providerUnavailable(`discovery: status ${status}, no discovery document`)
   assertIssuer(data.issuer, template)
   const metadata = omitEmpty({ ...data, issuer })
-  assertMetadata(metadata, issuer)
+  assertEndpoints(metadata, issuer)
   return toServer(metadata, options)
 }
 
@@ -180,8 +181,8 @@ function assertIssuer(named: unknown, expected: string): void {
   throw providerUnavailable(`discovery: the document says issuer is ${toLogText(String(named))}`)
 }
 
-function assertMetadata(metadata: client.ServerMetadata, issuer: string): void {
-  assertIssuer(metadata.issuer, issuer)
+/** All that a login needs have to be there, and each that is used has the protocol of the issuer. */
+function assertEndpoints(metadata: client.ServerMetadata, issuer: string): void {
   for (const name of neededEndpoints) {
     if (metadata[name] === undefined) throw providerUnavailable(`discovery: ${name} is missing`)
   }
