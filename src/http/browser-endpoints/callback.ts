@@ -79,12 +79,12 @@ export function createCallbackHandler(options: CallbackOptions): RequestHandler<
     // For the "try again" link of an error page, until the transaction's own return_to is known.
     res.locals.retry = { returnTo: config.loginReturnTo }
     try {
-      if (!secondArrival.prepare(req, res)) await signIn(req, res)
+      if (!secondArrival.requestIfNeeded(req, res)) await signIn(req, res)
     } catch (error) {
       await sessions.abandon(req)
       const wayOn = await handleFailedCallback(req, res.locals, error)
       if (wayOn === undefined) throw error
-      secondArrival.leave(req, res, wayOn)
+      secondArrival.sendOn(req, res, wayOn)
     }
   }
 
@@ -148,7 +148,7 @@ export function createCallbackHandler(options: CallbackOptions): RequestHandler<
     const token = appToken && (await mintAppToken(session, appToken))
     // Last: a login that fails until here sets no cookie.
     if (sessionId !== undefined) sessions.giveCookie(res, sessionId, session.absoluteExpiresAt - clock.now())
-    if (token === undefined) return secondArrival.leave(req, res, returnTo)
+    if (token === undefined) return secondArrival.sendOn(req, res, returnTo)
     const views = { user: toUserView(session), session: toSessionView(session, clock.now()) }
     sendJson(res, { ...token, return_to: returnTo, ...views })
   }

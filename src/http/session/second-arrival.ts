@@ -13,10 +13,10 @@ import type { BrowserSessions } from './browser-sessions.ts'
  * which sends the browser here once more. From there, the cookies come.
  */
 export interface SecondArrival {
-  /** Answers with that page where cookies may be missing; false where there is no need, or it was shown. */
-  prepare(req: Request, res: Response): boolean
-  /** Sends the browser on, to the app. */
-  leave(req: Request, res: Response, address: string): void
+  /** Answers with that page where cookies may be missing, once; returns whether it did. */
+  requestIfNeeded(req: Request, res: Response): boolean
+  /** Sends the browser on to the app, from whichever arrival. */
+  sendOn(req: Request, res: Response, address: string): void
 }
 
 interface SecondArrivalOptions {
@@ -37,7 +37,7 @@ export function createSecondArrival({
   fields,
 }: SecondArrivalOptions): SecondArrival {
   return {
-    prepare(req, res) {
+    requestIfNeeded(req, res) {
       if (isSecond(req) || !isNavigation(req)) return false
       // A frame shows no page of this server.
       if ((req.get('sec-fetch-dest') ?? 'document') !== 'document') return false
@@ -47,7 +47,7 @@ export function createSecondArrival({
       return true
     },
 
-    leave(req, res, address) {
+    sendOn(req, res, address) {
       if (req.method !== 'POST' || !isSecond(req)) return res.redirect(303, address)
       // No redirect: Chromium applies the form-action of our page to all that follow as well, and the app may
       // be on another origin, or redirect to one.

@@ -4,7 +4,7 @@ import { isSignedMode } from '../provider-config.ts'
 import { type ProviderValues, toAccessTokenAudience, toClientAuthMethod } from '../provider-from-settings.ts'
 import { isOfAllTenants } from '../tenants.ts'
 import { appleKeySigns, keyIdNamesOneKey } from './client-key-checks.ts'
-import type { CrossCheck, ProviderContext } from './cross-check.ts'
+import type { CrossCheck, ProviderContext } from './cross-check-types.ts'
 import {
   postedAnswerReachesThisServer,
   redirectUriIsACallback,

@@ -1,7 +1,7 @@
 import type { Problem } from '../../config-error.ts'
 import { isPostedMode } from '../provider-config.ts'
 import type { ProviderValues } from '../provider-from-settings.ts'
-import type { ProviderContext } from './cross-check.ts'
+import type { ProviderContext } from './cross-check-types.ts'
 
 /** The redirect URI lies where a page may call this server. */
 export function redirectUriIsAllowed(
