@@ -41,8 +41,7 @@ describe.each(pages)('docs/providers/%s.md', (page) => {
     expect([...used].sort()).toEqual([...readSettingBlocks(page).keys()])
   })
 
-  test('has only settings that exist, and that differ from the default', ({ skip }) => {
-    skip(ofPage.some(({ waitsFor }) => waitsFor !== undefined))
+  test('has only settings that exist, and that differ from the default', () => {
     const known = settings as Record<string, Setting<unknown>>
     for (const block of readSettingBlocks(page))
       for (const [name, value] of Object.entries(block)) {
@@ -52,8 +51,7 @@ describe.each(pages)('docs/providers/%s.md', (page) => {
       }
   })
 
-  test.for(ofPage)('has settings that are accepted, filled in: $name', (profile, { skip }) => {
-    skip(profile.waitsFor !== undefined, profile.waitsFor)
+  test.for(ofPage)('has settings that are accepted, filled in: $name', (profile) => {
     const server = { PUBLIC_URL: publicUrl, BFF_SECRETS: testSecret(), ALLOW_MEMORY_STORE: 'true' }
     const values = toProfileSettings(profile)
     expect(JSON.stringify(values)).not.toMatch(/\.\.\.|\{[a-z]/i)

@@ -1,6 +1,7 @@
 import { generateKeyPairSync, verify } from 'node:crypto'
 import type express from 'express'
 import { decodeJwt, decodeProtectedHeader } from 'jose'
+import { readScopes, withoutKeptToken } from '../habits.ts'
 import type { ProviderProfile } from './profile.ts'
 
 const [keyId, teamId] = ['ABC123DEFG', 'A1B2C3D4E5']
@@ -33,7 +34,7 @@ function isSecretOfTeam(req: express.Request): boolean {
 const isScope = (scope: string) => ['openid', 'name', 'email'].includes(scope)
 
 function findAuthorizationError(request: URLSearchParams): string | undefined {
-  const scopes = (request.get('scope') ?? '').split(' ')
+  const scopes = readScopes(request)
   if (!scopes.every(isScope)) return 'invalid_scope'
   const asksForMore = scopes.includes('name') || scopes.includes('email')
   return asksForMore && request.get('response_mode') !== 'form_post' ? 'invalid_request' : undefined
@@ -81,10 +82,9 @@ export const apple: ProviderProfile = {
       is_private_email: 'true',
       nonce_supported: true,
     }),
-    tokenResponse: ({ scope: _, refresh_token: refreshToken, ...answer }, { isRefresh }) => ({
-      ...answer,
+    tokenResponse: ({ scope: _, ...answer }, occasion) => ({
+      ...withoutKeptToken(answer, occasion),
       expires_in: 3600,
-      ...(isRefresh ? {} : { refresh_token: refreshToken }),
     }),
     invalidGrant: (res) =>
       void res.status(400).json({

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { JWTPayload } from 'jose'
+import { asksForOfflineAccess, backChannelMetadata, logoutByIdToken, withoutKeptToken } from '../habits.ts'
 import type { ProviderPaths, ProviderScript } from '../scripted-provider.ts'
 import type { ExpectedBehaviour, ProviderProfile } from './profile.ts'
 
@@ -23,14 +24,12 @@ const toCustomClaims = ({ groups, ...claims }: JWTPayload) => ({
 const habits: ProviderScript = {
   metadata: (document) => ({
     ...document,
-    backchannel_logout_supported: true,
-    backchannel_logout_session_supported: true,
+    ...backChannelMetadata,
   }),
-  givesRefreshToken: (request) => (request.get('scope') ?? '').split(' ').includes('offline_access'),
+  givesRefreshToken: asksForOfflineAccess,
   keepsRefreshToken: true,
   // The same refresh token stays valid, and the answer does not repeat it.
-  tokenResponse: ({ refresh_token: token, ...body }, { isRefresh }) =>
-    isRefresh || token === undefined ? body : { ...body, refresh_token: token },
+  tokenResponse: withoutKeptToken,
   accessTokenLifetime: 86_400,
   idTokenClaims: (claims, { sid }) => ({ ...toCustomClaims(claims), sid }),
   userinfo: (claims) => toCustomClaims(claims),
@@ -47,7 +46,7 @@ const expected: ExpectedBehaviour = {
   userinfo: true,
   revocation: true,
   logout: 'returns',
-  logoutParameters: ['client_id', 'id_token_hint', 'post_logout_redirect_uri', 'state'],
+  logoutParameters: logoutByIdToken,
   endedBy: ['back channel'],
 }
 

@@ -1,3 +1,10 @@
+import {
+  asksForOfflineAccess,
+  backChannelMetadata,
+  logoutByIdToken,
+  requiresIdTokenHint,
+  withoutKeptToken,
+} from '../habits.ts'
 import type { ProviderProfile } from './profile.ts'
 
 /** So many that the ID token is too long for a logout that sends it only if its address stays short. */
@@ -20,13 +27,12 @@ export const authentik: ProviderProfile = {
   habits: () => ({
     metadata: (document) => ({
       ...document,
-      backchannel_logout_supported: true,
-      backchannel_logout_session_supported: true,
+      ...backChannelMetadata,
       dpop_signing_alg_values_supported: ['ES256', 'RS256'],
     }),
     // What becomes of a proof that no scope `bound_key` asked for is in no document: none may come.
     authorizationError: (request) => (request.has('dpop_jkt') ? 'invalid_request' : undefined),
-    givesRefreshToken: (request) => (request.get('scope') ?? '').split(' ').includes('offline_access'),
+    givesRefreshToken: asksForOfflineAccess,
     accessTokenLifetime: 300,
     accessTokenClaims: ({ cid: _, scp: _scp, ...claims }) => ({
       ...claims,
@@ -35,8 +41,7 @@ export const authentik: ProviderProfile = {
     }),
     // Below the threshold, a refresh brings no new refresh token. Its ID token has no at_hash.
     keepsRefreshToken: true,
-    tokenResponse: ({ refresh_token: refreshToken, ...body }, { isRefresh }) =>
-      isRefresh ? body : { ...body, refresh_token: refreshToken },
+    tokenResponse: withoutKeptToken,
     idTokenClaims: ({ at_hash: atHash, ...claims }, { isRefresh, sid }) => ({
       ...claims,
       ...(isRefresh ? {} : { at_hash: atHash }),
@@ -47,11 +52,7 @@ export const authentik: ProviderProfile = {
       groups,
     }),
     userinfo: (claims) => ({ ...claims, email_verified: false, groups, nickname: 'grace' }),
-    endSessionEndpoint(req, res) {
-      const { id_token_hint: hint, post_logout_redirect_uri: uri, state } = req.query
-      if (hint === undefined) return void res.status(400).send('id_token_hint_missing')
-      return res.redirect(`${uri}?state=${state}`)
-    },
+    endSessionEndpoint: requiresIdTokenHint((res) => res.status(400).send('id_token_hint_missing')),
     logoutTokenHeader: (header) => ({ ...header, typ: 'logout+jwt' }),
   }),
   expected: {
@@ -67,7 +68,7 @@ export const authentik: ProviderProfile = {
     userinfo: true,
     revocation: true,
     logout: 'returns',
-    logoutParameters: ['client_id', 'id_token_hint', 'post_logout_redirect_uri', 'state'],
+    logoutParameters: logoutByIdToken,
     endedBy: ['back channel', 'front channel'],
   },
 }

@@ -1,4 +1,5 @@
 import { publicUrl } from '../../portico.ts'
+import { readScopes, withoutKeptToken } from '../habits.ts'
 import { createProviderKey } from '../scripted-provider.ts'
 import type { ProviderProfile } from './profile.ts'
 
@@ -29,8 +30,7 @@ export const cognito: ProviderProfile = {
       token_endpoint_auth_methods_supported: ['client_secret_basic', 'client_secret_post'],
     }),
     jwks: (keys) => ({ keys: [...keys, accessTokenKey.publicJwk] }),
-    authorizationError: (request) =>
-      (request.get('scope') ?? '').split(' ').every(isScope) ? undefined : 'invalid_request',
+    authorizationError: (request) => (readScopes(request).every(isScope) ? undefined : 'invalid_request'),
     keepsRefreshToken: true,
     accessTokenKey,
     accessTokenClaims: ({ aud: _, cid: _cid, scp: _scp, uid: _uid, ver: _ver, ...claims }) => ({
@@ -49,10 +49,7 @@ export const cognito: ProviderProfile = {
       origin_jti: 'aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee',
     }),
     userinfo: ({ groups: _, ...claims }) => ({ ...claims, email_verified: 'true', username: 'grace' }),
-    tokenResponse: ({ scope: _, refresh_token: refreshToken, ...answer }, { isRefresh }) => ({
-      ...answer,
-      ...(isRefresh ? {} : { refresh_token: refreshToken }),
-    }),
+    tokenResponse: ({ scope: _, ...answer }, occasion) => withoutKeptToken(answer, occasion),
     // It reads logout_uri, which has to be one of its list, and knows no state.
     endSessionEndpoint(req, res) {
       const { client_id: id, logout_uri: uri } = req.query

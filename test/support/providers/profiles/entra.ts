@@ -1,3 +1,4 @@
+import { asksForOfflineAccess } from '../habits.ts'
 import type { ProviderPaths, ProviderScript } from '../scripted-provider.ts'
 import type { ExpectedBehaviour, ProviderProfile } from './profile.ts'
 
@@ -28,7 +29,7 @@ function toHabits({ tid, iss, published }: { tid: string; iss: string; published
       frontchannel_logout_supported: true,
     }),
     jwks: (keys) => ({ keys: keys.map((key) => ({ ...key, issuer: published })) }),
-    givesRefreshToken: (request) => (request.get('scope') ?? '').split(' ').includes('offline_access'),
+    givesRefreshToken: asksForOfflineAccess,
     accessTokenLifetime: 4500,
     // For Microsoft Graph, which alone can verify it.
     accessTokenClaims: (claims) => ({

@@ -1,3 +1,4 @@
+import { readScopes, withoutKeptToken } from '../habits.ts'
 import type { ProviderProfile } from './profile.ts'
 
 /** Google's own names of scopes that it grants. */
@@ -26,8 +27,7 @@ export const google: ProviderProfile = {
       token_endpoint_auth_methods_supported: ['client_secret_post', 'client_secret_basic'],
       code_challenge_methods_supported: ['plain', 'S256'],
     }),
-    authorizationError: (request) =>
-      (request.get('scope') ?? '').split(' ').every(isScope) ? undefined : 'invalid_scope',
+    authorizationError: (request) => (readScopes(request).every(isScope) ? undefined : 'invalid_scope'),
     authorizationResponse: (parameters) => ({
       ...parameters,
       iss: issuer,
@@ -51,13 +51,12 @@ export const google: ProviderProfile = {
       picture: 'https://lh3.googleusercontent.com/a/grace',
     }),
     userinfo: ({ preferred_username: _, groups: _groups, ...claims }) => ({ ...claims, hd: 'example.com' }),
-    tokenResponse: ({ refresh_token: refreshToken, scope, ...answer }, { isRefresh }) => ({
-      ...answer,
+    tokenResponse: ({ scope, ...answer }, occasion) => ({
+      ...withoutKeptToken(answer, occasion),
       scope: String(scope)
         .split(' ')
         .map((each) => grantedNames[each] ?? each)
         .join(' '),
-      ...(isRefresh || refreshToken === undefined ? {} : { refresh_token: refreshToken }),
     }),
     invalidGrant: (res) =>
       void res.status(400).json({

@@ -1,3 +1,4 @@
+import { asksForOfflineAccess, backChannelMetadata, logoutByIdToken, requiresIdTokenHint } from '../habits.ts'
 import type { ProviderProfile } from './profile.ts'
 
 /** A confidential client of a realm of Keycloak 26, with a mapper for groups that leaves the ID token short. */
@@ -21,13 +22,11 @@ export const keycloak: ProviderProfile = {
       pushed_authorization_request_endpoint: `${issuer}/protocol/openid-connect/ext/par/request`,
       dpop_signing_alg_values_supported: ['PS256', 'ES256', 'RS256'],
       authorization_response_iss_parameter_supported: true,
-      backchannel_logout_supported: true,
-      backchannel_logout_session_supported: true,
+      ...backChannelMetadata,
     }),
     authorizationResponse: (parameters) => ({ ...parameters, session_state: 'a-session', iss: issuer }),
     // A user without the role of that name gets no offline session. Keycloak refuses the code, not the request.
-    authorizationError: (request) =>
-      (request.get('scope') ?? '').includes('offline_access') ? 'not_allowed' : undefined,
+    authorizationError: (request) => (asksForOfflineAccess(request) ? 'not_allowed' : undefined),
     // With a proof in the request, tokens are bound to its key, whether the client requires that or not.
     bindsTokens: true,
     accessTokenLifetime: 300,
@@ -48,11 +47,7 @@ export const keycloak: ProviderProfile = {
     accessTokenClaims: ({ aud: _, ...claims }) => ({ ...claims, typ: 'Bearer', azp: 'portico-test' }),
     logoutTokenClaims: (claims) => ({ ...claims, typ: 'Logout' }),
     // Without the ID token, a page asks the user to confirm.
-    endSessionEndpoint(req, res) {
-      const { id_token_hint: hint, post_logout_redirect_uri: uri, state } = req.query
-      if (hint === undefined) return void res.status(200).send('Do you want to log out?')
-      return res.redirect(`${uri}?state=${state}`)
-    },
+    endSessionEndpoint: requiresIdTokenHint((res) => res.send('Do you want to log out?')),
   }),
   expected: {
     user: { sub: '00u-grace', preferred_username: 'grace@example.com', groups: ['Navy'] },
@@ -60,7 +55,7 @@ export const keycloak: ProviderProfile = {
     userinfo: true,
     revocation: true,
     logout: 'returns',
-    logoutParameters: ['client_id', 'id_token_hint', 'post_logout_redirect_uri', 'state'],
+    logoutParameters: logoutByIdToken,
     endedBy: ['back channel', 'front channel'],
     boundTokens: true,
   },

@@ -1,17 +1,14 @@
+import { asksForOfflineAccess, logoutByIdToken, requiresIdTokenHint } from '../habits.ts'
 import type { ProviderScript } from '../scripted-provider.ts'
 import type { ExpectedBehaviour, ProviderProfile } from './profile.ts'
 
 const placeholders = { yourOktaDomain: 'example.okta.com' }
 
 const habits: ProviderScript = {
-  givesRefreshToken: (request) => (request.get('scope') ?? '').split(' ').includes('offline_access'),
+  givesRefreshToken: asksForOfflineAccess,
   idTokenClaims: ({ email_verified: _, ...claims }) => ({ ...claims, ver: 1, idp: '00o1', amr: ['pwd'] }),
   // Without the ID token there is an error page.
-  endSessionEndpoint(req, res) {
-    const { id_token_hint: hint, post_logout_redirect_uri: uri, state } = req.query
-    if (hint === undefined) return void res.status(400).send('id_token_hint is required')
-    return res.redirect(`${uri}?state=${state}`)
-  },
+  endSessionEndpoint: requiresIdTokenHint((res) => res.status(400).send('id_token_hint is required')),
 }
 
 const expected: ExpectedBehaviour = {
@@ -26,7 +23,7 @@ const expected: ExpectedBehaviour = {
   userinfo: true,
   revocation: true,
   logout: 'returns',
-  logoutParameters: ['client_id', 'id_token_hint', 'post_logout_redirect_uri', 'state'],
+  logoutParameters: logoutByIdToken,
   endedBy: ['universal logout'],
 }
 

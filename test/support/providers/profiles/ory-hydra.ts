@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { asksForOfflineAccess, backChannelMetadata, logoutByIdToken, requiresIdTokenHint } from '../habits.ts'
 import type { ProviderProfile } from './profile.ts'
 
 export const oryHydra: ProviderProfile = {
@@ -16,13 +17,12 @@ export const oryHydra: ProviderProfile = {
   habits: ({ origin }) => ({
     metadata: (document) => ({
       ...document,
-      backchannel_logout_supported: true,
-      backchannel_logout_session_supported: true,
+      ...backChannelMetadata,
       frontchannel_logout_supported: true,
       frontchannel_logout_session_supported: true,
       code_challenge_methods_supported: ['plain', 'S256'],
     }),
-    givesRefreshToken: (request) => (request.get('scope') ?? '').split(' ').includes('offline_access'),
+    givesRefreshToken: asksForOfflineAccess,
     accessToken: () => `ory_at_${randomUUID()}`,
     tokenResponse: (body) => ({ ...body, token_type: 'bearer', expires_in: 3599 }),
     // Claims are those that the consent page granted; userinfo has no others.
@@ -41,11 +41,9 @@ export const oryHydra: ProviderProfile = {
       aud: ['portico-test'],
       username: 'grace',
     }),
-    endSessionEndpoint(req, res) {
-      const { id_token_hint: hint, post_logout_redirect_uri: uri, state } = req.query
-      if (hint === undefined) return res.redirect(`${origin}/oauth2/fallbacks/error?error=invalid_request`)
-      return res.redirect(`${uri}?state=${state}`)
-    },
+    endSessionEndpoint: requiresIdTokenHint((res) =>
+      res.redirect(`${origin}/oauth2/fallbacks/error?error=invalid_request`),
+    ),
     // No `exp`, no user, and the type of any JWT.
     logoutTokenHeader: (header) => ({ ...header, typ: 'JWT' }),
     logoutTokenClaims: ({ exp: _, sub: _sub, ...claims }) => ({ ...claims, aud: ['portico-test'] }),
@@ -63,7 +61,7 @@ export const oryHydra: ProviderProfile = {
     userinfo: true,
     revocation: true,
     logout: 'returns',
-    logoutParameters: ['client_id', 'id_token_hint', 'post_logout_redirect_uri', 'state'],
+    logoutParameters: logoutByIdToken,
     endedBy: ['back channel'],
   },
 }

@@ -1,3 +1,4 @@
+import { logoutByIdToken, requiresIdTokenHint } from '../habits.ts'
 import type { ProviderProfile } from './profile.ts'
 
 const base = '/11111111-2222-3333-4444-555555555555/as'
@@ -26,11 +27,9 @@ export const pingOne: ProviderProfile = {
       scope: (scp as string[]).join(' '),
     }),
     // The ID token of another user, or for another address, is an error.
-    endSessionEndpoint(req, res) {
-      const { id_token_hint: hint, post_logout_redirect_uri: uri, state } = req.query
-      if (hint === undefined) return void res.status(400).send('The request could not be completed')
-      return res.redirect(`${uri}?state=${state}`)
-    },
+    endSessionEndpoint: requiresIdTokenHint((res) =>
+      res.status(400).send('The request could not be completed'),
+    ),
   }),
   expected: {
     user: { sub: '00u-grace', email: 'grace@example.com', groups: ['Navy'] },
@@ -38,7 +37,7 @@ export const pingOne: ProviderProfile = {
     userinfo: true,
     revocation: true,
     logout: 'returns',
-    logoutParameters: ['client_id', 'id_token_hint', 'post_logout_redirect_uri', 'state'],
+    logoutParameters: logoutByIdToken,
     endedBy: [],
   },
 }

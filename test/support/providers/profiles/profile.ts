@@ -13,8 +13,8 @@ export interface ExpectedBehaviour {
   userinfo: boolean
   /** Whether a logout revokes the refresh token. */
   revocation: boolean
-  /** What the browser does at a logout: it comes back, it ends at the provider, or it never goes there. */
-  logout: 'returns' | 'stays' | 'none'
+  /** What the browser does at a logout: it goes to the provider and comes back, or it never goes there. */
+  logout: 'returns' | 'none'
   /** The names of the parameters that the provider's logout endpoint receives, in alphabetical order. */
   logoutParameters?: readonly string[]
   endedBy: readonly EndedBy[]
@@ -22,8 +22,6 @@ export interface ExpectedBehaviour {
   boundTokens?: boolean
   /** A login whose access token is for another audience is refused. */
   verifiesAccessTokens?: boolean
-  /** Events in the log of level `warn` or `error` that this provider causes. */
-  warnings?: readonly string[]
 }
 
 /**
@@ -48,6 +46,4 @@ export interface ProviderProfile {
   /** What it does otherwise than the scripted provider. */
   habits: (at: { issuer: string; origin: string }) => ProviderScript
   expected: ExpectedBehaviour
-  /** The part of the product that is not there yet: the row is skipped until it is. */
-  waitsFor?: string
 }

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { asksForOfflineAccess, backChannelMetadata, logoutByIdToken } from '../habits.ts'
 import type { ProviderProfile } from './profile.ts'
 
 const projectId = '273245680218898433'
@@ -18,11 +19,10 @@ export const zitadel: ProviderProfile = {
   habits: () => ({
     metadata: (document) => ({
       ...document,
-      backchannel_logout_supported: true,
-      backchannel_logout_session_supported: true,
+      ...backChannelMetadata,
       code_challenge_methods_supported: ['S256'],
     }),
-    givesRefreshToken: (request) => (request.get('scope') ?? '').split(' ').includes('offline_access'),
+    givesRefreshToken: asksForOfflineAccess,
     accessTokenLifetime: 12 * 60 * 60,
     accessToken: () => randomUUID(),
     // The project is an audience beside the client. What the scopes profile and email bring is at userinfo.
@@ -64,7 +64,7 @@ export const zitadel: ProviderProfile = {
     userinfo: true,
     revocation: true,
     logout: 'returns',
-    logoutParameters: ['client_id', 'id_token_hint', 'post_logout_redirect_uri', 'state'],
+    logoutParameters: logoutByIdToken,
     endedBy: ['back channel'],
   },
 }
