@@ -8,8 +8,7 @@ import { calculateJwkThumbprint, createRemoteJWKSet, EmbeddedJWK, type JWTPayloa
 import { csrf } from '../support/login.ts'
 import { freePort, startTestServer } from '../support/network/http-server.ts'
 import { testSecret } from '../support/portico.ts'
-import { startProcess } from '../support/processes/start-process.ts'
-import { type Keycloak, signInAtKeycloak, startKeycloak } from './keycloak.ts'
+import { type Keycloak, runPortico, signInAtKeycloak, startKeycloak } from './keycloak.ts'
 
 /**
  * Shows token exchange (RFC 8693) at a real Keycloak: a user signs in at a real Portico, and calls an API whose
@@ -143,29 +142,21 @@ async function showExchange(port: number, dpop: 'auto' | 'off'): Promise<void> {
     }),
   )
   const url = `http://127.0.0.1:${port}`
-  const portico = startProcess('src/main.ts', ['serve'], {
-    PUBLIC_URL: url,
-    HOST: '127.0.0.1',
-    PORT: String(port),
-    BFF_SECRETS: testSecret(),
-    SHUTDOWN_DRAIN: '0s',
+  const settings = {
     OIDC_ISSUER: `${keycloak.origin}/realms/${realm}`,
     OIDC_CLIENT_ID: client.id,
     OIDC_CLIENT_SECRET: client.secret,
     OIDC_SCOPES: 'openid profile email',
     OIDC_DPOP: dpop,
     PROXY_ROUTES_FILE: routes,
-  })
+  }
   try {
-    await portico.line(/"server_listening"/)
-    const browser = await signInAtKeycloak(url, user)
-    const call = (route: string) => browser.fetch(`${url}/api/proxy/${route}/items`, { headers: csrf })
-    await checkCalls(call, dpop)
-  } catch (error) {
-    print(portico.output.text)
-    throw error
+    await runPortico(url, settings, async () => {
+      const browser = await signInAtKeycloak(url, user)
+      const call = (route: string) => browser.fetch(`${url}/api/proxy/${route}/items`, { headers: csrf })
+      await checkCalls(call, dpop)
+    })
   } finally {
-    await portico.stop()
     await api.close()
     rmSync(folder, { recursive: true })
   }

@@ -4,10 +4,9 @@ import type { TestBrowser } from '../support/browser.ts'
 import { csrf } from '../support/login.ts'
 import { freePort } from '../support/network/http-server.ts'
 import { testSecret } from '../support/portico.ts'
-import { startProcess } from '../support/processes/start-process.ts'
 import { keycloak as profile } from '../support/providers/profiles/keycloak.ts'
 import { toProfileSettings } from '../support/providers/provider-pages.ts'
-import { type Keycloak, signInAtKeycloak, startKeycloak } from './keycloak.ts'
+import { type Keycloak, runPortico, signInAtKeycloak, startKeycloak } from './keycloak.ts'
 
 /**
  * Does at a real Keycloak what docs/providers/keycloak.md says: registers a client as the page describes it, and
@@ -25,25 +24,18 @@ const tokenLifetime = 20
 const print = (text: string) => process.stdout.write(`${text}\n`)
 
 const keycloak = await startKeycloak()
-const port = await freePort()
-const url = `http://127.0.0.1:${port}`
+const url = `http://127.0.0.1:${await freePort()}`
 try {
   print(`Keycloak runs at ${keycloak.origin}.`)
   await createRealm(keycloak)
   await checkTimeouts(keycloak)
-  const portico = startProcess('src/main.ts', ['serve'], {
-    PUBLIC_URL: url,
-    HOST: '127.0.0.1',
-    PORT: String(port),
-    BFF_SECRETS: testSecret(),
-    SHUTDOWN_DRAIN: '0s',
+  const settings = {
     ...toProfileSettings(profile),
     OIDC_ISSUER: `${keycloak.origin}/realms/${realm}`,
     OIDC_CLIENT_SECRET: secret,
     APP_TOKEN_CLAIMS: 'name,email,groups,roles',
-  })
-  try {
-    await portico.line(/"server_listening"/)
+  }
+  await runPortico(url, settings, async (portico) => {
     const browser = await signInAtKeycloak(url, user)
     await checkUser(browser)
     await checkRefresh(browser)
@@ -51,12 +43,7 @@ try {
     print('A refresh brought another refresh token.')
     await checkBackChannel(browser)
     await checkLogout(await signInAtKeycloak(url, user))
-  } catch (error) {
-    print(portico.output.text)
-    throw error
-  } finally {
-    await portico.stop()
-  }
+  })
 } finally {
   await keycloak.stop()
 }

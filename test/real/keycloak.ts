@@ -6,6 +6,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { createTestBrowser, type TestBrowser } from '../support/browser.ts'
 import { startLogin } from '../support/login.ts'
 import { freePort } from '../support/network/http-server.ts'
+import { testSecret } from '../support/portico.ts'
+import { startProcess, type TestProcess } from '../support/processes/start-process.ts'
 
 /** A Keycloak that was started for this run, with its data in memory. */
 export interface Keycloak {
@@ -62,6 +64,32 @@ export async function startKeycloak(): Promise<Keycloak> {
     await delay(500)
   }
   return { origin, admin: (method, path, body) => callAdmin(origin, method, path, body), stop }
+}
+
+/** Runs a Portico with these settings while `use` does something with it; prints its output if that fails. */
+export async function runPortico(
+  url: string,
+  settings: Record<string, string | undefined>,
+  use: (portico: TestProcess) => Promise<void>,
+): Promise<void> {
+  const { hostname, port } = new URL(url)
+  const portico = startProcess('src/main.ts', ['serve'], {
+    PUBLIC_URL: url,
+    HOST: hostname,
+    PORT: port,
+    BFF_SECRETS: testSecret(),
+    SHUTDOWN_DRAIN: '0s',
+    ...settings,
+  })
+  try {
+    await portico.line(/"server_listening"/)
+    await use(portico)
+  } catch (error) {
+    process.stdout.write(`${portico.output.text}\n`)
+    throw error
+  } finally {
+    await portico.stop()
+  }
 }
 
 /** Signs a user in at a Portico: fills in the form of Keycloak's login page. */

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { readConfig } from '../../../src/config/config.ts'
-import { ConfigError, describeProblem } from '../../../src/config/config-error.ts'
+import { problemsOf } from '../../support/config-problems.ts'
 import { testSecret } from '../../support/portico.ts'
 
 const env = {
@@ -13,15 +13,8 @@ const env = {
 const read = (text: string) =>
   readConfig({ ...env, OIDC_AUTHORIZATION_PARAMS: text }).providers[0].authorizationParams
 
-function problemOf(text: string): string {
-  try {
-    read(text)
-    return 'none'
-  } catch (error) {
-    if (!(error instanceof ConfigError)) throw error
-    return error.problems.map(describeProblem).join()
-  }
-}
+const problemOf = (text: string): string =>
+  problemsOf({ ...env, OIDC_AUTHORIZATION_PARAMS: text }).join() || 'none'
 
 describe('what is taken', () => {
   test.each<[string, [string, string][]]>([

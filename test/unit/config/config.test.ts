@@ -3,8 +3,8 @@ import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { readConfig } from '../../../src/config/config.ts'
-import { ConfigError } from '../../../src/config/config-error.ts'
 import { describeSettings } from '../../../src/config/read-settings.ts'
+import { findConfigError } from '../../support/config-problems.ts'
 import { testSecret } from '../../support/portico.ts'
 
 const secret = testSecret()
@@ -15,15 +15,8 @@ const minimal = {
   OIDC_CLIENT_ID: 'client',
 }
 
-function problemsOf(env: Record<string, string | undefined>): string[] {
-  try {
-    readConfig(env)
-    return []
-  } catch (error) {
-    if (!(error instanceof ConfigError)) throw error
-    return error.problems.map(({ variable, problem }) => `${variable} ${problem}`)
-  }
-}
+const problemsOf = (env: Record<string, string | undefined>): string[] =>
+  findConfigError(env)?.problems.map(({ variable, problem }) => `${variable} ${problem}`) ?? []
 
 const twice = testSecret()
 

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { readConfig } from '../../../src/config/config.ts'
-import { ConfigError } from '../../../src/config/config-error.ts'
 import { findUnknownVariables } from '../../../src/config/names/unknown-variables.ts'
 import { settings } from '../../../src/config/settings.ts'
 import { checkVariableNames } from '../../../src/doctor/config-checks.ts'
+import { findConfigError } from '../../support/config-problems.ts'
 import { testSecret } from '../../support/portico.ts'
 
 const minimal = {
@@ -15,17 +15,8 @@ const minimal = {
 
 type Env = Record<string, string | undefined>
 
-function errorOf(env: Env): ConfigError | undefined {
-  try {
-    readConfig(env)
-    return undefined
-  } catch (error) {
-    if (!(error instanceof ConfigError)) throw error
-    return error
-  }
-}
 const problemsOf = (env: Env) =>
-  errorOf(env)?.problems.map(({ variable, problem }) => `${variable} ${problem}`) ?? []
+  findConfigError(env)?.problems.map(({ variable, problem }) => `${variable} ${problem}`) ?? []
 
 describe('a placeholder that was not replaced is named', () => {
   test.each([
@@ -55,7 +46,7 @@ describe('a placeholder that was not replaced is named', () => {
     ['BFF_SECRETS', '{secret}'],
     ['REDIS_URL', '<redis url>'],
   ])('%s=%s, without its text, because it is a secret', (name, value) => {
-    const error = errorOf({ ...minimal, [name]: value })
+    const error = findConfigError({ ...minimal, [name]: value })
     expect(error?.message).toContain(`${name} is still a placeholder: replace it`)
     expect(error?.message).not.toContain(value)
   })
@@ -133,7 +124,7 @@ describe('a variable that is no setting', () => {
     (meant, name) => {
       const env: Env = { ...minimal, [name]: 'x' }
       expect(findUnknownVariables(env)).toEqual([])
-      const error = errorOf({ ...env, [meant]: undefined })
+      const error = findConfigError({ ...env, [meant]: undefined })
       expect(error?.message).toMatch(new RegExp(`^ {2}${meant} is required`, 'm'))
       expect(error?.message).toContain(`  ${name} is not a setting of Portico; did you mean ${meant}?\n`)
     },

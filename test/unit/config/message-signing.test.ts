@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { readConfig } from '../../../src/config/config.ts'
-import { ConfigError, describeProblem } from '../../../src/config/config-error.ts'
+import { problemsOf } from '../../support/config-problems.ts'
 import { createCertificate } from '../../support/network/certificate.ts'
 import { testSecret } from '../../support/portico.ts'
 
@@ -32,15 +32,6 @@ const signed = { OIDC_REQUEST_OBJECT: 'signed', ...key }
 
 type Env = Record<string, string | undefined>
 const first = (env: Env) => readConfig({ ...oidc, ...env }).providers[0]
-function problemsOf(env: Env): string[] {
-  try {
-    readConfig(env)
-    return []
-  } catch (error) {
-    if (!(error instanceof ConfigError)) throw error
-    return error.problems.map(describeProblem)
-  }
-}
 
 describe('the key of signed requests', () => {
   const { certificate, key: certificateKey } = createCertificate(folder, 'client')

@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { readConfig } from '../../../src/config/config.ts'
-import { ConfigError, describeProblem } from '../../../src/config/config-error.ts'
 import { describeSettings } from '../../../src/config/read-settings.ts'
+import { findConfigError, problemsOf } from '../../support/config-problems.ts'
 import { createCertificate } from '../../support/network/certificate.ts'
 import { testSecret } from '../../support/portico.ts'
 
@@ -28,15 +28,6 @@ const plain = {
 }
 
 type Env = Record<string, string | undefined>
-function problemsOf(env: Env): string[] {
-  try {
-    readConfig(env)
-    return []
-  } catch (error) {
-    if (!(error instanceof ConfigError)) throw error
-    return error.problems.map(describeProblem)
-  }
-}
 const first = (env: Env) => readConfig(env).providers[0]
 
 describe('a plain OAuth 2.0 provider', () => {
@@ -227,14 +218,7 @@ test('JSON and PEM may have lines around them', () => {
 })
 
 test('where something is too much, no example is given', () => {
-  const message = (env: Env) => {
-    try {
-      readConfig(env)
-      return ''
-    } catch (error) {
-      return error instanceof Error ? error.message : ''
-    }
-  }
+  const message = (env: Env) => findConfigError(env)?.message
   expect(message({ ...oidc, OAUTH_TOKEN_ENDPOINT: 'https://x' })).not.toContain('for example')
   expect(message({ ...oidc, OAUTH_JWKS_URI: 'https://x' })).not.toContain('for example')
   expect(message({ ...oidc, OIDC_CLIENT_KEY: JSON.stringify(jwk), OIDC_CLIENT_SECRET: 's' })).not.toContain(

@@ -4,11 +4,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { readConfig } from '../../../src/config/config.ts'
-import { ConfigError, describeProblem } from '../../../src/config/config-error.ts'
 import { findUnknownVariables } from '../../../src/config/names/unknown-variables.ts'
 import type { ProxyRoute } from '../../../src/config/proxy/proxy-route.ts'
 import { type RouteMember, routeMembers } from '../../../src/config/proxy/route-members.ts'
 import { describeSettings, type Environment } from '../../../src/config/read-settings.ts'
+import { findConfigError, problemsOf } from '../../support/config-problems.ts'
 import { testSecret } from '../../support/portico.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'portico-routes-'))
@@ -34,17 +34,6 @@ function withFile(content: unknown, { ending = 'json', env = {} as Environment }
 const withYaml = (text: string) => withFile(text, { ending: 'yaml' })
 
 const routesOf = (env: Environment): readonly ProxyRoute[] => readConfig(env).proxyRoutes
-
-function errorOf(env: Environment): ConfigError | undefined {
-  try {
-    readConfig(env)
-    return undefined
-  } catch (error) {
-    if (error instanceof ConfigError) return error
-    throw error
-  }
-}
-const problemsOf = (env: Environment): string[] => errorOf(env)?.problems.map(describeProblem) ?? []
 
 const defaults: ProxyRoute = {
   name: 'orders',
@@ -354,7 +343,7 @@ describe('a member that is wrong is refused, by route and name', () => {
 
   test('every problem at once, each with what would be accepted', () => {
     const env = withFile({ a: { timeout: '1h' }, b: upstream, C: { upstream } }, { env: { PROXY_D: 'x' } })
-    const { message = '' } = errorOf(env) ?? {}
+    const { message = '' } = findConfigError(env) ?? {}
     expect(message.split('\n').filter((line) => line.startsWith('  '))).toEqual([
       '  PROXY_ROUTES_FILE has a route a whose member upstream is required',
       '      for example: "upstream": "https://orders.internal"',
@@ -389,7 +378,7 @@ describe('a member that is wrong is refused, by route and name', () => {
       { ...minimal, PROXY_PASSWORD: canary, PROXY_A: `https://:${canary}@b`, PROXY_B: `"${canary}"` },
     ]
     for (const env of broken) {
-      const { message = '' } = errorOf(env) ?? {}
+      const { message = '' } = findConfigError(env) ?? {}
       expect(message).toContain('PROXY_')
       expect(message).not.toContain(canary)
     }
