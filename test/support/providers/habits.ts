@@ -37,3 +37,11 @@ export function requiresIdTokenHint(
 
 /** The parameters of a logout that names the user by the ID token. */
 export const logoutByIdToken = ['client_id', 'id_token_hint', 'post_logout_redirect_uri', 'state']
+
+/** The user who signs in, at a provider that verifies addresses. */
+export const grace = {
+  sub: '00u-grace',
+  name: 'Grace Hopper',
+  email: 'grace@example.com',
+  email_verified: true,
+}

@@ -1,5 +1,5 @@
 import { publicUrl } from '../../portico.ts'
-import { readScopes, withoutKeptToken } from '../habits.ts'
+import { grace, readScopes, withoutKeptToken } from '../habits.ts'
 import { createProviderKey } from '../scripted-provider.ts'
 import type { ProviderProfile } from './profile.ts'
 
@@ -62,10 +62,7 @@ export const cognito: ProviderProfile = {
   }),
   expected: {
     user: {
-      sub: '00u-grace',
-      name: 'Grace Hopper',
-      email: 'grace@example.com',
-      email_verified: true,
+      ...grace,
       groups: undefined,
     },
     refresh: 'kept',

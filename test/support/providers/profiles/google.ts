@@ -1,4 +1,4 @@
-import { readScopes, withoutKeptToken } from '../habits.ts'
+import { grace, readScopes, withoutKeptToken } from '../habits.ts'
 import type { ProviderProfile } from './profile.ts'
 
 /** Google's own names of scopes that it grants. */
@@ -66,10 +66,7 @@ export const google: ProviderProfile = {
   }),
   expected: {
     user: {
-      sub: '00u-grace',
-      name: 'Grace Hopper',
-      email: 'grace@example.com',
-      email_verified: true,
+      ...grace,
       groups: undefined,
     },
     refresh: 'kept',

@@ -1,5 +1,11 @@
 import { randomUUID } from 'node:crypto'
-import { asksForOfflineAccess, backChannelMetadata, logoutByIdToken, requiresIdTokenHint } from '../habits.ts'
+import {
+  asksForOfflineAccess,
+  backChannelMetadata,
+  grace,
+  logoutByIdToken,
+  requiresIdTokenHint,
+} from '../habits.ts'
 import type { ProviderProfile } from './profile.ts'
 
 export const oryHydra: ProviderProfile = {
@@ -50,10 +56,7 @@ export const oryHydra: ProviderProfile = {
   }),
   expected: {
     user: {
-      sub: '00u-grace',
-      name: 'Grace Hopper',
-      email: 'grace@example.com',
-      email_verified: true,
+      ...grace,
       preferred_username: undefined,
       groups: undefined,
     },

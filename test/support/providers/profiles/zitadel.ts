@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { asksForOfflineAccess, backChannelMetadata, logoutByIdToken } from '../habits.ts'
+import { asksForOfflineAccess, backChannelMetadata, grace, logoutByIdToken } from '../habits.ts'
 import type { ProviderProfile } from './profile.ts'
 
 const projectId = '273245680218898433'
@@ -53,10 +53,7 @@ export const zitadel: ProviderProfile = {
   }),
   expected: {
     user: {
-      sub: '00u-grace',
-      name: 'Grace Hopper',
-      email: 'grace@example.com',
-      email_verified: true,
+      ...grace,
       preferred_username: 'grace@example.com',
       groups: undefined,
     },
