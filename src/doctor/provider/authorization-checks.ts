@@ -58,7 +58,7 @@ function checkSignature(answer: AuthorizationAnswer, { provider }: Examination):
   const { refusal, untrusted } = answer
   if (untrusted === undefined) return [pass('response mode', 'the answer is signed, and verifies')]
   // A provider that refuses the request may not sign that: the refusal is reported.
-  if (!isRight(refusal)) return []
+  if (!isAccepted(refusal)) return []
   return [fail('response mode', `a login would refuse the answer: ${untrusted}`, letAnswersBeSigned)]
 }
 
@@ -86,7 +86,8 @@ const onlyUserIsMissing = new Set([
   'account_selection_required',
 ])
 
-const isRight = ({ error }: ProbeRefusal) => error === 'none' || onlyUserIsMissing.has(error)
+/** Whether the provider accepted the request, with a user or without one. */
+const isAccepted = ({ error }: ProbeRefusal) => error === 'none' || onlyUserIsMissing.has(error)
 
 const sentElsewhere = unknown(
   redirectUriCheck,

@@ -77,16 +77,14 @@ export function createSignInPage(
     const asked = readLinkOrForm(req)
     if (asked.provider !== undefined) return next()
     const { iss, prompt } = readParameters(loginQuery, asked)
-    const named = iss === undefined ? providers : findByInitiatedIssuer(iss)
-    if (prompt === 'none' || named.length < 2) return next()
-    const names = new Set(named.map(({ name }) => name))
+    const named = iss === undefined ? undefined : findByInitiatedIssuer(iss).map(({ name }) => name)
+    const choice = providers.filter(({ name }) => named?.includes(name) ?? true)
+    if (prompt === 'none' || choice.length < 2) return next()
     const parameters = Object.entries(asked).filter(([name]) => Object.hasOwn(loginQuery.shape, name))
-    const ways = providers
-      .filter(({ name }) => names.has(name))
-      .map(({ name, label, icon }) => {
-        const query = new URLSearchParams([...(parameters as [string, string][]), ['provider', name]])
-        return { href: `${apiPath}/login?${query}`, label, icon }
-      })
+    const ways = choice.map(({ name, label, icon }) => {
+      const query = new URLSearchParams([...(parameters as [string, string][]), ['provider', name]])
+      return { href: `${apiPath}/login?${query}`, label, icon }
+    })
     allowDataImages(req, res, () => res.type('html').send(renderSignInPage({ site, ways })))
   }
 }
