@@ -13,7 +13,7 @@ import { createKeysFetch } from '../tokens/fetch-jwks.ts'
 import { createCircuitBreaker } from '../transport/circuit-breaker.ts'
 import type { ProviderFetch } from '../transport/fetch.ts'
 import { isRefusal, type ProbeRefusal, toRefusal } from './probe-refusal.ts'
-import { type ProbedAnswer, type ProbedDocument, readPostedAnswer, readRedirect } from './probed-redirect.ts'
+import { type ProbedAnswer, type ProbedDocument, readPostedAnswer, readRedirect } from './probed-answer.ts'
 
 /** How a login without a user ended. */
 type Outcome =

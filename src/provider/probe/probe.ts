@@ -12,7 +12,7 @@ import { type AuthorizationServer, createDiscovery } from '../metadata/discovery
 import { createProviderFetch, toTransport } from '../transport/fetch.ts'
 import { type AuthorizationAnswer, createAuthorizationProbe } from './authorization-probe.ts'
 import { type ProbeRefusal, toRefusal } from './probe-refusal.ts'
-import type { ProbedDocument } from './probed-redirect.ts'
+import type { ProbedDocument } from './probed-answer.ts'
 
 /**
  * Examines a provider for the doctor, with the same code as a login but without a user. Every method may

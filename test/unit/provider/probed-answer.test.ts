@@ -1,6 +1,6 @@
 import { UnsecuredJWT } from 'jose'
 import { expect, test } from 'vitest'
-import { readPostedAnswer, readRedirect } from '../../../src/provider/probe/probed-redirect.ts'
+import { readPostedAnswer, readRedirect } from '../../../src/provider/probe/probed-answer.ts'
 
 const redirectUri = 'https://app.example.com/api/callback'
 const read = (text: string) => readPostedAnswer({ text }, redirectUri)?.refusal
