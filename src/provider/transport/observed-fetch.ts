@@ -32,7 +32,8 @@ export function observeFetch(
 /** What a request is for. Its form says so: openid-client makes all of its calls by one function. */
 export function toEndpoint(url: string, { method, headers, body }: ProviderRequest): ProviderEndpoint {
   if (method === 'POST' && body instanceof URLSearchParams) {
-    if (body.has('response_type')) return 'par'
+    // A signed request is in one parameter (RFC 9126 3).
+    if (body.has('response_type') || body.has('request')) return 'par'
     return body.has('grant_type') ? 'token' : 'revocation'
   }
   if (headers !== undefined && 'authorization' in headers) return 'userinfo'

@@ -116,7 +116,23 @@ describe('a signed answer', () => {
     expect(portico.logged.findLast(({ event }) => event === 'login_refused_by_provider')).toMatchObject({
       error: 'access_denied',
       description: 'no',
+      login: state.split('.')[0],
     })
+  })
+
+  test('names its login in the log, whatever state is beside it', async () => {
+    const { browser, parameters } = await begin()
+    const state = parameters.get('state') ?? ''
+    const other = (await begin()).parameters.get('state') ?? ''
+    const response = await signAnswer({ ...toClaims(parameters), aud: 'another-client' })
+    await bring(browser, { response, state: other })
+    expect(lastFailure()?.login).toBe(state.split('.')[0])
+    await browser.fetch(`${portico.url}/api/callback`, {
+      method: 'POST',
+      body: new URLSearchParams({ response, state: other }),
+      headers: { 'x-csrf': '1' },
+    })
+    expect(lastFailure()?.login).toBe(state.split('.')[0])
   })
 
   test('counts alone: what is beside it is ignored', async () => {

@@ -19,6 +19,7 @@ test.each<[string, string, ProviderRequest]>([
   ['token', 'https://idp.example/token', post('grant_type=refresh_token', { authorization: 'Basic x' })],
   ['revocation', 'https://idp.example/revoke', post('token=x&token_type_hint=refresh_token')],
   ['par', 'https://idp.example/par', post('response_type=code&client_id=x')],
+  ['par', 'https://idp.example/par', post('request=eyJ.e30.x&client_id=x')],
 ])('a call is known by its form: %s at %s', (endpoint, url, call) => {
   expect(toEndpoint(url, call)).toBe(endpoint)
 })
