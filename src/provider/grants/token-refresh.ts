@@ -133,7 +133,7 @@ function toRefusal(
   const isOfAnotherUser =
     error instanceof UserinfoSubjectMismatch ||
     hasOtherUserId(response, identity, config) ||
-    hasOtherSub(response, identity)
+    namesOtherUser(response, identity, config)
   return newRefreshToken === undefined || isOfAnotherUser
     ? refusal
     : new UnverifiedRefresh(newRefreshToken, refusal)
@@ -149,11 +149,18 @@ function hasOtherUserId(
   return expected !== undefined && userId !== undefined && userId !== expected
 }
 
-/** Whether the response contains an ID token, verified or not, with another `sub` than at the login. */
-function hasOtherSub(response: client.TokenEndpointResponse, { providerSub }: ProviderIdentity): boolean {
-  const idToken = readIdToken(response)
-  const sub = idToken === undefined ? undefined : readUnverifiedClaims(idToken)?.sub
-  return sub !== undefined && sub !== providerSub
+/**
+ * Whether the response contains an ID token, verified or not, of another user than at the login: with another
+ * `sub` or, of many tenants, of another one, where the same `sub` is somebody else.
+ */
+function namesOtherUser(
+  response: client.TokenEndpointResponse,
+  { issuer, providerSub }: ProviderIdentity,
+  { tenants }: GrantOptions['config'],
+): boolean {
+  const { iss, sub } = readUnverifiedClaims(readIdToken(response) ?? '') ?? {}
+  const isOfOtherTenant = tenants !== undefined && iss !== undefined && iss !== issuer
+  return isOfOtherTenant || (sub !== undefined && sub !== providerSub)
 }
 
 const keysMissing = (cause: AppError): AppError =>

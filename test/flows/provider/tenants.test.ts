@@ -203,13 +203,15 @@ describe('refused', () => {
     expect(statuses).toEqual([200, 502])
   })
 
-  test('a refresh that answers for another tenant', async () => {
-    const { browser } = await signIn(contoso)
+  test('a refresh that answers for another tenant, and its refresh token', async () => {
+    const { browser, answer } = await signIn(contoso)
+    const before = await portico.store.read(answer.session.id)
     portico.clock.advance(minutes(61))
     idp.script(like(fabrikam))
     expect(await readRefusal(await refresh(browser))).toBe('502 invalid_id_token')
     const failed = portico.logged.findLast(({ event }) => event === 'token_refresh_failed')
     expect(failed?.reason).toContain('iss is another one than at the login')
+    expect((await portico.store.read(answer.session.id))?.tokens).toEqual(before?.tokens)
   })
 
   test('a discovery document that names another issuer than the template', async () => {
