@@ -13,7 +13,7 @@ export function checkForwardProxy({
     pass(
       'forward proxy',
       tried === ''
-        ? `the provider is called directly, although ${setting} is set: NO_PROXY, or the protocol, leaves it out`
+        ? `the provider is called directly, although ${setting} is set: NO_PROXY or the protocol leaves it out, or it is on this machine`
         : `the provider is called through ${tried}`,
     ),
   ]

@@ -9,6 +9,7 @@ import {
   readProviderSettings,
 } from '../read-settings.ts'
 import type { ProviderSettingValues, ServerSettingValues } from '../settings.ts'
+import { isLoopback, loopbackHosts } from '../values/private-url.ts'
 import { crossCheckProvider } from './checks/cross-checks.ts'
 import { defaultProviderName, type ForwardProxies, type ProviderConfig } from './provider-config.ts'
 import { toProviderConfig } from './provider-from-settings.ts'
@@ -80,7 +81,11 @@ function toProvider(
 
 function toForwardProxies(server: Partial<ServerSettingValues>): ForwardProxies | undefined {
   const { HTTPS_PROXY: https, HTTP_PROXY: http, NO_PROXY: except = '' } = server
-  return https === undefined && http === undefined ? undefined : { https, http, except }
+  const addresses = [https, http].filter((address) => address !== undefined)
+  if (addresses.length === 0) return undefined
+  // To a proxy elsewhere, a loopback host is its own; and http is private on this machine only.
+  const areHere = addresses.every((address) => isLoopback(new URL(address)))
+  return { https, http, except: areHere ? except : [...loopbackHosts, except].join(',') }
 }
 
 /** A response at a shared redirect URI could come from either provider (mix-up, RFC 9700 4.4.2.2). */

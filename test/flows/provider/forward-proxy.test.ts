@@ -89,6 +89,14 @@ describe('every call of the provider goes through the forward proxy', () => {
     expect((await logInAtScripted(portico, idp)).response.status).toBe(200)
     expect([proxy.tunnels(), [...idp.callers]]).toEqual([[], ['127.0.0.1']])
   })
+
+  test('a provider on this machine is called directly, where the proxy is on another one', async () => {
+    idp.callers.clear()
+    const portico = await startBehind('http://proxy.invalid:3128', { NO_PROXY: 'example.com' })
+    idp.follow(portico.clock)
+    expect((await logInAtScripted(portico, idp)).response.status).toBe(200)
+    expect([...idp.callers]).toEqual(['127.0.0.1'])
+  })
 })
 
 describe('with mutual TLS to the provider', () => {
@@ -228,7 +236,7 @@ test('a proxy that does not answer holds up neither a call nor the end of the se
 test('the doctor says where no proxy is used although one is set', async () => {
   const env = toDoctorSettings({ HTTP_PROXY: 'http://127.0.0.1:1', NO_PROXY: '*' })
   expect((await examine(env, systemClock)).map(toLine)).toContain(
-    'pass forward proxy: the provider is called directly, although HTTP_PROXY is set: NO_PROXY, or the protocol, leaves it out',
+    'pass forward proxy: the provider is called directly, although HTTP_PROXY is set: NO_PROXY or the protocol leaves it out, or it is on this machine',
   )
 })
 
