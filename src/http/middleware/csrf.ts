@@ -82,7 +82,7 @@ export function createLoginGuard(
       throw foreignPage(req, publicUrl)
     }
     const asked = readLinkOrForm(req)
-    if (isUnsolicited(req, allowedOrigins) && !isFromNamedProvider(req, asked.iss, providers)) {
+    if (isUnsolicited(req, allowedOrigins) && !isFromNamedProvider(req, asked, providers)) {
       const wanted = toWantedReturnTo(asked) ?? ''
       res.locals.retry = {
         returnTo: readReturnTo(wanted, { apiUrl, allowedOrigins }) ?? loginReturnTo,
@@ -105,12 +105,20 @@ export function createLoginGuard(
  */
 function isFromNamedProvider(
   req: Request,
-  iss: unknown,
+  asked: Record<string, unknown>,
   { findByInitiatedIssuer }: Pick<Providers, 'findByInitiatedIssuer'>,
 ): boolean {
+  const { iss } = asked
   if (typeof iss !== 'string' || findByInitiatedIssuer(iss).length === 0) return false
+  if (ofAnswers.some((name) => Object.hasOwn(asked, name))) return false
   return URL.parse(req.get('origin') ?? req.get('referer') ?? '')?.origin === new URL(iss).origin
 }
+
+/**
+ * What answers to clients have, and no request for a login: anyone who can register a client at a provider
+ * could have its page post one here.
+ */
+const ofAnswers = ['code', 'error', 'id_token', 'response', 'state']
 
 /** Methods that change nothing, as far as the server of an address keeps to RFC 9110 9.2.1. */
 const safeMethods: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS'])

@@ -189,6 +189,15 @@ describe('a page of another site that sends the user without a click (R8)', () =
     }
   })
 
+  test('is asked, too, where that provider posts the answer for a client whose redirect URI is the login', async () => {
+    const { form } = await start()
+    const headers = { ...byItself, origin: new URL(idp.issuer).origin }
+    const query = `?${new URLSearchParams({ iss: idp.issuer, login_hint: 'mallory' })}`
+    for (const name of ['code', 'error', 'id_token', 'response', 'state']) {
+      expect([name, (await form({ [name]: 'x' }, headers, query)).status]).toEqual([name, 403])
+    }
+  })
+
   test('the origin of one provider says nothing for another one, nor for an unknown one', async () => {
     const { form, other } = await startTwo()
     const headers = { ...byItself, origin: new URL(other.issuer).origin }
