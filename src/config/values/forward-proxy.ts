@@ -12,6 +12,9 @@ export const forwardProxy: Parser<string> = parser((text) => {
       'must be an address without a path: write "/", "?" and "#" in a password as %2F, %3F and %23',
     )
   }
+  // A password alone would not be sent.
+  if (url.username === '' && url.password !== '')
+    throw new Error('has a password, but no user name before it')
   try {
     decodeURIComponent(url.username + url.password)
   } catch {

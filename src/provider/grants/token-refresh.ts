@@ -151,7 +151,7 @@ function hasOtherUserId(
 
 /**
  * Whether the response contains an ID token, verified or not, of another user than at the login: with another
- * `sub` or, of many tenants, of another one, where the same `sub` is somebody else.
+ * `sub` or, of many tenants, of another one, where the same `sub` is another user.
  */
 function namesOtherUser(
   response: client.TokenEndpointResponse,

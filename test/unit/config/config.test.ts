@@ -334,6 +334,7 @@ describe('problems (R11: no redirect URI, issuer or origin by plain http but on 
     ['HTTPS_PROXY', 'http://user:pa/ss@proxy.example.com:3128'],
     ['HTTPS_PROXY', 'http://user:pa#ss@proxy.example.com:3128'],
     ['HTTPS_PROXY', 'http://user:pa%zz@proxy.example.com:3128'],
+    ['HTTP_PROXY', 'http://:password@proxy.example.com:3128'],
     ['HTTP_PROXY', 'http://proxy.example.com:3128/path'],
     ['NO_PROXY', 'https://idp.example.com'],
     ['NO_PROXY', 'idp.*.com'],
