@@ -1,6 +1,7 @@
 import type { Request, Response } from 'express'
 import type { Config } from '../../config/config.ts'
 import { AppError, signedOut } from '../../errors.ts'
+import type { Providers } from '../../provider/providers.ts'
 import {
   createSessionId,
   type NewSession,
@@ -21,7 +22,7 @@ export interface BrowserSessions {
   hasCookie(req: Request): boolean
   /** Whether a session cookie may exist that this request could not bring. */
   mayBeWithheld(req: Request): boolean
-  /** Reads the session. A cookie with a wrong signature counts as absent. */
+  /** Reads the session, if it has not ended. A cookie with a wrong signature counts as absent. */
   read(req: Request): Promise<FoundSession>
   /**
    * As `read`, and extends the session's idle timeout, unless the call is no activity of the user: by
@@ -56,6 +57,7 @@ export interface FoundSession {
 interface BrowserSessionsOptions {
   config: Config
   store: Pick<SessionStore, 'create' | 'read' | 'touch'>
+  providers: Pick<Providers, 'findConfigured'>
   termination: Pick<
     SessionTermination,
     'end' | 'endWithoutRevoking' | 'endChain' | 'supersedeChain' | 'restorePrevious' | 'revokePending'
@@ -66,6 +68,7 @@ interface BrowserSessionsOptions {
 export function createBrowserSessions({
   config,
   store,
+  providers,
   termination,
 }: BrowserSessionsOptions): BrowserSessions {
   const cookie = createSessionCookie(config)
@@ -110,11 +113,16 @@ export function createBrowserSessions({
     },
   }
 
-  /** Finds the session of the cookie, by `read` or `touch` of the store. */
+  /**
+   * Finds the session of the cookie, by `read` or `touch` of the store. One whose provider or tenant is no
+   * longer configured counts as ended, but is left to its timeout, because another replica may still have it.
+   */
   async function find(req: Request, look: SessionStore['read']): Promise<FoundSession> {
     const id = cookie.readId(req)
     if (id === undefined) return { cookie: 'absent', session: undefined }
-    return { cookie: 'valid', session: await look(toSessionHandle(id)) }
+    const session = await look(toSessionHandle(id))
+    const isOfProvider = session !== undefined && providers.findConfigured(session.identity) !== undefined
+    return { cookie: 'valid', session: isOfProvider ? session : undefined }
   }
 
   async function create(handle: string, session: NewSession): Promise<void> {

@@ -6,6 +6,7 @@ import { decodeJwt } from 'jose'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { createTestBrowser } from '../../support/browser.ts'
 import { hours } from '../../support/clock.ts'
+import { askForwardAuth } from '../../support/forward-auth.ts'
 import { csrf, getSession, type LoginAnswer, readRefusal, startLogin } from '../../support/login.ts'
 import { publicUrl, startPortico, type TestPortico, testSecret } from '../../support/portico.ts'
 import { type ScriptedProvider, startScriptedProvider } from '../../support/providers/scripted-provider.ts'
@@ -356,7 +357,7 @@ describe('a mix-up of providers (BCP 4.4)', () => {
 async function reconfigure(providers: object) {
   writeProviders({ one: toSettings(one), two: toSettings(two) })
   const BFF_SECRETS = testSecret()
-  const env = { PROVIDERS_FILE: file, BFF_SECRETS }
+  const env = { PROVIDERS_FILE: file, BFF_SECRETS, TRUST_PROXY: '127.0.0.1' }
   const before = await startPortico({ env })
   const { browser, answer } = await logIn('two', createTestBrowser(), before)
   writeProviders(providers)
@@ -367,11 +368,19 @@ async function reconfigure(providers: object) {
   const calls = count()
   const token = await browser.fetch(`${after.url}/api/token`, { method: 'POST', headers: csrf })
   const userinfo = await browser.fetch(`${after.url}/api/userinfo`, { headers: csrf })
+  const passes = (await askForwardAuth(after, browser)).status === 200
+  const isSignedIn = (await getSession(after, browser)).active
   const asked = JSON.stringify(count()) !== JSON.stringify(calls)
   await after.close()
   const isLeft = (await store.read(answer.session.id)) !== undefined
   await before.close()
-  return { refusals: [await readRefusal(token), await readRefusal(userinfo)], asked, isLeft }
+  return {
+    refusals: [await readRefusal(token), await readRefusal(userinfo)],
+    asked,
+    passes,
+    isSignedIn,
+    isLeft,
+  }
 }
 
 test.each([
@@ -383,6 +392,8 @@ test.each([
     expect(await reconfigure(toProviders())).toEqual({
       refusals: ['401 session_expired', '401 session_expired'],
       asked: false,
+      passes: false,
+      isSignedIn: false,
       // Another replica may still know it: the session is left to its timeout.
       isLeft: true,
     })

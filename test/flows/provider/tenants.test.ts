@@ -121,6 +121,18 @@ describe('users of the allowed tenants', () => {
     await expect.poll(() => idp.calls.revocation).toBe(revocation + 1)
   })
 
+  test('of a tenant that was taken away are signed in no longer', async () => {
+    const { browser } = await signIn(fabrikam)
+    const env = { ...settings, OIDC_ALLOWED_TENANTS: contoso }
+    const { clock, store } = portico
+    const after = await startPortico({ issuer: idp.issuer, env, replaced: { clock, store } })
+    closeAfterTest(after)
+    for (const [name, value] of browser.cookies(portico.url)) browser.setCookie(after.url, name, value)
+    expect(await getSession(after, browser)).toEqual({ active: false })
+    expect(await readRefusal(await refresh(browser, after))).toBe('401 session_expired')
+    expect((await getSession(portico, browser)).active).toBe(true)
+  })
+
   test('a logout of one tenant’s user leaves the other tenant’s alone', async () => {
     const sub = `sub-${randomUUID()}`
     const users = [await signIn(contoso, { sub, sid: 's1' }), await signIn(fabrikam, { sub, sid: 's1' })]
