@@ -148,9 +148,14 @@ export function assertFromAllowedPage(
   throw foreignPage(req, publicUrl)
 }
 
-/** Whether another site started a navigation without a click of the user. */
+/**
+ * Whether another site started a navigation without a click of the user. Where a browser sends no Fetch
+ * Metadata, a form still has Origin, and nothing says whether there was a click.
+ */
 export function isUnsolicited(req: Request, allowedOrigins: readonly string[]): boolean {
   const site = req.get('sec-fetch-site')
+  const origin = req.get('origin')
+  if (site === undefined) return origin !== undefined && !allowedOrigins.includes(origin)
   // A sibling host of the same site counts as another site, unless
   // SPA_ORIGINS is set: the SPA may be a sibling.
   const isOtherSite = site === 'cross-site' || (site === 'same-site' && allowedOrigins.length === 1)

@@ -198,6 +198,14 @@ describe('a page of another site that sends the user without a click (R8)', () =
     }
   })
 
+  test('a form says where it comes from by Origin alone, in a browser without Fetch Metadata', async () => {
+    const { form } = await start()
+    const silent = { 'sec-fetch-site': undefined, 'sec-fetch-mode': undefined, 'sec-fetch-user': undefined }
+    const post = async (origin: string | undefined) => (await form({}, { ...silent, origin })).status
+    expect(await Promise.all(['https://evil.example', 'null'].map(post))).toEqual([403, 403])
+    expect(await Promise.all([publicUrl, undefined].map(post))).toEqual([303, 303])
+  })
+
   test('the origin of one provider says nothing for another one, nor for an unknown one', async () => {
     const { form, other } = await startTwo()
     const headers = { ...byItself, origin: new URL(other.issuer).origin }
