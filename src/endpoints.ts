@@ -52,6 +52,7 @@ import {
 import { createDpopHeaderReader } from './http/request/dpop-header.ts'
 import { createTransactionCookies, type TransactionCookies } from './http/request/transaction-cookies.ts'
 import { type BrowserSessions, createBrowserSessions } from './http/session/browser-sessions.ts'
+import { isPostedFirst } from './http/session/second-arrival.ts'
 import { createSignOut } from './http/session/sign-out.ts'
 import { createBeginLogin } from './login/begin.ts'
 import { createCancelLogins } from './login/cancel.ts'
@@ -96,6 +97,7 @@ function createGuards(components: BrowserComponents) {
   // frames and images can send it.
   const isBare = (req: Request) =>
     !transactionCookies.hasAny(req) && !sessions.hasCookie(req) && req.get('dpop') === undefined
+  const isStray = (req: Request) => isBare(req) && !isPostedFirst(req, transactionCookies)
   return {
     csrf: createCsrfGuard(config),
     formCsrf: createFormCsrfGuard(config),
@@ -110,8 +112,8 @@ function createGuards(components: BrowserComponents) {
     limitCallbacks: [
       createRateLimit({ name: 'callback', rate: rateLimits.login, store, skip: isBare }),
       // Bare ones count by themselves: if another site spends this limit, its visitors can still log in and
-      // call.
-      createRateLimit({ name: 'stray-callback', rate: rateLimits.api, store, skip: (req) => !isBare(req) }),
+      // call. Not those that providers post: they only get a page.
+      createRateLimit({ name: 'stray-callback', rate: rateLimits.api, store, skip: (req) => !isStray(req) }),
     ],
   }
 }

@@ -38,11 +38,8 @@ export function createSecondArrival({
 }: SecondArrivalOptions): SecondArrival {
   return {
     requestIfNeeded(req, res) {
-      if (isSecond(req) || !isNavigation(req)) return false
-      // A frame shows no page of this server.
-      if ((req.get('sec-fetch-dest') ?? 'document') !== 'document') return false
-      if (transactionCookies.mayBeWithheld(req)) postAgain(req, res)
-      else if (req.method === 'GET' && sessions.mayBeWithheld(req)) visitAgain(req, res)
+      if (isPostedFirst(req, transactionCookies)) postAgain(req, res)
+      else if (isFirst(req) && req.method === 'GET' && sessions.mayBeWithheld(req)) visitAgain(req, res)
       else return false
       return true
     },
@@ -81,3 +78,14 @@ export function createSecondArrival({
 const again = 'again'
 
 const isSecond = (req: Request) => req.query[again] !== undefined
+
+/** Whether a navigation may get such a page. A frame shows no page of this server. */
+const isFirst = (req: Request) =>
+  !isSecond(req) && isNavigation(req) && (req.get('sec-fetch-dest') ?? 'document') === 'document'
+
+/**
+ * Whether a POST gets such a page, because cookies may be missing. That costs neither the store nor the
+ * provider anything.
+ */
+export const isPostedFirst = (req: Request, { mayBeWithheld }: Pick<TransactionCookies, 'mayBeWithheld'>) =>
+  isFirst(req) && mayBeWithheld(req)

@@ -156,6 +156,13 @@ describe('RATE_LIMIT_LOGIN', () => {
     const { browser, response } = await logInAtScripted(portico, idp)
     expect(response.status).toBe(200)
     expect((await browser.fetch(`${portico.url}/api/session`, { headers: csrf })).status).toBe(200)
+    // A provider that posts its answer sends users here without cookies, too.
+    const posted = await createTestBrowser().visit(`${portico.url}/api/callback`, {
+      method: 'POST',
+      body: new URLSearchParams({ state: 'x', code: 'y' }),
+      headers: { 'sec-fetch-site': 'cross-site', 'sec-fetch-user': undefined },
+    })
+    expect(posted.status).toBe(200)
   })
 
   test('counts over all replicas', async () => {
