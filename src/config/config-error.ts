@@ -10,6 +10,8 @@ export interface Problem {
   provider?: string | undefined
   /** The setting, or a part of it, has to be removed: an example would not help. */
   isSurplus?: true
+  /** What to do, where an example would not help. */
+  fix?: string
   /** What would be accepted, where the example of the setting does not show it. */
   example?: string
 }
@@ -35,8 +37,8 @@ export const keepNew = (found: readonly Problem[], known: readonly Problem[]): P
   found.filter((one) => !known.some(({ variable }) => variable === one.variable))
 
 /** A line that would be accepted, in the form of the environment or of PROVIDERS_FILE. */
-export function toExample({ variable, provider, isSurplus, example: own }: Problem): string | undefined {
-  if (isSurplus) return undefined
+export function toExample({ variable, provider, isSurplus, fix, example: own }: Problem): string | undefined {
+  if (isSurplus || fix !== undefined) return undefined
   if (own !== undefined) return own
   const all: Partial<Record<string, Setting<unknown>>> = { ...settings, ...entryOnlySettings }
   const example = all[variable]?.example
@@ -87,5 +89,6 @@ export class ConfigError extends Error {
 
 function renderProblem(problem: Problem): string {
   const example = toExample(problem)
-  return `  ${describeProblem(problem)}${example === undefined ? '' : `\n      for example: ${example}`}`
+  const help = example === undefined ? problem.fix : `for example: ${example}`
+  return `  ${describeProblem(problem)}${help === undefined ? '' : `\n      ${help}`}`
 }

@@ -137,7 +137,12 @@ function readText(
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? ` (${error.code})` : ''
     const problem = `cannot be read from the file that ${name}_FILE names${code}`
-    return { variable: name, problem, isSurplus: true }
+    const placeholder = findPlaceholder(file)
+    const fix =
+      placeholder === undefined
+        ? 'correct the path, which begins with / or in the folder in which the server was started'
+        : `replace the placeholder ${toLogText(placeholder)} in ${name}_FILE`
+    return { variable: name, problem, fix }
   }
 }
 

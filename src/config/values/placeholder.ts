@@ -1,9 +1,10 @@
 /**
  * The part of a value that was copied from instructions and not replaced, such as `{your domain}`,
- * `<client id>` or `your-client-id`; undefined: there is none. A secret has to be a placeholder as a whole: a
- * random one may contain any characters.
+ * `<client id>`, `your-client-id` or `...`; undefined: there is none. A secret has to be a placeholder as a
+ * whole: a random one may contain any characters.
  */
 export function findPlaceholder(text: string, isSecret = false): string | undefined {
+  if (text === '...') return text
   if (isSecret) return inBrackets.exec(text)?.[0] === text || yourThing.test(text) ? text : undefined
   const part = inBrackets.exec(text)?.[0]
   return part ?? text.split(/[\s/:?&=,.@]+/).find((word) => yourThing.test(word) || blank.test(word))

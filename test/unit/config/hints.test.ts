@@ -29,6 +29,7 @@ describe('a placeholder that was not replaced is named', () => {
     ['OIDC_ISSUER', 'https://${OKTA_DOMAIN}/oauth2/default', '${OKTA_DOMAIN}'],
     ['OIDC_ISSUER', 'https://login.microsoftonline.com/{tenantid}/v2.0', '{tenantid}'],
     ['OIDC_CLIENT_ID', '<client id>', '<client id>'],
+    ['OIDC_CLIENT_ID', '...', '...'],
     ['OIDC_CLIENT_ID', 'your-client-id', 'your-client-id'],
     ['OIDC_CLIENT_ID', 'YOUR_CLIENT_ID', 'YOUR_CLIENT_ID'],
     ['OIDC_CLIENT_ID', 'changeme', 'changeme'],
@@ -42,6 +43,7 @@ describe('a placeholder that was not replaced is named', () => {
 
   test.each([
     ['OIDC_CLIENT_SECRET', '<client secret>'],
+    ['OIDC_CLIENT_SECRET', '...'],
     ['OIDC_CLIENT_SECRET', 'your-client-secret'],
     ['BFF_SECRETS', '{secret}'],
     ['REDIS_URL', '<redis url>'],
@@ -49,6 +51,17 @@ describe('a placeholder that was not replaced is named', () => {
     const error = findConfigError({ ...minimal, [name]: value })
     expect(error?.message).toContain(`${name} is still a placeholder: replace it`)
     expect(error?.message).not.toContain(value)
+  })
+
+  test.each([
+    ['{path of the .p8 file}', 'replace the placeholder {path of the .p8 file} in OIDC_CLIENT_KEY_FILE'],
+    [
+      '/does/not/exist.p8',
+      'correct the path, which begins with / or in the folder in which the server was started',
+    ],
+  ])('OIDC_CLIENT_KEY_FILE=%s, which cannot be read: what to do is said', (file, fix) => {
+    const error = findConfigError({ ...minimal, OIDC_CLIENT_KEY_FILE: file })
+    expect(error?.message).toContain(`OIDC_CLIENT_KEY_FILE names (ENOENT)\n      ${fix}\n`)
   })
 
   test.each([
