@@ -9,7 +9,10 @@ export function findAdvice(advice: Advice, reason: string, otherwise: string): s
 
 /** What to do about a call of the provider that failed, by the reason that the log would contain. */
 export const transportAdvice: Advice = [
-  [/forward proxy: status 407/, 'put the user name and the password of the forward proxy into HTTPS_PROXY'],
+  [
+    /forward proxy: status 407/,
+    'put the user name and the password of the forward proxy into HTTPS_PROXY (or HTTP_PROXY)',
+  ],
   [
     /forward proxy: status 5\d\d/,
     'the forward proxy cannot reach the provider: check its DNS, and the firewall behind it',
@@ -22,7 +25,14 @@ export const transportAdvice: Advice = [
     /forward proxy: [A-Z_]*(CERT|SELF_SIGNED|UNABLE_TO_VERIFY|ALTNAME)/,
     'set NODE_EXTRA_CA_CERTS to a file with the CA of the certificate of the forward proxy',
   ],
-  [/forward proxy: /, 'correct host and port in HTTPS_PROXY; can this machine reach the forward proxy?'],
+  [
+    /forward proxy: [A-Z_]*(WRONG_VERSION_NUMBER|EPROTO)/,
+    'begin HTTPS_PROXY (or HTTP_PROXY) with http://: the forward proxy does not speak TLS itself',
+  ],
+  [
+    /forward proxy: /,
+    'correct host and port in HTTPS_PROXY (or HTTP_PROXY); can this machine reach the forward proxy?',
+  ],
   [/ENOTFOUND|EAI_AGAIN/, 'correct the host name; in a container, check its DNS'],
   [/ECONNREFUSED/, 'correct host and port; is the provider running?'],
   [

@@ -41,7 +41,8 @@ function readConfigOrFindings(env: Environment): Config | Finding[] {
     if (!(error instanceof ConfigError)) throw error
     return error.problems.map((problem) => {
       const example = toExample(problem)
-      const fix = example === undefined ? (problem.fix ?? 'remove what is not needed') : `for example: ${example}`
+      const fix =
+        example === undefined ? (problem.fix ?? 'remove what is not needed') : `for example: ${example}`
       return fail('configuration', describeProblem(problem), fix)
     })
   }

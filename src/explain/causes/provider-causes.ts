@@ -109,7 +109,8 @@ export const providerCauses: readonly KnownCause[] = [
   {
     code: 'provider_unavailable',
     says: /forward proxy: /,
-    cause: 'the forward proxy (HTTPS_PROXY) cannot be reached, or did not pass the call to the provider',
+    cause:
+      'the forward proxy (HTTPS_PROXY or HTTP_PROXY) cannot be reached, or did not pass the call to the provider',
     remedy: (reason) => findAdvice(transportAdvice, reason, remedies.reachProvider),
   },
   {

@@ -1,4 +1,5 @@
-import { Agent, type Dispatcher, EnvHttpProxyAgent, Pool } from 'undici'
+import { isIP } from 'node:net'
+import { Agent, type buildConnector, type Dispatcher, EnvHttpProxyAgent, Pool } from 'undici'
 import type { ForwardProxies } from '../../config/providers/provider-config.ts'
 import { toErrorCode } from '../../errors.ts'
 import { providerUnavailable } from './unavailable.ts'
@@ -48,11 +49,25 @@ export function createOutgoingAgent({
     // Also for http, so that every refusal of the proxy differs from one of the provider.
     proxyTunnel: true,
     clientFactory: (proxy, options) =>
-      observeTunnels(new Pool(proxy, { ...options, headersTimeout: timeout }), () =>
+      observeTunnels(new Pool(proxy, { ...withoutAddressAsName(options), headersTimeout: timeout }), () =>
         triedProxies.add(proxy.host),
       ),
   })
   return { dispatcher, triedProxies }
+}
+
+/**
+ * Names no server towards a proxy whose host is an IP address: undici takes the address for a name, which TLS
+ * does not allow, so that no connection would be made. The certificate is compared with the address then.
+ */
+function withoutAddressAsName(options: Pool.Options): Pool.Options {
+  const { connect } = options
+  if (typeof connect !== 'function') return options
+  const withoutName: buildConnector.connector = (to, done) => {
+    const host = to.servername?.replace(/^\[(.*)\]$/, '$1')
+    return connect(host !== undefined && isIP(host) !== 0 ? { ...to, servername: '' } : to, done)
+  }
+  return { ...options, connect: withoutName }
 }
 
 /**

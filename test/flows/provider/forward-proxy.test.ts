@@ -14,6 +14,7 @@ import { closeAfterTest, idp, providerPerFile } from '../../support/fixtures.ts'
 import { proxyAddress, startTinyproxy } from '../../support/forward-proxy/tinyproxy.ts'
 import { csrf, logInAtScripted, readRefusal, startLogin } from '../../support/login.ts'
 import { createCertificate, type TestCertificate, trust } from '../../support/network/certificate.ts'
+import { startTestServer } from '../../support/network/http-server.ts'
 import { startTcpProxy } from '../../support/network/tcp-proxy.ts'
 import { publicUrl, startPortico, testSecret } from '../../support/portico.ts'
 import { signInAtOkta } from '../../support/providers/okta.ts'
@@ -138,6 +139,24 @@ describe('with mutual TLS to the provider', () => {
   })
 })
 
+base.for(['localhost', '127.0.0.1'])(
+  'a proxy that speaks TLS at %s is compared with its certificate',
+  async (host) => {
+    const folder = mkdtempSync(join(tmpdir(), 'portico-forward-proxy-'))
+    try {
+      const certificate = createCertificate(folder, 'proxy')
+      trust(certificate)
+      const proxy = closeAfterTest(await startTinyproxy())
+      const front = closeAfterTest(await startTlsFront(proxy.port, certificate))
+      const portico = await startBehind(`https://${host}:${front.port}`)
+      expect((await createTestBrowser().fetch(`${portico.url}/api/login`)).status).toBe(200)
+      expect(proxy.tunnels()).toContain(`127.0.0.1:${idp.port}`)
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
+  },
+)
+
 /** Makes a proxy one that speaks TLS, and asks its clients for a certificate, which they need not have. */
 async function startTlsFront(port: number, { key, certificate: cert }: TestCertificate) {
   /** Whom the certificate of each client names. */
@@ -181,6 +200,12 @@ describe('what the forward proxy itself refuses is told apart', () => {
       async () => 'http://127.0.0.1:1',
     ],
     [
+      'it does not speak TLS',
+      /^discovery: forward proxy: ERR_SSL_WRONG_VERSION_NUMBER$/,
+      /begin HTTPS_PROXY \(or HTTP_PROXY\) with http:/,
+      async () => closeAfterTest(await startTestServer()).origin.replace('http', 'https'),
+    ],
+    [
       'it ends the connection',
       /^discovery: forward proxy: (ECONNRESET|UND_ERR_SOCKET)$/,
       /correct host and port in HTTPS_PROXY/,
@@ -197,7 +222,9 @@ describe('what the forward proxy itself refuses is told apart', () => {
     expect(await readRefusal(response.clone())).toBe('503 provider_unavailable')
     expect(portico.logged.find(({ event }) => event === 'provider_unavailable')?.reason).toMatch(reason)
     const story = await explainFrom(portico, await readShownId(response))
-    expect(story).toContain('the forward proxy (HTTPS_PROXY) cannot be reached, or did not pass the call')
+    expect(story).toContain(
+      'the forward proxy (HTTPS_PROXY or HTTP_PROXY) cannot be reached, or did not pass the call',
+    )
     expect(story).toMatch(advice)
 
     const findings = (await examine(toDoctorSettings({ HTTP_PROXY: proxy }), systemClock)).map(toLine)
