@@ -118,7 +118,7 @@ test.each([
   await page.waitForURL(`${site}/api/login**`)
   expect(await page.textContent('p')).toContain('Another site sent you here to sign in.')
   expect(await findFlaws(page)).toEqual(noFlaws)
-  await page.click('text=Try again')
+  await page.click('nav >> text=Continue')
   await expectSignedIn(page, 'partner')
 })
 

@@ -77,17 +77,23 @@ function sendProblem(refusal: AppError, res: Response): void {
 function sendPage({ title, detail, code }: AppError, res: Response, config: Config): void {
   const { requestId, retry } = res.locals
   const back = { href: config.loginReturnTo, text: 'Back to the app' }
-  const links = retry === undefined ? [back] : [...toLoginLinks(retry, config), back]
+  // Where another site began the login, the user has not tried to sign in yet.
+  const text = code === 'csrf_check_failed' ? 'Continue' : 'Try again'
+  const links = retry === undefined ? [back] : [...toLoginLinks(retry, text, config), back]
   res.type('html').send(renderErrorPage({ title, detail, code, requestId, links }))
 }
 
 /** Where the user begins another login: at the provider of the first one or, of several, at any other. */
-function toLoginLinks({ returnTo, provider, loginHint }: Retry, { providers, apiPath }: Config) {
+function toLoginLinks(
+  { returnTo, provider, loginHint }: Retry,
+  text: string,
+  { providers, apiPath }: Config,
+) {
   const asked = { return_to: returnTo, ...(loginHint === undefined ? {} : { login_hint: loginHint }) }
   const toPath = (more = {}) => `${apiPath}/login?${new URLSearchParams({ ...asked, ...more })}`
-  if (provider === undefined || providers.length === 1) return [{ href: toPath(), text: 'Try again' }]
+  if (provider === undefined || providers.length === 1) return [{ href: toPath(), text }]
   return [
-    { href: toPath({ provider }), text: 'Try again' },
+    { href: toPath({ provider }), text },
     { href: toPath(), text: 'Sign in another way' },
   ]
 }
