@@ -36,6 +36,12 @@ describe.each(pages)('docs/providers/%s.md', (page) => {
     expect(readPage(page).split('\n').length).toBeLessThanOrEqual(111)
   })
 
+  test('says what its settings are beside', () => {
+    expect(readSections(page).get('Settings')).toMatch(
+      /\[`PUBLIC_URL` and `BFF_SECRETS`\]\(\.\.\/configuration\.md#needed\)/,
+    )
+  })
+
   test('has a block of settings for each profile, and no other', () => {
     const used = new Set(ofPage.map(({ block = 0 }) => block))
     expect([...used].sort()).toEqual([...readSettingBlocks(page).keys()])
