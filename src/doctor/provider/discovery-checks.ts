@@ -70,10 +70,13 @@ async function explainOtherIssuer(
   if (named !== undefined) {
     const isOnlySlash = named.replace(/\/$/, '') === issuer.replace(/\/$/, '')
     const message = `the document names another issuer: ${toLogText(named)}`
+    // The one of Entra ID's tokens of version 1, which has endpoints without scopes.
+    const isOfFirstVersion = URL.parse(named)?.host === 'sts.windows.net'
+    const right = isOfFirstVersion ? `${issuer.replace(/\/$/, '')}/v2.0` : toLogText(named)
     return fail(
       check,
       isOnlySlash ? `${message} (one "/" at the end is the difference)` : message,
-      `set OIDC_ISSUER=${toLogText(named)}, if that is the one you trust`,
+      `set OIDC_ISSUER=${right}, if that is the one you trust`,
     )
   }
   const { origin, pathname } = new URL(issuer)

@@ -121,6 +121,13 @@ const planted: Planted[] = [
     fix: /set OIDC_ISSUER=https:\/\/other\.example\.com, if/,
   },
   {
+    what: "Entra ID's document of version 1",
+    idp: metadata({ issuer: 'https://sts.windows.net/8eaef023-2b34-4da1-9baa-8bc8c9d6a490/' }),
+    check: 'discovery',
+    message: /names another issuer: https:\/\/sts\.windows\.net\//,
+    fix: /set OIDC_ISSUER=http:\/\/127\.0\.0\.1:\d+\/oauth2\/default\/v2\.0, if/,
+  },
+  {
     what: 'the org server named where there is only a custom one',
     spoil: ({ env, origin }) => ({ ...env, OIDC_ISSUER: origin }),
     check: 'discovery',

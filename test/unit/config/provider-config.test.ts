@@ -126,7 +126,12 @@ const ec = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey
 const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey
 const ed = generateKeyPairSync('ed25519').privateKey
 const jwk = { ...ec.export({ format: 'jwk' }), kid: 'k' }
-const apple = { OIDC_CLIENT_KEY: pem(ec), OIDC_CLIENT_KEY_ID: 'ABC123DEFG', OIDC_APPLE_TEAM_ID: 'A1B2C3D4E5' }
+const apple = {
+  OIDC_CLIENT_KEY: pem(ec),
+  OIDC_CLIENT_KEY_ID: 'ABC123DEFG',
+  OIDC_APPLE_TEAM_ID: 'A1B2C3D4E5',
+  OIDC_RESPONSE_MODE: 'form_post',
+}
 
 test.each([
   ['OAUTH_AUTHORIZATION_ENDPOINT', {}],
@@ -324,6 +329,8 @@ describe('client authentication', () => {
   test("with a Team ID it is Apple's key, which has its id from a setting or in a JWK", () => {
     const auth = { method: 'apple_client_secret', teamId: 'A1B2C3D4E5' }
     expect(first({ ...oidc, ...apple }).clientAuth).toMatchObject({ ...auth, key: { kid: 'ABC123DEFG' } })
+    const byQuery = { ...apple, OIDC_RESPONSE_MODE: 'query', OIDC_SCOPES: 'openid' }
+    expect(first({ ...oidc, ...byQuery }).responseMode).toBe('query')
     const asJwk = { ...apple, OIDC_CLIENT_KEY: JSON.stringify(jwk), OIDC_CLIENT_KEY_ID: undefined }
     expect(first({ ...oidc, ...asJwk }).clientAuth).toMatchObject({ ...auth, key: { kid: jwk.kid } })
   })
@@ -424,12 +431,16 @@ describe('client authentication', () => {
       'OIDC_CLIENT_AUTH is client_secret_basic, but OIDC_CLIENT_KEY',
     ],
     [
-      { OIDC_APPLE_TEAM_ID: 'A1B2C3D4E5' },
+      { OIDC_APPLE_TEAM_ID: 'A1B2C3D4E5', OIDC_RESPONSE_MODE: 'form_post' },
       'OIDC_CLIENT_KEY is needed for OIDC_CLIENT_AUTH=apple_client_secret',
     ],
     [{ ...apple, OIDC_APPLE_TEAM_ID: 'A1B2C3D4E5.com.example' }, 'OIDC_APPLE_TEAM_ID must be a Team ID'],
     [{ ...apple, OIDC_CLIENT_KEY_ID: undefined }, 'OIDC_CLIENT_KEY_ID is needed'],
     [{ ...apple, OIDC_CLIENT_KEY: pem(rsa) }, 'OIDC_CLIENT_KEY must be the .p8 file'],
+    [
+      { ...apple, OIDC_RESPONSE_MODE: undefined },
+      'OIDC_RESPONSE_MODE must be form_post, on which Apple insists',
+    ],
     [{ ...apple, OIDC_CLIENT_KEY: JSON.stringify(jwk) }, 'OIDC_CLIENT_KEY_ID is for one key without "kid"'],
     [{ ...apple, OIDC_CLIENT_AUTH: 'private_key_jwt' }, 'OIDC_APPLE_TEAM_ID is set as well'],
     [{ OIDC_CLIENT_KEY_ID: 'ABC123DEFG' }, 'OIDC_CLIENT_KEY_ID is set without OIDC_CLIENT_KEY'],

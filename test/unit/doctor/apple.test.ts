@@ -11,6 +11,7 @@ const env = {
   OIDC_CLIENT_KEY: String(key.export({ type: 'pkcs8', format: 'pem' })),
   OIDC_CLIENT_KEY_ID: 'ABC123DEFG',
   OIDC_APPLE_TEAM_ID: 'A1B2C3D4E5',
+  OIDC_RESPONSE_MODE: 'form_post',
 }
 const apple = discoveredServer({
   token_endpoint_auth_methods_supported: ['client_secret_post'],

@@ -1,6 +1,6 @@
 import type { Problem } from '../../config-error.ts'
 import { isKeyOf } from '../client-credentials.ts'
-import { isSignedMode } from '../provider-config.ts'
+import { isPostedMode, isSignedMode } from '../provider-config.ts'
 import { type ProviderValues, toAccessTokenAudience, toClientAuthMethod } from '../provider-from-settings.ts'
 import { isOfAllTenants } from '../tenants.ts'
 import { appleKeySigns, keyIdNamesOneKey } from './client-key-checks.ts'
@@ -35,6 +35,7 @@ const crossChecks: readonly CrossCheck[] = [
   redirectUriIsAllowed,
   redirectUriIsACallback,
   postedAnswerReachesThisServer,
+  appleAnswerIsPosted,
 ]
 
 function issuerOrEndpointsAreSet(values: ProviderValues): Problem | undefined {
@@ -225,4 +226,15 @@ function signedResponseCanBeVerified(values: ProviderValues): Problem | undefine
   return mode !== undefined && isSignedMode(mode) && issuer === undefined && jwksUri === undefined
     ? { variable: 'OAUTH_JWKS_URI', problem: `is needed to verify answers (OIDC_RESPONSE_MODE=${mode})` }
     : undefined
+}
+
+/** A request for a name or an address ends at an error page of Apple, unless it may post the answer. */
+function appleAnswerIsPosted(values: ProviderValues): Problem | undefined {
+  const { OIDC_RESPONSE_MODE: mode, OIDC_SCOPES: scopes } = values
+  if (toClientAuthMethod(values) !== 'apple_client_secret' || mode === undefined) return undefined
+  if (isPostedMode(mode) || !scopes?.some((scope) => scope === 'name' || scope === 'email')) return undefined
+  return {
+    variable: 'OIDC_RESPONSE_MODE',
+    problem: 'must be form_post, on which Apple insists with the scopes name and email',
+  }
 }
