@@ -8,7 +8,14 @@ import { minutes } from '../../support/clock.ts'
 import { toLine } from '../../support/examination.ts'
 import { explainFrom, readShownId } from '../../support/explained.ts'
 import { closeAfterTest } from '../../support/fixtures.ts'
-import { csrf, getSession, type LoginAnswer, logInAtScripted, readRefusal } from '../../support/login.ts'
+import {
+  csrf,
+  getSession,
+  type LoginAnswer,
+  logInAtScripted,
+  readRefusal,
+  startLogin,
+} from '../../support/login.ts'
 import { startPortico, type TestPortico, testSecret, toOperatorUrl } from '../../support/portico.ts'
 import {
   createProviderKey,
@@ -44,11 +51,11 @@ afterAll(async () => {
 beforeEach(() => void portico.clock.advance(minutes(1)))
 
 /** Another server with the same settings and clock, which knows no keys yet. */
-const startOther = async (replaced: Partial<TestPortico> = {}) =>
+const startOther = async (replaced: Partial<TestPortico> = {}, env: Record<string, string> = {}) =>
   closeAfterTest(
     await startPortico({
       issuer: idp.issuer,
-      env: settings,
+      env: { ...settings, ...env },
       replaced: { clock: portico.clock, ...replaced },
     }),
   )
@@ -160,6 +167,26 @@ describe('users of the allowed tenants', () => {
     })
     expect(await areSignedIn()).toEqual([false, false, false, true])
   })
+})
+
+test('a signed answer is one of the tenant that it names, as an ID token is', async () => {
+  const on = await startOther({}, { OIDC_RESPONSE_MODE: 'jwt' })
+  const answerOf = async (iss: string, at = on) => {
+    const browser = createTestBrowser()
+    const parameters = Object.fromEntries(idp.authorize(await startLogin(at, browser)))
+    const claims = { iss, aud: 'portico-test', exp: portico.clock.now() / 1000 + 60, ...parameters }
+    const response = await idp.sign(idp.goodKey, { alg: 'RS256', kid: idp.goodKey.kid }, claims)
+    return browser.fetch(`${at.url}/api/callback?response=${response}`)
+  }
+  idp.script(like())
+  expect((await answerOf(issuerOf(contoso))).status).toBe(200)
+  for (const iss of [issuerOf(stranger), idp.issuer, template()]) {
+    expect(await readRefusal(await answerOf(iss))).toBe('400 issuer_mismatch')
+  }
+  idp.script(like(contoso, { jwks: withIssuer(issuerOf(fabrikam)) }))
+  const other = await startOther({}, { OIDC_RESPONSE_MODE: 'jwt' })
+  const refused = await readRefusal(await answerOf(issuerOf(contoso), other))
+  expect(refused).toBe('400 invalid_authorization_response')
 })
 
 describe('refused', () => {
