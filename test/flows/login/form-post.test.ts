@@ -1,7 +1,8 @@
 import { describe, expect } from 'vitest'
 import { type BrowserRequest, createTestBrowser, type TestBrowser } from '../../support/browser.ts'
-import { idp, portico, serverPerFile } from '../../support/fixtures.ts'
+import { closeAfterTest, idp, portico, serverPerFile, writeProvidersFile } from '../../support/fixtures.ts'
 import { getSession, logInAtScripted, readRefusal, startLogin } from '../../support/login.ts'
+import { publicUrl, startPortico } from '../../support/portico.ts'
 
 /** Providers that post their answer (OAuth 2.0 Form Post Response Mode), whose page is on another site. */
 const test = serverPerFile({ env: { OIDC_RESPONSE_MODE: 'form_post' } })
@@ -46,9 +47,9 @@ async function readForm(response: Response): Promise<Form> {
 }
 
 /** Posts the form of our page. */
-async function postAgain(browser: TestBrowser, page: Response): Promise<Response> {
+async function postAgain(browser: TestBrowser, page: Response, base = portico.url): Promise<Response> {
   const { action, fields } = await readForm(page)
-  const url = new URL(action, portico.url).href
+  const url = new URL(action, base).href
   return post(browser, new URLSearchParams(fields), { url, headers: { 'sec-fetch-site': 'same-origin' } })
 }
 
@@ -176,6 +177,32 @@ describe('a form from another site, which comes without cookies', () => {
     const parameters = await begin(createTestBrowser())
     const refused = await post(createTestBrowser(), parameters, { headers: { 'sec-fetch-dest': 'iframe' } })
     expect(refused.status).toBe(400)
+  })
+})
+
+describe('a signed answer of one of several providers, below API_PREFIX and a path of PUBLIC_URL', () => {
+  test('is posted once more to the address of that provider', async () => {
+    const of = {
+      OIDC_ISSUER: idp.issuer,
+      OIDC_CLIENT_ID: 'portico-test',
+      OIDC_CLIENT_SECRET: 'test-client-secret',
+    }
+    const file = writeProvidersFile({ one: of, two: { ...of, OIDC_RESPONSE_MODE: 'form_post.jwt' } })
+    const where = { PUBLIC_URL: `${publicUrl}/shop`, API_PREFIX: '/auth' }
+    const on = closeAfterTest(await startPortico({ env: { ...where, PROVIDERS_FILE: file } }))
+    const shop = { url: `${on.url}/shop`, apiPrefix: '/auth' }
+    const browser = createTestBrowser()
+    const parameters = idp.authorize(await startLogin(shop, browser, '?provider=two&return_to=/shop/deep'))
+    const exp = Math.floor(on.clock.now() / 1000) + 60
+    const claims = { iss: idp.issuer, aud: 'portico-test', exp, ...Object.fromEntries(parameters) }
+    const response = await idp.sign(idp.goodKey, { alg: 'RS256', kid: idp.goodKey.kid }, claims)
+
+    const url = `${shop.url}/auth/callback/two`
+    const page = await post(browser, new URLSearchParams({ response }), { url })
+    expect(await readForm(page)).toEqual({ action: '/shop/auth/callback/two?again=1', fields: { response } })
+    const signedIn = await postAgain(browser, page, on.url)
+    expect([signedIn.status, await leadsTo(signedIn)]).toEqual([200, '/shop/deep'])
+    expect((await getSession(shop, browser)).active).toBe(true)
   })
 })
 

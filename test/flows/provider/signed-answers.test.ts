@@ -147,6 +147,12 @@ describe('a signed answer', () => {
     expect((await bring(browser, { response, ...beside })).status).toBe(200)
   })
 
+  test('may be long: its code alone has up to 4,096 characters', async () => {
+    const { browser, parameters } = await begin()
+    const response = await signAnswer({ ...toClaims(parameters), filler: 'x'.repeat(4_096) })
+    expect((await bring(browser, { response })).status).toBe(200)
+  })
+
   test('may come within the tolerance of the clocks', async () => {
     const { browser, parameters } = await begin()
     const response = await signAnswer({ ...toClaims(parameters), exp: now() - 20, iat: now() + 20 })
