@@ -257,6 +257,21 @@ describe("Okta's dashboard names its org", () => {
     expect(await find(providers, iss)).toBe(expected)
   })
 
+  test('a login that cannot begin is tried again at the provider that iss names', async () => {
+    const { link } = await start({ other: { OIDC_ISSUER: idp.issuer }, okta: custom('default') })
+    const response = await link({ iss: org })
+    expect([response.status, (await readHref(response))[0]]).toEqual([
+      503,
+      '/api/login?return_to=%2F&provider=okta',
+    ])
+  })
+
+  test('of several providers of an org, none is chosen for a user who made no click', async () => {
+    const { link } = await start({ a: custom('a'), b: custom('b') })
+    const response = await link({ iss: org }, byItself)
+    expect([response.status, (await readHref(response))[0]]).toEqual([403, '/api/login?return_to=%2F'])
+  })
+
   test('where it is the org of several providers, the user chooses among those', async () => {
     const encoded = encodeURIComponent(org)
     expect(await find({ a: custom('a'), b: custom('b') }, org)).toEqual([

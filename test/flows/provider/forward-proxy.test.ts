@@ -3,7 +3,7 @@ import { type AddressInfo, connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createServer } from 'node:tls'
-import { afterAll, test as base, describe, expect } from 'vitest'
+import { afterAll, test as base, describe, expect, onTestFinished, vi } from 'vitest'
 import { systemClock } from '../../../src/clock.ts'
 import { examine } from '../../../src/doctor/doctor.ts'
 import { createTestBrowser } from '../../support/browser.ts'
@@ -277,3 +277,12 @@ function toDoctorSettings(env: Record<string, string>) {
     ...env,
   }
 }
+
+test('no variable of the process takes the place of a setting that is not given', async () => {
+  // Nothing listens there.
+  vi.stubEnv('HTTP_PROXY', 'http://127.0.0.1:1')
+  onTestFinished(() => void vi.unstubAllEnvs())
+  const env = { HTTPS_PROXY: 'http://127.0.0.1:1' }
+  const portico = closeAfterTest(await startPortico({ issuer: idp.issuer, env }))
+  expect((await logInAtScripted(portico, idp)).response.status).toBe(200)
+})

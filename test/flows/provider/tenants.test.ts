@@ -189,6 +189,14 @@ test('a signed answer is one of the tenant that it names, as an ID token is', as
   expect(refused).toBe('400 invalid_authorization_response')
 })
 
+test('a third party may name an allowed tenant as issuer', async () => {
+  idp.script(like())
+  const begin = async (iss: string) =>
+    createTestBrowser().fetch(`${portico.url}/api/login?${new URLSearchParams({ iss })}`)
+  for (const iss of [issuerOf(fabrikam), idp.issuer]) expect((await begin(iss)).status).toBe(200)
+  expect(await readRefusal(await begin(issuerOf(stranger)))).toBe('400 unknown_issuer')
+})
+
 describe('refused', () => {
   const withClaims = (claims: () => JWTPayload): (() => ProviderScript) => {
     return () => like(contoso, { idTokenClaims: (before) => ({ ...before, ...claims() }) })
@@ -199,6 +207,11 @@ describe('refused', () => {
       'the issuer of one tenant with the id of another',
       withClaims(() => ({ iss: issuerOf(contoso), tid: fabrikam })),
       /^tid is another tenant/,
+    ],
+    [
+      'an allowed tenant, for another client',
+      withClaims(() => ({ iss: issuerOf(contoso), tid: contoso, aud: 'other' })),
+      / aud$/,
     ],
     ['the template as issuer', withClaims(() => ({ iss: template() })), / iss$/],
     ['the issuer of no tenant', withClaims(() => ({ iss: idp.issuer })), / iss$/],

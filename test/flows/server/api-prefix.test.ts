@@ -63,6 +63,12 @@ describe('API_PREFIX', () => {
     expect(await ends('/shop/api/orders')).toBe('/shop/api/orders')
     expect(await ends('/api/orders')).toBe('/api/orders')
     expect(await ends('/shop/authors')).toBe('/shop/authors')
+    const goesOn = async (path: string) => {
+      const page = await get(`${own}/session/continue?return_to=${encodeURIComponent(path)}`)
+      return /<a href="([^"]*)"/.exec(await page.text())?.[1]
+    }
+    expect(await goesOn(`${own}/login`)).toBe('/')
+    expect(await goesOn('/shop/api/orders')).toBe('/shop/api/orders')
   })
 
   test('the logout leads to the provider and back', async () => {

@@ -173,7 +173,13 @@ test('API_PREFIX takes the place of /api below PUBLIC_URL', () => {
   expect(problems({ LOGOUT_RETURN_TO: '/shop/bff/v1/logout' })).toEqual([
     'LOGOUT_RETURN_TO must not be below /shop/bff/v1/',
   ])
+  expect(problems({ LOGIN_DEFAULT_RETURN_TO: 'https://app.example.com//shop/bff/v1/login' })).toEqual([
+    'LOGIN_DEFAULT_RETURN_TO must not be below /shop/bff/v1/',
+  ])
   expect(problems({ LOGIN_DEFAULT_RETURN_TO: '/shop/api/home' })).toEqual([])
+  const spa = 'https://spa.example.com'
+  const there = { SPA_ORIGINS: spa, LOGIN_DEFAULT_RETURN_TO: `${spa}/shop/bff/v1/home` }
+  expect(problems({ ...there, OIDC_REDIRECT_URI: `${spa}/shop/bff/v1/signed-in` })).toEqual([])
   expect(problems({ OIDC_REDIRECT_URI: 'https://app.example.com/shop/bff/v1/elsewhere' })).toEqual([
     'OIDC_REDIRECT_URI must be /shop/bff/v1/callback or /shop/bff/v1/callback/default below /shop/bff/v1/',
   ])
@@ -281,6 +287,7 @@ describe('problems (R11: no redirect URI, issuer or origin by plain http but on 
     ['API_PREFIX', '/%61uth'],
     ['API_PREFIX', '/.well-known'],
     ['API_PREFIX', '/livez'],
+    ['API_PREFIX', '/Livez'],
     ['API_PREFIX', '/readyz/auth'],
     ['API_PREFIX', '/metrics'],
     ['API_PREFIX', '/operator/auth'],
@@ -335,7 +342,10 @@ describe('problems (R11: no redirect URI, issuer or origin by plain http but on 
     ['HTTPS_PROXY', 'http://user:pa#ss@proxy.example.com:3128'],
     ['HTTPS_PROXY', 'http://user:pa%zz@proxy.example.com:3128'],
     ['HTTP_PROXY', 'http://:password@proxy.example.com:3128'],
+    ['HTTPS_PROXY', 'ftp://proxy.example.com'],
     ['HTTP_PROXY', 'http://proxy.example.com:3128/path'],
+    ['HTTP_PROXY', 'http://proxy.example.com:3128?x'],
+    ['HTTP_PROXY', 'http://proxy.example.com:3128/#'],
     ['NO_PROXY', 'https://idp.example.com'],
     ['NO_PROXY', 'idp.*.com'],
     ['RATE_LIMIT_LOGIN', '30'],

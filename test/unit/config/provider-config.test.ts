@@ -65,6 +65,8 @@ describe('a plain OAuth 2.0 provider', () => {
     [{ OIDC_PKCE: 'off', OIDC_CLIENT_AUTH: 'none' }, 'OIDC_PKCE is off, which needs client authentication'],
     [{ OIDC_PKCE: 'maybe' }, 'OIDC_PKCE must be one of'],
     [{ OIDC_LOGOUT_HINT: 'on' }, 'OIDC_LOGOUT_HINT must be one of: auto, id_token, client_id'],
+    [{ OIDC_LOGOUT_PARAMS: 'client_id=x' }, 'must not name client_id, which has a value already'],
+    [{ OIDC_LOGOUT_PARAMS: 'post_logout_redirect_uri=x' }, 'must not name post_logout_redirect_uri'],
     [{ OIDC_LOGOUT_PARAMS: 'state=x' }, 'OIDC_LOGOUT_PARAMS must not name state, which has a value already'],
     [{ OIDC_LOGOUT_PARAMS: 'ID_Token_Hint=x' }, 'must not name ID_Token_Hint, which names the user'],
     [{ OIDC_LOGOUT_PARAMS: 'token=x' }, 'must not name token, which is a credential'],

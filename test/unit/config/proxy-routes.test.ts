@@ -464,6 +464,7 @@ test('a route may not name a cookie that is Portico’s by COOKIE_NAME', () => {
   )
   expect(problems('shop_session', { COOKIE_NAME: 'shop' })).toEqual([expected])
   expect(problems('SHOP_tx.1', { COOKIE_NAME: 'shop' })).toEqual([expected])
+  expect(problems('shop_session', { COOKIE_NAME: 'Shop' })).toHaveLength(1)
   expect(problems('shop_session', {})).toEqual([])
   expect(problems('shopping', { COOKIE_NAME: 'shop' })).toEqual([])
 })
