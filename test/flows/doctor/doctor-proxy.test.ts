@@ -26,8 +26,8 @@ function writeRoutes(routes: object): string {
 }
 
 /** What the doctor finds out about a route `orders` with these members. */
-async function tryRoute(members: object): Promise<string[]> {
-  const env = { ...goodSettings, PROXY_ROUTES_FILE: writeRoutes({ orders: members }) }
+async function tryRoute(members: object, more: Env = {}): Promise<string[]> {
+  const env = { ...goodSettings, ...more, PROXY_ROUTES_FILE: writeRoutes({ orders: members }) }
   return (await checkProxyRoutes(readConfig(env), systemClock)).map(toLine)
 }
 
@@ -66,6 +66,12 @@ describe('an upstream', () => {
       expect(received).toEqual(['HEAD /v2/ without a token'])
     },
   )
+
+  test('is named by the address that it has here', async () => {
+    const { origin } = await startUpstream(200)
+    const [line] = await tryRoute({ upstream: origin }, { API_PREFIX: '/auth' })
+    expect(line).toContain(`: /auth/proxy/orders/ leads to ${origin};`)
+  })
 
   test('over TLS passes with a certificate that is trusted here', async () => {
     const port = await startTlsUpstream('trusted', { isTrusted: true })

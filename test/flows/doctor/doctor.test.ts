@@ -630,13 +630,14 @@ const planted: Planted[] = [
     spoil: async ({ env }) => {
       const server = closeAfterTest(await startTestServer())
       server.serve((_req, res) => void res.end('<h1>Welcome</h1>'))
-      const publicUrl = server.origin
-      return { ...env, PUBLIC_URL: publicUrl, OIDC_REDIRECT_URI: `${publicUrl}/api/callback` }
+      const publicUrl = `${server.origin}/shop`
+      const redirectUri = `${publicUrl}/auth/callback`
+      return { ...env, PUBLIC_URL: publicUrl, API_PREFIX: '/auth', OIDC_REDIRECT_URI: redirectUri }
     },
     check: 'public address',
     status: 'warn',
     message: /something else than Portico/,
-    fix: /pass \/api\//,
+    fix: /pass \/shop\/auth\/ and \/shop\/\.well-known\/ on/,
   },
   {
     what: 'a missing secret',
