@@ -226,7 +226,13 @@ describe('a page of another site that sends the user without a click (R8)', () =
     expect(await readRefusal(await call({ headers }))).toBe('403 csrf_check_failed')
     // No form can have another content type but these two.
     for (const type of ['text/plain', 'multipart/form-data; boundary=x']) {
-      const other = { ...headers, 'sec-fetch-mode': 'navigate', accept: 'text/html', 'content-type': type }
+      const other = {
+        ...headers,
+        'sec-fetch-user': '?1',
+        'sec-fetch-mode': 'navigate',
+        accept: 'text/html',
+        'content-type': type,
+      }
       expect((await call({ headers: other, body: 'iss=x' })).status).toBe(403)
     }
   })

@@ -124,9 +124,16 @@ describe('API_PREFIX', () => {
   test('a reverse proxy asks below the prefix, and sends users to the login there', async () => {
     const browser = await signIn()
     expect((await askForwardAuth(shop(), browser)).status).toBe(200)
-    const anonymous = { rule: '?login=redirect', isNavigation: true }
-    const answer = await askForwardAuth(shop(), createTestBrowser(), anonymous)
-    expect(answer.headers.get('location')).toBe(`${publicUrl}/auth/login?return_to=%2Forders%2F5%3Fpage%3D2`)
+    const leadsTo = async (target: string) => {
+      const anonymous = { rule: '?login=redirect', isNavigation: true, target }
+      const { headers } = await askForwardAuth(shop(), createTestBrowser(), anonymous)
+      return headers.get('location')
+    }
+    expect(await leadsTo('/orders/5?page=2')).toBe(
+      `${publicUrl}/auth/login?return_to=%2Forders%2F5%3Fpage%3D2`,
+    )
+    expect(await leadsTo('/api/orders')).toBe(`${publicUrl}/auth/login?return_to=%2Fapi%2Forders`)
+    expect(await leadsTo(`${own}/login`)).toBe(`${publicUrl}/auth/login?return_to=%2F`)
     const envoy = await browser.fetch(`${portico.url}${own}/forward-auth/;claims=email/orders/5`)
     expect(envoy.headers.get('x-auth-email')).toBe('grace@example.com')
   })

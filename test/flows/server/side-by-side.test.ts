@@ -55,6 +55,15 @@ describe('two on one host, by API_PREFIX and COOKIE_NAME', () => {
     expect(answer.status).toBe(200)
     expect([await isSignedIn(root, browser), await isSignedIn(shop, browser)]).toEqual([false, true])
     expect([...browser.cookies(root.url).keys()].sort()).toEqual(['bff_logout', 'shop_session'])
+    // Neither takes from the other what its browser needs to sign out at the provider.
+    await browser.fetch(`${shop.url}/auth/logout`, { method: 'POST', headers: csrf })
+    expect([...browser.cookies(root.url).keys()].sort()).toEqual(['bff_logout', 'shop_logout'])
+  })
+
+  test('the OpenAPI document names the session cookie by COOKIE_NAME', async () => {
+    const { shop } = await startTwo()
+    const document = await (await fetch(`${shop.url}/auth/openapi.json`)).text()
+    expect(document.match(/"\w+_session"/g)).toEqual(['"shop_session"'])
   })
 
   test('logins in progress at both end where they began', async () => {
@@ -62,6 +71,8 @@ describe('two on one host, by API_PREFIX and COOKIE_NAME', () => {
     const browser = createTestBrowser()
     const atRoot = idp.authorize(await startLogin(root, browser))
     const atShop = idp.authorize(await startLogin(shop, browser))
+    const names = [...browser.cookies(root.url).keys()].map((name) => name.split('.', 1)[0])
+    expect(names.sort()).toEqual(['bff_tx', 'shop_tx'])
     const finish = async (at: Neighbour, parameters: URLSearchParams | string) =>
       (await browser.fetch(`${at.url}/auth/callback?${parameters}`)).status
     expect(await finish(shop, atRoot)).toBe(400)
