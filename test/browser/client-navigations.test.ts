@@ -116,6 +116,17 @@ describe('callback', () => {
     expect(await page.evaluate('history.state')).toBe('of the router')
   })
 
+  test('a signed one (JARM) is brought as it came', async () => {
+    await startSite()
+    const page = await open('/callback?response=x.y.z')
+    await page.waitForFunction('globalThis.portico')
+    const [request] = await Promise.all([
+      page.waitForRequest(/\/api\/callback/),
+      page.evaluate('void portico.handleCallback().catch(() => {})'),
+    ])
+    expect(request.postDataJSON()).toEqual({ response: 'x.y.z' })
+  })
+
   test('callbackPath names another page', async () => {
     await startSite({ client: { callbackPath: '/here' } })
     const page = await open('/here?state=x&code=y')
