@@ -285,4 +285,10 @@ test('no variable of the process takes the place of a setting that is not given'
   const env = { HTTPS_PROXY: 'http://127.0.0.1:1' }
   const portico = closeAfterTest(await startPortico({ issuer: idp.issuer, env }))
   expect((await logInAtScripted(portico, idp)).response.status).toBe(200)
+
+  vi.stubEnv('HTTPS_PROXY', 'http://127.0.0.1:1')
+  const settings = toDoctorSettings({ OIDC_ISSUER: 'https://idp.invalid', HTTP_PROXY: 'http://127.0.0.1:2' })
+  expect((await examine(settings, systemClock)).map(toLine)).toContain(
+    'pass forward proxy: the provider is called through 127.0.0.1:2',
+  )
 })
