@@ -444,6 +444,13 @@ describe('client authentication', () => {
       'OIDC_RESPONSE_MODE must be form_post, on which Apple insists',
     ],
     [{ ...apple, OIDC_CLIENT_KEY: JSON.stringify(jwk) }, 'OIDC_CLIENT_KEY_ID is for one key without "kid"'],
+    [
+      {
+        OIDC_CLIENT_KEY: JSON.stringify({ keys: [ec, ed].map((key) => key.export({ format: 'jwk' })) }),
+        OIDC_CLIENT_KEY_ID: 'a',
+      },
+      'OIDC_CLIENT_KEY_ID is for one key without "kid"',
+    ],
     [{ ...apple, OIDC_CLIENT_AUTH: 'private_key_jwt' }, 'OIDC_APPLE_TEAM_ID is set as well'],
     [{ OIDC_CLIENT_KEY_ID: 'ABC123DEFG' }, 'OIDC_CLIENT_KEY_ID is set without OIDC_CLIENT_KEY'],
     [{ OIDC_CLIENT_ASSERTION_AUDIENCE: 'token' }, 'OIDC_CLIENT_ASSERTION_AUDIENCE must be one of'],
