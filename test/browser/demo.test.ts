@@ -544,7 +544,7 @@ describe('the demo, where the provider redirects to the server', () => {
       }),
     )
     await page.goto(`${evil}/evil`)
-    await page.getByRole('link', { name: 'Try again' }).waitFor()
+    await page.getByRole('link', { name: 'Continue' }).waitFor()
     expect(await context.cookies(url)).toEqual([])
   })
 })
