@@ -3,11 +3,11 @@ export const isPassable = (name: string): boolean =>
   !unpassableHeaders.has(name) && !unpassablePrefixes.some((prefix) => name.startsWith(prefix))
 
 /**
- * Whether a name can be that of a cookie of Portico, by the default of COOKIE_NAME, which another one on this
- * host may have, and by its own. Browsers ignore case in the prefix `__Host-`.
+ * Whether a name can be that of a cookie of Portico, by its COOKIE_NAME or the default, which another one on
+ * this host may have. Browsers ignore case in the prefix `__Host-`.
  */
 export const isOwnCookie = (name: string, cookieName = 'bff'): boolean =>
-  ['__host-', 'bff_', `${cookieName.toLowerCase()}_`].some((start) => name.toLowerCase().startsWith(start))
+  ['__host-', `${cookieName.toLowerCase()}_`].some((start) => name.toLowerCase().startsWith(start))
 
 const unpassableHeaders: ReadonlySet<string> = new Set(
   [
