@@ -1,4 +1,5 @@
 import { type Parser, parser } from './parsers.ts'
+import { readUrlCredentials } from './url-credentials.ts'
 
 /** The address of a forward proxy, which may contain a user name and a password. */
 export const forwardProxy: Parser<string> = parser((text) => {
@@ -15,11 +16,7 @@ export const forwardProxy: Parser<string> = parser((text) => {
   // A password alone would not be sent.
   if (url.username === '' && url.password !== '')
     throw new Error('has a password, but no user name before it')
-  try {
-    decodeURIComponent(url.username + url.password)
-  } catch {
-    throw new Error('has a "%" in its user name or password that is not percent-encoding: write it as %25')
-  }
+  readUrlCredentials(url)
   return url.href
 })
 

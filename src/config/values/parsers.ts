@@ -21,6 +21,15 @@ export function parser<T>(parse: (text: string) => T): Parser<T> {
   })
 }
 
+/** Parses a JSON text; undefined where it is none. */
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
 /** Whether a value of a JSON or YAML text has members. */
 export const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)

@@ -1,7 +1,7 @@
 import { createPrivateKey } from 'node:crypto'
 import { z } from 'zod'
 import type { SigningAlg } from '../../crypto/app-token-header.ts'
-import { type Parser, parser } from './parsers.ts'
+import { type Parser, parseJson, parser } from './parsers.ts'
 
 const signingKey = z.looseObject({
   kty: z.enum(['EC', 'OKP', 'RSA']),
@@ -33,14 +33,6 @@ export function toPrivateJwk(makeJwk: () => unknown): PrivateJwk | undefined {
     const jwk = signingKey.parse(makeJwk())
     const alg = toSigningAlg(jwk)
     return alg === undefined ? undefined : { ...jwk, alg }
-  } catch {
-    return undefined
-  }
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
   } catch {
     return undefined
   }

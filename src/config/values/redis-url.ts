@@ -1,23 +1,19 @@
 import { type Parser, parser } from './parsers.ts'
-
-interface Credentials {
-  username?: string
-  password?: string
-}
+import { readUrlCredentials, type UrlCredentials } from './url-credentials.ts'
 
 /**
  * Where Redis is: one server, some nodes of a cluster, or the sentinels that know the address of the master.
  */
 export type RedisTarget =
   | { kind: 'standalone'; url: string; tls: boolean }
-  | { kind: 'cluster'; urls: string[]; tls: boolean; credentials: Credentials }
+  | { kind: 'cluster'; urls: string[]; tls: boolean; credentials: UrlCredentials }
   | {
       kind: 'sentinel'
       master: string
       nodes: { host: string; port: number }[]
       database: number
       tls: boolean
-      credentials: Credentials
+      credentials: UrlCredentials
     }
 
 /** The address of Redis, in one of the three forms of `RedisTarget`. */
@@ -48,7 +44,7 @@ function readNode(text: string): URL {
   if (url === null || !/^rediss?:$/.test(url.protocol) || !/^[^,]+$/.test(url.hostname)) {
     throw new Error(expected)
   }
-  toCredentials(url)
+  readUrlCredentials(url)
   if (!/^(\/\d{0,4})?$/.test(url.pathname) || url.search !== '' || url.hash !== '') throw new Error(expected)
   return url
 }
@@ -74,7 +70,7 @@ function readCluster(texts: string[]): RedisTarget {
   )
   if (!isUniform) throw new Error('must have one protocol, user name and password for all nodes of a cluster')
   const tls = first.protocol === 'rediss:'
-  return { kind: 'cluster', urls: nodes.map(({ href }) => href), tls, credentials: toCredentials(first) }
+  return { kind: 'cluster', urls: nodes.map(({ href }) => href), tls, credentials: readUrlCredentials(first) }
 }
 
 /**
@@ -91,7 +87,7 @@ function readSentinel(text: string): RedisTarget {
     if (url === null || url.hostname === '') throw new Error(expected)
     return { host: url.hostname.replace(/^\[|\]$/g, ''), port: Number(url.port || 26_379) }
   })
-  const credentials = toCredentials(new URL(`redis://${userinfo}@host`))
+  const credentials = readUrlCredentials(new URL(`redis://${userinfo}@host`))
   return {
     kind: 'sentinel',
     master,
@@ -99,20 +95,5 @@ function readSentinel(text: string): RedisTarget {
     database: Number(database),
     tls: protocol === 'rediss',
     credentials,
-  }
-}
-
-function toCredentials({ username, password }: URL): Credentials {
-  return {
-    ...(username === '' ? {} : { username: decode(username) }),
-    ...(password === '' ? {} : { password: decode(password) }),
-  }
-}
-
-function decode(text: string): string {
-  try {
-    return decodeURIComponent(text)
-  } catch {
-    throw new Error('has a "%" in its user name or password that is not percent-encoding: write it as %25')
   }
 }

@@ -1,4 +1,4 @@
-import { isObject } from '../parsers.ts'
+import { isObject, parseJson } from '../parsers.ts'
 import { createExtraParamsParser, type RefusedParams, type ValueCheck } from './extra-params.ts'
 
 const refused: readonly RefusedParams[] = [
@@ -41,7 +41,7 @@ const resourceIsAbsolute: ValueCheck = (value) =>
 
 /** The claims parameter can ask for an `acr` as well (OpenID Connect Core 5.5.1.1). */
 const claimsAskForNoAcr: ValueCheck = (value) => {
-  const claims = readJson(value)
+  const claims = parseJson(value)
   if (!isObject(claims)) return 'must have as claims a JSON object such as {"id_token":{"email":null}}'
   const asksForAcr = isObject(claims.id_token) && isObject(claims.id_token.acr)
   return asksForAcr ? 'must not ask for an acr by claims: send acr_values with each login' : undefined
@@ -49,17 +49,9 @@ const claimsAskForNoAcr: ValueCheck = (value) => {
 
 /** RFC 9396 2. */
 const detailsAreAList: ValueCheck = (value) =>
-  Array.isArray(readJson(value))
+  Array.isArray(parseJson(value))
     ? undefined
     : 'must have as authorization_details a JSON array such as [{"type":"payment"}]'
-
-function readJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
-}
 
 const checks = new Map<string, ValueCheck>([
   ['prompt', promptAllowsSignIn],
