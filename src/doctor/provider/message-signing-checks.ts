@@ -4,6 +4,7 @@ import {
   type ProviderConfig,
   type ResponseMode,
 } from '../../config/providers/provider-config.ts'
+import { isTrue } from '../../provider/metadata/capabilities.ts'
 import { asymmetricAlgs } from '../../provider/tokens/token-verifier.ts'
 import { type Finding, fail, pass, unknown } from '../finding.ts'
 import { formatList, readList, type ServerMetadata } from '../server-metadata.ts'
@@ -16,7 +17,7 @@ export function checkRequestObject(
   const check = 'request object'
   const { require_signed_request_object: isRequired } = metadata
   if (key === undefined) {
-    return String(isRequired) === 'true'
+    return isTrue(isRequired)
       ? fail(check, 'the provider requires signed requests, but OIDC_REQUEST_OBJECT=off', signRequests)
       : undefined
   }

@@ -14,10 +14,13 @@ export function usesPar({ par }: ProviderConfig, { metadata }: AuthorizationServ
   return par === 'auto' && metadata.pushed_authorization_request_endpoint !== undefined
 }
 
-/** Whether the provider accepts only pushed requests (RFC 9126 5); some write the boolean as a text. */
+/** Whether the provider accepts only pushed requests (RFC 9126 5). */
 export function requiresPar({ metadata }: Pick<AuthorizationServer, 'metadata'>): boolean {
-  return String(metadata.require_pushed_authorization_requests) === 'true'
+  return isTrue(metadata.require_pushed_authorization_requests)
 }
+
+/** Whether a member of the metadata is true; some providers write booleans as texts. */
+export const isTrue = (member: unknown): boolean => String(member) === 'true'
 
 /** Whether token requests carry a DPoP proof (RFC 9449 5.1). */
 export function usesDpop({ dpop }: ProviderConfig, { metadata }: AuthorizationServer): boolean {
